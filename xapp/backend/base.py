@@ -1,0 +1,94 @@
+"""The seam between the engine and whatever computes: `backend.llama` for real, `backend.fake` for tests.
+
+A Backend owns one model and one context. It is used by one thread. It knows tokens and sequence
+ids, neither requests nor text.
+"""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from xapp.engine.messages import ModelInfo, SamplingParams
+
+
+@dataclass(slots=True)
+class Batch:
+    """The input of one decode: four parallel lists of equal length, one entry a token.
+
+    `outputs` lists the indices whose logits are wanted, ascending.
+    """
+
+    tokens: list[int] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+    seq_ids: list[int] = field(default_factory=list)
+    outputs: list[int] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def add(self, token: int, position: int, seq_id: int) -> None:
+        """Appends one token without output."""
+        self.tokens.append(token)
+        self.positions.append(position)
+        self.seq_ids.append(seq_id)
+
+    def want_output(self) -> None:
+        """Asks for the logits of the last token added."""
+        self.outputs.append(len(self.tokens) - 1)
+
+
+class Sampler(Protocol):
+    """Draws tokens for one sequence; keeps the state that its parameters need."""
+
+    def close(self) -> None:
+        """Frees native memory. Safe to call twice."""
+        ...
+
+
+class DecodeError(Exception):
+    """The backend could not compute a batch. `code` is llama_decode's return value."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"llama_decode returned {code}")
+        self.code = code
+
+
+class Backend(Protocol):
+    """One model, one context, `num_sequences` sequence ids from 0."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """What was loaded and how it was sized."""
+        ...
+
+    @property
+    def num_sequences(self) -> int:
+        """Sequence ids there are: slots and cached prefixes together."""
+        ...
+
+    def is_end(self, token: int) -> bool:
+        """Whether the token ends an answer."""
+        ...
+
+    def new_sampler(self, params: SamplingParams, prompt: list[int]) -> Sampler:
+        """A sampler for one sequence; the repeat penalty sees the prompt's tail."""
+        ...
+
+    def decode(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
+        """Computes the batch and draws one token for each of `batch.outputs`, in order.
+
+        `samplers` is parallel to `batch.outputs`. Raises DecodeError when nothing was computed;
+        the cells of the batch are then as they were before.
+        """
+        ...
+
+    def copy_prefix(self, source: int, target: int, length: int) -> None:
+        """Makes the first `length` positions of `source` part of `target` as well, sharing cells."""
+        ...
+
+    def remove(self, seq_id: int, start: int = 0) -> None:
+        """Forgets positions from `start` on."""
+        ...
+
+    def close(self) -> None:
+        """Frees model and context."""
+        ...

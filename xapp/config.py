@@ -1,0 +1,120 @@
+"""Settings of the service: environment `XAPP_*` over a TOML file over defaults, parsed once, frozen.
+
+The key of a field is `XAPP_` and its name in capitals; in the file (`XAPP_CONFIG_FILE`) it is the
+name itself. None means: sized by the service from the node. Raises ConfigError naming the key.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from xapp.errors import ConfigError
+
+PREFIX = "XAPP_"
+FILE_KEY = "XAPP_CONFIG_FILE"
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Positive = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0, le=86400)]
+
+
+def default_models_dir() -> str:
+    """Where model files live when nothing is set."""
+    return str(Path.home() / ".cache" / "genai-xapp" / "models")
+
+
+class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What one worker needs to know; every field is a setting of the same name."""
+
+    context_length: Annotated[int, Meta(ge=64)] | None = None
+    slots: Annotated[int, Meta(ge=1, le=128)] | None = None
+    kv_cells: Annotated[int, Meta(ge=64)] | None = None
+    kv_type: Literal["auto", "f16", "q8_0"] = "auto"
+    kv_layout: Literal["unified"] = "unified"
+    flash_attention: Literal["auto", "on", "off"] = "auto"
+    threads: Annotated[int, Meta(ge=1, le=512)] | None = None
+    gpu_layers: Annotated[int, Meta(ge=-1)] = 0
+    memory_limit_mb: Annotated[int, Meta(ge=64)] | None = None
+    step_budget_ms: Annotated[float, Meta(ge=1, le=60_000)] = 100.0
+    batch_tokens: Annotated[int, Meta(ge=1, le=4096)] = 512
+    prefix_cache: bool = True
+    backend: Literal["llama", "fake"] = "llama"
+
+
+class Settings(EngineSettings, frozen=True, kw_only=True):
+    """All settings of a server."""
+
+    model: str = "smollm2-135m-q4_1"
+    models: str = ""
+    models_dir: str = msgspec.field(default_factory=default_models_dir)
+    max_models: Positive = 4
+    host: str = "0.0.0.0"  # noqa: S104  a node's service is reached from other pods
+    grpc_port: Port = 50051
+    http_port: Port = 8080
+    node_name: str = ""
+    max_queue: Annotated[int, Meta(ge=0, le=100_000)] = 64
+    max_output_tokens: Positive = 2048
+    max_message_bytes: Annotated[int, Meta(ge=1024, le=64 * 1024 * 1024)] = 4 * 1024 * 1024
+    default_deadline_s: Seconds = 600.0
+    write_timeout_s: Seconds = 30.0
+    grace_period_s: Seconds = 20.0
+    load_timeout_s: Seconds = 600.0
+    restart_backoff_max_s: Seconds = 30.0
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_prompts: bool = False
+
+    @property
+    def engine(self) -> EngineSettings:
+        """The part that a worker needs."""
+        names = EngineSettings.__struct_fields__
+        return EngineSettings(**{name: getattr(self, name) for name in names})
+
+
+def load_settings(environ: Mapping[str, str], overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Defaults, then the file, then the environment, then `overrides` (the command line)."""
+    values: dict[str, Any] = {}
+    if path := environ.get(FILE_KEY):
+        values |= _read_file(path)
+    values |= _read_environment(environ)
+    values |= {key: value for key, value in (overrides or {}).items() if value is not None}
+    return _convert(values)
+
+
+def _read_file(path: str) -> dict[str, Any]:
+    try:
+        return _known(tomllib.loads(Path(path).read_text()), "", path)
+    except OSError as error:
+        raise ConfigError(FILE_KEY, f"cannot read {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(FILE_KEY, f"{path} is not TOML: {error}") from error
+
+
+def _read_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    fields = set(Settings.__struct_fields__)
+    names = {key: key.removeprefix(PREFIX).lower() for key in environ if key.startswith(PREFIX)}
+    return {name: environ[key] for key, name in names.items() if name in fields and environ[key] != ""}
+
+
+def _known(values: dict[str, Any], prefix: str, source: str) -> dict[str, Any]:
+    for name in values:
+        if name not in Settings.__struct_fields__:
+            raise ConfigError(prefix + name, f"no such setting (in {source})")
+    return values
+
+
+def _convert(values: dict[str, Any]) -> Settings:
+    for name, value in values.items():
+        _check_one(name, value)
+    return msgspec.convert(values, Settings, strict=False)
+
+
+def _check_one(name: str, value: Any) -> None:
+    try:
+        msgspec.convert({name: value}, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        reason = str(error).split(" - at ")[0]
+        raise ConfigError(PREFIX + name.upper(), f"{value!r}: {reason}") from error

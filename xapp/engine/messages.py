@@ -1,0 +1,210 @@
+"""What the server process and a worker process say to each other, and how it is framed.
+
+A frame is a 4-byte big-endian length and that many bytes of MessagePack: one tagged struct.
+All times are seconds on CLOCK_MONOTONIC, which both processes share.
+"""
+
+import enum
+import struct
+from typing import TypeAlias
+
+import msgspec
+
+MAX_FRAME_BYTES = 16 * 1024 * 1024
+_LENGTH = struct.Struct("!I")
+
+
+class FinishReason(enum.StrEnum):
+    """Why a sequence ended. EXPIRED becomes the status DEADLINE_EXCEEDED."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+class Priority(enum.IntEnum):
+    """A lower number goes first."""
+
+    CRITICAL = 0
+    INTERACTIVE = 1
+    BATCH = 2
+
+
+class SamplingParams(msgspec.Struct, frozen=True, array_like=True):
+    """How the next token is drawn; ranges are checked before they come here."""
+
+    temperature: float = 0.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    repeat_penalty: float = 1.0
+    seed: int = 0
+
+    @property
+    def greedy(self) -> bool:
+        """Whether the plain argmax is the answer."""
+        return self.temperature == 0 and self.repeat_penalty == 1.0
+
+
+# ---- server → worker
+
+
+class Submit(msgspec.Struct, frozen=True, tag="submit"):
+    """A request in tokens. `max_tokens` is at least 1 and, with the prompt, fits the context."""
+
+    request_id: int
+    prompt: list[int]
+    max_tokens: int
+    sampling: SamplingParams = SamplingParams()
+    ignore_eos: bool = False
+    priority: Priority = Priority.INTERACTIVE
+    arrival: float = 0.0
+    deadline: float | None = None
+
+
+class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
+    """Ends a request; it still answers with Finished(CANCELLED). Unknown ids are ignored."""
+
+    request_id: int
+
+
+class Shutdown(msgspec.Struct, frozen=True, tag="shutdown"):
+    """Ends the worker after the current step, whatever is running."""
+
+
+ToWorker: TypeAlias = Submit | Cancel | Shutdown
+
+
+# ---- worker → server
+
+
+class Progress(msgspec.Struct, frozen=True, tag="progress"):
+    """Loading goes on; `fraction` is 0 to 1."""
+
+    fraction: float
+
+
+class ModelInfo(msgspec.Struct, frozen=True):
+    """What the loaded model is and how the engine was sized for this node."""
+
+    description: str
+    size_bytes: int
+    context_length: int
+    num_slots: int
+    kv_cells_total: int
+    kv_bytes: int
+    kv_type: str
+    flash_attention: bool
+    num_threads: int
+    gpu_layers: int
+    step_budget_s: float
+    vocab_size: int
+
+
+class Ready(msgspec.Struct, frozen=True, tag="ready"):
+    """Loaded, sized, and the self-test token came out."""
+
+    info: ModelInfo
+
+
+class LoadFailed(msgspec.Struct, frozen=True, tag="load_failed"):
+    """The model cannot be served; the worker ends after this."""
+
+    message: str
+    reason: str = "BAD_MODEL_FILE"
+
+
+class SequenceStarted(msgspec.Struct, frozen=True, array_like=True):
+    """First work on a prompt."""
+
+    request_id: int
+    at: float
+    num_cached_tokens: int
+
+
+class SequenceFinished(msgspec.Struct, frozen=True, array_like=True):
+    """Last word on a request. `first_token_at` is None when no token came."""
+
+    request_id: int
+    at: float
+    reason: FinishReason
+    num_cached_tokens: int
+    num_completion_tokens: int
+    started_at: float | None = None
+    first_token_at: float | None = None
+
+
+class Stats(msgspec.Struct, frozen=True, array_like=True):
+    """The engine's state after a step; the `total_` counters only grow."""
+
+    num_running: int = 0
+    num_waiting: int = 0
+    kv_cells_used: int = 0
+    kv_cells_total: int = 0
+    total_prefill_tokens: int = 0
+    total_cached_tokens: int = 0
+    total_decode_tokens: int = 0
+    total_steps: int = 0
+    total_step_seconds: float = 0.0
+
+
+class StepEvents(msgspec.Struct, frozen=True, tag="step"):
+    """All that one step brought. `tokens` is flat: request_id, token, request_id, token …
+
+    Order within a request: its SequenceStarted, then tokens, then its SequenceFinished; a message
+    is read in that order.
+    """
+
+    tokens: list[int] = []
+    started: list[SequenceStarted] = []
+    finished: list[SequenceFinished] = []
+    stats: Stats | None = None
+
+
+FromWorker: TypeAlias = Progress | Ready | LoadFailed | StepEvents
+
+_encoder = msgspec.msgpack.Encoder()
+_to_worker = msgspec.msgpack.Decoder(ToWorker)
+_from_worker = msgspec.msgpack.Decoder(FromWorker)
+
+
+def encode(message: ToWorker | FromWorker) -> bytes:
+    """One frame."""
+    body = _encoder.encode(message)
+    return _LENGTH.pack(len(body)) + body
+
+
+class FrameBuffer:
+    """Cuts a byte stream into frame bodies. Raises ValueError on a frame over MAX_FRAME_BYTES."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Adds bytes and returns the bodies that are now whole, in order."""
+        self._data += data
+        bodies = []
+        start = 0
+        while len(self._data) - start >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._data, start)
+            if length > MAX_FRAME_BYTES:
+                raise ValueError(f"frame of {length} bytes exceeds {MAX_FRAME_BYTES}")
+            end = start + _LENGTH.size + length
+            if len(self._data) < end:
+                break
+            bodies.append(bytes(self._data[start + _LENGTH.size : end]))
+            start = end
+        if start:
+            del self._data[:start]
+        return bodies
+
+
+def decode_to_worker(body: bytes) -> ToWorker:
+    """Raises msgspec.ValidationError when the body is no such message."""
+    return _to_worker.decode(body)
+
+
+def decode_from_worker(body: bytes) -> FromWorker:
+    """Raises msgspec.ValidationError when the body is no such message."""
+    return _from_worker.decode(body)

@@ -1,0 +1,110 @@
+"""Every error a caller can meet, with the gRPC code and the reason it carries.
+
+    XappError
+    ├── InvalidArgument      INVALID_ARGUMENT     names the field
+    ├── NotFound             NOT_FOUND            tells what there is
+    ├── FailedPrecondition   FAILED_PRECONDITION
+    ├── Exhausted            RESOURCE_EXHAUSTED   says when to try again
+    ├── Unavailable          UNAVAILABLE          says when to try again
+    ├── DeadlineExceeded     DEADLINE_EXCEEDED
+    ├── Unimplemented        UNIMPLEMENTED
+    ├── ConfigError          (stops the start)    names the key
+    └── ModelError           (a file, a download) names the file
+
+This module knows no gRPC: server/interceptors.py translates.
+"""
+
+from typing import ClassVar
+
+
+class XappError(Exception):
+    """Base of all. `reason` is UPPER_SNAKE_CASE, stable, for programs; the message is for people."""
+
+    code: ClassVar[str] = "INTERNAL"
+    default_reason: ClassVar[str] = "INTERNAL"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str | None = None,
+        metadata: dict[str, str] | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.reason = reason or self.default_reason
+        self.metadata = metadata or {}
+        self.retry_after_s = retry_after_s
+
+
+class InvalidArgument(XappError):
+    """The request is wrong; `field` is its path in the proto, for instance `sampling.top_p`."""
+
+    code = "INVALID_ARGUMENT"
+    default_reason = "INVALID_ARGUMENT"
+
+    def __init__(self, field: str, message: str, *, reason: str | None = None) -> None:
+        super().__init__(f"{field}: {message}", reason=reason, metadata={"field": field})
+        self.field = field
+        self.description = message
+
+
+class NotFound(XappError):
+    """No such model; the metadata tells which there are."""
+
+    code = "NOT_FOUND"
+    default_reason = "MODEL_NOT_FOUND"
+
+
+class FailedPrecondition(XappError):
+    """Right request, wrong time or state: retrying as it is will not help."""
+
+    code = "FAILED_PRECONDITION"
+    default_reason = "FAILED_PRECONDITION"
+
+
+class Exhausted(XappError):
+    """No room now: queue full, quota used up, a deadline that cannot be met."""
+
+    code = "RESOURCE_EXHAUSTED"
+    default_reason = "QUEUE_FULL"
+
+
+class Unavailable(XappError):
+    """Not serving now: loading, draining, or the worker was lost. Safe to try again."""
+
+    code = "UNAVAILABLE"
+    default_reason = "WORKER_LOST"
+
+
+class DeadlineExceeded(XappError):
+    """The request's deadline passed; what was generated has been streamed."""
+
+    code = "DEADLINE_EXCEEDED"
+    default_reason = "DEADLINE_EXCEEDED"
+
+
+class Unimplemented(XappError):
+    """The contract knows this, this build does not do it yet."""
+
+    code = "UNIMPLEMENTED"
+    default_reason = "UNIMPLEMENTED"
+
+
+class ConfigError(XappError):
+    """A setting is wrong: the start stops and the message names the key."""
+
+    code = "FAILED_PRECONDITION"
+    default_reason = "BAD_SETTING"
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(f"{key}: {message}", metadata={"key": key})
+        self.key = key
+
+
+class ModelError(XappError):
+    """A model file cannot be used or fetched; the message names the file."""
+
+    code = "FAILED_PRECONDITION"
+    default_reason = "BAD_MODEL_FILE"
