@@ -1,0 +1,1 @@
+"""A language model as an O-RAN xApp."""

@@ -1,0 +1,1 @@
+"""Whatever computes. The only importer of llama_cpp."""

@@ -1,0 +1,1 @@
+"""Continuous batching: the worker process and the client of it. Tokens, no text."""

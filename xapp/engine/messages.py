@@ -202,9 +202,11 @@ class FrameBuffer:
 
 def decode_to_worker(body: bytes) -> ToWorker:
     """Raises msgspec.ValidationError when the body is no such message."""
-    return _to_worker.decode(body)
+    message: ToWorker = _to_worker.decode(body)
+    return message
 
 
 def decode_from_worker(body: bytes) -> FromWorker:
     """Raises msgspec.ValidationError when the body is no such message."""
-    return _from_worker.decode(body)
+    message: FromWorker = _from_worker.decode(body)
+    return message

@@ -1,0 +1,1 @@
+"""What a near-RT RIC expects around the service."""

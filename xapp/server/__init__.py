@@ -1,0 +1,1 @@
+"""The outside: gRPC servicers that convert and delegate."""

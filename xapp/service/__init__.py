@@ -1,0 +1,1 @@
+"""Admission, text and models: what a request means, between the wire and the engine."""
