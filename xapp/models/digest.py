@@ -1,0 +1,127 @@
+"""The sha256 of a model file, and where it is remembered.
+
+`FILE.json` beside a pulled file is its record: what the source said it is. `models verify` compares
+with that. For other files a note in the user's cache saves hashing gigabytes twice. Either counts
+only while size and mtime are as they were.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from xapp.errors import ModelError
+from xapp.models.paths import cache_dir
+
+BLOCK_BYTES = 1 << 20
+MAX_RECORD_BYTES = 1 << 16
+PREFIX = "sha256:"
+
+OnBytes = Callable[[int], None]
+"""Told how many bytes are done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a file is known to be. `digest` is `sha256:` and 64 hex digits; `revision` the hub's commit."""
+
+    digest: str
+    size: int
+    mtime_ns: int
+    source: str = ""
+    revision: str = ""
+
+    def fits(self, stat: os.stat_result) -> bool:
+        """Whether the file has not been touched since."""
+        return (self.size, self.mtime_ns) == (stat.st_size, stat.st_mtime_ns)
+
+
+def digest_of(path: Path, on_bytes: OnBytes | None = None) -> str:
+    """`sha256:…` of the file: from its record or the cache if untouched, else hashed and remembered.
+
+    Raises ModelError if the file cannot be read. A cache that cannot be written is no error.
+    """
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise unreadable(path, error) from error
+    for record in (read_record(sidecar(path)), read_record(_cached(path))):
+        if record is not None and record.fits(stat):
+            return record.digest
+    digest = hash_file(path, on_bytes)
+    _remember(path, Record(digest, stat.st_size, stat.st_mtime_ns))
+    return digest
+
+
+def hash_file(path: Path, on_bytes: OnBytes | None = None) -> str:
+    """Reads the whole file. Raises ModelError if that fails."""
+    sha256, done = hashlib.sha256(), 0
+    try:
+        with path.open("rb") as file:
+            while block := file.read(BLOCK_BYTES):
+                sha256.update(block)
+                done += len(block)
+                if on_bytes:
+                    on_bytes(done)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    return PREFIX + sha256.hexdigest()
+
+
+def unreadable(path: Path, error: OSError) -> ModelError:
+    """The error for a file that the system refuses."""
+    return ModelError(f"cannot read {path}: {error.strerror}", reason="UNREADABLE_FILE")
+
+
+def sidecar(path: Path) -> Path:
+    """Where the record of a pulled file lies."""
+    return path.with_name(path.name + ".json")
+
+
+def record_of(path: Path) -> Record | None:
+    """The record made when the file was pulled, whether or not the file was touched since."""
+    return read_record(sidecar(path))
+
+
+def write_record(path: Path, digest: str, source: str, revision: str = "") -> Record:
+    """Records a file that has just been checked. Raises OSError."""
+    stat = path.stat()
+    record = Record(digest, stat.st_size, stat.st_mtime_ns, source, revision)
+    _write(sidecar(path), record)
+    return record
+
+
+def read_record(path: Path) -> Record | None:
+    """None if there is none, or what is there is not one: it is only a note."""
+    try:
+        with path.open("rb") as file:
+            record = Record(**json.loads(file.read(MAX_RECORD_BYTES)))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return None
+    hexdigits = str(record.digest).removeprefix(PREFIX)
+    return record if len(hexdigits) == 64 and set(hexdigits) <= set("0123456789abcdef") else None
+
+
+def _cached(path: Path) -> Path:
+    key = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()
+    return cache_dir(os.environ) / "digests" / f"{key[:32]}.json"
+
+
+def _remember(path: Path, record: Record) -> None:
+    try:
+        _cached(path).parent.mkdir(parents=True, exist_ok=True)
+        _write(_cached(path), record)
+    except OSError:
+        return  # a read-only home: the next start hashes again
+
+
+def _write(path: Path, record: Record) -> None:
+    """Whole or not at all: another process may be reading it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(json.dumps(asdict(record)) + "\n")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,101 @@
+"""What a GGUF file says of the model in it, read from its header alone."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from xapp.models.catalogue import KvGeometry
+from xapp.models.gguf import GgufHeader, Value, read_gguf_header
+
+
+@dataclass(frozen=True, slots=True)
+class GgufInfo:
+    """None or "": the file does not say. `heads_kv` is summed over the layers that keep KV."""
+
+    path: Path
+    file_size: int
+    architecture: str
+    name: str
+    license: str
+    context_length: int | None
+    block_count: int | None
+    heads_kv: int | None
+    key_length: int | None
+    value_length: int | None
+    has_chat_template: bool
+
+    @property
+    def geometry(self) -> KvGeometry | None:
+        """What one token keeps in the KV cache."""
+        if self.heads_kv is None or self.key_length is None or self.value_length is None:
+            return None
+        return KvGeometry(self.heads_kv, self.key_length + self.value_length)
+
+    @property
+    def head_dim(self) -> int | None:
+        """Width of one K row."""
+        return self.key_length
+
+    @property
+    def n_head_kv(self) -> int | None:
+        """KV heads of a layer, if all layers have as many."""
+        if not self.heads_kv or not self.block_count or self.heads_kv % self.block_count:
+            return None
+        return self.heads_kv // self.block_count
+
+
+def read_gguf(path: Path) -> GgufInfo:
+    """Checks the structure and reads the facts. Raises ModelError naming the file and the fault."""
+    facts = _Facts(read_gguf_header(path))
+    head_dim = facts.head_dim
+    return GgufInfo(
+        path=path,
+        file_size=facts.header.file_size,
+        architecture=facts.architecture,
+        name=facts.text("general.name"),
+        license=facts.text("general.license"),
+        context_length=facts.number("context_length"),
+        block_count=facts.number("block_count"),
+        heads_kv=facts.heads_kv,
+        key_length=facts.number("attention.key_length") or head_dim,
+        value_length=facts.number("attention.value_length") or head_dim,
+        has_chat_template="tokenizer.chat_template" in facts.header.values,
+    )
+
+
+class _Facts:
+    """The metadata, with the architecture's prefix put before the keys that have one."""
+
+    def __init__(self, header: GgufHeader) -> None:
+        self.header = header
+        self.architecture = self.text("general.architecture")
+
+    def text(self, key: str) -> str:
+        value = self.header.values.get(key)
+        return value if isinstance(value, str) else ""
+
+    def value(self, key: str) -> Value:
+        return self.header.values.get(f"{self.architecture}.{key}")
+
+    def number(self, key: str) -> int | None:
+        return _positive(self.value(key))
+
+    @property
+    def heads_kv(self) -> int | None:
+        """The file has one number for all layers, or one for each: hybrid models have layers with none."""
+        heads = self.value("attention.head_count_kv") or self.value("attention.head_count")
+        if isinstance(heads, tuple):
+            return sum(_positive(head) or 0 for head in heads) or None
+        each, layers = _positive(heads), self.number("block_count")
+        return each * layers if each and layers else None
+
+    @property
+    def head_dim(self) -> int | None:
+        """The width split over the query heads, which holds where the file states no key_length."""
+        heads, width = self.value("attention.head_count"), self.number("embedding_length")
+        most = max((_positive(head) or 0 for head in heads), default=0) if isinstance(heads, tuple) else heads
+        count = _positive(most)
+        return width // count if width and count else None
+
+
+def _positive(value: Value) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None

@@ -1,0 +1,97 @@
+"""The models folder: which models are there, and what a name stands for."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from xapp.errors import ModelError, NotFound
+from xapp.models.catalogue import Entry, catalogue, entries_by_file
+
+SUFFIX = ".gguf"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A model file on this node. `name` is what it is served as; `entry` what the catalogue says."""
+
+    name: str
+    path: Path
+    entry: Entry | None = None
+
+
+def resolve(name_or_path: str, models_dir: Path, *, allow_path: bool = True) -> ModelFile:
+    """The file of a catalogue name, of a file name in the models folder, or of a path.
+
+    `allow_path` False is for names from outside: they never reach a file elsewhere. Raises NotFound
+    with the names there are for an unknown name, ModelError for a file that is not there.
+    """
+    if entry := catalogue().get(name_or_path):
+        return _of_entry(entry, models_dir)
+    if found := _by_file_name(name_or_path, models_dir):
+        return found
+    if allow_path and _looks_like_path(name_or_path):
+        return _by_path(Path(name_or_path).expanduser(), models_dir)
+    raise _unknown(name_or_path, models_dir)
+
+
+def local_models(models_dir: Path) -> list[ModelFile]:
+    """The GGUF files of the folder, sorted by name; an absent folder has none."""
+    try:
+        paths = [path for path in models_dir.iterdir() if path.suffix == SUFFIX and path.is_file()]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ModelError(f"cannot read {models_dir}: {error.strerror}") from error
+    shown = [path for path in paths if not path.name.startswith(".")]
+    return sorted((_in_folder(path) for path in shown), key=lambda model: model.name)
+
+
+def _in_folder(path: Path) -> ModelFile:
+    entry = entries_by_file().get(path.name)
+    return ModelFile(entry.name if entry else path.stem, path, entry)
+
+
+def _of_entry(entry: Entry, models_dir: Path) -> ModelFile:
+    path = models_dir / entry.local_file
+    if path.is_file():
+        return ModelFile(entry.name, path, entry)
+    hint = f"genai-xapp models pull {entry.name}"
+    raise ModelError(
+        f"{entry.name} is not on this node: {path} does not exist; fetch it with: {hint}",
+        reason="MODEL_NOT_PULLED",
+        metadata={"model": entry.name, "file": str(path)},
+    )
+
+
+def _by_file_name(name: str, models_dir: Path) -> ModelFile | None:
+    if not name or name.startswith(".") or "/" in name or os.sep in name or "\0" in name:
+        return None
+    candidates = (models_dir / name, models_dir / (name + SUFFIX))
+    for path in candidates:
+        if path.suffix == SUFFIX and path.is_file():
+            return _in_folder(path)
+    return None
+
+
+def _looks_like_path(text: str) -> bool:
+    return "\0" not in text and (os.sep in text or text.endswith(SUFFIX) or Path(text).is_file())
+
+
+def _by_path(path: Path, models_dir: Path) -> ModelFile:
+    if path.is_dir():
+        raise ModelError(f"{path} is a directory, not a GGUF file", reason="NOT_GGUF")
+    if not path.exists():
+        raise ModelError(f"{path} does not exist", reason="NO_SUCH_FILE", metadata={"file": str(path)})
+    if path.resolve().parent == models_dir.resolve():
+        return _in_folder(path)
+    return ModelFile(path.stem, path)
+
+
+def _unknown(name: str, models_dir: Path) -> NotFound:
+    here = [model.name for model in local_models(models_dir)]
+    known = [entry.name for entry in catalogue().values() if entry.kind.servable]
+    shown = ", ".join(here) or "none"
+    return NotFound(
+        f"no model {name!r}: not in the catalogue and no file in {models_dir} (on this node: {shown})",
+        metadata={"model": name, "models": ",".join(here), "catalogue": ",".join(known)},
+    )

@@ -1,0 +1,62 @@
+"""Is a model file what it was when it was pulled, and whole?"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from xapp.errors import ModelError
+from xapp.models.digest import PREFIX, OnBytes, hash_file, record_of
+from xapp.models.info import read_gguf
+from xapp.models.store import ModelFile
+
+
+class Verdict(StrEnum):
+    """What a check found. UNRECORDED: sound, but no digest is known to compare with."""
+
+    OK = "ok"
+    UNRECORDED = "unrecorded"
+    DIFFERS = "differs"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The result for one file; `digest` is empty where it was not worth hashing."""
+
+    model: ModelFile
+    verdict: Verdict
+    detail: str
+    digest: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing speaks against the file."""
+        return self.verdict in (Verdict.OK, Verdict.UNRECORDED)
+
+
+def verify(model: ModelFile, on_bytes: OnBytes | None = None) -> Check:
+    """Checks the structure, hashes the file and compares with the digest on record. Raises nothing."""
+    try:
+        read_gguf(model.path)
+        digest = hash_file(model.path, on_bytes)
+    except ModelError as error:
+        return Check(model, Verdict.BROKEN, error.message)
+    return _compare(model, digest)
+
+
+def _compare(model: ModelFile, digest: str) -> Check:
+    wanted, source = _expected(model)
+    if not wanted:
+        return Check(model, Verdict.UNRECORDED, "sound; no digest on record to compare with", digest)
+    if digest == wanted:
+        return Check(model, Verdict.OK, f"as recorded from {source}", digest)
+    text = f"{model.path} has {digest}, {source} says {wanted}"
+    return Check(model, Verdict.DIFFERS, text, digest)
+
+
+def _expected(model: ModelFile) -> tuple[str, str]:
+    """The record counts, then a pinned package; the catalogue's other hashes are no authority."""
+    if record := record_of(model.path):
+        return record.digest, record.source or "its record"
+    if model.entry and model.entry.package:
+        return PREFIX + model.entry.sha256, model.entry.package.requirement
+    return "", ""
