@@ -1,0 +1,58 @@
+"""llama.cpp's C API, and what it logs.
+
+The package `llama_cpp` imports numpy and its high-level classes, about 18 MB and 0.15 s that this
+service does not use: only its module of C bindings is imported here. What llama.cpp logs goes
+nowhere, except inside `captured_errors`.
+"""
+
+import importlib.util
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+_MAX_LINES = 20
+_LOG_ERROR = 4
+_local = threading.local()
+
+
+def _import_bindings() -> ModuleType:
+    if "llama_cpp" not in sys.modules:
+        spec = importlib.util.find_spec("llama_cpp")
+        if spec is None or spec.submodule_search_locations is None:
+            raise ModuleNotFoundError("No module named 'llama_cpp'", name="llama_cpp")
+        package = ModuleType("llama_cpp")
+        package.__path__ = list(spec.submodule_search_locations)
+        package.__spec__ = spec
+        sys.modules["llama_cpp"] = package
+    return importlib.import_module("llama_cpp.llama_cpp")
+
+
+llama: Any = _import_bindings()
+"""The bindings: `llama.llama_tokenize` and so on."""
+
+
+def _on_log(level: int, text: bytes | None, _user_data: object) -> None:
+    lines: deque[str] | None = getattr(_local, "lines", None)
+    if lines is not None and level == _LOG_ERROR and text:
+        lines.append(text.decode(errors="replace").strip())
+
+
+# Kept for the life of the process: llama.cpp holds the pointer.
+_callback = llama.llama_log_callback(_on_log)
+llama.llama_log_set(_callback, None)
+llama.llama_backend_init()
+
+
+@contextmanager
+def captured_errors() -> Iterator[deque[str]]:
+    """The error lines that llama.cpp logs on this thread, at most the last 20."""
+    lines: deque[str] = deque(maxlen=_MAX_LINES)
+    _local.lines = lines
+    try:
+        yield lines
+    finally:
+        _local.lines = None
