@@ -1,0 +1,98 @@
+# Everything a developer or a user runs. The environment is kept in .venv and made on first use;
+# `make` alone lists the targets. Settings: PYTHON (3.11 or newer), CMAKE_ARGS, CFLAGS, CXXFLAGS for
+# the build of llama.cpp, ARGS for what is run. The user's own pip settings apply.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+BENCH_ARGS ?= $(ARGS)
+LOCKS := requirements/dev.txt requirements/build.txt
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+# A .venv that was moved or copied here, or whose Python is gone, is made anew.
+venv_ok := $(shell grep -qsF ' $(CURDIR)/$(VENV)' $(VENV)/pyvenv.cfg && $(BIN)/python -c 'print("yes")' 2>/dev/null)
+ifneq ($(venv_ok),yes)
+.PHONY: $(VENV)/pyvenv.cfg
+endif
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: demo
+demo: setup ## Start a server, stream one answer from it, show its metrics, stop
+	@$(BIN)/genai-xapp demo $(ARGS)
+
+.PHONY: serve
+serve: setup ## Serve the default model on ports 50051 (gRPC) and 8080 (HTTP)
+	@exec $(BIN)/genai-xapp serve $(ARGS)
+
+.PHONY: test
+test: setup model ## Run every test, those with a real model and server as well
+	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: test-fast
+test-fast: setup ## Run the tests that need no real model or server
+	@$(BIN)/python -m pytest -m 'not slow' $(ARGS)
+
+.PHONY: lint
+lint: $(VENV)/.installed ## Run every static check
+	@VENV=$(VENV) scripts/lint
+
+.PHONY: format
+format: $(VENV)/.installed ## Format the code and apply safe fixes
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format --quiet .
+
+.PHONY: bench
+bench: setup model ## Measure speed and memory against the bars: JSON and a table
+	@$(BIN)/python -m perf.serving $(BENCH_ARGS)
+
+.PHONY: peers
+peers: setup model ## Build llama-server with the same flags, for `make bench` to compare with
+	@$(BIN)/python -m perf.peers $(ARGS)
+
+.PHONY: model
+model: setup ## Fetch the embedded default model
+	@$(BIN)/genai-xapp models pull smollm2-135m-q4_1
+
+.PHONY: setup
+setup: $(VENV)/.installed ## Make the environment and build llama.cpp for this CPU
+	@$(BIN)/python scripts/build_llama.py
+
+.PHONY: rebuild
+rebuild: $(VENV)/.installed ## Build llama.cpp again, whatever is cached
+	@$(BIN)/python scripts/build_llama.py --rebuild
+
+.PHONY: proto
+proto: $(VENV)/.installed ## Generate the Python stubs from proto/
+	@VENV=$(VENV) scripts/proto
+
+.PHONY: proto-baseline
+proto-baseline: $(VENV)/.installed ## Accept the contract as it is for the breaking check
+	@VENV=$(VENV) scripts/proto --baseline
+
+.PHONY: lock
+lock: $(VENV)/.installed ## Pin the dependencies again (ARGS=--upgrade takes the newest)
+	@UV=$(BIN)/uv scripts/lock $(ARGS)
+
+.PHONY: clean
+clean: ## Remove the environment and everything generated; cached wheels and models stay
+	rm -rf $(VENV) .build build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/pyvenv.cfg:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, $(PYTHON) is " + sys.version.split()[0] + "; say which: make PYTHON=python3.12")'
+	@echo "making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --clear '$(CURDIR)/$(VENV)' || { echo "on Debian the package python3-venv is needed" >&2; exit 1; }
+
+$(VENV)/.installed: $(VENV)/pyvenv.cfg $(LOCKS) pyproject.toml
+	@echo "installing the locked packages (a minute or two, once)"
+	@$(PIP) install --quiet --require-hashes $(addprefix -r ,$(LOCKS))
+	@$(PIP) install --quiet --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
