@@ -1,0 +1,41 @@
+"""What the end of a worker process means, in words that say what to do about it."""
+
+import signal
+
+_REBUILD = "rebuild llama-cpp-python on this node (make rebuild)"
+
+_REMEDIES: dict[int, str] = {
+    signal.SIGILL: f"native code was built for another CPU: {_REBUILD}",
+    signal.SIGSEGV: (
+        f"native code crashed: {_REBUILD}; on an x86-64 CPU with AMX, gcc 12 needs"
+        " -mno-amx-tile -mno-amx-int8 -mno-amx-bf16"
+    ),
+    signal.SIGKILL: (
+        "killed from outside, probably out of memory: lower XAPP_KV_CELLS or XAPP_CONTEXT_LENGTH,"
+        " or choose a smaller model"
+    ),
+    signal.SIGBUS: "the model file was changed or truncated on disk, or the disk failed: verify the file",
+    signal.SIGABRT: "native code gave up",
+    signal.SIGTERM: "ended from outside",
+}
+
+
+def explain_exit(returncode: int, last_line: str) -> str:
+    """One sentence for an exit status as `subprocess` states it: negative means by that signal.
+
+    `last_line` is the last thing the worker printed; it is quoted where it tells the cause.
+    """
+    said = f"; it said last: {last_line}" if last_line else ""
+    if returncode >= 0:
+        return f"the worker ended by itself with exit code {returncode}{said}"
+    number = -returncode
+    remedy = _REMEDIES.get(number)
+    text = f"the worker was ended by {_signal_name(number)}" + (f": {remedy}" if remedy else "")
+    return text + (said if number == signal.SIGABRT or remedy is None else "")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

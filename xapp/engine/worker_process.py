@@ -1,0 +1,98 @@
+"""A worker as an operating-system process: start, output, end. Knows nothing of what is said to it."""
+
+import asyncio
+import logging
+import socket
+import sys
+from collections import deque
+from collections.abc import Sequence
+
+import msgspec
+
+from xapp.config import EngineSettings
+from xapp.engine.worker_exit import explain_exit
+
+WORKER_COMMAND = (sys.executable, "-m", "xapp.engine.worker")
+MAX_KEPT_LINES = 200
+MAX_LINE_CHARS = 1000
+
+_log = logging.getLogger(__name__)
+
+
+class WorkerProcess:
+    """One child process. Its output, both streams, is logged at debug and its tail is kept."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.lines: deque[str] = deque(maxlen=MAX_KEPT_LINES)
+        self._reader = asyncio.create_task(self._read_output())
+
+    @property
+    def pid(self) -> int:
+        """The process id, also after the end."""
+        return self._process.pid
+
+    def kill(self) -> None:
+        """SIGKILL, unless it has ended."""
+        if self._process.returncode is None:
+            self._process.kill()
+
+    async def reap(self, patience_s: float) -> str:
+        """Waits for the end, forced after `patience_s`; returns why it ended, in a sentence."""
+        try:
+            async with asyncio.timeout(patience_s):
+                await self._process.wait()
+        except TimeoutError:
+            self.kill()
+            await self._process.wait()
+        await self._finish_output()
+        assert self._process.returncode is not None
+        return explain_exit(self._process.returncode, self.lines[-1] if self.lines else "")
+
+    async def _finish_output(self) -> None:
+        # A grandchild may hold the pipe open: do not wait for it.
+        await asyncio.wait([self._reader], timeout=1.0)
+        if not self._reader.done():
+            self._reader.cancel()
+            await asyncio.wait([self._reader])
+
+    async def _read_output(self) -> None:
+        stream = self._process.stdout
+        assert stream is not None
+        rest = ""
+        while data := await stream.read(65536):
+            *whole, rest = (rest + data.decode(errors="replace")).split("\n")
+            self._keep(whole)
+            rest = rest[-MAX_LINE_CHARS:]
+        self._keep([rest])
+
+    def _keep(self, lines: Sequence[str]) -> None:
+        for line in filter(None, map(str.rstrip, lines)):
+            self.lines.append(line[:MAX_LINE_CHARS])
+            _log.debug("worker %d: %s", self.pid, self.lines[-1])
+
+
+async def spawn(
+    command: Sequence[str], model_path: str, settings: EngineSettings
+) -> tuple[WorkerProcess, socket.socket]:
+    """Starts a worker; returns it with this side's end of the socket pair. Raises OSError."""
+    ours, theirs = socket.socketpair()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            str(theirs.fileno()),
+            model_path,
+            msgspec.json.encode(settings).decode(),
+            pass_fds=(theirs.fileno(),),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            # A Ctrl-C in the terminal is the server's to handle: it drains, then ends the worker.
+            process_group=0,
+        )
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    return WorkerProcess(process), ours
