@@ -78,11 +78,11 @@ def _looks_like_path(text: str) -> bool:
 
 
 def _by_path(path: Path, models_dir: Path) -> ModelFile:
-    if path.is_dir():
-        raise ModelError(f"{path} is a directory, not a GGUF file", reason="NOT_GGUF")
     if not path.exists():
         raise ModelError(f"{path} does not exist", reason="NO_SUCH_FILE", metadata={"file": str(path)})
-    if path.resolve().parent == models_dir.resolve():
+    if not path.is_file():
+        raise ModelError(f"{path} is not a file", reason="NOT_GGUF", metadata={"file": str(path)})
+    if path.parent.resolve() == models_dir.resolve():
         return _in_folder(path)
     return ModelFile(path.stem, path)
 

