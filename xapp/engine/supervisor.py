@@ -1,0 +1,170 @@
+"""Keeps one model's worker running: starts it, and starts it again when it dies or hangs.
+
+The first load may fail, and then that is the answer: nothing is tried again. Once a model has
+served, its worker is started again for ever, with exponential back-off.
+"""
+
+import asyncio
+import contextlib
+import enum
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+
+from xapp.engine.client import EngineClient
+from xapp.engine.messages import ModelInfo, Stats, Submit
+from xapp.engine.token_stream import TokenStream
+from xapp.errors import Unavailable, XappError
+
+_log = logging.getLogger(__name__)
+
+
+class WorkerState(enum.StrEnum):
+    """Where the worker is. FAILED: the last start failed, and unless it was the first, one follows."""
+
+    LOADING = "loading"
+    READY = "ready"
+    FAILED = "failed"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class RestartPolicy:
+    """When to start again, seconds.
+
+    `hang_after_s`: a worker that has work and says nothing for so long is killed. It must be longer
+    than one step of the slowest model: 512 prompt tokens of a 7B model take a Pi about 100 s.
+    """
+
+    load_timeout_s: float = 600.0
+    first_delay_s: float = 0.1
+    max_delay_s: float = 30.0
+    healthy_after_s: float = 60.0
+    hang_after_s: float = 300.0
+
+
+class Backoff:
+    """Delays that double from restart to restart, and begin anew after a healthy time."""
+
+    def __init__(self, policy: RestartPolicy) -> None:
+        self._policy = policy
+        self._next_s = policy.first_delay_s
+
+    def delay_s(self, uptime_s: float) -> float:
+        """How long to wait before the next start of a worker that served for `uptime_s`."""
+        if uptime_s >= self._policy.healthy_after_s:
+            self._next_s = self._policy.first_delay_s
+        delay = min(self._next_s, self._policy.max_delay_s)
+        self._next_s = delay * 2
+        return delay
+
+
+class Supervisor:
+    """One model's worker, whichever process that is at the moment. `start` first, `aclose` last."""
+
+    def __init__(
+        self,
+        name: str,
+        new_client: Callable[[], EngineClient],
+        policy: RestartPolicy,
+        on_state: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._name = name
+        self._new_client = new_client
+        self._policy = policy
+        self._on_state = on_state
+        self._backoff = Backoff(policy)
+        self._client: EngineClient | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._next_start_s = policy.first_delay_s
+        self.state = WorkerState.LOADING
+        self.info: ModelInfo | None = None
+        self.error = ""
+        self.num_restarts = 0
+
+    @property
+    def pid(self) -> int:
+        """The worker's process id; 0 while there is none."""
+        return self._client.pid if self._client is not None and self.state is WorkerState.READY else 0
+
+    @property
+    def stats(self) -> Stats:
+        """The worker's last word about itself."""
+        return self._client.stats if self._client is not None else Stats()
+
+    async def start(self, on_progress: Callable[[float], None] = lambda _: None) -> ModelInfo:
+        """Loads the model. Raises ModelError or Unavailable, after which only `aclose` is left to call."""
+        try:
+            client, info = await self._load(on_progress)
+        except XappError as error:
+            self._set_state(WorkerState.FAILED, error.message)
+            raise
+        self._task = asyncio.create_task(self._supervise(client), name=f"supervisor of {self._name}")
+        return info
+
+    def submit(self, request: Submit) -> TokenStream:
+        """Hands a request to the worker. Raises Unavailable, saying when to try again."""
+        if self._client is None or self.state is not WorkerState.READY:
+            raise self._not_ready()
+        return self._client.submit(request)
+
+    def _not_ready(self) -> Unavailable:
+        why = f": {self.error}" if self.error else ""
+        message = f"the worker of {self._name} is being started{why}"
+        return Unavailable(message, reason="MODEL_LOADING", retry_after_s=max(1.0, self._next_start_s))
+
+    async def aclose(self) -> None:
+        """Ends the worker for good, and with it every open stream. Safe to call twice."""
+        self._set_state(WorkerState.CLOSED)
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(asyncio.wait([self._task]))
+        if self._client is not None:
+            await self._client.aclose()
+
+    def _set_state(self, state: WorkerState, error: str = "") -> None:
+        if state is self.state and error == self.error:
+            return
+        self.state, self.error = state, error
+        self._on_state()
+
+    async def _load(self, on_progress: Callable[[float], None]) -> tuple[EngineClient, ModelInfo]:
+        client = self._new_client()
+        self.info = await client.load(on_progress, timeout_s=self._policy.load_timeout_s)
+        self._client = client
+        self._set_state(WorkerState.READY)
+        return client, self.info
+
+    async def _supervise(self, client: EngineClient) -> None:
+        while True:
+            ready_at = monotonic()
+            why = await self._watch(client)
+            _log.error("worker of %s lost: %s", self._name, why.message)
+            client = await self._restart(why, monotonic() - ready_at)
+
+    async def _watch(self, client: EngineClient) -> Unavailable:
+        """Returns when the worker is gone; ends it when it hangs."""
+        limit = self._policy.hang_after_s
+        while True:
+            await asyncio.wait([client.lost], timeout=limit / 4)
+            if client.lost.done():
+                return client.lost.result()
+            if client.silence_s > limit:
+                client.kill(f"the worker hung: it had work and said nothing for {client.silence_s:.0f} s")
+
+    async def _restart(self, why: XappError, uptime_s: float) -> EngineClient:
+        self._set_state(WorkerState.LOADING, why.message)
+        while True:
+            self._next_start_s = self._backoff.delay_s(uptime_s)
+            await asyncio.sleep(self._next_start_s)
+            self.num_restarts += 1
+            try:
+                client, _ = await self._load(lambda _: None)
+            except XappError as error:
+                _log.error("starting the worker of %s again failed: %s", self._name, error.message)
+                self._set_state(WorkerState.FAILED, error.message)
+                uptime_s = 0.0
+            else:
+                return client
