@@ -63,11 +63,11 @@ model: setup ## Fetch the embedded default model
 
 .PHONY: setup
 setup: $(VENV)/.installed ## Make the environment and build llama.cpp for this CPU
-	@$(BIN)/python scripts/build_llama.py
+	@$(BIN)/python -m scripts.build_llama
 
 .PHONY: rebuild
 rebuild: $(VENV)/.installed ## Build llama.cpp again, whatever is cached
-	@$(BIN)/python scripts/build_llama.py --rebuild
+	@$(BIN)/python -m scripts.build_llama --rebuild
 
 .PHONY: proto
 proto: $(VENV)/.installed ## Generate the Python stubs from proto/
