@@ -31,6 +31,13 @@ class Batch:
         self.positions.append(position)
         self.seq_ids.append(seq_id)
 
+    def extend(self, tokens: list[int], start: int, seq_id: int) -> None:
+        """Appends consecutive tokens of one sequence from position `start` on, without output."""
+        count = len(tokens)
+        self.tokens += tokens
+        self.positions += range(start, start + count)
+        self.seq_ids += [seq_id] * count
+
     def want_output(self) -> None:
         """Asks for the logits of the last token added."""
         self.outputs.append(len(self.tokens) - 1)

@@ -100,6 +100,7 @@ class ModelInfo(msgspec.Struct, frozen=True):
     gpu_layers: int
     step_budget_s: float
     vocab_size: int
+    shares_prefixes: bool = True
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
@@ -149,7 +150,7 @@ class Stats(msgspec.Struct, frozen=True, array_like=True):
     total_step_seconds: float = 0.0
 
 
-class StepEvents(msgspec.Struct, frozen=True, tag="step"):
+class StepEvents(msgspec.Struct, tag="step"):
     """All that one step brought. `tokens` is flat: request_id, token, request_id, token …
 
     Order within a request: its SequenceStarted, then tokens, then its SequenceFinished; a message

@@ -1,0 +1,151 @@
+"""A deterministic Backend without a model: for unit tests, and for a server under test (`XAPP_BACKEND=fake`).
+
+The next token is a function of the whole sequence, computed from what this backend itself holds in
+its cells: wrong positions, a lost prefix or a cell too many show as a wrong answer or a DecodeError.
+Tokens are bytes, 256 and up are control tokens, as in `backend.byte_vocab`.
+"""
+
+import time
+import zlib
+from array import array
+from collections.abc import Callable, Sequence
+
+from xapp.backend.base import Batch, DecodeError, Sampler
+from xapp.config import EngineSettings
+from xapp.engine.messages import ModelInfo, SamplingParams
+
+END_TOKEN = 257
+VOCAB_SIZE = 260
+_WORDS = b"the cell load is fine and no handover is due \xc3\xa9 \xe2\x82\xac. "
+
+
+def next_token(tokens: Sequence[int]) -> int:
+    """What follows `tokens`: words, and an end about every 200 tokens."""
+    digest = zlib.crc32(array("i", tokens).tobytes())
+    if digest % 200 == 0:
+        return END_TOKEN
+    return _WORDS[len(tokens) % len(_WORDS)]
+
+
+class FakeSampler:
+    """Nothing to keep; counts itself, so that tests see a leak."""
+
+    def __init__(self, params: SamplingParams, live: set[int]) -> None:
+        self.params = params
+        self._live = live
+        live.add(id(self))
+
+    def close(self) -> None:
+        """Leaves the set of live samplers."""
+        self._live.discard(id(self))
+
+
+def fake_info(settings: EngineSettings) -> ModelInfo:
+    """What the fake claims to be."""
+    return ModelInfo(
+        description="fake 0B",
+        size_bytes=0,
+        context_length=settings.context_length or 4096,
+        num_slots=settings.slots or 8,
+        kv_cells_total=settings.kv_cells or 8192,
+        kv_bytes=0,
+        kv_type="f16",
+        flash_attention=False,
+        num_threads=1,
+        gpu_layers=0,
+        step_budget_s=settings.step_budget_ms / 1000,
+        vocab_size=VOCAB_SIZE,
+    )
+
+
+class FakeBackend:
+    """Keeps each sequence's cells as (position, token); sharing a prefix shares the cells."""
+
+    def __init__(
+        self,
+        settings: EngineSettings | None = None,
+        *,
+        num_sequences: int | None = None,
+        rule: Callable[[Sequence[int]], int] = next_token,
+        step_s: float = 0.0,
+        token_s: float = 0.0,
+    ) -> None:
+        self._info = fake_info(settings or EngineSettings())
+        self.num_sequences = num_sequences or 2 * self._info.num_slots
+        self._rule = rule
+        self._step_s, self._token_s = step_s, token_s
+        self._cells: list[list[int]] = [[] for _ in range(self.num_sequences)]
+        self._tokens: dict[int, int] = {}
+        self._owners: dict[int, int] = {}
+        self._next_cell = 0
+        self.live_samplers: set[int] = set()
+        self.batches: list[int] = []
+
+    @property
+    def info(self) -> ModelInfo:
+        """See Backend."""
+        return self._info
+
+    @property
+    def used(self) -> int:
+        """Cells that belong to at least one sequence."""
+        return len(self._owners)
+
+    def content(self, seq_id: int) -> list[int]:
+        """The tokens that a sequence's cells hold."""
+        return [self._tokens[cell] for cell in self._cells[seq_id]]
+
+    def is_end(self, token: int) -> bool:
+        """See Backend."""
+        return token == END_TOKEN
+
+    def new_sampler(self, params: SamplingParams, prompt: list[int]) -> Sampler:
+        """See Backend."""
+        return FakeSampler(params, self.live_samplers)
+
+    def decode(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
+        """See Backend. Takes `step_s` and `token_s` a token of real time."""
+        if self.used + len(batch) > self._info.kv_cells_total:
+            raise DecodeError(1)
+        assert len(samplers) == len(batch.outputs)
+        wanted = set(batch.outputs)
+        answers = []
+        for index, (token, position, seq_id) in enumerate(
+            zip(batch.tokens, batch.positions, batch.seq_ids, strict=True)
+        ):
+            if position != len(self._cells[seq_id]):
+                raise DecodeError(-1)
+            self._append(seq_id, token)
+            if index in wanted:
+                answers.append(self._rule(self.content(seq_id)))
+        self.batches.append(len(batch))
+        if delay := self._step_s + self._token_s * len(batch):
+            time.sleep(delay)
+        return answers
+
+    def _append(self, seq_id: int, token: int) -> None:
+        cell = self._next_cell
+        self._next_cell += 1
+        self._tokens[cell] = token
+        self._owners[cell] = 1
+        self._cells[seq_id].append(cell)
+
+    def copy_prefix(self, source: int, target: int, length: int) -> None:
+        """See Backend."""
+        assert not self._cells[target]
+        shared = self._cells[source][:length]
+        assert len(shared) == length
+        for cell in shared:
+            self._owners[cell] += 1
+        self._cells[target] = shared
+
+    def remove(self, seq_id: int, start: int = 0) -> None:
+        """See Backend."""
+        for cell in self._cells[seq_id][start:]:
+            self._owners[cell] -= 1
+            if not self._owners[cell]:
+                del self._owners[cell], self._tokens[cell]
+        del self._cells[seq_id][start:]
+
+    def close(self) -> None:
+        """Nothing to free."""

@@ -1,0 +1,93 @@
+"""LlamaBackend: the only owner of a llama.cpp context. One context, many sequences, one unified KV cache."""
+
+import ctypes
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from xapp.backend.base import Batch, DecodeError, Sampler
+from xapp.backend.llama_batch import NativeBatch
+from xapp.backend.llama_sampler import GREEDY, ChainSampler
+from xapp.backend.native import llama
+from xapp.engine.messages import ModelInfo, SamplingParams
+
+
+class LlamaBackend:
+    """Takes over `model` and `context`; see `llama_load.load` for how they are made."""
+
+    def __init__(
+        self, model: Any, context: Any, info: ModelInfo, *, num_sequences: int, max_batch: int
+    ) -> None:
+        self._model = model
+        self._context = context
+        self._info = info
+        self.num_sequences = num_sequences
+        self._vocab = llama.llama_model_get_vocab(model)
+        self._memory = llama.llama_get_memory(context)
+        self._batch = NativeBatch(max_batch)
+        self._ends: dict[int, bool] = {}
+        self._logits: npt.NDArray[np.float32] | None = None
+        self._logits_address = 0
+
+    @property
+    def info(self) -> ModelInfo:
+        """See Backend."""
+        return self._info
+
+    def is_end(self, token: int) -> bool:
+        """See Backend."""
+        known = self._ends.get(token)
+        if known is None:
+            known = self._ends[token] = bool(llama.llama_vocab_is_eog(self._vocab, token))
+        return known
+
+    def new_sampler(self, params: SamplingParams, prompt: list[int]) -> Sampler:
+        """See Backend."""
+        return GREEDY if params.greedy else ChainSampler(params, prompt, self._info.vocab_size)
+
+    def decode(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
+        """See Backend."""
+        code = llama.llama_decode(self._context, self._batch.fill(batch))
+        if code != 0:
+            raise DecodeError(code)
+        llama.llama_synchronize(self._context)
+        return self._draw(batch.outputs, samplers)
+
+    def _draw(self, outputs: list[int], samplers: list[Sampler]) -> list[int]:
+        if not outputs:
+            return []
+        chosen = cast(list[int], self._rows(len(outputs)).argmax(axis=1).tolist())
+        for row, (index, sampler) in enumerate(zip(outputs, samplers, strict=True)):
+            if sampler is not GREEDY:
+                chosen[row] = cast(ChainSampler, sampler).sample(self._context, index)
+        return chosen
+
+    def _rows(self, count: int) -> npt.NDArray[np.float32]:
+        """The logits of the last decode, shape (count, vocabulary), in the order of the outputs."""
+        pointer = llama.llama_get_logits(self._context)
+        address = ctypes.addressof(pointer.contents)
+        if self._logits is None or address != self._logits_address or len(self._logits) < count:
+            shape = (max(count, self.num_sequences), self._info.vocab_size)
+            self._logits = np.ctypeslib.as_array(pointer, shape=shape)
+            self._logits_address = address
+        return self._logits[:count]
+
+    def logits_are_finite(self) -> bool:
+        """Whether the last decode's first row of logits is made of numbers."""
+        return bool(np.isfinite(self._rows(1)).all())
+
+    def copy_prefix(self, source: int, target: int, length: int) -> None:
+        """See Backend."""
+        llama.llama_memory_seq_cp(self._memory, source, target, 0, length)
+
+    def remove(self, seq_id: int, start: int = 0) -> None:
+        """See Backend."""
+        removed = llama.llama_memory_seq_rm(self._memory, seq_id, start, -1)
+        assert removed, "only models that can share prefixes are cut inside a sequence"
+
+    def close(self) -> None:
+        """See Backend."""
+        self._batch.close()
+        llama.llama_free(self._context)
+        llama.llama_model_free(self._model)

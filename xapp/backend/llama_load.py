@@ -1,0 +1,87 @@
+"""From a file and settings to a LlamaBackend sized for this node, with a self-test token behind it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from xapp.backend.base import Batch
+from xapp.backend.llama import LlamaBackend
+from xapp.backend.llama_model import (
+    ContextParams,
+    can_share_prefixes,
+    description,
+    kv_bytes_per_token,
+    load_model,
+    new_context,
+)
+from xapp.backend.llama_sampler import GREEDY
+from xapp.backend.native import llama
+from xapp.backend.sizing import Q8_0_RATIO, Geometry, Node, Sizing, size
+from xapp.config import EngineSettings
+from xapp.engine.messages import ModelInfo
+from xapp.errors import ModelError
+
+
+def load(
+    path: str, settings: EngineSettings, node: Node, on_progress: Callable[[float], None]
+) -> LlamaBackend:
+    """Raises ModelError naming the file, ConfigError naming the setting."""
+    model = load_model(path, settings.gpu_layers, on_progress)
+    geometry = Geometry(
+        kv_bytes_per_token(model), Path(path).stat().st_size, llama.llama_model_n_ctx_train(model)
+    )
+    sizing = size(node, geometry, settings)
+    flash = settings.flash_attention != "off"
+    params = ContextParams(
+        cells=sizing.kv_cells,
+        sequences=num_sequences(sizing.slots),
+        batch=settings.batch_tokens,
+        threads=sizing.threads,
+        kv_type=sizing.kv_type,
+        flash_attention=flash,
+    )
+    context = new_context(model, params, path)
+    info = _info(model, geometry, sizing, params, settings)
+    backend = LlamaBackend(
+        model, context, info, num_sequences=params.sequences, max_batch=settings.batch_tokens
+    )
+    self_test(backend, path)
+    return backend
+
+
+def num_sequences(slots: int) -> int:
+    """As many cached prefixes as slots; llama.cpp allows 256 sequences."""
+    return min(2 * slots, 256)
+
+
+def _info(
+    model: Any, geometry: Geometry, sizing: Sizing, params: ContextParams, settings: EngineSettings
+) -> ModelInfo:
+    ratio = Q8_0_RATIO if sizing.kv_type == "q8_0" else 1.0
+    return ModelInfo(
+        description=description(model),
+        size_bytes=geometry.weight_bytes,
+        context_length=sizing.context_length,
+        num_slots=sizing.slots,
+        kv_cells_total=sizing.kv_cells,
+        kv_bytes=int(sizing.kv_cells * geometry.kv_bytes_per_token * ratio),
+        kv_type=sizing.kv_type,
+        flash_attention=params.flash_attention,
+        num_threads=sizing.threads,
+        gpu_layers=min(settings.gpu_layers, llama.llama_model_n_layer(model) + 1),
+        step_budget_s=settings.step_budget_ms / 1000,
+        vocab_size=llama.llama_vocab_n_tokens(llama.llama_model_get_vocab(model)),
+        shares_prefixes=can_share_prefixes(model),
+    )
+
+
+def self_test(backend: LlamaBackend, path: str) -> None:
+    """One token must come out, and be one: a bad build or a bad file shows here, not in a caller's stream."""
+    batch = Batch()
+    batch.add(0, 0, 0)
+    batch.want_output()
+    (token,) = backend.decode(batch, [GREEDY])
+    backend.remove(0)
+    if not backend.logits_are_finite():
+        raise ModelError(f"{path}: the self-test token has no finite logits", reason="SELF_TEST_FAILED")
+    assert 0 <= token < backend.info.vocab_size

@@ -1,0 +1,122 @@
+"""Loads a GGUF file and a context for it. Every failure is a ModelError naming the file and the reason."""
+
+import ctypes
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xapp.backend.native import captured_errors, llama
+from xapp.errors import ModelError
+
+PROGRESS_INTERVAL_S = 0.1
+GGML_TYPES = {"f16": 1, "q8_0": 8}
+
+
+@dataclass(frozen=True, slots=True)
+class ContextParams:
+    """What a context is made with."""
+
+    cells: int
+    sequences: int
+    batch: int
+    threads: int
+    kv_type: str
+    flash_attention: bool
+
+
+def load_model(path: str, gpu_layers: int, on_progress: Callable[[float], None]) -> Any:
+    """The model handle. `on_progress` gets 0 to 1, at most ten times a second."""
+    _check_readable(Path(path))
+    params = llama.llama_model_default_params()
+    params.n_gpu_layers = gpu_layers
+    callback = llama.llama_progress_callback(_throttled(on_progress))
+    params.progress_callback = callback
+    with captured_errors() as lines:
+        model = llama.llama_model_load_from_file(os.fsencode(path), params)
+    if not model:
+        raise ModelError(f"{path}: {lines[0] if lines else 'llama.cpp cannot load it'}")
+    if not llama.llama_model_has_decoder(model) or llama.llama_model_has_encoder(model):
+        llama.llama_model_free(model)
+        raise ModelError(f"{path}: not a decoder-only language model", reason="UNSUPPORTED_MODEL")
+    return model
+
+
+def _check_readable(path: Path) -> None:
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}") from error
+
+
+def _throttled(on_progress: Callable[[float], None]) -> Callable[[float, object], bool]:
+    last = 0.0
+
+    def progress(fraction: float, _user_data: object) -> bool:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= PROGRESS_INTERVAL_S:
+            last = now
+            on_progress(fraction)
+        return True
+
+    return progress
+
+
+def new_context(model: Any, params: ContextParams, path: str) -> Any:
+    """The context handle; its KV cache is allocated."""
+    native = llama.llama_context_default_params()
+    native.n_ctx = params.cells
+    native.n_batch = native.n_ubatch = params.batch
+    native.n_seq_max = params.sequences
+    # Without this, room for the logits of a whole batch is kept: 100 MB for a vocabulary of 49,152.
+    native.n_outputs_max = params.sequences
+    native.n_threads = native.n_threads_batch = params.threads
+    native.type_k = native.type_v = GGML_TYPES[params.kv_type]
+    native.flash_attn_type = int(params.flash_attention)
+    native.kv_unified = True
+    # A prefix can only be shared while its cells are all there: keep those a sliding window has left.
+    native.swa_full = True
+    native.no_perf = True
+    with captured_errors() as lines:
+        context = llama.llama_init_from_model(model, native)
+    if not context:
+        reason = lines[0] if lines else "llama.cpp cannot make a context"
+        raise ModelError(f"{path}: {params.cells} KV cells of {params.kv_type}: {reason}", reason="NO_MEMORY")
+    return context
+
+
+def kv_bytes_per_token(model: Any) -> int:
+    """K and V of one token in f16, an upper bound where layers differ."""
+    width = _head_width(model, "key") + _head_width(model, "value")
+    return int(llama.llama_model_n_layer(model) * llama.llama_model_n_head_kv(model) * width * 2)
+
+
+def _head_width(model: Any, kind: str) -> int:
+    architecture = metadata(model, "general.architecture")
+    stated = metadata(model, f"{architecture}.attention.{kind}_length")
+    if stated.isdigit():
+        return int(stated)
+    return int(llama.llama_model_n_embd(model) // max(llama.llama_model_n_head(model), 1))
+
+
+def metadata(model: Any, key: str) -> str:
+    """A value of the file's metadata as text; "" when there is none."""
+    buffer = ctypes.create_string_buffer(256)
+    llama.llama_model_meta_val_str(model, key.encode(), buffer, len(buffer))
+    return buffer.value.decode(errors="replace")
+
+
+def description(model: Any) -> str:
+    """For instance "llama 134.52M Q4_1"."""
+    buffer = ctypes.create_string_buffer(256)
+    llama.llama_model_desc(model, buffer, len(buffer))
+    return buffer.value.decode(errors="replace")
+
+
+def can_share_prefixes(model: Any) -> bool:
+    """Recurrent state cannot be cut at a token."""
+    return not (llama.llama_model_is_recurrent(model) or llama.llama_model_is_hybrid(model))

@@ -1,0 +1,57 @@
+"""Samplers on llama.cpp's own chains. The plain argmax needs none: numpy finds it in a tenth of the time."""
+
+from typing import Any
+
+from xapp.backend.native import llama
+from xapp.engine.messages import SamplingParams
+
+PENALTY_WINDOW = 64
+
+
+class GreedySampler:
+    """Marks a sequence whose next token is the argmax."""
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
+GREEDY = GreedySampler()
+
+
+class ChainSampler:
+    """A llama_sampler chain: penalties, top-k, top-p, min-p, temperature, draw."""
+
+    def __init__(self, params: SamplingParams, prompt: list[int], vocab_size: int) -> None:
+        self._chain = llama.llama_sampler_chain_init(llama.llama_sampler_chain_default_params())
+        for link in _links(params, vocab_size):
+            llama.llama_sampler_chain_add(self._chain, link)
+        if params.repeat_penalty != 1.0:
+            for token in prompt[-PENALTY_WINDOW:]:
+                llama.llama_sampler_accept(self._chain, token)
+
+    def sample(self, context: Any, index: int) -> int:
+        """Draws from the logits of the batch's token `index`, and remembers the choice."""
+        return int(llama.llama_sampler_sample(self._chain, context, index))
+
+    def close(self) -> None:
+        """Frees the chain. Safe to call twice."""
+        if self._chain is not None:
+            llama.llama_sampler_free(self._chain)
+            self._chain = None
+
+
+def _links(params: SamplingParams, vocab_size: int) -> list[Any]:
+    links: list[Any] = []
+    if params.repeat_penalty != 1.0:
+        penalty = params.repeat_penalty
+        links.append(llama.llama_sampler_init_penalties(vocab_size, PENALTY_WINDOW, penalty, 0.0, 0.0))
+    if params.temperature == 0:
+        return [*links, llama.llama_sampler_init_greedy()]
+    if params.top_k > 0:
+        links.append(llama.llama_sampler_init_top_k(params.top_k))
+    if params.top_p < 1.0:
+        links.append(llama.llama_sampler_init_top_p(params.top_p, 1))
+    if params.min_p > 0:
+        links.append(llama.llama_sampler_init_min_p(params.min_p, 1))
+    links.append(llama.llama_sampler_init_temp(params.temperature))
+    return [*links, llama.llama_sampler_init_dist(params.seed)]

@@ -1,0 +1,45 @@
+"""What this node has for a worker: memory and cores that are really usable, cgroup limits included."""
+
+import os
+from pathlib import Path
+
+import psutil
+
+from xapp.backend.sizing import Node
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def this_node() -> Node:
+    """Measured now."""
+    return Node(memory_bytes=_memory_bytes(), cores=_cores())
+
+
+def _memory_bytes() -> int:
+    available = int(psutil.virtual_memory().available)
+    limit = _read_number(_CGROUP / "memory.max")
+    used = _read_number(_CGROUP / "memory.current") or 0
+    return available if limit is None else min(available, max(limit - used, 0))
+
+
+def _cores() -> int:
+    """Physical cores that this process may use: hyper-threads do not add memory bandwidth."""
+    allowed = len(os.sched_getaffinity(0))
+    physical = psutil.cpu_count(logical=False) or allowed
+    return max(min(allowed, physical, _quota_cores() or allowed), 1)
+
+
+def _quota_cores() -> int | None:
+    """Whole cores that the cgroup's CPU quota allows."""
+    try:
+        quota, period = (_CGROUP / "cpu.max").read_text().split()
+        return None if quota == "max" else max(int(quota) // int(period), 1)
+    except (OSError, ValueError):
+        return None
+
+
+def _read_number(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None

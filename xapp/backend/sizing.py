@@ -1,0 +1,93 @@
+"""Sizing: how many slots, threads and KV cells suit this node and this model. Pure arithmetic.
+
+A setting that is given is kept; what is left open is derived from RAM, cores and the model.
+"""
+
+from dataclasses import dataclass
+
+from xapp.config import EngineSettings
+from xapp.errors import ConfigError
+
+DEFAULT_SLOTS = 8
+CELLS_PER_SLOT = 1024
+"""Cells a slot gets when memory is plenty; one long request may use those of the others."""
+MIN_CONTEXT = 2048
+"""Below this the cache is kept in q8_0 rather than f16."""
+KV_SHARE = 0.5
+"""Share of the free memory that the KV cache may take."""
+RESERVE_BYTES = 256 * 1024 * 1024
+"""Left for compute buffers and for the rest of the node."""
+Q8_0_RATIO = 34 / 64
+"""Bytes of q8_0 by bytes of f16."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What the node has: bytes that can be taken without swapping, and usable cores."""
+
+    memory_bytes: int
+    cores: int
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """What the model needs: bytes of one token's K and V in f16, weights, and its trained context."""
+
+    kv_bytes_per_token: int
+    weight_bytes: int
+    trained_context: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sizing:
+    """What the engine gets."""
+
+    context_length: int
+    slots: int
+    kv_cells: int
+    kv_type: str
+    threads: int
+
+
+def size(node: Node, model: Geometry, settings: EngineSettings) -> Sizing:
+    """Raises ConfigError when a given context does not fit the given cells or the model."""
+    slots = settings.slots or DEFAULT_SLOTS
+    kv_type = settings.kv_type
+    if kv_type == "auto":
+        kv_type = "f16" if _affordable(node, model, settings, "f16") >= MIN_CONTEXT else "q8_0"
+    cells = settings.kv_cells or _cells(_affordable(node, model, settings, kv_type), slots, settings, model)
+    context = settings.context_length or min(model.trained_context, cells)
+    _check(context, cells, model)
+    return Sizing(context, slots, _padded(cells), kv_type, settings.threads or node.cores)
+
+
+def _affordable(node: Node, model: Geometry, settings: EngineSettings, kv_type: str) -> int:
+    """Cells that memory allows; at least one request of MIN_CONTEXT / 4 tokens is always tried."""
+    limit = node.memory_bytes
+    if settings.memory_limit_mb is not None:
+        limit = min(limit, settings.memory_limit_mb * 1024 * 1024)
+    free = limit - model.weight_bytes - RESERVE_BYTES
+    per_cell = max(model.kv_bytes_per_token * (Q8_0_RATIO if kv_type == "q8_0" else 1), 1)
+    return max(int(free * KV_SHARE / per_cell), MIN_CONTEXT // 4)
+
+
+def _cells(affordable: int, slots: int, settings: EngineSettings, model: Geometry) -> int:
+    wish = max(slots * CELLS_PER_SLOT, settings.context_length or MIN_CONTEXT)
+    return min(affordable, wish, slots * model.trained_context)
+
+
+def _padded(cells: int) -> int:
+    # llama.cpp rounds the context up to a multiple of 256 itself: count what is really there.
+    return -(-cells // 256) * 256
+
+
+def _check(context: int, cells: int, model: Geometry) -> None:
+    if context > model.trained_context:
+        raise ConfigError(
+            "XAPP_CONTEXT_LENGTH",
+            f"{context} is over the {model.trained_context} tokens the model is made for",
+        )
+    if context > cells:
+        raise ConfigError(
+            "XAPP_CONTEXT_LENGTH", f"{context} tokens do not fit {cells} KV cells (XAPP_KV_CELLS)"
+        )

@@ -1,0 +1,54 @@
+"""Counts KV cells exactly as a unified llama.cpp cache holds them: a shared cell is one cell.
+
+It knows neither requests nor tokens; it must agree with llama.cpp at all times, so that a decode
+never fails for want of a cell.
+"""
+
+
+class CellPool:
+    """`total` cells, lent to `num_sequences` sequences; each cell may belong to several."""
+
+    def __init__(self, total: int, num_sequences: int) -> None:
+        self.total = total
+        self._free = list(range(total - 1, -1, -1))
+        self._owners = [0] * total
+        self._cells: list[list[int]] = [[] for _ in range(num_sequences)]
+
+    @property
+    def free(self) -> int:
+        """Cells that belong to no sequence."""
+        return len(self._free)
+
+    @property
+    def used(self) -> int:
+        """Cells that belong to at least one sequence."""
+        return self.total - len(self._free)
+
+    def length(self, seq_id: int) -> int:
+        """Cells of one sequence, shared ones included."""
+        return len(self._cells[seq_id])
+
+    def extend(self, seq_id: int, count: int) -> None:
+        """Gives `count` free cells to a sequence."""
+        assert count <= len(self._free), "the scheduler reserved too few cells"
+        for _ in range(count):
+            cell = self._free.pop()
+            self._owners[cell] = 1
+            self._cells[seq_id].append(cell)
+
+    def share(self, source: int, target: int, length: int) -> None:
+        """Lets `target`, which is empty, own the first `length` cells of `source` too."""
+        assert not self._cells[target], "the target of a copy must be empty"
+        shared = self._cells[source][:length]
+        assert len(shared) == length, "the source is shorter than the prefix"
+        for cell in shared:
+            self._owners[cell] += 1
+        self._cells[target] = shared
+
+    def truncate(self, seq_id: int, length: int = 0) -> None:
+        """Takes a sequence's cells from position `length` on."""
+        for cell in self._cells[seq_id][length:]:
+            self._owners[cell] -= 1
+            if self._owners[cell] == 0:
+                self._free.append(cell)
+        del self._cells[seq_id][length:]

@@ -1,0 +1,156 @@
+"""Engine: continuous batching over one backend. It knows tokens, not text; requests, not connections.
+
+    step():  schedule → decode → update
+
+Sequences join and leave between steps.
+"""
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+from time import monotonic
+
+from xapp.backend.base import Backend
+from xapp.engine.kv_cache import KVCache
+from xapp.engine.messages import FinishReason, SequenceStarted, Stats, StepEvents, Submit
+from xapp.engine.scheduler import Plan, Scheduler
+from xapp.engine.sequence import Sequence, Status
+from xapp.engine.step_time import StepTime
+
+
+class Engine:
+    """`clock` gives seconds on CLOCK_MONOTONIC. Used by one thread."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        max_batch: int = 512,
+        prefix_cache: bool = True,
+        step_time: StepTime | None = None,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        info = backend.info
+        self._backend = backend
+        self._clock = clock
+        self._context_length = info.context_length
+        self._step_time = step_time or StepTime()
+        self._kv_cache = KVCache(backend, info.kv_cells_total, reuse=prefix_cache)
+        self._scheduler = Scheduler(
+            self._kv_cache,
+            self._step_time,
+            num_slots=info.num_slots,
+            max_batch=max_batch,
+            budget_s=info.step_budget_s,
+        )
+        self._sequences: dict[int, Sequence] = {}
+        self._deadlines: list[tuple[float, int]] = []
+        self._events = StepEvents()
+        self._prefill_tokens = self._cached_tokens = self._decode_tokens = 0
+        self._steps = 0
+        self._step_seconds = 0.0
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a step would do anything."""
+        return bool(self._sequences or self._events.finished)
+
+    def submit(self, request: Submit) -> None:
+        """Queues a request. Its answer ends with a SequenceFinished, whatever happens."""
+        assert request.request_id not in self._sequences, "request ids are used once"
+        sequence = Sequence(request)
+        self._sequences[request.request_id] = sequence
+        if request.deadline is not None:
+            heappush(self._deadlines, (request.deadline, request.request_id))
+        self._scheduler.add(sequence)
+        if sequence.cells_needed > min(self._kv_cache.total, self._context_length):
+            self._finish(sequence, FinishReason.LENGTH, self._clock())
+
+    def cancel(self, request_id: int) -> None:
+        """Ends a request now, its slot is free for the next step; an id that is not there is ignored."""
+        if sequence := self._sequences.get(request_id):
+            self._finish(sequence, FinishReason.CANCELLED, self._clock())
+
+    def step(self) -> StepEvents:
+        """One decode for all sequences that can run; returns everything that happened since the last step."""
+        began = self._clock()
+        self._expire(began)
+        plan = self._scheduler.schedule()
+        self._start(plan, began)
+        if len(plan.batch):
+            samplers = [sequence.sampler for sequence in plan.outputs]
+            tokens = self._backend.decode(plan.batch, samplers)
+            self._update(plan, tokens, began)
+        return self._take_events()
+
+    def _expire(self, now: float) -> None:
+        while self._deadlines and self._deadlines[0][0] <= now:
+            _, request_id = heappop(self._deadlines)
+            if sequence := self._sequences.get(request_id):
+                self._finish(sequence, FinishReason.EXPIRED, now)
+
+    def _start(self, plan: Plan, now: float) -> None:
+        for sequence in plan.admitted:
+            request = sequence.request
+            sequence.sampler = self._backend.new_sampler(request.sampling, request.prompt)
+            sequence.started_at = now
+            self._cached_tokens += sequence.num_cached
+            self._events.started.append(SequenceStarted(request.request_id, now, sequence.num_cached))
+
+    def _update(self, plan: Plan, tokens: list[int], began: float) -> None:
+        now = self._clock()
+        self._step_time.observe(plan.num_decode, plan.num_prefill, now - began)
+        self._count(plan, now - began)
+        for sequence in plan.outputs[: plan.num_decode]:
+            self._kv_cache.computed(sequence, 1)
+        for sequence, count in plan.prefills:
+            self._kv_cache.computed(sequence, count)
+        for sequence, token in zip(plan.outputs, tokens, strict=True):
+            self._append(sequence, token, now)
+
+    def _count(self, plan: Plan, seconds: float) -> None:
+        self._prefill_tokens += plan.num_prefill
+        self._decode_tokens += len(plan.outputs)
+        self._steps += 1
+        self._step_seconds += seconds
+
+    def _append(self, sequence: Sequence, token: int, now: float) -> None:
+        request = sequence.request
+        if sequence.status is Status.PREFILL:
+            sequence.status = Status.DECODE
+            sequence.first_token_at = now
+        if not request.ignore_eos and self._backend.is_end(token):
+            self._finish(sequence, FinishReason.STOP, now)
+            return
+        sequence.tokens.append(token)
+        self._events.tokens.append(request.request_id)
+        self._events.tokens.append(token)
+        if sequence.num_completion >= request.max_tokens:
+            self._finish(sequence, FinishReason.LENGTH, now)
+
+    def _finish(self, sequence: Sequence, reason: FinishReason, now: float) -> None:
+        request = sequence.request
+        del self._sequences[request.request_id]
+        self._scheduler.remove(sequence)
+        sequence.status = Status.FINISHED
+        sequence.finish_reason = reason
+        sequence.sampler.close()
+        self._events.finished.append(sequence.finished_event(now))
+
+    def _take_events(self) -> StepEvents:
+        events, self._events = self._events, StepEvents()
+        events.stats = self.stats()
+        return events
+
+    def stats(self) -> Stats:
+        """The state now."""
+        return Stats(
+            len(self._scheduler.running),
+            len(self._scheduler.waiting),
+            self._kv_cache.used,
+            self._kv_cache.total,
+            self._prefill_tokens,
+            self._cached_tokens,
+            self._decode_tokens,
+            self._steps,
+            self._step_seconds,
+        )

@@ -1,0 +1,188 @@
+"""KVCache: who has which KV cells, and which computed prefixes can be used again.
+
+A sequence that ends leaves its cells behind as a cached prefix, until room is needed: the least
+recently used goes first. A new prompt that starts like any running or cached sequence shares that
+sequence's cells. Room for a whole answer is set aside on admission, so a decode never fails for
+want of cells.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from xapp.backend.base import Backend
+from xapp.engine.cells import CellPool
+from xapp.engine.sequence import Sequence, Status
+
+MIN_PREFIX = 8
+"""Shorter common prefixes are computed again: sharing costs a call and keeps the source busy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The best prefix for a prompt: `length` tokens of `source`; `pending` when more of it is on its way."""
+
+    source: int | None = None
+    length: int = 0
+    pending: bool = False
+
+
+NO_MATCH = Match()
+
+
+def common_prefix(a: list[int], b: list[int]) -> int:
+    """Length of the longest common prefix; compares slices, so it runs at C speed."""
+    low, high = 0, min(len(a), len(b))
+    if a[:high] == b[:high]:
+        return high
+    while high - low > 1:
+        middle = (low + high) // 2
+        if a[low:middle] == b[low:middle]:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+class KVCache:
+    """Lends the backend's sequence ids and `num_cells` cells to sequences."""
+
+    def __init__(self, backend: Backend, num_cells: int, *, reuse: bool = True) -> None:
+        self._backend = backend
+        self._reuse = reuse
+        self._pool = CellPool(num_cells, backend.num_sequences)
+        self._empty_ids = list(range(backend.num_sequences - 1, -1, -1))
+        self._running: dict[int, Sequence] = {}
+        self._cached: OrderedDict[int, list[int]] = OrderedDict()
+        self._reserved = 0
+
+    @property
+    def used(self) -> int:
+        """Cells with content, cached prefixes included."""
+        return self._pool.used
+
+    @property
+    def total(self) -> int:
+        """Cells there are."""
+        return self._pool.total
+
+    @property
+    def reserved(self) -> int:
+        """Free cells promised to running sequences."""
+        return self._reserved
+
+    def match(self, sequence: Sequence) -> Match:
+        """The longest prefix of the prompt that has cells; its last token is always left to compute."""
+        if not self._reuse:
+            return NO_MATCH
+        best = NO_MATCH
+        limit = sequence.num_prompt - 1
+        for seq_id, tokens in self._cached.items():
+            length = min(common_prefix(tokens, sequence.request.prompt), limit)
+            if length > best.length:
+                best = Match(seq_id, length)
+        for seq_id, other in self._running.items():
+            best = self._better(best, seq_id, other, sequence, limit)
+        return best if best.pending or best.length >= MIN_PREFIX else NO_MATCH
+
+    def _better(self, best: Match, seq_id: int, other: Sequence, sequence: Sequence, limit: int) -> Match:
+        common = min(common_prefix(other.tokens, sequence.request.prompt), limit)
+        length = min(common, other.num_computed)
+        if common >= best.length + MIN_PREFIX and length < common and self._worth_waiting(other, sequence):
+            return Match(seq_id, common, pending=True)
+        if length > best.length and not best.pending:
+            return Match(seq_id, length)
+        return best
+
+    @staticmethod
+    def _worth_waiting(other: Sequence, sequence: Sequence) -> bool:
+        return other.status is Status.PREFILL and other.request.priority <= sequence.request.priority
+
+    def admit(self, sequence: Sequence, match: Match) -> bool:
+        """Lends a sequence id and sets cells aside for the whole answer; False when it does not fit now."""
+        needed = sequence.cells_needed - match.length
+        if not self._make_room(needed, match):
+            return False
+        seq_id = self._take_id(match)
+        if match.source is not None and seq_id != match.source:
+            self._backend.copy_prefix(match.source, seq_id, match.length)
+            self._pool.share(match.source, seq_id, match.length)
+        self._running[seq_id] = sequence
+        self._reserved += needed
+        sequence.seq_id = seq_id
+        sequence.num_computed = sequence.num_cached = match.length
+        return True
+
+    def _make_room(self, needed: int, match: Match) -> bool:
+        """Drops cached prefixes, oldest first, until the cells are there; the match is cut last."""
+        while self._pool.free - self._reserved < needed:
+            victim = next((seq_id for seq_id in self._cached if seq_id != match.source), None)
+            if victim is not None:
+                self._drop(victim)
+            elif not self._trim(match):
+                return False
+        return True
+
+    def _trim(self, match: Match) -> bool:
+        """Cuts a cached match down to what is shared; False when there was nothing to cut."""
+        tokens = self._cached.get(match.source) if match.source is not None else None
+        if match.source is None or tokens is None or len(tokens) == match.length:
+            return False
+        self._backend.remove(match.source, match.length)
+        self._pool.truncate(match.source, match.length)
+        del tokens[match.length :]
+        return True
+
+    def _take_id(self, match: Match) -> int:
+        """An empty id; else the least recently used prefix goes; else the match itself is taken over."""
+        if match.source is not None and match.source in self._cached:
+            self._cached.move_to_end(match.source)
+        if self._empty_ids:
+            return self._empty_ids.pop()
+        oldest = next(iter(self._cached))
+        if oldest == match.source:
+            self._trim(match)
+            del self._cached[oldest]
+            return oldest
+        self._drop(oldest)
+        return self._empty_ids.pop()
+
+    def _drop(self, seq_id: int) -> None:
+        del self._cached[seq_id]
+        self._backend.remove(seq_id)
+        self._pool.truncate(seq_id)
+        self._empty_ids.append(seq_id)
+
+    def computed(self, sequence: Sequence, count: int) -> None:
+        """`count` more tokens of the sequence got their cells."""
+        assert sequence.seq_id is not None
+        self._pool.extend(sequence.seq_id, count)
+        self._reserved -= count
+        sequence.num_computed += count
+
+    def release(self, sequence: Sequence) -> None:
+        """The sequence ended; what it computed stays as a cached prefix if it is worth it."""
+        seq_id = sequence.seq_id
+        if seq_id is None:
+            return
+        sequence.seq_id = None
+        del self._running[seq_id]
+        self._reserved -= sequence.cells_needed - sequence.num_computed
+        self._cached[seq_id] = sequence.tokens[: sequence.num_computed]
+        if not self._reuse or sequence.num_computed < MIN_PREFIX:
+            self._drop(seq_id)
+            return
+        self._forget_covered(seq_id)
+
+    def _forget_covered(self, newest_id: int) -> None:
+        """Of two cached prefixes of which one begins the other, the longer can answer for both."""
+        newest = self._cached[newest_id]
+        for other_id, other in list(self._cached.items()):
+            if other_id == newest_id:
+                continue
+            common = common_prefix(other, newest)
+            if common == len(other):
+                self._drop(other_id)
+            elif common == len(newest):
+                self._cached.move_to_end(other_id)
+                self._drop(newest_id)
+                return
