@@ -1,0 +1,125 @@
+"""The bare loop: llama_decode over the same batch, and nothing else.
+
+No sampling, no messages, no Python objects a token: the batch's arrays are filled by numpy, fixed
+tokens are fed. What a contender loses against this is its own cost. Knows neither requests nor text.
+
+`python -m perf.baseline --model FILE --shape JSON` answers a Work with a Decoded a line.
+"""
+
+import sys
+import time
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from perf import child
+from perf.workload import EngineShape, Work, token_prompt
+from xapp.backend.native import llama
+
+_KV_TYPES = {"f16": 1, "q8_0": 8}
+
+
+class Decoded(msgspec.Struct, frozen=True):
+    """Tokens a second over the decode steps, and the seconds of each step."""
+
+    tokens_per_second: float
+    steps: list[float]
+
+
+class Loop:
+    """One model, one context shaped as the worker's. Raises RuntimeError when either cannot be had."""
+
+    def __init__(self, model_path: str, shape: EngineShape) -> None:
+        self._model = llama.llama_model_load_from_file(
+            model_path.encode(), llama.llama_model_default_params()
+        )
+        if not self._model:
+            raise RuntimeError(f"{model_path}: llama.cpp cannot load it")
+        self._context = llama.llama_init_from_model(self._model, _context_params(shape))
+        if not self._context:
+            raise RuntimeError(f"no context for {shape}")
+        self._memory = llama.llama_get_memory(self._context)
+        self._batch = llama.llama_batch_init(shape.batch_tokens, 0, 1)
+        self._arrays = _Arrays(self._batch, shape.batch_tokens)
+
+    def run(self, work: Work) -> Decoded:
+        """Prefills the prompts, then times each decode step on its own. Raises RuntimeError."""
+        llama.llama_memory_clear(self._memory, False)
+        for sequence in range(work.num_streams):
+            prompt = token_prompt(work.prompt_tokens, work.seed, sequence)
+            self._decode(self._arrays.prompt(prompt, sequence))
+        self._arrays.one_each(work.num_streams, work.prompt_tokens)
+        steps = [self._timed_step(work.num_streams, index) for index in range(work.num_tokens - 1)]
+        return Decoded(work.num_streams * len(steps) / sum(steps), steps)
+
+    def _timed_step(self, num_streams: int, index: int) -> float:
+        start = time.perf_counter()
+        self._arrays.advance(num_streams, 1000 + index)
+        self._decode(num_streams)
+        return time.perf_counter() - start
+
+    def _decode(self, num_tokens: int) -> None:
+        self._batch.n_tokens = num_tokens
+        code = llama.llama_decode(self._context, self._batch)
+        if code != 0:
+            raise RuntimeError(f"llama_decode returned {code}")
+        llama.llama_synchronize(self._context)
+
+
+class _Arrays:
+    """A llama_batch's memory as numpy arrays, one entry a token."""
+
+    def __init__(self, batch: Any, capacity: int) -> None:
+        self._tokens = np.ctypeslib.as_array(batch.token, (capacity,))
+        self._positions = np.ctypeslib.as_array(batch.pos, (capacity,))
+        self._outputs = np.ctypeslib.as_array(batch.logits, (capacity,))
+        self._seq_ids = [np.ctypeslib.as_array(batch.seq_id[index], (1,)) for index in range(capacity)]
+        np.ctypeslib.as_array(batch.n_seq_id, (capacity,))[:] = 1
+
+    def prompt(self, tokens: list[int], sequence: int) -> int:
+        """A prompt of at most the capacity; the last token asks for logits. Returns its length."""
+        length = len(tokens)
+        self._tokens[:length] = tokens
+        self._positions[:length] = np.arange(length)
+        self._outputs[:length] = 0
+        self._outputs[length - 1] = 1
+        for index in range(length):
+            self._seq_ids[index][0] = sequence
+        return length
+
+    def one_each(self, num_streams: int, prompt_tokens: int) -> None:
+        """One token a sequence, to be advanced before each decode."""
+        self._positions[:num_streams] = prompt_tokens - 1
+        self._outputs[:num_streams] = 1
+        for index in range(num_streams):
+            self._seq_ids[index][0] = index
+
+    def advance(self, num_streams: int, token: int) -> None:
+        """The next position of every sequence."""
+        self._tokens[:num_streams] = token
+        self._positions[:num_streams] += 1
+
+
+def _context_params(shape: EngineShape) -> Any:
+    params = llama.llama_context_default_params()
+    params.n_ctx = shape.kv_cells
+    params.n_seq_max = shape.num_sequences
+    params.n_batch = params.n_ubatch = shape.batch_tokens
+    params.n_threads = params.n_threads_batch = shape.num_threads
+    params.flash_attn_type = 1 if shape.flash_attention else 0
+    params.type_k = params.type_v = _KV_TYPES[shape.kv_type]
+    params.kv_unified = True
+    params.no_perf = True
+    return params
+
+
+def main(args: list[str]) -> None:
+    """Serves Works until standard input closes."""
+    shape = msgspec.json.decode(child.option(args, "--shape"), type=EngineShape)
+    loop = Loop(child.option(args, "--model"), shape)
+    child.serve(lambda line: loop.run(msgspec.json.decode(line, type=Work)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

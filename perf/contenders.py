@@ -1,0 +1,96 @@
+"""The two servers, started the way the benchmark compares them."""
+
+import socket
+import sys
+import time
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from perf import peers
+from perf.processes import HOST, START_TIMEOUT_S, Server, free_port
+from perf.workload import EngineShape
+
+LOGS = peers.ROOT / ".build" / "perf"
+MIN_SLOT_TOKENS = 2048
+_POLL_S = 0.01
+
+
+class OurServer(Server):
+    """`genai-xapp serve` on free ports; `target` is its gRPC address."""
+
+    def __init__(self, model: str, settings: Mapping[str, str]) -> None:
+        port = free_port()
+        self.target = f"{HOST}:{port}"
+        environment = {
+            "XAPP_HOST": HOST,
+            "XAPP_GRPC_PORT": str(port),
+            "XAPP_HTTP_PORT": str(free_port()),
+            **settings,
+        }
+        command = [str(Path(sys.executable).with_name("genai-xapp")), "serve", "--model", model]
+        super().__init__(command, environment, LOGS / "serve.log")
+
+    def wait_until_serving(self) -> float:
+        """Seconds from the start of the process to health SERVING. Raises StartError."""
+        self._wait_for_port()
+        with grpc.insecure_channel(self.target) as channel:
+            watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+            for response in watch:
+                if response.status == health_pb2.HealthCheckResponse.SERVING:
+                    took = time.monotonic() - self.started_at
+                    watch.cancel()
+                    return took
+                self.check_alive()
+        raise AssertionError("unreachable: a watch ends with an error")
+
+    def _wait_for_port(self) -> None:
+        host, _, port = self.target.rpartition(":")
+        while True:
+            self.check_alive()
+            try:
+                socket.create_connection((host, int(port)), timeout=1).close()
+            except OSError:
+                time.sleep(_POLL_S)
+            else:
+                return
+
+
+class LlamaServer(Server):
+    """llama-server with as many slots, threads and cells, and its defaults otherwise."""
+
+    def __init__(self, model_path: Path, shape: EngineShape, num_slots: int) -> None:
+        self._port = free_port()
+        self.target = f"{HOST}:{self._port}"
+        self.flags = llama_server_flags(shape, num_slots)
+        command = [str(peers.BINARY), "--model", str(model_path), "--host", HOST, "--port", str(self._port)]
+        super().__init__([*command, *self.flags], {}, LOGS / "llama-server.log")
+
+    def wait_until_serving(self) -> float:
+        """Seconds from the start of the process to /health. Raises StartError."""
+        while not self._healthy():
+            self.check_alive()
+            time.sleep(_POLL_S)
+        return time.monotonic() - self.started_at
+
+    def _healthy(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://{self.target}/health", timeout=START_TIMEOUT_S) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+
+def llama_server_flags(shape: EngineShape, num_slots: int) -> list[str]:
+    """Its context is divided among the slots, so each gets at least what the scenarios need."""
+    context = max(shape.kv_cells, num_slots * MIN_SLOT_TOKENS)
+    threads = str(shape.num_threads)
+    return [
+        *("--threads", threads, "--threads-batch", threads),
+        *("--parallel", str(num_slots), "--ctx-size", str(context)),
+        *("--cache-type-k", shape.kv_type, "--cache-type-v", shape.kv_type),
+        "--no-webui",
+    ]

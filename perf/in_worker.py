@@ -1,0 +1,122 @@
+"""The same work through a real worker process, without server and gRPC around it.
+
+`python -m perf.in_worker --model FILE --settings JSON` greets with the ModelInfo and answers each
+command with a line: a Work with its streams, a CancelTrial with a CancelResult.
+"""
+
+import gc
+import sys
+import time
+from itertools import count
+
+import msgspec
+
+from perf import child
+from perf.streams import Arrival, Stream
+from perf.worker_link import WorkerLink
+from perf.workload import Work, token_prompt
+from xapp.config import EngineSettings
+from xapp.engine.messages import Stats, Submit
+
+
+class Decode(msgspec.Struct, frozen=True, tag=True):
+    """Runs a Work."""
+
+    work: Work
+
+
+class CancelTrial(msgspec.Struct, frozen=True, tag=True):
+    """Fills every slot, lets one more wait, and cancels a running one after `after_tokens` tokens."""
+
+    after_tokens: int = 4
+    seed: int = 0
+
+
+class CancelResult(msgspec.Struct, frozen=True):
+    """Tokens the cancelled sequence still got, and steps until the waiting one had its slot.
+
+    One step is under way when the cancellation is sent: `steps_after` is 1 when the sequence took part
+    in that one only.
+    """
+
+    steps_after: int
+    steps_until_reused: int
+
+
+Command = Decode | CancelTrial
+_ids = count(1)
+
+
+def run(link: WorkerLink, work: Work) -> tuple[list[Stream], Stats]:
+    """All streams of a Work, submitted at once; and the counters after it."""
+    ids = [next(_ids) for _ in range(work.num_streams)]
+    sent = time.monotonic()
+    for index, request_id in enumerate(ids):
+        prompt = token_prompt(work.prompt_tokens, work.seed, index)
+        link.submit(Submit(request_id, prompt, work.num_tokens, ignore_eos=True, arrival=sent))
+    arrivals: dict[int, list[Arrival]] = {request_id: [] for request_id in ids}
+    cached: dict[int, int] = {}
+    stats = Stats()
+    for at, events in link.steps():
+        for request_id in events.tokens[::2]:
+            arrivals[request_id].append(Arrival(at, 1))
+        cached |= {finished.request_id: finished.num_cached_tokens for finished in events.finished}
+        stats = events.stats or stats
+        if len(cached) == len(ids):
+            break
+    return [Stream(sent, arrivals[request_id], cached[request_id]) for request_id in ids], stats
+
+
+def try_cancel(link: WorkerLink, trial: CancelTrial) -> CancelResult:
+    """Counts steps, not time."""
+    ids = [next(_ids) for _ in range(link.info.num_slots + 1)]
+    for index, request_id in enumerate(ids):
+        link.submit(Submit(request_id, token_prompt(16, trial.seed, index), 64, ignore_eos=True))
+    victim, waiting = ids[0], ids[-1]
+    result = _watch_cancel(link, victim, waiting, trial.after_tokens)
+    _cancel_all(link, [request_id for request_id in ids if request_id != victim])
+    return result
+
+
+def _watch_cancel(link: WorkerLink, victim: int, waiting: int, after_tokens: int) -> CancelResult:
+    before = taken = steps = 0
+    for _, events in link.steps():
+        took_part = victim in events.tokens[::2]
+        if before < after_tokens:
+            before += took_part
+            if before == after_tokens:
+                link.cancel(victim)
+            continue
+        taken += took_part
+        if any(started.request_id == waiting for started in events.started):
+            return CancelResult(taken, steps)
+        steps += 1
+    raise AssertionError("unreachable: steps end with an error")
+
+
+def _cancel_all(link: WorkerLink, ids: list[int]) -> None:
+    for request_id in ids:
+        link.cancel(request_id)
+    left = set(ids)
+    for _, events in link.steps():
+        left -= {finished.request_id for finished in events.finished}
+        if not left:
+            return
+
+
+def main(args: list[str]) -> None:
+    """Serves commands until standard input closes."""
+    settings = msgspec.json.decode(child.option(args, "--settings"), type=EngineSettings)
+    with WorkerLink(child.option(args, "--model"), settings) as link:
+        gc.disable()
+        child.serve(lambda line: _answer(link, msgspec.json.decode(line, type=Command)), link.info)
+
+
+def _answer(link: WorkerLink, command: Command) -> object:
+    if isinstance(command, CancelTrial):
+        return try_cancel(link, command)
+    return run(link, command.work)[0]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

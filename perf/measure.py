@@ -1,0 +1,129 @@
+"""One round of each measurement: asks the contenders in rotating order, returns samples."""
+
+from collections.abc import Callable
+from functools import partial
+
+import msgspec
+
+from perf import baseline, in_worker, load, scenarios
+from perf.child import Child
+from perf.field import Field
+from perf.memory import cpu_seconds
+from perf.report import Sample
+from perf.streams import Stream, inter_token_latencies, percentile, steady_rate
+from perf.workload import Work, decode_work
+
+Measure = Callable[[int], list[Sample]]
+Figures = dict[str, float]
+
+
+def decode(field: Field, num_streams: int) -> Measure:
+    """Decode rates of all contenders with so many streams."""
+    contenders: dict[str, Callable[[Work], Figures]] = {
+        "baseline": partial(_baseline, field.baseline),
+        "worker": partial(_worker, field.worker),
+        "grpc": partial(_client, field.client, field.server.pid),
+    }
+    if field.llama and field.llama_client:
+        contenders["llama"] = partial(_client, field.llama_client, field.llama.pid)
+
+    def measure(number: int) -> list[Sample]:
+        work = decode_work(num_streams, _seed(number, num_streams))
+        samples = []
+        for name in rotated(list(contenders), number):
+            figures = contenders[name](work)
+            samples += [
+                Sample(number, f"{name}.{what}.{num_streams}", each) for what, each in figures.items()
+            ]
+        return samples
+
+    return measure
+
+
+def rotated(names: list[str], number: int) -> list[str]:
+    """The same names, another one first each round: drift favours nobody."""
+    shift = number % len(names)
+    return names[shift:] + names[:shift]
+
+
+def _seed(number: int, num_streams: int) -> int:
+    return 1 + number * 16 + num_streams
+
+
+def _baseline(child: Child, work: Work) -> Figures:
+    return {"decode": msgspec.json.decode(child.ask(work), type=baseline.Decoded).tokens_per_second}
+
+
+def _worker(child: Child, work: Work) -> Figures:
+    streams = msgspec.json.decode(child.ask(in_worker.Decode(work)), type=list[Stream])
+    return {"decode": steady_rate(streams)}
+
+
+def _client(child: Child, server_pid: int, work: Work) -> Figures:
+    child.ask(load.Prepare(work))
+    before = cpu_seconds(server_pid)
+    decoded = msgspec.json.decode(child.ask(load.Decode(work)), type=load.Decoded)
+    tokens = sum(stream.num_tokens for stream in decoded.streams)
+    gaps = inter_token_latencies(decoded.streams)
+    return {
+        "decode": steady_rate(decoded.streams),
+        "server_cpu": (cpu_seconds(server_pid) - before) / tokens,
+        "client_cpu": decoded.client_cpu / tokens,
+        "ttft": max(stream.time_to_first_token for stream in decoded.streams),
+        "itl_p50": percentile(gaps, 50),
+        "itl_p99": percentile(gaps, 99),
+    }
+
+
+def _clients(field: Field) -> dict[str, Child]:
+    clients = {"grpc": field.client}
+    if field.llama_client:
+        clients["llama"] = field.llama_client
+    return clients
+
+
+def arrival(field: Field) -> Measure:
+    """A long prompt comes while streams run."""
+
+    def measure(number: int) -> list[Sample]:
+        samples = []
+        for name, client in _clients(field).items():
+            answer = client.ask(load.LongPrompt(_seed(number, 9)))
+            found = msgspec.json.decode(answer, type=scenarios.Arrived)
+            slowdown = found.time_to_first_token / found.alone
+            samples.append(Sample(number, f"{name}.worst_gap", found.worst_gap))
+            samples.append(Sample(number, f"{name}.long_ttft", found.time_to_first_token))
+            samples.append(Sample(number, f"{name}.long_ttft_ratio", slowdown))
+        return samples
+
+    return measure
+
+
+def prefix(field: Field) -> Measure:
+    """Callers at once share a system prompt."""
+
+    def measure(number: int) -> list[Sample]:
+        samples = []
+        for name, client in _clients(field).items():
+            answer = client.ask(load.SharedPrompt(_seed(number, 10)))
+            found = msgspec.json.decode(answer, type=scenarios.Shared)
+            samples.append(Sample(number, f"{name}.shared_cold", found.cold))
+            samples.append(Sample(number, f"{name}.shared_worst", max(found.at_once)))
+            samples.append(Sample(number, f"{name}.shared_ratio", max(found.at_once) / found.cold))
+        return samples
+
+    return measure
+
+
+def cancel(field: Field) -> Measure:
+    """A running stream is cancelled while another waits for a slot."""
+
+    def measure(number: int) -> list[Sample]:
+        answer = field.worker.ask(in_worker.CancelTrial(seed=_seed(number, 11)))
+        found = msgspec.json.decode(answer, type=in_worker.CancelResult)
+        return [
+            Sample(number, "worker.cancel_steps", found.steps_after),
+            Sample(number, "worker.reuse_steps", found.steps_until_reused),
+        ]
+
+    return measure

@@ -1,0 +1,72 @@
+"""The servers under test as processes: started, waited for, ended."""
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+START_TIMEOUT_S = 120.0
+STOP_TIMEOUT_S = 30.0
+HOST = "127.0.0.1"
+
+
+class StartError(Exception):
+    """A server ended before it served, or took too long."""
+
+
+def free_port() -> int:
+    """A port of the loopback address that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """A child process whose output goes to a file; ended with SIGTERM."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self._log: IO[bytes] = log.open("wb")
+        self.command = list(command)
+        self.started_at = time.monotonic()
+        self._process = subprocess.Popen(
+            command, env={**os.environ, **environment}, stdout=self._log, stderr=subprocess.STDOUT
+        )
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    def check_alive(self) -> None:
+        """Raises StartError when it has ended, or when it had its time to start."""
+        if (status := self._process.poll()) is not None:
+            raise StartError(f"{self.command[0]} ended with exit status {status}: see {self._log.name}")
+        if time.monotonic() - self.started_at > START_TIMEOUT_S:
+            raise StartError(f"{self.command[0]} did not serve within {START_TIMEOUT_S:g} s")
+
+    def close(self) -> None:
+        """SIGTERM, and SIGKILL when that does not help."""
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        finally:
+            self._log.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

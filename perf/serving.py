@@ -1,0 +1,125 @@
+"""The benchmark of serving: every figure a ratio or a bound, measured in one run, in interleaved rounds.
+
+`python -m perf.serving` prints a table and writes JSON. The contenders are `baseline` (bare
+llama_decode), `worker` (no server around it), `grpc` (our server and its client) and `llama`
+(llama-server and its client, when `make peers` has built it). One works at a time.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from perf import bars, footprint, measure, peers, report
+from perf.field import Field
+from perf.machine import Noise, NoiseMeter, describe
+from perf.report import Report, Sample
+from xapp.config import Settings, load_settings
+from xapp.models.digest import digest_of
+from xapp.models.store import resolve
+
+PARTS = ("decode", "arrival", "prefix", "cancel", "footprint")
+WARM_UP_ROUND = 1000
+RESULTS = peers.ROOT / "perf" / "results" / "local"
+
+Measure = Callable[[int], list[Sample]]
+
+
+class Run:
+    """The samples so far and the noise of each round."""
+
+    def __init__(self, rounds: int, console: Console) -> None:
+        self.rounds = rounds
+        self.samples: list[Sample] = []
+        self.noise: list[Noise] = []
+        self._console = console
+
+    def repeat(self, name: str, measures: Sequence[Measure]) -> None:
+        """Every measure in every round."""
+        for number in range(self.rounds):
+            self._console.print(f"{name}: round {number + 1} of {self.rounds}", style="dim")
+            meter = NoiseMeter()
+            for each in measures:
+                self.samples += each(number)
+            self.noise.append(meter.read())
+
+
+def in_field(field: Field, parts: Sequence[str], streams: Sequence[int]) -> list[Measure]:
+    """What is measured with all contenders alive."""
+    measures: list[Measure] = []
+    if "decode" in parts:
+        measures += [measure.decode(field, count) for count in streams]
+    if "arrival" in parts:
+        measures.append(measure.arrival(field))
+    if "prefix" in parts:
+        measures.append(measure.prefix(field))
+    if "cancel" in parts:
+        measures.append(measure.cancel(field))
+    return measures
+
+
+def _parts(_context: click.Context, _option: click.Parameter, value: str) -> list[str]:
+    parts = value.split(",") if value else list(PARTS)
+    if unknown := set(parts) - set(PARTS):
+        raise click.BadParameter(f"{', '.join(sorted(unknown))}: not one of {', '.join(PARTS)}")
+    return parts
+
+
+def _streams(_context: click.Context, _option: click.Parameter, value: str) -> list[int]:
+    try:
+        return [int(each) for each in value.split(",")]
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is not a list of numbers") from error
+
+
+@click.command()
+@click.option("--rounds", default=5, show_default=True, type=click.IntRange(1, 1000))
+@click.option("--streams", default="1,4,8", show_default=True, callback=_streams, help="Numbers of streams.")
+@click.option("--only", default="", callback=_parts, help=f"Some of: {', '.join(PARTS)}.")
+@click.option("--model", default=lambda: load_settings(os.environ).model, help="Name or path of the model.")
+@click.option("--out", type=click.Path(path_type=Path), default=None, help="Where the JSON goes.")
+def main(rounds: int, streams: list[int], only: list[str], model: str, out: Path | None) -> None:
+    """Measures speed and memory against the bars. Exits 0 whatever the figures say."""
+    console = Console()
+    settings = load_settings(os.environ, {"model": model})
+    run = Run(rounds, console)
+    result = measure_all(run, settings, only, streams)
+    report.show(result, console)
+    path = out or RESULTS / f"serving-{result.machine.started_at.replace(':', '')}.json"
+    report.write(result, path)
+    path.with_suffix(".md").write_text(report.markdown(result) + "\n")
+    click.echo(f"written: {path}, and the table as {path.with_suffix('.md').name}")
+
+
+def measure_all(run: Run, settings: Settings, parts: Sequence[str], streams: Sequence[int]) -> Report:
+    """Footprint first, alone; then everything else, side by side."""
+    file = resolve(settings.model, Path(settings.models_dir))
+    machine = describe(peers.ROOT)
+    if "footprint" in parts:
+        run.repeat("start and memory", [lambda number: footprint.measure(settings.model, file.path, number)])
+    with Field(settings.model, file.path) as field:
+        measures = in_field(field, parts, streams)
+        for warm_up in measures[:1]:
+            warm_up(WARM_UP_ROUND)
+        if measures:
+            run.repeat("side by side", measures)
+        flags = field.llama.flags if field.llama else None
+        shape = field.shape
+    rows = bars.rows(run.samples, streams, parts)
+    return Report(
+        machine,
+        settings.model,
+        digest_of(file.path),
+        shape,
+        flags,
+        run.rounds,
+        run.noise,
+        rows,
+        run.samples,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""A real worker process, driven with blocking calls and no server around it."""
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from xapp.config import EngineSettings
+from xapp.engine.messages import (
+    Cancel,
+    FrameBuffer,
+    FromWorker,
+    LoadFailed,
+    ModelInfo,
+    Ready,
+    Shutdown,
+    StepEvents,
+    Submit,
+    ToWorker,
+    decode_from_worker,
+    encode,
+)
+from xapp.engine.worker_process import WORKER_COMMAND
+
+SILENCE_S = 120.0
+_RECEIVE_BYTES = 65536
+
+
+class WorkerGoneError(Exception):
+    """The worker ended, could not load the model, or said nothing for SILENCE_S."""
+
+
+class WorkerLink:
+    """One worker, from start to end, as a context manager. `info` is what it answered when ready."""
+
+    def __init__(self, model_path: str, settings: EngineSettings) -> None:
+        self._socket, theirs = socket.socketpair()
+        self._socket.settimeout(SILENCE_S)
+        self._process = _spawn(theirs, model_path, settings)
+        self._frames = FrameBuffer()
+        self.info = self._wait_until_ready()
+
+    @property
+    def pid(self) -> int:
+        """The worker's process id."""
+        return self._process.pid
+
+    def submit(self, request: Submit) -> None:
+        """Hands over one request."""
+        self._socket.sendall(encode(request))
+
+    def cancel(self, request_id: int) -> None:
+        """Asks for a request's end."""
+        self._socket.sendall(encode(Cancel(request_id)))
+
+    def steps(self) -> Iterator[tuple[float, StepEvents]]:
+        """Messages of steps and when they arrived, seconds on CLOCK_MONOTONIC. Raises WorkerGoneError."""
+        for at, message in self._messages():
+            if isinstance(message, StepEvents):
+                yield at, message
+
+    def _messages(self) -> Iterator[tuple[float, FromWorker]]:
+        while True:
+            try:
+                data = self._socket.recv(_RECEIVE_BYTES)
+            except TimeoutError as error:
+                raise WorkerGoneError(f"the worker said nothing for {SILENCE_S:g} s") from error
+            if not data:
+                raise WorkerGoneError(f"the worker ended with exit status {self._process.wait()}")
+            at = time.monotonic()
+            for body in self._frames.feed(data):
+                yield at, decode_from_worker(body)
+
+    def _wait_until_ready(self) -> ModelInfo:
+        for _, message in self._messages():
+            if isinstance(message, LoadFailed):
+                raise WorkerGoneError(message.message)
+            if isinstance(message, Ready):
+                return message.info
+        raise AssertionError("unreachable: messages end with an error")
+
+    def close(self) -> None:
+        """Asks the worker to end, and makes sure of it."""
+        try:
+            self._send_quietly(Shutdown())
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        finally:
+            self._socket.close()
+
+    def _send_quietly(self, message: ToWorker) -> None:
+        try:
+            self._socket.sendall(encode(message))
+        except OSError:
+            return  # it has ended already
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _spawn(theirs: socket.socket, model_path: str, settings: EngineSettings) -> "subprocess.Popen[bytes]":
+    arguments = [str(theirs.fileno()), model_path, msgspec.json.encode(settings).decode()]
+    try:
+        return subprocess.Popen(
+            [*WORKER_COMMAND, *arguments],
+            pass_fds=(theirs.fileno(),),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+    finally:
+        theirs.close()
