@@ -1,0 +1,46 @@
+"""The seam between text and tokens: `vocab.Vocab` for real, `byte_vocab.ByteVocab` without a file."""
+
+from typing import Protocol, Self
+
+
+class Control(int):
+    """A control token's id, and whether it eats the white space before and after it."""
+
+    lstrip: bool
+    rstrip: bool
+
+    def __new__(cls, token: int, lstrip: bool = False, rstrip: bool = False) -> Self:
+        """A plain int to llama.cpp."""
+        control = super().__new__(cls, token)
+        control.lstrip = lstrip
+        control.rstrip = rstrip
+        return control
+
+
+class Tokenizer(Protocol):
+    """What the text layer needs of a vocabulary: `Vocab` for real, `ByteVocab` for tests."""
+
+    bos: int | None
+    eos: int | None
+    add_bos: bool
+    chat_template: str | None
+    max_piece_bytes: int
+    controls: dict[str, Control]
+
+    def tokenize(
+        self, text: str | bytes, *, add_special: bool = False, parse_special: bool = False
+    ) -> list[int]:
+        """Token ids; `parse_special` turns the text of control tokens into them."""
+        ...
+
+    def piece(self, token: int) -> bytes:
+        """The bytes a token stands for in an answer; b"" for control tokens."""
+        ...
+
+    def text(self, token: int) -> str:
+        """The token as the vocabulary writes it, for instance `<|im_end|>`."""
+        ...
+
+    def close(self) -> None:
+        """Frees native memory. Safe to call twice."""
+        ...

@@ -1,0 +1,151 @@
+"""The vocabulary of a GGUF file, without its weights: text to tokens and back.
+
+The server process keeps one for each served model (SmolLM2-135M, 49,152 tokens: about 17 MB). It
+knows no templates, no stop strings, no streams. llama.cpp's tokenizer is used from several threads
+at once safely: a loaded vocabulary does not change, and the calls release the GIL.
+"""
+
+import ctypes
+import os
+from pathlib import Path
+
+from xapp.backend.native import captured_errors, llama
+from xapp.backend.tokenizer import Control
+from xapp.errors import ModelError
+
+_PIECE_BYTES = 256
+_ATTR_CONTROL = 1 << 3
+_ATTR_UNKNOWN = 1 << 0
+_ATTR_LSTRIP = 1 << 7
+_ATTR_RSTRIP = 1 << 8
+
+
+class _Pieces(dict[int, bytes]):
+    """Filled as tokens come; at most one entry a token."""
+
+    def __init__(self, vocab: "Vocab") -> None:
+        super().__init__()
+        self._vocab = vocab
+
+    def __missing__(self, token: int) -> bytes:
+        piece = self[token] = self._vocab.render(token)
+        return piece
+
+
+class Vocab:
+    """A loaded vocabulary. Raises ModelError, naming the file, when it cannot be loaded.
+
+    `size` is the number of tokens; `max_piece_bytes` the most bytes of text one token can stand
+    for, so that a text of n bytes is at least n / max_piece_bytes tokens; `controls` maps the text
+    of each control token to it.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._model = _load(Path(path))
+        self._vocab = llama.llama_model_get_vocab(self._model)
+        self.size: int = llama.llama_vocab_n_tokens(self._vocab)
+        self.bos = _token(llama.llama_vocab_bos(self._vocab))
+        self.eos = _token(llama.llama_vocab_eos(self._vocab))
+        self.add_bos: bool = llama.llama_vocab_get_add_bos(self._vocab)
+        template: bytes | None = llama.llama_model_chat_template(self._model, None)
+        self.chat_template = template.decode(errors="replace") if template else None
+        self.controls: dict[str, Control] = {}
+        self.max_piece_bytes = self._scan()
+        self.piece = _Pieces(self).__getitem__
+
+    def tokenize(
+        self, text: str | bytes, *, add_special: bool = False, parse_special: bool = False
+    ) -> list[int]:
+        """Token ids. Invalid UTF-8 and NUL bytes are tokenized as they are.
+
+        `add_special` adds what the model wants around a text (BOS, EOS); `parse_special` turns the
+        text of control tokens into them.
+        """
+        data = text.encode(errors="replace") if isinstance(text, str) else text
+        capacity = len(data) // 2 + 16
+        tokens, count = self._tokenize(data, capacity, add_special, parse_special)
+        if count < 0:
+            tokens, count = self._tokenize(data, -count, add_special, parse_special)
+        return tokens[:count]
+
+    def render(self, token: int, *, special: bool = False) -> bytes:
+        """The token's bytes, not cached. Raises ValueError on an id outside the vocabulary."""
+        if not 0 <= token < self.size:
+            raise ValueError(f"token {token} is outside the vocabulary of {self.size}")
+        buffer = ctypes.create_string_buffer(_PIECE_BYTES)
+        length = llama.llama_token_to_piece(self._vocab, token, buffer, _PIECE_BYTES, 0, special)
+        if length < 0:
+            buffer = ctypes.create_string_buffer(-length)
+            length = llama.llama_token_to_piece(self._vocab, token, buffer, -length, 0, special)
+        return bytes(buffer.raw[:length])
+
+    def text(self, token: int) -> str:
+        """The token as the vocabulary writes it."""
+        return self.render(token, special=True).decode(errors="replace")
+
+    def is_end(self, token: int) -> bool:
+        """Whether the token ends an answer."""
+        return 0 <= token < self.size and bool(llama.llama_vocab_is_eog(self._vocab, token))
+
+    def meta(self, key: str) -> str | None:
+        """A value of the file's metadata as text, None when there is none; invalid UTF-8 is replaced."""
+        name = key.encode()
+        length = llama.llama_model_meta_val_str(self._model, name, None, 0)
+        if length < 0:
+            return None
+        buffer = ctypes.create_string_buffer(length + 1)
+        llama.llama_model_meta_val_str(self._model, name, buffer, length + 1)
+        return bytes(buffer.value).decode(errors="replace")
+
+    def close(self) -> None:
+        """Frees native memory; nothing else may be called afterwards. Safe to call twice."""
+        if self._model is not None:
+            llama.llama_model_free(self._model)
+            self._model = None
+
+    def _tokenize(self, data: bytes, capacity: int, add: bool, parse: bool) -> tuple[list[int], int]:
+        buffer = (ctypes.c_int32 * capacity)()
+        count = llama.llama_tokenize(self._vocab, data, len(data), buffer, capacity, add, parse)
+        return (buffer[: max(count, 0)], count)
+
+    def _scan(self) -> int:
+        """Fills `controls` and returns the longest piece: 1 µs a token."""
+        buffer = ctypes.create_string_buffer(_PIECE_BYTES)
+        to_piece, get_attr, vocab = llama.llama_token_to_piece, llama.llama_vocab_get_attr, self._vocab
+        longest = 1
+        for token in range(self.size):
+            length = abs(to_piece(vocab, token, buffer, _PIECE_BYTES, 0, True))
+            longest = max(longest, length)
+            attr = get_attr(vocab, token)
+            if attr & (_ATTR_CONTROL | _ATTR_UNKNOWN) and length:
+                control = Control(token, bool(attr & _ATTR_LSTRIP), bool(attr & _ATTR_RSTRIP))
+                self.controls[self.text(token)] = control
+        return longest
+
+
+def _token(token: int) -> int | None:
+    return token if token >= 0 else None
+
+
+def _load(path: Path) -> object:
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}") from error
+    params = llama.llama_model_default_params()
+    params.vocab_only = True
+    with captured_errors() as lines:
+        model = llama.llama_model_load_from_file(os.fsencode(path), params)
+    if model is None:
+        # The first line is the cause; the rest says only that loading failed.
+        raise ModelError(f"{path}: {lines[0] if lines else 'llama.cpp cannot load it'}")
+    _give_back_memory()
+    return model
+
+
+def _give_back_memory() -> None:
+    """Loading leaves about 2 MB free in glibc's heap; musl has no such call and needs none."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

@@ -1,0 +1,71 @@
+"""Tokens to text while they come: whole characters only, and nothing of a stop string.
+
+A token is a run of bytes, not of characters: a character may be spread over several tokens, and a
+stop string may begin in one token and end in another. This module knows no model.
+"""
+
+from codecs import utf_8_decode
+from collections.abc import Callable, Iterable, Sequence
+
+
+class TextStream:
+    """One answer's text. `piece` gives the bytes of a token; `stop` are texts that end the answer.
+
+    The stop string that is complete first ends the text; of two that are complete at the same
+    character, the longer one counts. It and what follows it are dropped.
+    """
+
+    __slots__ = ("_bytes", "_first", "_held", "_longest", "_piece", "_stop", "stopped")
+
+    def __init__(self, piece: Callable[[int], bytes], stop: Sequence[str] = ()) -> None:
+        self._piece = piece
+        self._stop = tuple(text for text in stop if text)
+        self._first = frozenset(text[0] for text in self._stop)
+        self._longest = max(map(len, self._stop), default=0)
+        self._bytes = b""
+        self._held = ""
+        self.stopped = False
+        """Whether a stop string has come."""
+
+    def feed(self, tokens: Iterable[int]) -> str:
+        """The text that is now certain; "" after the stop."""
+        data = self._bytes + b"".join(map(self._piece, tokens))
+        text, used = utf_8_decode(data, "replace", False)
+        self._bytes = data[used:]
+        return self._release(text) if self._stop else text
+
+    def flush(self) -> str:
+        """What was held back, at the end of the answer; an unfinished character becomes U+FFFD."""
+        text, _ = utf_8_decode(self._bytes, "replace", True)
+        self._bytes = b""
+        if not self._stop:
+            return text
+        released = self._release(text)
+        held, self._held = self._held, ""
+        return released + held
+
+    def _release(self, text: str) -> str:
+        if self.stopped:
+            return ""
+        text = self._held + text
+        cut = self._find_stop(text)
+        if cut is not None:
+            self.stopped = True
+            self._held = ""
+            return text[:cut]
+        keep = self._first_partial(text)
+        self._held = text[keep:]
+        return text[:keep]
+
+    def _find_stop(self, text: str) -> int | None:
+        found = [(start + len(stop), start) for stop in self._stop if (start := text.find(stop)) >= 0]
+        return min(found)[1] if found else None
+
+    def _first_partial(self, text: str) -> int:
+        """Where the longest suffix begins that a stop string may still grow from."""
+        for start in range(max(0, len(text) - self._longest + 1), len(text)):
+            if text[start] in self._first:
+                tail = text[start:]
+                if any(stop.startswith(tail) for stop in self._stop):
+                    return start
+        return len(text)

@@ -1,0 +1,116 @@
+"""A model's chat template: turns become the text that the model was trained on.
+
+Templates come from the model file and are rendered in `sandbox`. The names that a template sees are
+those of Hugging Face's `apply_chat_template`.
+"""
+
+import datetime
+import json
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import jinja2
+
+from xapp.errors import InvalidArgument, ModelError
+from xapp.service.budget import MAX_UNITS, Budget, measured, spending
+from xapp.service.sandbox import Sandbox
+from xapp.service.types import ChatMessage
+
+MAX_SOURCE_CHARS = 256 * 1024
+ROLES = ("system", "user", "assistant")
+_FAULTS = (
+    jinja2.TemplateError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+
+
+class _Refused(jinja2.TemplateError):
+    """The template says that it does not take these messages."""
+
+
+class ChatTemplate:
+    """One compiled template. `name` is the file's, for messages.
+
+    Raises ModelError (reason BAD_CHAT_TEMPLATE) when the template is not one, or is not harmless.
+    """
+
+    def __init__(self, source: str, *, name: str, bos: str = "", eos: str = "") -> None:
+        self._name = name
+        self._tokens = {"bos_token": bos, "eos_token": eos}
+        if len(source) > MAX_SOURCE_CHARS:
+            raise self._error(f"has {len(source)} characters, more than {MAX_SOURCE_CHARS}")
+        try:
+            with spending(Budget()):
+                self._template = _sandbox().from_string(source)
+        except _FAULTS as error:
+            raise self._error(_describe(error)) from error
+
+    def render(self, messages: Sequence[ChatMessage]) -> str:
+        """The prompt, open for the assistant's answer.
+
+        Raises InvalidArgument with field `chat` for messages that the template does not take, and
+        ModelError when the template itself fails.
+        """
+        check_messages(messages)
+        turns = [{"role": message.role, "content": message.content} for message in messages]
+        num_chars = sum(len(message.content) for message in messages)
+        try:
+            with spending(Budget(MAX_UNITS + num_chars)):
+                return self._render(turns)
+        except _Refused as error:
+            raise InvalidArgument("chat", f"the model's chat template refuses it: {error}") from error
+        except _FAULTS as error:
+            raise self._error(_describe(error)) from error
+
+    def _render(self, turns: list[dict[str, str]]) -> str:
+        return self._template.render(
+            messages=turns, add_generation_prompt=True, tools=None, documents=None, **self._tokens
+        )
+
+    def _error(self, message: str) -> ModelError:
+        return ModelError(f"{self._name}: chat template: {message}", reason="BAD_CHAT_TEMPLATE")
+
+
+def check_messages(messages: Sequence[ChatMessage]) -> None:
+    """Raises InvalidArgument when there is no message, or a role is unknown."""
+    if not messages:
+        raise InvalidArgument("chat.messages", "at least one message is needed")
+    for index, message in enumerate(messages):
+        if message.role not in ROLES:
+            raise InvalidArgument(
+                f"chat.messages[{index}].role", f"{message.role!r} is none of {', '.join(ROLES)}"
+            )
+
+
+def _describe(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:300]
+
+
+def _sandbox() -> Sandbox:
+    filters = {"tojson": _to_json}
+    return Sandbox(filters, {"raise_exception": _raise_exception, "strftime_now": _strftime_now})
+
+
+def _raise_exception(message: object) -> NoReturn:
+    raise _Refused(str(message)[:300])
+
+
+def _strftime_now(form: str) -> str:
+    if len(form) > 64 or any(char.isdigit() for char in form):
+        raise ValueError("strftime_now: the format is too long or has a width")
+    return datetime.datetime.now().astimezone().strftime(form)
+
+
+def _to_json(value: Any, ensure_ascii: bool = False, indent: int | None = None, **_options: Any) -> str:
+    """JSON as it is, where Jinja's own filter escapes for HTML."""
+    if indent is not None and not 0 <= indent <= 8:
+        raise ValueError("tojson: indent must be 0 to 8")
+    result: str = measured(json.dumps(measured(value), ensure_ascii=ensure_ascii, indent=indent))
+    return result

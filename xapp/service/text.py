@@ -1,0 +1,172 @@
+"""Text to tokens and back for one model: chat template, special tokens, streams.
+
+Who may write control tokens (`<|im_end|>` and the like)? The template may, and the author of a raw
+`prompt`, who may write ChatML by hand. The content of a chat message may not: there the same
+characters are plain text, whatever a subscriber's data says. What a model writes in ordinary
+characters only (Llama 2's `[INST]`) cannot be told from content by anyone.
+"""
+
+import asyncio
+import re
+from collections.abc import Iterator, Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Self
+
+from xapp.backend.tokenizer import Tokenizer
+from xapp.errors import InvalidArgument, ModelError
+from xapp.service.stream_text import TextStream
+from xapp.service.types import ChatMessage
+
+if TYPE_CHECKING:
+    from xapp.service.template import ChatTemplate
+
+# Put between the characters of a control token that a message contains; in no real text.
+_MARK = "\ufdd0\ufdd1\ufdd2"
+# llama.cpp takes quadratic time in control tokens: above this many they are cut out here.
+_MANY_CONTROLS = 64
+_SPACE = " \t\n\v\f\r"
+
+
+class TextCodec:
+    """Everything about one model's text. Not for use after `close`.
+
+    `max_piece_bytes` is the most bytes of text that one token can stand for: a text of n bytes is
+    at least n / max_piece_bytes tokens, so what can never fit is refused without tokenizing it.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, *, name: str = "model") -> None:
+        self._tokenizer = tokenizer
+        self._name = name
+        self.max_piece_bytes = tokenizer.max_piece_bytes
+        self.has_chat_template = tokenizer.chat_template is not None
+        self._controls = sorted(tokenizer.controls, key=len, reverse=True)
+        self._control = re.compile("|".join(map(re.escape, self._controls)) or r"(?!)")
+        self._prefixes = {text[:end] for text in self._controls for end in range(1, len(text))}
+        self._longest = max(map(len, self._controls), default=0)
+        self._template_fault: ModelError | None = None
+        self._template = self._compile()
+
+    @classmethod
+    async def load(cls, path: str | PathLike[str]) -> Self:
+        """Reads the vocabulary of a GGUF file in a thread. Raises ModelError naming the file.
+
+        llama.cpp may end the process on a malicious file: load it after the worker could.
+        """
+        return await asyncio.to_thread(cls._load, path)
+
+    @classmethod
+    def _load(cls, path: str | PathLike[str]) -> Self:
+        # Imported here: it brings llama.cpp, which the fake backend does without.
+        from xapp.backend.vocab import Vocab  # noqa: PLC0415
+
+        return cls(Vocab(path), name=str(path))
+
+    def encode(self, text: str, *, special: bool = True, add_bos: bool = True) -> list[int]:
+        """A raw prompt's tokens; `special` turns the text of control tokens into them.
+
+        BOS comes first where the model wants one and the text does not begin with it.
+        """
+        if special and self._has_many_controls(text):
+            tokens = self._encode_parts(text)
+        else:
+            tokens = self._tokenizer.tokenize(text, parse_special=special)
+        return self._bos(tokens) + tokens if add_bos else tokens
+
+    def render(self, messages: Sequence[ChatMessage]) -> str:
+        """The prompt that the chat template makes, open for the answer.
+
+        Raises InvalidArgument with field `chat` when the model has no template or it refuses the
+        messages; ModelError when the template is broken or not harmless.
+        """
+        if self._template_fault is not None:
+            raise self._template_fault
+        if self._template is None:
+            raise InvalidArgument(
+                "chat", "this model has no chat template: send `prompt` instead", reason="NO_CHAT_TEMPLATE"
+            )
+        return self._template.render(messages)
+
+    def encode_chat(self, messages: Sequence[ChatMessage]) -> list[int]:
+        """A conversation's tokens; control tokens come from the template only. Raises as `render`."""
+        if not any(self._may_make_control(message.content) for message in messages):
+            return self.encode(self.render(messages))
+        marked = [ChatMessage(message.role, self._mark(message.content)) for message in messages]
+        tokens = self._encode_parts(self.render(marked))
+        return self._bos(tokens) + tokens
+
+    def stream(self, stop: Sequence[str] = ()) -> TextStream:
+        """The text of one answer."""
+        return TextStream(self._tokenizer.piece, stop)
+
+    def close(self) -> None:
+        """Frees the vocabulary. Safe to call twice."""
+        self._tokenizer.close()
+
+    def _compile(self) -> "ChatTemplate | None":
+        source = self._tokenizer.chat_template
+        if source is None:
+            return None
+        # Imported here: a model without a template needs no Jinja.
+        from xapp.service.template import ChatTemplate  # noqa: PLC0415
+
+        try:
+            return ChatTemplate(
+                source,
+                name=self._name,
+                bos=self._token_text(self._tokenizer.bos),
+                eos=self._token_text(self._tokenizer.eos),
+            )
+        except ModelError as error:
+            # A broken template is no reason not to serve `prompt`.
+            self._template_fault = error
+            return None
+
+    def _token_text(self, token: int | None) -> str:
+        return "" if token is None else self._tokenizer.text(token)
+
+    def _bos(self, tokens: list[int]) -> list[int]:
+        bos = self._tokenizer.bos
+        if not self._tokenizer.add_bos or bos is None or tokens[:1] == [bos]:
+            return []
+        return [bos]
+
+    def _has_many_controls(self, text: str) -> bool:
+        matches = self._control.finditer(text)
+        return sum(1 for _ in zip(range(_MANY_CONTROLS), matches, strict=False)) == _MANY_CONTROLS
+
+    def _may_make_control(self, content: str) -> bool:
+        if self._control.search(content):
+            return True
+        # Its end could become one together with what the template or the next message adds.
+        return any(content[-length:] in self._prefixes for length in range(1, self._longest))
+
+    def _mark(self, content: str) -> str:
+        content = content.replace(_MARK, "")
+        content = self._control.sub(lambda match: _MARK.join(match[0]), content)
+        if any(content[-length:] in self._prefixes for length in range(1, self._longest)):
+            content += _MARK
+        return content
+
+    def _encode_parts(self, text: str) -> list[int]:
+        """Control tokens where the text has them unmarked, plain text between: llama.cpp's own way."""
+        tokens: list[int] = []
+        for part in self._parts(text):
+            if isinstance(part, int):
+                tokens.append(int(part))
+            elif part:
+                tokens += self._tokenizer.tokenize(part.replace(_MARK, ""))
+        return tokens
+
+    def _parts(self, text: str) -> Iterator[str | int]:
+        start, strip_next = 0, False
+        for match in self._control.finditer(text):
+            control = self._tokenizer.controls[match[0]]
+            yield _strip(text[start : match.start()], strip_next, control.lstrip)
+            yield control
+            start, strip_next = match.end(), control.rstrip
+        yield _strip(text[start:], strip_next, False)
+
+
+def _strip(text: str, left: bool, right: bool) -> str:
+    text = text.lstrip(_SPACE) if left else text
+    return text.rstrip(_SPACE) if right else text
