@@ -1,0 +1,113 @@
+"""Every Prometheus metric of the service, declared here and nowhere else.
+
+Names start `ricxapp_genai_`; units are base units (seconds, bytes). What happens is counted when it
+happens (`Metrics`); what is (running requests, KV cells, memory) is handed in as a `NodeReading` at
+each exposition.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from xapp.version import installed_version
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+NAMESPACE = "ricxapp_genai"
+
+_TTFT_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+_ITL_BUCKETS = (0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5)
+_DURATION_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+
+GAUGES = {
+    "running": "Requests with a slot.",
+    "waiting": "Requests waiting for a slot.",
+    "kv_cells_used": "KV cells in use, cached prefixes included.",
+    "kv_cells": "KV cells there are.",
+    "model_ready": "1 while the model serves.",
+    "worker_resident_memory_bytes": "Resident memory of the worker process; counts the mapped model file.",
+    "worker_proportional_memory_bytes": "Proportional set size of the worker process; 0 where not told.",
+}
+"""By model; the keys are the names that a NodeReading uses."""
+
+COUNTERS = {
+    "engine_steps": "Steps of the engine.",
+    "engine_step_seconds": "Time spent in steps of the engine.",
+    "prefill_tokens": "Prompt tokens computed, cached ones left out.",
+    "decode_tokens": "Tokens generated.",
+    "worker_cpu_seconds": "CPU time of the worker process.",
+    "worker_restarts": "Times the worker was started again after it died.",
+}
+"""By model, `_total` is added to the name; all but the last start again at 0 with their worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeReading:
+    """The node's state now: `models` maps a model's name to values by GAUGES and COUNTERS name."""
+
+    ready: bool
+    models: dict[str, dict[str, float]]
+
+
+class Metrics:
+    """The event metrics of one server, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = self._counter(
+            "requests", "Finished Generate requests by model and gRPC status.", "model", "code"
+        )
+        self.tokens = self._counter(
+            "tokens",
+            "Tokens of requests; kind is prompt, cached (part of prompt), completion.",
+            "model",
+            "kind",
+        )
+        self.rpc_errors = self._counter("rpc_errors", "RPCs that ended with an error.", "method", "code")
+        self.time_to_first_token = self._histogram(
+            "time_to_first_token_seconds", "From acceptance to the first token.", _TTFT_BUCKETS
+        )
+        self.inter_token_latency = self._histogram(
+            "inter_token_latency_seconds", "Gaps between pieces of an answer, pooled.", _ITL_BUCKETS
+        )
+        self.request_duration = self._histogram(
+            "request_duration_seconds", "From the call to the end of the answer.", _DURATION_BUCKETS
+        )
+        info = Gauge("build_info", "Always 1.", ["version"], namespace=NAMESPACE, registry=self.registry)
+        info.labels(installed_version()).set(1)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, namespace=NAMESPACE, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
+        return Histogram(name, text, ["model"], namespace=NAMESPACE, registry=self.registry, buckets=buckets)
+
+    def exposition(self, reading: NodeReading) -> bytes:
+        """All metrics in the text format."""
+        state = CollectorRegistry()
+        state.register(_ReadingCollector(reading))
+        return generate_latest(self.registry) + generate_latest(state)
+
+
+class _ReadingCollector(Collector):
+    """Shows one NodeReading."""
+
+    def __init__(self, reading: NodeReading) -> None:
+        self._reading = reading
+
+    def collect(self) -> Iterator[Metric]:
+        """One family for each metric, one value a model."""
+        ready = float(self._reading.ready)
+        yield GaugeMetricFamily(f"{NAMESPACE}_ready", "1 while the default model serves.", ready)
+        for name, text in GAUGES.items():
+            yield self._fill(name, GaugeMetricFamily(f"{NAMESPACE}_{name}", text, labels=["model"]))
+        for name, text in COUNTERS.items():
+            yield self._fill(name, CounterMetricFamily(f"{NAMESPACE}_{name}", text, labels=["model"]))
+
+    def _fill(self, name: str, family: GaugeMetricFamily | CounterMetricFamily) -> Metric:
+        for model, values in self._reading.models.items():
+            if name in values:
+                family.add_metric([model], values[name])
+        return family

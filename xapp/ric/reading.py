@@ -1,0 +1,51 @@
+"""The node's state for Prometheus, from the service and the host."""
+
+import asyncio
+
+from xapp.metrics import NodeReading
+from xapp.metrics_host import HostReader, ProcessUsage
+from xapp.service.types import ModelSample, ModelState, ModelStatus, Service
+
+
+async def read_node(service: Service, host: HostReader) -> NodeReading:
+    """Reads processes in a thread, for the kernel may take milliseconds over one."""
+    samples = service.samples()
+    statuses = {status.name: status for status in service.list_models()}
+    usage = await asyncio.to_thread(lambda: [host.process(sample.worker_pid) for sample in samples])
+    models = {name: _of_status(status) for name, status in statuses.items() if _is_loaded(status)}
+    for sample, process in zip(samples, usage, strict=True):
+        models.setdefault(sample.name, {}).update(_of_sample(sample) | _of_process(process))
+    return NodeReading(ready=service.ready, models=models)
+
+
+def _is_loaded(status: ModelStatus) -> bool:
+    return status.state is not ModelState.AVAILABLE
+
+
+def _of_status(status: ModelStatus) -> dict[str, float]:
+    return {
+        "model_ready": float(status.state is ModelState.READY),
+        "worker_restarts": float(status.num_restarts),
+    }
+
+
+def _of_sample(sample: ModelSample) -> dict[str, float]:
+    stats = sample.stats
+    return {
+        "running": stats.num_running,
+        "waiting": stats.num_waiting,
+        "kv_cells_used": stats.kv_cells_used,
+        "kv_cells": stats.kv_cells_total,
+        "engine_steps": stats.total_steps,
+        "engine_step_seconds": stats.total_step_seconds,
+        "prefill_tokens": stats.total_prefill_tokens,
+        "decode_tokens": stats.total_decode_tokens,
+    }
+
+
+def _of_process(process: ProcessUsage) -> dict[str, float]:
+    return {
+        "worker_resident_memory_bytes": process.rss_bytes,
+        "worker_proportional_memory_bytes": process.pss_bytes,
+        "worker_cpu_seconds": process.cpu_s,
+    }

@@ -1,0 +1,180 @@
+"""Requests from the wire to domain types, with every check that needs no model.
+
+Raises InvalidArgument naming the field by its path in the proto, Unimplemented for what this build
+does not do. Answers go the other way in `respond`.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+from xapp.engine.messages import Priority, SamplingParams
+from xapp.errors import InvalidArgument, Unimplemented
+from xapp.inference.v1 import inference_pb2 as pb
+from xapp.service.types import ChatMessage, Prompt, Request
+
+MAX_STOPS = 16
+MAX_STOP_BYTES = 256
+MAX_CORRELATION_ID = 128
+MAX_SEED = 2**32 - 2
+MIN_INTERVAL_S = 0.1
+MAX_INTERVAL_S = 3600.0
+DEFAULT_INTERVAL_S = 1.0
+
+_ROLES = frozenset(("system", "user", "assistant"))
+_MAX_TEMPERATURE = 100.0
+_MAX_REPEAT_PENALTY = 10.0
+_MAX_NANOS = 999_999_999
+
+_PRIORITIES = {
+    pb.PRIORITY_UNSPECIFIED: Priority.INTERACTIVE,
+    pb.PRIORITY_CRITICAL: Priority.CRITICAL,
+    pb.PRIORITY_INTERACTIVE: Priority.INTERACTIVE,
+    pb.PRIORITY_BATCH: Priority.BATCH,
+}
+
+
+def to_request(wire: pb.GenerateRequest, correlation_id: str, deadline: float | None) -> Request:
+    """A GenerateRequest; `deadline` is on CLOCK_MONOTONIC, None where the caller set none."""
+    if wire.HasField("format"):
+        raise Unimplemented("format: this build does not constrain answers", reason="FORMAT_UNIMPLEMENTED")
+    sampling = wire.sampling
+    return Request(
+        prompt=to_prompt(wire),
+        model=wire.model,
+        sampling=to_sampling(sampling),
+        seed=_seed(sampling) if sampling.HasField("seed") else None,
+        max_tokens=_max_tokens(wire.max_tokens) if wire.HasField("max_tokens") else None,
+        stop=to_stop(wire.stop),
+        ignore_eos=wire.ignore_eos,
+        priority=to_priority(wire.priority),
+        correlation_id=correlation_id,
+        deadline=deadline,
+    )
+
+
+def to_prompt(wire: pb.GenerateRequest | pb.TokenizeRequest) -> Prompt:
+    """The input, whichever it is."""
+    match wire.WhichOneof("input"):
+        case "prompt":
+            return _text(wire.prompt)
+        case "chat":
+            return _chat(wire.chat)
+        case _:
+            raise InvalidArgument("input", "set prompt or chat")
+
+
+def _text(prompt: str) -> str:
+    if not prompt:
+        raise InvalidArgument("prompt", "is empty")
+    return prompt
+
+
+def _chat(chat: pb.Chat) -> tuple[ChatMessage, ...]:
+    if not chat.messages:
+        raise InvalidArgument("chat.messages", "has no message")
+    return tuple(_message(index, message) for index, message in enumerate(chat.messages))
+
+
+def _message(index: int, message: pb.Message) -> ChatMessage:
+    if message.role not in _ROLES:
+        raise InvalidArgument(
+            f"chat.messages[{index}].role", f"{message.role[:32]!r} is not system, user or assistant"
+        )
+    return ChatMessage(message.role, message.content)
+
+
+def to_sampling(wire: pb.SamplingParams) -> SamplingParams:
+    """What is set, checked, over the defaults. The seed goes apart: None asks for a random one."""
+    default = SamplingParams()
+    return SamplingParams(
+        temperature=_number(wire, "temperature", default.temperature, _within(0, _MAX_TEMPERATURE)),
+        top_k=_top_k(wire.top_k),
+        top_p=_number(wire, "top_p", default.top_p, _above(0, 1)),
+        min_p=_number(wire, "min_p", default.min_p, _within(0, 1)),
+        repeat_penalty=_number(
+            wire, "repeat_penalty", default.repeat_penalty, _above(0, _MAX_REPEAT_PENALTY)
+        ),
+    )
+
+
+_Check = tuple[Callable[[float], bool], str]
+
+
+def _within(low: float, high: float) -> _Check:
+    return lambda value: low <= value <= high, f"from {low:g} to {high:g}"
+
+
+def _above(low: float, high: float) -> _Check:
+    return lambda value: low < value <= high, f"above {low:g} and at most {high:g}"
+
+
+def _number(wire: pb.SamplingParams, name: str, default: float, check: _Check) -> float:
+    if not wire.HasField(name):  # type: ignore[arg-type]  # one of the optional fields, by name
+        return default
+    value: float = getattr(wire, name)
+    fits, text = check
+    if not math.isfinite(value) or not fits(value):
+        raise InvalidArgument(f"sampling.{name}", f"{value:g} is out of range: it must be {text}")
+    return value
+
+
+def _top_k(value: int) -> int:
+    if value < 0:
+        raise InvalidArgument("sampling.top_k", f"{value} is out of range: it must be 0 or more")
+    return value
+
+
+def _seed(wire: pb.SamplingParams) -> int:
+    if wire.seed > MAX_SEED:
+        raise InvalidArgument("sampling.seed", f"{wire.seed} is out of range: it must be at most {MAX_SEED}")
+    return wire.seed
+
+
+def _max_tokens(value: int) -> int:
+    if value < 1:
+        raise InvalidArgument("max_tokens", f"{value} is out of range: it must be at least 1")
+    return value
+
+
+def to_stop(wire: Sequence[str]) -> tuple[str, ...]:
+    """The stop texts."""
+    if len(wire) > MAX_STOPS:
+        raise InvalidArgument("stop", f"has {len(wire)} texts, at most {MAX_STOPS} are allowed")
+    for index, text in enumerate(wire):
+        if not 1 <= len(text.encode()) <= MAX_STOP_BYTES:
+            raise InvalidArgument(f"stop[{index}]", f"must be 1 to {MAX_STOP_BYTES} bytes of UTF-8")
+    return tuple(wire)
+
+
+def to_priority(wire: pb.Priority.ValueType) -> Priority:
+    """The class; proto3 lets unknown numbers through, this does not."""
+    if (priority := _PRIORITIES.get(wire)) is None:
+        raise InvalidArgument("priority", f"{wire} is no priority")
+    return priority
+
+
+def to_correlation_id(field: str, text: str) -> str:
+    """A request's name as the caller gave it; `field` says where it stood."""
+    if len(text) > MAX_CORRELATION_ID or not text.isprintable():
+        raise InvalidArgument(field, f"must be at most {MAX_CORRELATION_ID} printable characters")
+    return text
+
+
+def to_interval_s(wire: pb.MetricsRequest) -> float:
+    """Seconds between samples."""
+    if not wire.HasField("interval"):
+        return DEFAULT_INTERVAL_S
+    interval = wire.interval
+    seconds = interval.seconds + interval.nanos * 1e-9
+    if abs(interval.nanos) > _MAX_NANOS or not MIN_INTERVAL_S <= seconds <= MAX_INTERVAL_S:
+        raise InvalidArgument("interval", f"{seconds:g} s is out of range: it must be 100 ms to 1 h")
+    return seconds
+
+
+def to_count(wire: pb.MetricsRequest) -> int | None:
+    """Number of samples; None is until cancelled."""
+    if not wire.HasField("count"):
+        return None
+    if wire.count < 1:
+        raise InvalidArgument("count", f"{wire.count} is out of range: it must be at least 1")
+    return wire.count

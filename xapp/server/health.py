@@ -1,0 +1,57 @@
+"""grpc.health.v1 that asks the service at every Check, so it is never behind the truth."""
+
+import asyncio
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2 as pb
+from grpc_health.v1 import health_pb2_grpc
+
+from xapp.server.limit import Limit
+from xapp.service.types import Service
+
+MAX_WATCHERS = 1024
+WATCH_INTERVAL_S = 0.1
+
+
+class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # untyped base
+    """One status for the server ("") and each of `names`: SERVING while the service is ready."""
+
+    def __init__(self, service: Service, names: tuple[str, ...]) -> None:
+        self._service = service
+        self._names = frozenset(("", *names))
+        self._watchers = Limit("health watchers", MAX_WATCHERS)
+
+    async def Check(  # noqa: N802
+        self, request: pb.HealthCheckRequest, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> pb.HealthCheckResponse:
+        """The status now; NOT_FOUND for a service there is not."""
+        if request.service not in self._names:
+            await context.abort(grpc.StatusCode.NOT_FOUND, f"no service {request.service[:128]!r}")
+        return pb.HealthCheckResponse(status=self._status(request.service))
+
+    async def Watch(  # noqa: N802
+        self, request: pb.HealthCheckRequest, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> None:
+        """The status now and whenever it changes, until the client cancels."""
+        with self._watchers.hold():
+            told: int | None = None
+            while True:
+                status = self._status(request.service)
+                if status != told:
+                    await context.write(pb.HealthCheckResponse(status=status))
+                    told = status
+                await asyncio.sleep(WATCH_INTERVAL_S)
+
+    async def List(  # noqa: N802
+        self, request: pb.HealthListRequest, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> pb.HealthListResponse:
+        """The status of every name."""
+        statuses = {name: pb.HealthCheckResponse(status=self._status(name)) for name in self._names}
+        return pb.HealthListResponse(statuses=statuses)
+
+    def _status(self, name: str) -> int:
+        kinds = pb.HealthCheckResponse
+        if name not in self._names:
+            return int(kinds.SERVICE_UNKNOWN)
+        return int(kinds.SERVING if self._service.ready else kinds.NOT_SERVING)

@@ -1,0 +1,50 @@
+"""ModelService: converts and delegates, nothing else."""
+
+from typing import Any
+
+import grpc
+
+from xapp.errors import InvalidArgument
+from xapp.inference.v1 import models_pb2 as pb
+from xapp.inference.v1 import models_pb2_grpc
+from xapp.server import respond
+from xapp.service.types import Service
+
+
+class ModelServicer(models_pb2_grpc.ModelServiceServicer):
+    """What this node serves, and loading and unloading."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def ListModels(  # noqa: N802
+        self, request: pb.ListModelsRequest, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> pb.ListModelsResponse:
+        """All models, by name."""
+        return pb.ListModelsResponse(models=[respond.model(status) for status in self._service.list_models()])
+
+    async def GetModel(  # noqa: N802
+        self, request: pb.GetModelRequest, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> pb.GetModelResponse:
+        """One model; "" is the default."""
+        return pb.GetModelResponse(model=respond.model(self._service.get_model(request.name)))
+
+    async def LoadModel(  # type: ignore[override]  # noqa: N802  the stub's types know generators only
+        self, request: pb.LoadModelRequest, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> None:
+        """Loads a model and streams its progress."""
+        async for status in self._service.load_model(_named(request.name)):
+            await context.write(pb.LoadModelResponse(model=respond.model(status), progress=status.progress))
+
+    async def UnloadModel(  # noqa: N802
+        self, request: pb.UnloadModelRequest, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> pb.UnloadModelResponse:
+        """Ends a model's worker once its streams are done."""
+        status = await self._service.unload_model(_named(request.name))
+        return pb.UnloadModelResponse(model=respond.model(status))
+
+
+def _named(name: str) -> str:
+    if not name:
+        raise InvalidArgument("name", "is empty")
+    return name

@@ -1,0 +1,110 @@
+"""Answers from domain types to the wire."""
+
+from google.protobuf.duration_pb2 import Duration
+
+from xapp.engine.messages import FinishReason
+from xapp.inference.v1 import inference_pb2 as pb
+from xapp.inference.v1 import models_pb2
+from xapp.service.types import Chunk, Event, Finished, Latencies, ModelState, ModelStatus, Started, Tokens
+
+_NANOS = 1_000_000_000
+
+_FINISH_REASONS = {
+    FinishReason.STOP: pb.FINISH_REASON_STOP,
+    FinishReason.LENGTH: pb.FINISH_REASON_LENGTH,
+    FinishReason.CANCELLED: pb.FINISH_REASON_CANCELLED,
+}
+_MODEL_STATES = {
+    ModelState.AVAILABLE: models_pb2.MODEL_STATE_AVAILABLE,
+    ModelState.LOADING: models_pb2.MODEL_STATE_LOADING,
+    ModelState.READY: models_pb2.MODEL_STATE_READY,
+    ModelState.DRAINING: models_pb2.MODEL_STATE_DRAINING,
+    ModelState.FAILED: models_pb2.MODEL_STATE_FAILED,
+}
+
+
+def event(event: Event) -> pb.GenerateResponse:
+    """One event of an answer; chunks are by far the most, so they come first."""
+    if type(event) is Chunk:
+        return pb.GenerateResponse(chunk=pb.Chunk(text=event.text, num_tokens=event.num_tokens))
+    if type(event) is Started:
+        return pb.GenerateResponse(started=_started(event))
+    assert type(event) is Finished
+    return pb.GenerateResponse(finished=_finished(event))
+
+
+def _started(event: Started) -> pb.Started:
+    return pb.Started(
+        model=event.model,
+        model_digest=event.model_digest,
+        num_prompt_tokens=event.num_prompt_tokens,
+        num_cached_tokens=event.num_cached_tokens,
+        queue_duration=duration(event.queue_s),
+        seed=event.seed,
+        correlation_id=event.correlation_id,
+    )
+
+
+def _finished(event: Finished) -> pb.Finished:
+    usage = pb.Usage(
+        num_prompt_tokens=event.num_prompt_tokens,
+        num_cached_tokens=event.num_cached_tokens,
+        num_completion_tokens=event.num_completion_tokens,
+    )
+    timing = pb.Timing(
+        queue=duration(event.queue_s),
+        prefill=duration(event.prefill_s),
+        decode=duration(event.decode_s),
+        time_to_first_token=duration(event.time_to_first_token_s),
+    )
+    return pb.Finished(finish_reason=_FINISH_REASONS[event.reason], usage=usage, timing=timing)
+
+
+def duration(seconds: float) -> Duration:
+    """Seconds as a Duration, to the nanosecond."""
+    whole, nanos = divmod(round(seconds * _NANOS), _NANOS)
+    return Duration(seconds=whole, nanos=nanos)
+
+
+def percentiles(latencies: Latencies) -> pb.Percentiles:
+    """What was seen; unset where nothing was."""
+    return pb.Percentiles(
+        p50=_optional(latencies.p50), p95=_optional(latencies.p95), p99=_optional(latencies.p99)
+    )
+
+
+def _optional(seconds: float | None) -> Duration | None:
+    return None if seconds is None else duration(seconds)
+
+
+def tokens(tokens: Tokens) -> pb.TokenizeResponse:
+    """A prompt as the model sees it."""
+    return pb.TokenizeResponse(
+        tokens=tokens.ids, num_tokens=len(tokens.ids), context_length=tokens.context_length
+    )
+
+
+def model(status: ModelStatus) -> models_pb2.Model:
+    """One model; what is known of a loaded one only stays 0 or "" otherwise."""
+    wire = models_pb2.Model(
+        name=status.name,
+        state=_MODEL_STATES[status.state],
+        is_default=status.is_default,
+        error=status.error,
+        digest=status.digest,
+        size_bytes=status.size_bytes,
+        license=status.license,
+        has_chat_template=status.has_chat_template,
+        num_restarts=status.num_restarts,
+    )
+    if info := status.info:
+        wire.context_length = info.context_length
+        wire.num_slots = info.num_slots
+        wire.kv_cells_total = info.kv_cells_total
+        wire.kv_type = info.kv_type
+        wire.flash_attention = info.flash_attention
+        wire.num_threads = info.num_threads
+        wire.gpu_layers = info.gpu_layers
+        wire.memory_bytes = info.size_bytes + info.kv_bytes
+        wire.description = info.description
+    return wire

@@ -1,0 +1,101 @@
+"""The gRPC server: ports, limits, health, reflection. The servicers do the work."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from xapp.config import Settings
+from xapp.errors import ConfigError
+from xapp.inference.v1 import inference_pb2, inference_pb2_grpc, models_pb2, models_pb2_grpc
+from xapp.metrics import Metrics
+from xapp.metrics_host import HostReader
+from xapp.server.health import HealthServicer
+from xapp.server.interceptors import StatusInterceptor
+from xapp.server.models_servicer import ModelServicer
+from xapp.server.sampling import NodeReader
+from xapp.server.servicer import InferenceServicer
+from xapp.server.watchdog import Watchdog
+from xapp.service.types import Service
+
+MAX_STREAMS_PER_CONNECTION = 256
+STOP_GRACE_S = 1.0
+_KEEPALIVE_MS = 30_000
+_KEEPALIVE_TIMEOUT_MS = 10_000
+_FASTEST_PING_MS = 5_000
+_MAX_METADATA_BYTES = 16 * 1024
+
+_SERVICES = (
+    inference_pb2.DESCRIPTOR.services_by_name["InferenceService"].full_name,
+    models_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
+)
+_HEALTH = "grpc.health.v1.Health"
+
+
+def _options(settings: Settings) -> list[tuple[str, int]]:
+    return [
+        ("grpc.so_reuseport", 0),  # else a second server takes the port as well, and half the calls
+        ("grpc.max_receive_message_length", settings.max_message_bytes),
+        ("grpc.max_send_message_length", settings.max_message_bytes),
+        ("grpc.max_metadata_size", _MAX_METADATA_BYTES),
+        ("grpc.max_concurrent_streams", MAX_STREAMS_PER_CONNECTION),
+        ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
+        ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", _FASTEST_PING_MS),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class GrpcServer:
+    """A server that listens on `port`."""
+
+    port: int
+
+
+@contextlib.asynccontextmanager
+async def serve_grpc(
+    service: Service, settings: Settings, metrics: Metrics, host: HostReader
+) -> AsyncIterator[GrpcServer]:
+    """Listens for the length of the block. Raises ConfigError when the port cannot be had.
+
+    On leaving, Metrics streams end at once; other calls have STOP_GRACE_S to end.
+    """
+    watchdog = Watchdog(settings.write_timeout_s)
+    inference = InferenceServicer(service, settings, metrics, NodeReader(service, host), watchdog)
+    server = grpc.aio.server(interceptors=[StatusInterceptor(metrics)], options=_options(settings))
+    _register(server, service, inference)
+    port = _bind(server, settings)
+    await server.start()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(watchdog.run())
+            try:
+                yield GrpcServer(port)
+            finally:
+                watching.cancel()
+    finally:
+        inference.close()
+        await server.stop(STOP_GRACE_S)
+
+
+def _register(server: grpc.aio.Server, service: Service, inference: InferenceServicer) -> None:
+    inference_pb2_grpc.add_InferenceServiceServicer_to_server(inference, server)
+    models_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(service), server)
+    health: Any = HealthServicer(service, _SERVICES)
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    reflection.enable_server_reflection((*_SERVICES, _HEALTH, reflection.SERVICE_NAME), server)
+
+
+def _bind(server: grpc.aio.Server, settings: Settings) -> int:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address = f"{host}:{settings.grpc_port}"
+    try:
+        return server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise ConfigError("XAPP_GRPC_PORT", f"cannot listen on {address}: is the port in use?") from error

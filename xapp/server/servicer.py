@@ -1,0 +1,109 @@
+"""InferenceService: converts and delegates, nothing else."""
+
+import asyncio
+import time
+from contextlib import aclosing
+from typing import Any
+
+import grpc
+
+from xapp import logs
+from xapp.config import Settings
+from xapp.errors import Unavailable
+from xapp.inference.v1 import inference_pb2 as pb
+from xapp.inference.v1 import inference_pb2_grpc
+from xapp.metrics import Metrics
+from xapp.server import convert, respond
+from xapp.server.limit import Limit
+from xapp.server.observe import Observation
+from xapp.server.sampling import NodeReader, sample
+from xapp.server.watchdog import Watchdog, WatchedStream
+from xapp.service.types import Request, Service
+
+MAX_METRICS_STREAMS = 64
+_DRAIN_RETRY_AFTER_S = 5.0
+
+
+class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
+    """Streams are written with `context.write`: one frame between an event and the wire."""
+
+    def __init__(
+        self, service: Service, settings: Settings, metrics: Metrics, reader: NodeReader, watchdog: Watchdog
+    ) -> None:
+        self._service = service
+        self._settings = settings
+        self._metrics = metrics
+        self._reader = reader
+        self._watchdog = watchdog
+        self._metrics_streams = Limit("Metrics streams", MAX_METRICS_STREAMS)
+        self._closing = asyncio.Event()
+
+    def close(self) -> None:
+        """Ends the Metrics streams, which have no end of their own."""
+        self._closing.set()
+
+    async def Generate(  # type: ignore[override]  # noqa: N802  the stub's types know generators only
+        self, request: pb.GenerateRequest, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> None:
+        """Streams the answer to one prompt."""
+        with (
+            Observation(self._metrics, request.model) as observation,
+            self._watchdog.watch() as stream,
+        ):
+            asked = convert.to_request(request, logs.correlation_id.get(), _deadline(context))
+            if self._settings.log_prompts:
+                observation.prompt = asked.prompt
+            await self._stream(asked, context, observation, stream)
+
+    async def _stream(
+        self,
+        asked: Request,
+        context: "grpc.aio.ServicerContext[Any, Any]",
+        observation: Observation,
+        stream: WatchedStream,
+    ) -> None:
+        write, see, wire, clock = context.write, observation.see, respond.event, time.monotonic
+        async with aclosing(self._service.generate(asked)) as events:
+            async for event in events:
+                now = clock()
+                see(event, now)
+                stream.writing_since = now
+                await write(wire(event))
+                stream.writing_since = None
+
+    async def Metrics(  # type: ignore[override]  # noqa: N802
+        self, request: pb.MetricsRequest, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> None:
+        """Streams samples until `count`, cancellation or the server's end."""
+        interval_s, count = convert.to_interval_s(request), convert.to_count(request)
+        node = self._settings.node_name
+        with self._metrics_streams.hold(), self._watchdog.watch() as stream:
+            previous = self._reader.latest
+            sent = 0
+            while count is None or sent < count:
+                if sent:
+                    await self._pause(interval_s)
+                current = await self._reader.read()
+                stream.writing_since = time.monotonic()
+                await context.write(sample(node, previous, current))
+                stream.writing_since = None
+                previous = current
+                sent += 1
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._closing.wait(), seconds)
+        except TimeoutError:
+            return
+        raise Unavailable("the server ends", reason="DRAINING", retry_after_s=_DRAIN_RETRY_AFTER_S)
+
+    async def Tokenize(  # noqa: N802
+        self, request: pb.TokenizeRequest, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> pb.TokenizeResponse:
+        """A prompt in tokens."""
+        return respond.tokens(await self._service.tokenize(request.model, convert.to_prompt(request)))
+
+
+def _deadline(context: "grpc.aio.ServicerContext[Any, Any]") -> float | None:
+    remaining = context.time_remaining()
+    return None if remaining is None else time.monotonic() + remaining
