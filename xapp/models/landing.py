@@ -34,7 +34,9 @@ class Target:
 
     @property
     def source(self) -> str:
-        """How a person names it, for a file of the hub."""
+        """How its record names it: the package's pin, or hf:REPO/FILE."""
+        if self.entry and self.entry.package:
+            return self.entry.package.requirement
         return f"hf:{self.repo}/{self.file}"
 
     @property
@@ -110,10 +112,14 @@ def _recorded(target: Target, wanted: Wanted, *, was_there: bool) -> Pulled:
 
 
 def _notes(target: Target, wanted: Wanted) -> tuple[str, ...]:
-    seen = target.entry.sha256 if target.entry and target.entry.repo == target.repo else ""
-    if not seen or seen == wanted.sha256:
+    entry = target.entry
+    if entry is None or not entry.repo:
         return ()
-    return (f"{target.name}: the hub's file is another one than the catalogue saw (sha256 {seen})",)
+    if (entry.repo, entry.file) != (target.repo, target.file):
+        return (f"it is served as {entry.name}, whose file in the catalogue is hf:{entry.repo}/{entry.file}",)
+    if entry.sha256 in ("", wanted.sha256):
+        return ()
+    return (f"{target.name}: the hub's file is another one than the catalogue saw (sha256 {entry.sha256})",)
 
 
 def _hash(path: Path, wanted: Wanted, progress: Progress) -> str:

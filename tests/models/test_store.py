@@ -1,0 +1,82 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from xapp.errors import ModelError, NotFound
+from xapp.models.catalogue import catalogue
+from xapp.models.store import local_models, resolve
+
+QWEN = catalogue()["qwen2.5-0.5b"]
+
+
+@pytest.fixture
+def filled(folder: Path) -> Path:
+    folder.mkdir()
+    for name in (QWEN.local_file, "own.gguf", "own.gguf.json", ".own.gguf.0123.partial", "notes.txt"):
+        (folder / name).write_bytes(b"GGUF")
+    return folder
+
+
+@pytest.mark.parametrize("name", [QWEN.name, QWEN.local_file, QWEN.local_file.removesuffix(".gguf")])
+def test_a_catalogue_model_has_its_name_however_it_is_called(filled: Path, name: str) -> None:
+    model = resolve(name, filled)
+    assert (model.name, model.path, model.entry) == (QWEN.name, filled / QWEN.local_file, QWEN)
+
+
+@pytest.mark.parametrize("name", ["own", "own.gguf"])
+def test_a_file_of_the_folder(filled: Path, name: str) -> None:
+    model = resolve(name, filled, allow_path=False)
+    assert (model.name, model.path, model.entry) == ("own", filled / "own.gguf", None)
+
+
+def test_a_path_into_the_folder_and_elsewhere(filled: Path, tmp_path: Path) -> None:
+    assert resolve(str(filled / QWEN.local_file), filled).name == QWEN.name
+    elsewhere = tmp_path / QWEN.local_file
+    elsewhere.write_bytes(b"GGUF")
+    model = resolve(str(elsewhere), filled)
+    assert (model.name, model.entry) == (elsewhere.stem, None)
+
+
+def test_names_from_outside_never_reach_other_files(filled: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret.gguf").write_bytes(b"GGUF")
+    for name in (
+        str(tmp_path / "secret.gguf"),
+        "../secret.gguf",
+        "../secret",
+        "",
+        ".",
+        "a\0b",
+        ".own.gguf.0123.partial",
+    ):
+        with pytest.raises(NotFound):
+            resolve(name, filled, allow_path=False)
+
+
+def test_unknown_name_tells_what_there_is(filled: Path) -> None:
+    with pytest.raises(NotFound, match="no model 'gpt-9'") as caught:
+        resolve("gpt-9", filled)
+    assert caught.value.metadata["models"] == f"own,{QWEN.name}"
+    assert QWEN.name in caught.value.metadata["catalogue"]
+
+
+def test_a_model_not_pulled_says_how(filled: Path) -> None:
+    with pytest.raises(ModelError, match="genai-xapp models pull llama-3-8b") as caught:
+        resolve("llama-3-8b", filled)
+    assert caught.value.reason == "MODEL_NOT_PULLED"
+
+
+def test_paths_that_are_no_files(filled: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.gguf")
+    for path in (tmp_path / "pipe.gguf", tmp_path):
+        with pytest.raises(ModelError, match="is not a file"):
+            resolve(str(path), filled)
+    with pytest.raises(ModelError, match=r"absent.gguf does not exist"):
+        resolve(str(tmp_path / "absent.gguf"), filled)
+
+
+def test_local_models_are_the_gguf_files(filled: Path, tmp_path: Path) -> None:
+    assert [model.name for model in local_models(filled)] == ["own", QWEN.name]
+    assert local_models(tmp_path / "absent") == []
+    with pytest.raises(ModelError, match="cannot read"):
+        local_models(filled / "own.gguf")

@@ -1,0 +1,241 @@
+"""`genai-xapp models`: which models there are, fetching, checking and removing them.
+
+`list`, `verify` and `rm` work with the base package alone; `pull` from the hub needs the server extra.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+
+from xapp.cli.models_view import Row, TerminalProgress, kind_note, rows, size_text, table
+from xapp.errors import ModelError, XappError
+from xapp.models.catalogue import KvType, catalogue
+from xapp.models.digest import sidecar
+from xapp.models.landing import Pulled, leftovers
+from xapp.models.paths import MODELS_DIR_KEY, models_dir
+from xapp.models.pull import pull as pull_model
+from xapp.models.store import ModelFile, local_models, resolve
+from xapp.models.verify import Check
+from xapp.models.verify import verify as verify_model
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_NO_COLOUR_WIDTH = 160
+
+
+class _Group(click.Group):
+    """Shows an XappError as a message and exit code 1, not as a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except XappError as error:
+            raise click.ClickException(error.message) from error
+
+
+def _folder_option(command: _F) -> _F:
+    def chosen(_: click.Context, __: click.Parameter, value: Path | None) -> Path:
+        return value.expanduser() if value else models_dir(os.environ)
+
+    return click.option(
+        "--models-dir",
+        "folder",
+        type=click.Path(path_type=Path, file_okay=False),
+        callback=chosen,
+        help=f"Folder of the model files. Default: {MODELS_DIR_KEY}, else ~/.cache/genai-xapp/models.",
+    )(command)
+
+
+def _json_option(command: _F) -> _F:
+    return click.option("--json", "as_json", is_flag=True, help="One JSON document, for scripts.")(command)
+
+
+@click.group(cls=_Group)
+def models() -> None:
+    r"""See, fetch, check and remove model files (GGUF).
+
+    \b
+      genai-xapp models list                       what there is, and the RAM each one needs
+      genai-xapp models pull qwen2.5-0.5b          fetch a model of the catalogue
+      genai-xapp models pull hf:OWNER/REPO/F.gguf  any other GGUF file of the hub
+      genai-xapp serve --model qwen2.5-0.5b        serve it
+
+    A GGUF file that you have already needs no pull: put it in the folder, or give `serve` its path.
+    """
+
+
+@models.command("list")
+@_folder_option
+@_json_option
+@click.option(
+    "--context",
+    type=click.IntRange(min=1),
+    default=4096,
+    show_default=True,
+    help="Tokens of KV cache to count in RAM. All requests that run at once share them.",
+)
+@click.option(
+    "--kv-type",
+    type=click.Choice([kind.value for kind in KvType]),
+    default=KvType.F16.value,
+    show_default=True,
+    help="Element type of the KV cache; q8_0 takes about half.",
+)
+@click.option("--all", "everything", is_flag=True, help="Embedding models and rerankers as well.")
+def list_models(folder: Path, as_json: bool, context: int, kv_type: str, everything: bool) -> None:
+    """Models on this node, then those of the catalogue that can be pulled.
+
+    RAM is computed: the file, plus the KV cache at --context tokens. An empty cell is a fact that
+    could not be confirmed.
+    """
+    shown = rows(folder, context=context, kv_type=KvType(kv_type), everything=everything)
+    if as_json:
+        click.echo(json.dumps({"models_dir": str(folder), "models": [r.as_json() for r in shown]}, indent=2))
+        return
+    console = Console(width=None if sys.stdout.isatty() else _NO_COLOUR_WIDTH)
+    console.print(table(shown, context, KvType(kv_type)))
+    for row in shown:
+        _tell_fault(row)
+
+
+def _tell_fault(row: Row) -> None:
+    if row.fault:
+        click.echo(row.fault, err=True)
+
+
+@models.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@_folder_option
+@_json_option
+@click.option("--revision", help="Branch, tag or commit of the hub's repository. Default: its main branch.")
+def pull(names: tuple[str, ...], folder: Path, as_json: bool, revision: str | None) -> None:
+    """Fetch models: a NAME of the catalogue, or hf:OWNER/REPOSITORY/FILE.gguf.
+
+    The file is checked against the sha256 that the hub states before it appears in the folder. A
+    pull that was cut off goes on where it stopped. For a gated model accept the licence on its page
+    and set HF_TOKEN. HF_ENDPOINT names another hub, a mirror for instance.
+    """
+    pulled, failures = [], []
+    for name in names:
+        try:
+            with TerminalProgress(name) as progress:
+                done = pull_model(name, folder, revision=revision, progress=progress)
+        except XappError as error:
+            failures.append({"name": name, "reason": error.reason, "error": error.message})
+            click.echo(f"Error: {error.message}", err=True)
+        else:
+            pulled.append(done)
+            _tell_pulled(done, quiet=as_json)
+    if as_json:
+        click.echo(json.dumps({"pulled": [_pulled_json(p) for p in pulled], "failed": failures}, indent=2))
+    _exit_if(failures)
+
+
+def _tell_pulled(done: Pulled, *, quiet: bool) -> None:
+    for note in (*done.notes, kind_note(done.model.entry)):
+        if note:
+            click.echo(f"Note: {note}", err=True)
+    if not quiet:
+        how = "is there already" if done.was_there else "fetched and checked"
+        click.echo(f"{done.model.name} {how}: {done.model.path} ({size_text(done.record.size)})")
+
+
+def _pulled_json(done: Pulled) -> dict[str, Any]:
+    return {
+        "name": done.model.name,
+        "path": str(done.model.path),
+        "digest": done.record.digest,
+        "size_bytes": done.record.size,
+        "source": done.record.source,
+        "revision": done.record.revision or None,
+        "was_there": done.was_there,
+        "notes": list(done.notes),
+    }
+
+
+@models.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@_folder_option
+@_json_option
+def verify(names: tuple[str, ...], folder: Path, as_json: bool) -> None:
+    """Read model files again and compare with the sha256 recorded when they were pulled.
+
+    Without a NAME: all of the folder. A file without a record is checked for structure alone.
+    Exit code 1 if one is broken or differs.
+    """
+    checks = [_verify_one(model) for model in _chosen(names, folder)]
+    if as_json:
+        click.echo(json.dumps({"models": [_check_json(check) for check in checks]}, indent=2))
+    else:
+        for check in checks:
+            click.echo(f"{check.verdict.value:<11} {check.model.name}: {check.detail}")
+    if not checks:
+        click.echo(f"no models in {folder}", err=True)
+    _exit_if([check for check in checks if not check.good])
+
+
+def _chosen(names: Iterable[str], folder: Path) -> list[ModelFile]:
+    return [resolve(name, folder) for name in names] or local_models(folder)
+
+
+def _verify_one(model: ModelFile) -> Check:
+    size = model.path.stat().st_size
+    with TerminalProgress(model.name) as progress:
+        return verify_model(model, lambda done: progress.update("checking", done, size))
+
+
+def _check_json(check: Check) -> dict[str, Any]:
+    return {
+        "name": check.model.name,
+        "path": str(check.model.path),
+        "verdict": check.verdict.value,
+        "detail": check.detail,
+        "digest": check.digest or None,
+    }
+
+
+@models.command()
+@click.argument("name")
+@_folder_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def rm(name: str, folder: Path, yes: bool) -> None:
+    """Remove a model file of the folder, with its record and what an unfinished pull has left.
+
+    A server that has the model loaded keeps serving it until it is restarted.
+    """
+    doomed = _files_of(name, folder)
+    total = sum(path.stat().st_size for path in doomed)
+    if not yes:
+        click.confirm(f"Remove {doomed[0]} ({size_text(total)})?", abort=True)
+    for path in doomed:
+        _unlink(path)
+    click.echo(f"removed {doomed[0]}, {size_text(total)} freed")
+
+
+def _files_of(name: str, folder: Path) -> list[Path]:
+    """Names of the folder only: a path elsewhere is not ours to remove."""
+    entry = catalogue().get(name)
+    if entry and (unfinished := [p for p in leftovers(folder / entry.local_file) if p.is_file()]):
+        return [p for p in _with_record(folder / entry.local_file) if p.exists()] + unfinished
+    return [p for p in _with_record(resolve(name, folder, allow_path=False).path) if p.exists()]
+
+
+def _with_record(path: Path) -> list[Path]:
+    return [path, sidecar(path)]
+
+
+def _unlink(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise ModelError(f"cannot remove {path}: {error.strerror}") from error
+
+
+def _exit_if(failures: list[Any]) -> None:
+    if failures:
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,244 @@
+"""What `models` shows: rows for people and for scripts, and progress on standard error."""
+
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from xapp.errors import ModelError
+from xapp.models.catalogue import Entry, Kind, KvType, catalogue, weights_and_kv
+from xapp.models.info import GgufInfo, read_gguf
+from xapp.models.store import ModelFile, local_models
+
+LINE_EVERY_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One model as `models list` knows it: from the catalogue, from its file, or from both.
+
+    `memory_bytes` is weights and KV cache at `memory_context` tokens.
+    """
+
+    name: str
+    entry: Entry | None
+    path: Path | None
+    info: GgufInfo | None
+    fault: str
+    kv_type: KvType
+    wanted_context: int
+
+    @property
+    def kind(self) -> str:
+        """As the catalogue says; "" for a file that is not in it."""
+        return self.entry.kind.value if self.entry else ""
+
+    @property
+    def size_bytes(self) -> int | None:
+        """Of the file if it is there, else as the catalogue states."""
+        return self.path.stat().st_size if self.path else self.entry.size_bytes if self.entry else None
+
+    @property
+    def context_length(self) -> int | None:
+        """Tokens; the file knows better than the catalogue."""
+        stated = self.info.context_length if self.info else None
+        return stated or (self.entry.context_length if self.entry else None)
+
+    @property
+    def memory_context(self) -> int:
+        """The context asked for, no longer than the model's own."""
+        return min(self.wanted_context, self.context_length or self.wanted_context)
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """None where the size or the KV geometry is not known."""
+        geometry = self.info.geometry if self.info else None
+        geometry = geometry or (self.entry.geometry if self.entry else None)
+        return weights_and_kv(self.size_bytes, geometry, self.memory_context, self.kv_type)
+
+    @property
+    def license(self) -> str:
+        """As the catalogue says, else as the file does."""
+        return self.entry.license if self.entry else self.info.license if self.info else ""
+
+    @property
+    def state(self) -> str:
+        """One word on the file."""
+        return "broken" if self.fault else "here" if self.path else ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Bytes and tokens as numbers; null for what is not known."""
+        entry = self.entry
+        return {
+            "name": self.name,
+            "kind": self.kind or None,
+            "family": (entry and entry.family) or None,
+            "in_catalogue": entry is not None,
+            "downloaded": self.path is not None,
+            "path": str(self.path) if self.path else None,
+            "error": self.fault or None,
+            "source": entry_source(entry),
+            "gated": entry.gated if entry else None,
+            "size_bytes": self.size_bytes,
+            "params": params_text(entry) or None,
+            "license": self.license or None,
+            "context_length": self.context_length,
+            "memory_bytes": self.memory_bytes,
+            "memory_context_length": self.memory_context,
+            "memory_kv_type": self.kv_type.value,
+        }
+
+
+def rows(models_dir: Path, *, context: int, kv_type: KvType, everything: bool) -> list[Row]:
+    """The files of the folder first, then what could be pulled."""
+    here = local_models(models_dir)
+    names = {model.name for model in here}
+    absent = [
+        entry
+        for entry in catalogue().values()
+        if entry.name not in names and (everything or entry.kind.servable)
+    ]
+    local = [_local_row(model, context, kv_type) for model in here]
+    return local + [Row(entry.name, entry, None, None, "", kv_type, context) for entry in absent]
+
+
+def _local_row(model: ModelFile, context: int, kv_type: KvType) -> Row:
+    try:
+        info, fault = read_gguf(model.path), ""
+    except ModelError as error:
+        info, fault = None, error.message
+    return Row(model.name, model.entry, model.path, info, fault, kv_type, context)
+
+
+def entry_source(entry: Entry | None) -> str | None:
+    """Where `models pull` gets it."""
+    if entry is None:
+        return None
+    return entry.package.requirement if entry.package else f"hf:{entry.repo}/{entry.file}"
+
+
+def params_text(entry: Entry | None) -> str:
+    """As stated, an exact number shortened: 1,235,814,432 is 1.24B."""
+    if entry is None or entry.num_params is None:
+        return entry.params if entry else ""
+    count = entry.num_params
+    return f"{count / 1e9:.3g}B" if count >= 1e9 else f"{count / 1e6:.3g}M"
+
+
+def size_text(count: int | None) -> str:
+    """Decimal units, as disks and the hub count."""
+    if count is None:
+        return ""
+    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+def table(shown: list[Row], context: int, kv_type: KvType) -> Table:
+    """For people; the caption says what RAM means."""
+    caption = (
+        f"RAM: weights and a KV cache of {context:,} tokens ({kv_type.value}), fewer if the model ends before"
+    )
+    result = Table(caption=caption, caption_justify="left", box=None, pad_edge=False)
+    for heading in ("NAME", "KIND", "PARAMS"):
+        result.add_column(heading, no_wrap=True)
+    for heading in ("SIZE", "CONTEXT", "RAM"):
+        result.add_column(heading, justify="right", no_wrap=True)
+    result.add_column("LICENCE")
+    result.add_column("FILE", no_wrap=True)
+    for row in shown:
+        result.add_row(*_cells(row))
+    return result
+
+
+def _cells(row: Row) -> list[str]:
+    rounded = row.entry.size_rounded if row.entry else ""
+    gated = " (gated)" if row.entry and row.entry.gated else ""
+    bound = "≤ " if row.entry and "slide" in row.entry.kv_note and row.memory_bytes else ""
+    return [
+        row.name,
+        row.kind or "own file",
+        params_text(row.entry),
+        size_text(row.size_bytes) or rounded,
+        f"{row.context_length:,}" if row.context_length else "",
+        bound + size_text(row.memory_bytes),
+        row.license + gated,
+        row.state,
+    ]
+
+
+class TerminalProgress:
+    """Progress on standard error: a bar on a terminal, else a line every few seconds. A context manager."""
+
+    def __init__(self, name: str, console: Console | None = None) -> None:
+        self._name = name
+        self._console = console or Console(stderr=True)
+        self._bars = _bars(self._console) if self._console.is_terminal else None
+        self._task: TaskID | None = None
+        self._what = ""
+        self._last_line = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if self._bars:
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bars:
+            self._bars.stop()
+
+    def update(self, what: str, done: int, total: int) -> None:
+        """One bar for each step."""
+        if self._bars is None:
+            self._line(what, done, total)
+            return
+        if what != self._what or self._task is None:
+            self._what, self._task = what, self._bars.add_task(f"{self._name}: {what}", total=total)
+        self._bars.update(self._task, completed=done)
+
+    def say(self, message: str) -> None:
+        """A line of its own."""
+        if self._bars:
+            self._bars.console.print(message, markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(message, file=sys.stderr, flush=True)
+
+    def _line(self, what: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._last_line >= LINE_EVERY_S:
+            self._last_line = now
+            share = done / total if total else 1
+            self.say(f"{self._name}: {what} {size_text(done)} of {size_text(total)} ({share:.0%})")
+
+
+def _bars(console: Console) -> Bars:
+    return Bars(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    )
+
+
+def kind_note(entry: Entry | None) -> str:
+    """A word of warning after pulling what Generate cannot serve."""
+    if entry is None or entry.kind.servable:
+        return ""
+    word = "an embedding model" if entry.kind is Kind.EMBEDDING else "a reranker"
+    return f"{entry.name} is {word}: Generate cannot serve it"
