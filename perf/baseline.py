@@ -15,9 +15,9 @@ import numpy as np
 
 from perf import child
 from perf.workload import EngineShape, Work, token_prompt
+from xapp.backend.llama_load import num_sequences
+from xapp.backend.llama_model import ContextParams, load_model, new_context
 from xapp.backend.native import llama
-
-_KV_TYPES = {"f16": 1, "q8_0": 8}
 
 
 class Decoded(msgspec.Struct, frozen=True):
@@ -28,17 +28,11 @@ class Decoded(msgspec.Struct, frozen=True):
 
 
 class Loop:
-    """One model, one context shaped as the worker's. Raises RuntimeError when either cannot be had."""
+    """One model, one context shaped as the worker's. Raises ModelError when either cannot be had."""
 
     def __init__(self, model_path: str, shape: EngineShape) -> None:
-        self._model = llama.llama_model_load_from_file(
-            model_path.encode(), llama.llama_model_default_params()
-        )
-        if not self._model:
-            raise RuntimeError(f"{model_path}: llama.cpp cannot load it")
-        self._context = llama.llama_init_from_model(self._model, _context_params(shape))
-        if not self._context:
-            raise RuntimeError(f"no context for {shape}")
+        model = load_model(model_path, 0, lambda _: None)
+        self._context = new_context(model, _context_params(shape), model_path)
         self._memory = llama.llama_get_memory(self._context)
         self._batch = llama.llama_batch_init(shape.batch_tokens, 0, 1)
         self._arrays = _Arrays(self._batch, shape.batch_tokens)
@@ -101,17 +95,15 @@ class _Arrays:
         self._positions[:num_streams] += 1
 
 
-def _context_params(shape: EngineShape) -> Any:
-    params = llama.llama_context_default_params()
-    params.n_ctx = shape.kv_cells
-    params.n_seq_max = shape.num_sequences
-    params.n_batch = params.n_ubatch = shape.batch_tokens
-    params.n_threads = params.n_threads_batch = shape.num_threads
-    params.flash_attn_type = 1 if shape.flash_attention else 0
-    params.type_k = params.type_v = _KV_TYPES[shape.kv_type]
-    params.kv_unified = True
-    params.no_perf = True
-    return params
+def _context_params(shape: EngineShape) -> ContextParams:
+    return ContextParams(
+        cells=shape.kv_cells,
+        sequences=num_sequences(shape.num_slots),
+        batch=shape.batch_tokens,
+        threads=shape.num_threads,
+        kv_type=shape.kv_type,
+        flash_attention=shape.flash_attention,
+    )
 
 
 def main(args: list[str]) -> None:

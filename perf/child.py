@@ -32,7 +32,11 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-        self.greeting = self._read()
+        try:
+            self.greeting = self._read()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def pid(self) -> int:

@@ -6,9 +6,11 @@ told to share a prefix. Its length in tokens is made exact with the server's own
 
 from collections.abc import Awaitable, Callable
 from itertools import count
-from typing import Any
+from typing import Self
 
 import msgspec
+
+from xapp.engine.messages import ModelInfo
 
 STREAMS = (1, 4, 8)
 PROMPT_TOKENS = 64
@@ -43,18 +45,18 @@ class EngineShape(msgspec.Struct, frozen=True):
     """How the worker sized its context; the baseline takes the same."""
 
     kv_cells: int
-    num_sequences: int
+    num_slots: int
     num_threads: int
     flash_attention: bool
     kv_type: str
-    batch_tokens: int = 512
+    batch_tokens: int
 
     @classmethod
-    def of(cls, info: Any, batch_tokens: int = 512) -> "EngineShape":
-        """From a ModelInfo, or the Model that ModelService tells."""
+    def of(cls, info: ModelInfo, batch_tokens: int) -> Self:
+        """From what the worker says of itself, and the setting it does not repeat."""
         return cls(
             kv_cells=info.kv_cells_total,
-            num_sequences=getattr(info, "num_sequences", info.num_slots),
+            num_slots=info.num_slots,
             num_threads=info.num_threads,
             flash_attention=info.flash_attention,
             kv_type=info.kv_type,

@@ -1,0 +1,55 @@
+from pathlib import Path
+
+import pytest
+
+from perf import peers
+from perf.child import Child, ChildError
+from perf.contenders import llama_server_flags
+from perf.machine import NoiseMeter, cpu_ticks
+from perf.measure import rotated
+from perf.workload import EngineShape
+
+SHAPE = EngineShape(8192, 8, 2, flash_attention=True, kv_type="f16", batch_tokens=512)
+
+
+def test_each_contender_is_first_once_in_as_many_rounds() -> None:
+    names = ["baseline", "worker", "grpc", "llama"]
+    orders = [rotated(names, number) for number in range(4)]
+    assert {order[0] for order in orders} == set(names)
+    assert all(sorted(order) == sorted(names) for order in orders)
+
+
+def test_llama_server_gets_the_same_threads_and_slots() -> None:
+    flags = llama_server_flags(SHAPE, 8)
+    assert flags[flags.index("--threads") + 1] == "2"
+    assert flags[flags.index("--parallel") + 1] == "8"
+
+
+def test_llama_server_slots_have_room_for_the_long_prompt() -> None:
+    flags = llama_server_flags(SHAPE, 8)
+    assert int(flags[flags.index("--ctx-size") + 1]) // 8 >= 2048
+
+
+def test_amx_is_left_out_on_x86_only() -> None:
+    assert "-mno-amx-tile" in peers.compiler_flags("x86_64")
+    assert peers.compiler_flags("aarch64") == ""
+
+
+def test_the_stamp_depends_on_the_locked_release(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    before = peers.stamp()
+    lock = tmp_path / "llama.txt"
+    lock.write_text("llama-cpp-python==0.0.1 --hash=sha256:00\n")
+    monkeypatch.setattr(peers, "LOCK", lock)
+    assert peers.stamp() != before
+
+
+def test_noise_is_a_share() -> None:
+    meter = NoiseMeter()
+    assert 0.0 <= meter.read().steal_share <= 1.0
+    assert len(cpu_ticks()) == 8
+
+
+def test_a_child_that_ends_is_an_error(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ChildError, match="ended with exit status 1"):
+        Child("perf.load", "smtp", "127.0.0.1:1")
+    assert "unknown client 'smtp'" in capfd.readouterr().err

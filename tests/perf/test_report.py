@@ -1,0 +1,65 @@
+import msgspec
+import pytest
+
+from perf import bars
+from perf.report import Row, Sample, cells, number, ratios, row
+
+
+def test_ratios_pair_the_samples_of_a_round() -> None:
+    samples = [Sample(0, "a", 2.0), Sample(0, "b", 4.0), Sample(1, "a", 9.0), Sample(1, "b", 3.0)]
+    assert sorted(ratios(samples, "a", "b")) == [0.5, 3.0]
+
+
+def test_a_round_without_one_of_them_gives_no_ratio() -> None:
+    assert ratios([Sample(0, "a", 2.0), Sample(1, "b", 4.0)], "a", "b") == []
+
+
+@pytest.mark.parametrize(
+    ("found", "at_most", "passed"),
+    [([1.0], True, True), ([1.1], True, False), ([1.0], False, True), ([0.9], False, False)],
+)
+def test_a_row_passes_on_its_side_of_the_bar(found: list[float], at_most: bool, passed: bool) -> None:
+    assert row("x", "", found, 1.0, at_most=at_most).passed is passed
+
+
+def test_the_median_decides() -> None:
+    assert row("x", "", [0.5, 0.9, 5.0], 1.0).passed is True
+
+
+def test_without_values_there_is_no_verdict() -> None:
+    empty = row("x", "ms", [], 1.0)
+    assert empty.passed is None
+    assert cells(empty) == ("x", "≤ 1.000 ms", "–", "–", "not measured")
+
+
+def test_without_a_bar_there_is_no_verdict() -> None:
+    assert row("x", "ms", [1.0], None).passed is None
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(1234.5, "1,234"), (12.34, "12.3"), (0.98765, "0.988"), (-200.0, "-200")]
+)
+def test_numbers_show_what_matters(value: float, shown: str) -> None:
+    assert number(value) == shown
+
+
+def test_every_row_of_the_table_has_its_bar() -> None:
+    rows = bars.rows([], (1, 4, 8), ("decode", "arrival", "prefix", "cancel", "footprint"))
+    assert [each.bar for each in rows if each.bar is not None] == [
+        *(0.98, 0.98, 0.98, 0.97, 0.97, 0.95, 1.10, 1.10, 1.10, 150, 150, 150),
+        *(150, 1.5, 0.25, 1, 150, 2.5),
+    ]
+
+
+def test_rows_of_one_part_only() -> None:
+    assert {each.bar for each in bars.rows([], (1,), ("prefix",))} == {0.25}
+
+
+def test_rates_are_shown_of_whoever_was_measured() -> None:
+    rows = bars.rows([Sample(0, "baseline.decode.4", 160.0)], (4,), ("decode",))
+    assert [each.what for each in rows if each.summary] == ["baseline: decode, 4 streams"]
+
+
+def test_a_row_survives_json() -> None:
+    made = row("x", "ms", [1.0, 2.0], 3.0)
+    assert msgspec.json.decode(msgspec.json.encode(made), type=Row) == made
