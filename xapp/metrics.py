@@ -5,7 +5,7 @@ happens (`Metrics`); what is (running requests, KV cells, memory) is handed in a
 each exposition.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -52,12 +52,15 @@ class NodeReading:
 
 
 class Metrics:
-    """The event metrics of one server, in a registry of their own."""
+    """The event metrics of one server, in a registry of their own; the service's Observer."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.requests = self._counter(
             "requests", "Finished Generate requests by model and gRPC status.", "model", "code"
+        )
+        self.outcomes = self._counter(
+            "outcomes", "Ended requests: stop, length, cancelled, or an error's reason.", "model", "outcome"
         )
         self.tokens = self._counter(
             "tokens",
@@ -70,7 +73,7 @@ class Metrics:
             "time_to_first_token_seconds", "From acceptance to the first token.", _TTFT_BUCKETS
         )
         self.inter_token_latency = self._histogram(
-            "inter_token_latency_seconds", "Gaps between pieces of an answer, pooled.", _ITL_BUCKETS
+            "inter_token_latency_seconds", "Gaps between tokens, pooled over requests.", _ITL_BUCKETS
         )
         self.request_duration = self._histogram(
             "request_duration_seconds", "From the call to the end of the answer.", _DURATION_BUCKETS
@@ -83,6 +86,28 @@ class Metrics:
 
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
         return Histogram(name, text, ["model"], namespace=NAMESPACE, registry=self.registry, buckets=buckets)
+
+    # ---- the service's Observer: called on the event loop, once a step at most
+
+    def on_first_token(self, model: str, time_to_first_token_s: float) -> None:
+        """A request's first token arrived."""
+        self.time_to_first_token.labels(model).observe(time_to_first_token_s)
+
+    def on_tokens(self, model: str, gaps_s: Sequence[float]) -> None:
+        """A step brought tokens, each this long after the one before in its request."""
+        observe = self.inter_token_latency.labels(model).observe
+        for gap_s in gaps_s:
+            observe(gap_s)
+
+    def on_started(self, model: str, started: object) -> None:
+        """Counted at the request's end, by the server."""
+
+    def on_finished(self, model: str, outcome: str, finished: object) -> None:
+        """How requests end, finer than by gRPC status."""
+        self.outcomes.labels(model, outcome).inc()
+
+    def on_state(self, model: str, state: str) -> None:
+        """Read at each exposition."""
 
     def exposition(self, reading: NodeReading) -> bytes:
         """All metrics in the text format."""

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
 from types import TracebackType
 
 from xapp import logs
@@ -25,21 +24,16 @@ class Observation:
         self._begin = time.monotonic()
         self._started: Started | None = None
         self._finished: Finished | None = None
-        self._last_chunk: float | None = None
-        self._observe_gap: Callable[[float], None] | None = None
 
     def __enter__(self) -> "Observation":
         return self
 
-    def see(self, event: Event, now: float) -> None:
-        """Notes an event at `now` (CLOCK_MONOTONIC). Called for every token: keep it cheap."""
+    def see(self, event: Event) -> None:
+        """Notes an event. Called for every chunk: keep it cheap."""
         if type(event) is Chunk:
-            if self._last_chunk is not None and self._observe_gap is not None:
-                self._observe_gap(now - self._last_chunk)
-            self._last_chunk = now
-        elif type(event) is Started:
+            return
+        if type(event) is Started:
             self._started = event
-            self._observe_gap = self._metrics.inter_token_latency.labels(event.model).observe
         elif type(event) is Finished:
             self._finished = event
 
@@ -65,7 +59,6 @@ class Observation:
             metrics.tokens.labels(model, "cached").inc(started.num_cached_tokens)
         if finished := self._finished:
             metrics.tokens.labels(model, "completion").inc(finished.num_completion_tokens)
-            metrics.time_to_first_token.labels(model).observe(finished.time_to_first_token_s)
 
     def _fields(self) -> dict[str, object]:
         fields: dict[str, object] = {"model": self._model or self._asked_model}

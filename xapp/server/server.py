@@ -72,14 +72,12 @@ async def serve_grpc(
     _register(server, service, inference)
     port = _bind(server, settings)
     await server.start()
+    # No TaskGroup: it would wrap the errors of the block, and this one task cannot fail by itself.
+    watching = asyncio.create_task(watchdog.run())
     try:
-        async with asyncio.TaskGroup() as tasks:
-            watching = tasks.create_task(watchdog.run())
-            try:
-                yield GrpcServer(port)
-            finally:
-                watching.cancel()
+        yield GrpcServer(port)
     finally:
+        watching.cancel()
         inference.close()
         await server.stop(STOP_GRACE_S)
 

@@ -1,6 +1,7 @@
 """InferenceService: converts and delegates, nothing else."""
 
 import asyncio
+import platform
 import time
 from contextlib import aclosing
 from typing import Any
@@ -65,9 +66,8 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         write, see, wire, clock = context.write, observation.see, respond.event, time.monotonic
         async with aclosing(self._service.generate(asked)) as events:
             async for event in events:
-                now = clock()
-                see(event, now)
-                stream.writing_since = now
+                see(event)
+                stream.writing_since = clock()
                 await write(wire(event))
                 stream.writing_since = None
 
@@ -76,7 +76,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
     ) -> None:
         """Streams samples until `count`, cancellation or the server's end."""
         interval_s, count = convert.to_interval_s(request), convert.to_count(request)
-        node = self._settings.node_name
+        node = self._settings.node_name or platform.node()
         with self._metrics_streams.hold(), self._watchdog.watch() as stream:
             previous = self._reader.latest
             sent = 0

@@ -1,0 +1,153 @@
+"""The server process, from its start to its end.
+
+The worker is spawned first: it loads the model while this process imports the rest and opens its
+ports. SIGTERM or SIGINT: not ready, drain within the grace period, exit 0; a second one ends at once.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from typing import Protocol
+
+from xapp import logs
+from xapp.config import Settings
+from xapp.errors import ModelError, NotFound
+from xapp.metrics import Metrics
+from xapp.service.types import Service
+
+EXIT_OK = 0
+EXIT_IMMEDIATE = 1
+EXIT_MODEL = 3
+
+_log = logging.getLogger("xapp")
+
+
+class RunnableService(Service, Protocol):
+    """A Service with a life of its own."""
+
+    async def start(self) -> None:
+        """Begins to load the default model and returns."""
+        ...
+
+    async def wait_ready(self) -> None:
+        """Returns when the default model serves. Raises ModelError or NotFound."""
+        ...
+
+    async def drain(self, grace_s: float) -> bool:
+        """Refuses new requests, waits for the open ones; False when some are left."""
+        ...
+
+    async def aclose(self) -> None:
+        """Ends every worker. Safe to call twice."""
+        ...
+
+
+ServiceFactory = Callable[[Settings, Metrics], RunnableService]
+
+
+def node_service(settings: Settings, metrics: Metrics) -> RunnableService:
+    """The real service."""
+    from xapp.service.service import NodeService  # noqa: PLC0415  only a server pays for it
+
+    return NodeService(settings, observer=metrics)
+
+
+class Stop:
+    """What the signals ask for."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.at_once = asyncio.Event()
+
+    def on_signal(self) -> None:
+        """The first asks for an orderly end, a further one for an end at once."""
+        (self.at_once if self.asked.is_set() else self.asked).set()
+
+
+@contextlib.contextmanager
+def _signals(stop: Stop) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.on_signal)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+async def run(
+    settings: Settings, *, make_service: ServiceFactory = node_service, stop: Stop | None = None
+) -> int:
+    """Serves until a signal (or `stop`) and returns the exit code.
+
+    0 after an orderly end, 1 after one at once, 3 when the default model cannot be served.
+    Raises ConfigError when a setting or a port stops the start.
+    """
+    begin = time.monotonic()
+    stop = stop or Stop()
+    metrics = Metrics()
+    with _signals(stop):
+        service = make_service(settings, metrics)
+        try:
+            await service.start()
+            async with _listening(service, settings, metrics):
+                return await _serve(service, settings, stop, begin)
+        finally:
+            await service.aclose()
+
+
+@contextlib.asynccontextmanager
+async def _listening(service: Service, settings: Settings, metrics: Metrics) -> AsyncIterator[None]:
+    # Imported here: the worker is loading its model by now.
+    from xapp.metrics_host import PsutilReader  # noqa: PLC0415
+    from xapp.ric.http import serve_http  # noqa: PLC0415
+    from xapp.server.server import serve_grpc  # noqa: PLC0415
+
+    host = PsutilReader()
+    async with (
+        serve_grpc(service, settings, metrics, host) as grpc_server,
+        serve_http(service, settings, metrics, host, grpc_server.port) as http_server,
+    ):
+        ports: dict[str, object] = {"grpc_port": grpc_server.port, "http_port": http_server.port}
+        logs.event(_log, "listening", {"event": "listening", "host": settings.host, **ports})
+        yield
+
+
+async def _serve(service: RunnableService, settings: Settings, stop: Stop, begin: float) -> int:
+    try:
+        ready = await _unless(stop.asked, service.wait_ready())
+    except (ModelError, NotFound) as error:
+        fields: dict[str, object] = {"event": "model_failed", "model": settings.model, "reason": error.reason}
+        logs.event(_log, error.message, fields, level=logging.ERROR)
+        return EXIT_MODEL
+    if ready:
+        seconds = round(time.monotonic() - begin, 3)
+        logs.event(_log, "serving", {"event": "serving", "model": settings.model, "start_s": seconds})
+        await stop.asked.wait()
+    return await _drain(service, settings.grace_period_s, stop)
+
+
+async def _drain(service: RunnableService, grace_s: float, stop: Stop) -> int:
+    logs.event(_log, "draining", {"event": "draining", "grace_s": grace_s})
+    orderly = await _unless(stop.at_once, service.drain(grace_s))
+    logs.event(_log, "stopped", {"event": "stopped", "orderly": orderly})
+    return EXIT_OK if orderly else EXIT_IMMEDIATE
+
+
+async def _unless(event: asyncio.Event, work: Coroutine[None, None, object]) -> bool:
+    """Whether `work` ended before `event` came; its error is raised, and it is cancelled otherwise."""
+    working = asyncio.ensure_future(work)
+    waiting = asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait((working, waiting), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+        return working.done()
+    finally:
+        for task in (working, waiting):
+            task.cancel()
+        await asyncio.gather(working, waiting, return_exceptions=True)

@@ -1,0 +1,80 @@
+"""`genai-xapp serve`: the server in the foreground, until SIGTERM or Ctrl-C."""
+
+import asyncio
+import os
+import sys
+from typing import Any
+
+import click
+import msgspec
+
+from xapp import logs
+from xapp.config import FILE_KEY, PREFIX, Settings, load_settings
+from xapp.errors import ConfigError
+
+EXIT_CONFIG = 2
+
+
+def _settings_help() -> str:
+    """Every setting with its default; a Struct keeps the order of its source."""
+    lines = [f"  {PREFIX}{field.name.upper()}{_default(field)}" for field in msgspec.structs.fields(Settings)]
+    return "\n".join(lines)
+
+
+def _default(field: msgspec.structs.FieldInfo) -> str:
+    if field.default is msgspec.NODEFAULT:
+        return ""
+    if field.default is None:
+        return "  (sized from the node)"
+    return f"  ({field.default})" if field.default != "" else ""
+
+
+_EPILOG = f"""\b
+Settings, from the weakest to the strongest: the default, the TOML file that
+{FILE_KEY} names (keys in lower case, without {PREFIX}), the environment,
+an option of this command. All of them, with their defaults:
+\b
+{_settings_help()}
+\b
+Exit codes: 0 ended by a signal, streams drained; 1 ended at once by a second
+signal; 2 a setting is wrong or a port is in use; 3 the model cannot be served.
+\b
+Examples:
+  genai-xapp serve
+  genai-xapp serve --model ./my-model.Q4_K_M.gguf --grpc-port 50052
+  XAPP_SLOTS=4 XAPP_CONTEXT_LENGTH=4096 genai-xapp serve
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.option("--model", metavar="NAME|PATH", help="Catalogue name, or path of a GGUF file.  [XAPP_MODEL]")
+@click.option("--models-dir", metavar="DIR", help="Where model files live.  [XAPP_MODELS_DIR]")
+@click.option("--host", metavar="ADDRESS", help="Address to listen on.  [XAPP_HOST]")
+@click.option("--grpc-port", type=int, metavar="N", help="gRPC port; 0 takes a free one.  [XAPP_GRPC_PORT]")
+@click.option("--http-port", type=int, metavar="N", help="HTTP port; 0 takes a free one.  [XAPP_HTTP_PORT]")
+@click.option("--slots", type=int, metavar="N", help="Requests that run at once.  [XAPP_SLOTS]")
+@click.option("--threads", type=int, metavar="N", help="Compute threads.  [XAPP_THREADS]")
+@click.option(
+    "--context-length", type=int, metavar="N", help="Tokens a request may have.  [XAPP_CONTEXT_LENGTH]"
+)
+@click.option("--log-level", metavar="LEVEL", help="debug, info, warning or error.  [XAPP_LOG_LEVEL]")
+def serve(**options: Any) -> None:
+    """Serve a model on this node: gRPC on 50051, metrics and health over HTTP on 8080.
+
+    The process logs one JSON object a line on stderr. `listening` tells the ports; `serving` tells
+    that the model is loaded, and from then on gRPC health says SERVING. SIGTERM or Ctrl-C lets the
+    running streams finish (XAPP_GRACE_PERIOD_S) and ends with exit code 0.
+    """
+    try:
+        settings = load_settings(os.environ, options)
+        logs.setup(settings.log_level)
+        sys.exit(_run(settings))
+    except ConfigError as error:
+        click.echo(f"genai-xapp: {error.message}", err=True)
+        sys.exit(EXIT_CONFIG)
+
+
+def _run(settings: Settings) -> int:
+    from xapp.app import run  # noqa: PLC0415  the help needs none of it
+
+    return asyncio.run(run(settings))

@@ -1,0 +1,117 @@
+"""The HTTP surface that a near-RT RIC and Prometheus expect of an xApp.
+
+GET /metrics and /ric/v1/metrics, /ric/v1/health/{alive,ready}, /ric/v1/config, /ric/v1/symptomdata.
+"""
+
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from xapp.config import Settings
+from xapp.errors import ConfigError
+from xapp.metrics import CONTENT_TYPE, Metrics
+from xapp.metrics_host import HostReader
+from xapp.ric.descriptor import load_descriptor, name_in
+from xapp.ric.reading import read_node
+from xapp.ric.symptoms import symptom_zip
+from xapp.service.types import Service
+
+MAX_BODY_BYTES = 64 * 1024
+_KEEPALIVE_S = 75.0
+_SHUTDOWN_S = 1.0
+_BACKLOG = 128
+
+
+@dataclass(frozen=True, slots=True)
+class HttpServer:
+    """A server that listens on `port`."""
+
+    port: int
+
+
+class RicHandlers:
+    """The answers; none has a body to read."""
+
+    def __init__(
+        self, service: Service, settings: Settings, metrics: Metrics, host: HostReader, grpc_port: int
+    ) -> None:
+        self._service = service
+        self._settings = settings
+        self._metrics = metrics
+        self._host = host
+        self._grpc_port = grpc_port
+
+    def routes(self) -> list[web.RouteDef]:
+        """All paths, GET (and HEAD) only."""
+        return [
+            web.get("/metrics", self.metrics),
+            web.get("/ric/v1/metrics", self.metrics),
+            web.get("/ric/v1/health/alive", self.alive),
+            web.get("/ric/v1/health/ready", self.ready),
+            web.get("/ric/v1/config", self.config),
+            web.get("/ric/v1/symptomdata", self.symptoms),
+        ]
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """Prometheus' text format."""
+        return web.Response(body=await self._exposition(), headers={"Content-Type": CONTENT_TYPE})
+
+    async def _exposition(self) -> bytes:
+        return self._metrics.exposition(await read_node(self._service, self._host))
+
+    async def alive(self, request: web.Request) -> web.Response:
+        """200 while the event loop turns."""
+        return web.json_response({"status": "alive"})
+
+    async def ready(self, request: web.Request) -> web.Response:
+        """200 while the default model serves, else 503."""
+        if self._service.ready:
+            return web.json_response({"status": "ready"})
+        return web.json_response({"status": "not ready"}, status=503)
+
+    async def config(self, request: web.Request) -> web.Response:
+        """The descriptor as the application manager reads it; 500 when the mounted file is broken."""
+        try:
+            descriptor = load_descriptor(os.environ, self._settings.http_port, self._grpc_port)
+        except ConfigError as error:
+            return web.json_response({"error": error.message}, status=500)
+        metadata = {"xappName": name_in(descriptor), "configType": "json"}
+        return web.json_response([{"metadata": metadata, "config": descriptor}])
+
+    async def symptoms(self, request: web.Request) -> web.Response:
+        """A zip for a fault report."""
+        archive = symptom_zip(self._service, self._settings, await self._exposition())
+        disposition = 'attachment; filename="symptomdata.zip"'
+        return web.Response(
+            body=archive, content_type="application/zip", headers={"Content-Disposition": disposition}
+        )
+
+
+@contextlib.asynccontextmanager
+async def serve_http(
+    service: Service, settings: Settings, metrics: Metrics, host: HostReader, grpc_port: int
+) -> AsyncIterator[HttpServer]:
+    """Listens for the length of the block. Raises ConfigError when the port cannot be had."""
+    load_descriptor(os.environ, settings.http_port, grpc_port)  # a broken file stops the start
+    app = web.Application(client_max_size=MAX_BODY_BYTES)
+    app.add_routes(RicHandlers(service, settings, metrics, host, grpc_port).routes())
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=_KEEPALIVE_S, shutdown_timeout=_SHUTDOWN_S)
+    await runner.setup()
+    try:
+        yield HttpServer(await _listen(runner, settings))
+    finally:
+        await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, settings: Settings) -> int:
+    site = web.TCPSite(runner, settings.host, settings.http_port, backlog=_BACKLOG)
+    try:
+        await site.start()
+    except OSError as error:
+        address = f"{settings.host}:{settings.http_port}"
+        raise ConfigError("XAPP_HTTP_PORT", f"cannot listen on {address}: {error.strerror}") from error
+    port: int = runner.addresses[0][1]
+    return port
