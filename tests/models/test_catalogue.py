@@ -1,3 +1,4 @@
+import os
 import re
 
 import pytest
@@ -11,6 +12,9 @@ from xapp.models.catalogue import (
     entries_by_file,
     memory_needed,
 )
+from xapp.models.digest import hash_file
+from xapp.models.info import read_gguf
+from xapp.models.paths import models_dir
 
 ENTRIES = list(catalogue().values())
 FAMILIES = {"Yi", "Phi", "Llama 3", "Gemma", "Zephyr", "Mistral", "InternLM", "Llama 2"}
@@ -56,6 +60,19 @@ def test_memory_is_weights_and_kv() -> None:
 @pytest.mark.parametrize("name", ["yi-1.5-6b-chat", "granite-4.0-350m", "gemma-2b"])
 def test_memory_is_unknown_where_a_fact_is(name: str) -> None:
     assert memory_needed(catalogue()[name], 4096) is None
+
+
+@pytest.mark.slow
+def test_the_default_file_is_as_stated() -> None:
+    entry = catalogue()[DEFAULT_MODEL]
+    path = models_dir(os.environ) / entry.local_file
+    if not path.exists():
+        pytest.skip(f"{path} is not there")
+    info = read_gguf(path)
+    assert hash_file(path) == f"sha256:{entry.sha256}"
+    assert (info.file_size, info.context_length) == (entry.size_bytes, entry.context_length)
+    assert info.geometry == entry.geometry
+    assert info.has_chat_template
 
 
 def test_only_language_models_can_be_served() -> None:

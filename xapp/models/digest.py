@@ -34,8 +34,9 @@ class Record:
     revision: str = ""
 
     def fits(self, stat: os.stat_result) -> bool:
-        """Whether the file has not been touched since."""
-        return (self.size, self.mtime_ns) == (stat.st_size, stat.st_mtime_ns)
+        """Whether the file has not been touched since. Image layers keep whole seconds of mtime only."""
+        whole_seconds = self.mtime_ns - self.mtime_ns % 1_000_000_000
+        return self.size == stat.st_size and stat.st_mtime_ns in (self.mtime_ns, whole_seconds)
 
 
 def digest_of(path: Path, on_bytes: OnBytes | None = None) -> str:
@@ -87,10 +88,15 @@ def record_of(path: Path) -> Record | None:
 
 def write_record(path: Path, digest: str, source: str, revision: str = "") -> Record:
     """Records a file that has just been checked. Raises OSError."""
-    stat = path.stat()
-    record = Record(digest, stat.st_size, stat.st_mtime_ns, source, revision)
+    record = make_record(path, digest, source, revision)
     _write(sidecar(path), record)
     return record
+
+
+def make_record(path: Path, digest: str, source: str, revision: str = "") -> Record:
+    """The same without writing it down."""
+    stat = path.stat()
+    return Record(digest, stat.st_size, stat.st_mtime_ns, source, revision)
 
 
 def read_record(path: Path) -> Record | None:
@@ -100,7 +106,8 @@ def read_record(path: Path) -> Record | None:
             record = Record(**json.loads(file.read(MAX_RECORD_BYTES)))
     except (OSError, ValueError, TypeError, RecursionError):
         return None
-    hexdigits = str(record.digest).removeprefix(PREFIX)
+    numbers = isinstance(record.size, int) and isinstance(record.mtime_ns, int)
+    hexdigits = str(record.digest).removeprefix(PREFIX) if numbers else ""
     return record if len(hexdigits) == 64 and set(hexdigits) <= set("0123456789abcdef") else None
 
 

