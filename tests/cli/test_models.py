@@ -176,6 +176,11 @@ def test_help(command: list[str]) -> None:
     assert "Usage:" in run(*command, "--help").stdout
 
 
+def test_help_keeps_its_examples_on_lines() -> None:
+    lines = [line.split() for line in run("--help").stdout.splitlines()]
+    assert ["genai-xapp", "serve", "--model", "qwen2.5-0.5b", "serve", "it"] in lines
+
+
 def test_progress_off_a_terminal_is_a_line_now_and_then(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

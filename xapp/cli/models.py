@@ -57,7 +57,7 @@ def _json_option(command: _F) -> _F:
 
 @click.group(cls=_Group)
 def models() -> None:
-    r"""See, fetch, check and remove model files (GGUF).
+    """See, fetch, check and remove model files (GGUF).
 
     \b
       genai-xapp models list                       what there is, and the RAM each one needs
@@ -66,10 +66,10 @@ def models() -> None:
       genai-xapp serve --model qwen2.5-0.5b        serve it
 
     A GGUF file that you have already needs no pull: put it in the folder, or give `serve` its path.
-    """
+    """  # noqa: D301  click wants the backspace itself: it keeps the lines
 
 
-@models.command("list")
+@models.command("list", short_help="Models on this node and in the catalogue, with RAM.")
 @_folder_option
 @_json_option
 @click.option(
@@ -108,7 +108,7 @@ def _tell_fault(row: Row) -> None:
         click.echo(row.fault, err=True)
 
 
-@models.command()
+@models.command(short_help="Fetch models of the catalogue or of the hub.")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @_folder_option
 @_json_option
@@ -158,7 +158,7 @@ def _pulled_json(done: Pulled) -> dict[str, Any]:
     }
 
 
-@models.command()
+@models.command(short_help="Check files against their recorded sha256.")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @_folder_option
 @_json_option
@@ -199,7 +199,7 @@ def _check_json(check: Check) -> dict[str, Any]:
     }
 
 
-@models.command()
+@models.command(short_help="Remove a model file.")
 @click.argument("name")
 @_folder_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
