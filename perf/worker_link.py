@@ -35,14 +35,21 @@ class WorkerGoneError(Exception):
 
 
 class WorkerLink:
-    """One worker, from start to end, as a context manager. `info` is what it answered when ready."""
+    """One worker, from start to end, as a context manager. `info` is what it answered when ready.
+
+    Making it blocks until then. Raises WorkerGoneError.
+    """
 
     def __init__(self, model_path: str, settings: EngineSettings) -> None:
         self._socket, theirs = socket.socketpair()
         self._socket.settimeout(SILENCE_S)
         self._process = _spawn(theirs, model_path, settings)
         self._frames = FrameBuffer()
-        self.info = self._wait_until_ready()
+        try:
+            self.info = self._wait_until_ready()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def pid(self) -> int:
