@@ -50,6 +50,7 @@ def ensure(*, rebuild: bool) -> None:
     if not rebuild and is_installed(record, options):
         return
     build = describe(options)
+    RECORD.unlink(missing_ok=True)  # true again only once something works
     folder = wheel_cache() / build.key
     if rebuild or not install_cached(folder):
         build_and_install(build, folder)
@@ -115,10 +116,12 @@ def build_and_install(build: Build, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".building-") as work:
         kept = Path(work) / "wheel"
-        wheel = build_wheel(build, Path(work), kept, folder.parent / f"{build.key}.log")
+        log = folder.parent / f"{build.key}.log"
+        wheel = build_wheel(build, Path(work), kept, log)
         install(wheel)
         smoke()
         (kept / "build.json").write_text(json.dumps(dataclasses.asdict(build), indent=1) + "\n")
+        log.rename(kept / "build.log")
         shutil.rmtree(folder, ignore_errors=True)
         kept.rename(folder)
 
@@ -130,7 +133,7 @@ def install(wheel: Path) -> None:
         [*PIP, "install", *options, str(wheel)], capture_output=True, text=True, check=False
     )
     if result.returncode:
-        raise BuildError(f"pip cannot install {wheel}\n{result.stderr.strip()}")
+        raise BuildError(f"pip cannot install {wheel}: {last_line(result.stderr)}")
 
 
 def smoke() -> None:
@@ -144,8 +147,13 @@ def smoke() -> None:
         name = signal.Signals(-result.returncode).name
         raise BuildError(f"the build died by {name}: not right for this CPU, or miscompiled (other CFLAGS?)")
     if result.returncode:
-        raise BuildError(f"the build does not work\n{result.stderr.strip()[-2000:]}")
+        raise BuildError(f"the build does not work: {last_line(result.stderr)}")
     say(f"works: {result.stdout.strip()}")
+
+
+def last_line(text: str) -> str:
+    """What a traceback or a log ends with."""
+    return (text.strip().splitlines() or ["it says nothing"])[-1]
 
 
 if __name__ == "__main__":
