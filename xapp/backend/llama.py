@@ -21,7 +21,7 @@ class LlamaBackend:
     ) -> None:
         self._model = model
         self._context = context
-        self._info = info
+        self.info = info
         self.num_sequences = num_sequences
         self._vocab = llama.llama_model_get_vocab(model)
         self._memory = llama.llama_get_memory(context)
@@ -29,11 +29,6 @@ class LlamaBackend:
         self._ends: dict[int, bool] = {}
         self._logits: npt.NDArray[np.float32] | None = None
         self._logits_address = 0
-
-    @property
-    def info(self) -> ModelInfo:
-        """See Backend."""
-        return self._info
 
     def is_end(self, token: int) -> bool:
         """See Backend."""
@@ -44,7 +39,7 @@ class LlamaBackend:
 
     def new_sampler(self, params: SamplingParams, prompt: list[int]) -> Sampler:
         """See Backend."""
-        return GREEDY if params.greedy else ChainSampler(params, prompt, self._info.vocab_size)
+        return GREEDY if params.greedy else ChainSampler(params, prompt, self.info.vocab_size)
 
     def decode(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
         """See Backend."""
@@ -68,7 +63,7 @@ class LlamaBackend:
         pointer = llama.llama_get_logits(self._context)
         address = ctypes.addressof(pointer.contents)
         if self._logits is None or address != self._logits_address or len(self._logits) < count:
-            shape = (max(count, self.num_sequences), self._info.vocab_size)
+            shape = (max(count, self.num_sequences), self.info.vocab_size)
             self._logits = np.ctypeslib.as_array(pointer, shape=shape)
             self._logits_address = address
         return self._logits[:count]

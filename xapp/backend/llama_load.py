@@ -1,8 +1,11 @@
 """From a file and settings to a LlamaBackend sized for this node, with a self-test token behind it."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from xapp.backend.base import Batch
 from xapp.backend.llama import LlamaBackend
@@ -20,6 +23,9 @@ from xapp.backend.sizing import Q8_0_RATIO, Geometry, Node, Sizing, size
 from xapp.config import EngineSettings
 from xapp.engine.messages import ModelInfo
 from xapp.errors import ModelError
+
+PROBE_TOKENS = 16
+"""About the chunk that a step has room for beside decoding sequences."""
 
 
 def load(
@@ -46,6 +52,7 @@ def load(
         model, context, info, num_sequences=params.sequences, max_batch=settings.batch_tokens
     )
     self_test(backend, path)
+    backend.info = msgspec.structs.replace(info, prompt_token_s=measure(backend))
     return backend
 
 
@@ -77,11 +84,24 @@ def _info(
 
 def self_test(backend: LlamaBackend, path: str) -> None:
     """One token must come out, and be one: a bad build or a bad file shows here, not in a caller's stream."""
-    batch = Batch()
-    batch.add(0, 0, 0)
-    batch.want_output()
-    (token,) = backend.decode(batch, [GREEDY])
-    backend.remove(0)
+    token = _prefill(backend, 1)
     if not backend.logits_are_finite():
         raise ModelError(f"{path}: the self-test token has no finite logits", reason="SELF_TEST_FAILED")
     assert 0 <= token < backend.info.vocab_size
+
+
+def measure(backend: LlamaBackend) -> float:
+    """Seconds that a prompt token costs on this node now: what the scheduler starts from."""
+    count = min(PROBE_TOKENS, backend.info.context_length - 1)
+    started = time.perf_counter()
+    _prefill(backend, count)
+    return (time.perf_counter() - started) / count
+
+
+def _prefill(backend: LlamaBackend, count: int) -> int:
+    batch = Batch()
+    batch.extend([0] * count, 0, 0)
+    batch.want_output()
+    (token,) = backend.decode(batch, [GREEDY])
+    backend.remove(0)
+    return token

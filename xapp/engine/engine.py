@@ -6,7 +6,7 @@ Sequences join and leave between steps.
 """
 
 from collections.abc import Callable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from time import monotonic
 
 from xapp.backend.base import Backend
@@ -16,9 +16,12 @@ from xapp.engine.scheduler import Plan, Scheduler
 from xapp.engine.sequence import Sequence, Status
 from xapp.engine.step_time import StepTime
 
+FORGOTTEN_DEADLINES = 64
+"""Deadlines of ended requests that may be kept beside as many as there are requests."""
+
 
 class Engine:
-    """`clock` gives seconds on CLOCK_MONOTONIC. Used by one thread."""
+    """Used by one thread. `max_batch` tokens a step, at least one a slot; `clock` tells CLOCK_MONOTONIC."""
 
     def __init__(
         self,
@@ -30,10 +33,11 @@ class Engine:
         clock: Callable[[], float] = monotonic,
     ) -> None:
         info = backend.info
+        assert max_batch >= info.num_slots, "every slot may decode in one batch"
         self._backend = backend
         self._clock = clock
         self._context_length = info.context_length
-        self._step_time = step_time or StepTime()
+        self._step_time = step_time or StepTime(info.prompt_token_s)
         self._kv_cache = KVCache(backend, info.kv_cells_total, reuse=prefix_cache)
         self._scheduler = Scheduler(
             self._kv_cache,
@@ -57,13 +61,21 @@ class Engine:
     def submit(self, request: Submit) -> None:
         """Queues a request. Its answer ends with a SequenceFinished, whatever happens."""
         assert request.request_id not in self._sequences, "request ids are used once"
+        assert request.prompt, "an empty prompt has no next token"
         sequence = Sequence(request)
         self._sequences[request.request_id] = sequence
         if request.deadline is not None:
-            heappush(self._deadlines, (request.deadline, request.request_id))
+            self._watch_deadline(request.deadline, request.request_id)
         self._scheduler.add(sequence)
         if sequence.cells_needed > min(self._kv_cache.total, self._context_length):
             self._finish(sequence, FinishReason.LENGTH, self._clock())
+
+    def _watch_deadline(self, deadline: float, request_id: int) -> None:
+        if len(self._deadlines) > 2 * len(self._sequences) + FORGOTTEN_DEADLINES:
+            # Those of requests that ended in time would stay until they pass.
+            self._deadlines = [entry for entry in self._deadlines if entry[1] in self._sequences]
+            heapify(self._deadlines)
+        heappush(self._deadlines, (deadline, request_id))
 
     def cancel(self, request_id: int) -> None:
         """Ends a request now, its slot is free for the next step; an id that is not there is ignored."""

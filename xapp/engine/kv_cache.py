@@ -74,24 +74,35 @@ class KVCache:
         """The longest prefix of the prompt that has cells; its last token is always left to compute."""
         if not self._reuse:
             return NO_MATCH
+        ready, coming = self._ready(sequence), self._coming(sequence)
+        if coming.length >= ready.length + MIN_PREFIX:
+            return coming
+        return ready if ready.length >= MIN_PREFIX else NO_MATCH
+
+    def _ready(self, sequence: Sequence) -> Match:
         best = NO_MATCH
-        limit = sequence.num_prompt - 1
         for seq_id, tokens in self._cached.items():
-            length = min(common_prefix(tokens, sequence.request.prompt), limit)
+            length = self._common(sequence, tokens)
             if length > best.length:
                 best = Match(seq_id, length)
         for seq_id, other in self._running.items():
-            best = self._better(best, seq_id, other, sequence, limit)
-        return best if best.pending or best.length >= MIN_PREFIX else NO_MATCH
-
-    def _better(self, best: Match, seq_id: int, other: Sequence, sequence: Sequence, limit: int) -> Match:
-        common = min(common_prefix(other.tokens, sequence.request.prompt), limit)
-        length = min(common, other.num_computed)
-        if common >= best.length + MIN_PREFIX and length < common and self._worth_waiting(other, sequence):
-            return Match(seq_id, common, pending=True)
-        if length > best.length and not best.pending:
-            return Match(seq_id, length)
+            length = min(self._common(sequence, other.tokens), other.num_computed)
+            if length > best.length:
+                best = Match(seq_id, length)
         return best
+
+    def _coming(self, sequence: Sequence) -> Match:
+        best = NO_MATCH
+        for seq_id, other in self._running.items():
+            if self._worth_waiting(other, sequence):
+                length = self._common(sequence, other.tokens)
+                if length > max(best.length, other.num_computed):
+                    best = Match(seq_id, length, pending=True)
+        return best
+
+    @staticmethod
+    def _common(sequence: Sequence, tokens: list[int]) -> int:
+        return min(common_prefix(tokens, sequence.request.prompt), sequence.num_prompt - 1)
 
     @staticmethod
     def _worth_waiting(other: Sequence, sequence: Sequence) -> bool:

@@ -101,6 +101,7 @@ class ModelInfo(msgspec.Struct, frozen=True):
     step_budget_s: float
     vocab_size: int
     shares_prefixes: bool = True
+    prompt_token_s: float = 0.005
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
