@@ -1,0 +1,138 @@
+"""A scripted Service and host: no engine, no model."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+from xapp.engine.messages import FinishReason, ModelInfo, Stats
+from xapp.errors import NotFound, XappError
+from xapp.metrics_host import HostUsage, ProcessUsage
+from xapp.service.types import (
+    Chunk,
+    Event,
+    Finished,
+    Latencies,
+    ModelSample,
+    ModelState,
+    ModelStatus,
+    Prompt,
+    Request,
+    Started,
+    Tokens,
+)
+
+MODEL = "tiny"
+INFO = ModelInfo("llama 1M F32", 1000, 2048, 4, 8192, 500, "f16", True, 2, 0, 0.1, 32000)
+STATS = Stats(1, 2, 30, 40, 500, 60, 700, 8, 0.9)
+
+Script = Callable[[Request], AsyncGenerator[Event, None]]
+
+
+def started(request: Request) -> Started:
+    return Started(MODEL, "sha256:00", 3, 1, 0.25, 7, request.correlation_id)
+
+
+FINISHED = Finished(FinishReason.STOP, 3, 1, 2, 0.25, 0.5, 1.5, 0.75)
+
+
+async def hello(request: Request) -> AsyncGenerator[Event, None]:
+    """A short answer."""
+    yield started(request)
+    yield Chunk("Hel", 1)
+    yield Chunk("lo", 1)
+    yield FINISHED
+
+
+def failing(error: Exception) -> Script:
+    """Fails before anything comes."""
+
+    async def script(request: Request) -> AsyncGenerator[Event, None]:
+        if error:
+            raise error
+        yield started(request)
+
+    return script
+
+
+def endless(text: str, pause: asyncio.Event | None = None) -> Script:
+    """Goes on until it is closed; waits for `pause` after the first chunk."""
+
+    async def script(request: Request) -> AsyncGenerator[Event, None]:
+        yield started(request)
+        yield Chunk(text, 1)
+        if pause is not None:
+            await pause.wait()
+        while True:
+            yield Chunk(text, 1)
+            await asyncio.sleep(0)
+
+    return script
+
+
+@dataclass
+class FakeService:
+    """Implements xapp.service.types.Service from what the test sets."""
+
+    script: Script = hello
+    ready: bool = True
+    error: XappError | None = None
+    requests: list[Request] = field(default_factory=list)
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+    stats: Stats = STATS
+    worker_pid: int = 4711
+
+    async def generate(self, request: Request) -> AsyncGenerator[Event, None]:
+        self.requests.append(request)
+        try:
+            async for event in self.script(request):
+                yield event
+        finally:
+            self.closed.set()
+
+    async def tokenize(self, model: str, prompt: Prompt) -> Tokens:
+        self._raise()
+        return Tokens([1, 2, 3], 2048)
+
+    def list_models(self) -> list[ModelStatus]:
+        self._raise()
+        return [ModelStatus("other", ModelState.AVAILABLE), self.status]
+
+    @property
+    def status(self) -> ModelStatus:
+        return ModelStatus(MODEL, ModelState.READY, True, info=INFO, num_restarts=2, license="MIT")
+
+    def get_model(self, name: str) -> ModelStatus:
+        if name not in ("", MODEL):
+            raise NotFound(f"no model {name!r}", metadata={"models": MODEL})
+        return self.status
+
+    async def load_model(self, name: str) -> AsyncIterator[ModelStatus]:
+        yield ModelStatus(name, ModelState.LOADING, progress=0.5)
+        self._raise()
+        yield ModelStatus(name, ModelState.READY, info=INFO, progress=1.0)
+
+    async def unload_model(self, name: str) -> ModelStatus:
+        self._raise()
+        return ModelStatus(name, ModelState.AVAILABLE)
+
+    def samples(self) -> list[ModelSample]:
+        latencies = Latencies(0.5, 1.25, 2.0)
+        return [ModelSample(MODEL, self.stats, self.worker_pid, latencies)]
+
+    def _raise(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+
+class FakeHost:
+    """Implements xapp.metrics_host.HostReader."""
+
+    def __init__(self) -> None:
+        self.usage = HostUsage(10.0, 100.0, 1000, 2000, 61.5, True)
+        self.worker = ProcessUsage(5.0, 300, 200)
+
+    def host(self) -> HostUsage:
+        return self.usage
+
+    def process(self, pid: int) -> ProcessUsage:
+        return self.worker if pid else ProcessUsage()

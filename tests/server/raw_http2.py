@@ -1,0 +1,52 @@
+"""A gRPC call made of bytes, for headers that no gRPC library sends."""
+
+import asyncio
+import struct
+
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+_DATA, _HEADERS, _RST_STREAM, _SETTINGS = 0, 1, 3, 4
+_END_STREAM, _END_HEADERS = 1, 4
+
+
+def _frame(kind: int, flags: int, stream: int, body: bytes) -> bytes:
+    return struct.pack("!I", len(body))[1:] + bytes((kind, flags)) + struct.pack("!I", stream) + body
+
+
+def _literal(name: bytes, value: bytes) -> bytes:
+    return b"\x00" + bytes((len(name),)) + name + bytes((len(value),)) + value
+
+
+async def call(port: int, path: str, body: bytes, headers: list[tuple[bytes, bytes]]) -> bytes:
+    """Everything the server answered on stream 1 until it ended it: header blocks and data, joined."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    names = [
+        (b":method", b"POST"),
+        (b":scheme", b"http"),
+        (b":path", path.encode()),
+        (b":authority", b"localhost"),
+        (b"content-type", b"application/grpc"),
+        (b"te", b"trailers"),
+        *headers,
+    ]
+    block = b"".join(_literal(name, value) for name, value in names)
+    message = b"\x00" + struct.pack("!I", len(body)) + body
+    writer.write(_PREFACE + _frame(_SETTINGS, 0, 0, b"") + _frame(_HEADERS, _END_HEADERS, 1, block))
+    writer.write(_frame(_DATA, _END_STREAM, 1, message))
+    try:
+        return await _stream(reader)
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+async def _stream(reader: asyncio.StreamReader) -> bytes:
+    got = b""
+    while True:
+        head = await reader.readexactly(9)
+        body = await reader.readexactly(int.from_bytes(head[:3], "big"))
+        kind, flags, stream = head[3], head[4], int.from_bytes(head[5:], "big")
+        if stream != 1:
+            continue
+        got += body
+        if kind == _RST_STREAM or (kind in (_DATA, _HEADERS) and flags & _END_STREAM):
+            return got

@@ -1,0 +1,139 @@
+import math
+
+import pytest
+from google.protobuf.duration_pb2 import Duration
+
+from xapp.engine.messages import Priority, SamplingParams
+from xapp.errors import InvalidArgument, Unimplemented
+from xapp.inference.v1 import inference_pb2 as pb
+from xapp.server import convert
+from xapp.service.types import ChatMessage, Request
+
+
+def request_of(**fields: object) -> Request:
+    fields.setdefault("prompt", "hi")
+    return convert.to_request(pb.GenerateRequest(**fields), "id", None)  # type: ignore[arg-type]
+
+
+def field_of(**fields: object) -> str:
+    with pytest.raises(InvalidArgument) as caught:
+        request_of(**fields)
+    return caught.value.field
+
+
+def test_defaults() -> None:
+    got = request_of()
+    assert got == Request("hi", correlation_id="id")
+    assert got.priority is Priority.INTERACTIVE
+    assert got.sampling == SamplingParams()
+
+
+BAD_SAMPLING = [
+    *(("temperature", value) for value in (-0.1, 100.5, math.nan, math.inf, -math.inf)),
+    *(("top_p", value) for value in (0, -1, 1.01, math.nan, math.inf)),
+    *(("min_p", value) for value in (-0.1, 1.1, math.nan)),
+    *(("repeat_penalty", value) for value in (0, -1, 10.5, math.nan, math.inf)),
+    ("top_k", -1),
+    ("seed", 2**32 - 1),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), BAD_SAMPLING)
+def test_sampling_out_of_range(name: str, value: float) -> None:
+    assert field_of(sampling=pb.SamplingParams(**{name: value})) == f"sampling.{name}"  # type: ignore[arg-type]
+
+
+GOOD_SAMPLING = [
+    *(("temperature", value) for value in (0, 100)),
+    *(("top_p", value) for value in (0.001, 1)),
+    *(("min_p", value) for value in (0, 1)),
+    *(("repeat_penalty", value) for value in (0.001, 10)),
+    ("top_k", 0),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), GOOD_SAMPLING)
+def test_sampling_at_its_bounds(name: str, value: float) -> None:
+    got = request_of(sampling=pb.SamplingParams(**{name: value})).sampling  # type: ignore[arg-type]
+    assert getattr(got, name) == pytest.approx(value)
+
+
+def test_seed() -> None:
+    assert request_of(sampling=pb.SamplingParams(seed=2**32 - 2)).seed == 2**32 - 2
+    assert request_of(sampling=pb.SamplingParams(seed=0)).seed == 0
+    assert request_of(sampling=pb.SamplingParams()).seed is None
+
+
+@pytest.mark.parametrize("value", [0, -1, -(2**31)])
+def test_max_tokens(value: int) -> None:
+    assert field_of(max_tokens=value) == "max_tokens"
+
+
+def test_stop_texts() -> None:
+    assert field_of(stop=["x"] * 17) == "stop"
+    assert field_of(stop=["x", ""]) == "stop[1]"
+    assert field_of(stop=["ü" * 129]) == "stop[0]"
+    assert request_of(stop=["ü" * 128]).stop == ("ü" * 128,)
+
+
+def test_input() -> None:
+    assert field_of(prompt="") == "prompt"
+    assert field_of(prompt=None) == "input"
+    assert field_of(prompt=None, chat=pb.Chat()) == "chat.messages"
+
+
+def test_chat() -> None:
+    def chat(*roles: str) -> pb.Chat:
+        return pb.Chat(messages=[pb.Message(role=role, content="") for role in roles])
+
+    assert field_of(prompt=None, chat=chat("user", "tool")) == "chat.messages[1].role"
+    got = request_of(prompt=None, chat=chat("system", "user")).prompt
+    assert got == (ChatMessage("system", ""), ChatMessage("user", ""))
+
+
+def test_priority() -> None:
+    assert request_of(priority=pb.PRIORITY_CRITICAL).priority is Priority.CRITICAL
+    assert field_of(priority=17) == "priority"
+
+
+def test_format_is_unimplemented() -> None:
+    with pytest.raises(Unimplemented, match="format"):
+        request_of(format=pb.OutputFormat(grammar="root ::= 'x'"))
+
+
+@pytest.mark.parametrize("text", ["x" * 129, "a\nb", "a\x00b"])
+def test_correlation_id_refused(text: str) -> None:
+    with pytest.raises(InvalidArgument):
+        convert.to_correlation_id("correlation_id", text)
+
+
+def test_correlation_id_taken() -> None:
+    assert convert.to_correlation_id("correlation_id", "größe 1") == "größe 1"
+
+
+@pytest.mark.parametrize(
+    "interval",
+    [
+        Duration(),
+        Duration(nanos=99_999_999),
+        Duration(seconds=3600, nanos=1),
+        Duration(seconds=-1),
+        Duration(seconds=1, nanos=2_000_000_000),
+    ],
+)
+def test_interval_refused(interval: Duration) -> None:
+    with pytest.raises(InvalidArgument, match="interval"):
+        convert.to_interval_s(pb.MetricsRequest(interval=interval))
+
+
+def test_interval_taken() -> None:
+    assert convert.to_interval_s(pb.MetricsRequest()) == 1.0
+    assert convert.to_interval_s(pb.MetricsRequest(interval=Duration(nanos=100_000_000))) == 0.1
+    assert convert.to_interval_s(pb.MetricsRequest(interval=Duration(seconds=3600))) == 3600
+
+
+def test_count() -> None:
+    assert convert.to_count(pb.MetricsRequest()) is None
+    assert convert.to_count(pb.MetricsRequest(count=1)) == 1
+    with pytest.raises(InvalidArgument, match="count"):
+        convert.to_count(pb.MetricsRequest(count=0))
