@@ -160,6 +160,14 @@ def to_correlation_id(field: str, text: str) -> str:
     return text
 
 
+def to_ascii_correlation_id(field: str, value: str | bytes) -> str:
+    """The same from metadata, whose values are ASCII; gRPC hands on whatever bytes came."""
+    text = value if isinstance(value, str) else value.decode("latin-1")
+    if not text.isascii():
+        raise InvalidArgument(field, "must be printable ASCII")
+    return to_correlation_id(field, text)
+
+
 def to_interval_s(wire: pb.MetricsRequest) -> float:
     """Seconds between samples."""
     if not wire.HasField("interval"):

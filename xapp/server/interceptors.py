@@ -115,6 +115,5 @@ def _correlation_id(request: Any, context: Context) -> str:
         return convert.to_correlation_id("correlation_id", given)
     for key, value in context.invocation_metadata() or ():
         if key == CORRELATION_KEY:
-            text = value if isinstance(value, str) else value.decode("utf-8", "replace")
-            return convert.to_correlation_id(f"metadata.{CORRELATION_KEY}", text)
+            return convert.to_ascii_correlation_id(f"metadata.{CORRELATION_KEY}", value)
     return ""

@@ -29,7 +29,7 @@ class NodeReading:
     """Everything at one moment; `at` is on CLOCK_MONOTONIC, `models` by name."""
 
     at: float
-    wall_s: float
+    wall_ns: int
     host: HostUsage
     models: dict[str, ModelReading] = field(default_factory=dict)
 
@@ -40,23 +40,25 @@ class NodeReader:
     def __init__(self, service: Service, host: HostReader) -> None:
         self._service = service
         self._host = host
-        self.latest = NodeReading(time.monotonic(), time.time(), host.host())
+        self.latest = NodeReading(time.monotonic(), time.time_ns(), host.host())
+        self._fresh_until = time.monotonic()
 
     async def read(self) -> NodeReading:
         """A reading no older than FRESH_S. The kernel may take milliseconds: a thread waits for it."""
-        if time.monotonic() - self.latest.at > FRESH_S:
+        if time.monotonic() >= self._fresh_until:
             self.latest = await asyncio.to_thread(self._read, self._service.samples())
+            self._fresh_until = self.latest.at + FRESH_S
         return self.latest
 
     def _read(self, samples: list[ModelSample]) -> NodeReading:
         models = {item.name: ModelReading(item, self._host.process(item.worker_pid)) for item in samples}
-        return NodeReading(time.monotonic(), time.time(), self._host.host(), models)
+        return NodeReading(time.monotonic(), time.time_ns(), self._host.host(), models)
 
 
 def sample(node: str, previous: NodeReading, current: NodeReading) -> pb.MetricsResponse:
     """The sample at `current`; rates are over the time since `previous`."""
     timestamp = Timestamp()
-    timestamp.FromNanoseconds(int(current.wall_s * 1e9))
+    timestamp.FromNanoseconds(current.wall_ns)
     elapsed_s = current.at - previous.at
     models = [
         _model(previous.models.get(name), reading, elapsed_s) for name, reading in current.models.items()
