@@ -1,0 +1,96 @@
+"""The command line: `genai-xapp`. Each command is imported when it is used, and needs what it needs."""
+
+import importlib
+import importlib.util
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from xapp.client import ClientError
+from xapp.errors import XappError
+
+EXIT_INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class _Lazy:
+    """Where a command is, and what the overview says of it."""
+
+    module: str
+    attribute: str
+    help: str
+
+
+_COMMANDS = {
+    "serve": _Lazy("xapp.cli.serve", "serve", "Serve a model over gRPC on this node."),
+    "generate": _Lazy("xapp.cli.generate", "generate", "Stream an answer from a node."),
+    "tokenize": _Lazy("xapp.cli.tokenize", "tokenize", "Count a prompt's tokens."),
+    "metrics": _Lazy("xapp.cli.metrics", "metrics", "Watch a node's load and speed."),
+    "models": _Lazy("xapp.cli.models", "models", "See, fetch, check and remove model files."),
+    "demo": _Lazy("xapp.cli.demo", "demo", "Start a server, ask it something, stop: all by itself."),
+    "bench": _Lazy("xapp.cli.bench", "bench", "Measure speed and memory."),
+}
+
+
+class _Group(click.Group):
+    """Imports a command on use; says errors in one line, with exit code 1."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for name, lazy in _COMMANDS.items() if importlib.util.find_spec(lazy.module)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        lazy = _COMMANDS.get(cmd_name)
+        if lazy is None or importlib.util.find_spec(lazy.module) is None:
+            return None
+        try:
+            command: click.Command = getattr(importlib.import_module(lazy.module), lazy.attribute)
+        except ModuleNotFoundError as error:
+            raise _missing_extra(error) from error
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _COMMANDS[name].help) for name in self.list_commands(ctx)])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except XappError as error:
+            raise _OneLine(f"{error.code}: {error.message}") from error
+        except ClientError as error:
+            raise _OneLine(str(error)) from error
+        except ModuleNotFoundError as error:
+            raise _missing_extra(error) from error
+        except KeyboardInterrupt:
+            ctx.exit(EXIT_INTERRUPTED)
+
+
+class _OneLine(click.ClickException):
+    """`code: message` on standard error."""
+
+    def show(self, file: Any = None) -> None:
+        click.echo(self.message, file=file, err=file is None)
+
+
+def _missing_extra(error: ModuleNotFoundError) -> Exception:
+    if (error.name or "").split(".")[0] == "xapp":
+        return error
+    return click.ClickException(
+        f"this command needs the server extra: pip install 'genai-xapp[server]' (no module {error.name})"
+    )
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="genai-xapp")
+def main() -> None:
+    r"""A language model on a near-RT RIC's edge node, asked over gRPC.
+
+    \b
+      genai-xapp demo                        see it work: one command
+      genai-xapp serve                       serve the default model on port 50051
+      genai-xapp generate "What is O-RAN?"   ask it, from another shell
+      genai-xapp metrics                     watch it
+
+    Each command's --help says more.
+    """

@@ -1,0 +1,178 @@
+"""`genai-xapp generate`: one answer, streamed to standard output."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import aclosing
+from typing import Any
+
+import click
+
+from xapp.cli.options import Duration, json_line, json_option, read_prompt, target_option
+from xapp.client import Client, system, user
+from xapp.inference.v1 import inference_pb2 as pb
+
+
+class Watch:
+    """When text came and how much: what a caller sees of a stream. Times in seconds."""
+
+    def __init__(self) -> None:
+        self._begun = time.perf_counter()
+        self._first: float | None = None
+        self._last = self._begun
+        self._num_after_first = 0
+        self.usage = pb.Usage()
+        self.finish_reason = ""
+
+    def see(self, event: pb.GenerateResponse) -> None:
+        """Every event, as it comes."""
+        if event.HasField("chunk"):
+            self._last = time.perf_counter()
+            if self._first is None:
+                self._first = self._last
+            else:
+                self._num_after_first += event.chunk.num_tokens
+        elif event.HasField("finished"):
+            self.usage = event.finished.usage
+            name = pb.FinishReason.Name(event.finished.finish_reason)
+            self.finish_reason = name.removeprefix("FINISH_REASON_").lower()
+
+    @property
+    def ttft_s(self) -> float | None:
+        """From asking to the first text; None when none came."""
+        return None if self._first is None else self._first - self._begun
+
+    @property
+    def tokens_per_s(self) -> float | None:
+        """After the first chunk; None for a single chunk."""
+        if self._first is None or self._last == self._first:
+            return None
+        return self._num_after_first / (self._last - self._first)
+
+    def summary(self) -> str:
+        """One line."""
+        usage = self.usage
+        ttft = "none" if self.ttft_s is None else f"{self.ttft_s:.3f} s"
+        rate = "n/a" if self.tokens_per_s is None else f"{self.tokens_per_s:.1f}"
+        return (
+            f"TTFT {ttft} · {rate} tokens/s · {usage.num_completion_tokens} tokens"
+            f" · prompt {usage.num_prompt_tokens} ({usage.num_cached_tokens} cached)"
+            f" · ended by {self.finish_reason or 'nothing'}"
+        )
+
+
+@click.command()
+@click.argument("prompt", required=False)
+@target_option
+@click.option("--model", default="", help="A served model's name. Default: the node's own.")
+@click.option(
+    "--chat/--raw",
+    default=True,
+    help="Apply the model's chat template (default), or continue the text as it is.",
+)
+@click.option("--system", "system_text", metavar="TEXT", help="A system message before the prompt.")
+@click.option(
+    "--max-tokens", type=click.IntRange(min=1), help="Most tokens to generate. Default: the server's limit."
+)
+@click.option("--temperature", type=float, help="0 (default) is greedy; higher is more varied.")
+@click.option("--top-k", type=int, help="Keep the k most likely tokens; 0 keeps all.")
+@click.option("--top-p", type=float, help="Keep tokens of this total probability.")
+@click.option("--min-p", type=float, help="Drop tokens less likely than this share of the likeliest.")
+@click.option("--repeat-penalty", type=float, help="Above 1 discourages repetition.")
+@click.option("--seed", type=int, help="The same seed and request give the same answer.")
+@click.option("--stop", multiple=True, metavar="TEXT", help="Ends the answer where it comes. Repeatable.")
+@click.option("--ignore-eos", is_flag=True, help="Go on past the model's end, for benchmarks.")
+@click.option(
+    "--priority",
+    type=click.Choice(["critical", "interactive", "batch"]),
+    default="interactive",
+    show_default=True,
+)
+@click.option("--correlation-id", default="", help="Names the request in the node's logs.")
+@click.option(
+    "--deadline", type=Duration(), metavar="30s", help="Give up after this long. Default: the server's limit."
+)
+@json_option
+@click.option("--stats", is_flag=True, help="Time to first token and tokens/s, on standard error.")
+def generate(
+    prompt: str | None,
+    target: str,
+    *,
+    model: str,
+    chat: bool,
+    system_text: str | None,
+    deadline: float | None,
+    as_json: bool,
+    stats: bool,
+    max_tokens: int | None,
+    stop: tuple[str, ...],
+    ignore_eos: bool,
+    priority: str,
+    correlation_id: str,
+    **sampling: Any,
+) -> None:
+    r"""Stream the answer to PROMPT (- or nothing: read it from standard input).
+
+    \b
+      genai-xapp generate "What is O-RAN?" --stats
+      genai-xapp generate --system "Answer in one word." "Is 7 prime?"
+      git diff | genai-xapp generate - --raw --max-tokens 64 --deadline 30s
+      genai-xapp generate --json "Hello" | jq -r '.chunk.text // empty'
+
+    Exit code 0: answered. 1: an error, said as `code: message`. 130: Ctrl-C, which cancels the request.
+    """
+    if system_text is not None and not chat:
+        raise click.UsageError("--system needs the chat template: leave out --raw")
+    text = read_prompt(prompt)
+    request = pb.GenerateRequest(
+        model=model,
+        max_tokens=max_tokens,
+        stop=stop,
+        ignore_eos=ignore_eos,
+        priority=pb.Priority.Value(f"PRIORITY_{priority.upper()}"),
+        correlation_id=correlation_id,
+        sampling=_sampling(sampling),
+    )
+    if chat:
+        request.chat.messages.extend(_messages(text, system_text))
+    else:
+        request.prompt = text
+    watch = asyncio.run(_stream(target, request, deadline, as_json=as_json))
+    if stats:
+        click.echo(watch.summary(), err=True)
+
+
+def _sampling(values: dict[str, Any]) -> pb.SamplingParams | None:
+    given = {name: value for name, value in values.items() if value is not None}
+    try:
+        return pb.SamplingParams(**given) if given else None
+    except (TypeError, ValueError) as error:
+        raise click.UsageError(f"{', '.join(given)}: {error}") from error
+
+
+def _messages(text: str, system_text: str | None) -> Sequence[pb.Message]:
+    return [user(text)] if system_text is None else [system(system_text), user(text)]
+
+
+async def _stream(
+    target: str, request: pb.GenerateRequest, deadline: float | None, *, as_json: bool
+) -> Watch:
+    write, flush = sys.stdout.write, sys.stdout.flush
+    watch, ended = Watch(), True
+    async with Client(target) as client:
+        try:
+            async with aclosing(client.generate_request(request, deadline_s=deadline)) as events:
+                async for event in events:
+                    watch.see(event)
+                    if as_json:
+                        write(json_line(event) + "\n")
+                    elif event.HasField("chunk"):
+                        ended = event.chunk.text.endswith("\n")
+                        write(event.chunk.text)
+                    flush()
+        finally:
+            if not ended:
+                write("\n")
+                flush()
+    return watch

@@ -1,0 +1,298 @@
+"""A client of a genai-xapp node, for asyncio. Needs the base package only.
+
+    async with Client("127.0.0.1:50051") as client:
+        async for text in client.stream_text("What is O-RAN?", max_tokens=64, deadline_s=30):
+            print(text, end="")
+
+Every method raises ClientError. UNAVAILABLE is tried again, after as long as the server says, as
+long as no text has come and the deadline allows.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self, TypeAlias, TypeVar
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+
+from xapp.inference.v1 import inference_pb2 as pb
+from xapp.inference.v1 import inference_pb2_grpc, models_pb2, models_pb2_grpc
+
+DEFAULT_TARGET = "127.0.0.1:50051"
+_DETAILS = "grpc-status-details-bin"
+_OPTIONS = (
+    # A node that is starting again is found quickly.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+)
+
+_T = TypeVar("_T")
+_Input: TypeAlias = str | Sequence[pb.Message]
+
+
+class ClientError(Exception):
+    """A call failed. `code` is the gRPC status, `reason` the server's own; "" or None is unknown."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        reason: str = "",
+        field: str = "",
+        retry_after_s: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.reason = reason
+        self.field = field
+        self.retry_after_s = retry_after_s
+        self.metadata = dict(metadata or {})
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often and how patiently UNAVAILABLE is tried again. Times in seconds."""
+
+    attempts: int = 5
+    first_delay_s: float = 0.2
+    max_delay_s: float = 5.0
+
+    def delay_s(self, attempt: int, error: ClientError) -> float:
+        """Before the next attempt: what the server says, else doubling, with jitter."""
+        jitter = random.uniform(1.0, 1.2)  # noqa: S311  no secret
+        wanted = self.first_delay_s * 2.0**attempt if error.retry_after_s is None else error.retry_after_s
+        return min(wanted, self.max_delay_s) * jitter
+
+
+class Client:
+    """One channel to one node; use it as an async context manager. Without `credentials`: plain text."""
+
+    def __init__(
+        self,
+        target: str = DEFAULT_TARGET,
+        *,
+        credentials: grpc.ChannelCredentials | None = None,
+        retry: Retry | None = None,
+    ) -> None:
+        self.target = target
+        self._retry = retry or Retry()
+        self._channel = _channel(target, credentials)
+        self._inference: Any = inference_pb2_grpc.InferenceServiceStub(self._channel)
+        self._models: Any = models_pb2_grpc.ModelServiceStub(self._channel)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends all calls."""
+        await self._channel.close()
+
+    async def generate(
+        self,
+        prompt: _Input,
+        *,
+        model: str = "",
+        max_tokens: int | None = None,
+        sampling: pb.SamplingParams | None = None,
+        stop: Sequence[str] = (),
+        ignore_eos: bool = False,
+        priority: "pb.Priority.ValueType" = pb.PRIORITY_UNSPECIFIED,
+        correlation_id: str = "",
+        deadline_s: float | None = None,
+    ) -> AsyncGenerator[pb.GenerateResponse, None]:
+        """The events of one answer. `prompt` is raw text, or messages for the chat template.
+
+        Closing the generator, or cancelling its task, cancels the request on the node.
+        """
+        request = pb.GenerateRequest(
+            model=model,
+            max_tokens=max_tokens,
+            sampling=sampling,
+            stop=stop,
+            ignore_eos=ignore_eos,
+            priority=priority,
+            correlation_id=correlation_id,
+            **_input(prompt),
+        )
+        async with aclosing(self.generate_request(request, deadline_s=deadline_s)) as events:
+            async for event in events:
+                yield event
+
+    async def generate_request(
+        self, request: pb.GenerateRequest, *, deadline_s: float | None = None
+    ) -> AsyncGenerator[pb.GenerateResponse, None]:
+        """As `generate`, for a request that is a message already."""
+        attempts = _Attempts(self._retry, deadline_s)
+        while True:
+            call = self._inference.Generate(request, timeout=attempts.left_s())
+            started: pb.GenerateResponse | None = None
+            try:
+                async for event in call:
+                    if attempts.closed:
+                        yield event
+                    elif event.HasField("started"):
+                        # Kept until more comes: only then this attempt is the one.
+                        started = event
+                    else:
+                        attempts.closed = True
+                        if started is not None:
+                            yield started
+                        yield event
+            except grpc.aio.AioRpcError as error:
+                await attempts.again(decode_error(error))
+            else:
+                return
+            finally:
+                call.cancel()
+
+    async def stream_text(self, prompt: _Input, **options: Any) -> AsyncGenerator[str, None]:
+        """The text alone; `options` are those of `generate`."""
+        async with aclosing(self.generate(prompt, **options)) as events:
+            async for event in events:
+                if event.HasField("chunk"):
+                    yield event.chunk.text
+
+    async def metrics(
+        self, *, interval_s: float | None = None, count: int | None = None
+    ) -> AsyncIterator[pb.MetricsResponse]:
+        """Samples, every `interval_s` seconds (the server's default is 1), `count` of them or for ever."""
+        request = pb.MetricsRequest(count=count, interval=_duration(interval_s))
+        call = self._inference.Metrics(request)
+        try:
+            async for sample in call:
+                yield sample
+        except grpc.aio.AioRpcError as error:
+            raise decode_error(error) from error
+        finally:
+            call.cancel()
+
+    async def tokenize(
+        self, prompt: _Input, *, model: str = "", deadline_s: float | None = None
+    ) -> pb.TokenizeResponse:
+        """The prompt as the model sees it."""
+        request = pb.TokenizeRequest(model=model, **_input(prompt))
+        response: pb.TokenizeResponse = await self._unary(self._inference.Tokenize, request, deadline_s)
+        return response
+
+    async def list_models(self, *, deadline_s: float | None = None) -> list[models_pb2.Model]:
+        """What the node serves or can load."""
+        request = models_pb2.ListModelsRequest()
+        response = await self._unary(self._models.ListModels, request, deadline_s)
+        return list(response.models)
+
+    async def wait_until_serving(self, deadline_s: float) -> None:
+        """Returns when the node's health says SERVING; raises ClientError after `deadline_s` seconds."""
+        from grpc_health.v1 import health_pb2, health_pb2_grpc  # noqa: PLC0415  rarely needed
+
+        check = health_pb2_grpc.HealthStub(self._channel).Check
+        until = time.monotonic() + deadline_s
+        while (left := until - time.monotonic()) > 0:
+            with suppress(grpc.aio.AioRpcError):
+                response = await check(health_pb2.HealthCheckRequest(), timeout=left)
+                if response.status == health_pb2.HealthCheckResponse.SERVING:
+                    return
+            await asyncio.sleep(min(0.05, left))
+        raise ClientError("UNAVAILABLE", f"{self.target} is not serving after {deadline_s:g} s")
+
+    async def _unary(self, method: Callable[..., Any], request: Any, deadline_s: float | None) -> Any:
+        attempts = _Attempts(self._retry, deadline_s)
+        while True:
+            try:
+                return await method(request, timeout=attempts.left_s())
+            except grpc.aio.AioRpcError as error:
+                await attempts.again(decode_error(error))
+
+
+class _Attempts:
+    """The attempts of one call, which share its deadline. `closed` once an answer has begun."""
+
+    def __init__(self, retry: Retry, deadline_s: float | None) -> None:
+        self._retry = retry
+        self._until = None if deadline_s is None else time.monotonic() + deadline_s
+        self._num_failed = 0
+        self.closed = False
+
+    def left_s(self) -> float | None:
+        """Time left, None for no limit."""
+        return None if self._until is None else max(0.0, self._until - time.monotonic())
+
+    async def again(self, error: ClientError) -> None:
+        """Waits before the next attempt; raises `error` when there is none."""
+        delay = self._retry.delay_s(self._num_failed, error)
+        self._num_failed += 1
+        left = self.left_s()
+        if self.closed or error.code != "UNAVAILABLE" or self._num_failed >= self._retry.attempts:
+            raise error
+        if left is not None and left <= delay:
+            raise error
+        await asyncio.sleep(delay)
+
+
+def user(content: str) -> pb.Message:
+    """A turn of the user."""
+    return pb.Message(role="user", content=content)
+
+
+def system(content: str) -> pb.Message:
+    """What the model should keep to."""
+    return pb.Message(role="system", content=content)
+
+
+def decode_error(error: grpc.aio.AioRpcError) -> ClientError:
+    """With what the server's google.rpc details say."""
+    facts: dict[str, Any] = {}
+    for key, value in error.trailing_metadata() or ():
+        if key == _DETAILS and isinstance(value, bytes):
+            facts = _facts(value)
+    return ClientError(error.code().name, error.details() or "", **facts)
+
+
+def _facts(details: bytes) -> dict[str, Any]:
+    from google.protobuf.message import DecodeError  # noqa: PLC0415  only after an error
+    from google.rpc import error_details_pb2, status_pb2  # noqa: PLC0415
+
+    facts: dict[str, Any] = {}
+    info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
+    request = error_details_pb2.BadRequest()
+    try:
+        status = status_pb2.Status.FromString(details)
+        for detail in status.details:
+            if detail.Unpack(info):
+                facts |= {"reason": info.reason, "metadata": info.metadata}
+            elif detail.Unpack(retry):
+                facts["retry_after_s"] = retry.retry_delay.ToNanoseconds() / 1e9
+            elif detail.Unpack(request) and request.field_violations:
+                facts["field"] = request.field_violations[0].field
+    except DecodeError:
+        # The status itself still says what happened.
+        return {}
+    return facts
+
+
+def _channel(target: str, credentials: grpc.ChannelCredentials | None) -> grpc.aio.Channel:
+    if credentials is None:
+        return grpc.aio.insecure_channel(target, options=_OPTIONS)
+    return grpc.aio.secure_channel(target, credentials, options=_OPTIONS)
+
+
+def _input(prompt: _Input) -> dict[str, Any]:
+    if isinstance(prompt, str):
+        return {"prompt": prompt}
+    return {"chat": pb.Chat(messages=prompt)}
+
+
+def _duration(seconds: float | None) -> Duration | None:
+    return None if seconds is None else Duration(seconds=int(seconds), nanos=round(seconds % 1 * 1e9))
