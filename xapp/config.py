@@ -63,6 +63,7 @@ class Settings(EngineSettings, frozen=True, kw_only=True):
     write_timeout_s: Seconds = 30.0
     grace_period_s: Seconds = 20.0
     load_timeout_s: Seconds = 600.0
+    hang_timeout_s: Seconds = 300.0
     restart_backoff_max_s: Seconds = 30.0
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_prompts: bool = False

@@ -5,7 +5,6 @@ served, its worker is started again for ever, with exponential back-off.
 """
 
 import asyncio
-import contextlib
 import enum
 import logging
 from collections.abc import Callable
@@ -119,8 +118,7 @@ class Supervisor:
         self._set_state(WorkerState.CLOSED)
         if self._task is not None:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.shield(asyncio.wait([self._task]))
+            await asyncio.wait([self._task])
         if self._client is not None:
             await self._client.aclose()
 

@@ -1,0 +1,89 @@
+"""A NodeService on scripted workers: real processes, real frames, tokens that are bytes."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.engine.workers import COMMAND, WorkerScript
+from xapp.backend.byte_vocab import ByteVocab
+from xapp.config import EngineSettings, Settings
+from xapp.engine.client import EngineClient, StepObserver
+from xapp.service.observe import Observer
+from xapp.service.prompts import Codec
+from xapp.service.service import NodeService
+from xapp.service.text import TextCodec
+from xapp.service.tools import ModelTools, Need
+from xapp.service.types import Chunk, Event, Finished, ModelState, Request, Started
+
+DIGEST = "sha256:" + "0" * 64
+
+
+class Node:
+    """A models folder with some models, and a service over it."""
+
+    def __init__(self, folder: Path, names: Sequence[str] = ("tiny", "other", "third")) -> None:
+        self.folder = folder
+        self.scripts = {name: WorkerScript(folder / f"{name}.gguf") for name in names}
+        self.num_clients = 0
+        self.needs = Need(1, 1)
+        self.available = 100
+
+    def settings(self, **fields: Any) -> Settings:
+        values = {
+            "model": "tiny",
+            "slots": 2,
+            "models_dir": str(self.folder),
+            "load_timeout_s": 30.0,
+            **fields,
+        }
+        return Settings(**values)
+
+    def service(self, observer: Observer | None = None, **fields: Any) -> NodeService:
+        return NodeService(self.settings(**fields), observer=observer, tools=self.tools())
+
+    def tools(self) -> ModelTools:
+        return ModelTools(
+            digest=lambda _: DIGEST,
+            memory_need=lambda *_: self.needs,
+            available_bytes=lambda: self.available,
+            load_codec=self._load_codec,
+            new_client=self._new_client,
+        )
+
+    async def _load_codec(self, _: Path) -> Codec:
+        return TextCodec(ByteVocab())
+
+    def _new_client(self, path: Path, settings: EngineSettings, observer: StepObserver) -> EngineClient:
+        self.num_clients += 1
+        return EngineClient(str(path), settings, command=COMMAND, observer=observer)
+
+    @asynccontextmanager
+    async def serving(self, observer: Observer | None = None, **fields: Any) -> AsyncIterator[NodeService]:
+        async with self.service(observer, **fields) as service:
+            await service.wait_ready()
+            yield service
+
+
+async def collect(service: NodeService, request: Request) -> list[Event]:
+    return [event async for event in service.generate(request)]
+
+
+def text_of(events: Sequence[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, Chunk))
+
+
+def finished_of(events: Sequence[Event]) -> Finished:
+    """Checks the shape of a stream that went well, too."""
+    assert isinstance(events[0], Started)
+    assert isinstance(events[-1], Finished)
+    assert all(isinstance(event, Chunk) and event.text for event in events[1:-1])
+    return events[-1]
+
+
+def pid_of(service: NodeService, name: str = "tiny") -> int:
+    return next(sample.worker_pid for sample in service.samples() if sample.name == name)
+
+
+def is_ready(service: NodeService, name: str) -> bool:
+    return service.get_model(name).state is ModelState.READY

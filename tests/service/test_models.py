@@ -1,0 +1,256 @@
+"""Loading and unloading at run time."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engine.workers import until
+from tests.service.nodes import DIGEST, Node, collect, is_ready, pid_of, text_of
+from xapp.errors import (
+    ConfigError,
+    Exhausted,
+    FailedPrecondition,
+    ModelError,
+    NotFound,
+    Unavailable,
+)
+from xapp.service.tools import MIN_CONTEXT_TOKENS, ModelTools, Need
+from xapp.service.types import ModelState, ModelStatus, Request
+
+
+async def drain(statuses: AsyncIterator[ModelStatus]) -> list[ModelStatus]:
+    return [status async for status in statuses]
+
+
+async def test_list_shows_loaded_and_available(node: Node) -> None:
+    async with node.serving() as service:
+        other, third, tiny = service.list_models()
+    assert (other.name, third.name, tiny.name) == ("other", "third", "tiny")
+    assert (tiny.state, tiny.is_default, tiny.digest) == (ModelState.READY, True, DIGEST)
+    assert tiny.info is not None
+    assert tiny.info.num_slots == 2
+    assert tiny.has_chat_template
+    assert tiny.size_bytes > 0
+    assert (other.state, other.is_default, other.info) == (ModelState.AVAILABLE, False, None)
+
+
+async def test_load_use_unload(node: Node) -> None:
+    async with node.serving() as service:
+        statuses = await drain(service.load_model("other"))
+        assert statuses[0].state is ModelState.LOADING
+        assert statuses[-1].state is ModelState.READY
+        assert [status.progress for status in statuses] == sorted(status.progress for status in statuses)
+        assert text_of(await collect(service, Request("hi", model="other"))) == "hi"
+        pid = pid_of(service, "other")
+        assert (await service.unload_model("other")).state is ModelState.AVAILABLE
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+        with pytest.raises(NotFound):
+            await collect(service, Request("hi", model="other"))
+        assert (await drain(service.load_model("other.gguf")))[-1].name == "other"
+        assert [sample.name for sample in service.samples()] == ["other", "tiny"]
+
+
+async def test_loading_what_is_loaded_answers_at_once(node: Node) -> None:
+    async with node.serving() as service:
+        for name in ("", "tiny", "tiny.gguf"):
+            (status,) = await drain(service.load_model(name))
+            assert status.state is ModelState.READY
+    assert node.num_clients == 1
+
+
+async def test_two_callers_share_one_load(node: Node) -> None:
+    async with node.serving() as service:
+        loads = await asyncio.gather(*(drain(service.load_model("other")) for _ in range(5)))
+        assert all(load[-1].state is ModelState.READY for load in loads)
+    assert node.num_clients == 2
+
+
+async def test_a_load_goes_on_without_its_caller(node: Node) -> None:
+    async with node.serving() as service:
+        async with aclosing(service.load_model("other")) as statuses:
+            await anext(statuses)
+        await until(lambda: is_ready(service, "other"))
+
+
+@pytest.mark.parametrize("how", ["fail", "SIGSEGV", "garbage"])
+async def test_a_load_that_fails_tells_why_and_may_be_tried_again(node: Node, how: str) -> None:
+    node.scripts["other"].load(how)
+    async with node.serving() as service:
+        with pytest.raises((ModelError, Unavailable)) as caught:
+            await drain(service.load_model("other"))
+        failed = service.get_model("other")
+        assert (failed.state, failed.error) == (ModelState.FAILED, caught.value.message)
+        with pytest.raises(FailedPrecondition):
+            await collect(service, Request("hi", model="other"))
+        node.scripts["other"].load("ok")
+        assert (await drain(service.load_model("other")))[-1].state is ModelState.READY
+        assert text_of(await collect(service, Request("still here"))) == "still here"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["nope", "../tiny.gguf", "/etc/passwd", "sub/tiny.gguf", "..", ".tiny.gguf", "tiny\0.gguf", "~/x.gguf"],
+)
+async def test_names_from_outside_never_leave_the_folder(node: Node, name: str, tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "tiny.gguf").write_text("{}")
+    (tmp_path / ".tiny.gguf").write_text("{}")
+    async with node.serving() as service:
+        with pytest.raises(NotFound):
+            await drain(service.load_model(name))
+    assert node.num_clients == 1
+
+
+async def test_a_full_path_from_outside_is_unknown_even_if_it_exists(node: Node) -> None:
+    async with node.serving() as service:
+        with pytest.raises(NotFound):
+            await drain(service.load_model(str(node.folder / "other.gguf")))
+
+
+async def test_too_many_models(node: Node) -> None:
+    async with node.serving(max_models=2) as service:
+        await drain(service.load_model("other"))
+        with pytest.raises(Exhausted) as caught:
+            await drain(service.load_model("third"))
+        assert caught.value.reason == "TOO_MANY_MODELS"
+        await service.unload_model("other")
+        await drain(service.load_model("third"))
+
+
+async def test_no_memory_says_the_numbers(node: Node) -> None:
+    async with node.serving() as service:
+        node.needs, node.available = Need(900 << 20, 200 << 20), 1000 << 20
+        with pytest.raises(Exhausted, match=r"needs 1100 MB \(900 MB .* 200 MB .*\) and 1000 MB") as caught:
+            await drain(service.load_model("other"))
+        assert caught.value.reason == "OUT_OF_MEMORY"
+        node.available = 1200 << 20
+        await drain(service.load_model("other"))
+
+
+async def test_the_memory_limit_of_the_settings_counts(node: Node) -> None:
+    node.needs, node.available = Need(900 << 20, 0), 2000 << 20
+    async with node.service(memory_limit_mb=800) as service:
+        with pytest.raises(Exhausted, match="800 MB are available"):
+            await service.wait_ready()
+
+
+async def test_the_default_model_stays(node: Node) -> None:
+    async with node.serving() as service:
+        for name in ("", "tiny"):
+            with pytest.raises(FailedPrecondition):
+                await service.unload_model(name)
+
+
+async def test_unloading_lets_streams_finish(node: Node) -> None:
+    async with node.serving() as service:
+        await drain(service.load_model("other"))
+        stream = asyncio.create_task(collect(service, Request("x" * 100, model="other")))
+        await until(lambda: any(sample.stats.num_running for sample in service.samples()))
+        unload = asyncio.create_task(service.unload_model("other"))
+        await until(lambda: service.get_model("other").state is ModelState.DRAINING)
+        with pytest.raises(Unavailable):
+            await collect(service, Request("late", model="other"))
+        with pytest.raises(Unavailable):
+            await service.unload_model("other")
+        assert text_of(await stream) == "x" * 100
+        await unload
+
+
+async def test_unloading_ends_streams_after_the_grace_period(node: Node) -> None:
+    async with node.serving(grace_period_s=0.01) as service:
+        await drain(service.load_model("other"))
+        stream = asyncio.create_task(collect(service, Request("!silent", model="other")))
+        await until(lambda: any(sample.stats.num_running for sample in service.samples()))
+        await service.unload_model("other")
+        with pytest.raises(Unavailable) as caught:
+            await stream
+        assert caught.value.reason == "DRAINING"
+
+
+async def test_unloading_goes_on_without_its_caller(node: Node) -> None:
+    async with node.serving() as service:
+        await drain(service.load_model("other"))
+        async with aclosing(service.generate(Request("abc", model="other"))) as events:
+            await anext(events)
+            unload = asyncio.create_task(service.unload_model("other"))
+            await until(lambda: service.get_model("other").state is ModelState.DRAINING)
+            unload.cancel()
+        await until(lambda: service.get_model("other").state is ModelState.AVAILABLE)
+
+
+async def test_unloading_a_model_that_loads(node: Node) -> None:
+    node.scripts["other"].load("silent")
+    async with node.serving() as service:
+        load = asyncio.create_task(drain(service.load_model("other")))
+        await until(lambda: node.num_clients == 2)
+        await service.unload_model("other")
+        with pytest.raises(Unavailable):
+            await load
+        assert service.get_model("other").state is ModelState.AVAILABLE
+
+
+async def test_preloaded_models(node: Node) -> None:
+    async with node.serving(models="other, third") as service:
+        await until(lambda: is_ready(service, "other") and is_ready(service, "third"))
+
+
+async def test_a_preloaded_model_that_fails_does_not_stop_the_default(node: Node) -> None:
+    node.scripts["other"].load("fail")
+    async with node.serving(models="other") as service:
+        await until(lambda: service.get_model("other").state is ModelState.FAILED)
+        assert service.ready
+
+
+@pytest.mark.parametrize(
+    ("fields", "key"),
+    [
+        ({"model": "nope"}, "XAPP_MODEL"),
+        ({"models": "other,nope"}, "XAPP_MODELS"),
+        ({"models": "other,third", "max_models": 2}, "XAPP_MODELS"),
+    ],
+)
+async def test_bad_settings_name_the_key(node: Node, fields: dict[str, Any], key: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        async with node.service(**fields):
+            raise AssertionError
+    assert caught.value.key == key
+
+
+async def test_the_default_may_be_a_path(node: Node, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "mine.gguf"
+    elsewhere.write_text(node.scripts["tiny"].path.read_text())
+    async with node.serving(model=str(elsewhere)) as service:
+        assert service.get_model("").name == "mine"
+
+
+async def test_nothing_is_loaded_while_draining(node: Node) -> None:
+    async with node.serving() as service:
+        await service.drain(5)
+        with pytest.raises(Unavailable):
+            await drain(service.load_model("other"))
+
+
+async def test_closing_while_loading(node: Node) -> None:
+    node.scripts["tiny"].load("silent")
+    service = node.service()
+    await service.start()
+    ready = asyncio.create_task(service.wait_ready())
+    await until(lambda: node.num_clients == 1)
+    await service.aclose()
+    await service.aclose()
+    with pytest.raises(Unavailable):
+        await ready
+
+
+def test_the_real_tools_read_the_header(tmp_path: Path, node: Node) -> None:
+    (tmp_path / "bad.gguf").write_bytes(b"GGUF")
+    with pytest.raises(ModelError, match="truncated"):
+        ModelTools().memory_need(tmp_path / "bad.gguf", node.settings())
+    assert ModelTools().available_bytes() > 0
+    assert MIN_CONTEXT_TOKENS > 0

@@ -1,0 +1,38 @@
+"""The window of latencies."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xapp.service.observe import LatencyWindow
+from xapp.service.types import Latencies
+
+
+def test_nothing_seen_is_none() -> None:
+    assert LatencyWindow().latencies(0.0) == Latencies(None, None, None)
+
+
+def test_percentiles_by_nearest_rank() -> None:
+    window = LatencyWindow()
+    for value in range(1, 101):
+        window.add(float(value), now=10.0)
+    assert window.latencies(20.0) == Latencies(50.0, 95.0, 99.0)
+
+
+def test_old_values_leave() -> None:
+    window = LatencyWindow()
+    window.add(9.0, now=0.0)
+    window.add(1.0, now=50.0)
+    assert window.latencies(60.0).p99 == 9.0
+    assert window.latencies(60.5).p99 == 1.0
+    assert window.latencies(111.0).p99 is None
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=50), st.integers(1, 10))
+def test_only_the_last_are_kept(values: list[float], size: int) -> None:
+    window = LatencyWindow(size)
+    for value in values:
+        window.add(value, now=1.0)
+    kept = values[-size:]
+    assert window.latencies(1.0).p99 == max(kept)
+    assert window.latencies(1.0).p50 == pytest.approx(sorted(kept)[(len(kept) + 1) // 2 - 1])

@@ -1,0 +1,116 @@
+"""One answer: what the engine says about a request, turned into the events that its caller sees."""
+
+from collections.abc import Sequence
+
+from xapp.engine.messages import FinishReason, SequenceFinished
+from xapp.engine.token_stream import TokenStream
+from xapp.errors import DeadlineExceeded
+from xapp.service.prompts import AnswerText
+from xapp.service.types import Chunk, Event, Finished, Started
+
+
+class Answer:
+    """Exactly one Started first and one Finished last. It waits for nothing.
+
+    `take` what each read of the stream brought, until `done`. A stop text closes the stream at once.
+    """
+
+    def __init__(self, stream: TokenStream, text: AnswerText, opening: Started) -> None:
+        self._stream = stream
+        self._text = text
+        self._opening = opening
+        self._num_tokens = 0
+        self._untold = 0
+        self.started: Started | None = None
+        self.finished: Finished | None = None
+        self.error: DeadlineExceeded | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether this was all."""
+        return self.finished is not None or self.error is not None
+
+    def take(self, tokens: Sequence[int]) -> list[Event]:
+        """The events that tokens, and what the stream knows besides, add up to."""
+        events: list[Event] = []
+        end = self._stream.finished if self._stream.done else None
+        if self.started is None and self._may_start(end):
+            events.append(self._start(end))
+        if tokens:
+            self._add_chunk(self._read(tokens), events)
+        if self._text.stopped:
+            self._stream.close()
+            events.append(self._finish(FinishReason.STOP, end))
+        elif end is not None:
+            self._end(end, events)
+        return events
+
+    def _may_start(self, end: SequenceFinished | None) -> bool:
+        """A request that expired in the queue never starts."""
+        if end is not None:
+            return self._stream.started is not None or end.reason is not FinishReason.EXPIRED
+        return self._stream.started is not None
+
+    def _start(self, end: SequenceFinished | None) -> Started:
+        begun = self._stream.started
+        at = begun.at if begun is not None else end.at if end is not None else 0.0
+        opening = self._opening
+        self.started = Started(
+            model=opening.model,
+            model_digest=opening.model_digest,
+            num_prompt_tokens=opening.num_prompt_tokens,
+            num_cached_tokens=begun.num_cached_tokens if begun is not None else 0,
+            queue_s=max(0.0, at - self._stream.request.arrival),
+            seed=opening.seed,
+            correlation_id=opening.correlation_id,
+        )
+        return self.started
+
+    def _read(self, tokens: Sequence[int]) -> str:
+        if len(tokens) == 1:
+            self._count(1)
+            return self._text.feed(tokens)
+        text = ""
+        # One by one: tokens that came in the same read as the end of a stop text do not count.
+        for token in tokens:
+            self._count(1)
+            text += self._text.feed((token,))
+            if self._text.stopped:
+                break
+        return text
+
+    def _count(self, num_tokens: int) -> None:
+        self._num_tokens += num_tokens
+        self._untold += num_tokens
+
+    def _add_chunk(self, text: str, events: list[Event]) -> None:
+        if text:
+            events.append(Chunk(text, self._untold))
+            self._untold = 0
+
+    def _end(self, end: SequenceFinished, events: list[Event]) -> None:
+        self._add_chunk(self._text.flush(), events)
+        if end.reason is FinishReason.EXPIRED:
+            self.error = DeadlineExceeded(f"the deadline passed after {self._num_tokens} tokens")
+        else:
+            # A stop text may be complete only now, when nothing longer can come any more.
+            reason = FinishReason.STOP if self._text.stopped else end.reason
+            events.append(self._finish(reason, end))
+
+    def _finish(self, reason: FinishReason, end: SequenceFinished | None) -> Finished:
+        assert self.started is not None
+        arrival = self._stream.request.arrival
+        started_at = arrival + self.started.queue_s
+        first_at = (end.first_token_at if end is not None else None) or self._stream.first_at
+        last_at = end.at if end is not None else self._stream.last_at
+        self.finished = Finished(
+            reason=reason,
+            num_prompt_tokens=self.started.num_prompt_tokens,
+            num_cached_tokens=self.started.num_cached_tokens,
+            num_completion_tokens=self._num_tokens,
+            queue_s=self.started.queue_s,
+            prefill_s=max(0.0, first_at - started_at) if first_at is not None else 0.0,
+            decode_s=max(0.0, last_at - first_at) if first_at is not None else 0.0,
+            time_to_first_token_s=max(0.0, first_at - arrival) if first_at is not None else 0.0,
+        )
+        return self.finished

@@ -1,0 +1,254 @@
+"""Which models this node serves: loads them, finds them by name, unloads them."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from xapp.config import Settings
+from xapp.errors import ConfigError, Exhausted, FailedPrecondition, NotFound, Unavailable, XappError
+from xapp.models.store import ModelFile
+from xapp.service.changes import Changes
+from xapp.service.observe import Observer
+from xapp.service.served_model import ServedModel, check_servable, file_size
+from xapp.service.tools import ModelTools
+from xapp.service.types import ModelState, ModelStatus
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+MAX_NAME_CHARS = 256
+
+
+class ModelRegistry:
+    """name → model. `start` first, `aclose` last. `changes` tells of every change of any model."""
+
+    def __init__(self, settings: Settings, tools: ModelTools, observer: Observer) -> None:
+        self._settings = settings
+        self._tools = tools
+        self._observer = observer
+        self._dir = Path(settings.models_dir).expanduser()
+        self._models: dict[str, ServedModel] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._loads: dict[str, asyncio.Task[None]] = {}
+        self._draining = False
+        self.default_name = ""
+        self.changes = Changes()
+
+    # ---- life
+
+    def start(self) -> None:
+        """Begins to load the models of the settings, the default first, one after the other.
+
+        Raises ConfigError naming the key when one of them is not there.
+        """
+        default = self._configured("XAPP_MODEL", self._settings.model)
+        others = filter(None, map(str.strip, self._settings.models.split(",")))
+        files = [default, *(self._configured("XAPP_MODELS", name) for name in others)]
+        files = list({file.name: file for file in files}.values())
+        if len(files) > self._settings.max_models:
+            raise ConfigError("XAPP_MODELS", f"{len(files)} models, XAPP_MAX_MODELS allows fewer")
+        self.default_name = default.name
+        models = [self._add(file) for file in files]
+        self._spawn(self._load_in_turn(models))
+
+    def _configured(self, key: str, name: str) -> ModelFile:
+        try:
+            file = self._tools.resolve(name, self._dir)
+            check_servable(file)
+        except XappError as error:
+            raise ConfigError(key, error.message) from error
+        return file
+
+    async def _load_in_turn(self, models: list[ServedModel]) -> None:
+        for model in models:
+            # Each load sees the memory that the one before left.
+            await asyncio.wait([self._begin_load(model)])
+
+    async def wait_default(self) -> None:
+        """Returns when the default model serves. Raises what its load ended with."""
+        model = self._models[self.default_name]
+        while True:
+            change = model.changes.next()
+            if model.load_error is not None:
+                raise model.load_error
+            if model.state is ModelState.READY:
+                return
+            if self._draining:
+                raise _draining()
+            await model.changes.wait(change)
+
+    def begin_drain(self) -> None:
+        """No model takes requests from now on, and none is loaded."""
+        self._draining = True
+        for model in self._models.values():
+            model.begin_drain()
+
+    async def wait_idle(self) -> None:
+        """Returns when no request is open."""
+        for model in list(self._models.values()):
+            await model.wait_idle()
+
+    async def aclose(self) -> None:
+        """Ends every worker. Safe to call twice."""
+        self.begin_drain()
+        tasks = {*self._tasks, *self._loads.values()}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        await asyncio.gather(*(model.aclose() for model in self._models.values()))
+
+    # ---- looking
+
+    @property
+    def default(self) -> ServedModel | None:
+        """The model that "" means; None before `start`."""
+        return self._models.get(self.default_name)
+
+    @property
+    def models(self) -> list[ServedModel]:
+        """Those that have been loaded, are being, or failed to, sorted by name."""
+        return sorted(self._models.values(), key=lambda model: model.name)
+
+    def find(self, name: str) -> ServedModel:
+        """Raises NotFound with the names there are."""
+        model = self._models.get(name or self.default_name)
+        if model is None:
+            raise self._unknown(name)
+        return model
+
+    def _unknown(self, name: str) -> NotFound:
+        served = ", ".join(model.name for model in self.models)
+        shown = name[:MAX_NAME_CHARS]
+        if any(file.name == name for file in self._tools.local_models(self._dir)):
+            text = f"{shown} is not loaded: load it with ModelService.LoadModel (loaded: {served})"
+            return NotFound(text, reason="MODEL_NOT_LOADED", metadata={"models": served})
+        return NotFound(f"no model {shown!r}, served are: {served}", metadata={"models": served})
+
+    def status(self, name: str) -> ModelStatus:
+        """One model, loaded or on disk. Raises NotFound."""
+        if model := self._models.get(name or self.default_name):
+            return self._status_of(model)
+        for file in self._tools.local_models(self._dir):
+            if file.name == name:
+                return _available(file)
+        raise self._unknown(name)
+
+    def statuses(self) -> list[ModelStatus]:
+        """All that are loaded or could be, sorted by name."""
+        known = {file.name: _available(file) for file in self._tools.local_models(self._dir)}
+        known |= {name: self._status_of(model) for name, model in self._models.items()}
+        return [known[name] for name in sorted(known)]
+
+    def _status_of(self, model: ServedModel) -> ModelStatus:
+        return model.status(is_default=model.name == self.default_name)
+
+    # ---- loading
+
+    async def load(self, name: str) -> AsyncGenerator[ModelStatus, None]:
+        """Loads by a catalogue name or a file name in the models folder; never by a path.
+
+        Yields as it goes on, last READY. Callers at the same time share one load, which goes on when
+        a caller leaves. Raises NotFound, ModelError, Exhausted, Unavailable.
+        """
+        model = self._models.get(name or self.default_name) or await self._find_file(name)
+        if model.load_error is not None:
+            model = self._replace(model)
+        while True:
+            change = model.changes.next()
+            if model.load_error is not None:
+                raise model.load_error
+            if model.state in {ModelState.DRAINING, ModelState.AVAILABLE}:
+                raise Unavailable(f"{model.name} is being unloaded", reason="DRAINING", retry_after_s=1.0)
+            yield self._status_of(model)
+            if model.state is ModelState.READY:
+                return
+            await model.changes.wait(change)
+
+    async def _find_file(self, name: str) -> ServedModel:
+        file = await self._tools.resolve_outside(name, self._dir)
+        check_servable(file)
+        if model := self._models.get(file.name):
+            return model
+        return self._add_and_load(file)
+
+    def _replace(self, failed: ServedModel) -> ServedModel:
+        """Another try."""
+        del self._models[failed.name]
+        return self._add_and_load(failed.file)
+
+    def _add_and_load(self, file: ModelFile) -> ServedModel:
+        if self._draining:
+            raise _draining()
+        num_alive = sum(model.load_error is None for model in self._models.values())
+        if num_alive >= self._settings.max_models:
+            raise Exhausted(
+                f"{num_alive} models are loaded, as many as XAPP_MAX_MODELS allows: unload one first",
+                reason="TOO_MANY_MODELS",
+            )
+        model = self._add(file)
+        self._begin_load(model)
+        return model
+
+    def _add(self, file: ModelFile) -> ServedModel:
+        model = ServedModel(file, self._settings, self._tools, self._observer)
+        model.changes.subscribe(self.changes.notify)
+        self._models[file.name] = model
+        return model
+
+    def _begin_load(self, model: ServedModel) -> "asyncio.Task[None]":
+        task = asyncio.create_task(model.load(), name=f"load {model.name}")
+        self._loads[model.name] = task
+        task.add_done_callback(lambda _: self._loads.pop(model.name, None))
+        return task
+
+    # ---- unloading
+
+    async def unload(self, name: str) -> ModelStatus:
+        """Lets requests finish within the grace period, then ends the worker.
+
+        Goes on when the caller leaves. Raises NotFound, FailedPrecondition for the default model,
+        Unavailable when it is being unloaded already.
+        """
+        model = self.find(name)
+        if model.name == self.default_name:
+            text = f"{model.name} is the default model (XAPP_MODEL) and stays loaded"
+            raise FailedPrecondition(text, reason="DEFAULT_MODEL")
+        if model.state is ModelState.DRAINING:
+            raise Unavailable(f"{model.name} is being unloaded", reason="DRAINING", retry_after_s=1.0)
+        model.begin_drain()
+        await asyncio.shield(self._spawn(self._unload(model)))
+        return _available(model.file)
+
+    async def _unload(self, model: ServedModel) -> None:
+        try:
+            async with asyncio.timeout(self._settings.grace_period_s):
+                await model.wait_idle()
+        except TimeoutError:
+            _log.warning("unloading %s ends streams that are still open", model.name)
+        if task := self._loads.get(model.name):
+            task.cancel()
+            await asyncio.wait([task])
+        await model.aclose()
+        self._models.pop(model.name, None)
+        self.changes.notify()
+
+    def _spawn(self, work: Coroutine[Any, Any, _T]) -> "asyncio.Task[_T]":
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _available(file: ModelFile) -> ModelStatus:
+    return ModelStatus(
+        name=file.name,
+        state=ModelState.AVAILABLE,
+        size_bytes=file_size(file.path),
+        license=file.entry.license if file.entry is not None else "",
+    )
+
+
+def _draining() -> Unavailable:
+    return Unavailable("the service is draining", reason="DRAINING", retry_after_s=1.0)

@@ -1,0 +1,238 @@
+"""One model of this node from its load to its end: worker, text codec, digest, admission."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+from xapp.config import Settings
+from xapp.engine.messages import ModelInfo
+from xapp.engine.supervisor import RestartPolicy, Supervisor, WorkerState
+from xapp.errors import Exhausted, FailedPrecondition, ModelError, Unavailable, XappError
+from xapp.models.store import ModelFile
+from xapp.service.admission import Admission
+from xapp.service.changes import Changes
+from xapp.service.observe import ModelProbe, Observer
+from xapp.service.prompts import Codec, PromptReader
+from xapp.service.tools import ModelTools
+from xapp.service.types import ModelSample, ModelState, ModelStatus
+
+_log = logging.getLogger(__name__)
+_STATES = {
+    WorkerState.LOADING: ModelState.LOADING,
+    WorkerState.READY: ModelState.READY,
+    WorkerState.FAILED: ModelState.FAILED,
+    WorkerState.CLOSED: ModelState.AVAILABLE,
+}
+
+
+class Serving:
+    """What there is once a model is loaded; it stays while the worker is started again."""
+
+    def __init__(self, codec: Codec, digest: str, info: ModelInfo, admission: Admission) -> None:
+        self.codec = codec
+        self.digest = digest
+        self.info = info
+        self.admission = admission
+        self.prompts = PromptReader(codec, admission.capacity)
+
+
+class ServedModel:
+    """`load` first, `aclose` last; `changes` tells of every change of `state` and `progress`."""
+
+    def __init__(self, file: ModelFile, settings: Settings, tools: ModelTools, observer: Observer) -> None:
+        self.file = file
+        self.name = file.name
+        self._settings = settings
+        self._tools = tools
+        self._observer = observer
+        self._told: ModelState | None = None
+        self._draining = False
+        self._closed = False
+        self.changes = Changes()
+        self.progress = 0.0
+        self.load_error: XappError | None = None
+        self.serving: Serving | None = None
+        self.probe = ModelProbe(file.name, observer)
+        self.supervisor = Supervisor(
+            file.name,
+            lambda: tools.new_client(file.path, settings.engine, self.probe),
+            _restart_policy(settings),
+            self._notify,
+        )
+
+    @property
+    def state(self) -> ModelState:
+        """Where it is in its life."""
+        if self._closed:
+            return ModelState.AVAILABLE
+        if self.load_error is not None:
+            return ModelState.FAILED
+        if self._draining:
+            return ModelState.DRAINING
+        return ModelState.LOADING if self.serving is None else _STATES[self.supervisor.state]
+
+    def require_ready(self) -> Serving:
+        """Raises Unavailable, or the error that loading ended with, unless it serves."""
+        if self.load_error is not None:
+            raise FailedPrecondition(f"{self.name} could not be loaded: {self.load_error.message}")
+        if self._draining:
+            raise Unavailable(f"{self.name} is draining", reason="DRAINING", retry_after_s=1.0)
+        if self.serving is None:
+            raise Unavailable(f"{self.name} is being loaded", reason="MODEL_LOADING", retry_after_s=1.0)
+        return self.serving
+
+    async def load(self) -> None:
+        """Never raises XappError: a failed load is a state, and `load_error` says why."""
+        self._notify()
+        try:
+            await self._check_memory()
+            self.serving = await self._load()
+        except XappError as error:
+            _log.error("loading %s failed: %s", self.name, error.message)
+            self.load_error = error
+        finally:
+            self._notify()
+
+    async def _check_memory(self) -> None:
+        need = await asyncio.to_thread(self._tools.memory_need, self.file.path, self._settings.engine)
+        limit = self._tools.available_bytes()
+        if self._settings.memory_limit_mb is not None:
+            limit = min(limit, self._settings.memory_limit_mb * 1024 * 1024)
+        if need.total_bytes > limit:
+            raise Exhausted(
+                f"{self.name} needs {_mb(need.total_bytes)} MB ({_mb(need.weights_bytes)} MB of weights,"
+                f" {_mb(need.kv_bytes)} MB of KV cache) and {_mb(limit)} MB are available: unload another"
+                " model, lower XAPP_CONTEXT_LENGTH, or choose a smaller one",
+                reason="OUT_OF_MEMORY",
+            )
+
+    async def _load(self) -> Serving:
+        """The codec follows once the worker survived the file's header: llama.cpp may crash on a bad one."""
+        header_read = asyncio.Event()
+
+        def on_progress(fraction: float) -> None:
+            self.progress = fraction
+            if fraction > 0:
+                header_read.set()
+            self.changes.notify()
+
+        async def load_codec() -> Codec:
+            await header_read.wait()
+            return await self._tools.load_codec(self.file.path)
+
+        digest = asyncio.create_task(asyncio.to_thread(self._tools.digest, self.file.path))
+        codec = asyncio.create_task(load_codec())
+        try:
+            info = await self.supervisor.start(on_progress)
+            header_read.set()
+            admission = Admission(self.name, info.num_slots + self._settings.max_queue)
+            return Serving(await codec, await digest, info, admission)
+        except BaseException:
+            if not header_read.is_set():
+                codec.cancel()
+            await self._abandon(codec)
+            raise
+        finally:
+            await _cancel(digest)
+
+    async def _abandon(self, codec: "asyncio.Task[Codec]") -> None:
+        # A codec whose loading has begun is waited for: a thread cannot be stopped, and it owns memory.
+        await asyncio.wait([codec])
+        if not codec.cancelled() and codec.exception() is None:
+            codec.result().close()
+        await self.supervisor.aclose()
+
+    def begin_drain(self) -> None:
+        """Takes no more requests."""
+        if self._draining:
+            return
+        self._draining = True
+        if self.serving is not None:
+            self.serving.admission.drain()
+        self._notify()
+
+    async def wait_idle(self) -> None:
+        """Returns when no request is open."""
+        if self.serving is not None:
+            await self.serving.admission.wait_idle()
+
+    async def aclose(self) -> None:
+        """Ends the worker, its streams, and frees the codec. Safe to call twice."""
+        self.begin_drain()
+        await self.supervisor.aclose()
+        serving, self.serving = self.serving, None
+        if serving is not None:
+            await serving.prompts.aclose()
+        self._closed = True
+        self._notify()
+
+    def _notify(self) -> None:
+        if self.state is not self._told:
+            self._told = self.state
+            _log.info("model %s is %s", self.name, self._told)
+            self._observer.on_state(self.name, self._told)
+        self.changes.notify()
+
+    # ---- what the outside sees
+
+    def status(self, *, is_default: bool) -> ModelStatus:
+        """As it is now."""
+        serving, entry = self.serving, self.file.entry
+        error = self.load_error.message if self.load_error is not None else self.supervisor.error
+        return ModelStatus(
+            name=self.name,
+            state=self.state,
+            is_default=is_default,
+            error=error if self.state is ModelState.FAILED else "",
+            digest=serving.digest if serving else "",
+            size_bytes=file_size(self.file.path),
+            license=entry.license if entry is not None else "",
+            info=(self.supervisor.info or serving.info) if serving else None,
+            has_chat_template=serving.codec.has_chat_template if serving else False,
+            num_restarts=self.supervisor.num_restarts,
+            progress=1.0 if serving else self.progress,
+        )
+
+    def sample(self) -> ModelSample:
+        """For Metrics."""
+        return ModelSample(
+            name=self.name,
+            stats=self.supervisor.stats,
+            worker_pid=self.supervisor.pid,
+            time_to_first_token=self.probe.time_to_first_token,
+            inter_token_latency=self.probe.inter_token_latency,
+        )
+
+
+def file_size(path: Path) -> int:
+    """Bytes; 0 when it is gone."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def check_servable(file: ModelFile) -> None:
+    """Raises ModelError for a model that generates no text."""
+    if file.entry is not None and not file.entry.kind.servable:
+        raise ModelError(f"{file.name} is of kind {file.entry.kind}: it generates no text")
+
+
+def _restart_policy(settings: Settings) -> RestartPolicy:
+    return RestartPolicy(
+        load_timeout_s=settings.load_timeout_s,
+        max_delay_s=settings.restart_backoff_max_s,
+        hang_after_s=settings.hang_timeout_s,
+    )
+
+
+async def _cancel(task: "asyncio.Task[str]") -> None:
+    """Ends a task whose outcome no longer matters."""
+    task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.exception()
+
+
+def _mb(num_bytes: int) -> int:
+    return num_bytes // (1024 * 1024)

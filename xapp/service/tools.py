@@ -1,0 +1,99 @@
+"""Where the registry gets what it needs from: the real things, or a test's."""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from xapp.backend.byte_vocab import ByteVocab
+from xapp.config import EngineSettings
+from xapp.engine.client import EngineClient, StepObserver
+from xapp.models.catalogue import KvType
+from xapp.models.digest import digest_of
+from xapp.models.info import read_gguf
+from xapp.models.store import ModelFile, local_models, resolve
+from xapp.service.prompts import Codec
+from xapp.service.text import TextCodec
+
+MIN_CONTEXT_TOKENS = 512
+"""What a model that sizes itself is certain to want."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Memory a model will take: the weights, and KV for as many tokens as are asked for at least."""
+
+    weights_bytes: int
+    kv_bytes: int
+
+    @property
+    def total_bytes(self) -> int:
+        """Both."""
+        return self.weights_bytes + self.kv_bytes
+
+
+def memory_need(path: Path, settings: EngineSettings) -> Need:
+    """From the file's header, whose structure is checked. Raises ModelError naming the file."""
+    info = read_gguf(path)
+    tokens = settings.kv_cells or settings.context_length or MIN_CONTEXT_TOKENS
+    kv_type = KvType.Q8_0 if settings.kv_type == "q8_0" else KvType.F16
+    per_token = info.geometry.bytes_per_token(kv_type) if info.geometry else 0
+    return Need(info.file_size, tokens * per_token)
+
+
+def available_bytes() -> int:
+    """Memory this node can give without swapping."""
+    return int(psutil.virtual_memory().available)
+
+
+async def load_codec(path: Path) -> Codec:
+    """Reads the vocabulary, in a thread."""
+    return await TextCodec.load(path)
+
+
+def new_client(path: Path, settings: EngineSettings, observer: StepObserver) -> EngineClient:
+    """A worker that is not started yet."""
+    return EngineClient(str(path), settings, observer=observer)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTools:
+    """Functions; all that block are called in a thread. Tests replace those they need to."""
+
+    resolve: Callable[..., ModelFile] = resolve
+    local_models: Callable[[Path], Sequence[ModelFile]] = local_models
+    digest: Callable[[Path], str] = digest_of
+    memory_need: Callable[[Path, EngineSettings], Need] = memory_need
+    available_bytes: Callable[[], int] = available_bytes
+    load_codec: Callable[[Path], Awaitable[Codec]] = load_codec
+    new_client: Callable[[Path, EngineSettings, StepObserver], EngineClient] = new_client
+
+    async def resolve_outside(self, name: str, models_dir: Path) -> ModelFile:
+        """A name that came over the network: never a path. Raises NotFound, ModelError."""
+        return await asyncio.to_thread(self.resolve, name, models_dir, allow_path=False)
+
+
+def fake_tools() -> ModelTools:
+    """For XAPP_BACKEND=fake: any name is a model, whose tokens are bytes, and no file is opened."""
+
+    def resolve_any(name: str, _: Path, *, allow_path: bool = True) -> ModelFile:
+        return ModelFile(Path(name).name, Path(name))
+
+    async def byte_codec(_: Path) -> Codec:
+        return TextCodec(ByteVocab())
+
+    return ModelTools(
+        resolve=resolve_any,
+        local_models=lambda _: [],
+        digest=lambda path: f"sha256:{hashlib.sha256(str(path).encode()).hexdigest()}",
+        memory_need=lambda *_: Need(0, 0),
+        load_codec=byte_codec,
+    )
+
+
+def tools_for(settings: EngineSettings) -> ModelTools:
+    """What goes with the backend."""
+    return fake_tools() if settings.backend == "fake" else ModelTools()
