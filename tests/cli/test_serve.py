@@ -1,0 +1,26 @@
+import pytest
+from click.testing import CliRunner
+
+from xapp.cli.serve import serve
+from xapp.config import Settings
+
+
+def test_help_names_every_setting() -> None:
+    text = CliRunner().invoke(serve, ["--help"]).output
+    for name in Settings.__struct_fields__:
+        assert f"XAPP_{name.upper()}" in text
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("XAPP_SLOTS", "0"), ("XAPP_GRPC_PORT", "70000"), ("XAPP_KV_TYPE", "q1")]
+)
+def test_a_bad_setting_names_its_key(key: str, value: str) -> None:
+    result = CliRunner().invoke(serve, [], env={key: value})
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"genai-xapp: {key}: ")
+
+
+def test_an_option_is_checked_as_its_setting() -> None:
+    result = CliRunner().invoke(serve, ["--slots", "1000"])
+    assert result.exit_code == 2
+    assert result.stderr.startswith("genai-xapp: XAPP_SLOTS: ")

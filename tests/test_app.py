@@ -1,0 +1,187 @@
+import asyncio
+import json
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+
+from tests.server.conftest import settings
+from tests.server.fake_service import FakeService
+from xapp.app import EXIT_IMMEDIATE, EXIT_MODEL, EXIT_OK, Stop, run
+from xapp.config import Settings
+from xapp.errors import ConfigError, ModelError
+from xapp.inference.v1 import inference_pb2 as pb
+from xapp.inference.v1 import inference_pb2_grpc
+from xapp.logs import JsonFormatter
+from xapp.metrics import Metrics
+
+
+class LivingService(FakeService):
+    """A FakeService with a life: the test says when it is loaded and when it is drained."""
+
+    def __init__(self) -> None:
+        super().__init__(ready=False)
+        self.loaded = asyncio.Event()
+        self.drained = asyncio.Event()
+        self.draining = asyncio.Event()
+        self.failure: Exception | None = None
+        self.calls: list[str] = []
+
+    async def start(self) -> None:
+        self.calls.append("start")
+
+    async def wait_ready(self) -> None:
+        await self.loaded.wait()
+        if self.failure:
+            raise self.failure
+        self.ready = True
+
+    async def drain(self, grace_s: float) -> bool:
+        self.calls.append(f"drain {grace_s:g}")
+        self.ready = False
+        self.draining.set()
+        await self.drained.wait()
+        return True
+
+    async def aclose(self) -> None:
+        self.calls.append("aclose")
+
+
+class Events(logging.Handler):
+    """The events that were logged, and a wake-up at each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: dict[str, dict[str, Any]] = {}
+        self.more = asyncio.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = json.loads(JsonFormatter().format(record))
+        self.seen[line.get("event", "")] = line
+        self.more.set()
+
+
+class Running:
+    """`run` in a task, and what it logged."""
+
+    def __init__(self, configured: Settings | None = None) -> None:
+        self.service = LivingService()
+        self.stop = Stop()
+        self.log = Events()
+        self.task = asyncio.create_task(self._run(configured or settings(grace_period_s=5)))
+
+    async def _run(self, configured: Settings) -> int:
+        logger = logging.getLogger("xapp")
+        logger.addHandler(self.log)
+        logger.setLevel(logging.INFO)
+        try:
+            return await run(configured, make_service=self._make, stop=self.stop)
+        finally:
+            logger.removeHandler(self.log)
+            logger.setLevel(logging.NOTSET)
+            self.log.more.set()
+
+    def _make(self, configured: Settings, metrics: Metrics) -> LivingService:
+        return self.service
+
+    async def until(self, name: str) -> dict[str, Any]:
+        """The event of that name, once it is logged."""
+        while name not in self.log.seen:
+            assert not self.task.done(), self.task.result()
+            await self.log.more.wait()
+            self.log.more.clear()
+        return self.log.seen[name]
+
+
+async def test_listens_serves_drains() -> None:
+    running = Running()
+    listening = await running.until("listening")
+    assert isinstance(listening["grpc_port"], int)
+    assert isinstance(listening["http_port"], int)
+    running.service.loaded.set()
+    assert "start_s" in await running.until("serving")
+    running.stop.on_signal()
+    running.service.drained.set()
+    assert await running.task == EXIT_OK
+    assert running.service.calls == ["start", "drain 5", "aclose"]
+
+
+async def test_a_running_stream_ends_well_while_draining() -> None:
+    running = Running()
+    port = (await running.until("listening"))["grpc_port"]
+    running.service.loaded.set()
+    await running.until("serving")
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        stub = inference_pb2_grpc.InferenceServiceStub(channel)
+        call: Any = stub.Generate(pb.GenerateRequest(prompt="hi"))
+        first = await call.read()
+        running.stop.on_signal()
+        await running.service.draining.wait()
+        rest = [event async for event in _rest(call)]
+        running.service.drained.set()
+    assert first.HasField("started")
+    assert rest[-1].HasField("finished")
+    assert await running.task == EXIT_OK
+
+
+async def _rest(call: Any) -> AsyncIterator[pb.GenerateResponse]:
+    while (event := await call.read()) is not grpc.aio.EOF:
+        yield event
+
+
+async def test_second_signal_ends_at_once() -> None:
+    running = Running()
+    running.service.loaded.set()
+    await running.until("serving")
+    running.stop.on_signal()
+    await running.service.draining.wait()
+    running.stop.on_signal()
+    assert await running.task == EXIT_IMMEDIATE
+    assert running.service.calls[-1] == "aclose"
+
+
+async def test_signal_while_loading() -> None:
+    running = Running()
+    await running.until("listening")
+    running.service.drained.set()
+    running.stop.on_signal()
+    assert await running.task == EXIT_OK
+    assert "serving" not in running.log.seen
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_real_signals(number: signal.Signals) -> None:
+    running = Running()
+    running.service.loaded.set()
+    running.service.drained.set()
+    await running.until("serving")
+    os.kill(os.getpid(), number)
+    assert await running.task == EXIT_OK
+
+
+async def test_a_model_that_cannot_be_loaded() -> None:
+    running = Running()
+    running.service.failure = ModelError("m.gguf: truncated")
+    running.service.loaded.set()
+    assert await running.task == EXIT_MODEL
+    failed = running.log.seen["model_failed"]
+    assert (failed["msg"], failed["level"]) == ("m.gguf: truncated", "error")
+    assert running.service.calls[-1] == "aclose"
+
+
+async def test_a_port_in_use_stops_the_start() -> None:
+    first = Running()
+    ports = await first.until("listening")
+    for key in ("grpc_port", "http_port"):
+        taken = {"grpc_port": 0, "http_port": 0, key: ports[key]}
+        second = Running(Settings(host="127.0.0.1", **taken))  # type: ignore[arg-type]
+        with pytest.raises(ConfigError, match=f"XAPP_{key.upper()}"):
+            await second.task
+        assert second.service.calls == ["start", "aclose"]
+    first.service.drained.set()
+    first.stop.on_signal()
+    assert await first.task == EXIT_OK
