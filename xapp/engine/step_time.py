@@ -11,10 +11,15 @@ OUTLIER = 4.0
 """A measurement counts as at most this many times the average: one hiccup must not starve prefill."""
 MIN_CHUNK = 4
 """Prompt tokens that a step takes at least, so that prefill always gets on."""
+IMPLAUSIBLE = 0.5
+"""A price this much below the average says that the decode time was wrong, not the price."""
+FLOOR_S = 1e-7
+"""An average of zero could never grow again."""
 
 
 def _blend(old: float | None, new: float) -> float:
-    return new if old is None else old + WEIGHT * (min(new, OUTLIER * old) - old)
+    average = new if old is None else old + WEIGHT * (min(new, OUTLIER * old) - old)
+    return max(average, FLOOR_S)
 
 
 class StepTime:
@@ -50,5 +55,20 @@ class StepTime:
         if num_prefill == 0:
             self._decode[num_decode] = _blend(self._decode.get(num_decode), seconds)
         elif num_prefill >= MIN_CHUNK:
-            price = max(seconds - self.decode(num_decode), 0.0) / num_prefill
-            self._per_prompt_token = max(_blend(self._per_prompt_token, price), 1e-7)
+            self._observe_mixed(num_decode, num_prefill, seconds)
+
+    def _observe_mixed(self, num_decode: int, num_prefill: int, seconds: float) -> None:
+        """Learns the price; or, where that cannot be what was wrong, the decode time.
+
+        Without the second a decode time that was measured in a hiccup would stay for as long as
+        prompts come, and the price would fall to nothing to make up for it.
+        """
+        rest = seconds - num_prefill * self._per_prompt_token
+        price = (seconds - self.decode(num_decode)) / num_prefill
+        if rest < 0:
+            price = max(price, IMPLAUSIBLE * seconds / num_prefill)
+            self._per_prompt_token = _blend(self._per_prompt_token, price)
+        elif price < IMPLAUSIBLE * self._per_prompt_token:
+            self._decode[num_decode] = _blend(self.decode(num_decode), rest)
+        else:
+            self._per_prompt_token = _blend(self._per_prompt_token, price)
