@@ -1,0 +1,211 @@
+"""An engine on a fake backend and a fake clock, checked after every step against what must always hold."""
+
+import zlib
+from array import array
+from collections.abc import Sequence as Tokens
+from dataclasses import dataclass, field
+
+from xapp.backend.base import Batch, Sampler
+from xapp.backend.fake import END_TOKEN, FakeBackend
+from xapp.config import EngineSettings
+from xapp.engine.engine import Engine
+from xapp.engine.kv_cache import KVCache, Match
+from xapp.engine.messages import FinishReason, SequenceFinished, SequenceStarted, StepEvents, Submit
+from xapp.engine.scheduler import IDLE_FACTOR, Plan
+from xapp.engine.sequence import Sequence, Status
+from xapp.engine.step_time import MIN_CHUNK
+
+
+def rule(tokens: Tokens[int]) -> int:
+    """The next token depends on every token before it; about one in 12 ends the answer."""
+    digest = zlib.crc32(array("i", tokens).tobytes())
+    return END_TOKEN if digest % 12 == 0 else digest % 256
+
+
+def expected(request: Submit) -> tuple[list[int], FinishReason]:
+    """What a request must bring when nothing ends it early, whatever else runs."""
+    tokens = list(request.prompt)
+    while len(tokens) < len(request.prompt) + request.max_tokens:
+        token = rule(tokens)
+        if token == END_TOKEN and not request.ignore_eos:
+            return tokens[len(request.prompt) :], FinishReason.STOP
+        tokens.append(token)
+    return tokens[len(request.prompt) :], FinishReason.LENGTH
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class TimedBackend(FakeBackend):
+    """A decode takes fake time."""
+
+    def __init__(self, settings: EngineSettings, num_sequences: int, clock: Clock) -> None:
+        super().__init__(settings, num_sequences=num_sequences, rule=rule)
+        self.clock = clock
+        self.step_seconds, self.token_seconds = 0.01, 0.003
+
+    def decode(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
+        tokens = super().decode(batch, samplers)
+        self.clock.now += self.step_seconds + self.token_seconds * len(batch)
+        return tokens
+
+
+@dataclass
+class Answer:
+    """All that was said about one request."""
+
+    request: Submit
+    tokens: list[int] = field(default_factory=list)
+    started: SequenceStarted | None = None
+    finished: SequenceFinished | None = None
+
+    @property
+    def reason(self) -> FinishReason | None:
+        return self.finished.reason if self.finished else None
+
+
+class Harness:
+    """`num_sequences` ids, 0 for twice the slots. Any broken invariant is an AssertionError."""
+
+    def __init__(
+        self,
+        *,
+        slots: int = 4,
+        cells: int = 512,
+        num_sequences: int = 0,
+        max_batch: int = 64,
+        budget_ms: float = 100.0,
+        context: int = 4096,
+        prefix_cache: bool = True,
+    ) -> None:
+        settings = EngineSettings(
+            slots=slots, kv_cells=cells, context_length=context, step_budget_ms=budget_ms
+        )
+        self.clock = Clock()
+        self.backend = TimedBackend(settings, num_sequences or 2 * slots, self.clock)
+        self.engine = Engine(self.backend, max_batch=max_batch, prefix_cache=prefix_cache, clock=self.clock)
+        self.max_batch = max_batch
+        self.slots = slots
+        self.budget_s = budget_ms / 1000
+        self.cache: KVCache = self.engine._kv_cache
+        self.scheduler = self.engine._scheduler
+        self.answers: list[Answer] = []
+        self.plans: list[Plan] = []
+        self._matches: dict[int, Match] = {}
+        self._watch()
+
+    def _watch(self) -> None:
+        schedule, match = self.scheduler.schedule, self.cache.match
+
+        def watched_schedule() -> Plan:
+            self._matches.clear()
+            plan = schedule()
+            self._check_plan(plan)
+            self.plans.append(plan)
+            return plan
+
+        def watched_match(sequence: Sequence) -> Match:
+            found = self._matches[sequence.request.request_id] = match(sequence)
+            return found
+
+        self.scheduler.schedule = watched_schedule  # type: ignore[method-assign]
+        self.cache.match = watched_match  # type: ignore[method-assign]
+
+    def submit(self, prompt: Tokens[int], max_tokens: int = 4, **fields: object) -> Answer:
+        values = {"arrival": self.clock.now, **fields}
+        request = Submit(len(self.answers), list(prompt), max_tokens, **values)  # type: ignore[arg-type]
+        answer = Answer(request)
+        self.answers.append(answer)
+        self.engine.submit(request)
+        return answer
+
+    def cancel(self, answer: Answer) -> None:
+        self.engine.cancel(answer.request.request_id)
+
+    def step(self) -> StepEvents:
+        waiting = bool(self.scheduler.waiting or self.scheduler.running)
+        before = len(self.backend.batches)
+        events = self.engine.step()
+        self._read(events)
+        self._check_cells()
+        still = bool(self.scheduler.waiting or self.scheduler.running)
+        assert len(self.backend.batches) > before or not (waiting and still), "work waits, nothing runs"
+        return events
+
+    def drain(self, limit: int = 5000) -> None:
+        """Steps until nothing is left; every request must then have ended as it must."""
+        for _ in range(limit):
+            if not self.engine.has_work:
+                break
+            self.step()
+        assert not self.engine.has_work
+        for answer in self.answers:
+            self._check_answer(answer)
+        assert not self.backend.live_samplers
+        assert self.cache.reserved == 0
+
+    def _read(self, events: StepEvents) -> None:
+        for started in events.started:
+            answer = self.answers[started.request_id]
+            assert answer.started is None
+            assert answer.finished is None
+            answer.started = started
+        pairs = iter(events.tokens)
+        for request_id, token in zip(pairs, pairs, strict=True):
+            answer = self.answers[request_id]
+            assert answer.started is not None
+            assert answer.finished is None
+            answer.tokens.append(token)
+        for finished in events.finished:
+            answer = self.answers[finished.request_id]
+            assert answer.finished is None, "ended twice"
+            answer.finished = finished
+
+    def _check_plan(self, plan: Plan) -> None:
+        assert len(plan.batch) <= self.max_batch
+        assert len(self.scheduler.running) <= self.slots
+        assert sum(s.status is Status.DECODE for s in self.scheduler.running) == plan.num_decode
+        budget = self.budget_s * (1 if plan.num_decode else IDLE_FACTOR)
+        predicted = self.engine._step_time.predict(plan.num_decode, plan.num_prefill)
+        assert plan.num_prefill <= MIN_CHUNK or predicted <= budget * (1 + 1e-9)
+        for sequence in plan.admitted:
+            for waiting in self.scheduler.waiting:
+                # Only one that waits for its prefix to be computed may be passed.
+                passed = waiting.order < sequence.order
+                assert not passed or self._matches[waiting.request.request_id].pending
+
+    def _check_cells(self) -> None:
+        cache, backend = self.cache, self.backend
+        assert backend.used == cache.used <= cache.total
+        assert 0 <= cache.reserved <= cache.total - cache.used
+        running = self.scheduler.running
+        assert len(backend.live_samplers) == len(running)
+        lent = {}
+        for sequence in running:
+            assert sequence.seq_id is not None
+            lent[sequence.seq_id] = sequence.tokens[: sequence.num_computed]
+        assert len(lent) == len(running)
+        assert not lent.keys() & cache._cached.keys()
+        lent |= cache._cached
+        for seq_id in range(backend.num_sequences):
+            assert backend.content(seq_id) == lent.get(seq_id, [])
+            assert cache._pool.length(seq_id) == len(lent.get(seq_id, []))
+
+    def _check_answer(self, answer: Answer) -> None:
+        finished, request = answer.finished, answer.request
+        assert finished is not None, "never ended"
+        assert finished.num_completion_tokens == len(answer.tokens)
+        tokens, reason = expected(request)
+        if finished.reason in {FinishReason.CANCELLED, FinishReason.EXPIRED}:
+            assert answer.tokens == tokens[: len(answer.tokens)]
+        elif len(request.prompt) + request.max_tokens - 1 > self.cache.total:
+            assert (answer.started, answer.tokens, finished.reason) == (None, [], FinishReason.LENGTH)
+        else:
+            assert (answer.tokens, finished.reason) == (tokens, reason)
+        cached = answer.started.num_cached_tokens if answer.started else 0
+        assert finished.num_cached_tokens == cached < len(request.prompt)

@@ -1,0 +1,164 @@
+"""Matching, sharing and giving back cells, without an engine around."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xapp.backend.base import Batch
+from xapp.backend.fake import FakeBackend
+from xapp.config import EngineSettings
+from xapp.engine.kv_cache import MIN_PREFIX, NO_MATCH, KVCache, Match, common_prefix
+from xapp.engine.messages import Priority, Submit
+from xapp.engine.sequence import Sequence, Status
+
+TEXT = list(range(100))
+few = st.lists(st.integers(0, 1), max_size=40)
+
+
+@given(few, few, few)
+def test_common_prefix_is_that_of_a_plain_loop(stem: list[int], one: list[int], two: list[int]) -> None:
+    a, b = stem + one, stem + two
+    plain = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    assert common_prefix(a, b) == plain
+
+
+class Bench:
+    """A cache on a fake backend, and prompts to put there."""
+
+    def __init__(self, cells: int = 256, ids: int = 4, *, reuse: bool = True) -> None:
+        settings = EngineSettings(slots=ids, kv_cells=cells)
+        self.backend = FakeBackend(settings, num_sequences=ids)
+        self.cache = KVCache(self.backend, cells, reuse=reuse)
+
+    def sequence(
+        self, prompt: list[int], max_tokens: int = 1, priority: Priority = Priority.INTERACTIVE
+    ) -> Sequence:
+        return Sequence(Submit(0, prompt, max_tokens, priority=priority))
+
+    def run(self, prompt: list[int], count: int | None = None, max_tokens: int = 1) -> Sequence:
+        """Admits a prompt and computes `count` tokens of it, all when None."""
+        sequence = self.sequence(prompt, max_tokens)
+        match = self.cache.match(sequence)
+        assert not match.pending
+        assert self.cache.admit(sequence, match)
+        sequence.status = Status.PREFILL
+        self.compute(sequence, sequence.prompt_left if count is None else count)
+        return sequence
+
+    def compute(self, sequence: Sequence, count: int) -> None:
+        assert sequence.seq_id is not None
+        start = sequence.num_computed
+        batch = Batch()
+        batch.extend(sequence.tokens[start : start + count], start, sequence.seq_id)
+        self.backend.decode(batch, [])
+        self.cache.computed(sequence, count)
+        if sequence.prompt_left == 0:
+            sequence.status = Status.DECODE
+        assert self.backend.used == self.cache.used
+
+
+def test_nothing_matches_in_an_empty_cache() -> None:
+    bench = Bench()
+    assert bench.cache.match(bench.sequence(TEXT)) is NO_MATCH
+
+
+def test_the_longest_prefix_wins_running_or_cached() -> None:
+    bench = Bench()
+    bench.cache.release(bench.run(TEXT[:20]))
+    longest = bench.run([*TEXT[:30], 1])
+    bench.run([*TEXT[:25], 2])
+    assert bench.cache.match(bench.sequence(TEXT)) == Match(longest.seq_id, 30)
+
+
+def test_the_last_token_is_always_left_to_compute() -> None:
+    bench = Bench()
+    running = bench.run(TEXT)
+    assert bench.cache.match(bench.sequence(TEXT)) == Match(running.seq_id, 99)
+
+
+@pytest.mark.parametrize(("common", "found"), [(MIN_PREFIX - 1, False), (MIN_PREFIX, True)])
+def test_short_prefixes_are_not_worth_it(common: int, found: bool) -> None:
+    bench = Bench()
+    bench.cache.release(bench.run(TEXT))
+    match = bench.cache.match(bench.sequence([*TEXT[:common], 200, 201]))
+    assert (match is not NO_MATCH) is found
+
+
+def test_what_is_being_computed_is_worth_waiting_for() -> None:
+    bench = Bench()
+    running = bench.run(TEXT, 10)
+    assert bench.cache.match(bench.sequence(TEXT)) == Match(running.seq_id, 99, pending=True)
+    bench.compute(running, 90)
+    assert bench.cache.match(bench.sequence(TEXT)) == Match(running.seq_id, 99)
+
+
+def test_nobody_waits_for_the_prefill_of_a_lower_class() -> None:
+    bench = Bench()
+    running = bench.run(TEXT, 10)
+    critical = bench.sequence(TEXT, priority=Priority.CRITICAL)
+    assert bench.cache.match(critical) == Match(running.seq_id, 10)
+
+
+def test_the_ready_part_of_a_prefill_is_used_when_the_rest_differs() -> None:
+    bench = Bench()
+    running = bench.run(TEXT, 40)
+    assert bench.cache.match(bench.sequence([*TEXT[:30], 200])) == Match(running.seq_id, 30)
+
+
+def test_nothing_is_reused_when_told_so() -> None:
+    bench = Bench(reuse=False)
+    running = bench.run(TEXT)
+    assert bench.cache.match(bench.sequence(TEXT)) is NO_MATCH
+    bench.cache.release(running)
+    assert bench.cache.used == 0
+
+
+def test_shared_cells_count_once() -> None:
+    bench = Bench()
+    bench.run(TEXT)
+    bench.run([*TEXT[:50], 1, 2])
+    assert bench.cache.used == 102
+
+
+def test_of_two_prefixes_the_longer_stays() -> None:
+    bench = Bench()
+    short, long = bench.run(TEXT[:40]), bench.run(TEXT)
+    bench.cache.release(long)
+    bench.cache.release(short)
+    assert bench.cache.used == 100
+    assert bench.cache.match(bench.sequence(TEXT)) == Match(long.seq_id or 1, 99)
+
+
+def test_the_least_recently_used_prefix_goes_first() -> None:
+    bench = Bench(cells=64)
+    old, young = [1] * 30, [2] * 30
+    bench.cache.release(bench.run(old))
+    bench.cache.release(bench.run(young))
+    bench.cache.release(bench.run([*old, 3]))
+    bench.run([5] * 20)
+    assert bench.cache.match(bench.sequence([*young, 9])) is NO_MATCH
+    assert bench.cache.match(bench.sequence([*old, 9])).length == 30
+
+
+def test_cells_of_a_whole_answer_are_set_aside() -> None:
+    bench = Bench(cells=64)
+    running = bench.run([1] * 30, max_tokens=11)
+    assert bench.cache.reserved == 10
+    second = bench.sequence([2] * 25)
+    assert not bench.cache.admit(second, NO_MATCH)
+    assert second.seq_id is None
+    bench.cache.release(running)
+    assert bench.cache.reserved == 0
+    assert bench.cache.admit(second, NO_MATCH)
+
+
+def test_too_short_to_be_worth_keeping() -> None:
+    bench = Bench()
+    bench.cache.release(bench.run(TEXT[: MIN_PREFIX - 1]))
+    assert bench.cache.used == 0
+
+
+def test_a_sequence_that_never_ran_has_nothing_to_give_back() -> None:
+    bench = Bench()
+    bench.cache.release(bench.sequence(TEXT))
+    assert bench.cache.used == 0

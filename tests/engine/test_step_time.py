@@ -1,0 +1,87 @@
+"""The model of step times against nodes that behave: it must learn them, and never stop learning."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xapp.engine.step_time import MIN_CHUNK, StepTime
+
+BUDGET = 0.1
+positive = st.floats(1e-5, 10)
+
+
+def truth(num_decode: int, num_prefill: int) -> float:
+    """A node like the reference one, in seconds."""
+    return (0.008 + 0.005 * num_decode if num_decode else 0.0) + 0.0035 * num_prefill
+
+
+def learned(rounds: int = 100, num_decode: int = 3) -> StepTime:
+    model = StepTime()
+    for _ in range(rounds):
+        model.observe(num_decode, 0, truth(num_decode, 0))
+        chunk = model.chunk(num_decode, BUDGET)
+        model.observe(num_decode, chunk, truth(num_decode, chunk))
+    return model
+
+
+def test_it_learns_what_a_step_costs() -> None:
+    model = learned()
+    assert model.predict(3, 20) == pytest.approx(truth(3, 20), rel=0.02)
+    assert model.per_prompt_token == pytest.approx(0.0035, rel=0.05)
+
+
+def test_a_chunk_fills_the_budget() -> None:
+    chunk = learned().chunk(3, BUDGET)
+    assert truth(3, chunk) <= BUDGET * 1.02
+    assert truth(3, chunk + 2) > BUDGET
+
+
+def test_numbers_never_seen_are_guessed_from_the_nearest() -> None:
+    model = learned(num_decode=3)
+    assert model.decode(3) < model.decode(4) < model.decode(8)
+    assert 0 <= model.decode(1) < model.decode(3)
+    assert model.decode(0) == 0
+
+
+def test_before_anything_is_known_the_guess_counts() -> None:
+    assert StepTime(0.005).chunk(0, BUDGET) == 20
+
+
+@given(st.lists(st.tuples(st.integers(0, 8), st.integers(0, 64), positive), max_size=50))
+def test_a_chunk_is_always_possible_and_within_the_budget(steps: list[tuple[int, int, float]]) -> None:
+    model = StepTime()
+    for num_decode, num_prefill, seconds in steps:
+        model.observe(num_decode, num_prefill, seconds)
+        chunk = model.chunk(num_decode, BUDGET)
+        assert chunk >= MIN_CHUNK
+        assert chunk == MIN_CHUNK or model.predict(num_decode, chunk) <= BUDGET * (1 + 1e-9)
+
+
+def test_one_hiccup_does_not_starve_prefill() -> None:
+    model = learned()
+    before = model.chunk(3, BUDGET)
+    model.observe(3, before, 60.0)
+    assert model.chunk(3, BUDGET) > before / 2
+
+
+def test_a_hiccup_in_the_first_decode_does_not_ruin_the_price_of_prompts() -> None:
+    model = StepTime(0.0035)
+    model.observe(3, 0, 2.0)
+    for _ in range(200):
+        chunk = model.chunk(3, BUDGET)
+        model.observe(3, chunk, truth(3, chunk))
+    assert model.chunk(3, BUDGET) > MIN_CHUNK
+    assert model.predict(3, 20) == pytest.approx(truth(3, 20), rel=0.25)
+
+
+@settings(max_examples=50, deadline=None)
+@given(positive, positive, st.integers(1, 8))
+def test_whatever_it_believed_it_comes_back_to_the_truth(decode: float, price: float, num: int) -> None:
+    model = StepTime(price)
+    model.observe(num, 0, decode)
+    for _ in range(300):
+        chunk = min(model.chunk(num, BUDGET), 512)
+        model.observe(num, chunk, truth(num, chunk))
+    chunk = min(model.chunk(num, BUDGET), 512)
+    assert truth(num, chunk) <= BUDGET * 1.1
+    assert truth(num, chunk) >= BUDGET * 0.8 or chunk == 512
