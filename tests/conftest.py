@@ -1,10 +1,12 @@
 """Fixtures for all tests."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.live import LiveServer, serving
 from xapp.config import default_models_dir
 
 DEFAULT_MODEL_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -17,3 +19,17 @@ def default_model_path() -> Path:
     if not path.is_file():
         pytest.fail(f"{path} is missing: run `make model`")
     return path
+
+
+@pytest.fixture(scope="module")
+def live_server() -> Iterator[LiveServer]:
+    """A real server with the fake backend; tests that use it are marked slow."""
+    with serving({"XAPP_BACKEND": "fake"}) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def live_model_server(default_model_path: Path) -> Iterator[LiveServer]:
+    """A real server with the default model; tests that use it are marked slow."""
+    with serving({"XAPP_MODEL": str(default_model_path)}) as server:
+        yield server

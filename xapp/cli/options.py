@@ -1,6 +1,7 @@
 """Options that several commands share."""
 
 import re
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -59,9 +60,8 @@ def json_line(message: Message) -> str:
 
 def read_prompt(prompt: str | None) -> str:
     """The argument; standard input for `-`, or for none where something is piped in."""
-    stdin = click.get_text_stream("stdin")
     if prompt is not None and prompt != "-":
         return prompt
-    if prompt is None and stdin.isatty():
+    if prompt is None and sys.stdin.isatty():
         raise click.UsageError("give a PROMPT, or - to read it from standard input")
-    return stdin.read()
+    return sys.stdin.read()

@@ -1,0 +1,83 @@
+"""A network function's way to a genai-xapp node, in Python: one answer, cancelled, late, tried again.
+
+    python stream.py --target 127.0.0.1:50051 "What is O-RAN?"
+
+Needs the base package: `pip install genai-xapp` brings neither llama.cpp nor a server.
+"""
+
+import argparse
+import asyncio
+import sys
+from contextlib import aclosing
+
+from xapp.client import Client, ClientError, Retry, system, user
+
+
+async def stream(client: Client, question: str) -> None:
+    """Text as it comes, and what the node says at the end."""
+    messages = [system("Answer in one short sentence."), user(question)]
+    async for event in client.generate(messages, max_tokens=48, deadline_s=60):
+        if event.HasField("chunk"):
+            print(event.chunk.text, end="", flush=True)
+        elif event.HasField("finished"):
+            usage = event.finished.usage
+            print(f"\n[{usage.num_completion_tokens} tokens, prompt {usage.num_prompt_tokens}]")
+
+
+async def cancel(client: Client, question: str) -> None:
+    """Leaving the block cancels the request; its slot on the node is free by the next step."""
+    num_pieces = 0
+    async with aclosing(client.stream_text([user(question)], max_tokens=256)) as pieces:
+        async for _ in pieces:
+            num_pieces += 1
+            if num_pieces == 3:
+                break
+    print(f"[cancelled after {num_pieces} pieces]")
+
+
+async def deadline(client: Client, question: str) -> None:
+    """What came before the deadline is ours to keep."""
+    text = ""
+    try:
+        async for piece in client.stream_text(
+            [user(question)], max_tokens=2000, ignore_eos=True, deadline_s=0.5
+        ):
+            text += piece
+    except ClientError as error:
+        if error.code != "DEADLINE_EXCEEDED":
+            raise
+        print(f"[deadline: {len(text)} characters in 0.5 s]")
+    else:
+        print("[deadline: finished in time]")
+
+
+async def retry(target: str, question: str) -> None:
+    """UNAVAILABLE (a node that loads, drains or restarts) is tried again, as patiently as we say."""
+    patient = Retry(attempts=10, first_delay_s=0.5, max_delay_s=5)
+    async with Client(target, retry=patient) as client:
+        answer = [piece async for piece in client.stream_text([user(question)], max_tokens=8, deadline_s=60)]
+    print(f"[retry: {''.join(answer)!r}]")
+
+
+async def main() -> int:
+    """All four. Exit code 1 and `code: message` when the node refuses."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--target", default="127.0.0.1:50051")
+    parser.add_argument("question", nargs="?", default="What is O-RAN?")
+    arguments = parser.parse_args()
+    try:
+        async with Client(arguments.target) as client:
+            await stream(client, arguments.question)
+            await cancel(client, arguments.question)
+            await deadline(client, arguments.question)
+        await retry(arguments.target, arguments.question)
+    except ClientError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

@@ -1,0 +1,86 @@
+"""The examples under clients/ against a real server with the fake backend."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.live import LiveServer
+from tests.scripted_node import ANSWER, Hang, chunk, scripted_node, started, unavailable
+
+CLIENTS = Path(__file__).parents[2] / "clients"
+pytestmark = pytest.mark.slow
+needs_go = pytest.mark.skipif(shutil.which("go") is None, reason="needs Go")
+
+
+def run(
+    *command: str, cwd: Path = CLIENTS, check: bool = True, **environ: str
+) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        command, cwd=cwd, env=os.environ | environ, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert not check or done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def test_python(live_server: LiveServer) -> None:
+    done = run(sys.executable, "python/stream.py", "--target", live_server.target, "What is a RIC?")
+    for part in ("tokens, prompt", "[cancelled after 3 pieces]", "[deadline:", "[retry: "):
+        assert part in done.stdout
+
+
+def test_python_says_what_is_wrong() -> None:
+    with scripted_node() as node:
+        node.script = [[started(), chunk("a"), unavailable(0.01)]]
+        done = run(sys.executable, "python/stream.py", "--target", node.target, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "UNAVAILABLE: the model is loading\n"
+
+
+def test_grpcurl(live_server: LiveServer) -> None:
+    own = Path(sys.executable).parent / "grpcurl"
+    grpcurl = str(own) if own.exists() else shutil.which("grpcurl")
+    if grpcurl is None:
+        pytest.skip("needs grpcurl")
+    done = run("grpcurl/ask.sh", live_server.target, 'Say "hi" \\ now', GRPCURL=grpcurl)
+    for part in ("xapp.inference.v1.InferenceService", "SERVING", '"finished"', '"timestamp"'):
+        assert part in done.stdout
+
+
+@pytest.fixture(scope="module")
+def go_client(tmp_path_factory: pytest.TempPathFactory) -> str:
+    if run("go", "mod", "download", cwd=CLIENTS / "go", check=False).returncode != 0:
+        pytest.skip("the Go modules are not here and cannot be fetched")
+    binary = tmp_path_factory.mktemp("go") / "client"
+    run("go", "build", "-o", str(binary), ".", cwd=CLIENTS / "go")
+    return str(binary)
+
+
+@needs_go
+@pytest.mark.timeout(300)
+def test_go_streams(live_server: LiveServer, go_client: str) -> None:
+    done = run(go_client, "-target", live_server.target, "-max-tokens", "16")
+    assert done.stdout.strip()
+    assert "FINISH_REASON_" in done.stderr
+
+
+@needs_go
+@pytest.mark.timeout(300)
+def test_go_cancels_misses_a_deadline_and_tries_again(go_client: str) -> None:
+    with scripted_node() as node:
+        node.script = [[unavailable(0.01)], ANSWER, [started(), chunk("a"), Hang()]]
+        tried = run(go_client, "-target", node.target)
+        assert tried.stdout == "Hello wörld\n"
+        assert "the model is loading: trying again in 10ms" in tried.stderr
+        late = run(go_client, "-target", node.target, "-deadline", "500ms", check=False)
+        assert late.stdout == "a\n"
+        assert late.stderr.startswith("DeadlineExceeded: ")
+        assert late.returncode == 1
+    with scripted_node() as node:
+        node.script = [[started(), chunk("a"), Hang()]]
+        cancelled = run(go_client, "-target", node.target, "-cancel-after", "1")
+        assert "cancelled after 1 pieces" in cancelled.stderr
+        assert node.ended.wait(10)

@@ -1,0 +1,127 @@
+"""A node that does what a test wrote down: for clients, which must not need an engine."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import Message
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+from xapp.inference.v1 import inference_pb2 as pb
+from xapp.inference.v1 import inference_pb2_grpc, models_pb2, models_pb2_grpc
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Ends a call with a rich status."""
+
+    code: int
+    message: str
+    details: tuple[Message, ...] = ()
+
+    def abort(self, context: Any) -> None:
+        status = status_pb2.Status(code=self.code, message=self.message)
+        for detail in self.details:
+            packed = AnyMessage()
+            packed.Pack(detail)
+            status.details.append(packed)
+        context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+        code = next(code for code in grpc.StatusCode if code.value[0] == self.code)
+        context.abort(code, self.message)
+
+
+class Hang:
+    """The call goes on until the client ends it."""
+
+
+Step: TypeAlias = pb.GenerateResponse | Fault | Hang
+
+
+def unavailable(delay_s: float) -> Fault:
+    retry = error_details_pb2.RetryInfo()
+    retry.retry_delay.FromNanoseconds(int(delay_s * 1e9))
+    info = error_details_pb2.ErrorInfo(reason="LOADING", domain="genai-xapp")
+    return Fault(code_pb2.UNAVAILABLE, "the model is loading", (info, retry))
+
+
+def bad_field(name: str) -> Fault:
+    request = error_details_pb2.BadRequest()
+    request.field_violations.add(field=name, description="wrong")
+    info = error_details_pb2.ErrorInfo(reason="INVALID_ARGUMENT", metadata={"field": name})
+    return Fault(code_pb2.INVALID_ARGUMENT, f"{name}: wrong", (info, request))
+
+
+def started(seed: int = 0) -> pb.GenerateResponse:
+    return pb.GenerateResponse(started=pb.Started(model="m", num_prompt_tokens=3, seed=seed))
+
+
+def chunk(text: str) -> pb.GenerateResponse:
+    return pb.GenerateResponse(chunk=pb.Chunk(text=text, num_tokens=1))
+
+
+def finished(num_tokens: int = 2) -> pb.GenerateResponse:
+    usage = pb.Usage(num_prompt_tokens=3, num_completion_tokens=num_tokens)
+    return pb.GenerateResponse(finished=pb.Finished(finish_reason=pb.FINISH_REASON_STOP, usage=usage))
+
+
+ANSWER: Sequence[Step] = (started(), chunk("Hello"), chunk(" wörld"), finished())
+
+
+@dataclass
+class ScriptedNode(inference_pb2_grpc.InferenceServiceServicer, models_pb2_grpc.ModelServiceServicer):
+    """`script` is one list of steps a Generate call; the last one is repeated. Requests are kept."""
+
+    script: list[Sequence[Step]] = field(default_factory=lambda: [ANSWER])
+    requests: list[pb.GenerateRequest] = field(default_factory=list)
+    ended: threading.Event = field(default_factory=threading.Event)
+    target: str = ""
+
+    def Generate(self, request: pb.GenerateRequest, context: Any) -> Iterator[pb.GenerateResponse]:  # noqa: N802
+        steps = self.script[min(len(self.requests), len(self.script) - 1)]
+        self.requests.append(request)
+        for step in steps:
+            if isinstance(step, Fault):
+                step.abort(context)
+            elif isinstance(step, Hang):
+                context.add_callback(self.ended.set)
+                self.ended.wait(30)
+            else:
+                yield step
+
+    def Tokenize(self, request: pb.TokenizeRequest, context: Any) -> pb.TokenizeResponse:  # noqa: N802
+        count = len(request.prompt or request.chat.messages[0].content)
+        return pb.TokenizeResponse(tokens=range(count), num_tokens=count, context_length=4096)
+
+    def Metrics(self, request: pb.MetricsRequest, context: Any) -> Iterator[pb.MetricsResponse]:  # noqa: N802
+        for _ in range(request.count or 1000):
+            sample = pb.MetricsResponse(node="pi-1", models=[pb.ModelMetrics(model="m", num_running=2)])
+            sample.models[0].inter_token_latency.p50.FromMilliseconds(12)
+            yield sample
+
+    def GetModel(self, request: Any, context: Any) -> Any:  # noqa: N802
+        raise NotImplementedError
+
+    LoadModel = UnloadModel = GetModel
+
+    def ListModels(self, request: Any, context: Any) -> models_pb2.ListModelsResponse:  # noqa: N802
+        return models_pb2.ListModelsResponse(models=[models_pb2.Model(name="m")])
+
+
+@contextmanager
+def scripted_node() -> Iterator[ScriptedNode]:
+    node = ScriptedNode()
+    server = grpc.server(ThreadPoolExecutor(8))
+    inference_pb2_grpc.add_InferenceServiceServicer_to_server(node, server)
+    models_pb2_grpc.add_ModelServiceServicer_to_server(node, server)
+    node.target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    try:
+        yield node
+    finally:
+        node.ended.set()
+        server.stop(0).wait()
