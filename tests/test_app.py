@@ -17,7 +17,7 @@ from xapp.errors import ConfigError, ModelError
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc
 from xapp.logs import JsonFormatter
-from xapp.metrics import Metrics
+from xapp.service.observe import Observer
 
 
 class LivingService(FakeService):
@@ -85,7 +85,7 @@ class Running:
             logger.setLevel(logging.NOTSET)
             self.log.more.set()
 
-    def _make(self, configured: Settings, metrics: Metrics) -> LivingService:
+    def _make(self, configured: Settings, observer: Observer) -> LivingService:
         return self.service
 
     async def until(self, name: str) -> dict[str, Any]:
@@ -178,7 +178,7 @@ async def test_a_port_in_use_stops_the_start() -> None:
     ports = await first.until("listening")
     for key in ("grpc_port", "http_port"):
         taken = {"grpc_port": 0, "http_port": 0, key: ports[key]}
-        second = Running(Settings(host="127.0.0.1", **taken))  # type: ignore[arg-type]
+        second = Running(Settings(host="127.0.0.1", **taken))
         with pytest.raises(ConfigError, match=f"XAPP_{key.upper()}"):
             await second.task
         assert second.service.calls == ["start", "aclose"]

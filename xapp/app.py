@@ -6,6 +6,7 @@ ports. SIGTERM or SIGINT: not ready, drain within the grace period, exit 0; a se
 
 import asyncio
 import contextlib
+import importlib
 import logging
 import signal
 import time
@@ -15,7 +16,8 @@ from typing import Protocol
 from xapp import logs
 from xapp.config import Settings
 from xapp.errors import ModelError, NotFound
-from xapp.metrics import Metrics
+from xapp.late_observer import LateObserver
+from xapp.service.observe import Observer
 from xapp.service.types import Service
 
 EXIT_OK = 0
@@ -45,14 +47,14 @@ class RunnableService(Service, Protocol):
         ...
 
 
-ServiceFactory = Callable[[Settings, Metrics], RunnableService]
+ServiceFactory = Callable[[Settings, Observer], RunnableService]
 
 
-def node_service(settings: Settings, metrics: Metrics) -> RunnableService:
+def node_service(settings: Settings, observer: Observer) -> RunnableService:
     """The real service."""
     from xapp.service.service import NodeService  # noqa: PLC0415  only a server pays for it
 
-    return NodeService(settings, observer=metrics)
+    return NodeService(settings, observer=observer)
 
 
 class Stop:
@@ -89,25 +91,28 @@ async def run(
     """
     begin = time.monotonic()
     stop = stop or Stop()
-    metrics = Metrics()
     with _signals(stop):
-        service = make_service(settings, metrics)
+        observer = LateObserver()
+        service = make_service(settings, observer)
         try:
             await service.start()
-            async with _listening(service, settings, metrics):
+            async with _listening(service, settings, observer):
                 return await _serve(service, settings, stop, begin)
         finally:
             await service.aclose()
 
 
 @contextlib.asynccontextmanager
-async def _listening(service: Service, settings: Settings, metrics: Metrics) -> AsyncIterator[None]:
-    # Imported here: the worker is loading its model by now.
+async def _listening(service: Service, settings: Settings, observer: LateObserver) -> AsyncIterator[None]:
+    # In a thread: the loop is about to spawn the worker, and must not wait for half a second of imports.
+    await asyncio.to_thread(_import_servers)
+    from xapp.metrics import Metrics  # noqa: PLC0415
     from xapp.metrics_host import PsutilReader  # noqa: PLC0415
     from xapp.ric.http import serve_http  # noqa: PLC0415
     from xapp.server.server import serve_grpc  # noqa: PLC0415
 
-    host = PsutilReader()
+    host, metrics = PsutilReader(), Metrics()
+    observer.target = metrics
     async with (
         serve_grpc(service, settings, metrics, host) as grpc_server,
         serve_http(service, settings, metrics, host, grpc_server.port) as http_server,
@@ -115,6 +120,11 @@ async def _listening(service: Service, settings: Settings, metrics: Metrics) -> 
         ports: dict[str, object] = {"grpc_port": grpc_server.port, "http_port": http_server.port}
         logs.event(_log, "listening", {"event": "listening", "host": settings.host, **ports})
         yield
+
+
+def _import_servers() -> None:
+    for name in ("xapp.server.server", "xapp.ric.http"):
+        importlib.import_module(name)
 
 
 async def _serve(service: RunnableService, settings: Settings, stop: Stop, begin: float) -> int:
