@@ -32,7 +32,7 @@ class OurServer(Server):
             **settings,
         }
         command = [str(Path(sys.executable).with_name("genai-xapp")), "serve", "--model", model]
-        super().__init__(command, environment, LOGS / "serve.log")
+        super().__init__(command, environment, LOGS / f"serve-{port}.log")
 
     def wait_until_serving(self) -> float:
         """Seconds from the start of the process to health SERVING. Raises StartError."""
@@ -67,7 +67,7 @@ class LlamaServer(Server):
         self.target = f"{HOST}:{self._port}"
         self.flags = llama_server_flags(shape, num_slots)
         command = [str(peers.BINARY), "--model", str(model_path), "--host", HOST, "--port", str(self._port)]
-        super().__init__([*command, *self.flags], {}, LOGS / "llama-server.log")
+        super().__init__([*command, *self.flags], {}, LOGS / f"llama-server-{self._port}.log")
 
     def wait_until_serving(self) -> float:
         """Seconds from the start of the process to /health. Raises StartError."""

@@ -25,6 +25,9 @@ class Decode(msgspec.Struct, frozen=True, tag=True):
     work: Work
 
 
+COMMAND_TIMEOUT_S = 300.0
+
+
 class Prepare(msgspec.Struct, frozen=True, tag=True):
     """Makes the prompts of a Work, so that Decode does nothing else."""
 
@@ -71,7 +74,11 @@ class Load:
         self._texts = Texts(client.num_tokens)
 
     async def answer(self, command: Command) -> Any:
-        """Runs one command."""
+        """Runs one command. Raises TimeoutError after COMMAND_TIMEOUT_S."""
+        async with asyncio.timeout(COMMAND_TIMEOUT_S):
+            return await self._run(command)
+
+    async def _run(self, command: Command) -> Any:
         match command:
             case Prepare(work):
                 return await self._texts.of(work)

@@ -26,7 +26,7 @@ def free_port() -> int:
 
 
 class Server:
-    """A child process whose output goes to a file; ended with SIGTERM."""
+    """A child process whose output goes to a file, kept unless it ended well; ended with SIGTERM."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -59,6 +59,8 @@ class Server:
             self._process.wait()
         finally:
             self._log.close()
+        if self._process.returncode == 0:
+            Path(self._log.name).unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         return self

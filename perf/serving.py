@@ -5,14 +5,19 @@ llama_decode), `worker` (no server around it), `grpc` (our server and its client
 (llama-server and its client, when `make peers` has built it). One works at a time.
 """
 
+import fcntl
 import os
-from collections.abc import Callable, Sequence
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 from rich.console import Console
 
 from perf import bars, footprint, measure, peers, report
+from perf.contenders import LOGS
 from perf.field import Field
 from perf.machine import Noise, NoiseMeter, describe
 from perf.report import Report, Sample
@@ -74,6 +79,18 @@ def _streams(_context: click.Context, _option: click.Parameter, value: str) -> l
         raise click.BadParameter(f"{value!r} is not a list of numbers") from error
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """Two benchmarks at once would measure each other. Raises ClickException when one runs."""
+    LOGS.mkdir(parents=True, exist_ok=True)
+    with (LOGS / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise click.ClickException("another benchmark is running here") from error
+        yield
+
+
 @click.command()
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1, 1000))
 @click.option("--streams", default="1,4,8", show_default=True, callback=_streams, help="Numbers of streams.")
@@ -82,10 +99,12 @@ def _streams(_context: click.Context, _option: click.Parameter, value: str) -> l
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Where the JSON goes.")
 def main(rounds: int, streams: list[int], only: list[str], model: str, out: Path | None) -> None:
     """Measures speed and memory against the bars. Exits 0 whatever the figures say."""
+    # A benchmark that is told to stop must not leave servers behind: leave through the clean-up.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     console = Console()
     settings = load_settings(os.environ, {"model": model})
-    run = Run(rounds, console)
-    result = measure_all(run, settings, only, streams)
+    with alone():
+        result = measure_all(Run(rounds, console), settings, only, streams)
     report.show(result, console)
     path = out or RESULTS / f"serving-{result.machine.started_at.replace(':', '')}.json"
     report.write(result, path)
