@@ -84,7 +84,7 @@ def _missing_extra(error: ModuleNotFoundError) -> Exception:
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="genai-xapp")
 def main() -> None:
-    r"""A language model on a near-RT RIC's edge node, asked over gRPC.
+    """A language model on a near-RT RIC's edge node, asked over gRPC.
 
     \b
       genai-xapp demo                        see it work: one command
@@ -93,4 +93,4 @@ def main() -> None:
       genai-xapp metrics                     watch it
 
     Each command's --help says more.
-    """
+    """  # noqa: D301  click reads \b as a backspace

@@ -112,7 +112,7 @@ def generate(
     correlation_id: str,
     **sampling: Any,
 ) -> None:
-    r"""Stream the answer to PROMPT (- or nothing: read it from standard input).
+    """Stream the answer to PROMPT (- or nothing: read it from standard input).
 
     \b
       genai-xapp generate "What is O-RAN?" --stats
@@ -121,7 +121,7 @@ def generate(
       genai-xapp generate --json "Hello" | jq -r '.chunk.text // empty'
 
     Exit code 0: answered. 1: an error, said as `code: message`. 130: Ctrl-C, which cancels the request.
-    """
+    """  # noqa: D301  click reads \b as a backspace
     if system_text is not None and not chat:
         raise click.UsageError("--system needs the chat template: leave out --raw")
     text = read_prompt(prompt)
