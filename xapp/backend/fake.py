@@ -46,7 +46,7 @@ def fake_info(settings: EngineSettings) -> ModelInfo:
         description="fake 0B",
         size_bytes=0,
         context_length=settings.context_length or 4096,
-        num_slots=settings.slots or 8,
+        num_slots=settings.slots or min(8, settings.batch_tokens),
         kv_cells_total=settings.kv_cells or 8192,
         kv_bytes=0,
         kv_type="f16",

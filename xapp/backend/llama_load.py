@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from xapp.backend.base import Batch
+from xapp.backend.base import Batch, DecodeError
 from xapp.backend.llama import LlamaBackend
 from xapp.backend.llama_model import (
     ContextParams,
@@ -52,7 +52,8 @@ def load(
         model, context, info, num_sequences=params.sequences, max_batch=settings.batch_tokens
     )
     self_test(backend, path)
-    backend.info = msgspec.structs.replace(info, prompt_token_s=measure(backend))
+    probe = min(PROBE_TOKENS, settings.batch_tokens, info.context_length - 1)
+    backend.info = msgspec.structs.replace(info, prompt_token_s=measure(backend, probe))
     return backend
 
 
@@ -84,15 +85,17 @@ def _info(
 
 def self_test(backend: LlamaBackend, path: str) -> None:
     """One token must come out, and be one: a bad build or a bad file shows here, not in a caller's stream."""
-    token = _prefill(backend, 1)
+    try:
+        token = _prefill(backend, 1)
+    except DecodeError as error:
+        raise ModelError(f"{path}: the self-test token: {error}", reason="SELF_TEST_FAILED") from error
     if not backend.logits_are_finite():
         raise ModelError(f"{path}: the self-test token has no finite logits", reason="SELF_TEST_FAILED")
     assert 0 <= token < backend.info.vocab_size
 
 
-def measure(backend: LlamaBackend) -> float:
-    """Seconds that a prompt token costs on this node now: what the scheduler starts from."""
-    count = min(PROBE_TOKENS, backend.info.context_length - 1)
+def measure(backend: LlamaBackend, count: int) -> float:
+    """Seconds that one of `count` prompt tokens costs on this node now: what the scheduler starts from."""
     started = time.perf_counter()
     _prefill(backend, count)
     return (time.perf_counter() - started) / count

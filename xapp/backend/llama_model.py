@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from xapp.backend.load_error import load_reason
 from xapp.backend.native import captured_errors, llama
 from xapp.errors import ModelError
 
@@ -37,7 +38,7 @@ def load_model(path: str, gpu_layers: int, on_progress: Callable[[float], None])
     with captured_errors() as lines:
         model = llama.llama_model_load_from_file(os.fsencode(path), params)
     if not model:
-        raise ModelError(f"{path}: {lines[0] if lines else 'llama.cpp cannot load it'}")
+        raise ModelError(f"{path}: {load_reason(lines)}")
     if not llama.llama_model_has_decoder(model) or llama.llama_model_has_encoder(model):
         llama.llama_model_free(model)
         raise ModelError(f"{path}: not a decoder-only language model", reason="UNSUPPORTED_MODEL")
@@ -84,8 +85,8 @@ def new_context(model: Any, params: ContextParams, path: str) -> Any:
     with captured_errors() as lines:
         context = llama.llama_init_from_model(model, native)
     if not context:
-        reason = lines[0] if lines else "llama.cpp cannot make a context"
-        raise ModelError(f"{path}: {params.cells} KV cells of {params.kv_type}: {reason}", reason="NO_MEMORY")
+        what = f"no context of {params.cells} KV cells of {params.kv_type}"
+        raise ModelError(f"{path}: {what}: {load_reason(lines)}", reason="NO_CONTEXT")
     return context
 
 

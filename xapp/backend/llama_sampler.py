@@ -6,6 +6,8 @@ from xapp.backend.native import llama
 from xapp.engine.messages import SamplingParams
 
 PENALTY_WINDOW = 64
+MAX_SEED = 2**32 - 2
+"""The seed above means "draw a seed" to llama.cpp, and would not give the same answer twice."""
 
 
 class GreedySampler:
@@ -54,4 +56,4 @@ def _links(params: SamplingParams, vocab_size: int) -> list[Any]:
     if params.min_p > 0:
         links.append(llama.llama_sampler_init_min_p(params.min_p, 1))
     links.append(llama.llama_sampler_init_temp(params.temperature))
-    return [*links, llama.llama_sampler_init_dist(params.seed)]
+    return [*links, llama.llama_sampler_init_dist(min(params.seed, MAX_SEED))]

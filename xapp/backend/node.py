@@ -18,8 +18,19 @@ def this_node() -> Node:
 def _memory_bytes() -> int:
     available = int(psutil.virtual_memory().available)
     limit = _read_number(_CGROUP / "memory.max")
-    used = _read_number(_CGROUP / "memory.current") or 0
-    return available if limit is None else min(available, max(limit - used, 0))
+    if limit is None:
+        return available
+    used = (_read_number(_CGROUP / "memory.current") or 0) - _reclaimable_bytes()
+    return min(available, max(limit - used, 0))
+
+
+def _reclaimable_bytes() -> int:
+    """Page cache, a model file's too: the kernel counts it as used and gives it up when asked."""
+    try:
+        stat = dict(line.split() for line in (_CGROUP / "memory.stat").read_text().splitlines())
+        return int(stat["active_file"]) + int(stat["inactive_file"])
+    except (OSError, ValueError, KeyError):
+        return 0
 
 
 def _cores() -> int:

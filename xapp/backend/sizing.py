@@ -50,11 +50,13 @@ class Sizing:
 
 
 def size(node: Node, model: Geometry, settings: EngineSettings) -> Sizing:
-    """Raises ConfigError when a given context does not fit the given cells or the model."""
-    slots = settings.slots or DEFAULT_SLOTS
+    """Raises ConfigError when what is given does not go together or does not fit the model."""
+    slots = settings.slots or min(DEFAULT_SLOTS, settings.batch_tokens)
+    _check_settings(settings, slots)
     kv_type = settings.kv_type
     if kv_type == "auto":
-        kv_type = "f16" if _affordable(node, model, settings, "f16") >= MIN_CONTEXT else "q8_0"
+        roomy = _affordable(node, model, settings, "f16") >= MIN_CONTEXT
+        kv_type = "f16" if roomy or settings.flash_attention == "off" else "q8_0"
     cells = settings.kv_cells or _cells(_affordable(node, model, settings, kv_type), slots, settings, model)
     context = settings.context_length or min(model.trained_context, cells)
     _check(context, cells, model)
@@ -79,6 +81,17 @@ def _cells(affordable: int, slots: int, settings: EngineSettings, model: Geometr
 def _padded(cells: int) -> int:
     # llama.cpp rounds the context up to a multiple of 256 itself: count what is really there.
     return -(-cells // 256) * 256
+
+
+def _check_settings(settings: EngineSettings, slots: int) -> None:
+    if slots > settings.batch_tokens:
+        raise ConfigError(
+            "XAPP_BATCH_TOKENS",
+            f"{settings.batch_tokens} tokens in a batch are fewer than {slots} slots (XAPP_SLOTS),"
+            " which may all decode in one",
+        )
+    if settings.kv_type == "q8_0" and settings.flash_attention == "off":
+        raise ConfigError("XAPP_KV_TYPE", "q8_0 needs flash attention, and XAPP_FLASH_ATTENTION is off")
 
 
 def _check(context: int, cells: int, model: Geometry) -> None:

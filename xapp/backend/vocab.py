@@ -9,6 +9,7 @@ import ctypes
 import os
 from pathlib import Path
 
+from xapp.backend.load_error import load_reason
 from xapp.backend.native import captured_errors, llama
 from xapp.backend.tokenizer import Control
 from xapp.errors import ModelError
@@ -138,8 +139,7 @@ def _load(path: Path) -> object:
     with captured_errors() as lines:
         model = llama.llama_model_load_from_file(os.fsencode(path), params)
     if model is None:
-        # The first line is the cause; the rest says only that loading failed.
-        raise ModelError(f"{path}: {lines[0] if lines else 'llama.cpp cannot load it'}")
+        raise ModelError(f"{path}: {load_reason(lines)}")
     _give_back_memory()
     return model
 

@@ -1,0 +1,22 @@
+"""What llama.cpp logs when a load fails, as a reason that a person can act on."""
+
+import re
+from collections.abc import Sequence
+
+_PLACE = re.compile(r"^(?:\w+: )*(?:error loading model: )?")
+"""The C function that said it."""
+_MEANINGS = (
+    ("magic", "not a GGUF file"),
+    ("failed to read", "truncated or corrupt"),
+    ("exceeds maximum", "corrupt"),
+    ("number of", "corrupt"),
+)
+
+
+def load_reason(lines: Sequence[str]) -> str:
+    """`lines` are the error lines in order: the first is the cause, the rest what followed from it."""
+    if not lines:
+        return "llama.cpp cannot load it"
+    cause = _PLACE.sub("", lines[0])
+    meaning = next((meaning for sign, meaning in _MEANINGS if sign in cause), None)
+    return f"{meaning} ({cause})" if meaning else cause
