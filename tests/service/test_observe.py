@@ -1,10 +1,12 @@
 """The window of latencies."""
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xapp.service.observe import LatencyWindow
+from xapp.service.observe import LatencyWindow, ModelProbe, NullObserver
 from xapp.service.types import Latencies
 
 
@@ -36,3 +38,24 @@ def test_only_the_last_are_kept(values: list[float], size: int) -> None:
     kept = values[-size:]
     assert window.latencies(1.0).p99 == max(kept)
     assert window.latencies(1.0).p50 == pytest.approx(sorted(kept)[(len(kept) + 1) // 2 - 1])
+
+
+class Observed(NullObserver):
+    """Counts calls and gaps."""
+
+    def __init__(self) -> None:
+        self.calls: list[int] = []
+
+    def on_tokens(self, model: str, gaps_s: Sequence[float]) -> None:
+        self.calls.append(len(gaps_s))
+
+
+def test_gaps_are_told_some_dozens_at_a_time_and_none_is_lost() -> None:
+    observed = Observed()
+    probe = ModelProbe("tiny", observed)
+    for _ in range(50):
+        probe.on_gaps([0.01, 0.02])
+    assert sum(observed.calls) < 100
+    assert len(observed.calls) < 5
+    assert probe.inter_token_latency.p50 == 0.01
+    assert sum(observed.calls) == 100

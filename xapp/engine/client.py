@@ -31,6 +31,7 @@ from xapp.engine.token_stream import TokenStream
 from xapp.engine.worker_process import WORKER_COMMAND, WorkerProcess, spawn
 from xapp.errors import DeadlineExceeded, ModelError, Unavailable
 
+RECEIVE_BYTES = 64 * 1024
 MAX_UNSENT_BYTES = 16 * 1024 * 1024
 DEADLINE_SLACK_S = 1.0
 EXIT_PATIENCE_S = 2.0
@@ -49,8 +50,8 @@ class StepObserver(Protocol):
         ...
 
 
-class _Link(asyncio.Protocol):
-    """Cuts the byte stream into messages."""
+class _Link(asyncio.BufferedProtocol):
+    """Cuts the byte stream into messages. Buffered: a plain Protocol allocates 256 KiB for each read."""
 
     def __init__(
         self,
@@ -62,10 +63,14 @@ class _Link(asyncio.Protocol):
         self._on_message = on_message
         self._on_garbage = on_garbage
         self._on_closed = on_closed
+        self._buffer = memoryview(bytearray(RECEIVE_BYTES))
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         try:
-            for body in self._frames.feed(data):
+            for body in self._frames.feed(bytes(self._buffer[:nbytes])):
                 self._on_message(decode_from_worker(body))
         except (ValueError, msgspec.DecodeError) as error:
             self._on_garbage(f"the worker sent what is no message: {error}")

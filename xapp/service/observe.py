@@ -1,7 +1,7 @@
 """What the service tells whoever counts, and the latencies of the last minute that it keeps itself.
 
-xapp/metrics.py implements Observer; its calls run on the event loop, some of them once for every
-step of a model, so they must be cheap and must not raise.
+xapp/metrics.py implements Observer; its calls run on the event loop, so they must be cheap and
+must not raise.
 """
 
 from array import array
@@ -13,6 +13,7 @@ from xapp.service.types import Finished, Latencies, ModelState, Started
 
 WINDOW_S = 60.0
 MAX_SAMPLES = 8192
+GAPS_AT_ONCE = 64
 
 
 class Observer(Protocol):
@@ -27,7 +28,7 @@ class Observer(Protocol):
         ...
 
     def on_tokens(self, model: str, gaps_s: Sequence[float]) -> None:
-        """A step brought tokens to requests that had some; each came this long after the one before."""
+        """Tokens came, each this long after the one before in its request: told some dozens at a time."""
         ...
 
     def on_finished(self, model: str, outcome: str, finished: Finished | None) -> None:
@@ -98,6 +99,7 @@ class ModelProbe:
         self._observer = observer
         self._first = LatencyWindow()
         self._gaps = LatencyWindow()
+        self._untold: list[float] = []
 
     def on_first_token(self, time_to_first_token_s: float) -> None:
         """A request's first token."""
@@ -105,11 +107,19 @@ class ModelProbe:
         self._observer.on_first_token(self._model, time_to_first_token_s)
 
     def on_gaps(self, gaps_s: list[float]) -> None:
-        """One step's tokens."""
+        """One step's tokens. They are put together: this is on the path of every token."""
+        self._untold += gaps_s
+        if len(self._untold) >= GAPS_AT_ONCE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Tells what was put together."""
+        gaps, self._untold = self._untold, []
         now = monotonic()
-        for gap in gaps_s:
+        for gap in gaps:
             self._gaps.add(gap, now)
-        self._observer.on_tokens(self._model, gaps_s)
+        if gaps:
+            self._observer.on_tokens(self._model, gaps)
 
     @property
     def time_to_first_token(self) -> Latencies:
@@ -119,4 +129,5 @@ class ModelProbe:
     @property
     def inter_token_latency(self) -> Latencies:
         """Over the last minute, pooled over requests."""
+        self.flush()
         return self._gaps.latencies(monotonic())

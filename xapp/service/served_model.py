@@ -160,6 +160,7 @@ class ServedModel:
         """Ends the worker, its streams, and frees the codec. Safe to call twice."""
         self.begin_drain()
         await self.supervisor.aclose()
+        self.probe.flush()
         serving, self.serving = self.serving, None
         if serving is not None:
             await serving.prompts.aclose()

@@ -6,9 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from xapp.backend.byte_vocab import ByteVocab
+from xapp.backend.node import this_node
 from xapp.config import EngineSettings
 from xapp.engine.client import EngineClient, StepObserver
 from xapp.models.catalogue import KvType
@@ -45,8 +44,8 @@ def memory_need(path: Path, settings: EngineSettings) -> Need:
 
 
 def available_bytes() -> int:
-    """Memory this node can give without swapping."""
-    return int(psutil.virtual_memory().available)
+    """Memory this node, or the container, can give without swapping."""
+    return this_node().memory_bytes
 
 
 async def load_codec(path: Path) -> Codec:

@@ -1,0 +1,66 @@
+"""The service on a real worker with the real model."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.engine.workers import until
+from tests.service.nodes import collect, finished_of, text_of
+from xapp.config import Settings
+from xapp.engine.messages import FinishReason
+from xapp.errors import ModelError, Unavailable
+from xapp.service.service import NodeService
+from xapp.service.types import ChatMessage, ModelState, Request
+
+pytestmark = pytest.mark.slow
+
+QUESTION = Request((ChatMessage("user", "Tell me the capital of France."),), max_tokens=16)
+
+
+@pytest.fixture
+async def service(default_model_path: Path) -> AsyncIterator[NodeService]:
+    settings = Settings(models_dir=str(default_model_path.parent), context_length=1024)
+    async with NodeService(settings) as service:
+        await service.wait_ready()
+        yield service
+
+
+@pytest.fixture(params=[0.0, 0.00001, 0.5], ids=["empty", "no header", "half"])
+def damaged(request: pytest.FixtureRequest, default_model_path: Path, tmp_path: Path) -> Path:
+    """The first part of the model's file."""
+    whole = default_model_path.read_bytes()
+    path = tmp_path / "bad.gguf"
+    path.write_bytes(whole[: int(len(whole) * request.param)])
+    return path
+
+
+async def test_answers_and_stops(service: NodeService) -> None:
+    events = await collect(service, QUESTION)
+    assert "Paris" in text_of(events)
+    stopped = await collect(service, Request(QUESTION.prompt, max_tokens=16, stop=("Paris",)))
+    assert finished_of(stopped).reason is FinishReason.STOP
+    assert text_of(events).startswith(text_of(stopped))
+    assert "Paris" not in text_of(stopped)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+async def test_survives_its_worker(service: NodeService, number: int) -> None:
+    stream = asyncio.create_task(collect(service, Request("Once", max_tokens=500, ignore_eos=True)))
+    await until(lambda: service.samples()[0].stats.num_running == 1)
+    os.kill(service.samples()[0].worker_pid, number)
+    with pytest.raises(Unavailable, match=signal.Signals(number).name):
+        await stream
+    await until(lambda: service.ready)
+    assert "Paris" in text_of(await collect(service, QUESTION))
+
+
+async def test_a_damaged_file_is_refused(service: NodeService, damaged: Path) -> None:
+    async with NodeService(Settings(models_dir=str(damaged.parent), model="bad")) as other:
+        with pytest.raises(ModelError, match=r"bad\.gguf"):
+            await other.wait_ready()
+        assert other.get_model("").state is ModelState.FAILED
+    assert service.ready
