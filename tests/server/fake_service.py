@@ -1,7 +1,7 @@
 """A scripted Service and host: no engine, no model."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 
 from xapp.engine.messages import FinishReason, ModelInfo, Stats
@@ -106,7 +106,7 @@ class FakeService:
             raise NotFound(f"no model {name!r}", metadata={"models": MODEL})
         return self.status
 
-    async def load_model(self, name: str) -> AsyncIterator[ModelStatus]:
+    async def load_model(self, name: str) -> AsyncGenerator[ModelStatus, None]:
         yield ModelStatus(name, ModelState.LOADING, progress=0.5)
         self._raise()
         yield ModelStatus(name, ModelState.READY, info=INFO, progress=1.0)

@@ -1,5 +1,6 @@
 """ModelService: converts and delegates, nothing else."""
 
+from contextlib import aclosing
 from typing import Any
 
 import grpc
@@ -33,8 +34,11 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
         self, request: pb.LoadModelRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> None:
         """Loads a model and streams its progress."""
-        async for status in self._service.load_model(_named(request.name)):
-            await context.write(pb.LoadModelResponse(model=respond.model(status), progress=status.progress))
+        async with aclosing(self._service.load_model(_named(request.name))) as statuses:
+            async for status in statuses:
+                await context.write(
+                    pb.LoadModelResponse(model=respond.model(status), progress=status.progress)
+                )
 
     async def UnloadModel(  # noqa: N802
         self, request: pb.UnloadModelRequest, context: "grpc.aio.ServicerContext[Any, Any]"

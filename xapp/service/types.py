@@ -3,7 +3,7 @@
 Times are seconds; points in time are on CLOCK_MONOTONIC.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, TypeAlias
@@ -157,7 +157,7 @@ class Service(Protocol):
         """Raises NotFound."""
         ...
 
-    def load_model(self, name: str) -> AsyncIterator[ModelStatus]:
+    def load_model(self, name: str) -> AsyncGenerator[ModelStatus, None]:
         """Yields at least one status; the last one is READY, else it raises."""
         ...
 
