@@ -60,6 +60,7 @@ async def test_a_killed_worker_serves_again(script: WorkerScript, number: int) -
         os.kill(pid, number)
         with pytest.raises(Unavailable):
             await read(stream)
+        assert supervisor.state is WorkerState.LOADING
         await restarted(supervisor)
         assert supervisor.pid != pid
         assert await read(supervisor.submit(submit("again"))) == "again"

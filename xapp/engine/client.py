@@ -270,11 +270,12 @@ class EngineClient:
         why = self._why or exit_story
         if not self._ready.done():
             self._ready.set_exception(self._end_error(why))
+        self.stats = Stats()
+        # First: who reads a stream's error then finds that the model is not ready.
+        self.lost.set_result(self._end_error(why))
         streams, self._streams = self._streams, {}
         for stream in streams.values():
             stream.fail(self._end_error(why))
-        self.stats = Stats()
-        self.lost.set_result(self._end_error(why))
 
     def _end_error(self, why: str) -> Unavailable:
         if self._closing:

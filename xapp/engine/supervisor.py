@@ -132,8 +132,13 @@ class Supervisor:
         client = self._new_client()
         self.info = await client.load(on_progress, timeout_s=self._policy.load_timeout_s)
         self._client = client
+        client.lost.add_done_callback(self._on_lost)
         self._set_state(WorkerState.READY)
         return client, self.info
+
+    def _on_lost(self, lost: "asyncio.Future[Unavailable]") -> None:
+        if self.state is WorkerState.READY:
+            self._set_state(WorkerState.LOADING, lost.result().message)
 
     async def _supervise(self, client: EngineClient) -> None:
         while True:
