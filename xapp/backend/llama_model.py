@@ -29,15 +29,17 @@ class ContextParams:
 
 
 def load_model(path: str, gpu_layers: int, on_progress: Callable[[float], None]) -> Any:
-    """The model handle. `on_progress` gets 0 to 1, at most ten times a second."""
+    """The model handle. `on_progress` gets 0 to 1; what it raises ends the load and is raised from here."""
     _check_readable(Path(path))
     params = llama.llama_model_default_params()
     params.n_gpu_layers = gpu_layers
-    callback = llama.llama_progress_callback(_throttled(on_progress))
-    params.progress_callback = callback
+    progress = _Progress(on_progress)
+    params.progress_callback = llama.llama_progress_callback(progress)
     with captured_errors() as lines:
         model = llama.llama_model_load_from_file(os.fsencode(path), params)
     if not model:
+        if progress.error is not None:
+            raise progress.error
         raise ModelError(f"{path}: {load_reason(lines)}")
     if not llama.llama_model_has_decoder(model) or llama.llama_model_has_encoder(model):
         llama.llama_model_free(model)
@@ -53,18 +55,23 @@ def _check_readable(path: Path) -> None:
         raise ModelError(f"{path}: {error.strerror}") from error
 
 
-def _throttled(on_progress: Callable[[float], None]) -> Callable[[float, object], bool]:
-    last = 0.0
+class _Progress:
+    """Calls `report` at most ten times a second. Exceptions do not get through C: kept, they end the load."""
 
-    def progress(fraction: float, _user_data: object) -> bool:
-        nonlocal last
+    def __init__(self, report: Callable[[float], None]) -> None:
+        self._report = report
+        self._last = 0.0
+        self.error: Exception | None = None
+
+    def __call__(self, fraction: float, _user_data: object) -> bool:
         now = time.monotonic()
-        if now - last >= PROGRESS_INTERVAL_S:
-            last = now
-            on_progress(fraction)
-        return True
-
-    return progress
+        if now - self._last >= PROGRESS_INTERVAL_S:
+            self._last = now
+            try:
+                self._report(fraction)
+            except Exception as error:  # noqa: BLE001  raised again by load_model
+                self.error = error
+        return self.error is None
 
 
 def new_context(model: Any, params: ContextParams, path: str) -> Any:
