@@ -95,7 +95,9 @@ class NodeService:
             model = self._registry.find(request.model)
             account.model = model.name
             serving = model.require_ready()
-            deadline = request.deadline or arrival + self._settings.default_deadline_s
+            deadline = request.deadline
+            if deadline is None:
+                deadline = arrival + self._settings.default_deadline_s
             with serving.admission.enter(deadline):
                 submit = await self._prepare(serving, request, arrival, deadline)
                 with closing(model.supervisor.submit(submit)) as stream:
