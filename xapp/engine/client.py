@@ -8,12 +8,10 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Protocol
 
-import msgspec
-
 from xapp.config import EngineSettings
+from xapp.engine.link import Link
 from xapp.engine.messages import (
     Cancel,
-    FrameBuffer,
     FromWorker,
     LoadFailed,
     ModelInfo,
@@ -24,14 +22,12 @@ from xapp.engine.messages import (
     StepEvents,
     Submit,
     ToWorker,
-    decode_from_worker,
     encode,
 )
 from xapp.engine.token_stream import TokenStream
 from xapp.engine.worker_process import WORKER_COMMAND, WorkerProcess, spawn
 from xapp.errors import DeadlineExceeded, ModelError, Unavailable
 
-RECEIVE_BYTES = 64 * 1024
 MAX_UNSENT_BYTES = 16 * 1024 * 1024
 DEADLINE_SLACK_S = 1.0
 EXIT_PATIENCE_S = 2.0
@@ -48,35 +44,6 @@ class StepObserver(Protocol):
     def on_gaps(self, gaps_s: list[float]) -> None:
         """Tokens arrived, this long after the one before in their request."""
         ...
-
-
-class _Link(asyncio.BufferedProtocol):
-    """Cuts the byte stream into messages. Buffered: a plain Protocol allocates 256 KiB for each read."""
-
-    def __init__(
-        self,
-        on_message: Callable[[FromWorker], None],
-        on_garbage: Callable[[str], None],
-        on_closed: Callable[[], None],
-    ) -> None:
-        self._frames = FrameBuffer()
-        self._on_message = on_message
-        self._on_garbage = on_garbage
-        self._on_closed = on_closed
-        self._buffer = memoryview(bytearray(RECEIVE_BYTES))
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        return self._buffer
-
-    def buffer_updated(self, nbytes: int) -> None:
-        try:
-            for body in self._frames.feed(bytes(self._buffer[:nbytes])):
-                self._on_message(decode_from_worker(body))
-        except (ValueError, msgspec.DecodeError) as error:
-            self._on_garbage(f"the worker sent what is no message: {error}")
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._on_closed()
 
 
 class EngineClient:
@@ -149,7 +116,7 @@ class EngineClient:
             raise Unavailable(f"cannot start a worker: {error}", retry_after_s=RETRY_AFTER_S) from error
         loop = asyncio.get_running_loop()
         self._transport, _ = await loop.create_unix_connection(
-            lambda: _Link(self._on_message, self.kill, self._on_closed), sock=ours
+            lambda: Link(self._on_message, self.kill, self._on_closed), sock=ours
         )
         try:
             async with asyncio.timeout(timeout_s):
