@@ -1,0 +1,311 @@
+"""The engine on the real model: what the fake promises, llama.cpp keeps.
+
+Greedy answers are compared to the last token. llama.cpp's results depend a little on the shape of a
+batch, so two nearly equal logits may swap: TOKENS is short enough that none of these prompts has such a
+pair, and `test_where_float_noise_shows` bounds the noise itself.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from xapp.backend.base import Batch
+from xapp.backend.llama import LlamaBackend
+from xapp.backend.llama_load import load
+from xapp.backend.llama_sampler import GREEDY
+from xapp.backend.sizing import Node
+from xapp.backend.vocab import Vocab
+from xapp.config import EngineSettings
+from xapp.engine.engine import Engine
+from xapp.engine.messages import FinishReason, SamplingParams, SequenceFinished, Submit
+from xapp.errors import ConfigError, ModelError
+
+pytestmark = pytest.mark.slow
+TOKENS = 16
+CELLS = 1024
+TEXTS = (
+    "The capital of France is",
+    "def fibonacci(n):\n    ",
+    "O-RAN splits the base station into",
+    "Once upon a time there was a",
+    "1, 2, 3, 4, 5, 6,",
+    "The three laws of robotics are",
+    "Water boils at a temperature of",
+    "A handover in a mobile network is",
+)
+Load = Callable[..., LlamaBackend]
+
+
+@pytest.fixture(scope="module")
+def vocab(default_model_path: Path) -> Iterator[Vocab]:
+    loaded = Vocab(default_model_path)
+    yield loaded
+    loaded.close()
+
+
+@pytest.fixture(scope="module")
+def new_backend(default_model_path: Path) -> Iterator[Load]:
+    backends: list[LlamaBackend] = []
+
+    def run(**fields: object) -> LlamaBackend:
+        values = {"slots": 8, "kv_cells": CELLS, "threads": 1, **fields}
+        settings = EngineSettings(**values)  # type: ignore[arg-type]
+        backends.append(load(str(default_model_path), settings, Node(8 << 30, 2), lambda _: None))
+        return backends[-1]
+
+    yield run
+    for backend in backends:
+        backend.close()
+
+
+@pytest.fixture(scope="module")
+def shared(new_backend: Load) -> LlamaBackend:
+    return new_backend()
+
+
+class Answers:
+    """Runs requests on a new engine over a backend whose cells are all free, and keeps what came."""
+
+    def __init__(self, backend: LlamaBackend, **fields: object) -> None:
+        for seq_id in range(backend.num_sequences):
+            backend.remove(seq_id)
+        self.engine = Engine(backend, **fields)  # type: ignore[arg-type]
+        self.tokens: dict[int, list[int]] = {}
+        self.finished: dict[int, SequenceFinished] = {}
+
+    def submit(self, prompt: list[int], max_tokens: int = TOKENS, **fields: object) -> int:
+        request_id = len(self.tokens)
+        self.tokens[request_id] = []
+        self.engine.submit(Submit(request_id, prompt, max_tokens, **fields))  # type: ignore[arg-type]
+        return request_id
+
+    def run(self) -> None:
+        while self.engine.has_work:
+            self.step()
+
+    def step(self) -> None:
+        events = self.engine.step()
+        pairs = iter(events.tokens)
+        for request_id, token in zip(pairs, pairs, strict=True):
+            self.tokens[request_id].append(token)
+        for end in events.finished:
+            self.finished[end.request_id] = end
+
+
+def alone(backend: LlamaBackend, prompt: list[int], max_tokens: int = TOKENS, **fields: object) -> list[int]:
+    answers = Answers(backend, prefix_cache=False)
+    request_id = answers.submit(prompt, max_tokens, **fields)
+    answers.run()
+    return answers.tokens[request_id]
+
+
+@pytest.fixture(scope="module")
+def prompts(vocab: Vocab) -> list[list[int]]:
+    return [vocab.tokenize(text) for text in TEXTS]
+
+
+def test_the_model_makes_sense(shared: LlamaBackend, vocab: Vocab, prompts: list[list[int]]) -> None:
+    answer = b"".join(map(vocab.piece, alone(shared, prompts[0])))
+    assert b"Paris" in answer
+
+
+def test_eight_at_once_answer_as_each_alone(shared: LlamaBackend, prompts: list[list[int]]) -> None:
+    answers = Answers(shared)
+    for prompt in prompts:
+        answers.submit(prompt, ignore_eos=True)
+    answers.run()
+    for request_id, prompt in enumerate(prompts):
+        assert answers.tokens[request_id] == alone(shared, prompt, ignore_eos=True)
+
+
+def test_joining_later_changes_nothing(shared: LlamaBackend, prompts: list[list[int]]) -> None:
+    answers = Answers(shared)
+    for prompt in prompts[:4]:
+        answers.submit(prompt, ignore_eos=True)
+        answers.step()
+        answers.step()
+    answers.run()
+    for request_id, prompt in enumerate(prompts[:4]):
+        assert answers.tokens[request_id] == alone(shared, prompt, ignore_eos=True)
+
+
+@pytest.fixture(scope="module")
+def long_prompt(vocab: Vocab) -> list[int]:
+    rules = (f"Rule {n}: cell {n} must report its load every {n * 7} seconds." for n in range(1, 12))
+    return vocab.tokenize("\n".join(rules) + "\nThe first rule says that cell 1 must")
+
+
+@pytest.fixture(scope="module")
+def long_answer(shared: LlamaBackend, long_prompt: list[int]) -> list[int]:
+    return alone(shared, long_prompt, ignore_eos=True)
+
+
+def test_a_shared_prefix_changes_nothing(shared: LlamaBackend, long_prompt: list[int], vocab: Vocab) -> None:
+    tails = [vocab.tokenize(text) for text in (" report", " not", " be able to")]
+    answers = Answers(shared)
+    for tail in tails:
+        answers.submit([*long_prompt, *tail], ignore_eos=True)
+    answers.run()
+    assert [answers.finished[n].num_cached_tokens for n in range(3)] == [0] + [len(long_prompt)] * 2
+    for request_id, tail in enumerate(tails):
+        assert answers.tokens[request_id] == alone(shared, [*long_prompt, *tail], ignore_eos=True)
+
+
+def test_going_on_from_an_answer_changes_nothing(shared: LlamaBackend, long_prompt: list[int]) -> None:
+    answers = Answers(shared)
+    first = answers.submit(long_prompt, ignore_eos=True)
+    answers.run()
+    follow_up = [*long_prompt, *answers.tokens[first], 28, 198]
+    second = answers.submit(follow_up, ignore_eos=True)
+    answers.run()
+    assert answers.finished[second].num_cached_tokens == len(long_prompt) + TOKENS - 1
+    assert answers.tokens[second] == alone(shared, follow_up, ignore_eos=True)
+
+
+@pytest.mark.parametrize("chunk", [8, 13, 64])
+def test_chunks_of_any_size_change_nothing(
+    shared: LlamaBackend, long_prompt: list[int], long_answer: list[int], chunk: int
+) -> None:
+    answers = Answers(shared, max_batch=chunk)
+    request_id = answers.submit(long_prompt, ignore_eos=True)
+    answers.run()
+    assert answers.engine.stats().total_steps >= len(long_prompt) // chunk
+    assert answers.tokens[request_id] == long_answer
+
+
+Logits = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
+
+
+def logits(backend: LlamaBackend, prompt: list[int], chunk: int) -> Logits:
+    for seq_id in range(backend.num_sequences):
+        backend.remove(seq_id)
+    for start in range(0, len(prompt), chunk):
+        batch = Batch()
+        batch.extend(prompt[start : start + chunk], start, 0)
+        batch.want_output()
+        backend.decode(batch, [GREEDY])
+    return backend._rows(1).copy()
+
+
+def test_where_float_noise_shows(shared: LlamaBackend, long_prompt: list[int]) -> None:
+    whole, pieces = logits(shared, long_prompt, 512), logits(shared, long_prompt, 16)
+    spread = float(whole.max() - whole.min())
+    assert np.abs(whole - pieces).max() < 0.05 * spread
+
+
+def test_a_cache_can_be_filled_to_the_last_cell(new_backend: Load, prompts: list[list[int]]) -> None:
+    backend = new_backend(kv_cells=256, slots=4)
+    answers = Answers(backend)
+    filler = [prompt[:1] * 40 for prompt in prompts[:4]]
+    for prompt in filler:
+        answers.submit(prompt, 25, ignore_eos=True)
+    peak = 0
+    while answers.engine.has_work:
+        answers.step()
+        peak = max(peak, answers.engine.stats().kv_cells_used)
+    assert [len(answers.tokens[n]) for n in range(4)] == [25] * 4
+    assert peak == 256 == answers.engine.stats().kv_cells_total
+
+
+def test_one_request_fills_a_cache_of_leftovers(new_backend: Load, prompts: list[list[int]]) -> None:
+    backend = new_backend(kv_cells=256, slots=2)
+    answers = Answers(backend)
+    for prompt in prompts[:6]:
+        answers.submit(prompt, 30, ignore_eos=True)
+    whole = answers.submit(prompts[0] * 45, 257 - 45 * len(prompts[0]), ignore_eos=True)
+    too_much = answers.submit(prompts[0] * 45, 258 - 45 * len(prompts[0]), ignore_eos=True)
+    answers.run()
+    assert len(answers.tokens[whole]) == 257 - 45 * len(prompts[0])
+    assert answers.finished[too_much].started_at is None
+
+
+def test_an_end_token_ends_and_ignore_eos_goes_on(shared: LlamaBackend, vocab: Vocab) -> None:
+    text = "<|im_start|>user\nSay only: yes<|im_end|>\n<|im_start|>assistant\n"
+    prompt = vocab.tokenize(text, parse_special=True)
+    answers = Answers(shared)
+    stops = answers.submit(prompt, 60)
+    goes_on = answers.submit(prompt, 60, ignore_eos=True)
+    answers.run()
+    assert answers.finished[stops].reason is FinishReason.STOP
+    assert not any(map(shared.is_end, answers.tokens[stops]))
+    assert answers.finished[goes_on].reason is FinishReason.LENGTH
+    assert any(map(shared.is_end, answers.tokens[goes_on]))
+
+
+def test_the_same_seed_gives_the_same_answer_in_company(
+    shared: LlamaBackend, prompts: list[list[int]]
+) -> None:
+    sampling = SamplingParams(temperature=0.8, top_k=40, top_p=0.95, seed=7)
+    answers = Answers(shared)
+    same = [answers.submit(prompts[0], sampling=sampling, ignore_eos=True) for _ in range(2)]
+    for prompt in prompts[1:4]:
+        answers.submit(prompt, ignore_eos=True)
+    answers.run()
+    assert answers.tokens[same[0]] == answers.tokens[same[1]]
+    assert answers.tokens[same[0]] == alone(shared, prompts[0], sampling=sampling, ignore_eos=True)
+
+
+def test_greedy_and_drawn_requests_in_one_batch_do_not_mix(
+    shared: LlamaBackend, prompts: list[list[int]]
+) -> None:
+    one_choice = SamplingParams(temperature=1.0, top_k=1)
+    answers = Answers(shared)
+    for n, prompt in enumerate(prompts[:6]):
+        answers.submit(prompt, sampling=one_choice if n % 2 else SamplingParams(), ignore_eos=True)
+    answers.run()
+    for n, prompt in enumerate(prompts[:6]):
+        assert answers.tokens[n] == alone(shared, prompt, ignore_eos=True)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"kv_type": "q8_0"}, {"flash_attention": "off"}, {"flash_attention": "on"}, {"batch_tokens": 8}],
+    ids=repr,
+)
+def test_other_settings_answer_too(
+    new_backend: Load, vocab: Vocab, prompts: list[list[int]], fields: dict[str, object]
+) -> None:
+    backend = new_backend(**{"kv_cells": 256, **fields})
+    answers = Answers(backend, max_batch=fields.get("batch_tokens", 512))
+    for prompt in prompts:
+        answers.submit(prompt, ignore_eos=True)
+    answers.run()
+    assert b"Paris" in b"".join(map(vocab.piece, answers.tokens[0]))
+    assert all(len(tokens) == TOKENS for tokens in answers.tokens.values())
+
+
+def test_cells_are_as_many_as_llama_cpp_says(new_backend: Load) -> None:
+    from xapp.backend.native import llama  # noqa: PLC0415
+
+    backend = new_backend(kv_cells=300, slots=1)
+    assert backend.info.kv_cells_total == llama.llama_n_ctx(backend._context) == 512
+
+
+def test_what_it_says_of_itself(shared: LlamaBackend, default_model_path: Path) -> None:
+    info = shared.info
+    assert info.size_bytes == default_model_path.stat().st_size
+    assert (info.num_slots, info.kv_cells_total, info.kv_type, info.num_threads) == (8, CELLS, "f16", 1)
+    assert info.kv_bytes == CELLS * 30 * 3 * 64 * 2 * 2
+    assert info.vocab_size == 49152
+    assert info.shares_prefixes
+    assert info.prompt_token_s > 0
+
+
+def test_settings_that_do_not_fit_name_their_key(new_backend: Load) -> None:
+    with pytest.raises(ConfigError, match="XAPP_CONTEXT_LENGTH"):
+        new_backend(context_length=100_000)
+
+
+def test_a_missing_file_is_named() -> None:
+    with pytest.raises(ModelError, match=r"/nowhere/model\.gguf: No such file"):
+        load("/nowhere/model.gguf", EngineSettings(), Node(8 << 30, 1), lambda _: None)
+
+
+def test_what_the_progress_callback_raises_ends_the_load(default_model_path: Path) -> None:
+    def give_up(_: float) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        load(str(default_model_path), EngineSettings(), Node(8 << 30, 1), give_up)
