@@ -140,6 +140,17 @@ def test_the_least_recently_used_prefix_goes_first() -> None:
     assert bench.cache.match(bench.sequence([*old, 9])).length == 30
 
 
+def test_a_prefix_in_use_is_a_recent_one() -> None:
+    bench = Bench(cells=100)
+    old, young = [1] * 30, [2] * 30
+    bench.cache.release(bench.run(old))
+    bench.cache.release(bench.run(young))
+    bench.run([*old[:20], 3])
+    bench.run([5] * 30, max_tokens=11)
+    assert bench.cache.match(bench.sequence([*young, 9])) is NO_MATCH
+    assert bench.cache.match(bench.sequence([*old, 9])).length == 30
+
+
 def test_cells_of_a_whole_answer_are_set_aside() -> None:
     bench = Bench(cells=64)
     running = bench.run([1] * 30, max_tokens=11)

@@ -64,6 +64,14 @@ def test_one_hiccup_does_not_starve_prefill() -> None:
     assert model.chunk(3, BUDGET) > before / 2
 
 
+def test_a_measurement_of_nothing_is_not_believed_for_ever() -> None:
+    model = StepTime()
+    model.observe(3, 0, 0.0)
+    for _ in range(100):
+        model.observe(3, 0, 0.023)
+    assert model.decode(3) == pytest.approx(0.023, rel=0.01)
+
+
 def test_a_hiccup_in_the_first_decode_does_not_ruin_the_price_of_prompts() -> None:
     model = StepTime(0.0035)
     model.observe(3, 0, 2.0)
