@@ -212,6 +212,7 @@ async def test_client_that_vanishes_while_written_to_is_no_defect(
     await node.service.closed.wait()
     node.service.script = FakeService.script
     assert len(await all_of(node, ASK)) == 4
+    assert value(node, "requests_total", model=MODEL, code="CANCELLED") == 1
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 

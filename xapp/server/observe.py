@@ -5,6 +5,8 @@ import logging
 import time
 from types import TracebackType
 
+import grpc
+
 from xapp import logs
 from xapp.errors import XappError
 from xapp.metrics import Metrics
@@ -79,4 +81,7 @@ def _code_of(error: BaseException | None) -> str:
         return "OK"
     if isinstance(error, XappError):
         return error.code
-    return "CANCELLED" if isinstance(error, asyncio.CancelledError) else "INTERNAL"
+    # gRPC's own error: it could not write, since the client is gone. That is no fault of the node.
+    if isinstance(error, asyncio.CancelledError | grpc.aio.BaseError):
+        return "CANCELLED"
+    return "INTERNAL"
