@@ -107,7 +107,7 @@ async def test_listens_serves_drains() -> None:
     running.stop.on_signal()
     running.service.drained.set()
     assert await running.task == EXIT_OK
-    assert running.service.calls == ["start", "drain 5", "aclose"]
+    assert running.service.calls == ["start", "drain 5", "aclose", "aclose"]
 
 
 async def test_a_running_stream_ends_well_while_draining() -> None:

@@ -144,6 +144,8 @@ async def _serve(service: RunnableService, settings: Settings, stop: Stop, begin
 async def _drain(service: RunnableService, grace_s: float, stop: Stop) -> int:
     logs.event(_log, "draining", {"event": "draining", "grace_s": grace_s})
     orderly = await _unless(stop.at_once, service.drain(grace_s))
+    # Before gRPC ends them: so the streams that are left get a status that says why and when to come again.
+    await service.aclose()
     logs.event(_log, "stopped", {"event": "stopped", "orderly": orderly})
     return EXIT_OK if orderly else EXIT_IMMEDIATE
 
