@@ -22,7 +22,8 @@ from xapp.service.types import Service
 MAX_BODY_BYTES = 64 * 1024
 _KEEPALIVE_S = 75.0
 _SHUTDOWN_S = 1.0
-_BACKLOG = 128
+_BACKLOG = 1024
+"""A probe must not wait behind a burst of connections: a SYN that is dropped comes again after 1 s."""
 
 
 @dataclass(frozen=True, slots=True)
