@@ -2,10 +2,12 @@
 
 import asyncio
 import struct
+from collections.abc import Sequence
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _RST_STREAM, _SETTINGS = 0, 1, 3, 4
 _END_STREAM, _END_HEADERS = 1, 4
+_INITIAL_WINDOW_SIZE = 4
 
 
 def _frame(kind: int, flags: int, stream: int, body: bytes) -> bytes:
@@ -16,9 +18,10 @@ def _literal(name: bytes, value: bytes) -> bytes:
     return b"\x00" + bytes((len(name),)) + name + bytes((len(value),)) + value
 
 
-async def call(port: int, path: str, body: bytes, headers: list[tuple[bytes, bytes]]) -> bytes:
-    """Everything the server answered on stream 1 until it ended it: header blocks and data, joined."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+def opening(
+    path: str, body: bytes, headers: Sequence[tuple[bytes, bytes]] = (), *, window: int | None = None
+) -> bytes:
+    """What a client sends on a new connection to call `path`; it takes `window` bytes of answer at first."""
     names = [
         (b":method", b"POST"),
         (b":scheme", b"http"),
@@ -30,8 +33,19 @@ async def call(port: int, path: str, body: bytes, headers: list[tuple[bytes, byt
     ]
     block = b"".join(_literal(name, value) for name, value in names)
     message = b"\x00" + struct.pack("!I", len(body)) + body
-    writer.write(_PREFACE + _frame(_SETTINGS, 0, 0, b"") + _frame(_HEADERS, _END_HEADERS, 1, block))
-    writer.write(_frame(_DATA, _END_STREAM, 1, message))
+    settings = b"" if window is None else struct.pack("!HI", _INITIAL_WINDOW_SIZE, window)
+    return (
+        _PREFACE
+        + _frame(_SETTINGS, 0, 0, settings)
+        + _frame(_HEADERS, _END_HEADERS, 1, block)
+        + _frame(_DATA, _END_STREAM, 1, message)
+    )
+
+
+async def call(port: int, path: str, body: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """Everything the server answered on stream 1 until it ended it: header blocks and data, joined."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(opening(path, body, headers))
     try:
         return await _stream(reader)
     finally:
