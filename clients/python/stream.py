@@ -2,7 +2,7 @@
 
     python stream.py --target 127.0.0.1:50051 "What is O-RAN?"
 
-Needs the base package: `pip install genai-xapp` brings neither llama.cpp nor a server.
+Needs the base package: `pip install .` in the project's folder brings neither llama.cpp nor a server.
 """
 
 import argparse

@@ -33,7 +33,13 @@ _LOG_LINES = 20
     "--model", default=DEFAULT_MODEL, show_default=True, help="A model of the catalogue, or a GGUF file."
 )
 @click.option("--question", default=QUESTION, show_default=True, help="What to ask.")
-@click.option("--max-tokens", type=click.IntRange(min=1), default=96, show_default=True)
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(min=1),
+    default=96,
+    show_default=True,
+    help="Most tokens of the answer.",
+)
 def demo(model: str, question: str, max_tokens: int) -> None:
     """Fetch the model if it is not here, serve it, stream a real answer, show the metrics, stop.
 

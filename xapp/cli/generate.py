@@ -88,6 +88,7 @@ class Watch:
     type=click.Choice(["critical", "interactive", "batch"]),
     default="interactive",
     show_default=True,
+    help="The class in which the request waits for a slot; critical goes first.",
 )
 @click.option("--correlation-id", default="", help="Names the request in the node's logs.")
 @click.option(

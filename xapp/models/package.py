@@ -78,7 +78,7 @@ def _watch(child: "subprocess.Popen[bytes]", package: Package, box: Path, progre
 
 
 def _bytes_in(folder: Path) -> int:
-    """While this looks, pip moves files while this looks: one that is gone counts nothing."""
+    """Pip moves files while this looks: one that is gone counts nothing."""
     total = 0
     for path in folder.rglob("*"):
         try:
