@@ -17,16 +17,26 @@ EXIT_CONFIG = 2
 
 def _settings_help() -> str:
     """Every setting with its default; a Struct keeps the order of its source."""
-    lines = [f"  {PREFIX}{field.name.upper()}{_default(field)}" for field in msgspec.structs.fields(Settings)]
-    return "\n".join(lines)
+    fields = msgspec.structs.fields(Settings)
+    return "\n".join(f"  {PREFIX + field.name.upper():<26}  {_default(field)}".rstrip() for field in fields)
+
+
+_DEFAULTS_IN_WORDS = {
+    "memory_limit_mb": "(what is free)",
+    "models": "(none)",
+    "models_dir": "~/.cache/genai-xapp/models",
+    "node_name": "(the host's name)",
+}
 
 
 def _default(field: msgspec.structs.FieldInfo) -> str:
-    if field.default is msgspec.NODEFAULT:
-        return ""
+    if words := _DEFAULTS_IN_WORDS.get(field.name):
+        return words
     if field.default is None:
-        return "  (sized from the node)"
-    return f"  ({field.default})" if field.default != "" else ""
+        return "(sized from the node)"
+    if isinstance(field.default, bool):
+        return str(field.default).lower()
+    return f"{field.default:g}" if isinstance(field.default, float) else str(field.default)
 
 
 _EPILOG = f"""\b
