@@ -5,6 +5,7 @@ import contextlib
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -126,11 +127,21 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.02)
 
 
+def workers(server: LiveServer) -> dict[str, int]:
+    """Process ids of the workers, by the file name of their model."""
+    found = {}
+    for child in psutil.Process(server.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            command = child.cmdline()
+            if "xapp.engine.worker" in command:
+                found[Path(command[-2]).name] = child.pid
+    return found
+
+
 def worker_pid(server: LiveServer) -> int:
     """The only worker of a server."""
-    children = psutil.Process(server.pid).children()
-    (worker,) = [child for child in children if "xapp.engine.worker" in child.cmdline()]
-    return worker.pid
+    (pid,) = workers(server).values()
+    return pid
 
 
 async def get(server: LiveServer, path: str) -> tuple[int, str]:

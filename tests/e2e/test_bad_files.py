@@ -1,18 +1,17 @@
 """Model files that cannot be served, and models that come and go."""
 
-import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import grpc
-import psutil
 import pytest
 
-from tests.e2e.caller import SERVING, Caller, calling, endless, rest_of
+from tests.e2e.caller import SERVING, Caller, calling, endless, rest_of, workers
 from tests.live import LiveServer, serving
 from tests.server.rich import details_of
 from xapp.inference.v1 import inference_pb2 as pb
@@ -139,12 +138,30 @@ async def test_a_second_model_comes_answers_and_goes(caller: Caller) -> None:
     events = await caller.generate(second)
     assert events[0].started.model == "second"
     assert "".join(event.chunk.text for event in events) == before
-    assert len(_workers(caller.server)) == 2
+    assert len(workers(caller.server)) == 2
     gone = await caller.models.UnloadModel(models_pb2.UnloadModelRequest(name="second"))
     assert gone.model.state == models_pb2.MODEL_STATE_AVAILABLE
-    assert len(_workers(caller.server)) == 1
+    assert len(workers(caller.server)) == 1
     assert (await caller.refused(second)).code() is grpc.StatusCode.NOT_FOUND
     assert await caller.text(ASK) == before
+
+
+async def test_a_lost_worker_takes_no_other_model_with_it(caller: Caller) -> None:
+    await caller.load("second")
+    running, lost = await caller.begin(endless()), await caller.begin(endless_of("second"))
+    os.kill(workers(caller.server)["second.gguf"], signal.SIGKILL)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await rest_of(lost)
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert (await running.read()).HasField("chunk")
+    assert await caller.check() == SERVING
+    assert (await caller.load("second"))[-1].model.num_restarts == 1
+    running.cancel()
+    await caller.models.UnloadModel(models_pb2.UnloadModelRequest(name="second"))
+
+
+def endless_of(model: str) -> pb.GenerateRequest:
+    return pb.GenerateRequest(model=model, prompt="go on", ignore_eos=True)
 
 
 async def test_unloading_lets_a_stream_finish(caller: Caller) -> None:
@@ -169,12 +186,3 @@ async def test_a_path_is_no_name(caller: Caller, folder: Path) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await caller.load(name)
         assert caught.value.code() is grpc.StatusCode.NOT_FOUND
-
-
-def _workers(server: LiveServer) -> list[psutil.Process]:
-    workers = []
-    for child in psutil.Process(server.pid).children():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if "xapp.engine.worker" in child.cmdline():
-                workers.append(child)
-    return workers

@@ -10,6 +10,7 @@ import grpc
 import pytest
 
 from tests.e2e.caller import (
+    ENDLESS_FAKE,
     NOT_SERVING,
     SERVING,
     calling,
@@ -20,7 +21,7 @@ from tests.e2e.caller import (
     until,
     worker_pid,
 )
-from tests.live import LiveServer
+from tests.live import LiveServer, serving
 from tests.server.rich import details_of
 from xapp.client import Client
 from xapp.inference.v1 import inference_pb2 as pb
@@ -88,6 +89,19 @@ async def test_streams_end_health_answers_and_it_serves_again(
         assert worker_pid(live_model_server) != pid
     restarts = await counted(live_model_server, "worker_restarts_total")
     assert restarts == num_restarts + 1
+
+
+async def test_a_worker_that_hangs_is_replaced() -> None:
+    with serving(ENDLESS_FAKE | {"XAPP_HANG_TIMEOUT_S": "1"}) as server:
+        async with calling(server) as caller, polling(server) as health:
+            running = await caller.begin(endless())
+            os.kill(worker_pid(server), signal.SIGSTOP)
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await rest_of(running)
+            assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+            assert "hung" in (caught.value.details() or "")
+            await health.sees(SERVING, len(health.seen))
+            assert await caller.text(ASK)
 
 
 async def test_our_client_gets_its_answer_over_a_lost_worker(live_model_server: LiveServer) -> None:
