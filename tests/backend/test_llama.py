@@ -178,6 +178,20 @@ def test_chunks_of_any_size_change_nothing(
 Logits = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 
+def test_a_parked_prefix_changes_nothing(
+    shared: LlamaBackend, long_prompt: list[int], long_answer: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xapp.engine.kv_cache.RESIDENT_CELLS", 0)
+    answers = Answers(shared)
+    first = answers.submit(long_prompt, ignore_eos=True)
+    answers.run()
+    assert answers.engine.stats().kv_cells_used == 0
+    again = answers.submit(long_prompt, ignore_eos=True)
+    answers.run()
+    assert answers.tokens[first] == answers.tokens[again] == long_answer
+    assert answers.finished[again].num_cached_tokens == len(long_prompt) - 1
+
+
 def logits(backend: LlamaBackend, prompt: list[int], chunk: int) -> Logits:
     for seq_id in range(backend.num_sequences):
         backend.remove(seq_id)

@@ -136,8 +136,8 @@ def test_the_least_recently_used_prefix_goes_first() -> None:
     bench.cache.release(bench.run(young))
     bench.cache.release(bench.run([*old, 3]))
     bench.run([5] * 20)
-    assert bench.cache.match(bench.sequence([*young, 9])) is NO_MATCH
-    assert bench.cache.match(bench.sequence([*old, 9])).length == 30
+    assert bench.cache.match(bench.sequence([*young, 9])).parked is not None
+    assert bench.cache.match(bench.sequence([*old, 9])).parked is None
 
 
 def test_a_prefix_in_use_is_a_recent_one() -> None:
@@ -147,8 +147,8 @@ def test_a_prefix_in_use_is_a_recent_one() -> None:
     bench.cache.release(bench.run(young))
     bench.run([*old[:20], 3])
     bench.run([5] * 30, max_tokens=11)
-    assert bench.cache.match(bench.sequence([*young, 9])) is NO_MATCH
-    assert bench.cache.match(bench.sequence([*old, 9])).length == 30
+    assert bench.cache.match(bench.sequence([*young, 9])).parked is not None
+    assert bench.cache.match(bench.sequence([*old, 9])).parked is None
 
 
 def test_cells_of_a_whole_answer_are_set_aside() -> None:
@@ -173,3 +173,44 @@ def test_a_sequence_that_never_ran_has_nothing_to_give_back() -> None:
     bench = Bench()
     bench.cache.release(bench.sequence(TEXT))
     assert bench.cache.used == 0
+
+
+def test_a_parked_prefix_comes_back_and_is_cut_to_what_is_used() -> None:
+    bench = Bench(cells=64)
+    bench.cache.release(bench.run([2] * 30))
+    bench.cache.release(bench.run([5] * 50))
+    again = bench.run([2] * 20 + [9], count=1)
+    assert (again.num_cached, again.num_computed) == (20, 21)
+    assert again.seq_id is not None
+    assert bench.backend.content(again.seq_id) == [2] * 20 + [9]
+
+
+def test_a_parked_prefix_that_does_not_fit_is_computed_again() -> None:
+    bench = Bench(cells=128)
+    bench.cache.release(bench.run([2] * 60))
+    filler = bench.run([5] * 90)
+    assert bench.cache.match(bench.sequence([2] * 20)).parked is not None
+    assert bench.run([2] * 20).num_cached == 0
+    assert filler.seq_id is not None
+
+
+def test_a_parked_prefix_that_the_backend_refuses_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(cells=64)
+    bench.cache.release(bench.run([2] * 30))
+    bench.cache.release(bench.run([5] * 50))
+    monkeypatch.setattr(bench.backend, "restore", lambda seq_id, state: False)
+    sequence = bench.sequence([2] * 31)
+    assert not bench.cache.admit(sequence, bench.cache.match(sequence))
+    assert bench.cache.match(sequence) is NO_MATCH
+    assert bench.cache.admit(sequence, NO_MATCH)
+    assert bench.cache.reserved == 31
+
+
+def test_more_than_the_resident_cells_are_parked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xapp.engine.kv_cache.RESIDENT_CELLS", 50)
+    bench = Bench()
+    bench.cache.release(bench.run([1] * 30))
+    bench.cache.release(bench.run([2] * 30))
+    assert bench.cache.used == 30
+    assert bench.cache.match(bench.sequence([1] * 31)).parked is not None
+    assert bench.cache.match(bench.sequence([2] * 31)).parked is None

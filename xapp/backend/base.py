@@ -96,6 +96,14 @@ class Backend(Protocol):
         """Forgets positions from `start` on."""
         ...
 
+    def save(self, seq_id: int) -> object:
+        """A copy of all that the sequence's cells hold, in ordinary memory."""
+        ...
+
+    def restore(self, seq_id: int, state: object) -> bool:
+        """Puts what `save` gave into a sequence id that is empty; False when there is no room for it."""
+        ...
+
     def close(self) -> None:
         """Frees model and context."""
         ...

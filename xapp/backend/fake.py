@@ -147,5 +147,19 @@ class FakeBackend:
                 del self._owners[cell], self._tokens[cell]
         del self._cells[seq_id][start:]
 
+    def save(self, seq_id: int) -> object:
+        """See Backend."""
+        return tuple(self.content(seq_id))
+
+    def restore(self, seq_id: int, state: object) -> bool:
+        """See Backend."""
+        assert isinstance(state, tuple)
+        assert not self._cells[seq_id]
+        if self.used + len(state) > self._info.kv_cells_total:
+            return False
+        for token in state:
+            self._append(seq_id, token)
+        return True
+
     def close(self) -> None:
         """Nothing to free."""

@@ -81,6 +81,22 @@ class LlamaBackend:
         removed = llama.llama_memory_seq_rm(self._memory, seq_id, start, -1)
         assert removed, "only models that can share prefixes are cut inside a sequence"
 
+    def save(self, seq_id: int) -> object:
+        """See Backend."""
+        size = llama.llama_state_seq_get_size(self._context, seq_id)
+        state = (ctypes.c_uint8 * size)()
+        written = llama.llama_state_seq_get_data(self._context, state, size, seq_id)
+        assert written == size, "llama.cpp told the size itself"
+        return state
+
+    def restore(self, seq_id: int, state: object) -> bool:
+        """See Backend."""
+        data = cast("ctypes.Array[ctypes.c_uint8]", state)
+        if llama.llama_state_seq_set_data(self._context, data, len(data), seq_id) != 0:
+            return True
+        self.remove(seq_id)
+        return False
+
     def close(self) -> None:
         """See Backend."""
         self._batch.close()

@@ -1,9 +1,9 @@
 """KVCache: who has which KV cells, and which computed prefixes can be used again.
 
-A sequence that ends leaves its cells behind as a cached prefix, until room is needed: the least
-recently used goes first. A new prompt that starts like any running or cached sequence shares that
-sequence's cells. Room for a whole answer is set aside on admission, so a decode never fails for
-want of cells.
+A sequence that ends leaves its cells behind as a cached prefix. A new prompt that starts like any
+running or cached sequence shares that sequence's cells. The least recently used prefixes are parked
+in ordinary memory when room is needed, or when there are more than RESIDENT_CELLS of them. Room for
+a whole answer is set aside on admission, so a decode never fails for want of cells.
 """
 
 from collections import OrderedDict
@@ -11,36 +11,33 @@ from dataclasses import dataclass
 
 from xapp.backend.base import Backend
 from xapp.engine.cells import CellPool
+from xapp.engine.parked import ParkedPrefix, ParkedPrefixes, common_prefix
 from xapp.engine.sequence import Sequence, Status
 
 MIN_PREFIX = 8
 """Shorter common prefixes are computed again: sharing costs a call and keeps the source busy."""
 
 
+RESIDENT_CELLS = 512
+"""Cells of cached prefixes that stay in the cache; see `parked` for why not more."""
+PARKED_SHARE = 0.5
+"""Parked prefixes take at most this share of the KV cache's size again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The best prefix for a prompt: `length` tokens of `source`; `pending` when more of it is on its way."""
+    """The best prefix for a prompt: `length` tokens of `source`, or of a parked one.
+
+    `pending` when more of it is on its way.
+    """
 
     source: int | None = None
     length: int = 0
     pending: bool = False
+    parked: ParkedPrefix | None = None
 
 
 NO_MATCH = Match()
-
-
-def common_prefix(a: list[int], b: list[int]) -> int:
-    """Length of the longest common prefix; compares slices, so it runs at C speed."""
-    low, high = 0, min(len(a), len(b))
-    if a[:high] == b[:high]:
-        return high
-    while high - low > 1:
-        middle = (low + high) // 2
-        if a[low:middle] == b[low:middle]:
-            low = middle
-        else:
-            high = middle
-    return low
 
 
 class KVCache:
@@ -53,6 +50,7 @@ class KVCache:
         self._empty_ids = list(range(backend.num_sequences - 1, -1, -1))
         self._running: dict[int, Sequence] = {}
         self._cached: OrderedDict[int, list[int]] = OrderedDict()
+        self._parked = ParkedPrefixes(int(num_cells * PARKED_SHARE))
         self._reserved = 0
 
     @property
@@ -89,6 +87,10 @@ class KVCache:
             length = min(self._common(sequence, other.tokens), other.num_computed)
             if length > best.length:
                 best = Match(seq_id, length)
+        for parked in self._parked:
+            length = self._common(sequence, parked.tokens)
+            if length >= best.length + MIN_PREFIX:
+                best = Match(None, length, parked=parked)
         return best
 
     def _coming(self, sequence: Sequence) -> Match:
@@ -110,25 +112,59 @@ class KVCache:
 
     def admit(self, sequence: Sequence, match: Match) -> bool:
         """Lends a sequence id and sets cells aside for the whole answer; False when it does not fit now."""
-        needed = sequence.cells_needed - match.length
-        if not self._make_room(needed, match):
+        if match.parked is not None and not self._make_room(len(match.parked.tokens), match):
+            match = NO_MATCH
+        if not self._make_room(sequence.cells_needed - self._already_there(match), match):
             return False
         seq_id = self._take_id(match)
-        if match.source is not None and seq_id != match.source:
-            self._backend.copy_prefix(match.source, seq_id, match.length)
-            self._pool.share(match.source, seq_id, match.length)
+        if not self._bring(seq_id, match):
+            self._empty_ids.append(seq_id)
+            return False
         self._running[seq_id] = sequence
-        self._reserved += needed
+        self._reserved += sequence.cells_needed - match.length
         sequence.seq_id = seq_id
         sequence.num_computed = sequence.num_cached = match.length
         return True
 
+    @staticmethod
+    def _already_there(match: Match) -> int:
+        """Cells that are shared; a parked prefix takes new ones."""
+        return match.length if match.parked is None else 0
+
+    def _bring(self, seq_id: int, match: Match) -> bool:
+        """Gives the sequence id the matched prefix; False when a parked one was refused."""
+        if match.parked is not None:
+            return self._restore(seq_id, match.parked, match.length)
+        if match.source is not None and seq_id != match.source:
+            self._backend.copy_prefix(match.source, seq_id, match.length)
+            self._pool.share(match.source, seq_id, match.length)
+        return True
+
+    def _restore(self, seq_id: int, parked: ParkedPrefix, length: int) -> bool:
+        """A parked prefix comes back whole and is cut then."""
+        if not self._backend.restore(seq_id, parked.state):
+            self._parked.drop(parked)
+            return False
+        self._parked.touch(parked)
+        self._pool.extend(seq_id, len(parked.tokens))
+        if length < len(parked.tokens):
+            self._backend.remove(seq_id, length)
+            self._pool.truncate(seq_id, length)
+        return True
+
+    def _park(self, seq_id: int) -> None:
+        """Moves a cached prefix to memory."""
+        tokens = self._cached[seq_id]
+        if self._parked.wants(tokens):
+            self._parked.add(ParkedPrefix(tokens, self._backend.save(seq_id)))
+        self._drop(seq_id)
+
     def _make_room(self, needed: int, match: Match) -> bool:
-        """Drops cached prefixes, oldest first, until the cells are there; the match is cut last."""
+        """Parks cached prefixes, oldest first, until the cells are there; the match is cut last."""
         while self._pool.free - self._reserved < needed:
             victim = next((seq_id for seq_id in self._cached if seq_id != match.source), None)
             if victim is not None:
-                self._drop(victim)
+                self._park(victim)
             elif not self._trim(match):
                 return False
         return True
@@ -154,7 +190,7 @@ class KVCache:
             self._trim(match)
             del self._cached[oldest]
             return oldest
-        self._drop(oldest)
+        self._park(oldest)
         return self._empty_ids.pop()
 
     def _drop(self, seq_id: int) -> None:
@@ -183,6 +219,14 @@ class KVCache:
             self._drop(seq_id)
             return
         self._forget_covered(seq_id)
+        self._park_surplus()
+
+    def _park_surplus(self) -> None:
+        surplus = sum(map(len, self._cached.values())) - RESIDENT_CELLS
+        while surplus > 0:
+            oldest, tokens = next(iter(self._cached.items()))
+            surplus -= len(tokens)
+            self._park(oldest)
 
     def _forget_covered(self, newest_id: int) -> None:
         """Of two cached prefixes of which one begins the other, the longer can answer for both."""

@@ -88,7 +88,7 @@ async def spawn(
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             # A Ctrl-C in the terminal is the server's to handle: it drains, then ends the worker.
-            process_group=0,
+            start_new_session=True,
         )
     except BaseException:
         ours.close()

@@ -1,0 +1,47 @@
+"""What is kept outside the cache, and for how long."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xapp.engine.parked import ParkedPrefix, ParkedPrefixes, common_prefix
+
+
+def parked(tokens: list[int]) -> ParkedPrefix:
+    return ParkedPrefix(tokens, None)
+
+
+def test_the_least_recently_used_goes_first() -> None:
+    store = ParkedPrefixes(20)
+    old, young, new = parked([1] * 8), parked([2] * 8), parked([3] * 8)
+    store.add(old)
+    store.add(young)
+    store.touch(old)
+    store.add(new)
+    assert list(store) == [old, new]
+
+
+def test_what_has_gone_can_be_touched_and_dropped() -> None:
+    store = ParkedPrefixes(20)
+    gone = parked([1] * 8)
+    store.touch(gone)
+    store.drop(gone)
+    assert list(store) == []
+
+
+@given(st.lists(st.lists(st.integers(0, 1), min_size=1, max_size=12), max_size=20))
+def test_it_is_bounded_and_holds_nothing_twice(prefixes: list[list[int]]) -> None:
+    store = ParkedPrefixes(24)
+    for tokens in prefixes:
+        if store.wants(tokens):
+            store.add(parked(tokens))
+        assert store.cells <= 24
+    kept = [prefix.tokens for prefix in store]
+    for tokens in kept:
+        covered = [
+            other for other in kept if other is not tokens and common_prefix(other, tokens) == len(tokens)
+        ]
+        assert not covered
+
+
+def test_what_is_larger_than_all_the_room_is_not_wanted() -> None:
+    assert not ParkedPrefixes(4).wants([1] * 5)

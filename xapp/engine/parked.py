@@ -1,0 +1,75 @@
+"""Prefixes out of the KV cache but not lost: their state waits in ordinary memory.
+
+Cells that hold a prefix nobody is using are not free of charge: every step looks at them for every
+sequence (8 streams beside 3,000 such cells were 10 % slower). A copy in memory costs nothing until
+it is wanted, and bringing it back takes milliseconds where computing it again takes seconds.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+def common_prefix(a: list[int], b: list[int]) -> int:
+    """Length of the longest common prefix; compares slices, so it runs at C speed."""
+    low, high = 0, min(len(a), len(b))
+    if a[:high] == b[:high]:
+        return high
+    while high - low > 1:
+        middle = (low + high) // 2
+        if a[low:middle] == b[low:middle]:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ParkedPrefix:
+    """The tokens, and what the backend gave for them."""
+
+    tokens: list[int]
+    state: object
+
+
+class ParkedPrefixes:
+    """At most `max_cells` tokens in all; the least recently used goes first."""
+
+    def __init__(self, max_cells: int) -> None:
+        self._max_cells = max_cells
+        self._prefixes: list[ParkedPrefix] = []
+
+    def __iter__(self) -> Iterator[ParkedPrefix]:
+        return iter(self._prefixes)
+
+    @property
+    def cells(self) -> int:
+        """Tokens in all."""
+        return sum(len(prefix.tokens) for prefix in self._prefixes)
+
+    def wants(self, tokens: list[int]) -> bool:
+        """Whether it fits and nothing here can answer for it already."""
+        return len(tokens) <= self._max_cells and not any(
+            common_prefix(prefix.tokens, tokens) == len(tokens) for prefix in self._prefixes
+        )
+
+    def add(self, prefix: ParkedPrefix) -> None:
+        """Takes a prefix in the place of those it can answer for."""
+        self._prefixes = [
+            other
+            for other in self._prefixes
+            if common_prefix(other.tokens, prefix.tokens) < len(other.tokens)
+        ]
+        self._prefixes.append(prefix)
+        while self.cells > self._max_cells:
+            del self._prefixes[0]
+
+    def touch(self, prefix: ParkedPrefix) -> None:
+        """It was used just now; it may have gone meanwhile to make room."""
+        if prefix in self._prefixes:
+            self._prefixes.remove(prefix)
+            self._prefixes.append(prefix)
+
+    def drop(self, prefix: ParkedPrefix) -> None:
+        """Forgets it."""
+        if prefix in self._prefixes:
+            self._prefixes.remove(prefix)
