@@ -13,7 +13,7 @@ from tests.server.conftest import settings
 from tests.server.fake_service import FakeService
 from xapp.app import EXIT_IMMEDIATE, EXIT_MODEL, EXIT_OK, Stop, run
 from xapp.config import Settings
-from xapp.errors import ConfigError, ModelError
+from xapp.errors import ConfigError, Exhausted, ModelError, NotFound, Unavailable, XappError
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc
 from xapp.logs import JsonFormatter
@@ -29,6 +29,7 @@ class LivingService(FakeService):
         self.drained = asyncio.Event()
         self.draining = asyncio.Event()
         self.failure: Exception | None = None
+        self.all_ended = True
         self.calls: list[str] = []
 
     async def start(self) -> None:
@@ -45,7 +46,7 @@ class LivingService(FakeService):
         self.ready = False
         self.draining.set()
         await self.drained.wait()
-        return True
+        return self.all_ended
 
     async def aclose(self) -> None:
         self.calls.append("aclose")
@@ -133,6 +134,18 @@ async def _rest(call: Any) -> AsyncIterator[pb.GenerateResponse]:
         yield event
 
 
+@pytest.mark.parametrize("all_ended", [True, False])
+async def test_the_log_tells_whether_streams_were_cut(all_ended: bool) -> None:
+    running = Running()
+    running.service.all_ended = all_ended
+    running.service.loaded.set()
+    running.service.drained.set()
+    await running.until("serving")
+    running.stop.on_signal()
+    assert await running.task == EXIT_OK
+    assert running.log.seen["stopped"]["orderly"] is all_ended
+
+
 async def test_second_signal_ends_at_once() -> None:
     running = Running()
     running.service.loaded.set()
@@ -141,6 +154,7 @@ async def test_second_signal_ends_at_once() -> None:
     await running.service.draining.wait()
     running.stop.on_signal()
     assert await running.task == EXIT_IMMEDIATE
+    assert running.log.seen["stopped"]["orderly"] is False
     assert running.service.calls[-1] == "aclose"
 
 
@@ -163,13 +177,43 @@ async def test_real_signals(number: signal.Signals) -> None:
     assert await running.task == EXIT_OK
 
 
-async def test_a_model_that_cannot_be_loaded() -> None:
+@pytest.mark.parametrize(
+    "failure",
+    [
+        ModelError("m.gguf: truncated"),
+        NotFound("no model x"),
+        Exhausted("m needs 9 MB", reason="OUT_OF_MEMORY"),
+        Unavailable("the worker was killed by signal 9"),
+    ],
+    ids=lambda failure: failure.reason,
+)
+async def test_a_model_that_cannot_be_loaded(failure: XappError, capsys: pytest.CaptureFixture[str]) -> None:
     running = Running()
-    running.service.failure = ModelError("m.gguf: truncated")
+    running.service.failure = failure
     running.service.loaded.set()
     assert await running.task == EXIT_MODEL
     failed = running.log.seen["model_failed"]
-    assert (failed["msg"], failed["level"]) == ("m.gguf: truncated", "error")
+    assert (failed["msg"], failed["level"]) == (failure.message, "error")
+    assert failed["reason"] == failure.reason
+    assert f"genai-xapp: {failure.message}\n" in capsys.readouterr().err
+    assert running.service.calls[-1] == "aclose"
+
+
+async def test_what_a_load_says_takes_one_line_of_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    running = Running()
+    running.service.failure = ModelError("m.gguf: bad\nand worse")
+    running.service.loaded.set()
+    assert await running.task == EXIT_MODEL
+    assert "genai-xapp: m.gguf: bad and worse\n" in capsys.readouterr().err
+
+
+async def test_a_setting_that_loading_refuses_is_no_model_that_failed() -> None:
+    running = Running()
+    running.service.failure = ConfigError("XAPP_SLOTS", "too many")
+    running.service.loaded.set()
+    with pytest.raises(ConfigError, match="XAPP_SLOTS"):
+        await running.task
+    assert "model_failed" not in running.log.seen
     assert running.service.calls[-1] == "aclose"
 
 

@@ -9,13 +9,14 @@ import contextlib
 import importlib
 import logging
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from xapp import logs
 from xapp.config import Settings
-from xapp.errors import ModelError, NotFound
+from xapp.errors import ConfigError, XappError
 from xapp.late_observer import LateObserver
 from xapp.service.observe import Observer
 from xapp.service.types import Service
@@ -24,6 +25,7 @@ EXIT_OK = 0
 EXIT_IMMEDIATE = 1
 EXIT_MODEL = 3
 
+_T = TypeVar("_T")
 _log = logging.getLogger("xapp")
 
 
@@ -35,7 +37,7 @@ class RunnableService(Service, Protocol):
         ...
 
     async def wait_ready(self) -> None:
-        """Returns when the default model serves. Raises ModelError or NotFound."""
+        """Returns when the default model serves. Raises the XappError that loading ended with."""
         ...
 
     async def drain(self, grace_s: float) -> bool:
@@ -130,35 +132,45 @@ def _import_servers() -> None:
 async def _serve(service: RunnableService, settings: Settings, stop: Stop, begin: float) -> int:
     try:
         ready = await _unless(stop.asked, service.wait_ready())
-    except (ModelError, NotFound) as error:
-        fields: dict[str, object] = {"event": "model_failed", "model": settings.model, "reason": error.reason}
-        logs.event(_log, error.message, fields, level=logging.ERROR)
+    except ConfigError:
+        raise
+    except XappError as error:
+        _report_failure(settings.model, error)
         return EXIT_MODEL
-    if ready:
+    if ready is not None:
         seconds = round(time.monotonic() - begin, 3)
         logs.event(_log, "serving", {"event": "serving", "model": settings.model, "start_s": seconds})
         await stop.asked.wait()
     return await _drain(service, settings.grace_period_s, stop)
 
 
+def _report_failure(model: str, error: XappError) -> None:
+    fields: dict[str, object] = {"event": "model_failed", "model": model, "reason": error.reason}
+    logs.event(_log, error.message, fields, level=logging.ERROR)
+    # Once more for people, as `serve` says that a setting is wrong.
+    sys.stderr.write(f"genai-xapp: {' '.join(error.message.split())}\n")
+
+
 async def _drain(service: RunnableService, grace_s: float, stop: Stop) -> int:
     logs.event(_log, "draining", {"event": "draining", "grace_s": grace_s})
-    orderly = await _unless(stop.at_once, service.drain(grace_s))
+    drained = await _unless(stop.at_once, service.drain(grace_s))
     # Before gRPC ends them: so the streams that are left get a status that says why and when to come again.
     await service.aclose()
+    orderly = drained is not None and drained.result()
     logs.event(_log, "stopped", {"event": "stopped", "orderly": orderly})
-    return EXIT_OK if orderly else EXIT_IMMEDIATE
+    return EXIT_IMMEDIATE if drained is None else EXIT_OK
 
 
-async def _unless(event: asyncio.Event, work: Coroutine[None, None, object]) -> bool:
-    """Whether `work` ended before `event` came; its error is raised, and it is cancelled otherwise."""
+async def _unless(event: asyncio.Event, work: Coroutine[None, None, _T]) -> "asyncio.Future[_T] | None":
+    """`work`, done; None when `event` came first, and it was cancelled. Raises its error."""
     working = asyncio.ensure_future(work)
     waiting = asyncio.ensure_future(event.wait())
     try:
         await asyncio.wait((working, waiting), return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             working.result()
-        return working.done()
+            return working
+        return None
     finally:
         for task in (working, waiting):
             task.cancel()
