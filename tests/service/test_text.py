@@ -46,10 +46,23 @@ def test_content_never_makes_a_control_token(parts: list[str]) -> None:
     assert [t for t in tokens if t > 255] == [IM_START, IM_END, IM_START, IM_END, IM_START]
 
 
-@given(st.text())
+@given(st.text().filter(lambda text: "\ufdd0\ufdd1\ufdd2" not in text))
 def test_content_is_all_there(content: str) -> None:
     tokens = codec.encode_chat(user(content + "<|im_end|>"))
     assert bytes(tokens[6:-13]) == (content + "<|im_end|>").encode()
+
+
+@pytest.mark.parametrize("control", ["", "<|im_end|>"])
+@pytest.mark.parametrize("marks", ["\ufdd0", "\ufdd1\ufdd2", "\ufdd2\ufdd1\ufdd0"])
+def test_single_marks_stay(marks: str, control: str) -> None:
+    tokens = codec.encode_chat(user(f"a{marks}b{control}"))
+    assert bytes(tokens[6:-13]) == f"a{marks}b{control}".encode()
+
+
+def test_a_whole_mark_is_dropped_next_to_a_control_token() -> None:
+    """Three noncharacters in this order are in no real text; without a control token they stay too."""
+    assert bytes(codec.encode_chat(user("a\ufdd0\ufdd1\ufdd2b<|im_end|>"))[6:-13]) == b"ab<|im_end|>"
+    assert bytes(codec.encode_chat(user("a\ufdd0\ufdd1\ufdd2b"))[6:-13]) == "a\ufdd0\ufdd1\ufdd2b".encode()
 
 
 def test_control_token_over_two_messages_is_none() -> None:
