@@ -188,6 +188,7 @@ async def test_a_worker_that_never_gets_ready_is_ended(script: WorkerScript) -> 
     with pytest.raises(Unavailable) as caught:
         await client.load(timeout_s=1)
     assert caught.value.reason == "LOAD_TIMEOUT"
+    assert caught.value.retry_after_s
     assert not is_alive(client.pid)
 
 

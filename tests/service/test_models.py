@@ -119,6 +119,7 @@ async def test_too_many_models(node: Node) -> None:
         with pytest.raises(Exhausted) as caught:
             await drain(service.load_model("third"))
         assert caught.value.reason == "TOO_MANY_MODELS"
+        assert caught.value.retry_after_s
         await service.unload_model("other")
         await drain(service.load_model("third"))
 
@@ -129,6 +130,7 @@ async def test_no_memory_says_the_numbers(node: Node) -> None:
         with pytest.raises(Exhausted, match=r"needs 1100 MB \(900 MB .* 200 MB .*\) and 1000 MB") as caught:
             await drain(service.load_model("other"))
         assert caught.value.reason == "OUT_OF_MEMORY"
+        assert caught.value.retry_after_s
         node.available = 1200 << 20
         await drain(service.load_model("other"))
 
@@ -171,6 +173,7 @@ async def test_unloading_ends_streams_after_the_grace_period(node: Node) -> None
         with pytest.raises(Unavailable) as caught:
             await stream
         assert caught.value.reason == "DRAINING"
+        assert caught.value.message == "the model is being unloaded"
 
 
 async def test_unloading_goes_on_without_its_caller(node: Node) -> None:

@@ -301,6 +301,7 @@ async def test_drain_gives_up_after_the_grace_period(node: Node) -> None:
         with pytest.raises(Unavailable) as caught:
             await stream
         assert caught.value.reason == "DRAINING"
+        assert caught.value.message == "the server is shutting down"
 
 
 async def test_the_observer_and_the_samples_see_it_all(node: Node) -> None:

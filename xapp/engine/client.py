@@ -32,6 +32,8 @@ MAX_UNSENT_BYTES = 16 * 1024 * 1024
 DEADLINE_SLACK_S = 1.0
 EXIT_PATIENCE_S = 2.0
 RETRY_AFTER_S = 1.0
+LOAD_RETRY_AFTER_S = 30.0
+UNLOADING = "the model is being unloaded"
 
 
 class StepObserver(Protocol):
@@ -71,7 +73,7 @@ class EngineClient:
         self._process: WorkerProcess | None = None
         self._transport: asyncio.Transport | None = None
         self._reaper: asyncio.Task[None] | None = None
-        self._closing = False
+        self._closing = ""
         self._why = ""
         loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[ModelInfo] = loop.create_future()
@@ -123,7 +125,7 @@ class EngineClient:
                 return await self._ready
         except TimeoutError:
             message = f"loading {self._model_path} took longer than XAPP_LOAD_TIMEOUT_S, {timeout_s:g} s"
-            raise Unavailable(message, reason="LOAD_TIMEOUT") from None
+            raise Unavailable(message, reason="LOAD_TIMEOUT", retry_after_s=LOAD_RETRY_AFTER_S) from None
 
     def submit(self, request: Submit) -> TokenStream:
         """Hands a request to the worker. Raises Unavailable when the worker cannot take it."""
@@ -160,9 +162,9 @@ class EngineClient:
         if self._process is not None:
             self._process.kill()
 
-    async def aclose(self) -> None:
-        """Ends the worker and every open stream. Safe to call twice, and before `load`."""
-        self._closing = True
+    async def aclose(self, why: str = UNLOADING) -> None:
+        """Ends the worker and every open stream, which hears `why`. Safe to call twice, and before `load`."""
+        self._closing = self._closing or why
         if self._transport is not None:
             self._send(Shutdown())
             self._transport.close()
@@ -246,5 +248,5 @@ class EngineClient:
 
     def _end_error(self, why: str) -> Unavailable:
         if self._closing:
-            return Unavailable("the model is being unloaded", reason="DRAINING", retry_after_s=RETRY_AFTER_S)
+            return Unavailable(self._closing, reason="DRAINING", retry_after_s=RETRY_AFTER_S)
         return Unavailable(why, retry_after_s=RETRY_AFTER_S)

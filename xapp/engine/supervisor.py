@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
-from xapp.engine.client import EngineClient
+from xapp.engine.client import UNLOADING, EngineClient
 from xapp.engine.messages import ModelInfo, Stats, Submit
 from xapp.engine.token_stream import TokenStream
 from xapp.errors import Unavailable, XappError
@@ -113,14 +113,14 @@ class Supervisor:
         message = f"the worker of {self._name} is being started{why}"
         return Unavailable(message, reason="MODEL_LOADING", retry_after_s=max(1.0, self._next_start_s))
 
-    async def aclose(self) -> None:
-        """Ends the worker for good, and with it every open stream. Safe to call twice."""
+    async def aclose(self, why: str = UNLOADING) -> None:
+        """Ends the worker for good, and with it every open stream, which hears `why`. Safe to call twice."""
         self._set_state(WorkerState.CLOSED)
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
         if self._client is not None:
-            await self._client.aclose()
+            await self._client.aclose(why)
 
     def _set_state(self, state: WorkerState, error: str = "") -> None:
         if state is self.state and error == self.error:

@@ -18,6 +18,8 @@ from xapp.service.types import ModelState, ModelStatus
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 MAX_NAME_CHARS = 256
+UNLOAD_RETRY_AFTER_S = 30.0
+SHUTTING_DOWN = "the server is shutting down"
 
 
 class ModelRegistry:
@@ -97,7 +99,7 @@ class ModelRegistry:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        await asyncio.gather(*(model.aclose() for model in self._models.values()))
+        await asyncio.gather(*(model.aclose(SHUTTING_DOWN) for model in self._models.values()))
 
     # ---- looking
 
@@ -186,6 +188,7 @@ class ModelRegistry:
             raise Exhausted(
                 f"{num_alive} models are loaded, as many as XAPP_MAX_MODELS allows: unload one first",
                 reason="TOO_MANY_MODELS",
+                retry_after_s=UNLOAD_RETRY_AFTER_S,
             )
         model = self._add(file)
         self._begin_load(model)

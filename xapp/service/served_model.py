@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 
 from xapp.config import Settings
+from xapp.engine.client import UNLOADING
 from xapp.engine.messages import ModelInfo
 from xapp.engine.supervisor import RestartPolicy, Supervisor, WorkerState
 from xapp.errors import Exhausted, FailedPrecondition, ModelError, Unavailable, XappError
@@ -15,6 +16,8 @@ from xapp.service.observe import ModelProbe, Observer
 from xapp.service.prompts import Codec, PromptReader
 from xapp.service.tools import ModelTools
 from xapp.service.types import ModelSample, ModelState, ModelStatus
+
+MEMORY_RETRY_AFTER_S = 30.0
 
 _log = logging.getLogger(__name__)
 _STATES = {
@@ -104,6 +107,7 @@ class ServedModel:
                 f" {_mb(need.kv_bytes)} MB of KV cache) and {_mb(limit)} MB are available: unload another"
                 " model, lower XAPP_CONTEXT_LENGTH, or choose a smaller one",
                 reason="OUT_OF_MEMORY",
+                retry_after_s=MEMORY_RETRY_AFTER_S,
             )
 
     async def _load(self) -> Serving:
@@ -156,10 +160,10 @@ class ServedModel:
         if self.serving is not None:
             await self.serving.admission.wait_idle()
 
-    async def aclose(self) -> None:
-        """Ends the worker, its streams, and frees the codec. Safe to call twice."""
+    async def aclose(self, why: str = UNLOADING) -> None:
+        """Ends the worker, its streams, which hear `why`, and frees the codec. Safe to call twice."""
         self.begin_drain()
-        await self.supervisor.aclose()
+        await self.supervisor.aclose(why)
         self.probe.flush()
         serving, self.serving = self.serving, None
         if serving is not None:
