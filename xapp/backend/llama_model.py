@@ -119,7 +119,7 @@ def metadata(model: Any, key: str) -> str:
 
 
 def description(model: Any) -> str:
-    """For instance "llama 134.52M Q4_1"."""
+    """For instance "llama 256M Q4_1"."""
     buffer = ctypes.create_string_buffer(256)
     llama.llama_model_desc(model, buffer, len(buffer))
     return buffer.value.decode(errors="replace")

@@ -112,7 +112,7 @@ class Model(_message.Message):
     memory_bytes: _builtins.int
     """Memory for weights and KV cache, bytes."""
     description: _builtins.str
-    """What the file says it is, for instance "llama 134.52M Q4_1"."""
+    """What the file says it is, for instance "llama 256M Q4_1"."""
     has_chat_template: _builtins.bool
     """Whether the file carries a chat template."""
     num_restarts: _builtins.int

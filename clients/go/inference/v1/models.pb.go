@@ -122,7 +122,7 @@ type Model struct {
 	GpuLayers int32 `protobuf:"varint,14,opt,name=gpu_layers,json=gpuLayers,proto3" json:"gpu_layers,omitempty"`
 	// Memory for weights and KV cache, bytes.
 	MemoryBytes int64 `protobuf:"varint,15,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"`
-	// What the file says it is, for instance "llama 134.52M Q4_1".
+	// What the file says it is, for instance "llama 256M Q4_1".
 	Description string `protobuf:"bytes,16,opt,name=description,proto3" json:"description,omitempty"`
 	// Whether the file carries a chat template.
 	HasChatTemplate bool `protobuf:"varint,17,opt,name=has_chat_template,json=hasChatTemplate,proto3" json:"has_chat_template,omitempty"`
