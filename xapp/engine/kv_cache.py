@@ -18,7 +18,7 @@ MIN_PREFIX = 8
 """Shorter common prefixes are computed again: sharing costs a call and keeps the source busy."""
 
 
-RESIDENT_CELLS = 512
+RESIDENT_CELLS = 256
 """Cells of cached prefixes that stay in the cache; see `parked` for why not more."""
 PARKED_SHARE = 0.5
 """Parked prefixes take at most this share of the KV cache's size again."""
