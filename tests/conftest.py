@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.live import LiveServer, serving
-from xapp.config import default_models_dir
+from xapp.folders import default_models_dir
 
 DEFAULT_MODEL_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 

@@ -12,9 +12,8 @@ import pytest
 
 from tests.live import LiveServer
 from xapp.cli import main
-from xapp.config import FILE_KEY, PREFIX, Settings
+from xapp.config import OTHER_KEYS, PREFIX, Settings
 from xapp.metrics import Metrics, NodeReading
-from xapp.ric.descriptor import PATH_KEY
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -24,7 +23,6 @@ PAGES = [
     for folder in ("", "docs", "clients", "clients/grpcurl", "docker")
     for path in sorted((ROOT / folder).glob("*.md"))
 ]
-OTHER_KEYS = {FILE_KEY, PATH_KEY, "XAPP_TARGET"}
 LAYERS_WITH_REASONS = ("server", "service", "engine", "backend")
 
 

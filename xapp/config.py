@@ -4,8 +4,10 @@ The key of a field is `XAPP_` and its name in capitals; in the file (`XAPP_CONFI
 name itself. None means: sized by the service from the node. Raises ConfigError naming the key.
 """
 
+import difflib
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,18 +15,22 @@ import msgspec
 from msgspec import Meta
 
 from xapp.errors import ConfigError
+from xapp.folders import default_models_dir
 
 PREFIX = "XAPP_"
 FILE_KEY = "XAPP_CONFIG_FILE"
+OTHER_KEYS = frozenset({FILE_KEY, "XAPP_DESCRIPTOR_PATH", "XAPP_TARGET"})
+"""Keys that are no settings of the server and are read elsewhere."""
+
+# What Kubernetes sets for a Service named xapp…; its `_PORT` is a URL, a setting's is a number.
+_KUBERNETES_KEY = re.compile(
+    r"_SERVICE_HOST$|_SERVICE_PORT(_[A-Z0-9_]+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$"
+)
+_KUBERNETES_PORT = re.compile(r"_PORT=\w+://")
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
-
-
-def default_models_dir() -> str:
-    """Where model files live when nothing is set."""
-    return str(Path.home() / ".cache" / "genai-xapp" / "models")
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,9 +91,31 @@ def load_settings(environ: Mapping[str, str], overrides: Mapping[str, Any] | Non
     return _convert(values)
 
 
+def unknown_keys(environ: Mapping[str, str]) -> dict[str, str]:
+    """Keys `XAPP_*` that nothing reads, each with the nearest one that is read, or "".
+
+    Empty ones count as not set, and what Kubernetes sets for a Service named xapp… is left out.
+    """
+    known = {PREFIX + name.upper() for name in Settings.__struct_fields__} | OTHER_KEYS
+    unread = (key for key in environ if key.startswith(PREFIX) and key.upper() not in known)
+    return {
+        key: _nearest(key.upper(), known)
+        for key in unread
+        if environ[key] and not _is_kubernetes(key, environ[key])
+    }
+
+
+def _is_kubernetes(key: str, value: str) -> bool:
+    return bool(_KUBERNETES_KEY.search(key) or _KUBERNETES_PORT.search(f"{key}={value}"))
+
+
+def _nearest(name: str, known: Collection[str]) -> str:
+    return next(iter(difflib.get_close_matches(name, sorted(known), n=1)), "")
+
+
 def _read_file(path: str) -> dict[str, Any]:
     try:
-        return _known(tomllib.loads(Path(path).read_text()), "", path)
+        return _known(tomllib.loads(Path(path).read_text()), path)
     except OSError as error:
         raise ConfigError(FILE_KEY, f"cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -100,10 +128,12 @@ def _read_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     return {name: environ[key] for key, name in names.items() if name in fields and environ[key] != ""}
 
 
-def _known(values: dict[str, Any], prefix: str, source: str) -> dict[str, Any]:
+def _known(values: dict[str, Any], source: str) -> dict[str, Any]:
     for name in values:
         if name not in Settings.__struct_fields__:
-            raise ConfigError(prefix + name, f"no such setting (in {source})")
+            nearest = _nearest(name, Settings.__struct_fields__)
+            hint = f"; did you mean {nearest}?" if nearest else ""
+            raise ConfigError(name, f"no such setting (in {source}){hint}")
     return values
 
 

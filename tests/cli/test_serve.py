@@ -1,3 +1,6 @@
+import json
+import logging
+
 import pytest
 from click.testing import CliRunner
 
@@ -24,3 +27,18 @@ def test_an_option_is_checked_as_its_setting() -> None:
     result = CliRunner().invoke(serve, ["--slots", "1000"])
     assert result.exit_code == 2
     assert result.stderr.startswith("genai-xapp: XAPP_SLOTS: ")
+
+
+def test_an_unknown_key_is_a_warning_that_names_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xapp.cli.serve._run", lambda settings: 0)
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(root, "level", root.level)
+    try:
+        result = CliRunner().invoke(serve, [], env={"XAPP_SLOTZ": "3"})
+    finally:
+        logging.captureWarnings(False)
+    assert result.exit_code == 0
+    (record,) = [json.loads(line) for line in result.stderr.splitlines()]
+    assert (record["level"], record["key"], record["nearest"]) == ("warning", "XAPP_SLOTZ", "XAPP_SLOTS")
+    assert record["msg"] == "XAPP_SLOTZ: no such setting; did you mean XAPP_SLOTS?"

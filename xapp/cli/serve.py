@@ -1,6 +1,7 @@
 """`genai-xapp serve`: the server in the foreground, until SIGTERM or Ctrl-C."""
 
 import asyncio
+import logging
 import os
 import sys
 from typing import Any
@@ -9,10 +10,12 @@ import click
 import msgspec
 
 from xapp import logs
-from xapp.config import FILE_KEY, PREFIX, Settings, load_settings
+from xapp.config import FILE_KEY, PREFIX, Settings, load_settings, unknown_keys
 from xapp.errors import ConfigError
 
 EXIT_CONFIG = 2
+
+_log = logging.getLogger("xapp")
 
 
 def _settings_help() -> str:
@@ -78,10 +81,19 @@ def serve(**options: Any) -> None:
     try:
         settings = load_settings(os.environ, options)
         logs.setup(settings.log_level)
+        _warn_of_unknown_keys()
         sys.exit(_run(settings))
     except ConfigError as error:
         click.echo(f"genai-xapp: {error.message}", err=True)
         sys.exit(EXIT_CONFIG)
+
+
+def _warn_of_unknown_keys() -> None:
+    """No error: what else sets such variables on a node is not known here."""
+    for key, nearest in unknown_keys(os.environ).items():
+        hint = f"; did you mean {nearest}?" if nearest else ""
+        fields: dict[str, object] = {"event": "unknown_setting", "key": key, "nearest": nearest}
+        logs.event(_log, f"{key}: no such setting{hint}", fields, level=logging.WARNING)
 
 
 def _run(settings: Settings) -> int:

@@ -1,7 +1,9 @@
-"""Where model files live. Base dependencies only: the command line and xapp.config share it."""
+"""Where model files live. Base dependencies only: the command line uses it."""
 
 from collections.abc import Mapping
 from pathlib import Path
+
+from xapp.folders import default_models_dir
 
 MODELS_DIR_KEY = "XAPP_MODELS_DIR"
 
@@ -10,11 +12,6 @@ def cache_dir(environ: Mapping[str, str]) -> Path:
     """The program's folder in the user's cache; honours XDG_CACHE_HOME."""
     base = environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "genai-xapp"
-
-
-def default_models_dir() -> str:
-    """Where model files live when nothing is set."""
-    return str(Path.home() / ".cache" / "genai-xapp" / "models")
 
 
 def models_dir(environ: Mapping[str, str]) -> Path:
