@@ -80,7 +80,9 @@ async def test_sigterm_ends_a_stream_longer_than_the_grace_period() -> None:
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await rest_of(running)
         _says_draining(caught.value)
+        assert caught.value.details() == "the server is shutting down"
         assert await _exit_code(server) == 0
+        assert server.wait_for("stopped")["orderly"] is False
 
 
 async def test_a_second_sigterm_ends_at_once() -> None:
