@@ -182,3 +182,8 @@ def test_what_kubernetes_sets_for_a_service_is_ignored() -> None:
         }
     assert unknown_keys(environ) == {}
     assert load_settings(environ) == Settings()
+
+
+def test_what_kubernetes_sets_for_a_service_is_no_port_of_ours() -> None:
+    settings = load_settings({"XAPP_GRPC_PORT": "tcp://10.43.0.7:50051"})
+    assert settings.grpc_port == 50051

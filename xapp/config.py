@@ -125,7 +125,14 @@ def _read_file(path: str) -> dict[str, Any]:
 def _read_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     fields = set(Settings.__struct_fields__)
     names = {key: key.removeprefix(PREFIX).lower() for key in environ if key.startswith(PREFIX)}
-    return {name: environ[key] for key, name in names.items() if name in fields and environ[key] != ""}
+    return {
+        name: environ[key] for key, name in names.items() if name in fields and _is_set(key, environ[key])
+    }
+
+
+def _is_set(key: str, value: str) -> bool:
+    # For a Service named xapp-grpc Kubernetes sets XAPP_GRPC_PORT=tcp://…: that is not our setting.
+    return value != "" and not _KUBERNETES_PORT.search(f"{key}={value}")
 
 
 def _known(values: dict[str, Any], source: str) -> dict[str, Any]:
