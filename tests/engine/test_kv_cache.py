@@ -201,10 +201,17 @@ def test_a_parked_prefix_that_the_backend_refuses_is_forgotten(monkeypatch: pyte
     bench.cache.release(bench.run([5] * 50))
     monkeypatch.setattr(bench.backend, "restore", lambda seq_id, state: False)
     sequence = bench.sequence([2] * 31)
-    assert not bench.cache.admit(sequence, bench.cache.match(sequence))
-    assert bench.cache.match(sequence) is NO_MATCH
-    assert bench.cache.admit(sequence, NO_MATCH)
-    assert bench.cache.reserved == 31
+    assert bench.cache.admit(sequence, bench.cache.match(sequence))
+    assert (sequence.num_cached, bench.cache.reserved) == (0, 31)
+    assert bench.cache.match(bench.sequence([2] * 31, priority=Priority.CRITICAL)).parked is None
+
+
+def test_a_long_parked_prefix_does_not_come_back_for_a_few_tokens() -> None:
+    bench = Bench(cells=512)
+    bench.cache.release(bench.run([2] * 250))
+    bench.run([5] * 500)
+    assert bench.cache.match(bench.sequence([2] * 20 + [9])) is NO_MATCH
+    assert bench.cache.match(bench.sequence([2] * 40 + [9])).length == 40
 
 
 def test_more_than_the_resident_cells_are_parked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ def test_the_least_recently_used_goes_first() -> None:
     store.add(old)
     store.add(young)
     store.touch(old)
+    store.make_room(8)
     store.add(new)
     assert list(store) == [old, new]
 
@@ -33,6 +34,7 @@ def test_it_is_bounded_and_holds_nothing_twice(prefixes: list[list[int]]) -> Non
     store = ParkedPrefixes(24)
     for tokens in prefixes:
         if store.wants(tokens):
+            store.make_room(len(tokens))
             store.add(parked(tokens))
         assert store.cells <= 24
     kept = [prefix.tokens for prefix in store]

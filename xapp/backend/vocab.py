@@ -12,7 +12,7 @@ from pathlib import Path
 from xapp.backend.load_error import load_reason
 from xapp.backend.native import captured_errors, llama
 from xapp.backend.tokenizer import Control
-from xapp.errors import ModelError
+from xapp.errors import ModelError, Unavailable
 
 _PIECE_BYTES = 256
 _ATTR_CONTROL = 1 << 3
@@ -73,6 +73,9 @@ class Vocab:
         """The token's bytes, not cached. Raises ValueError on an id outside the vocabulary."""
         if not 0 <= token < self.size:
             raise ValueError(f"token {token} is outside the vocabulary of {self.size}")
+        if self._model is None:
+            # An answer that outlives its model may still be read: what it lacks is told by its error.
+            return b""
         buffer = ctypes.create_string_buffer(_PIECE_BYTES)
         length = llama.llama_token_to_piece(self._vocab, token, buffer, _PIECE_BYTES, 0, special)
         if length < 0:
@@ -105,6 +108,8 @@ class Vocab:
             self._model = None
 
     def _tokenize(self, data: bytes, capacity: int, add: bool, parse: bool) -> tuple[list[int], int]:
+        if self._model is None:
+            raise Unavailable("the model was unloaded", reason="DRAINING", retry_after_s=1.0)
         buffer = (ctypes.c_int32 * capacity)()
         count = llama.llama_tokenize(self._vocab, data, len(data), buffer, capacity, add, parse)
         return (buffer[: max(count, 0)], count)

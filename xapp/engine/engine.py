@@ -90,8 +90,9 @@ class Engine:
         self._start(plan, began)
         if len(plan.batch):
             samplers = [sequence.sampler for sequence in plan.outputs]
+            decoding = self._clock()
             tokens = self._backend.decode(plan.batch, samplers)
-            self._update(plan, tokens, began)
+            self._update(plan, tokens, began, decoding)
         return self._take_events()
 
     def _expire(self, now: float) -> None:
@@ -108,9 +109,10 @@ class Engine:
             self._cached_tokens += sequence.num_cached
             self._events.started.append(SequenceStarted(request.request_id, now, sequence.num_cached))
 
-    def _update(self, plan: Plan, tokens: list[int], began: float) -> None:
+    def _update(self, plan: Plan, tokens: list[int], began: float, decoding: float) -> None:
         now = self._clock()
-        self._step_time.observe(plan.num_decode, plan.num_prefill, now - began)
+        # What admission took, a parked prefix brought back for instance, is no price of a prompt token.
+        self._step_time.observe(plan.num_decode, plan.num_prefill, now - decoding)
         self._count(plan, now - began)
         for sequence in plan.outputs[: plan.num_decode]:
             self._kv_cache.computed(sequence, 1)

@@ -24,6 +24,10 @@ PARKED_SHARE = 0.5
 """Parked prefixes take at most this share of the KV cache's size again."""
 
 
+MIN_PARKED_USE = 1 / 8
+"""A parked prefix comes back whole: it is not worth it for a smaller share of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """The best prefix for a prompt: `length` tokens of `source`, or of a parked one.
@@ -89,7 +93,7 @@ class KVCache:
                 best = Match(seq_id, length)
         for parked in self._parked:
             length = self._common(sequence, parked.tokens)
-            if length >= best.length + MIN_PREFIX:
+            if length >= best.length + MIN_PREFIX and length >= len(parked.tokens) * MIN_PARKED_USE:
                 best = Match(None, length, parked=parked)
         return best
 
@@ -118,8 +122,7 @@ class KVCache:
             return False
         seq_id = self._take_id(match)
         if not self._bring(seq_id, match):
-            self._empty_ids.append(seq_id)
-            return False
+            match = NO_MATCH  # room for all of it was made: it is computed instead
         self._running[seq_id] = sequence
         self._reserved += sequence.cells_needed - match.length
         sequence.seq_id = seq_id
@@ -156,6 +159,7 @@ class KVCache:
         """Moves a cached prefix to memory."""
         tokens = self._cached[seq_id]
         if self._parked.wants(tokens):
+            self._parked.make_room(len(tokens))
             self._parked.add(ParkedPrefix(tokens, self._backend.save(seq_id)))
         self._drop(seq_id)
 

@@ -53,14 +53,17 @@ class ParkedPrefixes:
         )
 
     def add(self, prefix: ParkedPrefix) -> None:
-        """Takes a prefix in the place of those it can answer for."""
+        """Takes a prefix in the place of those it can answer for; `make_room` comes first."""
         self._prefixes = [
             other
             for other in self._prefixes
             if common_prefix(other.tokens, prefix.tokens) < len(other.tokens)
         ]
         self._prefixes.append(prefix)
-        while self.cells > self._max_cells:
+
+    def make_room(self, cells: int) -> None:
+        """Lets the oldest go until `cells` tokens more fit, before the copy of them is made."""
+        while self._prefixes and self.cells + cells > self._max_cells:
             del self._prefixes[0]
 
     def touch(self, prefix: ParkedPrefix) -> None:

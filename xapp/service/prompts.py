@@ -99,8 +99,8 @@ class PromptReader:
         return self._codec.encode_chat(prompt)
 
     async def aclose(self) -> None:
-        """Waits for the thread, whose caller may have gone, then frees the codec."""
-        await asyncio.to_thread(self._pool.shutdown, wait=True, cancel_futures=True)
+        """Waits for the thread and its queue, where each must get an answer; then frees the codec."""
+        await asyncio.to_thread(self._pool.shutdown, wait=True)
         self._codec.close()
 
 

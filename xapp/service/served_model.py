@@ -86,6 +86,8 @@ class ServedModel:
 
     async def load(self) -> None:
         """Never raises XappError: a failed load is a state, and `load_error` says why."""
+        if self._draining:
+            return  # unloaded while it waited for its turn
         self._notify()
         try:
             await self._check_memory()
