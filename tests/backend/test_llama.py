@@ -1,8 +1,8 @@
 """The engine on the real model: what the fake promises, llama.cpp keeps.
 
 Greedy answers are compared to the last token. llama.cpp's results depend a little on the shape of a
-batch, so two nearly equal logits may swap: TOKENS is short enough that none of these prompts has such a
-pair, and `test_where_float_noise_shows` bounds the noise itself.
+batch, so two nearly equal logits may swap: from there on answers may differ, and `assert_same` accepts
+that only where the two logits are closer than the noise that `test_where_float_noise_shows` bounds.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,6 +24,8 @@ from xapp.errors import ConfigError, ModelError
 
 pytestmark = pytest.mark.slow
 TOKENS = 16
+NOISE = 0.05
+"""Share of the logits' range that chunking may move a logit by."""
 CELLS = 1024
 TEXTS = (
     "The capital of France is",
@@ -71,7 +73,8 @@ class Answers:
     def __init__(self, backend: LlamaBackend, **fields: object) -> None:
         for seq_id in range(backend.num_sequences):
             backend.remove(seq_id)
-        self.engine = Engine(backend, **fields)  # type: ignore[arg-type]
+        # A clock that stands still: what a step takes on this machine must not shape the chunks.
+        self.engine = Engine(backend, clock=lambda: 0.0, **fields)  # type: ignore[arg-type]
         self.tokens: dict[int, list[int]] = {}
         self.finished: dict[int, SequenceFinished] = {}
 
@@ -101,6 +104,31 @@ def alone(backend: LlamaBackend, prompt: list[int], max_tokens: int = TOKENS, **
     return answers.tokens[request_id]
 
 
+Logits = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
+
+
+def logits(backend: LlamaBackend, prompt: list[int], chunk: int) -> Logits:
+    for seq_id in range(backend.num_sequences):
+        backend.remove(seq_id)
+    for start in range(0, len(prompt), chunk):
+        batch = Batch()
+        batch.extend(prompt[start : start + chunk], start, 0)
+        batch.want_output()
+        backend.decode(batch, [GREEDY])
+    return backend._rows(1).copy()
+
+
+def assert_same(backend: LlamaBackend, prompt: list[int], got: list[int], wanted: list[int]) -> None:
+    """Equal, or parted at two tokens whose logits are within the noise of each other."""
+    assert len(got) == len(wanted)
+    parted = next((n for n, pair in enumerate(zip(got, wanted, strict=True)) if pair[0] != pair[1]), None)
+    if parted is None:
+        return
+    row = logits(backend, [*prompt, *wanted[:parted]], 512)[0]
+    gap = abs(float(row[got[parted]] - row[wanted[parted]]))
+    assert gap < NOISE * float(row.max() - row.min()), f"parted at token {parted}"
+
+
 @pytest.fixture(scope="module")
 def prompts(vocab: Vocab) -> list[list[int]]:
     return [vocab.tokenize(text) for text in TEXTS]
@@ -117,7 +145,7 @@ def test_eight_at_once_answer_as_each_alone(shared: LlamaBackend, prompts: list[
         answers.submit(prompt, ignore_eos=True)
     answers.run()
     for request_id, prompt in enumerate(prompts):
-        assert answers.tokens[request_id] == alone(shared, prompt, ignore_eos=True)
+        assert_same(shared, prompt, answers.tokens[request_id], alone(shared, prompt, ignore_eos=True))
 
 
 def test_joining_later_changes_nothing(shared: LlamaBackend, prompts: list[list[int]]) -> None:
@@ -128,7 +156,7 @@ def test_joining_later_changes_nothing(shared: LlamaBackend, prompts: list[list[
         answers.step()
     answers.run()
     for request_id, prompt in enumerate(prompts[:4]):
-        assert answers.tokens[request_id] == alone(shared, prompt, ignore_eos=True)
+        assert_same(shared, prompt, answers.tokens[request_id], alone(shared, prompt, ignore_eos=True))
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +178,8 @@ def test_a_shared_prefix_changes_nothing(shared: LlamaBackend, long_prompt: list
     answers.run()
     assert [answers.finished[n].num_cached_tokens for n in range(3)] == [0] + [len(long_prompt)] * 2
     for request_id, tail in enumerate(tails):
-        assert answers.tokens[request_id] == alone(shared, [*long_prompt, *tail], ignore_eos=True)
+        prompt = [*long_prompt, *tail]
+        assert_same(shared, prompt, answers.tokens[request_id], alone(shared, prompt, ignore_eos=True))
 
 
 def test_going_on_from_an_answer_changes_nothing(shared: LlamaBackend, long_prompt: list[int]) -> None:
@@ -161,7 +190,7 @@ def test_going_on_from_an_answer_changes_nothing(shared: LlamaBackend, long_prom
     second = answers.submit(follow_up, ignore_eos=True)
     answers.run()
     assert answers.finished[second].num_cached_tokens == len(long_prompt) + TOKENS - 1
-    assert answers.tokens[second] == alone(shared, follow_up, ignore_eos=True)
+    assert_same(shared, follow_up, answers.tokens[second], alone(shared, follow_up, ignore_eos=True))
 
 
 @pytest.mark.parametrize("chunk", [8, 13, 64])
@@ -172,10 +201,7 @@ def test_chunks_of_any_size_change_nothing(
     request_id = answers.submit(long_prompt, ignore_eos=True)
     answers.run()
     assert answers.engine.stats().total_steps >= len(long_prompt) // chunk
-    assert answers.tokens[request_id] == long_answer
-
-
-Logits = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
+    assert_same(shared, long_prompt, answers.tokens[request_id], long_answer)
 
 
 def test_a_parked_prefix_changes_nothing(
@@ -188,25 +214,15 @@ def test_a_parked_prefix_changes_nothing(
     assert answers.engine.stats().kv_cells_used == 0
     again = answers.submit(long_prompt, ignore_eos=True)
     answers.run()
-    assert answers.tokens[first] == answers.tokens[again] == long_answer
+    assert_same(shared, long_prompt, answers.tokens[first], long_answer)
+    assert_same(shared, long_prompt, answers.tokens[again], long_answer)
     assert answers.finished[again].num_cached_tokens == len(long_prompt) - 1
-
-
-def logits(backend: LlamaBackend, prompt: list[int], chunk: int) -> Logits:
-    for seq_id in range(backend.num_sequences):
-        backend.remove(seq_id)
-    for start in range(0, len(prompt), chunk):
-        batch = Batch()
-        batch.extend(prompt[start : start + chunk], start, 0)
-        batch.want_output()
-        backend.decode(batch, [GREEDY])
-    return backend._rows(1).copy()
 
 
 def test_where_float_noise_shows(shared: LlamaBackend, long_prompt: list[int]) -> None:
     whole, pieces = logits(shared, long_prompt, 512), logits(shared, long_prompt, 16)
     spread = float(whole.max() - whole.min())
-    assert np.abs(whole - pieces).max() < 0.05 * spread
+    assert np.abs(whole - pieces).max() < NOISE * spread
 
 
 def test_a_cache_can_be_filled_to_the_last_cell(new_backend: Load, prompts: list[list[int]]) -> None:
@@ -270,7 +286,7 @@ def test_greedy_and_drawn_requests_in_one_batch_do_not_mix(
         answers.submit(prompt, sampling=one_choice if n % 2 else SamplingParams(), ignore_eos=True)
     answers.run()
     for n, prompt in enumerate(prompts[:6]):
-        assert answers.tokens[n] == alone(shared, prompt, ignore_eos=True)
+        assert_same(shared, prompt, answers.tokens[n], alone(shared, prompt, ignore_eos=True))
 
 
 @pytest.mark.parametrize(
