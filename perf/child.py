@@ -7,10 +7,11 @@ compute in the process it measures. Anything else a child prints goes to its sta
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import msgspec
+
+from perf.ending import Ending, wait_or_kill
 
 EXIT_TIMEOUT_S = 20.0
 
@@ -19,7 +20,7 @@ class ChildError(Exception):
     """A child ended, or answered with an error."""
 
 
-class Child:
+class Child(Ending):
     """`python -m MODULE ARGS`, as a context manager. Making it and `ask` block until the child has answered.
 
     `greeting` is the line that the child printed when it was ready. Raises ChildError.
@@ -63,23 +64,9 @@ class Child:
         assert self._process.stdout is not None
         self._process.stdin.close()
         try:
-            self._process.wait(EXIT_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            wait_or_kill(self._process, EXIT_TIMEOUT_S)
         finally:
             self._process.stdout.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def serve(handle: Callable[[bytes], Any], greeting: Any = None) -> None:

@@ -3,7 +3,6 @@
 import os
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import msgspec
@@ -11,12 +10,13 @@ import msgspec
 from perf import peers
 from perf.child import Child
 from perf.contenders import LlamaServer, OurServer
+from perf.ending import Ending
 from perf.workload import EngineShape
 from xapp.config import load_settings
 from xapp.engine.messages import ModelInfo
 
 
-class Field:
+class Field(Ending):
     """Worker first: it sizes itself, and the others take its sizes. `llama` is None when not built."""
 
     def __init__(self, model: str, model_path: Path) -> None:
@@ -30,7 +30,7 @@ class Field:
         try:
             self._start()
         except BaseException:
-            self._stack.close()
+            self.close()
             raise
         return self
 
@@ -56,10 +56,6 @@ class Field:
     def _child(self, module: str, *args: str) -> Child:
         return self._stack.enter_context(Child(module, *args))
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Ends them all."""
         self._stack.close()

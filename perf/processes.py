@@ -6,8 +6,9 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Self
+from typing import IO
+
+from perf.ending import Ending, wait_or_kill
 
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 30.0
@@ -25,7 +26,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class Server:
+class Server(Ending):
     """A child process whose output goes to a file, kept unless it ended well; ended with SIGTERM."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
@@ -53,22 +54,8 @@ class Server:
         """SIGTERM, and SIGKILL when that does not help."""
         self._process.terminate()
         try:
-            self._process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            wait_or_kill(self._process, STOP_TIMEOUT_S)
         finally:
             self._log.close()
         if self._process.returncode == 0:
             Path(self._log.name).unlink(missing_ok=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -4,11 +4,10 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Self
 
 import msgspec
 
+from perf.ending import Ending, wait_or_kill
 from xapp.config import EngineSettings
 from xapp.engine.messages import (
     Cancel,
@@ -27,6 +26,7 @@ from xapp.engine.messages import (
 from xapp.engine.worker_process import WORKER_COMMAND
 
 SILENCE_S = 120.0
+EXIT_TIMEOUT_S = 10.0
 _RECEIVE_BYTES = 65536
 
 
@@ -34,7 +34,7 @@ class WorkerGoneError(Exception):
     """The worker ended, could not load the model, or said nothing for SILENCE_S."""
 
 
-class WorkerLink:
+class WorkerLink(Ending):
     """One worker, from start to end, as a context manager. `info` is what it answered when ready.
 
     Making it blocks until then. Raises WorkerGoneError.
@@ -94,10 +94,7 @@ class WorkerLink:
         """Asks the worker to end, and makes sure of it."""
         try:
             self._send_quietly(Shutdown())
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            wait_or_kill(self._process, EXIT_TIMEOUT_S)
         finally:
             self._socket.close()
 
@@ -106,17 +103,6 @@ class WorkerLink:
             self._socket.sendall(encode(message))
         except OSError:
             return  # it has ended already
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _spawn(theirs: socket.socket, model_path: str, settings: EngineSettings) -> "subprocess.Popen[bytes]":

@@ -19,7 +19,7 @@ from xapp.backend.llama_model import (
 )
 from xapp.backend.llama_sampler import GREEDY
 from xapp.backend.native import llama
-from xapp.backend.sizing import Q8_0_RATIO, Geometry, Node, Sizing, size
+from xapp.backend.sizing import Geometry, Node, Sizing, kv_bytes_per_cell, size
 from xapp.config import EngineSettings
 from xapp.engine.messages import ModelInfo
 from xapp.errors import ModelError
@@ -65,14 +65,13 @@ def num_sequences(slots: int) -> int:
 def _info(
     model: Any, geometry: Geometry, sizing: Sizing, params: ContextParams, settings: EngineSettings
 ) -> ModelInfo:
-    ratio = Q8_0_RATIO if sizing.kv_type == "q8_0" else 1.0
     return ModelInfo(
         description=description(model),
         size_bytes=geometry.weight_bytes,
         context_length=sizing.context_length,
         num_slots=sizing.slots,
         kv_cells_total=sizing.kv_cells,
-        kv_bytes=int(sizing.kv_cells * geometry.kv_bytes_per_token * ratio),
+        kv_bytes=int(sizing.kv_cells * kv_bytes_per_cell(geometry, sizing.kv_type)),
         kv_type=sizing.kv_type,
         flash_attention=params.flash_attention,
         num_threads=sizing.threads,

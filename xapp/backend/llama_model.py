@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xapp.backend.load_error import load_reason
+from xapp.backend.load_error import check_readable, load_reason
 from xapp.backend.native import captured_errors, llama
 from xapp.errors import ModelError
 
@@ -30,7 +30,7 @@ class ContextParams:
 
 def load_model(path: str, gpu_layers: int, on_progress: Callable[[float], None]) -> Any:
     """The model handle. `on_progress` gets 0 to 1; what it raises ends the load and is raised from here."""
-    _check_readable(Path(path))
+    check_readable(Path(path))
     params = llama.llama_model_default_params()
     params.n_gpu_layers = gpu_layers
     progress = _Progress(on_progress)
@@ -45,14 +45,6 @@ def load_model(path: str, gpu_layers: int, on_progress: Callable[[float], None])
         llama.llama_model_free(model)
         raise ModelError(f"{path}: not a decoder-only language model", reason="UNSUPPORTED_MODEL")
     return model
-
-
-def _check_readable(path: Path) -> None:
-    try:
-        with path.open("rb"):
-            pass
-    except OSError as error:
-        raise ModelError(f"{path}: {error.strerror}") from error
 
 
 class _Progress:

@@ -2,6 +2,9 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
+
+from xapp.errors import ModelError
 
 _PLACE = re.compile(r"^(?:\w+: )*(?:error loading model: )?")
 """The C function that said it."""
@@ -11,6 +14,15 @@ _MEANINGS = (
     ("exceeds maximum", "corrupt"),
     ("number of", "corrupt"),
 )
+
+
+def check_readable(path: Path) -> None:
+    """llama.cpp does not say why it cannot open a file: this raises ModelError with the system's reason."""
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}") from error
 
 
 def load_reason(lines: Sequence[str]) -> str:

@@ -69,8 +69,13 @@ def _affordable(node: Node, model: Geometry, settings: EngineSettings, kv_type: 
     if settings.memory_limit_mb is not None:
         limit = min(limit, settings.memory_limit_mb * 1024 * 1024)
     free = limit - model.weight_bytes - RESERVE_BYTES
-    per_cell = max(model.kv_bytes_per_token * (Q8_0_RATIO if kv_type == "q8_0" else 1), 1)
+    per_cell = max(kv_bytes_per_cell(model, kv_type), 1)
     return max(int(free * KV_SHARE / per_cell), MIN_CONTEXT // 4)
+
+
+def kv_bytes_per_cell(model: Geometry, kv_type: str) -> float:
+    """Bytes of one token's K and V in that type."""
+    return model.kv_bytes_per_token * (Q8_0_RATIO if kv_type == "q8_0" else 1.0)
 
 
 def _cells(affordable: int, slots: int, settings: EngineSettings, model: Geometry) -> int:

@@ -9,7 +9,7 @@ import ctypes
 import os
 from pathlib import Path
 
-from xapp.backend.load_error import load_reason
+from xapp.backend.load_error import check_readable, load_reason
 from xapp.backend.native import captured_errors, llama
 from xapp.backend.tokenizer import Control
 from xapp.errors import ModelError, Unavailable
@@ -134,11 +134,7 @@ def _token(token: int) -> int | None:
 
 
 def _load(path: Path) -> object:
-    try:
-        with path.open("rb"):
-            pass
-    except OSError as error:
-        raise ModelError(f"{path}: {error.strerror}") from error
+    check_readable(path)
     params = llama.llama_model_default_params()
     params.vocab_only = True
     with captured_errors() as lines:

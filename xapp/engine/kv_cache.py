@@ -16,14 +16,10 @@ from xapp.engine.sequence import Sequence, Status
 
 MIN_PREFIX = 8
 """Shorter common prefixes are computed again: sharing costs a call and keeps the source busy."""
-
-
 RESIDENT_CELLS = 256
 """Cells of cached prefixes that stay in the cache; see `parked` for why not more."""
 PARKED_SHARE = 0.5
 """Parked prefixes take at most this share of the KV cache's size again."""
-
-
 MIN_PARKED_USE = 1 / 8
 """A parked prefix comes back whole: it is not worth it for a smaller share of it."""
 
