@@ -12,7 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from perf import peers
 from perf.processes import HOST, START_TIMEOUT_S, Server, free_port
-from perf.workload import EngineShape
+from perf.shape import EngineShape
 
 LOGS = peers.ROOT / ".build" / "perf"
 MIN_SLOT_TOKENS = 2048

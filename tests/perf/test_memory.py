@@ -37,8 +37,8 @@ def test_pss_without_its_line_is_an_error() -> None:
 
 def test_cpu_time_of_this_process_grows() -> None:
     before = cpu_seconds(os.getpid())
-    sum(range(200_000))
-    assert cpu_seconds(os.getpid()) > before
+    while cpu_seconds(os.getpid()) <= before:  # the kernel counts in ticks; the test's timeout bounds it
+        sum(range(200_000))
 
 
 def test_family_starts_with_the_process_itself() -> None:

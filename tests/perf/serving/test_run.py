@@ -4,7 +4,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from perf import serving
+from perf.serving import run as serving
 
 
 def test_two_benchmarks_do_not_run_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

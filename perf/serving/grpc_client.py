@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import grpc
 
-from perf.call import Call
+from perf.serving.call import Call
 from perf.streams import Arrival, Stream
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc as rpc

@@ -6,10 +6,10 @@ import grpc
 
 from perf.child import Child
 from perf.contenders import OurServer
-from perf.load import Decode
 from perf.memory import family, own_bytes
-from perf.report import Sample
-from perf.workload import Work
+from perf.serving.load import Decode
+from perf.serving.report import Sample
+from perf.serving.workload import Work
 from xapp.inference.v1 import models_pb2 as pb
 from xapp.inference.v1 import models_pb2_grpc as rpc
 
@@ -18,7 +18,7 @@ def measure(model: str, path: Path, round_number: int) -> list[Sample]:
     """Starts a server, lets it work a little, measures it, ends it."""
     with OurServer(model, {}) as server:
         seconds = server.wait_until_serving()
-        with Child("perf.load", "grpc", server.target) as client:
+        with Child("perf.serving.load", "grpc", server.target) as client:
             client.ask(Decode(Work(num_streams=8, num_tokens=16, seed=round_number)))
         kv_bytes = _kv_bytes(server.target)
         memory = own_bytes(family(server.pid), path, kv_bytes)

@@ -16,11 +16,12 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from perf import bars, footprint, measure, peers, report
+from perf import peers
 from perf.contenders import LOGS
-from perf.field import Field
 from perf.machine import Noise, NoiseMeter, describe
-from perf.report import Report, Sample
+from perf.serving import bars, footprint, measure, report
+from perf.serving.field import Field
+from perf.serving.report import Report, Sample
 from xapp.config import Settings, load_settings
 from xapp.models.digest import digest_of
 from xapp.models.store import resolve
@@ -138,7 +139,3 @@ def measure_all(run: Run, settings: Settings, parts: Sequence[str], streams: Seq
         rows,
         run.samples,
     )
-
-
-if __name__ == "__main__":
-    main()

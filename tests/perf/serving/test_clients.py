@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 import grpc
 import pytest
 
-from perf import scenarios
-from perf.grpc_client import GrpcClient
-from perf.http_client import HttpClient
-from perf.http_stream import HttpError
-from perf.workload import Texts, Work
+from perf.serving import scenarios
+from perf.serving.grpc_client import GrpcClient
+from perf.serving.http_client import HttpClient
+from perf.serving.http_stream import HttpError
+from perf.serving.workload import Texts, Work
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc as rpc
 

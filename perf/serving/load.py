@@ -1,6 +1,6 @@
 """The client process: lean, alone in its process, told what to do in JSON lines.
 
-`python -m perf.load grpc|http HOST:PORT` answers each command with what its streams saw.
+`python -m perf.serving.load grpc|http HOST:PORT` answers each command with what its streams saw.
 """
 
 import asyncio
@@ -11,12 +11,13 @@ from typing import Any
 
 import msgspec
 
-from perf import child, scenarios
-from perf.call import Client
-from perf.grpc_client import GrpcClient
-from perf.http_client import HttpClient
+from perf import child
+from perf.serving import scenarios
+from perf.serving.call import Client
+from perf.serving.grpc_client import GrpcClient
+from perf.serving.http_client import HttpClient
+from perf.serving.workload import Texts, Work
 from perf.streams import Stream
-from perf.workload import Texts, Work
 
 
 class Decode(msgspec.Struct, frozen=True, tag=True):

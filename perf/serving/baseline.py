@@ -3,7 +3,7 @@
 No sampling, no messages, no Python objects a token: the batch's arrays are filled by numpy, fixed
 tokens are fed. What a contender loses against this is its own cost. Knows neither requests nor text.
 
-`python -m perf.baseline --model FILE --shape JSON` answers a Work with a Decoded a line.
+`python -m perf.serving.baseline --model FILE --shape JSON` answers a Work with a Decoded a line.
 """
 
 import sys
@@ -14,7 +14,8 @@ import msgspec
 import numpy as np
 
 from perf import child
-from perf.workload import EngineShape, Work, token_prompt
+from perf.serving.workload import Work, token_prompt
+from perf.shape import EngineShape
 from xapp.backend.llama_load import num_sequences
 from xapp.backend.llama_model import ContextParams, load_model, new_context
 from xapp.backend.native import llama

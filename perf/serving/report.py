@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from perf.machine import Machine, Noise
+from perf.shape import EngineShape
 from perf.streams import Summary, summarize
-from perf.workload import EngineShape
 
 SCHEMA = "genai-xapp-perf/1"
 

@@ -1,6 +1,6 @@
 """The same work through a real worker process, without server and gRPC around it.
 
-`python -m perf.in_worker --model FILE --settings JSON` greets with the ModelInfo and answers each
+`python -m perf.serving.in_worker --model FILE --settings JSON` greets with the ModelInfo and answers each
 command with a line: a Work with its streams, a CancelTrial with a CancelResult.
 """
 
@@ -12,9 +12,9 @@ from itertools import count
 import msgspec
 
 from perf import child
+from perf.serving.worker_link import WorkerLink
+from perf.serving.workload import Work, token_prompt
 from perf.streams import Arrival, Stream
-from perf.worker_link import WorkerLink
-from perf.workload import Work, token_prompt
 from xapp.config import EngineSettings
 from xapp.engine.messages import Stats, Submit
 

@@ -5,13 +5,13 @@ from functools import partial
 
 import msgspec
 
-from perf import baseline, in_worker, load, scenarios
 from perf.child import Child
-from perf.field import Field
 from perf.memory import cpu_seconds
-from perf.report import Sample
+from perf.serving import baseline, in_worker, load, scenarios
+from perf.serving.field import Field
+from perf.serving.report import Sample
+from perf.serving.workload import Work, decode_work
 from perf.streams import Stream, inter_token_latencies, percentile, steady_rate
-from perf.workload import Work, decode_work
 
 Measure = Callable[[int], list[Sample]]
 Figures = dict[str, float]

@@ -1,8 +1,8 @@
 import msgspec
 import pytest
 
-from perf import bars
-from perf.report import Row, Sample, cells, number, ratios, row
+from perf.serving import bars
+from perf.serving.report import Row, Sample, cells, number, ratios, row
 
 
 def test_ratios_pair_the_samples_of_a_round() -> None:

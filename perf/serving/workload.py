@@ -6,11 +6,8 @@ told to share a prefix. Its length in tokens is made exact with the server's own
 
 from collections.abc import Awaitable, Callable
 from itertools import count
-from typing import Self
 
 import msgspec
-
-from xapp.engine.messages import ModelInfo
 
 STREAMS = (1, 4, 8)
 PROMPT_TOKENS = 64
@@ -39,29 +36,6 @@ class Work(msgspec.Struct, frozen=True):
 def decode_work(num_streams: int, seed: int) -> Work:
     """Short windows: the medians are over rounds, not over long runs."""
     return Work(num_streams, PROMPT_TOKENS, _NEW_TOKENS.get(num_streams, 96), seed)
-
-
-class EngineShape(msgspec.Struct, frozen=True):
-    """How the worker sized its context; the baseline takes the same."""
-
-    kv_cells: int
-    num_slots: int
-    num_threads: int
-    flash_attention: bool
-    kv_type: str
-    batch_tokens: int
-
-    @classmethod
-    def of(cls, info: ModelInfo, batch_tokens: int) -> Self:
-        """From what the worker says of itself, and the setting it does not repeat."""
-        return cls(
-            kv_cells=info.kv_cells_total,
-            num_slots=info.num_slots,
-            num_threads=info.num_threads,
-            flash_attention=info.flash_attention,
-            kv_type=info.kv_type,
-            batch_tokens=batch_tokens,
-        )
 
 
 def token_prompt(length: int, seed: int, stream: int) -> list[int]:

@@ -1,6 +1,6 @@
 import pytest
 
-from perf.http_stream import HttpError, Read, arrivals, check_status
+from perf.serving.http_stream import HttpError, Read, arrivals, check_status
 from perf.streams import Arrival
 
 

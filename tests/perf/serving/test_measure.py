@@ -6,8 +6,8 @@ from perf import peers
 from perf.child import Child, ChildError
 from perf.contenders import llama_server_flags
 from perf.machine import NoiseMeter, cpu_ticks
-from perf.measure import rotated
-from perf.workload import EngineShape
+from perf.serving.measure import rotated
+from perf.shape import EngineShape
 
 SHAPE = EngineShape(8192, 8, 2, flash_attention=True, kv_type="f16", batch_tokens=512)
 
@@ -51,5 +51,5 @@ def test_noise_is_a_share() -> None:
 
 def test_a_child_that_ends_is_an_error(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ChildError, match="ended with exit status 1"):
-        Child("perf.load", "smtp", "127.0.0.1:1")
+        Child("perf.serving.load", "smtp", "127.0.0.1:1")
     assert "unknown client 'smtp'" in capfd.readouterr().err

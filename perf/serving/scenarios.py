@@ -4,9 +4,8 @@ import asyncio
 
 import msgspec
 
-from perf.call import Call, Client
-from perf.streams import Stream, worst_gap
-from perf.workload import (
+from perf.serving.call import Call, Client
+from perf.serving.workload import (
     LONG_PROMPT_TOKENS,
     PROMPT_TOKENS,
     RUNNING_STREAMS,
@@ -15,6 +14,7 @@ from perf.workload import (
     Texts,
     Work,
 )
+from perf.streams import Stream, worst_gap
 
 _ENOUGH_TOKENS = 1024
 _SETTLE_TOKENS = 4

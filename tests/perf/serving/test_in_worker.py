@@ -2,9 +2,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from perf.in_worker import CancelTrial, run, try_cancel
-from perf.worker_link import WorkerGoneError, WorkerLink
-from perf.workload import Work
+from perf.serving.in_worker import CancelTrial, run, try_cancel
+from perf.serving.worker_link import WorkerGoneError, WorkerLink
+from perf.serving.workload import Work
 from xapp.config import EngineSettings
 
 

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from perf.call import Call
-from perf.http_stream import Completion, complete, post
+from perf.serving.call import Call
+from perf.serving.http_stream import Completion, complete, post
 
 
 class _Tokens(msgspec.Struct):

@@ -1,0 +1,5 @@
+"""`python -m perf.serving`."""
+
+from perf.serving.run import main
+
+main()

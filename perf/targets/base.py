@@ -1,0 +1,102 @@
+"""The seam between a mode and the server it measures: a Protocol with a gRPC and an HTTP side, and a fake.
+
+Times are seconds on the client's CLOCK_MONOTONIC.
+"""
+
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+from perf.record import schema
+from perf.streams import Arrival
+
+
+class TargetError(Exception):
+    """The target is not there, ended in the middle, refused, or speaks something else.
+
+    `code` is short and stable: `unreachable`, `lost`, `refused`, `protocol`, `deadline`, `missing_model`.
+    `retry_after_s` is what a refusal said.
+    """
+
+    def __init__(self, code: str, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.retry_after_s = retry_after_s
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message; `role` is system, user or assistant."""
+
+    role: str
+    content: str
+
+
+Input: TypeAlias = str | tuple[Turn, ...]
+"""Text continued as it is, or a conversation for the server's chat template."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One greedy request. `deadline_s` counts from sending; None leaves it to the server."""
+
+    input: Input
+    max_tokens: int
+    ignore_eos: bool = False
+    deadline_s: float | None = None
+    priority: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one Ask. None where the target does not tell.
+
+    `prefill_s` and `decode_s` are by the server's own clock. `bytes_received` counts the payload of
+    the answer's messages: for gRPC the protobuf, for HTTP the body.
+    """
+
+    sent: float
+    arrivals: list[Arrival]
+    text: str
+    finish_reason: str
+    num_prompt_tokens: int | None = None
+    num_cached_tokens: int | None = None
+    num_completion_tokens: int | None = None
+    queue_s: float | None = None
+    prefill_s: float | None = None
+    decode_s: float | None = None
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    extra: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def time_to_first_token_s(self) -> float:
+        """TTFT, by the client's clock."""
+        return self.arrivals[0].at - self.sent
+
+    @property
+    def end_s(self) -> float:
+        """End to end, by the client's clock: sending to the last token."""
+        return self.arrivals[-1].at - self.sent
+
+
+class Target(Protocol):
+    """One server and one model on it. Used from one asyncio loop; an async context manager."""
+
+    async def describe(self) -> schema.Target:
+        """Who answers. Raises TargetError when nobody does, or somebody else."""
+        ...
+
+    async def ask(self, ask: Ask) -> Answer:
+        """One answer, streamed. Raises TargetError; what came before is lost with it.
+
+        Cancelling it cancels the request at the server.
+        """
+        ...
+
+    async def count_tokens(self, input: Input) -> int:  # noqa: A002  (the contract's own word)
+        """Prompt tokens as `ask` would have. Raises TargetError where the server cannot tell."""
+        ...
+
+    async def aclose(self) -> None:
+        """Ends connections. Safe to call twice."""
+        ...
