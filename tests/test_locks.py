@@ -44,7 +44,7 @@ def test_what_the_project_names_is_locked() -> None:
     for lock, wanted in {
         "base.txt": project["dependencies"],
         "server.txt": project["dependencies"] + extras["server"],
-        "dev.txt": project["dependencies"] + extras["server"] + extras["dev"],
+        "dev.txt": project["dependencies"] + extras["server"] + extras["bench"] + extras["dev"],
     }.items():
         locked = set(entries(ROOT / "requirements" / lock)) | {"llama-cpp-python"}
         names = {re.split(r"[<>=\[;! ]", line)[0].replace("_", "-") for line in wanted}

@@ -9,6 +9,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -51,6 +52,38 @@ PRIORITY_BATCH: Priority.ValueType  # 3
 """Nobody waits: last."""
 Global___Priority: _TypeAlias = Priority  # noqa: Y015
 
+class _DeadlinePolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DeadlinePolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DeadlinePolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DEADLINE_POLICY_UNSPECIFIED: _DeadlinePolicy.ValueType  # 0
+    """Unset: REJECT."""
+    DEADLINE_POLICY_REJECT: _DeadlinePolicy.ValueType  # 1
+    """Refused at once with RESOURCE_EXHAUSTED when it is predicted to miss the
+    deadline; ends with DEADLINE_EXCEEDED when it does miss it.
+    """
+    DEADLINE_POLICY_BEST_EFFORT: _DeadlinePolicy.ValueType  # 2
+    """Admitted all the same; the answer is cut at the deadline and ends with
+    FINISH_REASON_DEADLINE.
+    """
+
+class DeadlinePolicy(_DeadlinePolicy, metaclass=_DeadlinePolicyEnumTypeWrapper):
+    """DeadlinePolicy says what becomes of a request that will not make its deadline."""
+
+DEADLINE_POLICY_UNSPECIFIED: DeadlinePolicy.ValueType  # 0
+"""Unset: REJECT."""
+DEADLINE_POLICY_REJECT: DeadlinePolicy.ValueType  # 1
+"""Refused at once with RESOURCE_EXHAUSTED when it is predicted to miss the
+deadline; ends with DEADLINE_EXCEEDED when it does miss it.
+"""
+DEADLINE_POLICY_BEST_EFFORT: DeadlinePolicy.ValueType  # 2
+"""Admitted all the same; the answer is cut at the deadline and ends with
+FINISH_REASON_DEADLINE.
+"""
+Global___DeadlinePolicy: _TypeAlias = DeadlinePolicy  # noqa: Y015
+
 class _FinishReason:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -65,6 +98,8 @@ class _FinishReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FinishRe
     """max_tokens or the context's end was reached."""
     FINISH_REASON_CANCELLED: _FinishReason.ValueType  # 3
     """The request was cancelled."""
+    FINISH_REASON_DEADLINE: _FinishReason.ValueType  # 4
+    """The deadline passed and the request's policy is BEST_EFFORT: the answer is cut."""
 
 class FinishReason(_FinishReason, metaclass=_FinishReasonEnumTypeWrapper):
     """FinishReason says why the answer ended."""
@@ -77,6 +112,8 @@ FINISH_REASON_LENGTH: FinishReason.ValueType  # 2
 """max_tokens or the context's end was reached."""
 FINISH_REASON_CANCELLED: FinishReason.ValueType  # 3
 """The request was cancelled."""
+FINISH_REASON_DEADLINE: FinishReason.ValueType  # 4
+"""The deadline passed and the request's policy is BEST_EFFORT: the answer is cut."""
 Global___FinishReason: _TypeAlias = FinishReason  # noqa: Y015
 
 @_typing.final
@@ -272,6 +309,10 @@ class GenerateRequest(_message.Message):
     PRIORITY_FIELD_NUMBER: _builtins.int
     FORMAT_FIELD_NUMBER: _builtins.int
     CORRELATION_ID_FIELD_NUMBER: _builtins.int
+    DEADLINE_POLICY_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
+    INPUTS_FIELD_NUMBER: _builtins.int
+    INPUT_TIMESTAMP_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of a served model; "" is the node's default."""
     prompt: _builtins.str
@@ -288,6 +329,12 @@ class GenerateRequest(_message.Message):
     """Names the request in the logs; at most 128 printable characters. Default: one is made.
     The metadata key "x-correlation-id" does the same.
     """
+    deadline_policy: Global___DeadlinePolicy.ValueType
+    """What to do when the deadline will be missed. Default REJECT."""
+    task: _builtins.str
+    """Name of a task, "name" for its newest version or "name@version". The task
+    then makes the prompt from `inputs`; `prompt`, `chat` and `format` stay unset.
+    """
     @_builtins.property
     def chat(self) -> Global___Chat:
         """A conversation, formatted by the model's chat template."""
@@ -302,7 +349,15 @@ class GenerateRequest(_message.Message):
 
     @_builtins.property
     def format(self) -> Global___OutputFormat:
-        """Constrains the answer. Default: none. This build answers UNIMPLEMENTED when set."""
+        """Constrains the answer. Default: none."""
+
+    @_builtins.property
+    def inputs(self) -> _struct_pb2.Struct:
+        """The task's inputs, by name, typed as the task says."""
+
+    @_builtins.property
+    def input_timestamp(self) -> _timestamp_pb2.Timestamp:
+        """When the inputs were measured. Required by tasks with a limit on their age."""
 
     def __init__(
         self,
@@ -317,10 +372,14 @@ class GenerateRequest(_message.Message):
         priority: Global___Priority.ValueType = ...,
         format: Global___OutputFormat | None = ...,
         correlation_id: _builtins.str = ...,
+        deadline_policy: Global___DeadlinePolicy.ValueType = ...,
+        task: _builtins.str = ...,
+        inputs: _struct_pb2.Struct | None = ...,
+        input_timestamp: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "format", b"format", "input", b"input", "max_tokens", b"max_tokens", "prompt", b"prompt", "sampling", b"sampling"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "format", b"format", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_tokens", b"max_tokens", "prompt", b"prompt", "sampling", b"sampling"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "correlation_id", b"correlation_id", "format", b"format", "ignore_eos", b"ignore_eos", "input", b"input", "max_tokens", b"max_tokens", "model", b"model", "priority", b"priority", "prompt", b"prompt", "sampling", b"sampling", "stop", b"stop"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "correlation_id", b"correlation_id", "deadline_policy", b"deadline_policy", "format", b"format", "ignore_eos", b"ignore_eos", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_tokens", b"max_tokens", "model", b"model", "priority", b"priority", "prompt", b"prompt", "sampling", b"sampling", "stop", b"stop", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_tokens: _TypeAlias = _typing.Literal["max_tokens"]  # noqa: Y015
     _WhichOneofArgType__max_tokens: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens"]  # noqa: Y015
@@ -332,6 +391,48 @@ class GenerateRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_input) -> _WhichOneofReturnType_input | None: ...
 
 Global___GenerateRequest: _TypeAlias = GenerateRequest  # noqa: Y015
+
+@_typing.final
+class Provenance(_message.Message):
+    """Provenance says what made an answer, so that it can be audited and made again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_DIGEST_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
+    PROMPT_HASH_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    BUILD_FIELD_NUMBER: _builtins.int
+    OUTPUT_HASH_FIELD_NUMBER: _builtins.int
+    model_digest: _builtins.str
+    """"sha256:" and the hex digest of the model file."""
+    task: _builtins.str
+    """The task as "name@version"; empty without one."""
+    prompt_hash: _builtins.str
+    """"sha256:" and the hex digest of the prompt's token ids, each 4 bytes little-endian."""
+    seed: _builtins.int
+    """The seed in use; 0 when greedy."""
+    build: _builtins.str
+    """The software: this project's version and llama.cpp's binding."""
+    output_hash: _builtins.str
+    """"sha256:" and the hex digest of the answer's text in UTF-8. In Finished only."""
+    def __init__(
+        self,
+        *,
+        model_digest: _builtins.str = ...,
+        task: _builtins.str = ...,
+        prompt_hash: _builtins.str = ...,
+        seed: _builtins.int = ...,
+        build: _builtins.str = ...,
+        output_hash: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["build", b"build", "model_digest", b"model_digest", "output_hash", b"output_hash", "prompt_hash", b"prompt_hash", "seed", b"seed", "task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Provenance: _TypeAlias = Provenance  # noqa: Y015
 
 @_typing.final
 class Started(_message.Message):
@@ -346,6 +447,8 @@ class Started(_message.Message):
     QUEUE_DURATION_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
     CORRELATION_ID_FIELD_NUMBER: _builtins.int
+    PROVENANCE_FIELD_NUMBER: _builtins.int
+    JOINED_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The served model's name."""
     model_digest: _builtins.str
@@ -358,9 +461,15 @@ class Started(_message.Message):
     """The seed in use; 0 when greedy."""
     correlation_id: _builtins.str
     """The request's name in the logs."""
+    joined: _builtins.bool
+    """Whether the answer is that of an identical request which was already running."""
     @_builtins.property
     def queue_duration(self) -> _duration_pb2.Duration:
         """Time from acceptance to the first work on the prompt."""
+
+    @_builtins.property
+    def provenance(self) -> Global___Provenance:
+        """What makes the answer."""
 
     def __init__(
         self,
@@ -372,10 +481,12 @@ class Started(_message.Message):
         queue_duration: _duration_pb2.Duration | None = ...,
         seed: _builtins.int = ...,
         correlation_id: _builtins.str = ...,
+        provenance: Global___Provenance | None = ...,
+        joined: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["queue_duration", b"queue_duration"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["provenance", b"provenance", "queue_duration", b"queue_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["correlation_id", b"correlation_id", "model", b"model", "model_digest", b"model_digest", "num_cached_tokens", b"num_cached_tokens", "num_prompt_tokens", b"num_prompt_tokens", "queue_duration", b"queue_duration", "seed", b"seed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["correlation_id", b"correlation_id", "joined", b"joined", "model", b"model", "model_digest", b"model_digest", "num_cached_tokens", b"num_cached_tokens", "num_prompt_tokens", b"num_prompt_tokens", "provenance", b"provenance", "queue_duration", b"queue_duration", "seed", b"seed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -490,8 +601,12 @@ class Finished(_message.Message):
     FINISH_REASON_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
     TIMING_FIELD_NUMBER: _builtins.int
+    FORMAT_COMPLETE_FIELD_NUMBER: _builtins.int
+    PROVENANCE_FIELD_NUMBER: _builtins.int
     finish_reason: Global___FinishReason.ValueType
     """Why the answer ended."""
+    format_complete: _builtins.bool
+    """Whether the answer is whole and conforms to `format`; unset when none was asked for."""
     @_builtins.property
     def usage(self) -> Global___Usage:
         """Tokens used."""
@@ -500,18 +615,26 @@ class Finished(_message.Message):
     def timing(self) -> Global___Timing:
         """Time used."""
 
+    @_builtins.property
+    def provenance(self) -> Global___Provenance:
+        """What made the answer."""
+
     def __init__(
         self,
         *,
         finish_reason: Global___FinishReason.ValueType = ...,
         usage: Global___Usage | None = ...,
         timing: Global___Timing | None = ...,
+        format_complete: _builtins.bool | None = ...,
+        provenance: Global___Provenance | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["timing", b"timing", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_format_complete", b"_format_complete", "format_complete", b"format_complete", "provenance", b"provenance", "timing", b"timing", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["finish_reason", b"finish_reason", "timing", b"timing", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_format_complete", b"_format_complete", "finish_reason", b"finish_reason", "format_complete", b"format_complete", "provenance", b"provenance", "timing", b"timing", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__format_complete: _TypeAlias = _typing.Literal["format_complete"]  # noqa: Y015
+    _WhichOneofArgType__format_complete: _TypeAlias = _typing.Literal["_format_complete", b"_format_complete"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__format_complete) -> _WhichOneofReturnType__format_complete | None: ...
 
 Global___Finished: _TypeAlias = Finished  # noqa: Y015
 
@@ -841,3 +964,502 @@ class TokenizeResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TokenizeResponse: _TypeAlias = TokenizeResponse  # noqa: Y015
+
+@_typing.final
+class ScoreRequest(_message.Message):
+    """ScoreRequest asks how likely continuations of one prompt are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    PROMPT_FIELD_NUMBER: _builtins.int
+    CHAT_FIELD_NUMBER: _builtins.int
+    CHOICES_FIELD_NUMBER: _builtins.int
+    NORMALIZE_BY_LENGTH_FIELD_NUMBER: _builtins.int
+    MIN_MARGIN_FIELD_NUMBER: _builtins.int
+    INCLUDE_TOKENS_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    CORRELATION_ID_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
+    INPUTS_FIELD_NUMBER: _builtins.int
+    INPUT_TIMESTAMP_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """Name of a served model; "" is the node's default."""
+    prompt: _builtins.str
+    """Text as it is."""
+    normalize_by_length: _builtins.bool
+    """Compare log-probability per token instead of the whole choice's. Default false."""
+    min_margin: _builtins.float
+    """Abstain when the winner's probability exceeds the runner-up's by less than
+    this. 0 to 1; default 0 (never).
+    """
+    include_tokens: _builtins.bool
+    """Return each choice's tokens with their log-probabilities. Default false."""
+    priority: Global___Priority.ValueType
+    """The class in which the request waits. Default INTERACTIVE."""
+    correlation_id: _builtins.str
+    """Names the request in the logs, as in GenerateRequest."""
+    task: _builtins.str
+    """Name of a task that scores; its inputs make the prompt, and its choices are used."""
+    @_builtins.property
+    def chat(self) -> Global___Chat:
+        """A conversation, formatted by the model's chat template; the choices are
+        the assistant's answer.
+        """
+
+    @_builtins.property
+    def choices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The continuations, as they would follow the prompt: a leading space is the
+        caller's to give. 1 to 256, none empty, no two the same.
+        """
+
+    @_builtins.property
+    def inputs(self) -> _struct_pb2.Struct:
+        """The task's inputs."""
+
+    @_builtins.property
+    def input_timestamp(self) -> _timestamp_pb2.Timestamp:
+        """When the inputs were measured. Required by tasks with a limit on their age."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        prompt: _builtins.str = ...,
+        chat: Global___Chat | None = ...,
+        choices: _abc.Iterable[_builtins.str] | None = ...,
+        normalize_by_length: _builtins.bool = ...,
+        min_margin: _builtins.float | None = ...,
+        include_tokens: _builtins.bool = ...,
+        priority: Global___Priority.ValueType = ...,
+        correlation_id: _builtins.str = ...,
+        task: _builtins.str = ...,
+        inputs: _struct_pb2.Struct | None = ...,
+        input_timestamp: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_min_margin", b"_min_margin", "chat", b"chat", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "min_margin", b"min_margin", "prompt", b"prompt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_margin", b"_min_margin", "chat", b"chat", "choices", b"choices", "correlation_id", b"correlation_id", "include_tokens", b"include_tokens", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "min_margin", b"min_margin", "model", b"model", "normalize_by_length", b"normalize_by_length", "priority", b"priority", "prompt", b"prompt", "task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__min_margin: _TypeAlias = _typing.Literal["min_margin"]  # noqa: Y015
+    _WhichOneofArgType__min_margin: _TypeAlias = _typing.Literal["_min_margin", b"_min_margin"]  # noqa: Y015
+    _WhichOneofReturnType_input: _TypeAlias = _typing.Literal["prompt", "chat"]  # noqa: Y015
+    _WhichOneofArgType_input: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_margin) -> _WhichOneofReturnType__min_margin | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_input) -> _WhichOneofReturnType_input | None: ...
+
+Global___ScoreRequest: _TypeAlias = ScoreRequest  # noqa: Y015
+
+@_typing.final
+class TokenLogProbability(_message.Message):
+    """TokenLogProbability is one token of a choice."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    LOG_PROBABILITY_FIELD_NUMBER: _builtins.int
+    token: _builtins.int
+    """Its id."""
+    text: _builtins.bytes
+    """Its bytes; may be a part of a character."""
+    log_probability: _builtins.float
+    """Natural logarithm of its probability after all that precedes it."""
+    def __init__(
+        self,
+        *,
+        token: _builtins.int = ...,
+        text: _builtins.bytes = ...,
+        log_probability: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["log_probability", b"log_probability", "text", b"text", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TokenLogProbability: _TypeAlias = TokenLogProbability  # noqa: Y015
+
+@_typing.final
+class ChoiceScore(_message.Message):
+    """ChoiceScore is how likely one choice is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHOICE_FIELD_NUMBER: _builtins.int
+    LOG_PROBABILITY_FIELD_NUMBER: _builtins.int
+    NUM_TOKENS_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    PROBABILITY_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    choice: _builtins.str
+    """The choice."""
+    log_probability: _builtins.float
+    """Natural logarithm of the probability that the prompt continues with exactly
+    this text: the sum over its tokens.
+    """
+    num_tokens: _builtins.int
+    """Tokens that were summed."""
+    score: _builtins.float
+    """What choices are compared by: log_probability, divided by num_tokens when
+    normalize_by_length is set.
+    """
+    probability: _builtins.float
+    """Softmax of the scores over the choices given."""
+    @_builtins.property
+    def tokens(self) -> _containers.RepeatedCompositeFieldContainer[Global___TokenLogProbability]:
+        """The tokens, when include_tokens is set. A token that spans the prompt's end
+        counts for the choice.
+        """
+
+    def __init__(
+        self,
+        *,
+        choice: _builtins.str = ...,
+        log_probability: _builtins.float = ...,
+        num_tokens: _builtins.int = ...,
+        score: _builtins.float = ...,
+        probability: _builtins.float = ...,
+        tokens: _abc.Iterable[Global___TokenLogProbability] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choice", b"choice", "log_probability", b"log_probability", "num_tokens", b"num_tokens", "probability", b"probability", "score", b"score", "tokens", b"tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChoiceScore: _TypeAlias = ChoiceScore  # noqa: Y015
+
+@_typing.final
+class ScoreResponse(_message.Message):
+    """ScoreResponse has the choices in the order given."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    CHOICES_FIELD_NUMBER: _builtins.int
+    WINNER_FIELD_NUMBER: _builtins.int
+    ABSTAINED_FIELD_NUMBER: _builtins.int
+    MARGIN_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
+    TIMING_FIELD_NUMBER: _builtins.int
+    PROVENANCE_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """The served model's name."""
+    winner: _builtins.int
+    """Index of the likeliest choice; unset when the margin is below min_margin."""
+    abstained: _builtins.bool
+    """Whether it abstains: the margin is below min_margin."""
+    margin: _builtins.float
+    """Probability of the likeliest choice less that of the next; 1 with one choice."""
+    @_builtins.property
+    def choices(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChoiceScore]:
+        """One for each choice."""
+
+    @_builtins.property
+    def usage(self) -> Global___Usage:
+        """Tokens: prompt, of them cached, and those of all choices as completion."""
+
+    @_builtins.property
+    def timing(self) -> Global___Timing:
+        """Time used: queue, and prefill for all the rest. No decode."""
+
+    @_builtins.property
+    def provenance(self) -> Global___Provenance:
+        """What made the answer; no output_hash."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        choices: _abc.Iterable[Global___ChoiceScore] | None = ...,
+        winner: _builtins.int | None = ...,
+        abstained: _builtins.bool = ...,
+        margin: _builtins.float = ...,
+        usage: Global___Usage | None = ...,
+        timing: Global___Timing | None = ...,
+        provenance: Global___Provenance | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_winner", b"_winner", "provenance", b"provenance", "timing", b"timing", "usage", b"usage", "winner", b"winner"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_winner", b"_winner", "abstained", b"abstained", "choices", b"choices", "margin", b"margin", "model", b"model", "provenance", b"provenance", "timing", b"timing", "usage", b"usage", "winner", b"winner"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__winner: _TypeAlias = _typing.Literal["winner"]  # noqa: Y015
+    _WhichOneofArgType__winner: _TypeAlias = _typing.Literal["_winner", b"_winner"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__winner) -> _WhichOneofReturnType__winner | None: ...
+
+Global___ScoreResponse: _TypeAlias = ScoreResponse  # noqa: Y015
+
+@_typing.final
+class EstimateRequest(_message.Message):
+    """EstimateRequest describes a Generate that is not run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    PROMPT_FIELD_NUMBER: _builtins.int
+    CHAT_FIELD_NUMBER: _builtins.int
+    MAX_TOKENS_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    DEADLINE_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
+    INPUTS_FIELD_NUMBER: _builtins.int
+    INPUT_TIMESTAMP_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """Name of a served model; "" is the node's default."""
+    prompt: _builtins.str
+    """Text as it is."""
+    max_tokens: _builtins.int
+    """As in GenerateRequest."""
+    priority: Global___Priority.ValueType
+    """As in GenerateRequest."""
+    task: _builtins.str
+    """As in GenerateRequest."""
+    @_builtins.property
+    def chat(self) -> Global___Chat:
+        """A conversation, formatted by the model's chat template."""
+
+    @_builtins.property
+    def deadline(self) -> _duration_pb2.Duration:
+        """The deadline the request would have, from now. Default: the call's own."""
+
+    @_builtins.property
+    def inputs(self) -> _struct_pb2.Struct:
+        """As in GenerateRequest."""
+
+    @_builtins.property
+    def input_timestamp(self) -> _timestamp_pb2.Timestamp:
+        """As in GenerateRequest."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        prompt: _builtins.str = ...,
+        chat: Global___Chat | None = ...,
+        max_tokens: _builtins.int | None = ...,
+        priority: Global___Priority.ValueType = ...,
+        deadline: _duration_pb2.Duration | None = ...,
+        task: _builtins.str = ...,
+        inputs: _struct_pb2.Struct | None = ...,
+        input_timestamp: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "deadline", b"deadline", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_tokens", b"max_tokens", "prompt", b"prompt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "deadline", b"deadline", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_tokens", b"max_tokens", "model", b"model", "priority", b"priority", "prompt", b"prompt", "task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_tokens: _TypeAlias = _typing.Literal["max_tokens"]  # noqa: Y015
+    _WhichOneofArgType__max_tokens: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens"]  # noqa: Y015
+    _WhichOneofReturnType_input: _TypeAlias = _typing.Literal["prompt", "chat"]  # noqa: Y015
+    _WhichOneofArgType_input: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_tokens) -> _WhichOneofReturnType__max_tokens | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_input) -> _WhichOneofReturnType_input | None: ...
+
+Global___EstimateRequest: _TypeAlias = EstimateRequest  # noqa: Y015
+
+@_typing.final
+class EstimateResponse(_message.Message):
+    """EstimateResponse is a prediction from this node's measured speeds and its load now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUM_PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
+    NUM_COMPLETION_TOKENS_FIELD_NUMBER: _builtins.int
+    TIME_TO_FIRST_TOKEN_FIELD_NUMBER: _builtins.int
+    COMPLETION_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
+    ADMITTED_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    RETRY_AFTER_FIELD_NUMBER: _builtins.int
+    num_prompt_tokens: _builtins.int
+    """Tokens in the prompt."""
+    num_completion_tokens: _builtins.int
+    """Tokens the answer is expected to have, max_tokens at most."""
+    admitted: _builtins.bool
+    """Whether Generate would take it now."""
+    reason: _builtins.str
+    """Why not, as the status' ErrorInfo would say; empty when admitted."""
+    @_builtins.property
+    def time_to_first_token(self) -> Global___Percentiles:
+        """Time to the first token; p50 and p95."""
+
+    @_builtins.property
+    def completion(self) -> Global___Percentiles:
+        """Time to the end; p50 and p95."""
+
+    @_builtins.property
+    def queue(self) -> Global___Percentiles:
+        """Of them, time in the queue; p50 and p95."""
+
+    @_builtins.property
+    def retry_after(self) -> _duration_pb2.Duration:
+        """When to try again, as RetryInfo would say; unset when admitted."""
+
+    def __init__(
+        self,
+        *,
+        num_prompt_tokens: _builtins.int = ...,
+        num_completion_tokens: _builtins.int = ...,
+        time_to_first_token: Global___Percentiles | None = ...,
+        completion: Global___Percentiles | None = ...,
+        queue: Global___Percentiles | None = ...,
+        admitted: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+        retry_after: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["completion", b"completion", "queue", b"queue", "retry_after", b"retry_after", "time_to_first_token", b"time_to_first_token"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admitted", b"admitted", "completion", b"completion", "num_completion_tokens", b"num_completion_tokens", "num_prompt_tokens", b"num_prompt_tokens", "queue", b"queue", "reason", b"reason", "retry_after", b"retry_after", "time_to_first_token", b"time_to_first_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EstimateResponse: _TypeAlias = EstimateResponse  # noqa: Y015
+
+@_typing.final
+class ListTasksRequest(_message.Message):
+    """ListTasksRequest asks for all."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTasksRequest: _TypeAlias = ListTasksRequest  # noqa: Y015
+
+@_typing.final
+class ListTasksResponse(_message.Message):
+    """ListTasksResponse has every version of every task."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASKS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tasks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Task]:
+        """Sorted by name, then version."""
+
+    def __init__(
+        self,
+        *,
+        tasks: _abc.Iterable[Global___Task] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tasks", b"tasks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTasksResponse: _TypeAlias = ListTasksResponse  # noqa: Y015
+
+@_typing.final
+class TaskInput(_message.Message):
+    """TaskInput is one named input of a task."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    OPTIONAL_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name in `inputs`."""
+    type: _builtins.str
+    """Its JSON type: "string", "number", "integer", "boolean", "array" or "object"."""
+    description: _builtins.str
+    """What it is."""
+    optional: _builtins.bool
+    """Whether it may be left out."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        type: _builtins.str = ...,
+        description: _builtins.str = ...,
+        optional: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "name", b"name", "optional", b"optional", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TaskInput: _TypeAlias = TaskInput  # noqa: Y015
+
+@_typing.final
+class Task(_message.Message):
+    """Task is a named, versioned question whose answer has a fixed shape."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    INPUTS_FIELD_NUMBER: _builtins.int
+    JSON_SCHEMA_FIELD_NUMBER: _builtins.int
+    CHOICES_FIELD_NUMBER: _builtins.int
+    DEFAULT_DEADLINE_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    MAX_INPUT_AGE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    version: _builtins.int
+    """Its version."""
+    description: _builtins.str
+    """What it does."""
+    kind: _builtins.str
+    """The RPC that runs it: "generate" or "score"."""
+    model: _builtins.str
+    """The model it runs on; "" is the node's default."""
+    json_schema: _builtins.str
+    """The JSON schema of its answer; empty when it has none."""
+    priority: Global___Priority.ValueType
+    """The class when the request names none."""
+    @_builtins.property
+    def inputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaskInput]:
+        """What it needs."""
+
+    @_builtins.property
+    def choices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The choices it scores; empty when it generates."""
+
+    @_builtins.property
+    def default_deadline(self) -> _duration_pb2.Duration:
+        """The deadline when the call has none."""
+
+    @_builtins.property
+    def max_input_age(self) -> _duration_pb2.Duration:
+        """The oldest its inputs may be; unset: any age."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        version: _builtins.int = ...,
+        description: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        model: _builtins.str = ...,
+        inputs: _abc.Iterable[Global___TaskInput] | None = ...,
+        json_schema: _builtins.str = ...,
+        choices: _abc.Iterable[_builtins.str] | None = ...,
+        default_deadline: _duration_pb2.Duration | None = ...,
+        priority: Global___Priority.ValueType = ...,
+        max_input_age: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["default_deadline", b"default_deadline", "max_input_age", b"max_input_age"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choices", b"choices", "default_deadline", b"default_deadline", "description", b"description", "inputs", b"inputs", "json_schema", b"json_schema", "kind", b"kind", "max_input_age", b"max_input_age", "model", b"model", "name", b"name", "priority", b"priority", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Task: _TypeAlias = Task  # noqa: Y015

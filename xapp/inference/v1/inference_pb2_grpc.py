@@ -50,6 +50,21 @@ class InferenceServiceStub:
                 request_serializer=xapp_dot_inference_dot_v1_dot_inference__pb2.MetricsRequest.SerializeToString,
                 response_deserializer=xapp_dot_inference_dot_v1_dot_inference__pb2.MetricsResponse.FromString,
                 _registered_method=True)
+        self.Score = channel.unary_unary(
+                '/xapp.inference.v1.InferenceService/Score',
+                request_serializer=xapp_dot_inference_dot_v1_dot_inference__pb2.ScoreRequest.SerializeToString,
+                response_deserializer=xapp_dot_inference_dot_v1_dot_inference__pb2.ScoreResponse.FromString,
+                _registered_method=True)
+        self.Estimate = channel.unary_unary(
+                '/xapp.inference.v1.InferenceService/Estimate',
+                request_serializer=xapp_dot_inference_dot_v1_dot_inference__pb2.EstimateRequest.SerializeToString,
+                response_deserializer=xapp_dot_inference_dot_v1_dot_inference__pb2.EstimateResponse.FromString,
+                _registered_method=True)
+        self.ListTasks = channel.unary_unary(
+                '/xapp.inference.v1.InferenceService/ListTasks',
+                request_serializer=xapp_dot_inference_dot_v1_dot_inference__pb2.ListTasksRequest.SerializeToString,
+                response_deserializer=xapp_dot_inference_dot_v1_dot_inference__pb2.ListTasksResponse.FromString,
+                _registered_method=True)
         self.Tokenize = channel.unary_unary(
                 '/xapp.inference.v1.InferenceService/Tokenize',
                 request_serializer=xapp_dot_inference_dot_v1_dot_inference__pb2.TokenizeRequest.SerializeToString,
@@ -83,6 +98,29 @@ class InferenceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Score(self, request, context):
+        """Score tells how likely each of a set of continuations of one prompt is, in one
+        pass: nothing is generated.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Estimate(self, request, context):
+        """Estimate predicts what Generate would take now, and whether it would be
+        admitted, without running anything.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTasks(self, request, context):
+        """ListTasks tells the named tasks that this node knows, sorted by name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Tokenize(self, request, context):
         """Tokenize counts a prompt as Generate would see it, chat template included.
         """
@@ -102,6 +140,21 @@ def add_InferenceServiceServicer_to_server(servicer, server):
                     servicer.Metrics,
                     request_deserializer=xapp_dot_inference_dot_v1_dot_inference__pb2.MetricsRequest.FromString,
                     response_serializer=xapp_dot_inference_dot_v1_dot_inference__pb2.MetricsResponse.SerializeToString,
+            ),
+            'Score': grpc.unary_unary_rpc_method_handler(
+                    servicer.Score,
+                    request_deserializer=xapp_dot_inference_dot_v1_dot_inference__pb2.ScoreRequest.FromString,
+                    response_serializer=xapp_dot_inference_dot_v1_dot_inference__pb2.ScoreResponse.SerializeToString,
+            ),
+            'Estimate': grpc.unary_unary_rpc_method_handler(
+                    servicer.Estimate,
+                    request_deserializer=xapp_dot_inference_dot_v1_dot_inference__pb2.EstimateRequest.FromString,
+                    response_serializer=xapp_dot_inference_dot_v1_dot_inference__pb2.EstimateResponse.SerializeToString,
+            ),
+            'ListTasks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTasks,
+                    request_deserializer=xapp_dot_inference_dot_v1_dot_inference__pb2.ListTasksRequest.FromString,
+                    response_serializer=xapp_dot_inference_dot_v1_dot_inference__pb2.ListTasksResponse.SerializeToString,
             ),
             'Tokenize': grpc.unary_unary_rpc_method_handler(
                     servicer.Tokenize,
@@ -169,6 +222,87 @@ class InferenceService:
             '/xapp.inference.v1.InferenceService/Metrics',
             xapp_dot_inference_dot_v1_dot_inference__pb2.MetricsRequest.SerializeToString,
             xapp_dot_inference_dot_v1_dot_inference__pb2.MetricsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Score(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xapp.inference.v1.InferenceService/Score',
+            xapp_dot_inference_dot_v1_dot_inference__pb2.ScoreRequest.SerializeToString,
+            xapp_dot_inference_dot_v1_dot_inference__pb2.ScoreResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Estimate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xapp.inference.v1.InferenceService/Estimate',
+            xapp_dot_inference_dot_v1_dot_inference__pb2.EstimateRequest.SerializeToString,
+            xapp_dot_inference_dot_v1_dot_inference__pb2.EstimateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTasks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xapp.inference.v1.InferenceService/ListTasks',
+            xapp_dot_inference_dot_v1_dot_inference__pb2.ListTasksRequest.SerializeToString,
+            xapp_dot_inference_dot_v1_dot_inference__pb2.ListTasksResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -50,6 +50,16 @@ class InferenceServiceStub:
     """Metrics streams a sample of the node's load and speed every interval, the
     first one at once.
     """
+    Score: _grpc.UnaryUnaryMultiCallable[_inference_pb2.ScoreRequest, _inference_pb2.ScoreResponse]
+    """Score tells how likely each of a set of continuations of one prompt is, in one
+    pass: nothing is generated.
+    """
+    Estimate: _grpc.UnaryUnaryMultiCallable[_inference_pb2.EstimateRequest, _inference_pb2.EstimateResponse]
+    """Estimate predicts what Generate would take now, and whether it would be
+    admitted, without running anything.
+    """
+    ListTasks: _grpc.UnaryUnaryMultiCallable[_inference_pb2.ListTasksRequest, _inference_pb2.ListTasksResponse]
+    """ListTasks tells the named tasks that this node knows, sorted by name."""
     Tokenize: _grpc.UnaryUnaryMultiCallable[_inference_pb2.TokenizeRequest, _inference_pb2.TokenizeResponse]
     """Tokenize counts a prompt as Generate would see it, chat template included."""
 
@@ -73,6 +83,16 @@ class InferenceServiceAsyncStub(InferenceServiceStub):
     """Metrics streams a sample of the node's load and speed every interval, the
     first one at once.
     """
+    Score: _aio.UnaryUnaryMultiCallable[_inference_pb2.ScoreRequest, _inference_pb2.ScoreResponse]  # type: ignore[assignment]
+    """Score tells how likely each of a set of continuations of one prompt is, in one
+    pass: nothing is generated.
+    """
+    Estimate: _aio.UnaryUnaryMultiCallable[_inference_pb2.EstimateRequest, _inference_pb2.EstimateResponse]  # type: ignore[assignment]
+    """Estimate predicts what Generate would take now, and whether it would be
+    admitted, without running anything.
+    """
+    ListTasks: _aio.UnaryUnaryMultiCallable[_inference_pb2.ListTasksRequest, _inference_pb2.ListTasksResponse]  # type: ignore[assignment]
+    """ListTasks tells the named tasks that this node knows, sorted by name."""
     Tokenize: _aio.UnaryUnaryMultiCallable[_inference_pb2.TokenizeRequest, _inference_pb2.TokenizeResponse]  # type: ignore[assignment]
     """Tokenize counts a prompt as Generate would see it, chat template included."""
 
@@ -105,6 +125,34 @@ class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         """Metrics streams a sample of the node's load and speed every interval, the
         first one at once.
         """
+
+    @_abc_1.abstractmethod
+    def Score(
+        self,
+        request: _inference_pb2.ScoreRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_inference_pb2.ScoreResponse, _abc.Awaitable[_inference_pb2.ScoreResponse]]:
+        """Score tells how likely each of a set of continuations of one prompt is, in one
+        pass: nothing is generated.
+        """
+
+    @_abc_1.abstractmethod
+    def Estimate(
+        self,
+        request: _inference_pb2.EstimateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_inference_pb2.EstimateResponse, _abc.Awaitable[_inference_pb2.EstimateResponse]]:
+        """Estimate predicts what Generate would take now, and whether it would be
+        admitted, without running anything.
+        """
+
+    @_abc_1.abstractmethod
+    def ListTasks(
+        self,
+        request: _inference_pb2.ListTasksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_inference_pb2.ListTasksResponse, _abc.Awaitable[_inference_pb2.ListTasksResponse]]:
+        """ListTasks tells the named tasks that this node knows, sorted by name."""
 
     @_abc_1.abstractmethod
     def Tokenize(

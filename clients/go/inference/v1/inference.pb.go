@@ -13,6 +13,7 @@ import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
+	structpb "google.golang.org/protobuf/types/known/structpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -83,6 +84,61 @@ func (Priority) EnumDescriptor() ([]byte, []int) {
 	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{0}
 }
 
+// DeadlinePolicy says what becomes of a request that will not make its deadline.
+type DeadlinePolicy int32
+
+const (
+	// Unset: REJECT.
+	DeadlinePolicy_DEADLINE_POLICY_UNSPECIFIED DeadlinePolicy = 0
+	// Refused at once with RESOURCE_EXHAUSTED when it is predicted to miss the
+	// deadline; ends with DEADLINE_EXCEEDED when it does miss it.
+	DeadlinePolicy_DEADLINE_POLICY_REJECT DeadlinePolicy = 1
+	// Admitted all the same; the answer is cut at the deadline and ends with
+	// FINISH_REASON_DEADLINE.
+	DeadlinePolicy_DEADLINE_POLICY_BEST_EFFORT DeadlinePolicy = 2
+)
+
+// Enum value maps for DeadlinePolicy.
+var (
+	DeadlinePolicy_name = map[int32]string{
+		0: "DEADLINE_POLICY_UNSPECIFIED",
+		1: "DEADLINE_POLICY_REJECT",
+		2: "DEADLINE_POLICY_BEST_EFFORT",
+	}
+	DeadlinePolicy_value = map[string]int32{
+		"DEADLINE_POLICY_UNSPECIFIED": 0,
+		"DEADLINE_POLICY_REJECT":      1,
+		"DEADLINE_POLICY_BEST_EFFORT": 2,
+	}
+)
+
+func (x DeadlinePolicy) Enum() *DeadlinePolicy {
+	p := new(DeadlinePolicy)
+	*p = x
+	return p
+}
+
+func (x DeadlinePolicy) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DeadlinePolicy) Descriptor() protoreflect.EnumDescriptor {
+	return file_xapp_inference_v1_inference_proto_enumTypes[1].Descriptor()
+}
+
+func (DeadlinePolicy) Type() protoreflect.EnumType {
+	return &file_xapp_inference_v1_inference_proto_enumTypes[1]
+}
+
+func (x DeadlinePolicy) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DeadlinePolicy.Descriptor instead.
+func (DeadlinePolicy) EnumDescriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{1}
+}
+
 // FinishReason says why the answer ended.
 type FinishReason int32
 
@@ -95,6 +151,8 @@ const (
 	FinishReason_FINISH_REASON_LENGTH FinishReason = 2
 	// The request was cancelled.
 	FinishReason_FINISH_REASON_CANCELLED FinishReason = 3
+	// The deadline passed and the request's policy is BEST_EFFORT: the answer is cut.
+	FinishReason_FINISH_REASON_DEADLINE FinishReason = 4
 )
 
 // Enum value maps for FinishReason.
@@ -104,12 +162,14 @@ var (
 		1: "FINISH_REASON_STOP",
 		2: "FINISH_REASON_LENGTH",
 		3: "FINISH_REASON_CANCELLED",
+		4: "FINISH_REASON_DEADLINE",
 	}
 	FinishReason_value = map[string]int32{
 		"FINISH_REASON_UNSPECIFIED": 0,
 		"FINISH_REASON_STOP":        1,
 		"FINISH_REASON_LENGTH":      2,
 		"FINISH_REASON_CANCELLED":   3,
+		"FINISH_REASON_DEADLINE":    4,
 	}
 )
 
@@ -124,11 +184,11 @@ func (x FinishReason) String() string {
 }
 
 func (FinishReason) Descriptor() protoreflect.EnumDescriptor {
-	return file_xapp_inference_v1_inference_proto_enumTypes[1].Descriptor()
+	return file_xapp_inference_v1_inference_proto_enumTypes[2].Descriptor()
 }
 
 func (FinishReason) Type() protoreflect.EnumType {
-	return &file_xapp_inference_v1_inference_proto_enumTypes[1]
+	return &file_xapp_inference_v1_inference_proto_enumTypes[2]
 }
 
 func (x FinishReason) Number() protoreflect.EnumNumber {
@@ -137,7 +197,7 @@ func (x FinishReason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use FinishReason.Descriptor instead.
 func (FinishReason) EnumDescriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{1}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{2}
 }
 
 // Message is one turn of a chat.
@@ -507,13 +567,22 @@ type GenerateRequest struct {
 	IgnoreEos bool `protobuf:"varint,7,opt,name=ignore_eos,json=ignoreEos,proto3" json:"ignore_eos,omitempty"`
 	// The class in which the request waits. Default INTERACTIVE.
 	Priority Priority `protobuf:"varint,8,opt,name=priority,proto3,enum=xapp.inference.v1.Priority" json:"priority,omitempty"`
-	// Constrains the answer. Default: none. This build answers UNIMPLEMENTED when set.
+	// Constrains the answer. Default: none.
 	Format *OutputFormat `protobuf:"bytes,9,opt,name=format,proto3" json:"format,omitempty"`
 	// Names the request in the logs; at most 128 printable characters. Default: one is made.
 	// The metadata key "x-correlation-id" does the same.
 	CorrelationId string `protobuf:"bytes,10,opt,name=correlation_id,json=correlationId,proto3" json:"correlation_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// What to do when the deadline will be missed. Default REJECT.
+	DeadlinePolicy DeadlinePolicy `protobuf:"varint,11,opt,name=deadline_policy,json=deadlinePolicy,proto3,enum=xapp.inference.v1.DeadlinePolicy" json:"deadline_policy,omitempty"`
+	// Name of a task, "name" for its newest version or "name@version". The task
+	// then makes the prompt from `inputs`; `prompt`, `chat` and `format` stay unset.
+	Task string `protobuf:"bytes,12,opt,name=task,proto3" json:"task,omitempty"`
+	// The task's inputs, by name, typed as the task says.
+	Inputs *structpb.Struct `protobuf:"bytes,13,opt,name=inputs,proto3" json:"inputs,omitempty"`
+	// When the inputs were measured. Required by tasks with a limit on their age.
+	InputTimestamp *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=input_timestamp,json=inputTimestamp,proto3" json:"input_timestamp,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *GenerateRequest) Reset() {
@@ -627,6 +696,34 @@ func (x *GenerateRequest) GetCorrelationId() string {
 	return ""
 }
 
+func (x *GenerateRequest) GetDeadlinePolicy() DeadlinePolicy {
+	if x != nil {
+		return x.DeadlinePolicy
+	}
+	return DeadlinePolicy_DEADLINE_POLICY_UNSPECIFIED
+}
+
+func (x *GenerateRequest) GetTask() string {
+	if x != nil {
+		return x.Task
+	}
+	return ""
+}
+
+func (x *GenerateRequest) GetInputs() *structpb.Struct {
+	if x != nil {
+		return x.Inputs
+	}
+	return nil
+}
+
+func (x *GenerateRequest) GetInputTimestamp() *timestamppb.Timestamp {
+	if x != nil {
+		return x.InputTimestamp
+	}
+	return nil
+}
+
 type isGenerateRequest_Input interface {
 	isGenerateRequest_Input()
 }
@@ -645,6 +742,97 @@ func (*GenerateRequest_Prompt) isGenerateRequest_Input() {}
 
 func (*GenerateRequest_Chat) isGenerateRequest_Input() {}
 
+// Provenance says what made an answer, so that it can be audited and made again.
+type Provenance struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "sha256:" and the hex digest of the model file.
+	ModelDigest string `protobuf:"bytes,1,opt,name=model_digest,json=modelDigest,proto3" json:"model_digest,omitempty"`
+	// The task as "name@version"; empty without one.
+	Task string `protobuf:"bytes,2,opt,name=task,proto3" json:"task,omitempty"`
+	// "sha256:" and the hex digest of the prompt's token ids, each 4 bytes little-endian.
+	PromptHash string `protobuf:"bytes,3,opt,name=prompt_hash,json=promptHash,proto3" json:"prompt_hash,omitempty"`
+	// The seed in use; 0 when greedy.
+	Seed uint32 `protobuf:"varint,4,opt,name=seed,proto3" json:"seed,omitempty"`
+	// The software: this project's version and llama.cpp's binding.
+	Build string `protobuf:"bytes,5,opt,name=build,proto3" json:"build,omitempty"`
+	// "sha256:" and the hex digest of the answer's text in UTF-8. In Finished only.
+	OutputHash    string `protobuf:"bytes,6,opt,name=output_hash,json=outputHash,proto3" json:"output_hash,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Provenance) Reset() {
+	*x = Provenance{}
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Provenance) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Provenance) ProtoMessage() {}
+
+func (x *Provenance) ProtoReflect() protoreflect.Message {
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Provenance.ProtoReflect.Descriptor instead.
+func (*Provenance) Descriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Provenance) GetModelDigest() string {
+	if x != nil {
+		return x.ModelDigest
+	}
+	return ""
+}
+
+func (x *Provenance) GetTask() string {
+	if x != nil {
+		return x.Task
+	}
+	return ""
+}
+
+func (x *Provenance) GetPromptHash() string {
+	if x != nil {
+		return x.PromptHash
+	}
+	return ""
+}
+
+func (x *Provenance) GetSeed() uint32 {
+	if x != nil {
+		return x.Seed
+	}
+	return 0
+}
+
+func (x *Provenance) GetBuild() string {
+	if x != nil {
+		return x.Build
+	}
+	return ""
+}
+
+func (x *Provenance) GetOutputHash() string {
+	if x != nil {
+		return x.OutputHash
+	}
+	return ""
+}
+
 // Started says that the request has a place in the model.
 type Started struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -662,13 +850,17 @@ type Started struct {
 	Seed uint32 `protobuf:"varint,6,opt,name=seed,proto3" json:"seed,omitempty"`
 	// The request's name in the logs.
 	CorrelationId string `protobuf:"bytes,7,opt,name=correlation_id,json=correlationId,proto3" json:"correlation_id,omitempty"`
+	// What makes the answer.
+	Provenance *Provenance `protobuf:"bytes,8,opt,name=provenance,proto3" json:"provenance,omitempty"`
+	// Whether the answer is that of an identical request which was already running.
+	Joined        bool `protobuf:"varint,9,opt,name=joined,proto3" json:"joined,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Started) Reset() {
 	*x = Started{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[6]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -680,7 +872,7 @@ func (x *Started) String() string {
 func (*Started) ProtoMessage() {}
 
 func (x *Started) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[6]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -693,7 +885,7 @@ func (x *Started) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Started.ProtoReflect.Descriptor instead.
 func (*Started) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{6}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Started) GetModel() string {
@@ -745,6 +937,20 @@ func (x *Started) GetCorrelationId() string {
 	return ""
 }
 
+func (x *Started) GetProvenance() *Provenance {
+	if x != nil {
+		return x.Provenance
+	}
+	return nil
+}
+
+func (x *Started) GetJoined() bool {
+	if x != nil {
+		return x.Joined
+	}
+	return false
+}
+
 // Chunk is the next piece of the answer.
 type Chunk struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -759,7 +965,7 @@ type Chunk struct {
 
 func (x *Chunk) Reset() {
 	*x = Chunk{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[7]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -771,7 +977,7 @@ func (x *Chunk) String() string {
 func (*Chunk) ProtoMessage() {}
 
 func (x *Chunk) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[7]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -784,7 +990,7 @@ func (x *Chunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Chunk.ProtoReflect.Descriptor instead.
 func (*Chunk) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{7}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Chunk) GetText() string {
@@ -816,7 +1022,7 @@ type Usage struct {
 
 func (x *Usage) Reset() {
 	*x = Usage{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[8]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -828,7 +1034,7 @@ func (x *Usage) String() string {
 func (*Usage) ProtoMessage() {}
 
 func (x *Usage) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[8]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -841,7 +1047,7 @@ func (x *Usage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Usage.ProtoReflect.Descriptor instead.
 func (*Usage) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{8}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Usage) GetNumPromptTokens() int32 {
@@ -882,7 +1088,7 @@ type Timing struct {
 
 func (x *Timing) Reset() {
 	*x = Timing{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[9]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -894,7 +1100,7 @@ func (x *Timing) String() string {
 func (*Timing) ProtoMessage() {}
 
 func (x *Timing) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[9]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -907,7 +1113,7 @@ func (x *Timing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Timing.ProtoReflect.Descriptor instead.
 func (*Timing) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{9}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Timing) GetQueue() *durationpb.Duration {
@@ -946,14 +1152,18 @@ type Finished struct {
 	// Tokens used.
 	Usage *Usage `protobuf:"bytes,2,opt,name=usage,proto3" json:"usage,omitempty"`
 	// Time used.
-	Timing        *Timing `protobuf:"bytes,3,opt,name=timing,proto3" json:"timing,omitempty"`
+	Timing *Timing `protobuf:"bytes,3,opt,name=timing,proto3" json:"timing,omitempty"`
+	// Whether the answer is whole and conforms to `format`; unset when none was asked for.
+	FormatComplete *bool `protobuf:"varint,4,opt,name=format_complete,json=formatComplete,proto3,oneof" json:"format_complete,omitempty"`
+	// What made the answer.
+	Provenance    *Provenance `protobuf:"bytes,5,opt,name=provenance,proto3" json:"provenance,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Finished) Reset() {
 	*x = Finished{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[10]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -965,7 +1175,7 @@ func (x *Finished) String() string {
 func (*Finished) ProtoMessage() {}
 
 func (x *Finished) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[10]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -978,7 +1188,7 @@ func (x *Finished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finished.ProtoReflect.Descriptor instead.
 func (*Finished) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{10}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Finished) GetFinishReason() FinishReason {
@@ -1002,6 +1212,20 @@ func (x *Finished) GetTiming() *Timing {
 	return nil
 }
 
+func (x *Finished) GetFormatComplete() bool {
+	if x != nil && x.FormatComplete != nil {
+		return *x.FormatComplete
+	}
+	return false
+}
+
+func (x *Finished) GetProvenance() *Provenance {
+	if x != nil {
+		return x.Provenance
+	}
+	return nil
+}
+
 // GenerateResponse is one event of an answer.
 type GenerateResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1019,7 +1243,7 @@ type GenerateResponse struct {
 
 func (x *GenerateResponse) Reset() {
 	*x = GenerateResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[11]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1031,7 +1255,7 @@ func (x *GenerateResponse) String() string {
 func (*GenerateResponse) ProtoMessage() {}
 
 func (x *GenerateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[11]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1044,7 +1268,7 @@ func (x *GenerateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GenerateResponse.ProtoReflect.Descriptor instead.
 func (*GenerateResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{11}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GenerateResponse) GetEvent() isGenerateResponse_Event {
@@ -1119,7 +1343,7 @@ type MetricsRequest struct {
 
 func (x *MetricsRequest) Reset() {
 	*x = MetricsRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[12]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1131,7 +1355,7 @@ func (x *MetricsRequest) String() string {
 func (*MetricsRequest) ProtoMessage() {}
 
 func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[12]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1144,7 +1368,7 @@ func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsRequest.ProtoReflect.Descriptor instead.
 func (*MetricsRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{12}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *MetricsRequest) GetInterval() *durationpb.Duration {
@@ -1176,7 +1400,7 @@ type Percentiles struct {
 
 func (x *Percentiles) Reset() {
 	*x = Percentiles{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[13]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1188,7 +1412,7 @@ func (x *Percentiles) String() string {
 func (*Percentiles) ProtoMessage() {}
 
 func (x *Percentiles) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[13]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1201,7 +1425,7 @@ func (x *Percentiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Percentiles.ProtoReflect.Descriptor instead.
 func (*Percentiles) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{13}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Percentiles) GetP50() *durationpb.Duration {
@@ -1259,7 +1483,7 @@ type ModelMetrics struct {
 
 func (x *ModelMetrics) Reset() {
 	*x = ModelMetrics{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[14]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1271,7 +1495,7 @@ func (x *ModelMetrics) String() string {
 func (*ModelMetrics) ProtoMessage() {}
 
 func (x *ModelMetrics) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[14]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1284,7 +1508,7 @@ func (x *ModelMetrics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelMetrics.ProtoReflect.Descriptor instead.
 func (*ModelMetrics) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{14}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ModelMetrics) GetModel() string {
@@ -1390,7 +1614,7 @@ type HostMetrics struct {
 
 func (x *HostMetrics) Reset() {
 	*x = HostMetrics{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[15]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1402,7 +1626,7 @@ func (x *HostMetrics) String() string {
 func (*HostMetrics) ProtoMessage() {}
 
 func (x *HostMetrics) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[15]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1415,7 +1639,7 @@ func (x *HostMetrics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostMetrics.ProtoReflect.Descriptor instead.
 func (*HostMetrics) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{15}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *HostMetrics) GetCpuPercent() float64 {
@@ -1470,7 +1694,7 @@ type MetricsResponse struct {
 
 func (x *MetricsResponse) Reset() {
 	*x = MetricsResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[16]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1482,7 +1706,7 @@ func (x *MetricsResponse) String() string {
 func (*MetricsResponse) ProtoMessage() {}
 
 func (x *MetricsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[16]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1495,7 +1719,7 @@ func (x *MetricsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsResponse.ProtoReflect.Descriptor instead.
 func (*MetricsResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{16}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *MetricsResponse) GetTimestamp() *timestamppb.Timestamp {
@@ -1544,7 +1768,7 @@ type TokenizeRequest struct {
 
 func (x *TokenizeRequest) Reset() {
 	*x = TokenizeRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[17]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1556,7 +1780,7 @@ func (x *TokenizeRequest) String() string {
 func (*TokenizeRequest) ProtoMessage() {}
 
 func (x *TokenizeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[17]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1569,7 +1793,7 @@ func (x *TokenizeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenizeRequest.ProtoReflect.Descriptor instead.
 func (*TokenizeRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{17}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *TokenizeRequest) GetModel() string {
@@ -1637,7 +1861,7 @@ type TokenizeResponse struct {
 
 func (x *TokenizeResponse) Reset() {
 	*x = TokenizeResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[18]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1649,7 +1873,7 @@ func (x *TokenizeResponse) String() string {
 func (*TokenizeResponse) ProtoMessage() {}
 
 func (x *TokenizeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[18]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1662,7 +1886,7 @@ func (x *TokenizeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenizeResponse.ProtoReflect.Descriptor instead.
 func (*TokenizeResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{18}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *TokenizeResponse) GetTokens() []int32 {
@@ -1686,11 +1910,1009 @@ func (x *TokenizeResponse) GetContextLength() int32 {
 	return 0
 }
 
+// ScoreRequest asks how likely continuations of one prompt are.
+type ScoreRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of a served model; "" is the node's default.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// What the choices continue. Required, unless a task is named.
+	//
+	// Types that are valid to be assigned to Input:
+	//
+	//	*ScoreRequest_Prompt
+	//	*ScoreRequest_Chat
+	Input isScoreRequest_Input `protobuf_oneof:"input"`
+	// The continuations, as they would follow the prompt: a leading space is the
+	// caller's to give. 1 to 256, none empty, no two the same.
+	Choices []string `protobuf:"bytes,4,rep,name=choices,proto3" json:"choices,omitempty"`
+	// Compare log-probability per token instead of the whole choice's. Default false.
+	NormalizeByLength bool `protobuf:"varint,5,opt,name=normalize_by_length,json=normalizeByLength,proto3" json:"normalize_by_length,omitempty"`
+	// Abstain when the winner's probability exceeds the runner-up's by less than
+	// this. 0 to 1; default 0 (never).
+	MinMargin *float64 `protobuf:"fixed64,6,opt,name=min_margin,json=minMargin,proto3,oneof" json:"min_margin,omitempty"`
+	// Return each choice's tokens with their log-probabilities. Default false.
+	IncludeTokens bool `protobuf:"varint,7,opt,name=include_tokens,json=includeTokens,proto3" json:"include_tokens,omitempty"`
+	// The class in which the request waits. Default INTERACTIVE.
+	Priority Priority `protobuf:"varint,8,opt,name=priority,proto3,enum=xapp.inference.v1.Priority" json:"priority,omitempty"`
+	// Names the request in the logs, as in GenerateRequest.
+	CorrelationId string `protobuf:"bytes,9,opt,name=correlation_id,json=correlationId,proto3" json:"correlation_id,omitempty"`
+	// Name of a task that scores; its inputs make the prompt, and its choices are used.
+	Task string `protobuf:"bytes,10,opt,name=task,proto3" json:"task,omitempty"`
+	// The task's inputs.
+	Inputs *structpb.Struct `protobuf:"bytes,11,opt,name=inputs,proto3" json:"inputs,omitempty"`
+	// When the inputs were measured. Required by tasks with a limit on their age.
+	InputTimestamp *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=input_timestamp,json=inputTimestamp,proto3" json:"input_timestamp,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *ScoreRequest) Reset() {
+	*x = ScoreRequest{}
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ScoreRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ScoreRequest) ProtoMessage() {}
+
+func (x *ScoreRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ScoreRequest.ProtoReflect.Descriptor instead.
+func (*ScoreRequest) Descriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *ScoreRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *ScoreRequest) GetInput() isScoreRequest_Input {
+	if x != nil {
+		return x.Input
+	}
+	return nil
+}
+
+func (x *ScoreRequest) GetPrompt() string {
+	if x != nil {
+		if x, ok := x.Input.(*ScoreRequest_Prompt); ok {
+			return x.Prompt
+		}
+	}
+	return ""
+}
+
+func (x *ScoreRequest) GetChat() *Chat {
+	if x != nil {
+		if x, ok := x.Input.(*ScoreRequest_Chat); ok {
+			return x.Chat
+		}
+	}
+	return nil
+}
+
+func (x *ScoreRequest) GetChoices() []string {
+	if x != nil {
+		return x.Choices
+	}
+	return nil
+}
+
+func (x *ScoreRequest) GetNormalizeByLength() bool {
+	if x != nil {
+		return x.NormalizeByLength
+	}
+	return false
+}
+
+func (x *ScoreRequest) GetMinMargin() float64 {
+	if x != nil && x.MinMargin != nil {
+		return *x.MinMargin
+	}
+	return 0
+}
+
+func (x *ScoreRequest) GetIncludeTokens() bool {
+	if x != nil {
+		return x.IncludeTokens
+	}
+	return false
+}
+
+func (x *ScoreRequest) GetPriority() Priority {
+	if x != nil {
+		return x.Priority
+	}
+	return Priority_PRIORITY_UNSPECIFIED
+}
+
+func (x *ScoreRequest) GetCorrelationId() string {
+	if x != nil {
+		return x.CorrelationId
+	}
+	return ""
+}
+
+func (x *ScoreRequest) GetTask() string {
+	if x != nil {
+		return x.Task
+	}
+	return ""
+}
+
+func (x *ScoreRequest) GetInputs() *structpb.Struct {
+	if x != nil {
+		return x.Inputs
+	}
+	return nil
+}
+
+func (x *ScoreRequest) GetInputTimestamp() *timestamppb.Timestamp {
+	if x != nil {
+		return x.InputTimestamp
+	}
+	return nil
+}
+
+type isScoreRequest_Input interface {
+	isScoreRequest_Input()
+}
+
+type ScoreRequest_Prompt struct {
+	// Text as it is.
+	Prompt string `protobuf:"bytes,2,opt,name=prompt,proto3,oneof"`
+}
+
+type ScoreRequest_Chat struct {
+	// A conversation, formatted by the model's chat template; the choices are
+	// the assistant's answer.
+	Chat *Chat `protobuf:"bytes,3,opt,name=chat,proto3,oneof"`
+}
+
+func (*ScoreRequest_Prompt) isScoreRequest_Input() {}
+
+func (*ScoreRequest_Chat) isScoreRequest_Input() {}
+
+// TokenLogProbability is one token of a choice.
+type TokenLogProbability struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id.
+	Token int32 `protobuf:"varint,1,opt,name=token,proto3" json:"token,omitempty"`
+	// Its bytes; may be a part of a character.
+	Text []byte `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	// Natural logarithm of its probability after all that precedes it.
+	LogProbability float64 `protobuf:"fixed64,3,opt,name=log_probability,json=logProbability,proto3" json:"log_probability,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *TokenLogProbability) Reset() {
+	*x = TokenLogProbability{}
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TokenLogProbability) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TokenLogProbability) ProtoMessage() {}
+
+func (x *TokenLogProbability) ProtoReflect() protoreflect.Message {
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TokenLogProbability.ProtoReflect.Descriptor instead.
+func (*TokenLogProbability) Descriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *TokenLogProbability) GetToken() int32 {
+	if x != nil {
+		return x.Token
+	}
+	return 0
+}
+
+func (x *TokenLogProbability) GetText() []byte {
+	if x != nil {
+		return x.Text
+	}
+	return nil
+}
+
+func (x *TokenLogProbability) GetLogProbability() float64 {
+	if x != nil {
+		return x.LogProbability
+	}
+	return 0
+}
+
+// ChoiceScore is how likely one choice is.
+type ChoiceScore struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The choice.
+	Choice string `protobuf:"bytes,1,opt,name=choice,proto3" json:"choice,omitempty"`
+	// Natural logarithm of the probability that the prompt continues with exactly
+	// this text: the sum over its tokens.
+	LogProbability float64 `protobuf:"fixed64,2,opt,name=log_probability,json=logProbability,proto3" json:"log_probability,omitempty"`
+	// Tokens that were summed.
+	NumTokens int32 `protobuf:"varint,3,opt,name=num_tokens,json=numTokens,proto3" json:"num_tokens,omitempty"`
+	// What choices are compared by: log_probability, divided by num_tokens when
+	// normalize_by_length is set.
+	Score float64 `protobuf:"fixed64,4,opt,name=score,proto3" json:"score,omitempty"`
+	// Softmax of the scores over the choices given.
+	Probability float64 `protobuf:"fixed64,5,opt,name=probability,proto3" json:"probability,omitempty"`
+	// The tokens, when include_tokens is set. A token that spans the prompt's end
+	// counts for the choice.
+	Tokens        []*TokenLogProbability `protobuf:"bytes,6,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChoiceScore) Reset() {
+	*x = ChoiceScore{}
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChoiceScore) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChoiceScore) ProtoMessage() {}
+
+func (x *ChoiceScore) ProtoReflect() protoreflect.Message {
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChoiceScore.ProtoReflect.Descriptor instead.
+func (*ChoiceScore) Descriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *ChoiceScore) GetChoice() string {
+	if x != nil {
+		return x.Choice
+	}
+	return ""
+}
+
+func (x *ChoiceScore) GetLogProbability() float64 {
+	if x != nil {
+		return x.LogProbability
+	}
+	return 0
+}
+
+func (x *ChoiceScore) GetNumTokens() int32 {
+	if x != nil {
+		return x.NumTokens
+	}
+	return 0
+}
+
+func (x *ChoiceScore) GetScore() float64 {
+	if x != nil {
+		return x.Score
+	}
+	return 0
+}
+
+func (x *ChoiceScore) GetProbability() float64 {
+	if x != nil {
+		return x.Probability
+	}
+	return 0
+}
+
+func (x *ChoiceScore) GetTokens() []*TokenLogProbability {
+	if x != nil {
+		return x.Tokens
+	}
+	return nil
+}
+
+// ScoreResponse has the choices in the order given.
+type ScoreResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The served model's name.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// One for each choice.
+	Choices []*ChoiceScore `protobuf:"bytes,2,rep,name=choices,proto3" json:"choices,omitempty"`
+	// Index of the likeliest choice; unset when the margin is below min_margin.
+	Winner *int32 `protobuf:"varint,3,opt,name=winner,proto3,oneof" json:"winner,omitempty"`
+	// Whether it abstains: the margin is below min_margin.
+	Abstained bool `protobuf:"varint,4,opt,name=abstained,proto3" json:"abstained,omitempty"`
+	// Probability of the likeliest choice less that of the next; 1 with one choice.
+	Margin float64 `protobuf:"fixed64,5,opt,name=margin,proto3" json:"margin,omitempty"`
+	// Tokens: prompt, of them cached, and those of all choices as completion.
+	Usage *Usage `protobuf:"bytes,6,opt,name=usage,proto3" json:"usage,omitempty"`
+	// Time used: queue, and prefill for all the rest. No decode.
+	Timing *Timing `protobuf:"bytes,7,opt,name=timing,proto3" json:"timing,omitempty"`
+	// What made the answer; no output_hash.
+	Provenance    *Provenance `protobuf:"bytes,8,opt,name=provenance,proto3" json:"provenance,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ScoreResponse) Reset() {
+	*x = ScoreResponse{}
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ScoreResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ScoreResponse) ProtoMessage() {}
+
+func (x *ScoreResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ScoreResponse.ProtoReflect.Descriptor instead.
+func (*ScoreResponse) Descriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ScoreResponse) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *ScoreResponse) GetChoices() []*ChoiceScore {
+	if x != nil {
+		return x.Choices
+	}
+	return nil
+}
+
+func (x *ScoreResponse) GetWinner() int32 {
+	if x != nil && x.Winner != nil {
+		return *x.Winner
+	}
+	return 0
+}
+
+func (x *ScoreResponse) GetAbstained() bool {
+	if x != nil {
+		return x.Abstained
+	}
+	return false
+}
+
+func (x *ScoreResponse) GetMargin() float64 {
+	if x != nil {
+		return x.Margin
+	}
+	return 0
+}
+
+func (x *ScoreResponse) GetUsage() *Usage {
+	if x != nil {
+		return x.Usage
+	}
+	return nil
+}
+
+func (x *ScoreResponse) GetTiming() *Timing {
+	if x != nil {
+		return x.Timing
+	}
+	return nil
+}
+
+func (x *ScoreResponse) GetProvenance() *Provenance {
+	if x != nil {
+		return x.Provenance
+	}
+	return nil
+}
+
+// EstimateRequest describes a Generate that is not run.
+type EstimateRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of a served model; "" is the node's default.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// As in GenerateRequest.
+	//
+	// Types that are valid to be assigned to Input:
+	//
+	//	*EstimateRequest_Prompt
+	//	*EstimateRequest_Chat
+	Input isEstimateRequest_Input `protobuf_oneof:"input"`
+	// As in GenerateRequest.
+	MaxTokens *int32 `protobuf:"varint,4,opt,name=max_tokens,json=maxTokens,proto3,oneof" json:"max_tokens,omitempty"`
+	// As in GenerateRequest.
+	Priority Priority `protobuf:"varint,5,opt,name=priority,proto3,enum=xapp.inference.v1.Priority" json:"priority,omitempty"`
+	// The deadline the request would have, from now. Default: the call's own.
+	Deadline *durationpb.Duration `protobuf:"bytes,6,opt,name=deadline,proto3" json:"deadline,omitempty"`
+	// As in GenerateRequest.
+	Task string `protobuf:"bytes,7,opt,name=task,proto3" json:"task,omitempty"`
+	// As in GenerateRequest.
+	Inputs *structpb.Struct `protobuf:"bytes,8,opt,name=inputs,proto3" json:"inputs,omitempty"`
+	// As in GenerateRequest.
+	InputTimestamp *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=input_timestamp,json=inputTimestamp,proto3" json:"input_timestamp,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *EstimateRequest) Reset() {
+	*x = EstimateRequest{}
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EstimateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EstimateRequest) ProtoMessage() {}
+
+func (x *EstimateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EstimateRequest.ProtoReflect.Descriptor instead.
+func (*EstimateRequest) Descriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *EstimateRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *EstimateRequest) GetInput() isEstimateRequest_Input {
+	if x != nil {
+		return x.Input
+	}
+	return nil
+}
+
+func (x *EstimateRequest) GetPrompt() string {
+	if x != nil {
+		if x, ok := x.Input.(*EstimateRequest_Prompt); ok {
+			return x.Prompt
+		}
+	}
+	return ""
+}
+
+func (x *EstimateRequest) GetChat() *Chat {
+	if x != nil {
+		if x, ok := x.Input.(*EstimateRequest_Chat); ok {
+			return x.Chat
+		}
+	}
+	return nil
+}
+
+func (x *EstimateRequest) GetMaxTokens() int32 {
+	if x != nil && x.MaxTokens != nil {
+		return *x.MaxTokens
+	}
+	return 0
+}
+
+func (x *EstimateRequest) GetPriority() Priority {
+	if x != nil {
+		return x.Priority
+	}
+	return Priority_PRIORITY_UNSPECIFIED
+}
+
+func (x *EstimateRequest) GetDeadline() *durationpb.Duration {
+	if x != nil {
+		return x.Deadline
+	}
+	return nil
+}
+
+func (x *EstimateRequest) GetTask() string {
+	if x != nil {
+		return x.Task
+	}
+	return ""
+}
+
+func (x *EstimateRequest) GetInputs() *structpb.Struct {
+	if x != nil {
+		return x.Inputs
+	}
+	return nil
+}
+
+func (x *EstimateRequest) GetInputTimestamp() *timestamppb.Timestamp {
+	if x != nil {
+		return x.InputTimestamp
+	}
+	return nil
+}
+
+type isEstimateRequest_Input interface {
+	isEstimateRequest_Input()
+}
+
+type EstimateRequest_Prompt struct {
+	// Text as it is.
+	Prompt string `protobuf:"bytes,2,opt,name=prompt,proto3,oneof"`
+}
+
+type EstimateRequest_Chat struct {
+	// A conversation, formatted by the model's chat template.
+	Chat *Chat `protobuf:"bytes,3,opt,name=chat,proto3,oneof"`
+}
+
+func (*EstimateRequest_Prompt) isEstimateRequest_Input() {}
+
+func (*EstimateRequest_Chat) isEstimateRequest_Input() {}
+
+// EstimateResponse is a prediction from this node's measured speeds and its load now.
+type EstimateResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Tokens in the prompt.
+	NumPromptTokens int32 `protobuf:"varint,1,opt,name=num_prompt_tokens,json=numPromptTokens,proto3" json:"num_prompt_tokens,omitempty"`
+	// Tokens the answer is expected to have, max_tokens at most.
+	NumCompletionTokens int32 `protobuf:"varint,2,opt,name=num_completion_tokens,json=numCompletionTokens,proto3" json:"num_completion_tokens,omitempty"`
+	// Time to the first token; p50 and p95.
+	TimeToFirstToken *Percentiles `protobuf:"bytes,3,opt,name=time_to_first_token,json=timeToFirstToken,proto3" json:"time_to_first_token,omitempty"`
+	// Time to the end; p50 and p95.
+	Completion *Percentiles `protobuf:"bytes,4,opt,name=completion,proto3" json:"completion,omitempty"`
+	// Of them, time in the queue; p50 and p95.
+	Queue *Percentiles `protobuf:"bytes,5,opt,name=queue,proto3" json:"queue,omitempty"`
+	// Whether Generate would take it now.
+	Admitted bool `protobuf:"varint,6,opt,name=admitted,proto3" json:"admitted,omitempty"`
+	// Why not, as the status' ErrorInfo would say; empty when admitted.
+	Reason string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	// When to try again, as RetryInfo would say; unset when admitted.
+	RetryAfter    *durationpb.Duration `protobuf:"bytes,8,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EstimateResponse) Reset() {
+	*x = EstimateResponse{}
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EstimateResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EstimateResponse) ProtoMessage() {}
+
+func (x *EstimateResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EstimateResponse.ProtoReflect.Descriptor instead.
+func (*EstimateResponse) Descriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *EstimateResponse) GetNumPromptTokens() int32 {
+	if x != nil {
+		return x.NumPromptTokens
+	}
+	return 0
+}
+
+func (x *EstimateResponse) GetNumCompletionTokens() int32 {
+	if x != nil {
+		return x.NumCompletionTokens
+	}
+	return 0
+}
+
+func (x *EstimateResponse) GetTimeToFirstToken() *Percentiles {
+	if x != nil {
+		return x.TimeToFirstToken
+	}
+	return nil
+}
+
+func (x *EstimateResponse) GetCompletion() *Percentiles {
+	if x != nil {
+		return x.Completion
+	}
+	return nil
+}
+
+func (x *EstimateResponse) GetQueue() *Percentiles {
+	if x != nil {
+		return x.Queue
+	}
+	return nil
+}
+
+func (x *EstimateResponse) GetAdmitted() bool {
+	if x != nil {
+		return x.Admitted
+	}
+	return false
+}
+
+func (x *EstimateResponse) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *EstimateResponse) GetRetryAfter() *durationpb.Duration {
+	if x != nil {
+		return x.RetryAfter
+	}
+	return nil
+}
+
+// ListTasksRequest asks for all.
+type ListTasksRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTasksRequest) Reset() {
+	*x = ListTasksRequest{}
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTasksRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTasksRequest) ProtoMessage() {}
+
+func (x *ListTasksRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTasksRequest.ProtoReflect.Descriptor instead.
+func (*ListTasksRequest) Descriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{26}
+}
+
+// ListTasksResponse has every version of every task.
+type ListTasksResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sorted by name, then version.
+	Tasks         []*Task `protobuf:"bytes,1,rep,name=tasks,proto3" json:"tasks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTasksResponse) Reset() {
+	*x = ListTasksResponse{}
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTasksResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTasksResponse) ProtoMessage() {}
+
+func (x *ListTasksResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTasksResponse.ProtoReflect.Descriptor instead.
+func (*ListTasksResponse) Descriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *ListTasksResponse) GetTasks() []*Task {
+	if x != nil {
+		return x.Tasks
+	}
+	return nil
+}
+
+// TaskInput is one named input of a task.
+type TaskInput struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name in `inputs`.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Its JSON type: "string", "number", "integer", "boolean", "array" or "object".
+	Type string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
+	// What it is.
+	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
+	// Whether it may be left out.
+	Optional      bool `protobuf:"varint,4,opt,name=optional,proto3" json:"optional,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TaskInput) Reset() {
+	*x = TaskInput{}
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TaskInput) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TaskInput) ProtoMessage() {}
+
+func (x *TaskInput) ProtoReflect() protoreflect.Message {
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TaskInput.ProtoReflect.Descriptor instead.
+func (*TaskInput) Descriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *TaskInput) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *TaskInput) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *TaskInput) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *TaskInput) GetOptional() bool {
+	if x != nil {
+		return x.Optional
+	}
+	return false
+}
+
+// Task is a named, versioned question whose answer has a fixed shape.
+type Task struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Its version.
+	Version int32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	// What it does.
+	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
+	// The RPC that runs it: "generate" or "score".
+	Kind string `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`
+	// The model it runs on; "" is the node's default.
+	Model string `protobuf:"bytes,5,opt,name=model,proto3" json:"model,omitempty"`
+	// What it needs.
+	Inputs []*TaskInput `protobuf:"bytes,6,rep,name=inputs,proto3" json:"inputs,omitempty"`
+	// The JSON schema of its answer; empty when it has none.
+	JsonSchema string `protobuf:"bytes,7,opt,name=json_schema,json=jsonSchema,proto3" json:"json_schema,omitempty"`
+	// The choices it scores; empty when it generates.
+	Choices []string `protobuf:"bytes,8,rep,name=choices,proto3" json:"choices,omitempty"`
+	// The deadline when the call has none.
+	DefaultDeadline *durationpb.Duration `protobuf:"bytes,9,opt,name=default_deadline,json=defaultDeadline,proto3" json:"default_deadline,omitempty"`
+	// The class when the request names none.
+	Priority Priority `protobuf:"varint,10,opt,name=priority,proto3,enum=xapp.inference.v1.Priority" json:"priority,omitempty"`
+	// The oldest its inputs may be; unset: any age.
+	MaxInputAge   *durationpb.Duration `protobuf:"bytes,11,opt,name=max_input_age,json=maxInputAge,proto3" json:"max_input_age,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Task) Reset() {
+	*x = Task{}
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Task) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Task) ProtoMessage() {}
+
+func (x *Task) ProtoReflect() protoreflect.Message {
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Task.ProtoReflect.Descriptor instead.
+func (*Task) Descriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *Task) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Task) GetVersion() int32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *Task) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *Task) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Task) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *Task) GetInputs() []*TaskInput {
+	if x != nil {
+		return x.Inputs
+	}
+	return nil
+}
+
+func (x *Task) GetJsonSchema() string {
+	if x != nil {
+		return x.JsonSchema
+	}
+	return ""
+}
+
+func (x *Task) GetChoices() []string {
+	if x != nil {
+		return x.Choices
+	}
+	return nil
+}
+
+func (x *Task) GetDefaultDeadline() *durationpb.Duration {
+	if x != nil {
+		return x.DefaultDeadline
+	}
+	return nil
+}
+
+func (x *Task) GetPriority() Priority {
+	if x != nil {
+		return x.Priority
+	}
+	return Priority_PRIORITY_UNSPECIFIED
+}
+
+func (x *Task) GetMaxInputAge() *durationpb.Duration {
+	if x != nil {
+		return x.MaxInputAge
+	}
+	return nil
+}
+
 var File_xapp_inference_v1_inference_proto protoreflect.FileDescriptor
 
 const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\n" +
-	"!xapp/inference/v1/inference.proto\x12\x11xapp.inference.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"7\n" +
+	"!xapp/inference/v1/inference.proto\x12\x11xapp.inference.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"7\n" +
 	"\aMessage\x12\x12\n" +
 	"\x04role\x18\x01 \x01(\tR\x04role\x12\x18\n" +
 	"\acontent\x18\x02 \x01(\tR\acontent\">\n" +
@@ -1716,7 +2938,7 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"jsonSchema\x12\x1a\n" +
 	"\agrammar\x18\x02 \x01(\tH\x00R\agrammar\x126\n" +
 	"\achoices\x18\x03 \x01(\v2\x1a.xapp.inference.v1.ChoicesH\x00R\achoicesB\b\n" +
-	"\x06format\"\xb7\x03\n" +
+	"\x06format\"\x8d\x05\n" +
 	"\x0fGenerateRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\x06prompt\x18\x02 \x01(\tH\x00R\x06prompt\x12-\n" +
@@ -1730,9 +2952,23 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\bpriority\x18\b \x01(\x0e2\x1b.xapp.inference.v1.PriorityR\bpriority\x127\n" +
 	"\x06format\x18\t \x01(\v2\x1f.xapp.inference.v1.OutputFormatR\x06format\x12%\n" +
 	"\x0ecorrelation_id\x18\n" +
-	" \x01(\tR\rcorrelationIdB\a\n" +
+	" \x01(\tR\rcorrelationId\x12J\n" +
+	"\x0fdeadline_policy\x18\v \x01(\x0e2!.xapp.inference.v1.DeadlinePolicyR\x0edeadlinePolicy\x12\x12\n" +
+	"\x04task\x18\f \x01(\tR\x04task\x12/\n" +
+	"\x06inputs\x18\r \x01(\v2\x17.google.protobuf.StructR\x06inputs\x12C\n" +
+	"\x0finput_timestamp\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\x0einputTimestampB\a\n" +
 	"\x05inputB\r\n" +
-	"\v_max_tokens\"\x97\x02\n" +
+	"\v_max_tokens\"\xaf\x01\n" +
+	"\n" +
+	"Provenance\x12!\n" +
+	"\fmodel_digest\x18\x01 \x01(\tR\vmodelDigest\x12\x12\n" +
+	"\x04task\x18\x02 \x01(\tR\x04task\x12\x1f\n" +
+	"\vprompt_hash\x18\x03 \x01(\tR\n" +
+	"promptHash\x12\x12\n" +
+	"\x04seed\x18\x04 \x01(\rR\x04seed\x12\x14\n" +
+	"\x05build\x18\x05 \x01(\tR\x05build\x12\x1f\n" +
+	"\voutput_hash\x18\x06 \x01(\tR\n" +
+	"outputHash\"\xee\x02\n" +
 	"\aStarted\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12!\n" +
 	"\fmodel_digest\x18\x02 \x01(\tR\vmodelDigest\x12*\n" +
@@ -1740,7 +2976,11 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\x11num_cached_tokens\x18\x04 \x01(\x05R\x0fnumCachedTokens\x12@\n" +
 	"\x0equeue_duration\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\rqueueDuration\x12\x12\n" +
 	"\x04seed\x18\x06 \x01(\rR\x04seed\x12%\n" +
-	"\x0ecorrelation_id\x18\a \x01(\tR\rcorrelationId\":\n" +
+	"\x0ecorrelation_id\x18\a \x01(\tR\rcorrelationId\x12=\n" +
+	"\n" +
+	"provenance\x18\b \x01(\v2\x1d.xapp.inference.v1.ProvenanceR\n" +
+	"provenance\x12\x16\n" +
+	"\x06joined\x18\t \x01(\bR\x06joined\":\n" +
 	"\x05Chunk\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12\x1d\n" +
 	"\n" +
@@ -1753,11 +2993,16 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\x05queue\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x05queue\x123\n" +
 	"\aprefill\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\aprefill\x121\n" +
 	"\x06decode\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x06decode\x12H\n" +
-	"\x13time_to_first_token\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x10timeToFirstToken\"\xb3\x01\n" +
+	"\x13time_to_first_token\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x10timeToFirstToken\"\xb4\x02\n" +
 	"\bFinished\x12D\n" +
 	"\rfinish_reason\x18\x01 \x01(\x0e2\x1f.xapp.inference.v1.FinishReasonR\ffinishReason\x12.\n" +
 	"\x05usage\x18\x02 \x01(\v2\x18.xapp.inference.v1.UsageR\x05usage\x121\n" +
-	"\x06timing\x18\x03 \x01(\v2\x19.xapp.inference.v1.TimingR\x06timing\"\xc0\x01\n" +
+	"\x06timing\x18\x03 \x01(\v2\x19.xapp.inference.v1.TimingR\x06timing\x12,\n" +
+	"\x0fformat_complete\x18\x04 \x01(\bH\x00R\x0eformatComplete\x88\x01\x01\x12=\n" +
+	"\n" +
+	"provenance\x18\x05 \x01(\v2\x1d.xapp.inference.v1.ProvenanceR\n" +
+	"provenanceB\x12\n" +
+	"\x10_format_complete\"\xc0\x01\n" +
 	"\x10GenerateResponse\x126\n" +
 	"\astarted\x18\x01 \x01(\v2\x1a.xapp.inference.v1.StartedH\x00R\astarted\x120\n" +
 	"\x05chunk\x18\x02 \x01(\v2\x18.xapp.inference.v1.ChunkH\x00R\x05chunk\x129\n" +
@@ -1811,20 +3056,116 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\x06tokens\x18\x01 \x03(\x05R\x06tokens\x12\x1d\n" +
 	"\n" +
 	"num_tokens\x18\x02 \x01(\x05R\tnumTokens\x12%\n" +
-	"\x0econtext_length\x18\x03 \x01(\x05R\rcontextLength*i\n" +
+	"\x0econtext_length\x18\x03 \x01(\x05R\rcontextLength\"\x84\x04\n" +
+	"\fScoreRequest\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
+	"\x06prompt\x18\x02 \x01(\tH\x00R\x06prompt\x12-\n" +
+	"\x04chat\x18\x03 \x01(\v2\x17.xapp.inference.v1.ChatH\x00R\x04chat\x12\x18\n" +
+	"\achoices\x18\x04 \x03(\tR\achoices\x12.\n" +
+	"\x13normalize_by_length\x18\x05 \x01(\bR\x11normalizeByLength\x12\"\n" +
+	"\n" +
+	"min_margin\x18\x06 \x01(\x01H\x01R\tminMargin\x88\x01\x01\x12%\n" +
+	"\x0einclude_tokens\x18\a \x01(\bR\rincludeTokens\x127\n" +
+	"\bpriority\x18\b \x01(\x0e2\x1b.xapp.inference.v1.PriorityR\bpriority\x12%\n" +
+	"\x0ecorrelation_id\x18\t \x01(\tR\rcorrelationId\x12\x12\n" +
+	"\x04task\x18\n" +
+	" \x01(\tR\x04task\x12/\n" +
+	"\x06inputs\x18\v \x01(\v2\x17.google.protobuf.StructR\x06inputs\x12C\n" +
+	"\x0finput_timestamp\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x0einputTimestampB\a\n" +
+	"\x05inputB\r\n" +
+	"\v_min_margin\"h\n" +
+	"\x13TokenLogProbability\x12\x14\n" +
+	"\x05token\x18\x01 \x01(\x05R\x05token\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\fR\x04text\x12'\n" +
+	"\x0flog_probability\x18\x03 \x01(\x01R\x0elogProbability\"\xe5\x01\n" +
+	"\vChoiceScore\x12\x16\n" +
+	"\x06choice\x18\x01 \x01(\tR\x06choice\x12'\n" +
+	"\x0flog_probability\x18\x02 \x01(\x01R\x0elogProbability\x12\x1d\n" +
+	"\n" +
+	"num_tokens\x18\x03 \x01(\x05R\tnumTokens\x12\x14\n" +
+	"\x05score\x18\x04 \x01(\x01R\x05score\x12 \n" +
+	"\vprobability\x18\x05 \x01(\x01R\vprobability\x12>\n" +
+	"\x06tokens\x18\x06 \x03(\v2&.xapp.inference.v1.TokenLogProbabilityR\x06tokens\"\xdf\x02\n" +
+	"\rScoreResponse\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x128\n" +
+	"\achoices\x18\x02 \x03(\v2\x1e.xapp.inference.v1.ChoiceScoreR\achoices\x12\x1b\n" +
+	"\x06winner\x18\x03 \x01(\x05H\x00R\x06winner\x88\x01\x01\x12\x1c\n" +
+	"\tabstained\x18\x04 \x01(\bR\tabstained\x12\x16\n" +
+	"\x06margin\x18\x05 \x01(\x01R\x06margin\x12.\n" +
+	"\x05usage\x18\x06 \x01(\v2\x18.xapp.inference.v1.UsageR\x05usage\x121\n" +
+	"\x06timing\x18\a \x01(\v2\x19.xapp.inference.v1.TimingR\x06timing\x12=\n" +
+	"\n" +
+	"provenance\x18\b \x01(\v2\x1d.xapp.inference.v1.ProvenanceR\n" +
+	"provenanceB\t\n" +
+	"\a_winner\"\xa6\x03\n" +
+	"\x0fEstimateRequest\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
+	"\x06prompt\x18\x02 \x01(\tH\x00R\x06prompt\x12-\n" +
+	"\x04chat\x18\x03 \x01(\v2\x17.xapp.inference.v1.ChatH\x00R\x04chat\x12\"\n" +
+	"\n" +
+	"max_tokens\x18\x04 \x01(\x05H\x01R\tmaxTokens\x88\x01\x01\x127\n" +
+	"\bpriority\x18\x05 \x01(\x0e2\x1b.xapp.inference.v1.PriorityR\bpriority\x125\n" +
+	"\bdeadline\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\bdeadline\x12\x12\n" +
+	"\x04task\x18\a \x01(\tR\x04task\x12/\n" +
+	"\x06inputs\x18\b \x01(\v2\x17.google.protobuf.StructR\x06inputs\x12C\n" +
+	"\x0finput_timestamp\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x0einputTimestampB\a\n" +
+	"\x05inputB\r\n" +
+	"\v_max_tokens\"\xa7\x03\n" +
+	"\x10EstimateResponse\x12*\n" +
+	"\x11num_prompt_tokens\x18\x01 \x01(\x05R\x0fnumPromptTokens\x122\n" +
+	"\x15num_completion_tokens\x18\x02 \x01(\x05R\x13numCompletionTokens\x12M\n" +
+	"\x13time_to_first_token\x18\x03 \x01(\v2\x1e.xapp.inference.v1.PercentilesR\x10timeToFirstToken\x12>\n" +
+	"\n" +
+	"completion\x18\x04 \x01(\v2\x1e.xapp.inference.v1.PercentilesR\n" +
+	"completion\x124\n" +
+	"\x05queue\x18\x05 \x01(\v2\x1e.xapp.inference.v1.PercentilesR\x05queue\x12\x1a\n" +
+	"\badmitted\x18\x06 \x01(\bR\badmitted\x12\x16\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\x12:\n" +
+	"\vretry_after\x18\b \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"retryAfter\"\x12\n" +
+	"\x10ListTasksRequest\"B\n" +
+	"\x11ListTasksResponse\x12-\n" +
+	"\x05tasks\x18\x01 \x03(\v2\x17.xapp.inference.v1.TaskR\x05tasks\"q\n" +
+	"\tTaskInput\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04type\x18\x02 \x01(\tR\x04type\x12 \n" +
+	"\vdescription\x18\x03 \x01(\tR\vdescription\x12\x1a\n" +
+	"\boptional\x18\x04 \x01(\bR\boptional\"\xaf\x03\n" +
+	"\x04Task\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x05R\aversion\x12 \n" +
+	"\vdescription\x18\x03 \x01(\tR\vdescription\x12\x12\n" +
+	"\x04kind\x18\x04 \x01(\tR\x04kind\x12\x14\n" +
+	"\x05model\x18\x05 \x01(\tR\x05model\x124\n" +
+	"\x06inputs\x18\x06 \x03(\v2\x1c.xapp.inference.v1.TaskInputR\x06inputs\x12\x1f\n" +
+	"\vjson_schema\x18\a \x01(\tR\n" +
+	"jsonSchema\x12\x18\n" +
+	"\achoices\x18\b \x03(\tR\achoices\x12D\n" +
+	"\x10default_deadline\x18\t \x01(\v2\x19.google.protobuf.DurationR\x0fdefaultDeadline\x127\n" +
+	"\bpriority\x18\n" +
+	" \x01(\x0e2\x1b.xapp.inference.v1.PriorityR\bpriority\x12=\n" +
+	"\rmax_input_age\x18\v \x01(\v2\x19.google.protobuf.DurationR\vmaxInputAge*i\n" +
 	"\bPriority\x12\x18\n" +
 	"\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11PRIORITY_CRITICAL\x10\x01\x12\x18\n" +
 	"\x14PRIORITY_INTERACTIVE\x10\x02\x12\x12\n" +
-	"\x0ePRIORITY_BATCH\x10\x03*|\n" +
+	"\x0ePRIORITY_BATCH\x10\x03*n\n" +
+	"\x0eDeadlinePolicy\x12\x1f\n" +
+	"\x1bDEADLINE_POLICY_UNSPECIFIED\x10\x00\x12\x1a\n" +
+	"\x16DEADLINE_POLICY_REJECT\x10\x01\x12\x1f\n" +
+	"\x1bDEADLINE_POLICY_BEST_EFFORT\x10\x02*\x98\x01\n" +
 	"\fFinishReason\x12\x1d\n" +
 	"\x19FINISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12FINISH_REASON_STOP\x10\x01\x12\x18\n" +
 	"\x14FINISH_REASON_LENGTH\x10\x02\x12\x1b\n" +
-	"\x17FINISH_REASON_CANCELLED\x10\x032\x92\x02\n" +
+	"\x17FINISH_REASON_CANCELLED\x10\x03\x12\x1a\n" +
+	"\x16FINISH_REASON_DEADLINE\x10\x042\x8b\x04\n" +
 	"\x10InferenceService\x12U\n" +
 	"\bGenerate\x12\".xapp.inference.v1.GenerateRequest\x1a#.xapp.inference.v1.GenerateResponse0\x01\x12R\n" +
-	"\aMetrics\x12!.xapp.inference.v1.MetricsRequest\x1a\".xapp.inference.v1.MetricsResponse0\x01\x12S\n" +
+	"\aMetrics\x12!.xapp.inference.v1.MetricsRequest\x1a\".xapp.inference.v1.MetricsResponse0\x01\x12J\n" +
+	"\x05Score\x12\x1f.xapp.inference.v1.ScoreRequest\x1a .xapp.inference.v1.ScoreResponse\x12S\n" +
+	"\bEstimate\x12\".xapp.inference.v1.EstimateRequest\x1a#.xapp.inference.v1.EstimateResponse\x12V\n" +
+	"\tListTasks\x12#.xapp.inference.v1.ListTasksRequest\x1a$.xapp.inference.v1.ListTasksResponse\x12S\n" +
 	"\bTokenize\x12\".xapp.inference.v1.TokenizeRequest\x1a#.xapp.inference.v1.TokenizeResponseb\x06proto3"
 
 var (
@@ -1839,72 +3180,119 @@ func file_xapp_inference_v1_inference_proto_rawDescGZIP() []byte {
 	return file_xapp_inference_v1_inference_proto_rawDescData
 }
 
-var file_xapp_inference_v1_inference_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_xapp_inference_v1_inference_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_xapp_inference_v1_inference_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_xapp_inference_v1_inference_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_xapp_inference_v1_inference_proto_goTypes = []any{
 	(Priority)(0),                 // 0: xapp.inference.v1.Priority
-	(FinishReason)(0),             // 1: xapp.inference.v1.FinishReason
-	(*Message)(nil),               // 2: xapp.inference.v1.Message
-	(*Chat)(nil),                  // 3: xapp.inference.v1.Chat
-	(*SamplingParams)(nil),        // 4: xapp.inference.v1.SamplingParams
-	(*Choices)(nil),               // 5: xapp.inference.v1.Choices
-	(*OutputFormat)(nil),          // 6: xapp.inference.v1.OutputFormat
-	(*GenerateRequest)(nil),       // 7: xapp.inference.v1.GenerateRequest
-	(*Started)(nil),               // 8: xapp.inference.v1.Started
-	(*Chunk)(nil),                 // 9: xapp.inference.v1.Chunk
-	(*Usage)(nil),                 // 10: xapp.inference.v1.Usage
-	(*Timing)(nil),                // 11: xapp.inference.v1.Timing
-	(*Finished)(nil),              // 12: xapp.inference.v1.Finished
-	(*GenerateResponse)(nil),      // 13: xapp.inference.v1.GenerateResponse
-	(*MetricsRequest)(nil),        // 14: xapp.inference.v1.MetricsRequest
-	(*Percentiles)(nil),           // 15: xapp.inference.v1.Percentiles
-	(*ModelMetrics)(nil),          // 16: xapp.inference.v1.ModelMetrics
-	(*HostMetrics)(nil),           // 17: xapp.inference.v1.HostMetrics
-	(*MetricsResponse)(nil),       // 18: xapp.inference.v1.MetricsResponse
-	(*TokenizeRequest)(nil),       // 19: xapp.inference.v1.TokenizeRequest
-	(*TokenizeResponse)(nil),      // 20: xapp.inference.v1.TokenizeResponse
-	(*durationpb.Duration)(nil),   // 21: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
+	(DeadlinePolicy)(0),           // 1: xapp.inference.v1.DeadlinePolicy
+	(FinishReason)(0),             // 2: xapp.inference.v1.FinishReason
+	(*Message)(nil),               // 3: xapp.inference.v1.Message
+	(*Chat)(nil),                  // 4: xapp.inference.v1.Chat
+	(*SamplingParams)(nil),        // 5: xapp.inference.v1.SamplingParams
+	(*Choices)(nil),               // 6: xapp.inference.v1.Choices
+	(*OutputFormat)(nil),          // 7: xapp.inference.v1.OutputFormat
+	(*GenerateRequest)(nil),       // 8: xapp.inference.v1.GenerateRequest
+	(*Provenance)(nil),            // 9: xapp.inference.v1.Provenance
+	(*Started)(nil),               // 10: xapp.inference.v1.Started
+	(*Chunk)(nil),                 // 11: xapp.inference.v1.Chunk
+	(*Usage)(nil),                 // 12: xapp.inference.v1.Usage
+	(*Timing)(nil),                // 13: xapp.inference.v1.Timing
+	(*Finished)(nil),              // 14: xapp.inference.v1.Finished
+	(*GenerateResponse)(nil),      // 15: xapp.inference.v1.GenerateResponse
+	(*MetricsRequest)(nil),        // 16: xapp.inference.v1.MetricsRequest
+	(*Percentiles)(nil),           // 17: xapp.inference.v1.Percentiles
+	(*ModelMetrics)(nil),          // 18: xapp.inference.v1.ModelMetrics
+	(*HostMetrics)(nil),           // 19: xapp.inference.v1.HostMetrics
+	(*MetricsResponse)(nil),       // 20: xapp.inference.v1.MetricsResponse
+	(*TokenizeRequest)(nil),       // 21: xapp.inference.v1.TokenizeRequest
+	(*TokenizeResponse)(nil),      // 22: xapp.inference.v1.TokenizeResponse
+	(*ScoreRequest)(nil),          // 23: xapp.inference.v1.ScoreRequest
+	(*TokenLogProbability)(nil),   // 24: xapp.inference.v1.TokenLogProbability
+	(*ChoiceScore)(nil),           // 25: xapp.inference.v1.ChoiceScore
+	(*ScoreResponse)(nil),         // 26: xapp.inference.v1.ScoreResponse
+	(*EstimateRequest)(nil),       // 27: xapp.inference.v1.EstimateRequest
+	(*EstimateResponse)(nil),      // 28: xapp.inference.v1.EstimateResponse
+	(*ListTasksRequest)(nil),      // 29: xapp.inference.v1.ListTasksRequest
+	(*ListTasksResponse)(nil),     // 30: xapp.inference.v1.ListTasksResponse
+	(*TaskInput)(nil),             // 31: xapp.inference.v1.TaskInput
+	(*Task)(nil),                  // 32: xapp.inference.v1.Task
+	(*structpb.Struct)(nil),       // 33: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil), // 34: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 35: google.protobuf.Duration
 }
 var file_xapp_inference_v1_inference_proto_depIdxs = []int32{
-	2,  // 0: xapp.inference.v1.Chat.messages:type_name -> xapp.inference.v1.Message
-	5,  // 1: xapp.inference.v1.OutputFormat.choices:type_name -> xapp.inference.v1.Choices
-	3,  // 2: xapp.inference.v1.GenerateRequest.chat:type_name -> xapp.inference.v1.Chat
-	4,  // 3: xapp.inference.v1.GenerateRequest.sampling:type_name -> xapp.inference.v1.SamplingParams
+	3,  // 0: xapp.inference.v1.Chat.messages:type_name -> xapp.inference.v1.Message
+	6,  // 1: xapp.inference.v1.OutputFormat.choices:type_name -> xapp.inference.v1.Choices
+	4,  // 2: xapp.inference.v1.GenerateRequest.chat:type_name -> xapp.inference.v1.Chat
+	5,  // 3: xapp.inference.v1.GenerateRequest.sampling:type_name -> xapp.inference.v1.SamplingParams
 	0,  // 4: xapp.inference.v1.GenerateRequest.priority:type_name -> xapp.inference.v1.Priority
-	6,  // 5: xapp.inference.v1.GenerateRequest.format:type_name -> xapp.inference.v1.OutputFormat
-	21, // 6: xapp.inference.v1.Started.queue_duration:type_name -> google.protobuf.Duration
-	21, // 7: xapp.inference.v1.Timing.queue:type_name -> google.protobuf.Duration
-	21, // 8: xapp.inference.v1.Timing.prefill:type_name -> google.protobuf.Duration
-	21, // 9: xapp.inference.v1.Timing.decode:type_name -> google.protobuf.Duration
-	21, // 10: xapp.inference.v1.Timing.time_to_first_token:type_name -> google.protobuf.Duration
-	1,  // 11: xapp.inference.v1.Finished.finish_reason:type_name -> xapp.inference.v1.FinishReason
-	10, // 12: xapp.inference.v1.Finished.usage:type_name -> xapp.inference.v1.Usage
-	11, // 13: xapp.inference.v1.Finished.timing:type_name -> xapp.inference.v1.Timing
-	8,  // 14: xapp.inference.v1.GenerateResponse.started:type_name -> xapp.inference.v1.Started
-	9,  // 15: xapp.inference.v1.GenerateResponse.chunk:type_name -> xapp.inference.v1.Chunk
-	12, // 16: xapp.inference.v1.GenerateResponse.finished:type_name -> xapp.inference.v1.Finished
-	21, // 17: xapp.inference.v1.MetricsRequest.interval:type_name -> google.protobuf.Duration
-	21, // 18: xapp.inference.v1.Percentiles.p50:type_name -> google.protobuf.Duration
-	21, // 19: xapp.inference.v1.Percentiles.p95:type_name -> google.protobuf.Duration
-	21, // 20: xapp.inference.v1.Percentiles.p99:type_name -> google.protobuf.Duration
-	15, // 21: xapp.inference.v1.ModelMetrics.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
-	15, // 22: xapp.inference.v1.ModelMetrics.inter_token_latency:type_name -> xapp.inference.v1.Percentiles
-	22, // 23: xapp.inference.v1.MetricsResponse.timestamp:type_name -> google.protobuf.Timestamp
-	16, // 24: xapp.inference.v1.MetricsResponse.models:type_name -> xapp.inference.v1.ModelMetrics
-	17, // 25: xapp.inference.v1.MetricsResponse.host:type_name -> xapp.inference.v1.HostMetrics
-	3,  // 26: xapp.inference.v1.TokenizeRequest.chat:type_name -> xapp.inference.v1.Chat
-	7,  // 27: xapp.inference.v1.InferenceService.Generate:input_type -> xapp.inference.v1.GenerateRequest
-	14, // 28: xapp.inference.v1.InferenceService.Metrics:input_type -> xapp.inference.v1.MetricsRequest
-	19, // 29: xapp.inference.v1.InferenceService.Tokenize:input_type -> xapp.inference.v1.TokenizeRequest
-	13, // 30: xapp.inference.v1.InferenceService.Generate:output_type -> xapp.inference.v1.GenerateResponse
-	18, // 31: xapp.inference.v1.InferenceService.Metrics:output_type -> xapp.inference.v1.MetricsResponse
-	20, // 32: xapp.inference.v1.InferenceService.Tokenize:output_type -> xapp.inference.v1.TokenizeResponse
-	30, // [30:33] is the sub-list for method output_type
-	27, // [27:30] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	7,  // 5: xapp.inference.v1.GenerateRequest.format:type_name -> xapp.inference.v1.OutputFormat
+	1,  // 6: xapp.inference.v1.GenerateRequest.deadline_policy:type_name -> xapp.inference.v1.DeadlinePolicy
+	33, // 7: xapp.inference.v1.GenerateRequest.inputs:type_name -> google.protobuf.Struct
+	34, // 8: xapp.inference.v1.GenerateRequest.input_timestamp:type_name -> google.protobuf.Timestamp
+	35, // 9: xapp.inference.v1.Started.queue_duration:type_name -> google.protobuf.Duration
+	9,  // 10: xapp.inference.v1.Started.provenance:type_name -> xapp.inference.v1.Provenance
+	35, // 11: xapp.inference.v1.Timing.queue:type_name -> google.protobuf.Duration
+	35, // 12: xapp.inference.v1.Timing.prefill:type_name -> google.protobuf.Duration
+	35, // 13: xapp.inference.v1.Timing.decode:type_name -> google.protobuf.Duration
+	35, // 14: xapp.inference.v1.Timing.time_to_first_token:type_name -> google.protobuf.Duration
+	2,  // 15: xapp.inference.v1.Finished.finish_reason:type_name -> xapp.inference.v1.FinishReason
+	12, // 16: xapp.inference.v1.Finished.usage:type_name -> xapp.inference.v1.Usage
+	13, // 17: xapp.inference.v1.Finished.timing:type_name -> xapp.inference.v1.Timing
+	9,  // 18: xapp.inference.v1.Finished.provenance:type_name -> xapp.inference.v1.Provenance
+	10, // 19: xapp.inference.v1.GenerateResponse.started:type_name -> xapp.inference.v1.Started
+	11, // 20: xapp.inference.v1.GenerateResponse.chunk:type_name -> xapp.inference.v1.Chunk
+	14, // 21: xapp.inference.v1.GenerateResponse.finished:type_name -> xapp.inference.v1.Finished
+	35, // 22: xapp.inference.v1.MetricsRequest.interval:type_name -> google.protobuf.Duration
+	35, // 23: xapp.inference.v1.Percentiles.p50:type_name -> google.protobuf.Duration
+	35, // 24: xapp.inference.v1.Percentiles.p95:type_name -> google.protobuf.Duration
+	35, // 25: xapp.inference.v1.Percentiles.p99:type_name -> google.protobuf.Duration
+	17, // 26: xapp.inference.v1.ModelMetrics.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
+	17, // 27: xapp.inference.v1.ModelMetrics.inter_token_latency:type_name -> xapp.inference.v1.Percentiles
+	34, // 28: xapp.inference.v1.MetricsResponse.timestamp:type_name -> google.protobuf.Timestamp
+	18, // 29: xapp.inference.v1.MetricsResponse.models:type_name -> xapp.inference.v1.ModelMetrics
+	19, // 30: xapp.inference.v1.MetricsResponse.host:type_name -> xapp.inference.v1.HostMetrics
+	4,  // 31: xapp.inference.v1.TokenizeRequest.chat:type_name -> xapp.inference.v1.Chat
+	4,  // 32: xapp.inference.v1.ScoreRequest.chat:type_name -> xapp.inference.v1.Chat
+	0,  // 33: xapp.inference.v1.ScoreRequest.priority:type_name -> xapp.inference.v1.Priority
+	33, // 34: xapp.inference.v1.ScoreRequest.inputs:type_name -> google.protobuf.Struct
+	34, // 35: xapp.inference.v1.ScoreRequest.input_timestamp:type_name -> google.protobuf.Timestamp
+	24, // 36: xapp.inference.v1.ChoiceScore.tokens:type_name -> xapp.inference.v1.TokenLogProbability
+	25, // 37: xapp.inference.v1.ScoreResponse.choices:type_name -> xapp.inference.v1.ChoiceScore
+	12, // 38: xapp.inference.v1.ScoreResponse.usage:type_name -> xapp.inference.v1.Usage
+	13, // 39: xapp.inference.v1.ScoreResponse.timing:type_name -> xapp.inference.v1.Timing
+	9,  // 40: xapp.inference.v1.ScoreResponse.provenance:type_name -> xapp.inference.v1.Provenance
+	4,  // 41: xapp.inference.v1.EstimateRequest.chat:type_name -> xapp.inference.v1.Chat
+	0,  // 42: xapp.inference.v1.EstimateRequest.priority:type_name -> xapp.inference.v1.Priority
+	35, // 43: xapp.inference.v1.EstimateRequest.deadline:type_name -> google.protobuf.Duration
+	33, // 44: xapp.inference.v1.EstimateRequest.inputs:type_name -> google.protobuf.Struct
+	34, // 45: xapp.inference.v1.EstimateRequest.input_timestamp:type_name -> google.protobuf.Timestamp
+	17, // 46: xapp.inference.v1.EstimateResponse.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
+	17, // 47: xapp.inference.v1.EstimateResponse.completion:type_name -> xapp.inference.v1.Percentiles
+	17, // 48: xapp.inference.v1.EstimateResponse.queue:type_name -> xapp.inference.v1.Percentiles
+	35, // 49: xapp.inference.v1.EstimateResponse.retry_after:type_name -> google.protobuf.Duration
+	32, // 50: xapp.inference.v1.ListTasksResponse.tasks:type_name -> xapp.inference.v1.Task
+	31, // 51: xapp.inference.v1.Task.inputs:type_name -> xapp.inference.v1.TaskInput
+	35, // 52: xapp.inference.v1.Task.default_deadline:type_name -> google.protobuf.Duration
+	0,  // 53: xapp.inference.v1.Task.priority:type_name -> xapp.inference.v1.Priority
+	35, // 54: xapp.inference.v1.Task.max_input_age:type_name -> google.protobuf.Duration
+	8,  // 55: xapp.inference.v1.InferenceService.Generate:input_type -> xapp.inference.v1.GenerateRequest
+	16, // 56: xapp.inference.v1.InferenceService.Metrics:input_type -> xapp.inference.v1.MetricsRequest
+	23, // 57: xapp.inference.v1.InferenceService.Score:input_type -> xapp.inference.v1.ScoreRequest
+	27, // 58: xapp.inference.v1.InferenceService.Estimate:input_type -> xapp.inference.v1.EstimateRequest
+	29, // 59: xapp.inference.v1.InferenceService.ListTasks:input_type -> xapp.inference.v1.ListTasksRequest
+	21, // 60: xapp.inference.v1.InferenceService.Tokenize:input_type -> xapp.inference.v1.TokenizeRequest
+	15, // 61: xapp.inference.v1.InferenceService.Generate:output_type -> xapp.inference.v1.GenerateResponse
+	20, // 62: xapp.inference.v1.InferenceService.Metrics:output_type -> xapp.inference.v1.MetricsResponse
+	26, // 63: xapp.inference.v1.InferenceService.Score:output_type -> xapp.inference.v1.ScoreResponse
+	28, // 64: xapp.inference.v1.InferenceService.Estimate:output_type -> xapp.inference.v1.EstimateResponse
+	30, // 65: xapp.inference.v1.InferenceService.ListTasks:output_type -> xapp.inference.v1.ListTasksResponse
+	22, // 66: xapp.inference.v1.InferenceService.Tokenize:output_type -> xapp.inference.v1.TokenizeResponse
+	61, // [61:67] is the sub-list for method output_type
+	55, // [55:61] is the sub-list for method input_type
+	55, // [55:55] is the sub-list for extension type_name
+	55, // [55:55] is the sub-list for extension extendee
+	0,  // [0:55] is the sub-list for field type_name
 }
 
 func init() { file_xapp_inference_v1_inference_proto_init() }
@@ -1922,24 +3310,34 @@ func file_xapp_inference_v1_inference_proto_init() {
 		(*GenerateRequest_Prompt)(nil),
 		(*GenerateRequest_Chat)(nil),
 	}
-	file_xapp_inference_v1_inference_proto_msgTypes[11].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[11].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[12].OneofWrappers = []any{
 		(*GenerateResponse_Started)(nil),
 		(*GenerateResponse_Chunk)(nil),
 		(*GenerateResponse_Finished)(nil),
 	}
-	file_xapp_inference_v1_inference_proto_msgTypes[12].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[15].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[17].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[13].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[16].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[18].OneofWrappers = []any{
 		(*TokenizeRequest_Prompt)(nil),
 		(*TokenizeRequest_Chat)(nil),
+	}
+	file_xapp_inference_v1_inference_proto_msgTypes[20].OneofWrappers = []any{
+		(*ScoreRequest_Prompt)(nil),
+		(*ScoreRequest_Chat)(nil),
+	}
+	file_xapp_inference_v1_inference_proto_msgTypes[23].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[24].OneofWrappers = []any{
+		(*EstimateRequest_Prompt)(nil),
+		(*EstimateRequest_Chat)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_xapp_inference_v1_inference_proto_rawDesc), len(file_xapp_inference_v1_inference_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   19,
+			NumEnums:      3,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -22,9 +22,12 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	InferenceService_Generate_FullMethodName = "/xapp.inference.v1.InferenceService/Generate"
-	InferenceService_Metrics_FullMethodName  = "/xapp.inference.v1.InferenceService/Metrics"
-	InferenceService_Tokenize_FullMethodName = "/xapp.inference.v1.InferenceService/Tokenize"
+	InferenceService_Generate_FullMethodName  = "/xapp.inference.v1.InferenceService/Generate"
+	InferenceService_Metrics_FullMethodName   = "/xapp.inference.v1.InferenceService/Metrics"
+	InferenceService_Score_FullMethodName     = "/xapp.inference.v1.InferenceService/Score"
+	InferenceService_Estimate_FullMethodName  = "/xapp.inference.v1.InferenceService/Estimate"
+	InferenceService_ListTasks_FullMethodName = "/xapp.inference.v1.InferenceService/ListTasks"
+	InferenceService_Tokenize_FullMethodName  = "/xapp.inference.v1.InferenceService/Tokenize"
 )
 
 // InferenceServiceClient is the client API for InferenceService service.
@@ -45,6 +48,14 @@ type InferenceServiceClient interface {
 	// Metrics streams a sample of the node's load and speed every interval, the
 	// first one at once.
 	Metrics(ctx context.Context, in *MetricsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[MetricsResponse], error)
+	// Score tells how likely each of a set of continuations of one prompt is, in one
+	// pass: nothing is generated.
+	Score(ctx context.Context, in *ScoreRequest, opts ...grpc.CallOption) (*ScoreResponse, error)
+	// Estimate predicts what Generate would take now, and whether it would be
+	// admitted, without running anything.
+	Estimate(ctx context.Context, in *EstimateRequest, opts ...grpc.CallOption) (*EstimateResponse, error)
+	// ListTasks tells the named tasks that this node knows, sorted by name.
+	ListTasks(ctx context.Context, in *ListTasksRequest, opts ...grpc.CallOption) (*ListTasksResponse, error)
 	// Tokenize counts a prompt as Generate would see it, chat template included.
 	Tokenize(ctx context.Context, in *TokenizeRequest, opts ...grpc.CallOption) (*TokenizeResponse, error)
 }
@@ -95,6 +106,36 @@ func (c *inferenceServiceClient) Metrics(ctx context.Context, in *MetricsRequest
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type InferenceService_MetricsClient = grpc.ServerStreamingClient[MetricsResponse]
 
+func (c *inferenceServiceClient) Score(ctx context.Context, in *ScoreRequest, opts ...grpc.CallOption) (*ScoreResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ScoreResponse)
+	err := c.cc.Invoke(ctx, InferenceService_Score_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *inferenceServiceClient) Estimate(ctx context.Context, in *EstimateRequest, opts ...grpc.CallOption) (*EstimateResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EstimateResponse)
+	err := c.cc.Invoke(ctx, InferenceService_Estimate_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *inferenceServiceClient) ListTasks(ctx context.Context, in *ListTasksRequest, opts ...grpc.CallOption) (*ListTasksResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListTasksResponse)
+	err := c.cc.Invoke(ctx, InferenceService_ListTasks_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *inferenceServiceClient) Tokenize(ctx context.Context, in *TokenizeRequest, opts ...grpc.CallOption) (*TokenizeResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(TokenizeResponse)
@@ -123,6 +164,14 @@ type InferenceServiceServer interface {
 	// Metrics streams a sample of the node's load and speed every interval, the
 	// first one at once.
 	Metrics(*MetricsRequest, grpc.ServerStreamingServer[MetricsResponse]) error
+	// Score tells how likely each of a set of continuations of one prompt is, in one
+	// pass: nothing is generated.
+	Score(context.Context, *ScoreRequest) (*ScoreResponse, error)
+	// Estimate predicts what Generate would take now, and whether it would be
+	// admitted, without running anything.
+	Estimate(context.Context, *EstimateRequest) (*EstimateResponse, error)
+	// ListTasks tells the named tasks that this node knows, sorted by name.
+	ListTasks(context.Context, *ListTasksRequest) (*ListTasksResponse, error)
 	// Tokenize counts a prompt as Generate would see it, chat template included.
 	Tokenize(context.Context, *TokenizeRequest) (*TokenizeResponse, error)
 	mustEmbedUnimplementedInferenceServiceServer()
@@ -140,6 +189,15 @@ func (UnimplementedInferenceServiceServer) Generate(*GenerateRequest, grpc.Serve
 }
 func (UnimplementedInferenceServiceServer) Metrics(*MetricsRequest, grpc.ServerStreamingServer[MetricsResponse]) error {
 	return status.Error(codes.Unimplemented, "method Metrics not implemented")
+}
+func (UnimplementedInferenceServiceServer) Score(context.Context, *ScoreRequest) (*ScoreResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Score not implemented")
+}
+func (UnimplementedInferenceServiceServer) Estimate(context.Context, *EstimateRequest) (*EstimateResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Estimate not implemented")
+}
+func (UnimplementedInferenceServiceServer) ListTasks(context.Context, *ListTasksRequest) (*ListTasksResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListTasks not implemented")
 }
 func (UnimplementedInferenceServiceServer) Tokenize(context.Context, *TokenizeRequest) (*TokenizeResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Tokenize not implemented")
@@ -187,6 +245,60 @@ func _InferenceService_Metrics_Handler(srv interface{}, stream grpc.ServerStream
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type InferenceService_MetricsServer = grpc.ServerStreamingServer[MetricsResponse]
 
+func _InferenceService_Score_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ScoreRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(InferenceServiceServer).Score(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: InferenceService_Score_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(InferenceServiceServer).Score(ctx, req.(*ScoreRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _InferenceService_Estimate_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(EstimateRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(InferenceServiceServer).Estimate(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: InferenceService_Estimate_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(InferenceServiceServer).Estimate(ctx, req.(*EstimateRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _InferenceService_ListTasks_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListTasksRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(InferenceServiceServer).ListTasks(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: InferenceService_ListTasks_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(InferenceServiceServer).ListTasks(ctx, req.(*ListTasksRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _InferenceService_Tokenize_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(TokenizeRequest)
 	if err := dec(in); err != nil {
@@ -212,6 +324,18 @@ var InferenceService_ServiceDesc = grpc.ServiceDesc{
 	ServiceName: "xapp.inference.v1.InferenceService",
 	HandlerType: (*InferenceServiceServer)(nil),
 	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "Score",
+			Handler:    _InferenceService_Score_Handler,
+		},
+		{
+			MethodName: "Estimate",
+			Handler:    _InferenceService_Estimate_Handler,
+		},
+		{
+			MethodName: "ListTasks",
+			Handler:    _InferenceService_ListTasks_Handler,
+		},
 		{
 			MethodName: "Tokenize",
 			Handler:    _InferenceService_Tokenize_Handler,
