@@ -10,7 +10,7 @@ import grpc
 
 from xapp import logs
 from xapp.config import Settings
-from xapp.errors import Unavailable
+from xapp.errors import Unavailable, Unimplemented
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc
 from xapp.metrics import Metrics
@@ -96,6 +96,24 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         except TimeoutError:
             return
         raise Unavailable("the server ends", reason="DRAINING", retry_after_s=_DRAIN_RETRY_AFTER_S)
+
+    async def Score(  # noqa: N802
+        self, request: pb.ScoreRequest, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> pb.ScoreResponse:
+        """How likely each choice is."""
+        raise Unimplemented("Score is not served by this build")
+
+    async def Estimate(  # noqa: N802
+        self, request: pb.EstimateRequest, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> pb.EstimateResponse:
+        """What Generate would take."""
+        raise Unimplemented("Estimate is not served by this build")
+
+    async def ListTasks(  # noqa: N802
+        self, request: pb.ListTasksRequest, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> pb.ListTasksResponse:
+        """The tasks of this node."""
+        raise Unimplemented("tasks are not served by this build")
 
     async def Tokenize(  # noqa: N802
         self, request: pb.TokenizeRequest, context: "grpc.aio.ServicerContext[Any, Any]"

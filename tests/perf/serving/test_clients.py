@@ -43,7 +43,7 @@ class Scripted(rpc.InferenceServiceServicer):
 @asynccontextmanager
 async def grpc_client() -> AsyncIterator[GrpcClient]:
     server = grpc.aio.server()
-    rpc.add_InferenceServiceServicer_to_server(Scripted(), server)
+    rpc.add_InferenceServiceServicer_to_server(Scripted(), server)  # type: ignore[abstract]
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     client = GrpcClient(f"127.0.0.1:{port}")
