@@ -26,7 +26,7 @@ class Mode(enum.StrEnum):
     ENGINE = "engine"
 
 
-class Target(msgspec.Struct, frozen=True):
+class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who was measured. `kind` is `grpc` or `openai`; `server` names the software and its version.
 
     `model_digest` is "sha256:…" of the file, "" where the server does not tell.
@@ -43,7 +43,7 @@ class Target(msgspec.Struct, frozen=True):
     shape: EngineShape | None = None
 
 
-class Figure(msgspec.Struct, frozen=True):
+class Figure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One figure of the run's outcome.
 
     `name` is a dotted path that means the same in every run of the mode: `decode_tokens_per_second`,
@@ -70,7 +70,7 @@ class Status(enum.StrEnum):
     PARTIAL = "partial"
 
 
-class Result(msgspec.Struct, frozen=True):
+class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One run. `options` is the mode's own settings, `seeds` every seed that was used.
 
     `missing` says, for people, what a PARTIAL run lacks and why. `samples` has every single

@@ -1,0 +1,68 @@
+"""How a mode ends: the figures as a table or as JSON, where the file is, and the exit status."""
+
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from perf.record.schema import Figure, Result, Status
+from perf.record.store import write_result
+
+EXIT_PARTIAL = 1
+_PLAIN_WIDTH = 120
+
+
+def deliver(result: Result, path: Path, *, as_json: bool) -> None:
+    """Writes the file, shows it; exit status 1 for a partial run. Raises RecordError."""
+    write_result(path, result)
+    if as_json:
+        click.echo(msgspec.json.encode(result).decode())
+    else:
+        show(result)
+    click.echo(f"written: {path}", err=True)
+    if result.status is Status.PARTIAL:
+        for each in result.missing:
+            click.echo(f"missing: {each}", err=True)
+        click.get_current_context().exit(EXIT_PARTIAL)
+
+
+def show(result: Result) -> None:
+    """The figures, group by group, and what they were measured on."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_PLAIN_WIDTH)
+    console.print(table(result))
+    for note in result.notes:
+        console.print(note, style="dim", markup=False)
+    console.print(
+        f"{result.machine.cpu}, {result.machine.cores} cores; {result.machine.git_revision}", markup=False
+    )
+
+
+def table(result: Result) -> Table:
+    """One row a figure."""
+    found = Table(title=f"bench {result.mode}, {result.node}, {result.status}")
+    for column in ("figure", "group", "value", "95 % interval", "n", ""):
+        found.add_column(column, justify="right" if column in {"value", "95 % interval", "n"} else "left")
+    for figure in result.summary:
+        found.add_row(*_cells(figure))
+    return found
+
+
+def _cells(figure: Figure) -> tuple[str, ...]:
+    value = "–" if figure.value is None else f"{number(figure.value)} {figure.unit}".rstrip()
+    interval = ""
+    if figure.low is not None and figure.high is not None:
+        interval = f"{number(figure.low)} – {number(figure.high)}"
+    return figure.name, figure.group, value, interval, str(figure.num_samples or ""), figure.note
+
+
+def number(value: float) -> str:
+    """Three digits that matter."""
+    if value == 0:
+        return "0"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"

@@ -1,0 +1,67 @@
+"""`genai-xapp bench`: what a node can do, measured. Each mode is imported when it is used."""
+
+import importlib
+from typing import Any
+
+import click
+
+_COMMANDS = {
+    "paper": "Dialogues turn by turn: speed, memory and energy of each model.",
+    "accuracy": "Share of questions a model answers right, with its interval.",
+    "load": "Latency and throughput against concurrency or rate of arrivals.",
+    "compare": "The same work on this server and its peers, interleaved.",
+    "engine": "The engine against bare llama.cpp and the memory's bandwidth.",
+    "report": "One page with tables and pictures from result files.",
+    "diff": "What got slower between two result files.",
+}
+
+
+class _Group(click.Group):
+    """Imports a mode on use; a package that is missing is said in one line, with exit code 1."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        try:
+            module = importlib.import_module(f"perf.cli.{cmd_name}")
+        except ModuleNotFoundError as error:
+            raise _missing_extra(error) from error
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            raise _missing_extra(error) from error
+
+
+def _missing_extra(error: ModuleNotFoundError) -> Exception:
+    if (error.name or "").split(".")[0] in {"xapp", "perf"}:
+        return error
+    return click.ClickException(
+        "this command needs the server and bench extras: "
+        f"pip install 'genai-xapp[server,bench]' (no module {error.name})"
+    )
+
+
+@click.group(cls=_Group)
+def bench() -> None:
+    """Measure what a node can do, and draw it.
+
+    \b
+      genai-xapp bench paper --model smollm2-135m-q4_1 --limit 2   a short run of the paper's experiment
+      genai-xapp bench load --target 192.0.2.7:50051               a node that is serving
+      genai-xapp bench report bench-results --out report           one page from all result files
+      genai-xapp bench diff before.json after.json                 what got slower
+
+    Without --target a mode starts a server of its own on the loopback interface, and stops it.
+    A run that was interrupted goes on where it stopped when the same command is given again.
+    """  # noqa: D301  click reads \b as a backspace
