@@ -1,0 +1,95 @@
+"""What `bench compare` leaves in a result file: one sample a round, target and load.
+
+The figures of its summary. Their `group` is `TARGET/LOAD`: a target's name (`ours`, `llama-server`,
+`llama-cpp-python`, or the host and port of a URL) and `decode-1`, `decode-4` … , `mixed` or
+`shared-prefix`. Values without interval are medians over rounds.
+
+    decode_tokens_per_second    decode-N        all streams together
+    output_tokens_per_second    decode-N        from sending to the last token, prefill included
+    ttft                        all, seconds    decode-N: mean of the streams; mixed: the newcomer's;
+                                                shared-prefix: the worst of the callers at once
+    alone_ttft                  mixed           the newcomer's prompt with nothing else running, seconds
+    cold_ttft                   shared-prefix   of the first caller, seconds
+    end_to_end                  decode-N        sending to the last token of the last stream, seconds
+    worst_gap_seconds           decode-N, mixed the longest pause in a running stream
+    server_cpu_per_token, client_cpu_per_token  seconds; client_cpu_share: of one core
+    pss_bytes                   of all the server's processes, at the end of the load
+    wire_bytes_per_token        shaped network  both directions, frames as the interface counts them
+
+Ratios, with a 95 % interval over paired rounds, are ours ÷ the peer that `group` names: `decode_ratio`,
+`output_ratio` (above 1: ours is faster), `ttft_ratio`, `end_to_end_ratio`, `worst_gap_ratio`,
+`server_cpu_ratio`, `pss_ratio`, `wire_bytes_ratio` (below 1: ours is faster or needs less).
+"""
+
+import msgspec
+
+
+class Costs(msgspec.Struct, frozen=True):
+    """What one load cost. CPU in seconds, `wall_s` from first sending to the last token.
+
+    `server_cpu_s` and `pss_bytes` (by process: `serve`, `worker` …) are None for a server that this
+    machine cannot look into. `wire_bytes_*` are the client's view, None unless the network is shaped.
+    """
+
+    wall_s: float
+    client_cpu_s: float
+    server_cpu_s: float | None = None
+    pss_bytes: dict[str, int] | None = None
+    wire_bytes_sent: int | None = None
+    wire_bytes_received: int | None = None
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+    """What every sample tells: `position` is the target's place in its round's order, from 0."""
+
+    round: int
+    position: int
+    target: str
+    costs: Costs
+
+
+class DecodeSample(Taken, frozen=True, kw_only=True, tag="compare-decode"):
+    """Streams started at once, a fixed number of tokens each.
+
+    `overlapping` is False for a server that answered one after another: the rate is then that of the
+    stream under way. `ended_early` counts streams that ended before their tokens were there.
+    """
+
+    num_streams: int
+    decode_tokens_per_second: float
+    output_tokens_per_second: float
+    overlapping: bool
+    ttft_s: list[float]
+    itl_p50_s: float
+    itl_p99_s: float
+    worst_gap_s: float
+    num_tokens: int
+    ended_early: int = 0
+
+
+class MixedSample(Taken, frozen=True, kw_only=True, tag="compare-mixed"):
+    """A long prompt arrives among running streams.
+
+    `timelines` has a list a stream: its arrivals in seconds from the sending of the long prompt, from
+    a second before to a second after it is answered. `answered_s` is the newcomer's last token.
+    """
+
+    prompt_tokens: int
+    worst_gap_s: float
+    ttft_s: float
+    alone_ttft_s: float
+    answered_s: float
+    timelines: list[list[float]]
+    num_tokens: int
+
+
+class SharedPrefixSample(Taken, frozen=True, kw_only=True, tag="compare-shared-prefix"):
+    """Callers at once who share a system prompt that one caller made known: their TTFTs, and the first's."""
+
+    prefix_tokens: int
+    cold_ttft_s: float
+    ttft_s: list[float]
+    num_tokens: int
+
+
+Sample = DecodeSample | MixedSample | SharedPrefixSample
