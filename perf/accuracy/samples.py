@@ -2,7 +2,7 @@
 
 Figures, each with `group` = the model's name:
 
-    accuracy                       share of items whose likeliest choice is the right one; 95 % Wilson interval
+    accuracy                       share of items whose likeliest choice is right; 95 % Wilson interval
     accuracy.category.<CATEGORY>   the same within a subject or a difficulty
     accuracy_per_byte              only `--by text`: the choice's log-probability divided by its bytes decides
     chance_accuracy                a random guesser's: the mean of 1 / number of choices
@@ -74,4 +74,5 @@ def encode(sample: Sample) -> dict[str, Any]:
 
 def decode(row: dict[str, Any]) -> Sample:
     """Raises msgspec.ValidationError for what is no sample of this mode."""
-    return msgspec.convert(row, Sample)
+    sample: Sample = msgspec.convert(row, Sample)
+    return sample

@@ -1,1 +1,1 @@
-"""The edge paper's experiment: dialogues played turn by turn with growing context, one model after the other."""
+"""The edge paper's experiment: dialogues played turn by turn with growing context, model after model."""

@@ -30,31 +30,17 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from perf.meter.reading import Reading
+
 MIN_DECODE_TOKENS = 16
 MIN_PREFILL_TOKENS = 32
-
-
-class Reading(msgspec.Struct, frozen=True):
-    """The node over one turn. None: not measured. `cpu_s` is of the server and its workers.
-
-    `rss_bytes` and `pss_bytes` are the largest sums that were sampled in the turn;
-    `energy_j` is all the meter's rails, over the turn's wall time.
-    """
-
-    wall_s: float
-    cpu_s: float
-    rss_bytes: int
-    pss_bytes: int | None = None
-    temperature_c: float | None = None
-    throttled: bool | None = None
-    energy_j: float | None = None
 
 
 class Started(msgspec.Struct, frozen=True, tag_field="kind", tag="started"):
     """A model's server came up. A resumed run has one more for each time it was started.
 
-    `idle_w` is the power with the server loaded and idle. `not_measured` has the reason for each
-    meter there is not: of `pss`, `temperature`, `throttling`, `energy`. `energy_meter` names the one there is.
+    `idle_w` is the power with the server loaded and idle, `energy_meter` what measured it. `not_measured`
+    has the reason for each meter there is not: of `pss`, `temperature`, `throttling`, `energy`.
     """
 
     model: str
@@ -73,7 +59,8 @@ class Turn(msgspec.Struct, frozen=True, tag_field="kind", tag="turn"):
     """One answer. `turn` counts the user's turns from 0. `text` is the model's own answer, which the
     next turn continues; keeping it lets an interrupted run go on exactly.
 
-    Times in seconds: queue, prefill and decode by the server's clock, `ttft_s` and `end_s` by the client's.
+    Times in seconds: queue, prefill and decode by the server's clock, `ttft_s` and `end_s` by the
+    client's. An empty answer has no first token: its `ttft_s` is None.
     """
 
     model: str
@@ -85,7 +72,7 @@ class Turn(msgspec.Struct, frozen=True, tag_field="kind", tag="turn"):
     queue_s: float
     prefill_s: float
     decode_s: float
-    ttft_s: float
+    ttft_s: float | None
     end_s: float
     finish_reason: str
     text: str
@@ -98,12 +85,12 @@ class Turn(msgspec.Struct, frozen=True, tag_field="kind", tag="turn"):
 
     @property
     def prefill_tokens_per_second(self) -> float | None:
-        """This turn's own; None where it took no time."""
+        """The turn's own; None where it took no time."""
         return self.num_computed_tokens / self.prefill_s if self.prefill_s > 0 else None
 
     @property
     def decode_tokens_per_second(self) -> float | None:
-        """This turn's own, the first token not counted: it is prefill's. None with fewer than two."""
+        """The turn's own, the first token not counted: it is prefill's. None with fewer than two."""
         if self.num_completion_tokens < 2 or self.decode_s <= 0:
             return None
         return (self.num_completion_tokens - 1) / self.decode_s
@@ -129,4 +116,5 @@ def encode(sample: Sample) -> dict[str, Any]:
 
 def decode(row: dict[str, Any]) -> Sample:
     """Raises msgspec.ValidationError for what is no sample of this mode."""
-    return msgspec.convert(row, Sample)
+    sample: Sample = msgspec.convert(row, Sample)
+    return sample
