@@ -1,1 +1,60 @@
-"""Who is measured: a Target answers prompts, and tells what it saw of the answer, on one clock."""
+"""Who is measured: a Target answers prompts, and tells what it saw of the answer, on one clock.
+
+    grpc.py     our endpoint            openai.py, sse.py   any OpenAI-compatible server
+    own.py      a server of our own, started for the run
+    fake.py     a server that is not there, on virtual_time.py's clock
+
+A server to be measured is named by a Spec; `open_target` makes a Target of it.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from perf.targets.base import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """`grpc` is HOST:PORT, `openai` a URL; with neither a server of our own is started for `model`.
+
+    `settings` are XAPP_* of that server.
+    """
+
+    grpc: str = ""
+    openai: str = ""
+    model: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return self.grpc or self.openai or f"a server of our own for {self.model or 'the default model'}"
+
+
+@asynccontextmanager
+async def open_target(spec: Spec) -> AsyncIterator[Target]:
+    """The Target, closed at the end. Raises TargetError when a server of our own does not come up.
+
+    That somebody answers at an address is not checked here: `describe` does.
+    """
+    if not spec.grpc and not spec.openai:
+        from perf.targets.own import own_target  # noqa: PLC0415  needs the server's packages
+
+        async with own_target(spec.model, spec.settings) as own:
+            yield own.target
+        return
+    target = _remote(spec)
+    try:
+        yield target
+    finally:
+        await target.aclose()
+
+
+def _remote(spec: Spec) -> Target:
+    from perf.targets.grpc import GrpcTarget  # noqa: PLC0415  only what is used
+    from perf.targets.openai import OpenAITarget  # noqa: PLC0415
+
+    if spec.openai:
+        return OpenAITarget(spec.openai, model=spec.model)
+    return GrpcTarget(spec.grpc, model=spec.model)

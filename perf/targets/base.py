@@ -13,7 +13,8 @@ from perf.streams import Arrival
 class TargetError(Exception):
     """The target is not there, ended in the middle, refused, or speaks something else.
 
-    `code` is short and stable: `unreachable`, `lost`, `refused`, `protocol`, `deadline`, `missing_model`.
+    `code` is short and stable: `unreachable`, `lost`, `refused`, `protocol`, `deadline`, `missing_model`,
+    `invalid` (the request itself: a prompt longer than the context, for one).
     `retry_after_s` is what a refusal said.
     """
 

@@ -1,0 +1,200 @@
+"""Our gRPC endpoint as a Target: asyncio, raw bytes, parsed after the stream has ended.
+
+While tokens flow the client only reads and looks at the clock: what it measures it should not slow.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import grpc
+
+from perf.record import schema
+from perf.streams import Arrival
+from perf.targets.base import Answer, Ask, Input, TargetError
+from xapp.client import ClientError, decode_error
+from xapp.inference.v1 import inference_pb2 as pb
+from xapp.inference.v1 import inference_pb2_grpc as rpc
+from xapp.inference.v1 import models_pb2, models_pb2_grpc
+
+CONNECT_TIMEOUT_S = 10.0
+_GENERATE = "/xapp.inference.v1.InferenceService/Generate"
+_NOT_GRPC = ("http1.x server", "Failed parsing HTTP/2")
+_NOBODY = ("failed to connect", "errors resolving", "DNS resolution failed")
+_OPTIONS = (
+    # A node that is starting again is found quickly; targets in one process do not share a connection.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.use_local_subchannel_pool", 1),
+)
+_CODES = {
+    "UNIMPLEMENTED": "protocol",
+    "DEADLINE_EXCEEDED": "deadline",
+    "RESOURCE_EXHAUSTED": "refused",
+    "UNAUTHENTICATED": "refused",
+    "PERMISSION_DENIED": "refused",
+    "NOT_FOUND": "missing_model",
+    "INVALID_ARGUMENT": "invalid",
+    "FAILED_PRECONDITION": "refused",
+}
+_LOST_REASONS = {"WORKER_LOST", "WORKER_STALLED"}
+
+
+class GrpcTarget:
+    """One channel, made on first use; every ask is a stream on it. `model` "" is the node's default."""
+
+    def __init__(self, address: str, *, model: str = "", name: str = "genai-xapp") -> None:
+        self._address = address
+        self._model = model
+        self._name = name
+        self._channel_made: grpc.aio.Channel | None = None
+
+    @property
+    def _channel(self) -> grpc.aio.Channel:
+        if self._channel_made is None:
+            self._channel_made = grpc.aio.insecure_channel(self._address, options=_OPTIONS)
+        return self._channel_made
+
+    async def describe(self) -> schema.Target:
+        """See Target. Waits at most CONNECT_TIMEOUT_S for the answer."""
+        model = await self._served()
+        self._model = model.name
+        return schema.Target(
+            name=self._name,
+            kind="grpc",
+            address=self._address,
+            model=model.name,
+            model_digest=model.digest,
+            server="genai-xapp",
+        )
+
+    async def _served(self) -> models_pb2.Model:
+        stub: Any = models_pb2_grpc.ModelServiceStub(self._channel)
+        try:
+            response = await stub.ListModels(models_pb2.ListModelsRequest(), timeout=CONNECT_TIMEOUT_S)
+        except grpc.aio.AioRpcError as error:
+            raise target_error(self._address, error, connecting=True) from error
+        return _pick(list(response.models), self._model, self._address)
+
+    async def ask(self, ask: Ask) -> Answer:
+        """See Target."""
+        request = _request(ask, self._model).SerializeToString()
+        times: list[float] = []
+        messages: list[bytes] = []
+        clock = time.monotonic
+        generate: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = self._channel.unary_stream(_GENERATE)
+        sent = clock()
+        call = generate(request, timeout=ask.deadline_s)
+        try:
+            read = call.read
+            while (message := await read()) is not grpc.aio.EOF:
+                times.append(clock())
+                messages.append(message)  # type: ignore[arg-type]
+        except grpc.aio.AioRpcError as error:
+            raise target_error(self._address, error, begun=bool(messages)) from error
+        finally:
+            call.cancel()
+        return answer_of(sent, times, messages, bytes_sent=len(request))
+
+    async def count_tokens(self, input: Input) -> int:  # noqa: A002  (the contract's own word)
+        """See Target."""
+        stub: Any = rpc.InferenceServiceStub(self._channel)
+        request = pb.TokenizeRequest(model=self._model, **_input(input))
+        try:
+            return int((await stub.Tokenize(request, timeout=CONNECT_TIMEOUT_S)).num_tokens)
+        except grpc.aio.AioRpcError as error:
+            raise target_error(self._address, error) from error
+
+    async def aclose(self) -> None:
+        """See Target."""
+        channel, self._channel_made = self._channel_made, None
+        if channel is not None:
+            await channel.close()
+
+
+def _pick(models: list[models_pb2.Model], wanted: str, address: str) -> models_pb2.Model:
+    for model in models:
+        if model.name == wanted or (not wanted and model.is_default):
+            return model
+    if not wanted and len(models) == 1:
+        return models[0]
+    names = ", ".join(model.name for model in models) or "none"
+    raise TargetError("missing_model", f"{address} has no model {wanted or '(default)'!r}; it has: {names}")
+
+
+def _request(ask: Ask, model: str) -> pb.GenerateRequest:
+    priority = pb.Priority.Value(f"PRIORITY_{ask.priority.upper()}") if ask.priority else 0
+    return pb.GenerateRequest(
+        model=model,
+        max_tokens=ask.max_tokens,
+        ignore_eos=ask.ignore_eos,
+        priority=priority,  # type: ignore[arg-type]  # 0 is PRIORITY_UNSPECIFIED
+        **_input(ask.input),
+    )
+
+
+def _input(given: Input) -> dict[str, Any]:
+    if isinstance(given, str):
+        return {"prompt": given}
+    return {"chat": pb.Chat(messages=[pb.Message(role=turn.role, content=turn.content) for turn in given])}
+
+
+def answer_of(sent: float, times: Sequence[float], messages: Iterable[bytes], bytes_sent: int) -> Answer:
+    """The events of one Generate, and when they came. Raises TargetError when it is not whole."""
+    raw = list(messages)
+    events = [pb.GenerateResponse.FromString(message) for message in raw]
+    if not events or not events[-1].HasField("finished"):
+        raise TargetError("protocol", "the stream ended without Finished: no server of this contract")
+    finished = events[-1].finished
+    usage, timing = finished.usage, finished.timing
+    return Answer(
+        sent=sent,
+        arrivals=[
+            Arrival(at, event.chunk.num_tokens)
+            for at, event in zip(times, events, strict=True)
+            if event.HasField("chunk")
+        ],
+        text="".join(event.chunk.text for event in events if event.HasField("chunk")),
+        finish_reason=pb.FinishReason.Name(finished.finish_reason).removeprefix("FINISH_REASON_").lower(),
+        num_prompt_tokens=usage.num_prompt_tokens,
+        num_cached_tokens=usage.num_cached_tokens,
+        num_completion_tokens=usage.num_completion_tokens,
+        queue_s=timing.queue.ToNanoseconds() / 1e9,
+        prefill_s=timing.prefill.ToNanoseconds() / 1e9,
+        decode_s=timing.decode.ToNanoseconds() / 1e9,
+        bytes_sent=bytes_sent,
+        bytes_received=sum(map(len, raw)),
+    )
+
+
+def target_error(
+    address: str, error: grpc.aio.AioRpcError, *, connecting: bool = False, begun: bool = False
+) -> TargetError:
+    """What a status means to a benchmark. `begun`: some of the answer had come."""
+    told = decode_error(error)
+    return TargetError(
+        _code(told, begun), _message(address, told, connecting), retry_after_s=told.retry_after_s
+    )
+
+
+def _code(told: ClientError, begun: bool) -> str:
+    if told.code != "UNAVAILABLE":
+        return _CODES.get(told.code, "lost")
+    if any(sign in told.message for sign in _NOT_GRPC):
+        return "protocol"
+    if told.reason:
+        return "lost" if told.reason in _LOST_REASONS else "refused"
+    nobody = any(sign in told.message for sign in _NOBODY)
+    return "unreachable" if nobody and not begun else "lost"
+
+
+def _message(address: str, told: ClientError, connecting: bool) -> str:
+    if told.code == "UNIMPLEMENTED":
+        return f"{address} speaks gRPC, but is no genai-xapp node: {told.message}"
+    if told.code == "UNAVAILABLE" and any(sign in told.message for sign in _NOT_GRPC):
+        return (
+            f"{address} does not speak gRPC (an HTTP server there is measured with --openai): {told.message}"
+        )
+    if connecting and told.code == "DEADLINE_EXCEEDED":
+        return f"{address} did not answer within {CONNECT_TIMEOUT_S:g} s"
+    return f"{address}: {told.message or told.code}"
