@@ -4,7 +4,7 @@ A step's name is its figures' `group`: `concurrency=4`, `rate=0.5`, `trace`, and
 probe of --find-rate. A figure of one class of several is in the group `STEP/CLASS`. Figures:
 
     ttft.p50  .p95  .p99            seconds, from the scheduled arrival to the first token
-    itl.p50   .p95  .p99            seconds, gaps between neighbouring arrivals of tokens, pooled over requests
+    itl.p50   .p95  .p99            seconds, gaps between arrivals of tokens, pooled over requests
     tpot.p50  .p95  .p99            seconds, per request: (end-to-end − TTFT) / (output tokens − 1)
     e2e.p50   .p95  .p99            seconds, from the scheduled arrival to the last token
     output_tokens_per_second        Σ output tokens / (last token − first scheduled arrival)
