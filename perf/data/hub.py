@@ -124,7 +124,7 @@ def mmlu_rows(path: Path) -> Iterator[ChoiceRow]:
 
 def _mmlu_subject(subject: str, text: str) -> Iterator[ChoiceRow]:
     for number, cells in enumerate(csv.reader(io.StringIO(text, newline=""))):
-        if len(cells) != 6 or cells[5] not in "ABCD":
+        if len(cells) != 6 or cells[5] not in set("ABCD"):
             raise DataError(
                 f"mmlu, {subject}_test.csv, row {number + 1}", "not question, choices A to D, letter"
             )

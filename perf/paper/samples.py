@@ -31,6 +31,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from perf.meter.reading import Reading
+from perf.record.schema import Target
 
 MIN_DECODE_TOKENS = 16
 MIN_PREFILL_TOKENS = 32
@@ -44,7 +45,7 @@ class Started(msgspec.Struct, frozen=True, tag_field="kind", tag="started"):
     """
 
     model: str
-    digest: str
+    target: Target
     size_bytes: int
     context_length: int
     load_s: float

@@ -1,0 +1,142 @@
+"""`genai-xapp bench paper`: dialogues turn by turn on one model after the other."""
+
+import asyncio
+import hashlib
+import os
+import platform
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from perf.cli import options
+from perf.cli.outcome import deliver
+from perf.data import hub
+from perf.data.dialogues import Dialogue, read_dialogues
+from perf.data.rows import DataError
+from perf.machine import NoiseMeter, describe
+from perf.paper.figures import figures
+from perf.paper.node import targets
+from perf.paper.run import Contestant, Experiment
+from perf.paper.samples import MIN_DECODE_TOKENS, MIN_PREFILL_TOKENS, Started
+from perf.peers import ROOT
+from perf.record.schema import Mode, Result, Status
+from perf.record.store import Journal, result_path
+from xapp.config import load_settings
+from xapp.models.digest import digest_of
+from xapp.models.store import resolve
+
+NOTES = [
+    "Assistant turns are the model's own answers, not the data's; greedy; one request at a time.",
+    "Prompt tokens taken from the cache count in no prefill figure.",
+    f"decode_cv and prefill_cv: coefficient of variation over turns with at least {MIN_DECODE_TOKENS} "
+    f"tokens generated, {MIN_PREFILL_TOKENS} computed.",
+]
+
+
+@click.command()
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME|PATH",
+    help="A model of the catalogue, or a GGUF file; may be given several times. Default: the node's.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Dialogues, one JSON object a line. Default: oasst1 (Apache-2.0) from the hub.",
+)
+@options.limit_option("dialogues")
+@click.option("--max-tokens", type=click.IntRange(min=1), default=500, show_default=True, help="Most a turn.")
+@click.option(
+    "--turn-timeout",
+    type=click.FloatRange(min=1),
+    default=3600.0,
+    show_default=True,
+    help="Longest a turn may take, seconds.",
+)
+@options.out_option
+@options.json_option
+def paper(  # noqa: PLR0917  one for each option
+    models: tuple[str, ...],
+    data: Path | None,
+    limit: int | None,
+    max_tokens: int,
+    turn_timeout: float,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Play dialogues turn by turn with growing context: speed, memory and energy of each model.
+
+    Every model gets a server of its own on the loopback interface. The user's turns come from the
+    data, the answers are the model's own: greedy, at most --max-tokens a turn.
+    """
+    contestants = _contestants(models)
+    file, dialogues = _dialogues(data, limit)
+    path = result_path(Mode.PAPER, "-".join(each.name for each in contestants), out)
+    settings = {"max_tokens": max_tokens, "turn_timeout_s": turn_timeout, "limit": limit}
+    fingerprint = {
+        "mode": Mode.PAPER,
+        "models": {each.name: _digest(each.given) for each in contestants},
+        "data": {"file": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()},
+        "options": settings,
+    }
+    with options.resumable(path), Journal.open(path, fingerprint=fingerprint) as journal:
+        experiment = Experiment(dialogues, max_tokens, turn_timeout, journal)
+        result = _run(experiment, contestants, {**settings, "data": fingerprint["data"]})
+        if not result.targets:
+            raise click.ClickException("; ".join(result.missing))
+        deliver(result, path, as_json=as_json)
+
+
+def _contestants(models: Sequence[str]) -> list[Contestant]:
+    settings = load_settings(os.environ)
+    given = models or (settings.model,)
+    named = [Contestant(each, resolve(each, Path(settings.models_dir)).name) for each in given]
+    if len({each.name for each in named}) < len(named):
+        raise click.UsageError("--model: the same model twice")
+    return named
+
+
+def _digest(model: str) -> str:
+    return digest_of(resolve(model, Path(load_settings(os.environ).models_dir)).path)
+
+
+def _dialogues(data: Path | None, limit: int | None) -> tuple[Path, list[Dialogue]]:
+    try:
+        file = data or hub.fetch("oasst1")
+        return file, read_dialogues(file, limit)
+    except DataError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _run(experiment: Experiment, contestants: Sequence[Contestant], settings: dict[str, Any]) -> Result:
+    machine, began, noise = describe(ROOT), time.monotonic(), NoiseMeter()
+    resumed = len(experiment.samples)
+    total, left = experiment.num_turns(contestants), experiment.num_left(contestants)
+    with options.progress(options.console(), total, "turns", done=total - left) as advance:
+        asyncio.run(experiment.run(contestants, advance))
+    samples = experiment.samples
+    return Result(
+        mode=Mode.PAPER,
+        node=platform.node(),
+        machine=machine,
+        targets=targets([sample for sample in samples if isinstance(sample, Started)]),
+        options=settings,
+        seeds={},
+        started_at=machine.started_at,
+        duration_s=time.monotonic() - began,
+        status=Status.PARTIAL if experiment.missing else Status.COMPLETE,
+        summary=[figure for each in contestants for figure in figures(each.name, samples)],
+        samples=experiment.journal.samples,
+        missing=experiment.missing,
+        noise=[noise.read()],
+        notes=[*NOTES, *_resumed(resumed)],
+    )
+
+
+def _resumed(count: int) -> list[str]:
+    return [f"resumed: {count} samples are of an earlier run"] if count else []
