@@ -54,7 +54,7 @@ bench: setup model ## Measure speed and memory against the bars: JSON and a tabl
 	@$(BIN)/python -m perf.serving $(BENCH_ARGS)
 
 .PHONY: peers
-peers: setup model ## Build llama-server with the same flags, for `make bench` to compare with
+peers: setup model ## Build llama-server and install llama-cpp-python's server, to compare with
 	@$(BIN)/python -m perf.peers $(ARGS)
 
 .PHONY: model

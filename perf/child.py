@@ -23,13 +23,14 @@ class ChildError(Exception):
 class Child(Ending):
     """`python -m MODULE ARGS`, as a context manager. Making it and `ask` block until the child has answered.
 
-    `greeting` is the line that the child printed when it was ready. Raises ChildError.
+    `greeting` is the line that the child printed when it was ready. `prefix` goes before the command:
+    what makes it run elsewhere. Raises ChildError.
     """
 
-    def __init__(self, module: str, *args: str) -> None:
+    def __init__(self, module: str, *args: str, prefix: Sequence[str] = ()) -> None:
         self.name = module
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module, *args],
+            [*prefix, sys.executable, "-m", module, *args],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )

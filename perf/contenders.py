@@ -22,13 +22,13 @@ _POLL_S = 0.01
 class OurServer(Server):
     """`genai-xapp serve` on free ports; `target` is its gRPC address."""
 
-    def __init__(self, model: str, settings: Mapping[str, str]) -> None:
-        port = free_port()
-        self.target = f"{HOST}:{port}"
+    def __init__(self, model: str, settings: Mapping[str, str], host: str = HOST) -> None:
+        port = free_port(host)
+        self.target = f"{host}:{port}"
         environment = {
-            "XAPP_HOST": HOST,
+            "XAPP_HOST": host,
             "XAPP_GRPC_PORT": str(port),
-            "XAPP_HTTP_PORT": str(free_port()),
+            "XAPP_HTTP_PORT": str(free_port(host)),
             **settings,
         }
         command = [str(Path(sys.executable).with_name("genai-xapp")), "serve", "--model", model]
@@ -62,11 +62,11 @@ class OurServer(Server):
 class LlamaServer(Server):
     """llama-server with as many slots, threads and cells, and its defaults otherwise."""
 
-    def __init__(self, model_path: Path, shape: EngineShape, num_slots: int) -> None:
-        self._port = free_port()
-        self.target = f"{HOST}:{self._port}"
+    def __init__(self, model_path: Path, shape: EngineShape, num_slots: int, host: str = HOST) -> None:
+        self._port = free_port(host)
+        self.target = f"{host}:{self._port}"
         self.flags = llama_server_flags(shape, num_slots)
-        command = [str(peers.BINARY), "--model", str(model_path), "--host", HOST, "--port", str(self._port)]
+        command = [str(peers.BINARY), "--model", str(model_path), "--host", host, "--port", str(self._port)]
         super().__init__([*command, *self.flags], {}, LOGS / f"llama-server-{self._port}.log")
 
     def wait_until_serving(self) -> float:

@@ -19,10 +19,10 @@ class StartError(Exception):
     """A server ended before it served, or took too long."""
 
 
-def free_port() -> int:
-    """A port of the loopback address that nobody listens on now."""
+def free_port(host: str = HOST) -> int:
+    """A port of an address of this machine that nobody listens on now."""
     with socket.socket() as probe:
-        probe.bind((HOST, 0))
+        probe.bind((host, 0))
         return int(probe.getsockname()[1])
 
 

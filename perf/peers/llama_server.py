@@ -1,4 +1,4 @@
-"""Builds llama-server, to compare with: `make peers`. Minutes, once.
+"""Builds llama-server.
 
 Its sources are those that the llama.cpp binding in use was built from (the lock's release carries
 them), with the same flags: the kernels are the same, only the server around them differs.
@@ -14,9 +14,8 @@ import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-LOCK = ROOT / "requirements" / "llama.txt"
-FOLDER = ROOT / ".build" / "peers"
+from perf.peers.paths import FOLDER, LOCK
+
 BUILD = FOLDER / "llama.cpp"
 BINARY = BUILD / "bin" / "llama-server"
 _STAMP = FOLDER / "built"
@@ -100,7 +99,7 @@ def _run(command: Sequence[str]) -> None:
     subprocess.run(command, check=True, env=environment)
 
 
-def main() -> None:
+def ensure() -> None:
     """Does nothing when it is built already."""
     if built():
         print(f"{BINARY} is built")
@@ -112,7 +111,3 @@ def main() -> None:
     compile_server()
     _STAMP.write_text(stamp())
     print(f"{BINARY} is built")
-
-
-if __name__ == "__main__":
-    main()

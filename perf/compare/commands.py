@@ -1,0 +1,56 @@
+"""What the comparing process and its client processes say to each other, a JSON line each."""
+
+from typing import TypeAlias
+
+import msgspec
+
+from perf.streams import Stream
+
+
+class Decode(msgspec.Struct, frozen=True, tag=True):
+    """All prompts at once, `num_tokens` for each."""
+
+    prompts: list[str]
+    num_tokens: int
+
+
+class Mixed(msgspec.Struct, frozen=True, tag=True):
+    """`alone`, then `newcomer` (as long) among streams of the `running` prompts.
+
+    `running_tokens` bounds those streams; they are cancelled when the newcomer is answered.
+    """
+
+    alone: str
+    newcomer: str
+    running: list[str]
+    running_tokens: int
+
+
+class SharedPrefix(msgspec.Struct, frozen=True, tag=True):
+    """`first`, then the `others`, which begin as it does, at once."""
+
+    first: str
+    others: list[str]
+    num_tokens: int
+
+
+class Seen(msgspec.Struct, frozen=True, tag=True):
+    """What came back. `single` are the requests that went one at a time, in order.
+
+    `client_cpu_s` is the client's own, over the whole command.
+    """
+
+    streams: list[Stream]
+    single: list[Stream]
+    client_cpu_s: float
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True):
+    """The server did not do it; `code` is one of `perf.targets.base.TargetError`'s."""
+
+    code: str
+    message: str
+
+
+Command: TypeAlias = Decode | Mixed | SharedPrefix
+Reply: TypeAlias = Seen | Failed

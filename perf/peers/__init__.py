@@ -1,0 +1,9 @@
+"""Servers to compare with: `make peers` builds llama-server and installs llama-cpp-python's own server.
+
+Minutes, once. Both have the llama.cpp that the service has: only the server around it differs.
+"""
+
+from perf.peers.llama_server import BINARY, built
+from perf.peers.paths import ROOT
+
+__all__ = ["BINARY", "ROOT", "built"]
