@@ -35,7 +35,7 @@ class Item(msgspec.Struct, frozen=True, tag_field="kind", tag="item"):
     compared: list[float]
     num_compared_tokens: list[int]
     log_probabilities: list[float]
-    num_choice_bytes: list[int]
+    num_compared_bytes: list[int]
     num_prompt_tokens: int
     seconds: float
 

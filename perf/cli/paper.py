@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import os
 import platform
 import time
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from typing import Any
 import click
 
 from perf.cli import options
+from perf.cli.models import local_models, models_option
 from perf.cli.outcome import deliver
 from perf.data import hub
 from perf.data.dialogues import Dialogue, read_dialogues
@@ -24,9 +24,6 @@ from perf.paper.samples import MIN_DECODE_TOKENS, MIN_PREFILL_TOKENS, Started
 from perf.peers import ROOT
 from perf.record.schema import Mode, Result, Status
 from perf.record.store import Journal, result_path
-from xapp.config import load_settings
-from xapp.models.digest import digest_of
-from xapp.models.store import resolve
 
 NOTES = [
     "Assistant turns are the model's own answers, not the data's; greedy; one request at a time.",
@@ -37,13 +34,7 @@ NOTES = [
 
 
 @click.command()
-@click.option(
-    "--model",
-    "models",
-    multiple=True,
-    metavar="NAME|PATH",
-    help="A model of the catalogue, or a GGUF file; may be given several times. Default: the node's.",
-)
+@models_option
 @click.option(
     "--data",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -74,13 +65,14 @@ def paper(  # noqa: PLR0917  one for each option
     Every model gets a server of its own on the loopback interface. The user's turns come from the
     data, the answers are the model's own: greedy, at most --max-tokens a turn.
     """
-    contestants = _contestants(models)
+    given = local_models(models)
+    contestants = [Contestant(each.given, each.name) for each in given]
     file, dialogues = _dialogues(data, limit)
     path = result_path(Mode.PAPER, "-".join(each.name for each in contestants), out)
     settings = {"max_tokens": max_tokens, "turn_timeout_s": turn_timeout, "limit": limit}
     fingerprint = {
         "mode": Mode.PAPER,
-        "models": {each.name: _digest(each.given) for each in contestants},
+        "models": {each.name: each.digest for each in given},
         "data": {"file": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()},
         "options": settings,
     }
@@ -90,19 +82,6 @@ def paper(  # noqa: PLR0917  one for each option
         if not result.targets:
             raise click.ClickException("; ".join(result.missing))
         deliver(result, path, as_json=as_json)
-
-
-def _contestants(models: Sequence[str]) -> list[Contestant]:
-    settings = load_settings(os.environ)
-    given = models or (settings.model,)
-    named = [Contestant(each, resolve(each, Path(settings.models_dir)).name) for each in given]
-    if len({each.name for each in named}) < len(named):
-        raise click.UsageError("--model: the same model twice")
-    return named
-
-
-def _digest(model: str) -> str:
-    return digest_of(resolve(model, Path(load_settings(os.environ).models_dir)).path)
 
 
 def _dialogues(data: Path | None, limit: int | None) -> tuple[Path, list[Dialogue]]:

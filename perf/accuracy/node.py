@@ -1,0 +1,55 @@
+"""Who is asked: a node that is serving, or a server of our own for the run."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import msgspec
+
+from perf.accuracy.scorer import GrpcScorer
+from perf.record import schema
+from perf.targets.grpc import GrpcTarget
+from perf.targets.own import own_target
+from xapp.client import Client
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node and one model on it."""
+
+    target: schema.Target
+    scorer: GrpcScorer
+
+
+@asynccontextmanager
+async def serving(address: str | None, model: str, name: str) -> AsyncIterator[Node]:
+    """The model of the node at `address`, or without one of a server started for it; called `name`.
+
+    Raises TargetError when there is none.
+    """
+    if address is not None:
+        target = GrpcTarget(address, model=model)
+        try:
+            async with _node(target, address, name, model) as node:
+                yield node
+        finally:
+            await target.aclose()
+        return
+    async with own_target(model) as own, _node(own.target, own.server.target, name, "") as node:
+        yield node
+
+
+@asynccontextmanager
+async def _node(target: GrpcTarget, address: str, name: str, served: str) -> AsyncIterator[Node]:
+    told = await target.describe()
+    async with Client(address) as client:
+        yield Node(msgspec.structs.replace(told, model=name), GrpcScorer(client, model=served))
+
+
+async def describe(address: str, model: str) -> schema.Target:
+    """The model of a node that is serving. Raises TargetError."""
+    target = GrpcTarget(address, model=model)
+    try:
+        return await target.describe()
+    finally:
+        await target.aclose()

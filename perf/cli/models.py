@@ -1,0 +1,52 @@
+"""The models that a mode is given: names of the catalogue or paths, each with its digest."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from xapp.config import load_settings
+from xapp.models.digest import digest_of
+from xapp.models.store import resolve
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class GivenModel:
+    """A model as it was given, what it is called in results, and the sha256 of its file."""
+
+    given: str
+    name: str
+    digest: str
+
+
+def models_option(command: _F) -> _F:
+    """`models: tuple[str, ...]`: for `local_models`, or names on a target."""
+    return click.option(
+        "--model",
+        "models",
+        multiple=True,
+        metavar="NAME|PATH",
+        help="A model of the catalogue, or a GGUF file; may be given several times. Default: the node's.",
+    )(command)
+
+
+def local_models(given: Sequence[str]) -> list[GivenModel]:
+    """Their files on this node; the default model when none is given.
+
+    Raises UsageError for one given twice, XappError for one that is not there.
+    """
+    settings = load_settings(os.environ)
+    found = [_local(each, Path(settings.models_dir)) for each in given or (settings.model,)]
+    if len({each.name for each in found}) < len(found):
+        raise click.UsageError("--model: the same model twice")
+    return found
+
+
+def _local(given: str, models_dir: Path) -> GivenModel:
+    file = resolve(given, models_dir)
+    return GivenModel(given, file.name, digest_of(file.path))
