@@ -1,5 +1,6 @@
 """How a mode ends: the figures as a table or as JSON, where the file is, and the exit status."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -14,13 +15,18 @@ EXIT_PARTIAL = 1
 _PLAIN_WIDTH = 120
 
 
-def deliver(result: Result, path: Path, *, as_json: bool) -> None:
-    """Writes the file, shows it; exit status 1 for a partial run. Raises RecordError."""
+def deliver(
+    result: Result, path: Path, *, as_json: bool, show: Callable[[Result], None] | None = None
+) -> None:
+    """Writes the file, shows it, in the mode's own way if it has one; exit status 1 for a partial run.
+
+    Raises RecordError.
+    """
     write_result(path, result)
     if as_json:
         click.echo(msgspec.json.encode(result).decode())
     else:
-        show(result)
+        (show or show_figures)(result)
     click.echo(f"written: {path}", err=True)
     if result.status is Status.PARTIAL:
         for each in result.missing:
@@ -28,7 +34,7 @@ def deliver(result: Result, path: Path, *, as_json: bool) -> None:
         click.get_current_context().exit(EXIT_PARTIAL)
 
 
-def show(result: Result) -> None:
+def show_figures(result: Result) -> None:
     """The figures, group by group, and what they were measured on."""
     console = Console()
     if not console.is_terminal:

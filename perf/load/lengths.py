@@ -14,6 +14,7 @@ from typing import Protocol, TypeAlias
 
 MAX_LENGTH = 1_000_000
 _DEFAULT_CUT = 8
+_MAX_SIGMA = 4
 _NUMBER = r"\d+(?:\.\d+)?"
 
 
@@ -31,7 +32,7 @@ class Fixed:
 
     length: int
 
-    def draw(self, random: random.Random) -> int:  # noqa: ARG002  the others draw
+    def draw(self, random: random.Random) -> int:
         """See Lengths."""
         return self.length
 
@@ -50,46 +51,48 @@ class Uniform:
 
 @dataclass(frozen=True, slots=True)
 class Lognormal:
-    """`cut` is the longest: what is drawn beyond it counts as that."""
+    """What is drawn outside of `shortest` to `cut` counts as the nearer of them."""
 
     median: float
     sigma: float
     cut: int
+    shortest: int = 1
 
     def draw(self, random: random.Random) -> int:
         """See Lengths."""
         drawn = random.lognormvariate(math.log(self.median), self.sigma)
-        return max(1, min(self.cut, round(drawn)))
+        return max(self.shortest, min(self.cut, round(drawn)))
 
 
 AnyLengths: TypeAlias = Fixed | Uniform | Lognormal
 
 
-def parse(text: str) -> AnyLengths:
+def parse(text: str, shortest: int = 1) -> AnyLengths:
     """Raises ValueError that says what is expected."""
     if re.fullmatch(r"\d+", text):
-        return Fixed(_length(text))
+        return Fixed(_length(text, shortest))
     if match := re.fullmatch(r"uniform:(\d+)-(\d+)", text):
-        return _uniform(_length(match[1]), _length(match[2]))
+        return _uniform(_length(match[1], shortest), _length(match[2], shortest))
     if match := re.fullmatch(rf"lognormal:({_NUMBER}),({_NUMBER})(?:,(\d+))?", text):
-        return _lognormal(float(match[1]), float(match[2]), match[3])
+        cut = match[3] or str(min(MAX_LENGTH, round(float(match[1]) * _DEFAULT_CUT)))
+        return _lognormal(float(match[1]), float(match[2]), _length(cut, shortest), shortest)
     raise ValueError(f"{text!r} is no length: write 64, uniform:32-256 or lognormal:120,0.8[,512]")
 
 
 def _uniform(low: int, high: int) -> Uniform:
     if low > high:
-        raise ValueError(f"uniform:{low}-{high} is empty: the first is the smaller")
+        raise ValueError(f"uniform:{low}-{high} is empty: the smaller comes first")
     return Uniform(low, high)
 
 
-def _lognormal(median: float, sigma: float, cut: str | None) -> Lognormal:
-    if not 1 <= median <= MAX_LENGTH or sigma > 4:
-        raise ValueError("lognormal:MEDIAN,SIGMA takes a median of at least 1 token and a sigma up to 4")
-    return Lognormal(median, sigma, _length(cut) if cut else min(MAX_LENGTH, round(median * _DEFAULT_CUT)))
+def _lognormal(median: float, sigma: float, cut: int, shortest: int) -> Lognormal:
+    if not 1 <= median <= MAX_LENGTH or sigma > _MAX_SIGMA:
+        raise ValueError(f"lognormal:MEDIAN,SIGMA takes a median from 1 token and a sigma up to {_MAX_SIGMA}")
+    return Lognormal(median, sigma, cut, shortest)
 
 
-def _length(text: str) -> int:
+def _length(text: str, shortest: int) -> int:
     value = int(text)
-    if not 1 <= value <= MAX_LENGTH:
-        raise ValueError(f"a length of {value} tokens is not in 1 to {MAX_LENGTH}")
+    if not shortest <= value <= MAX_LENGTH:
+        raise ValueError(f"{value} tokens is not in {shortest} to {MAX_LENGTH}")
     return value

@@ -126,4 +126,5 @@ def encode(sample: Sample) -> dict[str, Any]:
 
 def decode(row: dict[str, Any]) -> Sample:
     """Raises msgspec.ValidationError for what is no sample of this mode."""
-    return msgspec.convert(row, Sample)
+    sample: Sample = msgspec.convert(row, Sample)
+    return sample

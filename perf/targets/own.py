@@ -1,6 +1,7 @@
 """A server of our own for the time of a run: started on loopback, measured through gRPC, stopped."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from perf.memory import family
 from perf.processes import StartError
 from perf.targets.base import TargetError
 from perf.targets.grpc import GrpcTarget
+from xapp.config import load_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,11 @@ class Own:
 async def own_target(model: str, settings: Mapping[str, str] | None = None) -> AsyncIterator[Own]:
     """Starts `genai-xapp serve --model MODEL` (a catalogue name or a path) with XAPP_* `settings`.
 
+    `model` "" is the default model.
+
     Raises TargetError (`unreachable`) with the end of the server's log when it does not come up.
     """
+    model = model or load_settings(os.environ).model
     # To start and to end a server takes seconds of waiting: not in the loop's thread.
     server = await asyncio.to_thread(OurServer, model, dict(settings or {}))
     try:
