@@ -1,0 +1,40 @@
+"""The formats a caller can ask for, as they came."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class JsonSchema:
+    """The text of a JSON schema."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """The text of a GBNF grammar."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The only answers there are."""
+
+    texts: tuple[str, ...]
+
+
+Format: TypeAlias = JsonSchema | Grammar | Choices
+
+
+class FormatError(ValueError):
+    """The format cannot be used. `place` is a JSON pointer, "" for all of it."""
+
+    def __init__(self, place: str, message: str) -> None:
+        super().__init__(f"{place}: {message}" if place else message)
+
+
+def pointer(place: str, key: str | int) -> str:
+    """The place of `key` in what is at `place`, as RFC 6901 writes it."""
+    return f"{place}/{str(key).replace('~', '~0').replace('/', '~1')[:80]}"
