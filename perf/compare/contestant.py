@@ -1,31 +1,33 @@
 """One server that is compared: its client process, and its own processes where this machine sees them."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+import psutil
 
 from perf.child import Child, ChildError
 from perf.compare.commands import Command, Failed, Reply, Seen
 from perf.compare.samples import Costs
 from perf.memory import cpu_seconds, family, file_pss_bytes, pss_bytes
-from perf.network.counters import Counter
+from perf.network.counters import Counter, Traffic
 from perf.record import schema
-from perf.streams import Stream
 from perf.targets.base import TargetError
 
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """`pid` is None for a server elsewhere. `queues`: it answers one request after another."""
+    """`pid` is None for a server elsewhere. `queues`: it answers one request after another.
+
+    `model_path` is the file that its processes map; `traffic` counts what its client has on the wire.
+    """
 
     target: schema.Target
     client: Child
     model_path: Path
     pid: int | None = None
     queues: bool = False
-    wire: Counter | None = None
+    traffic: Counter | None = None
 
     @property
     def name(self) -> str:
@@ -34,22 +36,53 @@ class Contestant:
 
     def play(self, command: Command) -> tuple[Seen, Costs]:
         """One load, and what it cost. Raises TargetError."""
-        cpu, wire = self._cpu(), self._wire()
-        seen = self._ask(command)
-        return seen, Costs(
-            wall_s=_wall([*seen.streams, *seen.single]),
-            client_cpu_s=seen.client_cpu_s,
-            server_cpu_s=_since(cpu, self._cpu()),
-            pss_bytes=self._memory(),
-            wire_bytes_sent=_since(wire and wire.sent, (now := self._wire()) and now.sent),
-            wire_bytes_received=_since(wire and wire.received, now and now.received),
-        )
+        try:
+            cpu, traffic = self._cpu(), self._traffic()
+            seen = self._ask(command)
+            return seen, self._costs(seen, cpu, traffic)
+        except (psutil.Error, OSError, ValueError) as error:
+            raise TargetError("lost", f"{self.name}: its process ended: {error}") from error
 
     def _ask(self, command: Command) -> Seen:
         try:
             reply: Reply = msgspec.json.decode(self.client.ask(command), type=Reply)
-        except (ChildError, OSError) as error:
+        except ChildError as error:
             raise TargetError("lost", f"{self.name}: its client ended: {error}") from error
         if isinstance(reply, Failed):
             raise TargetError(reply.code, f"{self.name}: {reply.message}")
         return reply
+
+    def _costs(self, seen: Seen, cpu: float | None, traffic: Traffic | None) -> Costs:
+        cpu_now, traffic_now = self._cpu(), self._traffic()
+        wire = traffic_now - traffic if traffic_now and traffic else None
+        return Costs(
+            wall_s=wall_s(seen),
+            client_cpu_s=seen.client_cpu_s,
+            server_cpu_s=None if cpu is None or cpu_now is None else cpu_now - cpu,
+            pss_bytes=None if self.pid is None else own_memory(self.pid, self.model_path),
+            wire_bytes_sent=wire.sent if wire else None,
+            wire_bytes_received=wire.received if wire else None,
+        )
+
+    def _cpu(self) -> float | None:
+        return None if self.pid is None else sum(map(cpu_seconds, family(self.pid)))
+
+    def _traffic(self) -> Traffic | None:
+        return None if self.traffic is None else self.traffic()
+
+
+def wall_s(seen: Seen) -> float:
+    """From the first request to the last token."""
+    streams = [*seen.streams, *seen.single]
+    last = max(stream.last_at for stream in streams if stream.arrivals)
+    return last - min(stream.sent for stream in streams)
+
+
+def own_memory(pid: int, model_path: Path) -> dict[str, int]:
+    """PSS less the model file's pages, by process: servers alive at the same time share those pages."""
+    server, *workers = family(pid)
+    names = ["server", *(f"worker{index or ''}" for index in range(len(workers)))]
+    return {
+        name: pss_bytes(each) - file_pss_bytes(each, model_path)
+        for name, each in zip(names, (server, *workers), strict=True)
+    }

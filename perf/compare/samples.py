@@ -12,12 +12,15 @@ The figures of its summary. Their `group` is `TARGET/LOAD`: a target's name (`ou
     cold_ttft                   shared-prefix   of the first caller, seconds
     end_to_end                  decode-N        sending to the last token of the last stream, seconds
     worst_gap_seconds           decode-N, mixed the longest pause in a running stream
-    server_cpu_per_token, client_cpu_per_token  seconds; client_cpu_share: of one core
-    pss_bytes                   of all the server's processes, at the end of the load
-    wire_bytes_per_token        shaped network  both directions, frames as the interface counts them
+    server_cpu_per_token, client_cpu_per_token  decode-N, seconds
+    client_cpu_share            all, of one core
+    pss_bytes                   of the server's processes less the model file's pages, which those alive
+                                at the same time share; at the end of the load
+    wire_bytes_per_token        decode-N, shaped network: both directions, frames as the interface counts them
 
 Ratios, with a 95 % interval over paired rounds, are ours ÷ the peer that `group` names: `decode_ratio`,
-`output_ratio` (above 1: ours is faster), `ttft_ratio`, `end_to_end_ratio`, `worst_gap_ratio`,
+`output_ratio` (above 1: ours is faster), `ttft_ratio`, `alone_ttft_ratio`, `cold_ttft_ratio`,
+`end_to_end_ratio`, `worst_gap_ratio`,
 `server_cpu_ratio`, `pss_ratio`, `wire_bytes_ratio` (below 1: ours is faster or needs less).
 """
 
@@ -27,7 +30,7 @@ import msgspec
 class Costs(msgspec.Struct, frozen=True):
     """What one load cost. CPU in seconds, `wall_s` from first sending to the last token.
 
-    `server_cpu_s` and `pss_bytes` (by process: `serve`, `worker` …) are None for a server that this
+    `server_cpu_s` and `pss_bytes` (by process: `server`, `worker` …) are None for a server that this
     machine cannot look into. `wire_bytes_*` are the client's view, None unless the network is shaped.
     """
 

@@ -5,6 +5,7 @@ import time
 from typing import Protocol
 
 from perf.compare.commands import Command, Decode, Mixed, SharedPrefix
+from perf.compare.sse import ProtocolError
 from perf.serving.call import Call
 from perf.streams import Stream
 
@@ -40,12 +41,19 @@ async def play(client: Asker, command: Command) -> tuple[Streams, Streams]:
 
 
 async def _whole(client: Asker, prompt: str, num_tokens: int) -> Stream:
-    return await (await client.generate(prompt, num_tokens)).finish()
+    return await _finished(await client.generate(prompt, num_tokens))
+
+
+async def _finished(call: Call) -> Stream:
+    stream = await call.finish()
+    if not stream.arrivals:
+        raise ProtocolError("an answer without any token")
+    return stream
 
 
 async def _at_once(client: Asker, prompts: list[str], num_tokens: int) -> Streams:
     calls = [await client.generate(prompt, num_tokens) for prompt in prompts]
-    return list(await asyncio.gather(*(call.finish() for call in calls)))
+    return list(await asyncio.gather(*(_finished(call) for call in calls)))
 
 
 async def _mixed(client: Asker, command: Mixed) -> tuple[Streams, Streams]:

@@ -1,1 +1,1 @@
-"""A network between clients and servers of one machine: slower, longer, losing packets, as it was asked for."""
+"""A network between clients and servers of one machine: as slow and as long as it was asked for."""

@@ -10,7 +10,7 @@ class NetworkError(Exception):
 
 
 class NotPermittedError(NetworkError):
-    """This user, container or kernel does not let us; the message says what is missing."""
+    """The user, the container or the kernel does not let us; the message says what is missing."""
 
 
 class UnknownQdiscError(NetworkError):

@@ -38,23 +38,12 @@ class Netem:
 
     def shape(self, namespace: str) -> None:
         """The far end as the near one."""
-        run(
-            "ip",
-            "netns",
-            "exec",
-            namespace,
-            "tc",
-            "qdisc",
-            "add",
-            "dev",
-            self._far,
-            "root",
-            *netem(self._shape),
-        )
+        inside = ("ip", "netns", "exec", namespace)
+        run(*inside, "tc", "qdisc", "add", "dev", self._far, "root", *netem(self._shape))
 
 
 def netem(shape: Shape) -> list[str]:
-    """tc's words for one direction."""
+    """One direction in the words of tc."""
     words = ["netem", "limit", str(_LIMIT_PACKETS), "delay", f"{shape.rtt_s / 2 * 1e6:.0f}us"]
     if shape.rate:
         words += ["rate", f"{shape.rate:.0f}bit"]

@@ -1,0 +1,210 @@
+"""Who takes part, and how each comes up: servers of this run are started and stopped, others are asked."""
+
+import asyncio
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import grpc
+import msgspec
+
+from perf import peers
+from perf.child import Child
+from perf.compare import python_server
+from perf.compare.contestant import Contestant
+from perf.compare.openai_client import Dialect
+from perf.compare.place import Endpoint
+from perf.contenders import LlamaServer, OurServer
+from perf.network.counters import Counter
+from perf.processes import HOST, StartError
+from perf.record import schema
+from perf.shape import EngineShape
+from perf.targets.base import TargetError
+from perf.targets.grpc import GrpcTarget
+from perf.targets.openai import OpenAITarget
+from xapp.backend.vocab import Vocab
+from xapp.inference.v1 import models_pb2 as pb
+from xapp.inference.v1 import models_pb2_grpc as rpc
+
+OURS = "ours"
+_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where servers listen and how client processes begin; `traffic` where the network is shaped."""
+
+    host: str = HOST
+    prefix: tuple[str, ...] = ()
+    traffic: Counter | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all entrants of a round have in common. `shape` is ours; peers take it over."""
+
+    stack: ExitStack
+    place: Place
+    model_path: Path
+    shape: EngineShape | None = None
+
+    def client(self, kind: str, *args: str) -> Child:
+        """A client process where clients run."""
+        return self.stack.enter_context(Child("perf.compare.client", kind, *args, prefix=self.place.prefix))
+
+    @property
+    def common(self) -> EngineShape:
+        """Ours, once it is up."""
+        assert self.shape is not None, "ours comes up first"
+        return self.shape
+
+
+class Entrant(Protocol):
+    """`name` is the target's in samples and figures."""
+
+    @property
+    def name(self) -> str:
+        """Stable over runs."""
+        ...
+
+    def enter(self, setting: Setting) -> Contestant:
+        """Comes up; goes with the setting's stack. Raises TargetError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """Our endpoint: at `address`, or started for the run with `model`."""
+
+    model: str
+    batch_tokens: int
+    address: str | None = None
+    name: str = OURS
+
+    def enter(self, setting: Setting) -> Contestant:
+        """See Entrant."""
+        if self.address:
+            return self._contestant(setting, self.address, None, [])
+        server = setting.stack.enter_context(OurServer(self.model, {}, setting.place.host))
+        _serving(server)
+        return self._contestant(setting, server.target, server.pid, server.command[1:])
+
+    def _contestant(self, setting: Setting, address: str, pid: int | None, flags: list[str]) -> Contestant:
+        target, shape = describe_ours(address, self.batch_tokens)
+        target = msgspec.structs.replace(target, name=self.name, flags=flags, shape=shape)
+        client = setting.client("grpc", address)
+        return Contestant(target, client, setting.model_path, pid, traffic=setting.place.traffic)
+
+
+def describe_ours(address: str, batch_tokens: int) -> tuple[schema.Target, EngineShape]:
+    """Who answers, and how its engine is sized. Raises TargetError."""
+    target = asyncio.run(_described(GrpcTarget(address)))
+    try:
+        with grpc.insecure_channel(address) as channel:
+            request = pb.GetModelRequest(name=target.model)
+            model = rpc.ModelServiceStub(channel).GetModel(request, timeout=_TIMEOUT_S).model
+    except grpc.RpcError as error:
+        raise TargetError("protocol", f"{address} does not describe its model: {error}") from error
+    return target, EngineShape(
+        kv_cells=model.kv_cells_total,
+        num_slots=model.num_slots,
+        num_threads=model.num_threads,
+        flash_attention=model.flash_attention,
+        kv_type=model.kv_type,
+        batch_tokens=batch_tokens,
+    )
+
+
+async def _described(target: GrpcTarget | OpenAITarget) -> schema.Target:
+    try:
+        return await target.describe()
+    finally:
+        await target.aclose()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAi:
+    """Any OpenAI-compatible server by its URL."""
+
+    url: str
+
+    @property
+    def name(self) -> str:
+        """HOST:PORT."""
+        return Endpoint.parse(self.url).address
+
+    def enter(self, setting: Setting) -> Contestant:
+        """See Entrant."""
+        return _openai(setting, self.name, Endpoint.parse(self.url), {"ignore_eos": True})
+
+
+@dataclass(frozen=True, slots=True)
+class LlamaServerPeer:
+    """llama-server with our sizes, started for the run."""
+
+    name: str = "llama-server"
+
+    def enter(self, setting: Setting) -> Contestant:
+        """See Entrant."""
+        if not peers.built():
+            raise TargetError("unreachable", "llama-server is not built: run `make peers`")
+        shape = setting.common
+        server = LlamaServer(setting.model_path, shape, shape.num_slots, setting.place.host)
+        setting.stack.enter_context(server)
+        _serving(server)
+        endpoint = Endpoint.parse(f"http://{server.target}")
+        return _openai(setting, self.name, endpoint, {"ignore_eos": True}, pid=server.pid, flags=server.flags)
+
+
+@dataclass(frozen=True, slots=True)
+class PythonServerPeer:
+    """llama-cpp-python's own server with our sizes, started for the run."""
+
+    name: str = "llama-cpp-python"
+
+    def enter(self, setting: Setting) -> Contestant:
+        """See Entrant."""
+        if not python_server.installed():
+            raise TargetError("unreachable", "llama-cpp-python's server is not installed: run `make peers`")
+        server = python_server.LlamaCppPythonServer(setting.model_path, setting.common, setting.place.host)
+        setting.stack.enter_context(server)
+        _serving(server)
+        # It does not know ignore_eos: every token that would end an answer is made impossible.
+        extra = {"logit_bias": {str(token): -100 for token in ending_tokens(setting.model_path)}}
+        endpoint = Endpoint.parse(f"http://{server.target}")
+        return _openai(setting, self.name, endpoint, extra, pid=server.pid, flags=server.flags, queues=True)
+
+
+def ending_tokens(model_path: Path) -> list[int]:
+    """The tokens that end an answer of this model."""
+    vocab = Vocab(model_path)
+    try:
+        return [token for token in range(vocab.size) if vocab.is_end(token)]
+    finally:
+        vocab.close()
+
+
+def _openai(
+    setting: Setting,
+    name: str,
+    endpoint: Endpoint,
+    extra: dict[str, Any],
+    *,
+    pid: int | None = None,
+    flags: list[str] | None = None,
+    queues: bool = False,
+) -> Contestant:
+    target = asyncio.run(_described(OpenAITarget(endpoint.url(""), name=name)))
+    target = msgspec.structs.replace(target, name=name, flags=flags or [])
+    dialect = Dialect(target.model, extra)
+    words = [msgspec.json.encode(each).decode() for each in (endpoint, dialect)]
+    client = setting.client("openai", *words)
+    return Contestant(target, client, setting.model_path, pid, queues, setting.place.traffic)
+
+
+def _serving(server: OurServer | LlamaServer | python_server.LlamaCppPythonServer) -> None:
+    try:
+        server.wait_until_serving()
+    except StartError as error:
+        raise TargetError("unreachable", str(error)) from error

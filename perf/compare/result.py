@@ -1,0 +1,73 @@
+"""The result of a run: figures, samples, and what a reader has to know besides."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from perf.compare import figures
+from perf.compare.run import Outcome, Plan, missing
+from perf.machine import Machine
+from perf.record.schema import Mode, Result, Status
+
+_BUSY_CLIENT = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The run itself: where, with which options, for how long."""
+
+    machine: Machine
+    options: dict[str, Any]
+    duration_s: float
+    notes: list[str]
+
+
+def notes(outcome: Outcome) -> list[str]:
+    """What a reader has to know besides the figures."""
+    return [*_busy_clients(outcome), *_other_models(outcome), *_queues(outcome)]
+
+
+def _busy_clients(outcome: Outcome) -> Iterator[str]:
+    for name in outcome.targets:
+        shares = [
+            each.costs.client_cpu_s / each.costs.wall_s for each in outcome.samples if each.target == name
+        ]
+        worst = max(shares, default=0.0)
+        limit = " : the client may have been the bottleneck" if worst > _BUSY_CLIENT else ""
+        yield f"{name}: its client took at most {worst:.1%} of one core{limit}"
+
+
+def _other_models(outcome: Outcome) -> Iterator[str]:
+    digests = {each.model_digest for each in outcome.targets.values() if each.model_digest}
+    if len(digests) > 1:
+        yield "the targets serve different model files: their ratios compare models as well"
+
+
+def _queues(outcome: Outcome) -> Iterator[str]:
+    one_by_one = {each.target for each in outcome.samples if not getattr(each, "overlapping", True)}
+    for name in sorted(one_by_one):
+        yield f"{name} answered one request after another: its decode rate is that of the one under way"
+
+
+def result_of(plan: Plan, outcome: Outcome, run: About) -> Result:
+    """The result file's content."""
+    lacking = missing(plan, outcome)
+    return Result(
+        mode=Mode.COMPARE,
+        node=os.uname().nodename,
+        machine=run.machine,
+        targets=[outcome.targets[each.name] for each in plan.entrants if each.name in outcome.targets],
+        options=run.options,
+        seeds={"texts": plan.seed},
+        started_at=run.machine.started_at,
+        duration_s=run.duration_s,
+        status=Status.PARTIAL if lacking else Status.COMPLETE,
+        summary=figures.summary(outcome.samples, plan.entrants[0].name),
+        samples=[msgspec.to_builtins(each) for each in outcome.samples],
+        missing=lacking,
+        noise=outcome.noise,
+        notes=[*run.notes, *notes(outcome)],
+    )

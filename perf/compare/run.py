@@ -1,0 +1,168 @@
+"""The run: rounds in which every target plays every load, one at a time, another one first each round.
+
+Servers of this run start anew for each round: where a process's memory happens to lie stays with it, and
+must not be taken for a difference between servers. A target that is lost in the middle is left out from
+there on; what was measured is kept.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from perf.compare.contestant import Contestant
+from perf.compare.entrants import Entrant, Place, Setting
+from perf.compare.figures import load_name
+from perf.compare.loads import Load
+from perf.compare.measure import Turn, sample_of
+from perf.compare.samples import Sample
+from perf.compare.texts import TextMaker, warm_up
+from perf.machine import Noise, NoiseMeter
+from perf.record import schema
+from perf.record.journal import Journal
+from perf.serving.measure import rotated
+from perf.targets.base import TargetError
+
+_SEEDS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be measured. The first entrant is ours."""
+
+    entrants: Sequence[Entrant]
+    loads: Sequence[Load]
+    rounds: int
+    seed: int
+    model_path: Path
+    place: Place
+
+    @property
+    def total(self) -> int:
+        """Samples of a complete run."""
+        return self.rounds * len(self.loads) * len(self.entrants)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of it so far. `lost` is why, by target."""
+
+    samples: list[Sample]
+    targets: dict[str, schema.Target] = field(default_factory=dict)
+    noise: list[Noise] = field(default_factory=list)
+    lost: dict[str, str] = field(default_factory=dict)
+
+    def has(self, number: int, load: str, target: str) -> bool:
+        """Whether that sample is there."""
+        wanted = (number, load, target)
+        return any((each.round, load_name(each), each.target) == wanted for each in self.samples)
+
+
+class Run:
+    """Plays a Plan. `advance` is called with a word on what is next, once a sample."""
+
+    def __init__(self, plan: Plan, journal: Journal, advance: Callable[[str], None]) -> None:
+        self._plan = plan
+        self._journal = journal
+        self._advance = advance
+        self.outcome = Outcome([msgspec.convert(each, type=Sample) for each in journal.samples])
+
+    def play(self) -> Outcome:
+        """All rounds. Raises TargetError when somebody is not there in the first that is played."""
+        for number in range(self._plan.rounds):
+            if len(self._present()) > 1 and self._is_left(number):
+                self._round(number)
+        return self.outcome
+
+    def _present(self) -> list[Entrant]:
+        """Who still takes part; without ours there is nothing to compare with."""
+        ours, *_ = self._plan.entrants
+        if ours.name in self.outcome.lost:
+            return []
+        return [each for each in self._plan.entrants if each.name not in self.outcome.lost]
+
+    def _is_left(self, number: int) -> bool:
+        names = [entrant.name for entrant in self._present()]
+        return any(
+            not self.outcome.has(number, load.name, name) for load in self._plan.loads for name in names
+        )
+
+    def _round(self, number: int) -> None:
+        meter = NoiseMeter()
+        with ExitStack() as stack:
+            contestants = self._enter(stack)
+            if self._lacks_somebody():
+                return
+            maker = stack.enter_context(TextMaker(contestants[0].target.address))
+            for contestant in contestants:
+                self._guarded(contestant.name, partial(contestant.play, warm_up(number)))
+            for load in self._plan.loads:
+                self._turns(contestants, load, number, maker)
+        self.outcome.noise.append(meter.read())
+
+    def _enter(self, stack: ExitStack) -> list[Contestant]:
+        """Ours first: the others take over its sizes."""
+        setting = Setting(stack, self._plan.place, self._plan.model_path)
+        contestants: list[Contestant] = []
+        for entrant in self._present():
+            try:
+                contestant = entrant.enter(setting)
+            except TargetError as error:
+                if not self.outcome.targets.get(entrant.name):
+                    raise
+                self.outcome.lost[entrant.name] = str(error)
+                if entrant is self._plan.entrants[0]:
+                    break
+                continue
+            contestants.append(contestant)
+            self.outcome.targets[entrant.name] = contestant.target
+            setting = replace(setting, shape=setting.shape or contestant.target.shape)
+        return contestants
+
+    def _lacks_somebody(self) -> bool:
+        return len(self._present()) < 2
+
+    def _turns(self, contestants: list[Contestant], load: Load, number: int, maker: TextMaker) -> None:
+        by_name = {each.name: each for each in contestants}
+        for position, name in enumerate(rotated(list(by_name), number)):
+            turn = Turn(number, position, name)
+            gone = name in self.outcome.lost or self._lacks_somebody()
+            if not gone and not self.outcome.has(number, load.name, name):
+                self._guarded(name, partial(self._one, by_name[name], load, turn, maker))
+
+    def _one(self, contestant: Contestant, load: Load, turn: Turn, maker: TextMaker) -> None:
+        seed = self._plan.seed * _SEEDS + turn.round
+        command = maker.command(load, seed, queues=contestant.queues)
+        seen, costs = contestant.play(command)
+        sample = sample_of(command, seen, turn, costs)
+        self._journal.add(msgspec.to_builtins(sample))
+        self.outcome.samples.append(sample)
+        self._advance(f"round {turn.round + 1}, {load.name}")
+
+    def _guarded(self, name: str, what: Callable[[], object]) -> None:
+        """A target that fails is lost, with the reason."""
+        try:
+            what()
+        except TargetError as error:
+            self.outcome.lost[name] = str(error)
+        except ValueError as error:
+            self.outcome.lost[name] = f"{name}: its answers say nothing: {error}"
+
+
+def missing(plan: Plan, outcome: Outcome) -> list[str]:
+    """For people: what a partial run lacks, and why."""
+    lines = []
+    for entrant in plan.entrants:
+        lacking = [
+            f"{load.name} of round {number + 1}"
+            for number in range(plan.rounds)
+            for load in plan.loads
+            if not outcome.has(number, load.name, entrant.name)
+        ]
+        if lacking:
+            why = outcome.lost.get(entrant.name, "too few targets were left to compare")
+            lines.append(f"{entrant.name}: {len(lacking)} samples from {lacking[0]} on ({why})")
+    return lines
