@@ -88,19 +88,25 @@ def _largest(one: Sequence[float], other: Sequence[float]) -> float:
 
 
 @click.command()
-@click.option("--task", type=click.Choice(list(Task)), default=Task.WINOGRANDE, show_default=True)
+@click.option(
+    "--task",
+    type=click.Choice([each.value for each in Task]),
+    default=Task.WINOGRANDE.value,
+    show_default=True,
+)
 @click.option("--data", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=True)
 @click.option("--model", default="", help="A name or a path. Default: the node's.")
-@click.option("--by", type=click.Choice(list(By)), default=By.LETTER, show_default=True)
+@click.option(
+    "--by", type=click.Choice([each.value for each in By]), default=By.LETTER.value, show_default=True
+)
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
 @click.option("--in-flight", type=click.IntRange(1, 64), default=IN_FLIGHT, show_default=True)
 @click.option("--bound", type=float, default=BOUND, show_default=True, help="Largest difference of a sum.")
-def main(task: Task, data: Path, model: str, by: By, limit: int, in_flight: int, bound: float) -> None:  # noqa: PLR0917  one for each option
+def main(task: str, data: Path, model: str, by: str, limit: int, in_flight: int, bound: float) -> None:  # noqa: PLR0917  one for each option
     """Compares a node's log-probabilities with llama.cpp's own."""
-    task, by = Task(task), By(by)
     (given,) = local_models([model] if model else [])
-    questions = spread(list(read(task, data)), limit)
-    sized, scored = asyncio.run(from_node(given.given, task, by, questions, in_flight))
+    questions = spread(list(read(Task(task), data)), limit)
+    sized, scored = asyncio.run(from_node(given.given, Task(task), By(by), questions, in_flight))
     known = {each.id for each in scored}
     questions = [question for question in questions if question.id in known]
     with Reference(
@@ -109,7 +115,7 @@ def main(task: Task, data: Path, model: str, by: By, limit: int, in_flight: int,
         flash_attention=sized.flash_attention,
         threads=sized.num_threads,
     ) as reference:
-        found = differences(scored, from_reference(reference, task, by, questions))
+        found = differences(scored, from_reference(reference, Task(task), By(by), questions))
     _show(found, sized)
     sys.exit(any(each.compared > bound or not each.same_pick for each in found))
 

@@ -82,7 +82,7 @@ class Exam:
 
 
 @click.command()
-@click.option("--task", type=click.Choice(list(Task)), required=True, help="The data set.")
+@click.option("--task", type=click.Choice([each.value for each in Task]), required=True, help="The data set.")
 @click.option(
     "--data",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -90,8 +90,8 @@ class Exam:
 )
 @click.option(
     "--by",
-    type=click.Choice(list(By)),
-    default=By.LETTER,
+    type=click.Choice([each.value for each in By]),
+    default=By.LETTER.value,
     show_default=True,
     help="What of a choice is scored; not for winogrande.",
 )
@@ -108,9 +108,9 @@ class Exam:
 @options.out_option
 @options.json_option
 def accuracy(  # noqa: PLR0917  one for each option
-    task: Task,
+    task: str,
     data: Path | None,
-    by: By,
+    by: str,
     models: tuple[str, ...],
     target: str | None,
     limit: int | None,

@@ -30,31 +30,33 @@ class Source:
 
     repo: str
     file: str
-    licence: str
     rows: Callable[[Path], Iterator[msgspec.Struct]]
 
 
-def fetch(name: str) -> Path:
+def fetch(name: str, *, endpoint: str | None = None, cache: Path | None = None) -> Path:
     """The data set as a JSONL file. `name` is oasst1 or mmlu, or one that the hub cannot give.
 
+    `endpoint` is another hub than HF_ENDPOINT's, `cache` another folder than huggingface_hub's own.
     Raises DataError: why not, and what to give as --data instead.
     """
     if reason := _BY_HAND.get(name):
         raise DataError(name, f"{reason}; give --data FILE")
     source = _SOURCES[name]
-    raw = _download(source)
+    raw = _download(source, endpoint, cache)
     path = raw.with_name(f"{raw.name}.{name}.jsonl")
     if not path.exists():
         _write(path, source.rows(raw))
     return path
 
 
-def _download(source: Source) -> Path:
+def _download(source: Source, endpoint: str | None, cache: Path | None) -> Path:
     from huggingface_hub import hf_hub_download  # noqa: PLC0415  slow to import
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError  # noqa: PLC0415
 
     try:
-        return Path(hf_hub_download(source.repo, source.file, repo_type="dataset"))
+        return Path(
+            hf_hub_download(source.repo, source.file, repo_type="dataset", endpoint=endpoint, cache_dir=cache)
+        )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         where = f"{source.repo} ({source.file})"
@@ -134,8 +136,8 @@ def _mmlu_subject(subject: str, text: str) -> Iterator[ChoiceRow]:
 
 
 _SOURCES = {
-    "oasst1": Source(OASST1, "2023-04-12_oasst_ready.trees.jsonl.gz", "Apache-2.0", oasst1_rows),
-    "mmlu": Source("cais/mmlu", "data.tar", "MIT", mmlu_rows),
+    "oasst1": Source(OASST1, "2023-04-12_oasst_ready.trees.jsonl.gz", oasst1_rows),
+    "mmlu": Source("cais/mmlu", "data.tar", mmlu_rows),
 }
 _BY_HAND = {
     "winogrande": "the hub has allenai/winogrande (CC-BY) as parquet only. Its own archive has dev.jsonl; "
