@@ -100,6 +100,7 @@ def _context_params(shape: EngineShape) -> ContextParams:
     return ContextParams(
         cells=shape.kv_cells,
         sequences=num_sequences(shape.num_slots),
+        outputs=num_sequences(shape.num_slots),
         batch=shape.batch_tokens,
         threads=shape.num_threads,
         kv_type=shape.kv_type,

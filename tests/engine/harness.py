@@ -11,7 +11,8 @@ from xapp.config import EngineSettings
 from xapp.engine.engine import Engine
 from xapp.engine.kv_cache import KVCache, Match
 from xapp.engine.messages import FinishReason, SequenceFinished, SequenceStarted, StepEvents, Submit
-from xapp.engine.scheduler import IDLE_FACTOR, Plan
+from xapp.engine.plan import Plan
+from xapp.engine.scheduler import IDLE_FACTOR
 from xapp.engine.sequence import Sequence, Status
 from xapp.engine.step_time import MIN_CHUNK
 

@@ -4,23 +4,34 @@ A Backend owns one model and one context. It is used by one thread. It knows tok
 ids, neither requests nor text.
 """
 
+import enum
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from xapp.engine.messages import ModelInfo, SamplingParams
 
 
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How likely is each of `tokens` after the batch's token `index`?"""
+
+    index: int
+    tokens: list[int]
+
+
 @dataclass(slots=True)
 class Batch:
     """The input of one decode: four parallel lists of equal length, one entry a token.
 
-    `outputs` lists the indices whose logits are wanted, ascending.
+    `outputs` lists the indices after which a token is drawn, ascending. `probes` lists those after
+    which the probabilities of given tokens are read, ascending too and apart from `outputs`.
     """
 
     tokens: list[int] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
     seq_ids: list[int] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
+    probes: list["Probe"] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -39,12 +50,32 @@ class Batch:
         self.seq_ids += [seq_id] * count
 
     def want_output(self) -> None:
-        """Asks for the logits of the last token added."""
+        """Asks for a token after the last one added."""
         self.outputs.append(len(self.tokens) - 1)
+
+    def want_log_probabilities(self, tokens: list[int]) -> None:
+        """Asks how likely each of `tokens` is after the last one added."""
+        self.probes.append(Probe(len(self.tokens) - 1, tokens))
+
+
+class Outcome(enum.Enum):
+    """What the token drawn last means for the answer."""
+
+    OPEN = enum.auto()
+    """It goes on."""
+    COMPLETE = enum.auto()
+    """It is whole: its grammar allows nothing to follow."""
+    STUCK = enum.auto()
+    """Its grammar took too much work, or no token goes on. The token drawn last does not count."""
 
 
 class Sampler(Protocol):
     """Draws tokens for one sequence; keeps the state that its parameters need."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """OPEN for ever without a grammar."""
+        ...
 
     def close(self) -> None:
         """Frees native memory. Safe to call twice."""
@@ -69,7 +100,17 @@ class Backend(Protocol):
 
     @property
     def num_sequences(self) -> int:
-        """Sequence ids there are: slots and cached prefixes together."""
+        """Sequence ids for slots and cached prefixes together."""
+        ...
+
+    @property
+    def num_branches(self) -> int:
+        """Further sequence ids, from `num_sequences` on, each for what branches off a running sequence."""
+        ...
+
+    @property
+    def num_probes(self) -> int:
+        """Probes one batch may have, at least 1: each costs logits of the whole vocabulary."""
         ...
 
     def is_end(self, token: int) -> bool:
@@ -85,6 +126,13 @@ class Backend(Protocol):
 
         `samplers` is parallel to `batch.outputs`. Raises DecodeError when nothing was computed;
         the cells of the batch are then as they were before.
+        """
+        ...
+
+    def log_probabilities(self, batch: Batch) -> list[list[float]]:
+        """Natural logarithms for each of the probes of the batch that was just decoded, in order.
+
+        To be called before anything else is decoded.
         """
         ...
 

@@ -10,12 +10,16 @@ import zlib
 from array import array
 from collections.abc import Callable, Sequence
 
-from xapp.backend.base import Batch, DecodeError, Sampler
+from xapp.backend.base import Batch, DecodeError, Outcome, Sampler
+from xapp.backend.byte_vocab import BOS
+from xapp.backend.constraint import Constraint, Machines
 from xapp.config import EngineSettings
 from xapp.engine.messages import ModelInfo, SamplingParams
 
 END_TOKEN = 257
 VOCAB_SIZE = 260
+# What ends a value comes first, so that answers which a grammar holds are short.
+_ORDER = (END_TOKEN, *b'"}]0a', *range(256))
 _WORDS = b"the cell load is fine and no handover is due \xc3\xa9 \xe2\x82\xac. "
 
 
@@ -27,17 +31,43 @@ def next_token(tokens: Sequence[int]) -> int:
     return _WORDS[len(tokens) % len(_WORDS)]
 
 
+def log_probability(tokens: Sequence[int], token: int) -> float:
+    """Log-probability of `token` after `tokens`: from -8 to 0, and different after anything else."""
+    return -(zlib.crc32(array("i", [*tokens, token]).tobytes()) % 8000) / 1000
+
+
 class FakeSampler:
     """Nothing to keep; counts itself, so that tests see a leak."""
 
-    def __init__(self, params: SamplingParams, live: set[int]) -> None:
+    def __init__(self, params: SamplingParams, live: set[int], constraint: Constraint | None) -> None:
         self.params = params
+        self._constraint = constraint
         self._live = live
         live.add(id(self))
+
+    @property
+    def outcome(self) -> Outcome:
+        """See Sampler."""
+        return Outcome.OPEN if self._constraint is None else self._constraint.outcome
+
+    def hold(self, token: int) -> int:
+        """The token, or where a grammar refuses it the first one that fits."""
+        constraint = self._constraint
+        if constraint is None:
+            return token
+        return constraint.draw((token, *_ORDER))
 
     def close(self) -> None:
         """Leaves the set of live samplers."""
         self._live.discard(id(self))
+
+
+def _piece(token: int) -> bytes:
+    return bytes([token]) if token < BOS else b""
+
+
+def _held(sampler: Sampler, token: int) -> int:
+    return sampler.hold(token) if isinstance(sampler, FakeSampler) else token
 
 
 def fake_info(settings: EngineSettings) -> ModelInfo:
@@ -66,6 +96,8 @@ class FakeBackend:
         settings: EngineSettings | None = None,
         *,
         num_sequences: int | None = None,
+        num_branches: int = 8,
+        num_probes: int = 16,
         rule: Callable[[Sequence[int]], int] = next_token,
         step_s: float = 0.0,
         token_s: float = 0.0,
@@ -74,12 +106,15 @@ class FakeBackend:
         self.num_sequences = num_sequences or 2 * self._info.num_slots
         self._rule = rule
         self._step_s, self._token_s = step_s, token_s
-        self._cells: list[list[int]] = [[] for _ in range(self.num_sequences)]
+        self.num_branches, self.num_probes = num_branches, num_probes
+        self._cells: list[list[int]] = [[] for _ in range(self.num_sequences + num_branches)]
         self._tokens: dict[int, int] = {}
         self._owners: dict[int, int] = {}
         self._next_cell = 0
         self.live_samplers: set[int] = set()
+        self._machines = Machines()
         self.batches: list[int] = []
+        self._read: list[list[float]] = []
 
     @property
     def info(self) -> ModelInfo:
@@ -101,15 +136,21 @@ class FakeBackend:
 
     def new_sampler(self, params: SamplingParams, prompt: list[int]) -> Sampler:
         """See Backend."""
-        return FakeSampler(params, self.live_samplers)
+        constraint = None
+        if params.grammar is not None:
+            constraint = Constraint(self._machines.get(params.grammar), _piece, self.is_end)
+        return FakeSampler(params, self.live_samplers, constraint)
 
     def decode(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
         """See Backend. Takes `step_s` and `token_s` a token of real time."""
         if self.used + len(batch) > self._info.kv_cells_total:
             raise DecodeError(1)
         assert len(samplers) == len(batch.outputs)
+        assert len(batch.probes) <= self.num_probes
         wanted = set(batch.outputs)
-        answers = []
+        probes = {probe.index: probe.tokens for probe in batch.probes}
+        answers: list[int] = []
+        self._read = []
         for index, (token, position, seq_id) in enumerate(
             zip(batch.tokens, batch.positions, batch.seq_ids, strict=True)
         ):
@@ -117,11 +158,18 @@ class FakeBackend:
                 raise DecodeError(-1)
             self._append(seq_id, token)
             if index in wanted:
-                answers.append(self._rule(self.content(seq_id)))
+                answers.append(_held(samplers[len(answers)], self._rule(self.content(seq_id))))
+            if index in probes:
+                self._read.append([log_probability(self.content(seq_id), each) for each in probes[index]])
         self.batches.append(len(batch))
         if delay := self._step_s + self._token_s * len(batch):
             time.sleep(delay)
         return answers
+
+    def log_probabilities(self, batch: Batch) -> list[list[float]]:
+        """See Backend."""
+        assert len(self._read) == len(batch.probes)
+        return self._read
 
     def _append(self, seq_id: int, token: int) -> None:
         cell = self._next_cell

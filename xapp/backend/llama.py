@@ -1,34 +1,58 @@
 """LlamaBackend: the only owner of a llama.cpp context. One context, many sequences, one unified KV cache."""
 
 import ctypes
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from xapp.backend.base import Batch, DecodeError, Sampler
+from xapp.backend.constraint import Constraint, Machines
 from xapp.backend.llama_batch import NativeBatch
+from xapp.backend.llama_grammar import GrammarSampler
+from xapp.backend.llama_pieces import Pieces
 from xapp.backend.llama_sampler import GREEDY, ChainSampler
+from xapp.backend.log_softmax import LogSoftmax
 from xapp.backend.native import llama
 from xapp.engine.messages import ModelInfo, SamplingParams
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a context was made for; see Backend for the terms."""
+
+    sequences: int
+    branches: int
+    probes: int
+
+
+def row_numbers(indices: list[int], batch: Batch) -> list[int]:
+    """Which rows of logits belong to some of the batch's tokens: rows have the order of the tokens."""
+    wanted = sorted([*batch.outputs, *(probe.index for probe in batch.probes)])
+    numbers = {index: number for number, index in enumerate(wanted)}
+    return [numbers[index] for index in indices]
 
 
 class LlamaBackend:
     """Takes over `model` and `context`; see `llama_load.load` for how they are made."""
 
-    def __init__(
-        self, model: Any, context: Any, info: ModelInfo, *, num_sequences: int, max_batch: int
-    ) -> None:
+    def __init__(self, model: Any, context: Any, info: ModelInfo, *, limits: Limits, max_batch: int) -> None:
         self._model = model
         self._context = context
         self.info = info
-        self.num_sequences = num_sequences
+        self.num_sequences = limits.sequences
+        self.num_branches = limits.branches
+        self.num_probes = limits.probes
         self._vocab = llama.llama_model_get_vocab(model)
         self._memory = llama.llama_get_memory(context)
         self._batch = NativeBatch(max_batch)
         self._ends: dict[int, bool] = {}
+        self._pieces = Pieces(self._vocab, info.vocab_size)
+        self._machines = Machines()
         self._logits: npt.NDArray[np.float32] | None = None
         self._logits_address = 0
+        self._log_softmax = LogSoftmax(info.vocab_size)
 
     def is_end(self, token: int) -> bool:
         """See Backend."""
@@ -39,7 +63,11 @@ class LlamaBackend:
 
     def new_sampler(self, params: SamplingParams, prompt: list[int]) -> Sampler:
         """See Backend."""
-        return GREEDY if params.greedy else ChainSampler(params, prompt, self.info.vocab_size)
+        chain = None if params.greedy else ChainSampler(params, prompt, self.info.vocab_size)
+        if params.grammar is None:
+            return chain or GREEDY
+        constraint = Constraint(self._machines.get(params.grammar), self._pieces.piece, self.is_end)
+        return GrammarSampler(constraint, self._pieces, chain)
 
     def decode(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
         """See Backend."""
@@ -47,23 +75,37 @@ class LlamaBackend:
         if code != 0:
             raise DecodeError(code)
         llama.llama_synchronize(self._context)
-        return self._draw(batch.outputs, samplers)
+        return self._draw(batch, samplers)
 
-    def _draw(self, outputs: list[int], samplers: list[Sampler]) -> list[int]:
-        if not outputs:
+    def _draw(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
+        if not batch.outputs:
             return []
-        chosen = cast(list[int], self._rows(len(outputs)).argmax(axis=1).tolist())
-        for row, (index, sampler) in enumerate(zip(outputs, samplers, strict=True)):
-            if sampler is not GREEDY:
+        rows = self._rows(len(batch.outputs) + len(batch.probes))
+        if batch.probes:
+            rows = rows[row_numbers(batch.outputs, batch)]
+        chosen = cast(list[int], rows.argmax(axis=1).tolist())
+        for row, (index, sampler) in enumerate(zip(batch.outputs, samplers, strict=True)):
+            if type(sampler) is GrammarSampler:
+                chosen[row] = sampler.sample(rows[row], chosen[row])
+            elif sampler is not GREEDY:
                 chosen[row] = cast(ChainSampler, sampler).sample(self._context, index)
         return chosen
+
+    def log_probabilities(self, batch: Batch) -> list[list[float]]:
+        """See Backend."""
+        rows = self._rows(len(batch.outputs) + len(batch.probes))
+        numbers = row_numbers([probe.index for probe in batch.probes], batch)
+        return [
+            self._log_softmax(rows[number], probe.tokens)
+            for number, probe in zip(numbers, batch.probes, strict=True)
+        ]
 
     def _rows(self, count: int) -> npt.NDArray[np.float32]:
         """The logits of the last decode, shape (count, vocabulary), in the order of the outputs."""
         pointer = llama.llama_get_logits(self._context)
         address = ctypes.addressof(pointer.contents)
         if self._logits is None or address != self._logits_address or len(self._logits) < count:
-            shape = (max(count, self.num_sequences), self.info.vocab_size)
+            shape = (max(count, self.num_sequences + self.num_branches), self.info.vocab_size)
             self._logits = np.ctypeslib.as_array(pointer, shape=shape)
             self._logits_address = address
         return self._logits[:count]

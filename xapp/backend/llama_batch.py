@@ -37,6 +37,8 @@ class NativeBatch:
         self._seq_id[:count] = batch.seq_ids
         self._output[:count] = 0
         self._output[batch.outputs] = 1
+        if batch.probes:
+            self._output[[probe.index for probe in batch.probes]] = 1
         self.struct.n_tokens = count
         return self.struct
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from xapp.backend.base import Batch, DecodeError
-from xapp.backend.llama import LlamaBackend
+from xapp.backend.llama import Limits, LlamaBackend
 from xapp.backend.llama_model import (
     ContextParams,
     can_share_prefixes,
@@ -24,6 +24,12 @@ from xapp.config import EngineSettings
 from xapp.engine.messages import ModelInfo
 from xapp.errors import ModelError
 
+MAX_SEQUENCES = 256
+"""llama.cpp allows no more."""
+BRANCHES = 16
+"""llama.cpp keeps room for one row of logits for each sequence id: 3 MB for these and 49,152 tokens."""
+PROBE_BYTES = 16 * 1024 * 1024
+"""Logits of all probes of a step. The memory is taken when the first choices are scored."""
 PROBE_TOKENS = 16
 """About the chunk that a step has room for beside decoding sequences."""
 
@@ -38,9 +44,12 @@ def load(
     )
     sizing = size(node, geometry, settings)
     flash = settings.flash_attention != "off"
+    limits = _limits(model, sizing, settings.batch_tokens)
     params = ContextParams(
         cells=sizing.kv_cells,
-        sequences=num_sequences(sizing.slots),
+        sequences=limits.sequences + limits.branches,
+        # llama.cpp keeps a row for each sequence id, whether anything reads them or not.
+        outputs=max(limits.sequences + limits.branches, sizing.slots + limits.probes),
         batch=settings.batch_tokens,
         threads=sizing.threads,
         kv_type=sizing.kv_type,
@@ -48,18 +57,30 @@ def load(
     )
     context = new_context(model, params, path)
     info = _info(model, geometry, sizing, params, settings)
-    backend = LlamaBackend(
-        model, context, info, num_sequences=params.sequences, max_batch=settings.batch_tokens
-    )
+    backend = LlamaBackend(model, context, info, limits=limits, max_batch=settings.batch_tokens)
     self_test(backend, path)
     probe = min(PROBE_TOKENS, settings.batch_tokens, info.context_length - 1)
-    backend.info = msgspec.structs.replace(info, prompt_token_s=measure(backend, probe))
+    backend.info = msgspec.structs.replace(
+        info, prompt_token_s=measure(backend, probe), decode_step_s=measure(backend, 1)
+    )
     return backend
 
 
 def num_sequences(slots: int) -> int:
-    """As many cached prefixes as slots; llama.cpp allows 256 sequences."""
-    return min(2 * slots, 256)
+    """As many cached prefixes as slots."""
+    return min(2 * slots, MAX_SEQUENCES)
+
+
+def num_probes(vocab_size: int) -> int:
+    """As many as PROBE_BYTES of logits hold, 8 at least and 64 at most: more are no faster."""
+    return max(8, min(64, PROBE_BYTES // (4 * vocab_size)))
+
+
+def _limits(model: Any, sizing: Sizing, batch_tokens: int) -> Limits:
+    sequences = num_sequences(sizing.slots)
+    branches = min(BRANCHES, MAX_SEQUENCES - sequences) if can_share_prefixes(model) else 0
+    vocab_size = llama.llama_vocab_n_tokens(llama.llama_model_get_vocab(model))
+    return Limits(sequences, branches, min(num_probes(vocab_size), batch_tokens))
 
 
 def _info(
@@ -94,7 +115,7 @@ def self_test(backend: LlamaBackend, path: str) -> None:
 
 
 def measure(backend: LlamaBackend, count: int) -> float:
-    """Seconds that one of `count` prompt tokens costs on this node now: what the scheduler starts from."""
+    """Seconds that one of `count` prompt tokens costs on this node now: what predictions start from."""
     started = time.perf_counter()
     _prefill(backend, count)
     return (time.perf_counter() - started) / count

@@ -22,6 +22,7 @@ class ContextParams:
 
     cells: int
     sequences: int
+    outputs: int
     batch: int
     threads: int
     kv_type: str
@@ -73,7 +74,7 @@ def new_context(model: Any, params: ContextParams, path: str) -> Any:
     native.n_batch = native.n_ubatch = params.batch
     native.n_seq_max = params.sequences
     # Without this, room for the logits of a whole batch is kept: 100 MB for a vocabulary of 49,152.
-    native.n_outputs_max = params.sequences
+    native.n_outputs_max = params.outputs
     native.n_threads = native.n_threads_batch = params.threads
     native.type_k = native.type_v = GGML_TYPES[params.kv_type]
     native.flash_attn_type = int(params.flash_attention)

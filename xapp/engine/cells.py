@@ -6,10 +6,14 @@ never fails for want of a cell.
 
 
 class CellPool:
-    """`total` cells, lent to `num_sequences` sequences; each cell may belong to several."""
+    """`total` cells, lent to `num_sequences` sequences; each cell may belong to several.
+
+    `promised` of the free ones are spoken for; whoever promises keeps it up to date.
+    """
 
     def __init__(self, total: int, num_sequences: int) -> None:
         self.total = total
+        self.promised = 0
         self._free = list(range(total - 1, -1, -1))
         self._owners = [0] * total
         self._cells: list[list[int]] = [[] for _ in range(num_sequences)]
@@ -18,6 +22,11 @@ class CellPool:
     def free(self) -> int:
         """Cells that belong to no sequence."""
         return len(self._free)
+
+    @property
+    def unpromised(self) -> int:
+        """Free cells that nobody counts on."""
+        return len(self._free) - self.promised
 
     @property
     def used(self) -> int:

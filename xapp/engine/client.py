@@ -200,6 +200,9 @@ class EngineClient:
                 stream.on_started(started)
         if events.tokens:
             self._deliver(events.tokens, self._last_heard)
+        for scored in events.scored:
+            if (stream := self._streams.get(scored.request_id)) is not None:
+                stream.log_probabilities = scored.log_probabilities
         for finished in events.finished:
             if (stream := self._streams.pop(finished.request_id, None)) is not None:
                 stream.on_finished(finished)

@@ -9,10 +9,12 @@ from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from time import monotonic
 
-from xapp.backend.base import Backend
+from xapp.backend.base import Backend, Outcome
 from xapp.engine.kv_cache import KVCache
 from xapp.engine.messages import FinishReason, SequenceStarted, Stats, StepEvents, Submit
-from xapp.engine.scheduler import Plan, Scheduler
+from xapp.engine.plan import Plan
+from xapp.engine.scheduler import Scheduler
+from xapp.engine.score import ScoreSequence
 from xapp.engine.sequence import Sequence, Status
 from xapp.engine.step_time import StepTime
 
@@ -44,6 +46,7 @@ class Engine:
             self._step_time,
             num_slots=info.num_slots,
             max_batch=max_batch,
+            num_probes=backend.num_probes,
             budget_s=info.step_budget_s,
         )
         self._sequences: dict[int, Sequence] = {}
@@ -59,10 +62,13 @@ class Engine:
         return bool(self._sequences or self._events.finished)
 
     def submit(self, request: Submit) -> None:
-        """Queues a request. Its answer ends with a SequenceFinished, whatever happens."""
+        """Queues a request. Its answer ends with a SequenceFinished, whatever happens.
+
+        One that can never fit ends at once, with LENGTH.
+        """
         assert request.request_id not in self._sequences, "request ids are used once"
         assert request.prompt, "an empty prompt has no next token"
-        sequence = Sequence(request)
+        sequence = ScoreSequence(request) if request.choices else Sequence(request)
         self._sequences[request.request_id] = sequence
         if request.deadline is not None:
             self._watch_deadline(request.deadline, request.request_id)
@@ -92,7 +98,8 @@ class Engine:
             samplers = [sequence.sampler for sequence in plan.outputs]
             decoding = self._clock()
             tokens = self._backend.decode(plan.batch, samplers)
-            self._update(plan, tokens, began, decoding)
+            scores = self._backend.log_probabilities(plan.batch) if plan.scores else []
+            self._update(plan, tokens, scores, began, decoding)
         return self._take_events()
 
     def _expire(self, now: float) -> None:
@@ -104,22 +111,29 @@ class Engine:
     def _start(self, plan: Plan, now: float) -> None:
         for sequence in plan.admitted:
             request = sequence.request
-            sequence.sampler = self._backend.new_sampler(request.sampling, request.prompt)
+            if not request.choices:
+                sequence.sampler = self._backend.new_sampler(request.sampling, request.prompt)
             sequence.started_at = now
             self._cached_tokens += sequence.num_cached
             self._events.started.append(SequenceStarted(request.request_id, now, sequence.num_cached))
 
-    def _update(self, plan: Plan, tokens: list[int], began: float, decoding: float) -> None:
+    def _update(
+        self, plan: Plan, tokens: list[int], scores: list[list[float]], began: float, decoding: float
+    ) -> None:
         now = self._clock()
         # What admission took, a parked prefix brought back for instance, is no price of a prompt token.
         self._step_time.observe(plan.num_decode, plan.num_prefill, now - decoding)
         self._count(plan, now - began)
         for sequence in plan.outputs[: plan.num_decode]:
             self._kv_cache.computed(sequence, 1)
-        for sequence, count in plan.prefills:
-            self._kv_cache.computed(sequence, count)
+        for prefilled, count in plan.prefills:
+            self._kv_cache.computed(prefilled, count)
         for sequence, token in zip(plan.outputs, tokens, strict=True):
             self._append(sequence, token, now)
+        for (scoring, choices), log_probabilities in zip(plan.scores, scores, strict=True):
+            scoring.learn(choices, log_probabilities)
+        for scoring in dict.fromkeys(scoring for scoring, _ in plan.scores):
+            self._score(scoring, now)
 
     def _count(self, plan: Plan, seconds: float) -> None:
         self._prefill_tokens += plan.num_prefill
@@ -132,14 +146,27 @@ class Engine:
         if sequence.status is Status.PREFILL:
             sequence.status = Status.DECODE
             sequence.first_token_at = now
+        outcome = sequence.sampler.outcome
+        if outcome is Outcome.STUCK:
+            self._finish(sequence, FinishReason.STUCK, now)
+            return
         if not request.ignore_eos and self._backend.is_end(token):
             self._finish(sequence, FinishReason.STOP, now)
             return
         sequence.tokens.append(token)
         self._events.tokens.append(request.request_id)
         self._events.tokens.append(token)
-        if sequence.num_completion >= request.max_tokens:
+        if outcome is Outcome.COMPLETE:
+            self._finish(sequence, FinishReason.STOP, now)
+        elif sequence.num_completion >= request.max_tokens:
             self._finish(sequence, FinishReason.LENGTH, now)
+
+    def _score(self, sequence: ScoreSequence, now: float) -> None:
+        sequence.status = Status.SCORE
+        self._kv_cache.branches.close_ended(sequence)
+        if sequence.done:
+            self._events.scored.append(sequence.scored_event())
+            self._finish(sequence, FinishReason.STOP, now)
 
     def _finish(self, sequence: Sequence, reason: FinishReason, now: float) -> None:
         request = sequence.request
@@ -167,4 +194,7 @@ class Engine:
             self._decode_tokens,
             self._steps,
             self._step_seconds,
+            num_prefill_left=self._scheduler.num_prefill_left,
+            prompt_token_s=self._step_time.per_prompt_token,
+            decode_s=self._step_time.decode_prices,
         )

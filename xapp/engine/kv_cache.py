@@ -10,8 +10,10 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from xapp.backend.base import Backend
+from xapp.engine.branches import Branches
 from xapp.engine.cells import CellPool
 from xapp.engine.parked import ParkedPrefix, ParkedPrefixes, common_prefix
+from xapp.engine.score import Branch, ScoreSequence
 from xapp.engine.sequence import Sequence, Status
 
 MIN_PREFIX = 8
@@ -46,12 +48,12 @@ class KVCache:
     def __init__(self, backend: Backend, num_cells: int, *, reuse: bool = True) -> None:
         self._backend = backend
         self._reuse = reuse
-        self._pool = CellPool(num_cells, backend.num_sequences)
+        self._pool = CellPool(num_cells, backend.num_sequences + backend.num_branches)
+        self.branches = Branches(backend, self._pool)
         self._empty_ids = list(range(backend.num_sequences - 1, -1, -1))
         self._running: dict[int, Sequence] = {}
         self._cached: OrderedDict[int, list[int]] = OrderedDict()
         self._parked = ParkedPrefixes(int(num_cells * PARKED_SHARE))
-        self._reserved = 0
 
     @property
     def used(self) -> int:
@@ -66,7 +68,7 @@ class KVCache:
     @property
     def reserved(self) -> int:
         """Free cells promised to running sequences."""
-        return self._reserved
+        return self._pool.promised
 
     def match(self, sequence: Sequence) -> Match:
         """The longest prefix of the prompt that has cells; its last token is always left to compute."""
@@ -84,7 +86,7 @@ class KVCache:
             if length > best.length:
                 best = Match(seq_id, length)
         for seq_id, other in self._running.items():
-            length = min(self._common(sequence, other.tokens), other.num_computed)
+            length = min(self._common(sequence, other.tokens), other.num_stable)
             if length > best.length:
                 best = Match(seq_id, length)
         for parked in self._parked:
@@ -97,7 +99,7 @@ class KVCache:
         best = NO_MATCH
         for seq_id, other in self._running.items():
             if self._worth_waiting(other, sequence):
-                length = self._common(sequence, other.tokens)
+                length = self._common(sequence, other.request.prompt)
                 if length > max(best.length, other.num_computed):
                     best = Match(seq_id, length, pending=True)
         return best
@@ -120,7 +122,7 @@ class KVCache:
         if not self._bring(seq_id, match):
             match = NO_MATCH  # room for all of it was made: it is computed instead
         self._running[seq_id] = sequence
-        self._reserved += sequence.cells_needed - match.length
+        self._pool.promised += sequence.cells_needed - match.length
         sequence.seq_id = seq_id
         sequence.num_computed = sequence.num_cached = match.length
         return True
@@ -161,7 +163,7 @@ class KVCache:
 
     def _make_room(self, needed: int, match: Match) -> bool:
         """Parks cached prefixes, oldest first, until the cells are there; the match is cut last."""
-        while self._pool.free - self._reserved < needed:
+        while self._pool.unpromised < needed:
             victim = next((seq_id for seq_id in self._cached if seq_id != match.source), None)
             if victim is not None:
                 self._park(victim)
@@ -199,11 +201,11 @@ class KVCache:
         self._pool.truncate(seq_id)
         self._empty_ids.append(seq_id)
 
-    def computed(self, sequence: Sequence, count: int) -> None:
-        """`count` more tokens of the sequence got their cells."""
+    def computed(self, sequence: Sequence | Branch, count: int) -> None:
+        """`count` more tokens of the sequence, or of a branch of one, got their cells."""
         assert sequence.seq_id is not None
         self._pool.extend(sequence.seq_id, count)
-        self._reserved -= count
+        self._pool.promised -= count
         sequence.num_computed += count
 
     def release(self, sequence: Sequence) -> None:
@@ -211,9 +213,11 @@ class KVCache:
         seq_id = sequence.seq_id
         if seq_id is None:
             return
+        if isinstance(sequence, ScoreSequence):
+            self.branches.close_all(sequence)
         sequence.seq_id = None
         del self._running[seq_id]
-        self._reserved -= sequence.cells_needed - sequence.num_computed
+        self._pool.promised -= sequence.cells_needed - sequence.num_computed
         self._cached[seq_id] = sequence.tokens[: sequence.num_computed]
         if not self._reuse or sequence.num_computed < MIN_PREFIX:
             self._drop(seq_id)

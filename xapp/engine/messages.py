@@ -15,12 +15,16 @@ _LENGTH = struct.Struct("!I")
 
 
 class FinishReason(enum.StrEnum):
-    """Why a sequence ended. EXPIRED becomes the status DEADLINE_EXCEEDED."""
+    """Why a sequence ended. A worker says EXPIRED of a deadline that passed; the service makes of it the
+    status DEADLINE_EXCEEDED or, for an answer that may be cut, DEADLINE."""
 
     STOP = "stop"
     LENGTH = "length"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
+    STUCK = "stuck"
+    """The grammar allows nothing that the model can say, or takes too much work."""
+    DEADLINE = "deadline"
 
 
 class Priority(enum.IntEnum):
@@ -32,7 +36,10 @@ class Priority(enum.IntEnum):
 
 
 class SamplingParams(msgspec.Struct, frozen=True, array_like=True):
-    """How the next token is drawn; ranges are checked before they come here."""
+    """How the next token is drawn; ranges are checked before they come here.
+
+    `grammar` is a `grammar.program.Program`, encoded: it was checked as well.
+    """
 
     temperature: float = 0.0
     top_k: int = 0
@@ -40,10 +47,11 @@ class SamplingParams(msgspec.Struct, frozen=True, array_like=True):
     min_p: float = 0.0
     repeat_penalty: float = 1.0
     seed: int = 0
+    grammar: bytes | None = None
 
     @property
     def greedy(self) -> bool:
-        """Whether the plain argmax is the answer."""
+        """Whether the plain argmax is the answer, or with a grammar the likeliest token that it allows."""
         return self.temperature == 0 and self.repeat_penalty == 1.0
 
 
@@ -51,7 +59,11 @@ class SamplingParams(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Submit(msgspec.Struct, frozen=True, tag="submit"):
-    """A request in tokens. `max_tokens` is at least 1 and, with the prompt, fits the context."""
+    """A request in tokens. `max_tokens` is at least 1 and, with the prompt, fits the context.
+
+    With `choices` nothing is generated: each of them, at least one token, is scored as the prompt's
+    continuation. `max_tokens` is then the longest one's length, and neither sampling nor ends matter.
+    """
 
     request_id: int
     prompt: list[int]
@@ -61,6 +73,7 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
     priority: Priority = Priority.INTERACTIVE
     arrival: float = 0.0
     deadline: float | None = None
+    choices: list[list[int]] = []
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
@@ -102,6 +115,7 @@ class ModelInfo(msgspec.Struct, frozen=True):
     vocab_size: int
     shares_prefixes: bool = True
     prompt_token_s: float = 0.005
+    decode_step_s: float = 0.0
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
@@ -137,8 +151,20 @@ class SequenceFinished(msgspec.Struct, frozen=True, array_like=True):
     first_token_at: float | None = None
 
 
+class SequenceScored(msgspec.Struct, frozen=True, array_like=True):
+    """For each choice of a request the natural logarithm of each of its tokens' probability."""
+
+    request_id: int
+    log_probabilities: list[list[float]]
+
+
 class Stats(msgspec.Struct, frozen=True, array_like=True):
-    """The engine's state after a step; the `total_` counters only grow."""
+    """The engine's state after a step; the `total_` counters only grow.
+
+    What it predicts steps from: `prompt_token_s` seconds a prompt token, `decode_s` seconds a step of so
+    many decoding sequences, where that was measured. `num_prefill_left`: prompt tokens that running
+    sequences have still to compute. `num_paused` of those waiting had a slot and kept their cells.
+    """
 
     num_running: int = 0
     num_waiting: int = 0
@@ -149,19 +175,26 @@ class Stats(msgspec.Struct, frozen=True, array_like=True):
     total_decode_tokens: int = 0
     total_steps: int = 0
     total_step_seconds: float = 0.0
+    num_paused: int = 0
+    num_prefill_left: int = 0
+    prompt_token_s: float = 0.0
+    decode_s: dict[int, float] = {}
+    total_preemptions: int = 0
+    total_evictions: int = 0
 
 
 class StepEvents(msgspec.Struct, tag="step"):
     """All that one step brought. `tokens` is flat: request_id, token, request_id, token …
 
-    Order within a request: its SequenceStarted, then tokens, then its SequenceFinished; a message
-    is read in that order.
+    Order within a request: its SequenceStarted, then tokens or its SequenceScored, then its
+    SequenceFinished; a message is read in that order.
     """
 
     tokens: list[int] = []
     started: list[SequenceStarted] = []
     finished: list[SequenceFinished] = []
     stats: Stats | None = None
+    scored: list[SequenceScored] = []
 
 
 FromWorker: TypeAlias = Progress | Ready | LoadFailed | StepEvents

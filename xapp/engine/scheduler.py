@@ -7,10 +7,11 @@ time their prompt takes: short prompts pass long ones, but nobody is passed for 
 
 from bisect import insort
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
-from xapp.backend.base import Batch
 from xapp.engine.kv_cache import KVCache
+from xapp.engine.plan import Plan
+from xapp.engine.score import ScoreSequence
+from xapp.engine.score_planner import ScorePlanner
 from xapp.engine.sequence import Sequence, Status
 from xapp.engine.step_time import StepTime
 
@@ -20,37 +21,24 @@ IDLE_FACTOR = 4.0
 """With nobody decoding a step may take this many budgets; more brings no more tokens a second."""
 
 
-@dataclass(slots=True)
-class Plan:
-    """One step: the batch, and which sequence gets which output."""
-
-    batch: Batch = field(default_factory=Batch)
-    outputs: list[Sequence] = field(default_factory=list)
-    prefills: list[tuple[Sequence, int]] = field(default_factory=list)
-    admitted: list[Sequence] = field(default_factory=list)
-    num_decode: int = 0
-
-    @property
-    def num_prefill(self) -> int:
-        """Prompt tokens in the batch."""
-        return len(self.batch) - self.num_decode
-
-    def add_output(self, sequence: Sequence) -> None:
-        """Asks for a token after the last one added."""
-        self.batch.want_output()
-        self.outputs.append(sequence)
-
-
 class Scheduler:
     """Owns the waiting and the running sequences."""
 
     def __init__(
-        self, kv_cache: KVCache, step_time: StepTime, *, num_slots: int, max_batch: int, budget_s: float
+        self,
+        kv_cache: KVCache,
+        step_time: StepTime,
+        *,
+        num_slots: int,
+        max_batch: int,
+        num_probes: int,
+        budget_s: float,
     ) -> None:
         self._kv_cache = kv_cache
         self._step_time = step_time
         self._num_slots = num_slots
         self._max_batch = max_batch
+        self._score_planner = ScorePlanner(kv_cache.branches, num_probes)
         self._budget_s = budget_s
         self.waiting: list[Sequence] = []
         self.running: list[Sequence] = []
@@ -58,7 +46,7 @@ class Scheduler:
     def add(self, sequence: Sequence) -> None:
         """Queues a sequence."""
         request = sequence.request
-        pass_time = request.arrival + sequence.num_prompt * self._step_time.per_prompt_token
+        pass_time = request.arrival + sequence.num_to_prefill * self._step_time.per_prompt_token
         sequence.order = (request.priority, pass_time, request.request_id)
         insort(self.waiting, sequence, key=lambda queued: queued.order)
 
@@ -67,6 +55,11 @@ class Scheduler:
         queue = self.waiting if sequence.status is Status.WAITING else self.running
         queue.remove(sequence)
         self._kv_cache.release(sequence)
+
+    @property
+    def num_prefill_left(self) -> int:
+        """Prompt tokens that running sequences have still to compute."""
+        return sum(each.prompt_left for each in self.running if each.status is Status.PREFILL)
 
     def schedule(self) -> Plan:
         """The next step; its batch is empty when there is nothing to do."""
@@ -109,7 +102,9 @@ class Scheduler:
         for sequence in self.running:
             if room <= 0:
                 return
-            if sequence.status is Status.PREFILL:
+            if isinstance(sequence, ScoreSequence):
+                room -= self._score_planner.add(plan, sequence, room)
+            elif sequence.status is Status.PREFILL:
                 room -= self._add_chunk(plan, sequence, min(room, sequence.prompt_left))
 
     def _prefill_room(self, num_decode: int) -> int:

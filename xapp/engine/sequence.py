@@ -3,21 +3,24 @@
 import enum
 from dataclasses import dataclass, field
 
-from xapp.backend.base import Sampler
+from xapp.backend.base import Outcome, Sampler
 from xapp.engine.messages import FinishReason, SequenceFinished, Submit
 
 
 class Status(enum.Enum):
-    """Where a sequence is in its life."""
+    """Where a sequence is in its life. SCORE: the prompt is computed, choices are."""
 
     WAITING = enum.auto()
     PREFILL = enum.auto()
     DECODE = enum.auto()
+    SCORE = enum.auto()
     FINISHED = enum.auto()
 
 
 class NoSampler:
     """Stands in until the sequence is admitted."""
+
+    outcome = Outcome.OPEN
 
     def close(self) -> None:
         """Nothing to free."""
@@ -46,6 +49,16 @@ class Sequence:
     def num_prompt(self) -> int:
         """Tokens of the prompt."""
         return len(self.request.prompt)
+
+    @property
+    def num_to_prefill(self) -> int:
+        """Tokens to compute, when nothing is cached, before the answer begins."""
+        return self.num_prompt
+
+    @property
+    def num_stable(self) -> int:
+        """Tokens whose cells stay for as long as it runs: others may share them."""
+        return self.num_computed
 
     @property
     def num_completion(self) -> int:

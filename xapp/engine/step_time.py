@@ -34,6 +34,11 @@ class StepTime:
         """Seconds a prompt token adds to a step."""
         return self._per_prompt_token
 
+    @property
+    def decode_prices(self) -> dict[int, float]:
+        """Seconds of a step by its number of decoding sequences, where it was measured."""
+        return dict(self._decode)
+
     def decode(self, num_decode: int) -> float:
         """Seconds for a step of `num_decode` decoding sequences and nothing else."""
         if num_decode in self._decode or num_decode == 0:

@@ -11,7 +11,8 @@ class TokenStream:
     """Collects what arrives between two reads, so a slow reader gets fewer, larger pieces.
 
     One reader. Memory is bounded by the request's `max_tokens`. `first_at` and `last_at` are when
-    the first and the last token arrived in this process, seconds on CLOCK_MONOTONIC.
+    the first and the last token arrived in this process, seconds on CLOCK_MONOTONIC; `num_tokens`
+    have arrived. `log_probabilities` are the choices', once a request with choices has finished.
     """
 
     __slots__ = (
@@ -26,6 +27,8 @@ class TokenStream:
         "finished",
         "first_at",
         "last_at",
+        "log_probabilities",
+        "num_tokens",
         "request",
         "started",
     )
@@ -34,8 +37,10 @@ class TokenStream:
         self.request = request
         self.started: SequenceStarted | None = None
         self.finished: SequenceFinished | None = None
+        self.log_probabilities: list[list[float]] = []
         self.first_at: float | None = None
         self.last_at = 0.0
+        self.num_tokens = 0
         self.closed = False
         self._loop = asyncio.get_running_loop()
         self._on_close = on_close
@@ -87,6 +92,7 @@ class TokenStream:
 
     def push(self, token: int) -> None:
         """One more token."""
+        self.num_tokens += 1
         self._tokens.append(token)
         self._wake()
 
@@ -112,7 +118,11 @@ class TokenStream:
         self._wake()
 
     def fail_at(self, when: float, error: XappError) -> None:
-        """Calls `fail(error)` at that time on CLOCK_MONOTONIC, unless the stream ends before."""
+        """Calls `fail(error)` at that time on CLOCK_MONOTONIC, unless the stream ends before.
+
+        Takes the place of an earlier time.
+        """
+        self._stop_timer()
         self._timer = self._loop.call_at(when, self.fail, error)
 
     def _stop_timer(self) -> None:

@@ -1,14 +1,19 @@
 """From what the caller wrote to the tokens the model reads, without holding up the event loop."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import Protocol, TypeVar, TypeVarTuple
 
 from xapp.errors import Exhausted, InvalidArgument
 from xapp.service.types import ChatMessage, Prompt
 
 INLINE_BYTES = 2048
+MAX_CHOICE_BYTES = 16 * 1024 * 1024
+"""Prompt and choices are tokenized together, so the prompt as often as there are choices."""
+
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
 
 
 class AnswerText(Protocol):
@@ -46,6 +51,14 @@ class Codec(Protocol):
         """A conversation through the model's template. Raises InvalidArgument."""
         ...
 
+    def encode_answers(self, messages: Sequence[ChatMessage], answers: Sequence[str]) -> list[list[int]]:
+        """The same with the beginning of each answer behind it. Raises InvalidArgument."""
+        ...
+
+    def piece(self, token: int) -> bytes:
+        """A token's bytes."""
+        ...
+
     def stream(self, stop: Sequence[str]) -> AnswerText:
         """For one answer."""
         ...
@@ -75,16 +88,37 @@ class PromptReader:
         if isinstance(prompt, str) and size <= INLINE_BYTES:
             tokens = self._encode(prompt)
         else:
-            tokens = await self._encode_in_thread(prompt)
+            tokens = await self._in_thread(self._encode, prompt)
         return _check_tokens(field, tokens, limit)
 
-    async def _encode_in_thread(self, prompt: Prompt) -> list[int]:
+    async def read_choices(
+        self, prompt: Prompt, choices: Sequence[str], limit: int
+    ) -> tuple[list[int], list[list[int]]]:
+        """The prompt's tokens, and for each choice those of prompt and choice together. Raises as `read`."""
+        field, size = _measure(prompt)
+        self._check_bytes(field, size, limit)
+        sizes = [len(choice.encode(errors="replace")) for choice in choices]
+        for index, choice_size in enumerate(sizes):
+            self._check_bytes(f"choices[{index}]", choice_size, limit)
+        size += sum(sizes) + size * len(choices)
+        if size > MAX_CHOICE_BYTES:
+            text = (
+                f"come to {size} bytes, each with the prompt before it: at most {MAX_CHOICE_BYTES} are taken"
+            )
+            raise InvalidArgument("choices", text)
+        if isinstance(prompt, str) and size <= INLINE_BYTES:
+            first, *others = self._encode_choices(prompt, choices)
+        else:
+            first, *others = await self._in_thread(self._encode_choices, prompt, choices)
+        return _check_tokens(field, first, limit), others
+
+    async def _in_thread(self, encode: Callable[[*_Ts], _T], *args: *_Ts) -> _T:
         if self._num_pending >= self._max_pending:
             raise Exhausted(f"{self._num_pending} prompts are being tokenized", retry_after_s=1.0)
         loop = asyncio.get_running_loop()
         self._num_pending += 1
         try:
-            return await loop.run_in_executor(self._pool, self._encode, prompt)
+            return await loop.run_in_executor(self._pool, encode, *args)
         finally:
             self._num_pending -= 1
 
@@ -97,6 +131,11 @@ class PromptReader:
         if isinstance(prompt, str):
             return self._codec.encode(prompt)
         return self._codec.encode_chat(prompt)
+
+    def _encode_choices(self, prompt: Prompt, choices: Sequence[str]) -> list[list[int]]:
+        if isinstance(prompt, str):
+            return [self._codec.encode(prompt + choice) for choice in ("", *choices)]
+        return self._codec.encode_answers(prompt, ("", *choices))
 
     async def aclose(self) -> None:
         """Waits for the thread and its queue, where each must get an answer; then frees the codec."""

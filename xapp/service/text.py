@@ -94,6 +94,20 @@ class TextCodec:
         tokens = self._encode_parts(self.render(marked))
         return self._bos(tokens) + tokens
 
+    def encode_answers(self, messages: Sequence[ChatMessage], answers: Sequence[str]) -> list[list[int]]:
+        """A conversation's tokens with the beginning of each answer behind it, "" for none.
+
+        An answer is content: it makes no control tokens. Raises as `render`.
+        """
+        marked = [ChatMessage(message.role, self._mark(message.content)) for message in messages]
+        rendered = self.render(marked) + _MARK
+        wholes = [self._encode_parts(rendered + self._mark(answer)) for answer in answers]
+        return [self._bos(tokens) + tokens for tokens in wholes]
+
+    def piece(self, token: int) -> bytes:
+        """The bytes that a token stands for."""
+        return self._tokenizer.piece(token)
+
     def stream(self, stop: Sequence[str] = ()) -> TextStream:
         """The text of one answer."""
         return TextStream(self._tokenizer.piece, stop)

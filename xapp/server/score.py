@@ -1,0 +1,90 @@
+"""Score between the wire and domain types: `to_score` checks what needs no model, `response` answers."""
+
+import math
+from collections.abc import Sequence
+
+from xapp.errors import InvalidArgument, Unimplemented
+from xapp.inference.v1 import inference_pb2 as pb
+from xapp.server.convert import to_priority, to_prompt
+from xapp.server.respond import duration
+from xapp.service.types import ChoiceScore, Finished, Request, ScoreRequest, ScoreResult
+
+MAX_CHOICES = 256
+
+
+def to_score(
+    wire: pb.ScoreRequest, correlation_id: str, deadline: float | None, client: str = ""
+) -> ScoreRequest:
+    """A ScoreRequest; `deadline` is on CLOCK_MONOTONIC. Raises InvalidArgument naming the field."""
+    if wire.task:
+        raise Unimplemented("task: this build has no tasks")
+    return ScoreRequest(
+        request=Request(
+            prompt=to_prompt(wire),
+            model=wire.model,
+            priority=to_priority(wire.priority),
+            correlation_id=correlation_id,
+            deadline=deadline,
+            client=client,
+        ),
+        choices=to_choices(wire.choices),
+        normalize_by_length=wire.normalize_by_length,
+        min_margin=_min_margin(wire.min_margin),
+        include_tokens=wire.include_tokens,
+    )
+
+
+def to_choices(wire: Sequence[str]) -> tuple[str, ...]:
+    """1 to 256, none empty, no two the same."""
+    if not 1 <= len(wire) <= MAX_CHOICES:
+        raise InvalidArgument("choices", f"has {len(wire)} texts, 1 to {MAX_CHOICES} are allowed")
+    seen: dict[str, int] = {}
+    for index, choice in enumerate(wire):
+        if not choice:
+            raise InvalidArgument(f"choices[{index}]", "is empty")
+        if (first := seen.setdefault(choice, index)) != index:
+            raise InvalidArgument(f"choices[{index}]", f"is the same as choices[{first}]")
+    return tuple(wire)
+
+
+def _min_margin(value: float) -> float:
+    if not (math.isfinite(value) and 0 <= value <= 1):
+        raise InvalidArgument("min_margin", f"{value:g} is out of range: it must be from 0 to 1")
+    return value
+
+
+def response(result: ScoreResult) -> pb.ScoreResponse:
+    """The answer."""
+    return pb.ScoreResponse(
+        model=result.started.model,
+        choices=[_choice(choice) for choice in result.choices],
+        winner=result.winner,
+        abstained=result.winner is None,
+        margin=result.margin,
+        usage=_usage(result.finished),
+        timing=pb.Timing(
+            queue=duration(result.finished.queue_s), prefill=duration(result.finished.prefill_s)
+        ),
+    )
+
+
+def _choice(choice: ChoiceScore) -> pb.ChoiceScore:
+    return pb.ChoiceScore(
+        choice=choice.choice,
+        log_probability=choice.log_probability,
+        num_tokens=choice.num_tokens,
+        score=choice.score,
+        probability=choice.probability,
+        tokens=[
+            pb.TokenLogProbability(token=each.token, text=each.text, log_probability=each.log_probability)
+            for each in choice.tokens
+        ],
+    )
+
+
+def _usage(finished: Finished) -> pb.Usage:
+    return pb.Usage(
+        num_prompt_tokens=finished.num_prompt_tokens,
+        num_cached_tokens=finished.num_cached_tokens,
+        num_completion_tokens=finished.num_completion_tokens,
+    )
