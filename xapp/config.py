@@ -66,6 +66,10 @@ class Settings(EngineSettings, frozen=True, kw_only=True):
     max_output_tokens: Positive = 2048
     max_message_bytes: Annotated[int, Meta(ge=1024, le=64 * 1024 * 1024)] = 4 * 1024 * 1024
     default_deadline_s: Seconds = 600.0
+    max_deadline_s: Seconds = 3600.0
+    deadline_margin_ms: Annotated[float, Meta(ge=0, le=60_000)] = 50.0
+    deadline_admission: bool = True
+    quotas: str = ""
     write_timeout_s: Seconds = 30.0
     grace_period_s: Seconds = 20.0
     load_timeout_s: Seconds = 600.0

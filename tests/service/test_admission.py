@@ -1,61 +1,212 @@
-"""Places: counted right, never lost."""
+"""Places: counted right, never lost, and taken by those only who can be served in time."""
 
 import asyncio
 from contextlib import ExitStack
-from time import monotonic
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.engine.harness import Clock
+from xapp.backend.fake import fake_info
+from xapp.config import EngineSettings
+from xapp.engine.messages import ModelInfo, Priority, Stats
 from xapp.errors import DeadlineExceeded, Exhausted, Unavailable
-from xapp.service.admission import Admission, FinishRate
+from xapp.service.admission import Admission, FinishRate, Place
+from xapp.service.predict import Ask, Predictor
+from xapp.service.quota import Quota, Quotas
+
+INFO: ModelInfo = fake_info(EngineSettings(slots=2, kv_cells=4096))
+STATS = Stats(prompt_token_s=0.001, decode_s={1: 0.01, 2: 0.015})
+
+
+class Gate:
+    """An Admission on a clock that stands still; a step takes 10 ms, or 15 ms with two in it."""
+
+    def __init__(self, capacity: int = 9, *, by_deadline: bool = True, **quotas: Quota) -> None:
+        self.clock = Clock()
+        predictor = Predictor(lambda: INFO, lambda: STATS, self.clock)
+        self.admission = Admission(
+            "tiny", capacity, predictor, Quotas(quotas, self.clock), by_deadline=by_deadline, clock=self.clock
+        )
+
+    def ask(self, within_s: float = 600.0, max_tokens: int = 101, **fields: object) -> Ask:
+        now = self.clock.now
+        return Ask(now, now + within_s, max_tokens, exact=True, **fields)  # type: ignore[arg-type]
+
+    def enter(self, stack: ExitStack, ask: Ask, prompt: int = 100) -> Place:
+        place = stack.enter_context(self.admission.enter(ask))
+        place.tokenized([7 + self.admission.num_open] * prompt, ask.max_tokens)
+        return place
+
+    def refused(self, ask: Ask, prompt: int = 100) -> Exhausted:
+        with pytest.raises(Exhausted) as caught, ExitStack() as stack:
+            self.enter(stack, ask, prompt)
+        return caught.value
 
 
 async def test_beyond_the_capacity_nobody_comes_in() -> None:
-    admission = Admission("tiny", 2)
+    gate = Gate(2)
     with ExitStack() as stack:
         for _ in range(2):
-            stack.enter_context(admission.enter())
-        with pytest.raises(Exhausted) as caught, admission.enter():
-            raise AssertionError
-        assert caught.value.reason == "QUEUE_FULL"
-        assert caught.value.retry_after_s == 1.0
-        assert "2 requests" in caught.value.message
-    with admission.enter():
-        assert admission.num_open == 1
+            stack.enter_context(gate.admission.enter(gate.ask()))
+        error = gate.refused(gate.ask())
+        assert (error.reason, error.retry_after_s) == ("QUEUE_FULL", 1.0)
+        assert "2 requests" in error.message
+    with gate.admission.enter(gate.ask()):
+        assert gate.admission.num_open == 1
+
+
+async def test_lower_classes_take_no_place_from_higher_ones() -> None:
+    gate = Gate(1)
+    with ExitStack() as stack:
+        for priority in (Priority.BATCH, Priority.INTERACTIVE, Priority.CRITICAL):
+            gate.enter(stack, gate.ask(priority=priority))
+        assert gate.admission.num_open == 3
+        for priority in Priority:
+            assert gate.refused(gate.ask(priority=priority)).reason == "QUEUE_FULL"
 
 
 async def test_an_error_inside_gives_the_place_back() -> None:
-    admission = Admission("tiny", 1)
-    with pytest.raises(KeyError), admission.enter():
+    gate = Gate()
+    with pytest.raises(KeyError), gate.admission.enter(gate.ask()):
         raise KeyError
-    assert admission.num_open == 0
+    assert (gate.admission.num_open, gate.admission.predictor.tickets) == (0, set())
 
 
-async def test_a_passed_deadline_takes_no_place() -> None:
-    admission = Admission("tiny", 1)
-    with pytest.raises(DeadlineExceeded), admission.enter(monotonic() - 0.001):
+@pytest.mark.parametrize("within_s", [0.0, -0.001, -1e9])
+async def test_a_passed_deadline_takes_no_place(within_s: float) -> None:
+    gate = Gate()
+    with pytest.raises(DeadlineExceeded), gate.admission.enter(gate.ask(within_s)):
         raise AssertionError
-    with admission.enter(monotonic() + 60):
-        assert admission.num_open == 1
+    assert gate.admission.num_open == 0
 
 
 async def test_draining_waits_for_those_inside() -> None:
-    admission = Admission("tiny", 2)
-    with admission.enter():
-        admission.drain()
-        with pytest.raises(Unavailable) as caught, admission.enter():
+    gate = Gate()
+    with gate.admission.enter(gate.ask()):
+        gate.admission.drain()
+        with pytest.raises(Unavailable) as caught, gate.admission.enter(gate.ask()):
             raise AssertionError
         assert caught.value.reason == "DRAINING"
-        idle = asyncio.create_task(admission.wait_idle())
+        idle = asyncio.create_task(gate.admission.wait_idle())
         await asyncio.sleep(0)
         assert not idle.done()
     await idle
 
 
 async def test_an_empty_one_is_idle() -> None:
-    await Admission("tiny", 1).wait_idle()
+    await Gate().admission.wait_idle()
+
+
+# ---- deadlines
+
+
+def test_who_cannot_be_served_in_time_is_refused() -> None:
+    gate = Gate()
+    # 0.1 s for the prompt, 1 s for the answer, and a quarter more as long as nothing was measured.
+    error = gate.refused(gate.ask(1.3))
+    assert error.reason == "DEADLINE_UNREACHABLE"
+    assert error.retry_after_s is not None
+    assert error.retry_after_s >= 0.1
+    with ExitStack() as stack:
+        gate.enter(stack, gate.ask(1.5))
+
+
+def test_the_queue_counts_and_retry_info_is_the_predicted_wait() -> None:
+    gate = Gate()
+    with ExitStack() as stack:
+        for _ in range(4):
+            gate.enter(stack, gate.ask())
+        # Two at a time: 1.6 s each, so two others end before this one begins at 3.3 s.
+        error = gate.refused(gate.ask(2.0, priority=Priority.BATCH))
+        assert error.reason == "DEADLINE_UNREACHABLE"
+        assert error.retry_after_s == pytest.approx(3.0, abs=1.5)
+        gate.enter(stack, gate.ask(8.0, priority=Priority.BATCH))
+
+
+def test_hopeless_requests_are_not_even_tokenized() -> None:
+    gate = Gate()
+    with ExitStack() as stack:
+        for _ in range(4):
+            gate.enter(stack, gate.ask())
+        with pytest.raises(Exhausted), gate.admission.enter(gate.ask(1.0, priority=Priority.BATCH)):
+            raise AssertionError
+
+
+def test_a_higher_class_does_not_wait() -> None:
+    gate = Gate()
+    with ExitStack() as stack:
+        for _ in range(6):
+            gate.enter(stack, gate.ask(priority=Priority.BATCH))
+        gate.enter(stack, gate.ask(2.5, priority=Priority.CRITICAL))
+
+
+def test_who_would_make_another_one_late_is_refused() -> None:
+    gate = Gate()
+    with ExitStack() as stack:
+        for _ in range(3):
+            gate.enter(stack, gate.ask(4.9))
+        gate.enter(stack, gate.ask(4.4, 201))
+        error = gate.refused(gate.ask(4.4, 201))
+        assert error.reason == "DEADLINE_UNREACHABLE"
+        assert "another request" in error.message
+        gate.enter(stack, gate.ask(4.4, 201, priority=Priority.CRITICAL))
+
+
+@pytest.mark.parametrize("fields", [{"best_effort": True}, {}])
+def test_who_does_not_mind_and_who_is_not_asked_come_in(fields: dict[str, bool]) -> None:
+    gate = Gate(by_deadline=bool(fields))
+    with ExitStack() as stack:
+        for _ in range(5):
+            gate.enter(stack, gate.ask(0.1, **fields))
+
+
+def test_estimating_takes_nothing() -> None:
+    gate = Gate(default=Quota(requests_per_s=0.1, burst_s=10))
+    predictor = gate.admission.predictor
+    for _ in range(3):
+        ticket = predictor.ticket(gate.ask(1.0))
+        predictor.tokenized(ticket, [1] * 100, 101)
+        prediction, error = gate.admission.refusal(ticket)
+        assert prediction.median.first_s == pytest.approx(0.1)
+        assert prediction.median.end_s == pytest.approx(1.1)
+        assert error is not None
+        assert error.reason == "DEADLINE_UNREACHABLE"
+    with ExitStack() as stack:
+        gate.enter(stack, gate.ask())
+        assert gate.admission.num_open == 1
+
+
+# ---- quotas
+
+
+def test_a_refused_request_leaves_its_quota_as_it_was() -> None:
+    gate = Gate(1, default=Quota(concurrent=2))
+    with ExitStack() as stack:
+        gate.enter(stack, gate.ask())
+        for _ in range(5):
+            assert gate.refused(gate.ask()).reason == "QUEUE_FULL"
+    for _ in range(5):
+        with ExitStack() as stack:
+            gate.enter(stack, gate.ask())
+
+
+def test_ten_thousand_requests_of_one_client() -> None:
+    gate = Gate(100, default=Quota(concurrent=8), planner=Quota())
+    reasons = []
+    with ExitStack() as stack:
+        for _ in range(10_000):
+            try:
+                gate.enter(stack, gate.ask(client="greedy"))
+            except Exhausted as error:
+                reasons.append(error.reason)
+        assert gate.admission.num_open == 8
+        assert reasons == ["QUOTA_EXCEEDED"] * 9992
+        gate.enter(stack, gate.ask(client="modest"))
+
+
+# ---- the rest
 
 
 def test_the_rate_is_measured() -> None:
@@ -78,17 +229,16 @@ def test_the_advice_is_always_sensible(finished: list[float], now: float) -> Non
 @given(st.integers(1, 5), st.lists(st.tuples(st.booleans(), st.integers(0, 9)), max_size=60))
 def test_no_place_is_ever_lost(capacity: int, orders: list[tuple[bool, int]]) -> None:
     async def run() -> None:
-        admission = Admission("tiny", capacity)
+        gate = Gate(capacity)
         inside: list[ExitStack] = []
         for come, which in orders:
             if come and len(inside) < capacity:
                 inside.append(ExitStack())
-                inside[-1].enter_context(admission.enter())
+                gate.enter(inside[-1], gate.ask())
             elif come:
-                with pytest.raises(Exhausted), admission.enter():
-                    raise AssertionError
+                assert gate.refused(gate.ask()).reason == "QUEUE_FULL"
             elif inside:
                 inside.pop(which % len(inside)).close()
-            assert admission.num_open == len(inside)
+            assert gate.admission.num_open == len(inside) == len(gate.admission.predictor.tickets)
 
     asyncio.run(run())

@@ -25,6 +25,7 @@ class _Lazy:
 _COMMANDS = {
     "serve": _Lazy("xapp.cli.serve", "serve", "Serve a model over gRPC on this node."),
     "generate": _Lazy("xapp.cli.generate", "generate", "Stream an answer from a node."),
+    "estimate": _Lazy("xapp.cli.estimate", "estimate", "Predict what an answer would take now."),
     "tokenize": _Lazy("xapp.cli.tokenize", "tokenize", "Count a prompt's tokens."),
     "metrics": _Lazy("xapp.cli.metrics", "metrics", "Watch a node's load and speed."),
     "models": _Lazy("xapp.cli.models", "models", "See, fetch, check and remove model files."),

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from xapp.cli.format import format_options, output_format
 from xapp.cli.options import Duration, json_line, json_option, read_prompt, target_option
 from xapp.client import Client, system, user
 from xapp.inference.v1 import inference_pb2 as pb
@@ -94,6 +95,11 @@ class Watch:
 @click.option(
     "--deadline", type=Duration(), metavar="30s", help="Give up after this long. Default: the server's limit."
 )
+@click.option(
+    "--best-effort", is_flag=True, help="At the deadline cut the answer, rather than refuse or fail."
+)
+@format_options
+@click.option("--client-id", default="", help="The name by which the node's quotas know this client.")
 @json_option
 @click.option("--stats", is_flag=True, help="Time to first token and tokens/s, on standard error.")
 def generate(
@@ -104,6 +110,11 @@ def generate(
     chat: bool,
     system_text: str | None,
     deadline: float | None,
+    best_effort: bool,
+    json_schema: str | None,
+    grammar: str | None,
+    choices: str | None,
+    client_id: str,
     as_json: bool,
     stats: bool,
     max_tokens: int | None,
@@ -119,6 +130,8 @@ def generate(
       genai-xapp generate "What is O-RAN?" --stats
       genai-xapp generate --system "Answer in one word." "Is 7 prime?"
       git diff | genai-xapp generate - --raw --max-tokens 64 --deadline 30s
+      genai-xapp generate "Is 7 prime?" --choices yes,no
+      genai-xapp generate "Describe a cell." --json-schema cell.schema.json
       genai-xapp generate --json "Hello" | jq -r '.chunk.text // empty'
 
     Exit code 0: answered. 1: an error, said as `code: message`. 130: Ctrl-C, which cancels the request.
@@ -133,13 +146,15 @@ def generate(
         ignore_eos=ignore_eos,
         priority=pb.Priority.Value(f"PRIORITY_{priority.upper()}"),
         correlation_id=correlation_id,
+        deadline_policy=pb.DEADLINE_POLICY_BEST_EFFORT if best_effort else pb.DEADLINE_POLICY_UNSPECIFIED,
         sampling=_sampling(sampling),
+        format=output_format(json_schema, grammar, choices),
     )
     if chat:
         request.chat.messages.extend(_messages(text, system_text))
     else:
         request.prompt = text
-    watch = asyncio.run(_stream(target, request, deadline, as_json=as_json))
+    watch = asyncio.run(_stream(target, client_id, request, deadline, as_json=as_json))
     if stats:
         click.echo(watch.summary(), err=True)
 
@@ -157,11 +172,11 @@ def _messages(text: str, system_text: str | None) -> Sequence[pb.Message]:
 
 
 async def _stream(
-    target: str, request: pb.GenerateRequest, deadline: float | None, *, as_json: bool
+    target: str, client_id: str, request: pb.GenerateRequest, deadline: float | None, *, as_json: bool
 ) -> Watch:
     write, flush = sys.stdout.write, sys.stdout.flush
     watch, ended = Watch(), True
-    async with Client(target) as client:
+    async with Client(target, client_id=client_id) as client:
         try:
             async with aclosing(client.generate_request(request, deadline_s=deadline)) as events:
                 async for event in events:

@@ -1,12 +1,22 @@
-"""Who may come in: at most so many requests at once for a model, and none while it drains."""
+"""Who may come in: not while it drains, only so many at once, within the client's quota, and only who can
+be served before the deadline.
+
+All of it is decided without waiting for anything: first from what is known before the prompt is
+tokenized, then once more from its tokens.
+"""
 
 import asyncio
-from collections import deque
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 
-from xapp.errors import DeadlineExceeded, Exhausted, Unavailable
+from xapp.engine.messages import Priority
+from xapp.engine.token_stream import TokenStream
+from xapp.errors import DeadlineExceeded, Exhausted, Unavailable, XappError
+from xapp.service.predict import Ask, Prediction, Predictor, Ticket
+from xapp.service.quota import Charge, Quotas
+from xapp.service.types import Finished
 
 RATE_WINDOW_S = 60.0
 MAX_REMEMBERED = 256
@@ -31,35 +41,61 @@ class FinishRate:
         if len(recent) < 2:
             return FIRST_GUESS_S
         # The time since the last one counts as well: a model that has stalled frees no places.
-        return min(MAX_RETRY_S, max(MIN_RETRY_S, (now - recent[0]) / len(recent)))
+        return _sensible((now - recent[0]) / len(recent))
 
 
 class Admission:
-    """Counts the requests of one model, running and waiting together, up to `capacity`."""
+    """The requests of one model, running and waiting together.
 
-    def __init__(self, model: str, capacity: int) -> None:
+    Up to `capacity` of a class and those above it: lower classes take no place from higher ones.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        capacity: int,
+        predictor: Predictor,
+        quotas: Quotas,
+        *,
+        by_deadline: bool = True,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self._model = model
+        self._quotas = quotas
+        self._by_deadline = by_deadline
+        self._clock = clock
         self._rate = FinishRate()
         self._idle = asyncio.Event()
         self._idle.set()
         self._draining = False
+        self._open: Counter[Priority] = Counter()
         self.capacity = capacity
-        self.num_open = 0
+        self.predictor = predictor
+
+    @property
+    def num_open(self) -> int:
+        """Requests of all classes."""
+        return self._open.total()
 
     @contextmanager
-    def enter(self, deadline: float | None = None) -> Iterator[None]:
-        """Holds a place. `deadline` is on CLOCK_MONOTONIC.
+    def enter(self, ask: Ask) -> Iterator["Place"]:
+        """Holds a place.
 
-        Raises Unavailable while draining, DeadlineExceeded when it has passed already, Exhausted
-        when all places are taken.
+        Raises Unavailable while draining, DeadlineExceeded when the deadline has passed already, Exhausted
+        when all places are taken, the quota is used up, or the deadline cannot be met.
         """
-        self._check(deadline)
-        self.num_open += 1
-        self._idle.clear()
-        try:
-            yield
-        finally:
-            self._leave()
+        self._check_room(ask)
+        with self._quotas.hold(ask.client) as charge:
+            ticket = self.predictor.ticket(ask)
+            self._check_soonest(ticket)
+            self._open[ask.priority] += 1
+            self._idle.clear()
+            self.predictor.tickets.add(ticket)
+            try:
+                yield Place(self, ticket, charge)
+            finally:
+                self.predictor.tickets.discard(ticket)
+                self._leave(ask)
 
     def drain(self) -> None:
         """Lets nobody in from now on."""
@@ -69,21 +105,94 @@ class Admission:
         """Returns when nobody is in."""
         await self._idle.wait()
 
-    def _check(self, deadline: float | None) -> None:
-        now = monotonic()
+    def refusal(self, ticket: Ticket) -> tuple[Prediction, XappError | None]:
+        """What is predicted of a tokenized request, and why it would not be let in now; takes nothing."""
+        prediction = self.predictor.predict(ticket)
+        try:
+            self._check_room(ticket.ask)
+            self._quotas.check(ticket.ask.client)
+            self.check_deadline(ticket, prediction)
+        except XappError as error:
+            return prediction, error
+        return prediction, None
+
+    def check_deadline(self, ticket: Ticket, prediction: Prediction) -> None:
+        """Raises Exhausted, reason DEADLINE_UNREACHABLE."""
+        if not self._by_deadline:
+            return
+        now = self._clock()
+        if not ticket.ask.best_effort:
+            self._check_end(ticket.ask, prediction.high.end_s, now)
+        if self.predictor.harms(ticket, now):
+            raise self._unreachable("another request would miss its deadline", self._rate.seconds_each(now))
+
+    def _check_room(self, ask: Ask) -> None:
+        now = self._clock()
         if self._draining:
             raise Unavailable(f"{self._model} is draining", reason="DRAINING", retry_after_s=FIRST_GUESS_S)
-        if deadline is not None and deadline <= now:
+        if ask.deadline <= now:
             raise DeadlineExceeded("the deadline had passed when the request arrived")
-        if self.num_open >= self.capacity:
+        above = sum(count for priority, count in self._open.items() if priority <= ask.priority)
+        if above >= self.capacity:
             raise Exhausted(
-                f"{self._model} has {self.num_open} requests, running and waiting: no more are taken"
+                f"{self._model} has {above} requests, running and waiting: no more are taken"
                 " (XAPP_SLOTS and XAPP_MAX_QUEUE say how many)",
                 retry_after_s=self._rate.seconds_each(now),
             )
 
-    def _leave(self) -> None:
-        self.num_open -= 1
-        self._rate.record(monotonic())
+    def _check_soonest(self, ticket: Ticket) -> None:
+        """Spares hopeless requests, and the thread, the work of tokenizing."""
+        if self._by_deadline and self.num_open and not ticket.ask.best_effort:
+            self._check_end(ticket.ask, self.predictor.soonest_end_s(ticket), self._clock())
+
+    def _check_end(self, ask: Ask, end_s: float, now: float) -> None:
+        left_s = ask.deadline - now
+        if end_s > left_s:
+            what = f"it would take {end_s:.2f} s, and its deadline is in {left_s:.2f} s"
+            raise self._unreachable(what, _sensible(end_s - left_s))
+
+    def _unreachable(self, what: str, retry_after_s: float) -> Exhausted:
+        return Exhausted(f"{self._model}: {what}", reason="DEADLINE_UNREACHABLE", retry_after_s=retry_after_s)
+
+    def _leave(self, ask: Ask) -> None:
+        self._open[ask.priority] -= 1
+        self._rate.record(self._clock())
         if self.num_open == 0:
             self._idle.set()
+
+
+class Place:
+    """What a request that came in holds: first it is `tokenized`, then it is `following` its stream.
+
+    `finished` is for its last event, if it gets so far: from it later predictions learn.
+    """
+
+    def __init__(self, admission: Admission, ticket: Ticket, charge: Charge) -> None:
+        self._admission = admission
+        self._predictor = admission.predictor
+        self._ticket = ticket
+        self._charge = charge
+        self.finished: Finished | None = None
+
+    def tokenized(self, prompt: list[int], max_tokens: int) -> None:
+        """Looks again, now that its size is known. Raises Exhausted, reason DEADLINE_UNREACHABLE."""
+        ticket = self._ticket
+        self._predictor.tokenized(ticket, prompt, max_tokens)
+        prediction = self._predictor.predict(ticket)
+        self._admission.check_deadline(ticket, prediction)
+        self._charge.set(len(prompt) + prediction.num_tokens)
+
+    @contextmanager
+    def following(self, stream: TokenStream) -> Iterator[None]:
+        """The worker has it, and `stream` tells how it gets on; in the end its tokens are paid for."""
+        ticket = self._ticket
+        self._predictor.submitted(ticket, stream)
+        try:
+            yield
+        finally:
+            self._charge.set(ticket.num_prompt + stream.num_tokens)
+            self._predictor.learn(ticket, self.finished)
+
+
+def _sensible(seconds: float) -> float:
+    return min(MAX_RETRY_S, max(MIN_RETRY_S, seconds))

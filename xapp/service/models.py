@@ -11,6 +11,7 @@ from xapp.errors import ConfigError, Exhausted, FailedPrecondition, NotFound, Un
 from xapp.models.store import ModelFile
 from xapp.service.changes import Changes
 from xapp.service.observe import Observer
+from xapp.service.quota import Quotas, parse_quotas
 from xapp.service.served_model import ServedModel, check_servable, file_size
 from xapp.service.tools import ModelTools
 from xapp.service.types import ModelState, ModelStatus
@@ -23,12 +24,16 @@ SHUTTING_DOWN = "the server is shutting down"
 
 
 class ModelRegistry:
-    """name → model. `start` first, `aclose` last. `changes` tells of every change of any model."""
+    """name → model. `start` first, `aclose` last. `changes` tells of every change of any model.
+
+    Raises ConfigError for quotas that cannot be read.
+    """
 
     def __init__(self, settings: Settings, tools: ModelTools, observer: Observer) -> None:
         self._settings = settings
         self._tools = tools
         self._observer = observer
+        self._quotas = Quotas(parse_quotas(settings.quotas))
         self._dir = Path(settings.models_dir).expanduser()
         self._models: dict[str, ServedModel] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -195,7 +200,7 @@ class ModelRegistry:
         return model
 
     def _add(self, file: ModelFile) -> ServedModel:
-        model = ServedModel(file, self._settings, self._tools, self._observer)
+        model = ServedModel(file, self._settings, self._tools, self._observer, self._quotas)
         model.changes.subscribe(self.changes.notify)
         self._models[file.name] = model
         return model

@@ -13,7 +13,9 @@ from xapp.models.store import ModelFile
 from xapp.service.admission import Admission
 from xapp.service.changes import Changes
 from xapp.service.observe import ModelProbe, Observer
+from xapp.service.predict import Predictor
 from xapp.service.prompts import Codec, PromptReader
+from xapp.service.quota import Quotas
 from xapp.service.tools import ModelTools
 from xapp.service.types import ModelSample, ModelState, ModelStatus
 
@@ -38,16 +40,24 @@ class Serving:
         self.admission = admission
         self.prompts = PromptReader(codec, admission.capacity)
 
+    @property
+    def limit(self) -> int:
+        """Tokens that a request's prompt and answer can have together."""
+        return min(self.info.context_length, self.info.kv_cells_total)
+
 
 class ServedModel:
     """`load` first, `aclose` last; `changes` tells of every change of `state` and `progress`."""
 
-    def __init__(self, file: ModelFile, settings: Settings, tools: ModelTools, observer: Observer) -> None:
+    def __init__(
+        self, file: ModelFile, settings: Settings, tools: ModelTools, observer: Observer, quotas: Quotas
+    ) -> None:
         self.file = file
         self.name = file.name
         self._settings = settings
         self._tools = tools
         self._observer = observer
+        self._quotas = quotas
         self._told: ModelState | None = None
         self._draining = False
         self._closed = False
@@ -131,7 +141,7 @@ class ServedModel:
         try:
             info = await self.supervisor.start(on_progress)
             header_read.set()
-            admission = Admission(self.name, info.num_slots + self._settings.max_queue)
+            admission = self._admission(info)
             return Serving(await codec, await digest, info, admission)
         except BaseException:
             if not header_read.is_set():
@@ -140,6 +150,16 @@ class ServedModel:
             raise
         finally:
             await _cancel(digest)
+
+    def _admission(self, info: ModelInfo) -> Admission:
+        supervisor, settings = self.supervisor, self._settings
+        return Admission(
+            self.name,
+            info.num_slots + settings.max_queue,
+            Predictor(lambda: supervisor.info or info, lambda: supervisor.stats),
+            self._quotas,
+            by_deadline=settings.deadline_admission,
+        )
 
     async def _abandon(self, codec: "asyncio.Task[Codec]") -> None:
         # A codec whose loading has begun is waited for: a thread cannot be stopped, and it owns memory.

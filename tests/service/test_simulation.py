@@ -1,0 +1,107 @@
+"""The forward simulation against an engine on virtual time: the same events at about the same times."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.engine.harness import Harness
+from xapp.backend.fake import fake_info
+from xapp.config import EngineSettings
+from xapp.engine.messages import Priority, Stats
+from xapp.service.simulation import NEVER, Job, Simulation
+from xapp.service.speeds import Speeds, speeds
+
+STEP_S, TOKEN_S = 0.01, 0.003
+"""What a step and a token in it cost the harness."""
+
+
+def node(slots: int = 4, cells: int = 4096, budget_s: float = 0.1) -> Speeds:
+    """As measured of the harness: a step of n is 10 ms and 3 ms for each."""
+    table = (0.0, *(STEP_S + TOKEN_S * n for n in range(1, slots + 1)))
+    return Speeds(TOKEN_S, table, budget_s, cells)
+
+
+def job(number: int, prefill: int, decode: int, priority: Priority = Priority.INTERACTIVE) -> Job:
+    return Job((float(priority), float(number)), prefill, decode, prefill + decode)
+
+
+def test_one_alone() -> None:
+    one = job(0, 100, 50)
+    Simulation(node(), [], [one]).run()
+    assert (one.started_s, one.first_s) == (0, pytest.approx(0.3))
+    assert one.end_s == pytest.approx(0.3 + 50 * 0.013)
+
+
+def test_slots_are_shared_and_the_next_one_waits() -> None:
+    jobs = [job(number, 10, 100) for number in range(3)]
+    Simulation(node(slots=2), [], jobs).run()
+    assert jobs[2].started_s == min(jobs[0].end_s, jobs[1].end_s)
+    assert jobs[0].end_s == pytest.approx(0.03 + 0.03 + 100 * 0.016, rel=0.05)
+
+
+def test_cells_hold_up_as_slots_do() -> None:
+    jobs = [job(number, 10, 100) for number in range(2)]
+    Simulation(node(cells=150), [], jobs).run()
+    assert jobs[1].started_s == jobs[0].end_s
+
+
+def test_a_higher_class_takes_the_place_and_the_lower_one_goes_on_after() -> None:
+    low, high = job(0, 0, 100, Priority.BATCH), job(1, 10, 50, Priority.CRITICAL)
+    Simulation(node(slots=1), [low], [high]).run()
+    assert high.started_s == 0
+    assert low.end_s == pytest.approx(high.end_s + 100 * 0.013)
+
+
+def test_others_pause_while_a_critical_prompt_is_computed() -> None:
+    low, high = job(0, 0, 100, Priority.BATCH), job(1, 100, 0, Priority.CRITICAL)
+    Simulation(node(), [low], [high]).run()
+    assert high.end_s == pytest.approx(0.3)
+    assert low.end_s == pytest.approx(0.3 + 100 * 0.013)
+
+
+def test_it_stops_when_what_was_asked_for_is_known() -> None:
+    first, second = job(0, 10, 10), job(1, 10, 1000)
+    Simulation(node(), [], [first, second]).run(first)
+    assert first.end_s < second.end_s == NEVER
+
+
+def test_one_that_needs_more_cells_than_there_are_runs_alone() -> None:
+    large = job(0, 100, 100)
+    Simulation(node(cells=50), [], [large]).run()
+    assert large.end_s < NEVER
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 150), st.integers(1, 60), st.sampled_from(Priority)),
+        min_size=1,
+        max_size=12,
+    ),
+    st.integers(1, 4),
+)
+def test_every_job_ends_and_the_whole_takes_as_long_as_the_engine_does(
+    asked: list[tuple[int, int, Priority]], slots: int
+) -> None:
+    harness = Harness(slots=slots, cells=4096, max_batch=512, prefix_cache=False)
+    answers = []
+    for number, (prompt, tokens, priority) in enumerate(asked):
+        fields = {"priority": priority, "ignore_eos": True, "deadline": harness.clock.now + 1e6 + number}
+        answers.append(harness.submit([number] * prompt, tokens, **fields))
+    harness.drain()
+    jobs = [
+        Job((float(answer.request.priority), float(number)), prompt, tokens - 1, prompt + tokens)
+        for number, (answer, (prompt, tokens, _)) in enumerate(zip(answers, asked, strict=True))
+    ]
+    Simulation(node(slots), [], jobs).run()
+    took = max(answer.finished.at for answer in answers if answer.finished) - 1000
+    assert max(each.end_s for each in jobs) == pytest.approx(took, rel=0.3, abs=0.1)
+    for each in jobs:
+        assert 0 <= each.started_s <= each.first_s <= each.end_s < NEVER
+
+
+def test_speeds_between_and_beyond_what_was_measured() -> None:
+    info = fake_info(EngineSettings(slots=4))
+    found = speeds(info, Stats(prompt_token_s=0.002, decode_s={1: 0.01, 3: 0.02}))
+    assert found.decode_s == pytest.approx((0, 0.01, 0.015, 0.02, 0.022))
+    assert speeds(info, Stats()).decode_s[1] == info.prompt_token_s

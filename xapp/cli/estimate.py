@@ -1,0 +1,79 @@
+"""`genai-xapp estimate`: what an answer would take now, and whether the node would take it on."""
+
+import asyncio
+
+import click
+
+from xapp.cli.options import Duration, json_line, json_option, read_prompt, target_option
+from xapp.client import Client, user
+from xapp.inference.v1 import inference_pb2 as pb
+
+
+@click.command()
+@click.argument("prompt", required=False)
+@target_option
+@click.option("--model", default="", help="A served model's name. Default: the node's own.")
+@click.option("--chat/--raw", default=True, help="Apply the model's chat template (default), or not.")
+@click.option("--max-tokens", type=click.IntRange(min=1), help="As for `generate`.")
+@click.option(
+    "--priority",
+    type=click.Choice(["critical", "interactive", "batch"]),
+    default="interactive",
+    show_default=True,
+    help="The class that the request would have.",
+)
+@click.option("--deadline", type=Duration(), metavar="30s", help="The deadline that it would have.")
+@json_option
+def estimate(
+    prompt: str | None,
+    target: str,
+    *,
+    model: str,
+    chat: bool,
+    max_tokens: int | None,
+    priority: str,
+    deadline: float | None,
+    as_json: bool,
+) -> None:
+    """Predict what `generate` would take for PROMPT (- or nothing: standard input). Runs nothing.
+
+    Exit code 0: it would be admitted. 3: it would be refused now. 1: an error.
+    """
+    options: dict[str, object] = {
+        "model": model,
+        "max_tokens": max_tokens,
+        "priority": pb.Priority.Value(f"PRIORITY_{priority.upper()}"),
+        "deadline_s": deadline,
+    }
+    response = asyncio.run(_estimate(target, read_prompt(prompt), options, chat=chat))
+    click.echo(json_line(response) if as_json else _table(response))
+    if not response.admitted:
+        raise SystemExit(3)
+
+
+async def _estimate(target: str, text: str, options: dict[str, object], *, chat: bool) -> pb.EstimateResponse:
+    async with Client(target) as client:
+        return await client.estimate([user(text)] if chat else text, **options)  # type: ignore[arg-type]
+
+
+def _table(response: pb.EstimateResponse) -> str:
+    rows = (
+        ("queue", response.queue),
+        ("first token", response.time_to_first_token),
+        ("completion", response.completion),
+    )
+    lines = [f"prompt {response.num_prompt_tokens} tokens, answer about {response.num_completion_tokens}"]
+    lines += [f"{name:<12} p50 {_seconds(row.p50)}  p95 {_seconds(row.p95)}" for name, row in rows]
+    return "\n".join([*lines, _verdict(response)])
+
+
+def _seconds(duration: object) -> str:
+    return f"{duration.ToNanoseconds() / 1e9:8.3f} s"  # type: ignore[attr-defined]
+
+
+def _verdict(response: pb.EstimateResponse) -> str:
+    if response.admitted:
+        return "would be admitted"
+    after = response.retry_after.ToNanoseconds() / 1e9
+    again = f", try again in {after:.1f} s" if after else ""
+    return f"would be refused: {response.reason}{again}"

@@ -1,0 +1,24 @@
+"""The answer to Estimate: what admission knows, without letting anybody in."""
+
+from xapp.engine.messages import Submit
+from xapp.service.admission import Admission
+from xapp.service.predict import Ask
+from xapp.service.types import Estimate, Latencies
+
+
+def estimate(admission: Admission, ask: Ask, submit: Submit) -> Estimate:
+    """Of a request that is tokenized."""
+    predictor = admission.predictor
+    ticket = predictor.ticket(ask)
+    predictor.tokenized(ticket, submit.prompt, submit.max_tokens)
+    prediction, refusal = admission.refusal(ticket)
+    median, high = prediction.median, prediction.high
+    return Estimate(
+        num_prompt_tokens=len(submit.prompt),
+        num_completion_tokens=prediction.num_tokens,
+        queue=Latencies(median.queue_s, high.queue_s),
+        time_to_first_token=Latencies(median.first_s, high.first_s),
+        completion=Latencies(median.end_s, high.end_s),
+        reason=refusal.reason if refusal is not None else "",
+        retry_after_s=refusal.retry_after_s if refusal is not None else None,
+    )

@@ -1,0 +1,68 @@
+"""How long answers become: learned from those that ended, for each kind of request.
+
+`max_tokens` only bounds an answer. What ended there, or was cut otherwise, says that the answer would
+have been at least so long: the estimator of Kaplan and Meier takes both kinds of answers into account.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from time import monotonic
+from typing import NamedTuple
+
+MAX_KINDS = 256
+"""The kinds used least recently are forgotten first."""
+MAX_ANSWERS = 64
+MIN_ANSWERS = 4
+"""From fewer nothing is learned."""
+FORGET_S = 900.0
+"""Answers say nothing after so long: whoever was refused for them must get another chance."""
+GUESSES = {0.5: 128, 0.95: 512}
+"""Tokens, by quantile, of an answer about whose kind nothing is known."""
+
+
+class _Length(NamedTuple):
+    tokens: int
+    cut: bool
+    at: float
+
+
+class AnswerLengths:
+    """Tokens of answers by `kind`, any text; `clock` is monotonic."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._kinds: OrderedDict[str, deque[_Length]] = OrderedDict()
+
+    def record(self, kind: str, num_tokens: int, *, cut: bool) -> None:
+        """An answer ended: by itself, or `cut` at `num_tokens`."""
+        if kind not in self._kinds and len(self._kinds) >= MAX_KINDS:
+            self._kinds.popitem(last=False)
+        lengths = self._kinds.setdefault(kind, deque(maxlen=MAX_ANSWERS))
+        lengths.append(_Length(num_tokens, cut, self._clock()))
+        self._kinds.move_to_end(kind)
+
+    def quantile(self, kind: str, share: float, cap: int, *, beyond: int = 0) -> int:
+        """Tokens that an answer of at most `cap` does not exceed with probability `share` (0.5 or 0.95).
+
+        It has `beyond` tokens already, of which there will be at least one more unless `cap` says no.
+        """
+        since = self._clock() - FORGET_S
+        longer = sorted(
+            each for each in self._kinds.get(kind, ()) if each.tokens > beyond and each.at >= since
+        )
+        if len(longer) < MIN_ANSWERS:
+            return _guess(share, cap, beyond)
+        surviving = 1.0
+        for index, length in enumerate(longer):
+            if length.tokens >= cap:
+                return cap
+            if not length.cut:
+                surviving *= 1 - 1 / (len(longer) - index)
+            if surviving <= 1 - share:
+                return length.tokens
+        # The longest were cut below this cap: all that is known is that there is more to come.
+        return min(cap, 2 * longer[-1].tokens)
+
+
+def _guess(share: float, cap: int, beyond: int) -> int:
+    return min(cap, max(GUESSES[share], beyond + beyond // 2 + 1))
