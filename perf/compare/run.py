@@ -23,7 +23,7 @@ from perf.compare.texts import TextMaker, warm_up
 from perf.machine import Noise, NoiseMeter
 from perf.record import schema
 from perf.record.journal import Journal
-from perf.serving.measure import rotated
+from perf.serving.rotate import rotated
 from perf.targets.base import TargetError
 
 _SEEDS = 1000

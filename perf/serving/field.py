@@ -1,4 +1,9 @@
-"""All contenders of one run, alive at the same time, idle unless asked."""
+"""All contenders of one round, alive at the same time, idle unless asked.
+
+The same program runs up to a fifth faster or slower from one start to the next (where its memory came
+to lie, what the host gave it), for as long as it lives. Contenders that lived for a whole run would
+carry that into every round; started anew, it is noise that the rounds average out.
+"""
 
 import os
 from contextlib import ExitStack
@@ -11,18 +16,23 @@ from perf import peers
 from perf.child import Child
 from perf.contenders import LlamaServer, OurServer
 from perf.ending import Ending
+from perf.serving.rotate import rotated
 from perf.shape import EngineShape
 from xapp.config import load_settings
 from xapp.engine.messages import ModelInfo
 
 
 class Field(Ending):
-    """Worker first: it sizes itself, and the others take its sizes. `llama` is None when not built."""
+    """Worker first: it sizes itself, and the others take its sizes, started in another order each round.
 
-    def __init__(self, model: str, model_path: Path) -> None:
+    `llama` is None when not built.
+    """
+
+    def __init__(self, model: str, model_path: Path, number: int) -> None:
         self._stack = ExitStack()
         self._model = model
         self._path = model_path
+        self._number = number
         self.llama: LlamaServer | None = None
         self.llama_client: Child | None = None
 
@@ -40,15 +50,23 @@ class Field(Ending):
         self.worker = self._child("perf.serving.in_worker", "--model", str(self._path), "--settings", encoded)
         self.info = msgspec.json.decode(self.worker.greeting, type=ModelInfo)
         self.shape = EngineShape.of(self.info, settings.batch_tokens)
+        for start in rotated(
+            [self._start_baseline, self._start_server, self._start_llama_server], self._number
+        ):
+            start()
+
+    def _start_baseline(self) -> None:
         shape = msgspec.json.encode(self.shape).decode()
         self.baseline = self._child("perf.serving.baseline", "--model", str(self._path), "--shape", shape)
+
+    def _start_server(self) -> None:
         self.server = self._stack.enter_context(OurServer(self._model, {}))
         self.server.wait_until_serving()
         self.client = self._child("perf.serving.load", "grpc", self.server.target)
-        if peers.built():
-            self._start_llama_server()
 
     def _start_llama_server(self) -> None:
+        if not peers.built():
+            return
         self.llama = self._stack.enter_context(LlamaServer(self._path, self.shape, self.info.num_slots))
         self.llama.wait_until_serving()
         self.llama_client = self._child("perf.serving.load", "http", self.llama.target)

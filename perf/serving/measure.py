@@ -10,22 +10,28 @@ from perf.memory import cpu_seconds
 from perf.serving import baseline, in_worker, load, scenarios
 from perf.serving.field import Field
 from perf.serving.report import Sample
+from perf.serving.rotate import rotated
 from perf.serving.workload import Work, decode_work
 from perf.streams import Stream, inter_token_latencies, percentile, steady_rate
 
 Measure = Callable[[int], list[Sample]]
 Figures = dict[str, float]
+WARM_UP_STREAMS = 4
+WARM_UP_TOKENS = 24
+WARM_UP_SEED = 999
+"""No round's."""
+
+
+def warm_up(field: Field) -> None:
+    """Each contender decodes a little: pages are touched, caches filled, connections made."""
+    work = Work(num_streams=WARM_UP_STREAMS, num_tokens=WARM_UP_TOKENS, seed=WARM_UP_SEED)
+    for measure in _contenders(field).values():
+        measure(work)
 
 
 def decode(field: Field, num_streams: int) -> Measure:
     """Decode rates of all contenders with so many streams."""
-    contenders: dict[str, Callable[[Work], Figures]] = {
-        "baseline": partial(_baseline, field.baseline),
-        "worker": partial(_worker, field.worker),
-        "grpc": partial(_client, field.client, field.server.pid),
-    }
-    if field.llama and field.llama_client:
-        contenders["llama"] = partial(_client, field.llama_client, field.llama.pid)
+    contenders = _contenders(field)
 
     def measure(number: int) -> list[Sample]:
         work = decode_work(num_streams, _seed(number, num_streams))
@@ -40,10 +46,15 @@ def decode(field: Field, num_streams: int) -> Measure:
     return measure
 
 
-def rotated(names: list[str], number: int) -> list[str]:
-    """The same names, another one first each round: drift favours nobody."""
-    shift = number % len(names)
-    return names[shift:] + names[:shift]
+def _contenders(field: Field) -> dict[str, Callable[[Work], Figures]]:
+    contenders: dict[str, Callable[[Work], Figures]] = {
+        "baseline": partial(_baseline, field.baseline),
+        "worker": partial(_worker, field.worker),
+        "grpc": partial(_client, field.client, field.server.pid),
+    }
+    if field.llama and field.llama_client:
+        contenders["llama"] = partial(_client, field.llama_client, field.llama.pid)
+    return contenders
 
 
 def _seed(number: int, num_streams: int) -> int:
@@ -82,11 +93,11 @@ def _client(child: Child, server_pid: int, work: Work) -> Figures:
     }
 
 
-def _clients(field: Field) -> dict[str, Child]:
-    clients = {"grpc": field.client}
+def _clients(field: Field, number: int) -> list[tuple[str, Child]]:
+    clients = [("grpc", field.client)]
     if field.llama_client:
-        clients["llama"] = field.llama_client
-    return clients
+        clients.append(("llama", field.llama_client))
+    return rotated(clients, number)
 
 
 def arrival(field: Field) -> Measure:
@@ -94,7 +105,7 @@ def arrival(field: Field) -> Measure:
 
     def measure(number: int) -> list[Sample]:
         samples = []
-        for name, client in _clients(field).items():
+        for name, client in _clients(field, number):
             answer = client.ask(load.LongPrompt(_seed(number, 9)))
             found = msgspec.json.decode(answer, type=scenarios.Arrived)
             slowdown = found.time_to_first_token / found.alone
@@ -111,7 +122,7 @@ def prefix(field: Field) -> Measure:
 
     def measure(number: int) -> list[Sample]:
         samples = []
-        for name, client in _clients(field).items():
+        for name, client in _clients(field, number):
             answer = client.ask(load.SharedPrompt(_seed(number, 10)))
             found = msgspec.json.decode(answer, type=scenarios.Shared)
             samples.append(Sample(number, f"{name}.shared_cold", found.cold))

@@ -8,10 +8,12 @@ from rich.console import Console
 from rich.table import Table
 
 from perf.machine import Machine, Noise
+from perf.record.stats import Interval, ratio_of_pairs, t_interval
 from perf.shape import EngineShape
 from perf.streams import Summary, summarize
 
-SCHEMA = "genai-xapp-perf/1"
+COLUMNS = ("what", "bar", "median", "95 % interval", "min – max", "")
+SCHEMA = "genai-xapp-perf/2"
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -23,7 +25,10 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A figure with its bar. `at_most` says which side of the bar is good; bar None: for information."""
+    """A figure with its bar. `at_most` says which side of the bar is good; bar None: for information.
+
+    `interval` is of the mean over the rounds, the geometric one where all values are positive.
+    """
 
     what: str
     unit: str
@@ -31,6 +36,7 @@ class Row(msgspec.Struct, frozen=True):
     bar: float | None = None
     at_most: bool = True
     note: str = ""
+    interval: Interval | None = None
 
     @property
     def passed(self) -> bool | None:
@@ -41,12 +47,15 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """All of one run; `model_digest` is the sha256 of the file."""
+    """All of one run; `model_digest` is the sha256 of the file.
+
+    `shape` and `llama_server_flags` are of the last round, None where nothing was measured side by side.
+    """
 
     machine: Machine
     model: str
     model_digest: str
-    shape: EngineShape
+    shape: EngineShape | None
     llama_server_flags: list[str] | None
     rounds: int
     noise: list[Noise]
@@ -70,7 +79,14 @@ def row(what: str, unit: str, found: Sequence[float], bar: float | None, *, at_m
     """A row of what was found; without any it says so."""
     if not found:
         return Row(what, unit, None, bar, at_most, "not measured")
-    return Row(what, unit, summarize(found), bar, at_most)
+    return Row(what, unit, summarize(found), bar, at_most, interval=_interval(found))
+
+
+def _interval(found: Sequence[float]) -> Interval:
+    # What varies here, speeds of processes, varies by factors: an interval of the logarithms fits it.
+    if min(found) <= 0:
+        return t_interval(found)
+    return ratio_of_pairs(found, [1.0] * len(found))
 
 
 def write(report: Report, path: Path) -> None:
@@ -81,8 +97,9 @@ def write(report: Report, path: Path) -> None:
 
 def show(report: Report, console: Console) -> None:
     """The table and what it was measured on."""
-    table = Table(title=f"{report.model}, {report.shape.num_threads} threads, {report.rounds} rounds")
-    for column in ("what", "bar", "median", "min – max", ""):
+    threads = f", {report.shape.num_threads} threads" if report.shape else ""
+    table = Table(title=f"{report.model}{threads}, {report.rounds} rounds")
+    for column in COLUMNS:
         table.add_column(column, justify="left" if column == "what" else "right")
     for each in report.rows:
         table.add_row(*cells(each))
@@ -97,22 +114,35 @@ def show(report: Report, console: Console) -> None:
 
 def markdown(report: Report) -> str:
     """The same table for an issue or a page."""
-    lines = ["| what | bar | median | min – max | |", "| --- | --- | --- | --- | --- |"]
+    lines = ["| " + " | ".join(COLUMNS) + " |", "| --- " * len(COLUMNS) + "|"]
     lines += ["| " + " | ".join(cells(each)) + " |" for each in report.rows]
     return "\n".join(lines)
 
 
-def cells(each: Row) -> tuple[str, str, str, str, str]:
-    """What, bar, median, range, verdict."""
-    bar = (
-        "" if each.bar is None else f"{'≤' if each.at_most else '≥'} {number(each.bar)} {each.unit}".rstrip()
-    )
+def cells(each: Row) -> tuple[str, ...]:
+    """One for each of COLUMNS; the last is the verdict."""
     if each.summary is None:
-        return each.what, bar, "–", "–", each.note
+        return each.what, _bar(each), "–", "–", "–", each.note
     found = each.summary
-    spread = f"{number(found.minimum)} – {number(found.maximum)}"
     verdict = {True: "pass", False: "MISS", None: each.note}[each.passed]
-    return each.what, bar, f"{number(found.median)} {each.unit}".rstrip(), spread, verdict
+    median = f"{number(found.median)} {each.unit}".rstrip()
+    return each.what, _bar(each), median, _shown(each.interval), _range(found.minimum, found.maximum), verdict
+
+
+def _bar(each: Row) -> str:
+    if each.bar is None:
+        return ""
+    return f"{'≤' if each.at_most else '≥'} {number(each.bar)} {each.unit}".rstrip()
+
+
+def _shown(interval: Interval | None) -> str:
+    if interval is None or interval.low is None or interval.high is None:
+        return "–"
+    return _range(interval.low, interval.high)
+
+
+def _range(low: float, high: float) -> str:
+    return f"{number(low)} – {number(high)}"
 
 
 def number(value: float) -> str:

@@ -2,7 +2,8 @@
 
 `python -m perf.serving` prints a table and writes JSON. The contenders are `baseline` (bare
 llama_decode), `worker` (no server around it), `grpc` (our server and its client) and `llama`
-(llama-server and its client, when `make peers` has built it). One works at a time.
+(llama-server and its client, when `make peers` has built it). One works at a time;
+all are started anew for each round.
 """
 
 import fcntl
@@ -22,12 +23,12 @@ from perf.machine import Noise, NoiseMeter, describe
 from perf.serving import bars, footprint, measure, report
 from perf.serving.field import Field
 from perf.serving.report import Report, Sample
+from perf.shape import EngineShape
 from xapp.config import Settings, load_settings
 from xapp.models.digest import digest_of
 from xapp.models.store import resolve
 
 PARTS = ("decode", "arrival", "prefix", "cancel", "footprint")
-WARM_UP_ROUND = 1000
 RESULTS = peers.ROOT / "perf" / "results" / "local"
 
 Measure = Callable[[int], list[Sample]]
@@ -42,28 +43,43 @@ class Run:
         self.noise: list[Noise] = []
         self._console = console
 
-    def repeat(self, name: str, measures: Sequence[Measure]) -> None:
-        """Every measure in every round."""
+    def repeat(self, name: str, measure: Measure) -> None:
+        """As many rounds as were asked for."""
         for number in range(self.rounds):
             self._console.print(f"{name}: round {number + 1} of {self.rounds}", style="dim")
             meter = NoiseMeter()
-            for each in measures:
-                self.samples += each(number)
+            self.samples += measure(number)
             self.noise.append(meter.read())
 
 
-def in_field(field: Field, parts: Sequence[str], streams: Sequence[int]) -> list[Measure]:
-    """What is measured with all contenders alive."""
-    measures: list[Measure] = []
-    if "decode" in parts:
-        measures += [measure.decode(field, count) for count in streams]
-    if "arrival" in parts:
-        measures.append(measure.arrival(field))
-    if "prefix" in parts:
-        measures.append(measure.prefix(field))
-    if "cancel" in parts:
-        measures.append(measure.cancel(field))
-    return measures
+class SideBySide:
+    """One round: all contenders are started anew, warmed up, measured, ended."""
+
+    def __init__(self, model: str, path: Path, parts: Sequence[str], streams: Sequence[int]) -> None:
+        self._model = model
+        self._path = path
+        self._parts = parts
+        self._streams = streams
+        self.shape: EngineShape | None = None
+        self.flags: list[str] | None = None
+
+    def __call__(self, number: int) -> list[Sample]:
+        """The samples of round `number`; `shape` and `flags` say how the contenders were started."""
+        with Field(self._model, self._path, number) as field:
+            self.shape = field.shape
+            self.flags = field.llama.flags if field.llama else None
+            measure.warm_up(field)
+            return [sample for each in self._measures(field) for sample in each(number)]
+
+    def _measures(self, field: Field) -> Iterator[Measure]:
+        if "decode" in self._parts:
+            yield from (measure.decode(field, count) for count in self._streams)
+        for name, make in _OTHERS.items():
+            if name in self._parts:
+                yield make(field)
+
+
+_OTHERS = {"arrival": measure.arrival, "prefix": measure.prefix, "cancel": measure.cancel}
 
 
 def _parts(_context: click.Context, _option: click.Parameter, value: str) -> list[str]:
@@ -118,24 +134,18 @@ def measure_all(run: Run, settings: Settings, parts: Sequence[str], streams: Seq
     file = resolve(settings.model, Path(settings.models_dir))
     machine = describe(peers.ROOT)
     if "footprint" in parts:
-        run.repeat("start and memory", [lambda number: footprint.measure(settings.model, file.path, number)])
-    with Field(settings.model, file.path) as field:
-        measures = in_field(field, parts, streams)
-        for warm_up in measures[:1]:
-            warm_up(WARM_UP_ROUND)
-        if measures:
-            run.repeat("side by side", measures)
-        flags = field.llama.flags if field.llama else None
-        shape = field.shape
-    rows = bars.rows(run.samples, streams, parts)
+        run.repeat("start and memory", lambda number: footprint.measure(settings.model, file.path, number))
+    side_by_side = SideBySide(settings.model, file.path, parts, streams)
+    if set(parts) != {"footprint"}:
+        run.repeat("side by side", side_by_side)
     return Report(
         machine,
         settings.model,
         digest_of(file.path),
-        shape,
-        flags,
+        side_by_side.shape,
+        side_by_side.flags,
         run.rounds,
         run.noise,
-        rows,
+        bars.rows(run.samples, streams, parts),
         run.samples,
     )

@@ -6,7 +6,7 @@ from perf import peers
 from perf.child import Child, ChildError
 from perf.contenders import llama_server_flags
 from perf.machine import NoiseMeter, cpu_ticks
-from perf.serving.measure import rotated
+from perf.serving.rotate import rotated
 from perf.shape import EngineShape
 
 SHAPE = EngineShape(8192, 8, 2, flash_attention=True, kv_type="f16", batch_tokens=512)

@@ -29,7 +29,20 @@ def test_the_median_decides() -> None:
 def test_without_values_there_is_no_verdict() -> None:
     empty = row("x", "ms", [], 1.0)
     assert empty.passed is None
-    assert cells(empty) == ("x", "≤ 1.000 ms", "–", "–", "not measured")
+    assert cells(empty) == ("x", "≤ 1.000 ms", "–", "–", "–", "not measured")
+
+
+def test_the_interval_stands_between_median_and_range() -> None:
+    found = row("x", "", [0.98, 1.0, 1.02], 0.97, at_most=False)
+    assert cells(found) == ("x", "≥ 0.970", "1.000", "0.951 – 1.051", "0.980 – 1.020", "pass")
+
+
+def test_one_round_has_no_interval() -> None:
+    assert cells(row("x", "", [1.0], 1.0))[3] == "–"
+
+
+def test_values_of_zero_have_an_interval_too() -> None:
+    assert cells(row("x", "", [0.0, 1.0, 1.0], 1.0))[3] == "-0.768 – 2.101"
 
 
 def test_without_a_bar_there_is_no_verdict() -> None:
