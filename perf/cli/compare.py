@@ -2,15 +2,15 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
 from perf.cli import options
 from perf.cli.outcome import deliver
+from perf.cli.values import model_option, parsed, stream_counts
 from perf.compare.entrants import Entrant, LlamaServerPeer, OpenAi, Ours, Place, PythonServerPeer
 from perf.compare.loads import loads
 from perf.compare.place import Endpoint
@@ -34,27 +34,6 @@ PEERS: dict[str, type[LlamaServerPeer] | type[PythonServerPeer]] = {
     "llama-cpp-python": PythonServerPeer,
 }
 EXIT_NOT_PERMITTED = 2
-_T = TypeVar("_T")
-
-
-def _parsed(parse: Callable[[str], _T]) -> Callable[[Any, Any, str | None], _T | None]:
-    def callback(_context: object, _option: object, value: str | None) -> _T | None:
-        try:
-            return None if value is None else parse(value)
-        except ValueError as error:
-            raise click.BadParameter(str(error)) from error
-
-    return callback
-
-
-def _streams(text: str) -> list[int]:
-    try:
-        numbers = [int(each) for each in text.split(",")] if text else []
-    except ValueError as error:
-        raise ValueError(f"{text!r} is not a list of numbers such as 1,4,8") from error
-    if any(not 1 <= each <= 64 for each in numbers) or len(set(numbers)) < len(numbers):
-        raise ValueError(f"{text!r}: numbers from 1 to 64, each once")
-    return numbers
 
 
 def _urls(_context: object, _option: object, urls: tuple[str, ...]) -> tuple[str, ...]:
@@ -83,20 +62,20 @@ def _urls(_context: object, _option: object, urls: tuple[str, ...]) -> tuple[str
     multiple=True,
     help="A server that `make peers` has made, started for the run; may repeat.",
 )
-@click.option("--model", default=lambda: load_settings(os.environ).model, help="Name or path of the model.")
+@model_option
 @click.option(
     "--streams",
     default="1,4,8",
     show_default=True,
-    callback=_parsed(_streams),
+    callback=parsed(stream_counts),
     help="Steady decoding with so many streams; '' for none.",
 )
 @click.option("--mixed", is_flag=True, help="A 1,500-token prompt arrives while 3 streams run.")
 @click.option("--shared-prefix", is_flag=True, help="4 callers at once share a 450-token system prompt.")
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1, 1000))
-@click.option("--rtt", metavar="TIME", callback=_parsed(parse_time), help="Round trip to the servers: 50ms.")
-@click.option("--rate", metavar="RATE", callback=_parsed(parse_rate), help="Each way: 10mbit.")
-@click.option("--loss", metavar="SHARE", callback=_parsed(parse_loss), help="Packets lost, each way: 1%.")
+@click.option("--rtt", metavar="TIME", callback=parsed(parse_time), help="Round trip to the servers: 50ms.")
+@click.option("--rate", metavar="RATE", callback=parsed(parse_rate), help="Each way: 10mbit.")
+@click.option("--loss", metavar="SHARE", callback=parsed(parse_loss), help="Packets lost, each way: 1%.")
 @options.seed_option
 @options.out_option
 @options.json_option

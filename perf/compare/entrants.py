@@ -196,8 +196,9 @@ def _openai(
     queues: bool = False,
 ) -> Contestant:
     target = asyncio.run(_described(OpenAITarget(endpoint.url(""), name=name)))
-    target = msgspec.structs.replace(target, name=name, flags=flags or [])
     dialect = Dialect(target.model, extra)
+    # A server that names its model by the path of the file tells where it lies on that machine.
+    target = msgspec.structs.replace(target, name=name, model=Path(target.model).name, flags=flags or [])
     words = [msgspec.json.encode(each).decode() for each in (endpoint, dialect)]
     client = setting.client("openai", *words)
     return Contestant(target, client, setting.model_path, pid, queues, setting.place.traffic)

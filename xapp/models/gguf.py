@@ -6,9 +6,11 @@ anything is read. Format: ggml's docs/gguf.md.
 """
 
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from xapp.errors import ModelError
 
@@ -52,10 +54,25 @@ class GgufHeader:
 
 def read_gguf_header(path: Path) -> GgufHeader:
     """Checks the structure and reads the metadata. Raises ModelError naming the file and the fault."""
+    with _opened(path) as reader:
+        return _read(reader)
+
+
+def read_tensor_bytes(path: Path) -> dict[str, int]:
+    """Each tensor's name and its bytes; 0 of a type newer than this module. Raises ModelError."""
+    with _opened(path) as reader:
+        num_tensors, num_keys = _counts(reader)
+        for _ in range(num_keys):
+            _key_value(reader)
+        return {tensor.name: tensor.size for tensor in (_tensor(reader) for _ in range(num_tensors))}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator["_Reader"]:
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
-            return _read(_Reader(file, size, path))
+            yield _Reader(file, size, path)
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}", reason="UNREADABLE_FILE") from error
 
@@ -97,17 +114,23 @@ class _Reader:
 
 
 def _read(reader: _Reader) -> GgufHeader:
-    _check_magic(reader)
-    num_tensors, num_keys = reader.number("Q"), reader.number("Q")
-    if num_tensors > MAX_TENSORS or num_keys > MAX_KEYS:
-        raise reader.corrupt(f"{num_tensors:,} tensors and {num_keys:,} keys")
+    num_tensors, num_keys = _counts(reader)
     values = dict(_key_value(reader) for _ in range(num_keys))
-    ends = [_tensor_end(reader) for _ in range(num_tensors)]
-    needed = _data_start(reader, values) + max(ends, default=0)
+    end = max((sum(_tensor(reader)[1:]) for _ in range(num_tensors)), default=0)
+    needed = _data_start(reader, values) + end
     if needed > reader.size:
         text = f"{reader.path} is truncated: has {reader.size:,} of {needed:,} bytes"
         raise ModelError(text, reason="TRUNCATED_FILE")
     return GgufHeader(reader.size, needed, values)
+
+
+def _counts(reader: _Reader) -> tuple[int, int]:
+    """Of the tensors and of the keys, from the start of the file."""
+    _check_magic(reader)
+    num_tensors, num_keys = reader.number("Q"), reader.number("Q")
+    if num_tensors > MAX_TENSORS or num_keys > MAX_KEYS:
+        raise reader.corrupt(f"{num_tensors:,} tensors and {num_keys:,} keys")
+    return num_tensors, num_keys
 
 
 def _check_magic(reader: _Reader) -> None:
@@ -171,9 +194,19 @@ def _skip_texts(reader: _Reader, count: int) -> None:
         (reader.take if length < MAX_KEY_BYTES else reader.skip)(length)
 
 
-def _tensor_end(reader: _Reader) -> int:
-    """Where the tensor ends, counted from the start of the data."""
-    reader.skip(reader.number("Q"))
+class _Tensor(NamedTuple):
+    """`start` is counted from the start of the data; `size` in bytes."""
+
+    name: str
+    start: int
+    size: int
+
+
+def _tensor(reader: _Reader) -> _Tensor:
+    length = reader.number("Q")
+    if length > MAX_KEY_BYTES:
+        raise reader.corrupt(f"a tensor's name of {length:,} bytes")
+    name = reader.take(length).decode("utf-8", "replace")
     dims = reader.number("I")
     if dims > MAX_DIMS:
         raise reader.corrupt(f"a tensor of {dims:,} dimensions")
@@ -181,7 +214,7 @@ def _tensor_end(reader: _Reader) -> int:
     for _ in range(dims):
         count *= reader.number("Q")
     block, width = _BLOCKS.get(reader.number("I"), (1, 0))
-    return int(reader.number("Q") + (count + block - 1) // block * width)
+    return _Tensor(name, reader.number("Q"), (count + block - 1) // block * width)
 
 
 def _data_start(reader: _Reader, values: dict[str, Value]) -> int:

@@ -1,0 +1,90 @@
+"""`genai-xapp bench engine`."""
+
+import os
+import time
+from pathlib import Path
+
+import click
+import msgspec
+
+from perf.cli import options
+from perf.cli.outcome import deliver
+from perf.cli.values import model_option, parsed, stream_counts
+from perf.engine import figures
+from perf.engine.run import Outcome, Plan, Run
+from perf.machine import describe
+from perf.peers.paths import ROOT
+from perf.record.journal import Journal
+from perf.record.schema import Mode, Result, Status, Target
+from perf.record.store import result_path
+from perf.serving.run import alone
+from xapp.config import load_settings
+from xapp.models.digest import digest_of
+from xapp.models.store import resolve
+
+
+@click.command()
+@model_option
+@click.option(
+    "--streams",
+    default="1,4,8",
+    show_default=True,
+    callback=parsed(stream_counts),
+    help="Numbers of streams.",
+)
+@click.option("--rounds", default=5, show_default=True, type=click.IntRange(1, 1000))
+@options.seed_option
+@options.out_option
+@options.json_option
+def engine(
+    *, model: str, streams: list[int], rounds: int, seed: int, out: Path | None, as_json: bool
+) -> None:
+    """What the layers around llama_decode cost, and how near decoding is to the memory's speed.
+
+    overhead_ratio is the decode rate of our engine's process (worker) and at our server's client
+    (client) ÷ that of a bare loop over llama_decode (bare): 1 costs nothing. bandwidth_share is the
+    bytes that a step reads × steps a second ÷ the read bandwidth that the cores get from memory, which
+    is measured in each round by reading a buffer of several times the last-level cache on as many
+    threads as decoding uses. A step reads the weights once (an embedding table that is not the output
+    matrix too: a row a stream) and the cells of the KV cache that its streams have filled.
+    """
+    if not streams:
+        raise click.UsageError("nothing to do: give --streams")
+    settings = load_settings(os.environ, {"model": model})
+    file = resolve(settings.model, Path(settings.models_dir))
+    plan = Plan(settings, file.path, streams, rounds, seed)
+    told = {"model": file.name, "streams": streams, "rounds": rounds}
+    path = result_path(Mode.ENGINE, settings.model, out)
+    digest = digest_of(file.path)
+    fingerprint = {"mode": Mode.ENGINE, "digest": digest, "seed": seed, **told}
+    with options.resumable(path), alone(), Journal.open(path, fingerprint=fingerprint) as journal:
+        machine, started = describe(ROOT), time.monotonic()
+        with options.progress(options.console(), plan.total, "round 1") as advance:
+            outcome = Run(plan, journal, advance).play()
+        missing = _missing(plan, outcome)
+        result = Result(
+            mode=Mode.ENGINE,
+            node=os.uname().nodename,
+            machine=machine,
+            targets=[
+                Target("ours", "grpc", "loopback", file.name, digest, "genai-xapp", shape=outcome.shape)
+            ],
+            options=told,
+            seeds={"prompts": seed},
+            started_at=machine.started_at,
+            duration_s=time.monotonic() - started,
+            status=Status.PARTIAL if missing else Status.COMPLETE,
+            summary=figures.summary(outcome.samples),
+            samples=[msgspec.to_builtins(each) for each in outcome.samples],
+            missing=missing,
+            noise=outcome.noise,
+            notes=outcome.notes,
+        )
+        deliver(result, path, as_json=as_json)
+
+
+def _missing(plan: Plan, outcome: Outcome) -> list[str]:
+    lacking = plan.total - len(outcome.steps())
+    if not lacking:
+        return []
+    return [f"{lacking} of {plan.total} samples ({outcome.lost or 'streams that did not overlap'})"]

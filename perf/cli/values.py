@@ -1,0 +1,43 @@
+"""Values of options that more than one mode takes."""
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from xapp.config import load_settings
+
+_MAX_STREAMS = 64
+_T = TypeVar("_T")
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def parsed(parse: Callable[[str], _T]) -> Callable[[Any, Any, str | None], _T | None]:
+    """A click callback: what `parse` makes of the text; its ValueError is a wrong option."""
+
+    def callback(_context: object, _option: object, value: str | None) -> _T | None:
+        try:
+            return None if value is None else parse(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from error
+
+    return callback
+
+
+def stream_counts(text: str) -> list[int]:
+    """Of `1,4,8`; of "" none. Raises ValueError."""
+    try:
+        numbers = [int(each) for each in text.split(",")] if text else []
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not a list of numbers such as 1,4,8") from error
+    if any(not 1 <= each <= _MAX_STREAMS for each in numbers) or len(set(numbers)) < len(numbers):
+        raise ValueError(f"{text!r}: numbers from 1 to {_MAX_STREAMS}, each once")
+    return numbers
+
+
+def model_option(command: _F) -> _F:
+    """`model: str`: a catalogue name or a path; by default what the settings say."""
+    return click.option(
+        "--model", default=lambda: load_settings(os.environ).model, help="Name or path of the model."
+    )(command)

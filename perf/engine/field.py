@@ -1,0 +1,102 @@
+"""The contenders of one round, alive at the same time, one working at a time, started anew each round."""
+
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import msgspec
+
+from perf.child import Child
+from perf.contenders import OurServer
+from perf.ending import Ending
+from perf.engine.samples import StepsSample
+from perf.serving import baseline, in_worker, load
+from perf.serving.workload import Work
+from perf.shape import EngineShape
+from perf.streams import Stream, percentile, steady_rate, steady_window
+from xapp.config import EngineSettings
+from xapp.engine.messages import ModelInfo
+
+Contender = Callable[[Work], tuple[float, list[float]]]
+_WARM_UP_TOKENS = 32
+_WARM_UP_SEED = 90_000
+
+
+class Field(Ending):
+    """The worker first: it sizes itself, and the others take its sizes. Raises ChildError, StartError."""
+
+    def __init__(self, model: str, path: Path, settings: EngineSettings) -> None:
+        self._stack = ExitStack()
+        try:
+            encoded = msgspec.json.encode(settings).decode()
+            worker = self._child("perf.serving.in_worker", "--model", str(path), "--settings", encoded)
+            self.info = msgspec.json.decode(worker.greeting, type=ModelInfo)
+            self.shape = EngineShape.of(self.info, settings.batch_tokens)
+            shape = msgspec.json.encode(self.shape).decode()
+            bare = self._child("perf.serving.baseline", "--model", str(path), "--shape", shape)
+            self.server = self._stack.enter_context(OurServer(model, {}))
+            self.server.wait_until_serving()
+            client = self._child("perf.serving.load", "grpc", self.server.target)
+        except BaseException:
+            self.close()
+            raise
+        self.contenders: dict[str, Contender] = {
+            "bare": lambda work: _bare(bare, work),
+            "worker": lambda work: _worker(worker, work),
+            "client": lambda work: _client(client, work),
+        }
+
+    def _child(self, module: str, *args: str) -> Child:
+        return self._stack.enter_context(Child(module, *args))
+
+    def warm_up(self, num_streams: int) -> None:
+        """A little of the work for everybody: pages are mapped, kernels chosen, connections made."""
+        work = Work(num_streams, num_tokens=_WARM_UP_TOKENS, seed=_WARM_UP_SEED)
+        for contender in self.contenders.values():
+            with suppress(ValueError):  # so short that its streams need not overlap
+                contender(work)
+
+    @property
+    def kv_cell_bytes(self) -> float:
+        """Of one cell, all layers."""
+        return self.info.kv_bytes / self.info.kv_cells_total
+
+    def close(self) -> None:
+        """Ends them all."""
+        self._stack.close()
+
+
+def _bare(child: Child, work: Work) -> tuple[float, list[float]]:
+    decoded = msgspec.json.decode(child.ask(work), type=baseline.Decoded)
+    return decoded.tokens_per_second, decoded.steps
+
+
+def _worker(child: Child, work: Work) -> tuple[float, list[float]]:
+    return _seen(msgspec.json.decode(child.ask(in_worker.Decode(work)), type=list[Stream]))
+
+
+def _client(child: Child, work: Work) -> tuple[float, list[float]]:
+    child.ask(load.Prepare(work))
+    return _seen(msgspec.json.decode(child.ask(load.Decode(work)), type=load.Decoded).streams)
+
+
+def _seen(streams: list[Stream]) -> tuple[float, list[float]]:
+    """The rate and the steps, while all streams run. Raises ValueError when they do not."""
+    start, end = steady_window(streams)
+    return steady_rate(streams), [gap for stream in streams for gap in stream.gaps(start, end)]
+
+
+def sample_of(round_: int, contender: str, work: Work, found: tuple[float, list[float]]) -> StepsSample:
+    """A step of the middle of the work has half of its tokens in the cache."""
+    rate, steps = found
+    return StepsSample(
+        round=round_,
+        contender=contender,
+        num_streams=work.num_streams,
+        tokens_per_second=rate,
+        step_p50_s=percentile(steps, 50),
+        step_p95_s=percentile(steps, 95),
+        step_max_s=max(steps),
+        num_steps=len(steps),
+        kv_cells=work.num_streams * (work.prompt_tokens + work.num_tokens / 2),
+    )

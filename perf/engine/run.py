@@ -1,0 +1,118 @@
+"""The run: rounds in which the contenders take turns, and the memory is read in between."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from perf.child import Child, ChildError
+from perf.engine.bandwidth import Read, Reading
+from perf.engine.field import Field, sample_of
+from perf.engine.samples import BandwidthSample, BytesSample, Sample, StepsSample
+from perf.engine.weights import bytes_of
+from perf.machine import Noise, NoiseMeter
+from perf.processes import StartError
+from perf.record.journal import Journal
+from perf.serving.rotate import rotated
+from perf.serving.workload import decode_work
+from perf.shape import EngineShape
+from xapp.config import Settings
+
+CONTENDERS = ("bare", "worker", "client")
+_SEEDS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be measured."""
+
+    settings: Settings
+    model_path: Path
+    streams: Sequence[int]
+    rounds: int
+    seed: int
+
+    @property
+    def total(self) -> int:
+        """Samples of steps of a complete run."""
+        return self.rounds * len(self.streams) * len(CONTENDERS)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of it so far. `lost` says why the run ended early, "" when it did not."""
+
+    samples: list[Sample]
+    shape: EngineShape | None = None
+    noise: list[Noise] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    lost: str = ""
+
+    def steps(self) -> set[tuple[int, int, str]]:
+        """Round, streams and contender of what is there."""
+        found = (each for each in self.samples if isinstance(each, StepsSample))
+        return {(each.round, each.num_streams, each.contender) for each in found}
+
+
+class Run:
+    """Plays a Plan. `advance` is called once a sample of steps."""
+
+    def __init__(self, plan: Plan, journal: Journal, advance: Callable[[str], None]) -> None:
+        self._plan = plan
+        self._journal = journal
+        self._advance = advance
+        self.outcome = Outcome([msgspec.convert(each, type=Sample) for each in journal.samples])
+
+    def play(self) -> Outcome:
+        """All rounds. What ends one in the middle ends the run; what was measured is kept."""
+        for number in range(self._plan.rounds):
+            if self._is_left(number):
+                try:
+                    self._round(number)
+                except (ChildError, StartError, OSError) as error:
+                    self.outcome.lost = str(error)
+                    break
+        return self.outcome
+
+    def _is_left(self, number: int) -> bool:
+        wanted = {(number, count, name) for count in self._plan.streams for name in CONTENDERS}
+        return not wanted <= self.outcome.steps()
+
+    def _round(self, number: int) -> None:
+        plan, meter = self._plan, NoiseMeter()
+        with Field(plan.settings.model, plan.model_path, plan.settings.engine) as contenders:
+            self.outcome.shape = contenders.shape
+            self._know_bytes(contenders)
+            contenders.warm_up(max(plan.streams))
+            for count in plan.streams:
+                self._turns(contenders, number, count)
+        # With the contenders gone: nobody else reads memory, and their pages leave room for the buffer.
+        self._read_memory(number, contenders.shape.num_threads)
+        self.outcome.noise.append(meter.read())
+
+    def _turns(self, contenders: Field, number: int, count: int) -> None:
+        work = decode_work(count, (self._plan.seed * _SEEDS + number) * 16 + count)
+        for name in rotated(list(CONTENDERS), number):
+            if (number, count, name) in self.outcome.steps():
+                continue
+            try:
+                self._keep(sample_of(number, name, work, contenders.contenders[name](work)))
+            except ValueError as error:
+                note = f"round {number + 1}, {count} streams, {name}: {error}: no sample"
+                self.outcome.notes.append(note)
+            self._advance(f"round {number + 1}, {count} streams")
+
+    def _know_bytes(self, contenders: Field) -> None:
+        if not any(isinstance(each, BytesSample) for each in self.outcome.samples):
+            self._keep(bytes_of(self._plan.model_path, contenders.kv_cell_bytes))
+
+    def _read_memory(self, number: int, threads: int) -> None:
+        with Child("perf.engine.bandwidth") as reader:
+            readings = msgspec.json.decode(reader.ask(Read(threads)), type=list[Reading])
+        for each in readings:
+            self._keep(BandwidthSample(round=number, **msgspec.structs.asdict(each)))
+
+    def _keep(self, sample: Sample) -> None:
+        self._journal.add(msgspec.to_builtins(sample))
+        self.outcome.samples.append(sample)
