@@ -1,0 +1,33 @@
+"""`genai-xapp bench report`: tables and pictures from result files."""
+
+from pathlib import Path
+
+import click
+
+from perf.record.store import RecordError
+from perf.report.build import TEXT, build
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("report"),
+    show_default=True,
+    help="Folder for the report.",
+)
+def report(paths: tuple[Path, ...], out: Path) -> None:
+    """One page from result files of one or several nodes: tables, and pictures in it.
+
+    A PATH is a result file, or a folder that is searched for them. Files in a folder that cannot be
+    used are named and left out; a file given by name must be sound. Beside the page lie the same as
+    Markdown and the pictures as SVG files.
+    """
+    try:
+        page, left_out = build(paths, out)
+    except RecordError as error:
+        raise click.ClickException(str(error)) from error
+    for each in left_out:
+        click.echo(f"left out: {each}", err=True)
+    click.echo(f"written: {page}, and {TEXT} beside it")

@@ -1,0 +1,160 @@
+"""What was measured, on what: the first and the last section of a report."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from perf.machine import Machine
+from perf.record.schema import Result, Status, Target
+from perf.report import words
+from perf.report.document import Block, Items, Section, Table, Text
+from perf.report.runs import Gathered, Run
+
+# What decides the speed of llama.cpp's kernels.
+_TOLD_FLAGS = ("avx", "fma", "f16c", "amx", "asimd", "sve", "i8mm", "dotprod", "bf16")
+_STEAL_WARNED = 0.05
+
+
+def overview(gathered: Gathered) -> Section:
+    """Runs and nodes, and above all what is missing."""
+    return Section(
+        "Runs and nodes",
+        [*_warnings(gathered), _runs(gathered.runs), _nodes(gathered.runs), _servers(gathered.runs)],
+    )
+
+
+def _warnings(gathered: Gathered) -> Iterator[Block]:
+    for run in gathered.runs:
+        if run.result.status is Status.PARTIAL:
+            missing = "; ".join(run.result.missing)
+            yield Text(f"Partial: {_name(run)}. Missing: {missing}", warning=True)
+        if (steal := max((each.steal_share for each in run.result.noise), default=0.0)) > _STEAL_WARNED:
+            yield Text(f"Disturbed: {_name(run)}. Up to {steal:.0%} of CPU time was stolen.", warning=True)
+    if gathered.left_out:
+        yield Text("Files that are left out:", warning=True)
+        yield Items(gathered.left_out)
+
+
+def _name(run: Run) -> str:
+    return f"bench {run.result.mode} on {run.label} ({run.path.name})"
+
+
+def _runs(runs: Sequence[Run]) -> Table:
+    columns = ["mode", "node", "started", "took", "status", "load", "stolen", "file"]
+    rows = [
+        [
+            run.result.mode,
+            run.label,
+            run.result.started_at,
+            words.duration(run.result.duration_s),
+            run.result.status,
+            *_noise(run.result),
+            run.path.name,
+        ]
+        for run in runs
+    ]
+    return Table("Runs; load and stolen CPU time are the worst of a run", columns, rows, num_words=8)
+
+
+def _noise(result: Result) -> tuple[str, str]:
+    if not result.noise:
+        return words.NONE, words.NONE
+    load = max(each.load_1m for each in result.noise)
+    return f"{load:.1f}", f"{max(each.steal_share for each in result.noise):.1%}"
+
+
+def _nodes(runs: Sequence[Run]) -> Table:
+    rows = list(dict.fromkeys(_node(run) for run in runs))
+    columns = ["node", "CPU", "cores", "memory", "CPU flags", "kernel", "software", "revision"]
+    return Table("Nodes", columns, rows, num_words=8)
+
+
+def _node(run: Run) -> tuple[str, ...]:
+    machine = run.result.machine
+    return (
+        run.result.node,
+        machine.cpu,
+        str(machine.cores),
+        f"{machine.memory_bytes / 1024**3:.1f} GiB",
+        _flags(machine),
+        machine.kernel,
+        f"Python {machine.python}, llama-cpp-python {machine.llama_cpp_python}, grpcio {machine.grpcio}",
+        machine.git_revision,
+    )
+
+
+def _flags(machine: Machine) -> str:
+    return " ".join(flag for flag in machine.cpu_flags if flag.startswith(_TOLD_FLAGS)) or words.NONE
+
+
+def _servers(runs: Sequence[Run]) -> Table:
+    rows = list(dict.fromkeys(_server(target) for run in runs for target in run.result.targets))
+    columns = ["server", "software", "model", "digest", "context"]
+    return Table("Servers and models", columns, rows, num_words=5)
+
+
+def _server(target: Target) -> tuple[str, ...]:
+    return (
+        target.name,
+        target.server or words.NONE,
+        target.model,
+        target.model_digest or words.NONE,
+        _shape(target),
+    )
+
+
+def _shape(target: Target) -> str:
+    if (shape := target.shape) is None:
+        return " ".join(target.flags) or words.NONE
+    flash = "flash attention" if shape.flash_attention else "no flash attention"
+    return (
+        f"{shape.num_slots} slots, {shape.kv_cells} KV cells of {shape.kv_type}, {flash}, "
+        f"{shape.num_threads} threads, {shape.batch_tokens} tokens a batch"
+    )
+
+
+def provenance(gathered: Gathered) -> Section:
+    """How each run was made: options, seeds, notes of its mode."""
+    return Section("How it was measured", [block for run in gathered.runs for block in _made(run)])
+
+
+def _made(run: Run) -> Iterator[Block]:
+    yield Text(f"{_name(run)}, {len(run.result.samples)} samples:")
+    yield Items(
+        [
+            f"options: {_told(run.result.options)}",
+            f"seeds: {_told(run.result.seeds)}",
+            f"schema: {run.result.schema}",
+            *run.result.notes,
+        ]
+    )
+
+
+def _told(values: dict[str, Any]) -> str:
+    return ", ".join(f"{key} {_value(value)}" for key, value in values.items()) or "none"
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "unset"
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def every_figure(gathered: Gathered) -> Section:
+    """All summary figures, for what no table or picture above has."""
+    columns = ["figure", "group", "value", "95 % interval", "samples", "note"]
+    tables = [
+        Table(_name(run), columns, [_figure_row(run, n) for n in range(len(run.result.summary))], 2, True)
+        for run in gathered.runs
+    ]
+    return Section("Every figure", tables)
+
+
+def _figure_row(run: Run, number: int) -> list[str]:
+    figure = run.result.summary[number]
+    interval = ""
+    if figure.low is not None and figure.high is not None:
+        interval = f"{words.number(figure.low)} – {words.number(figure.high)}"
+    value = words.NONE if figure.value is None else f"{words.number(figure.value)} {figure.unit}".rstrip()
+    return [figure.name, figure.group, value, interval, str(figure.num_samples or ""), figure.note]
