@@ -9,6 +9,7 @@ long as no text has come and the deadline allows.
 """
 
 import asyncio
+import json
 import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
@@ -25,6 +26,7 @@ from xapp.inference.v1 import inference_pb2_grpc, models_pb2, models_pb2_grpc
 
 DEFAULT_TARGET = "127.0.0.1:50051"
 _DETAILS = "grpc-status-details-bin"
+_CLIENT_KEY = "x-client-id"
 _OPTIONS = (
     # A node that is starting again is found quickly.
     ("grpc.initial_reconnect_backoff_ms", 200),
@@ -73,7 +75,10 @@ class Retry:
 
 
 class Client:
-    """One channel to one node; use it as an async context manager. Without `credentials`: plain text."""
+    """One channel to one node; use it as an async context manager. Without `credentials`: plain text.
+
+    `client_id` is the name by which the node's quotas know this client.
+    """
 
     def __init__(
         self,
@@ -81,9 +86,11 @@ class Client:
         *,
         credentials: grpc.ChannelCredentials | None = None,
         retry: Retry | None = None,
+        client_id: str = "",
     ) -> None:
         self.target = target
         self._retry = retry or Retry()
+        self._metadata = ((_CLIENT_KEY, client_id),) if client_id else ()
         self._channel = _channel(target, credentials)
         self._inference: Any = inference_pb2_grpc.InferenceServiceStub(self._channel)
         self._models: Any = models_pb2_grpc.ModelServiceStub(self._channel)
@@ -112,9 +119,12 @@ class Client:
         priority: "pb.Priority.ValueType" = pb.PRIORITY_UNSPECIFIED,
         correlation_id: str = "",
         deadline_s: float | None = None,
+        deadline_policy: "pb.DeadlinePolicy.ValueType" = pb.DEADLINE_POLICY_UNSPECIFIED,
+        format: pb.OutputFormat | None = None,  # noqa: A002  the contract's name
     ) -> AsyncGenerator[pb.GenerateResponse, None]:
         """The events of one answer. `prompt` is raw text, or messages for the chat template.
 
+        `format`: what `json_schema`, `grammar` or `choices` makes; Finished says whether it was kept.
         Closing the generator, or cancelling its task, cancels the request on the node.
         """
         request = pb.GenerateRequest(
@@ -125,6 +135,8 @@ class Client:
             ignore_eos=ignore_eos,
             priority=priority,
             correlation_id=correlation_id,
+            deadline_policy=deadline_policy,
+            format=format,
             **_input(prompt),
         )
         async with aclosing(self.generate_request(request, deadline_s=deadline_s)) as events:
@@ -137,7 +149,7 @@ class Client:
         """As `generate`, for a request that is a message already."""
         attempts = _Attempts(self._retry, deadline_s)
         while True:
-            call = self._inference.Generate(request, timeout=attempts.left_s())
+            call = self._inference.Generate(request, timeout=attempts.left_s(), metadata=self._metadata)
             started: pb.GenerateResponse | None = None
             try:
                 async for event in call:
@@ -179,6 +191,53 @@ class Client:
         finally:
             call.cancel()
 
+    async def score(
+        self,
+        prompt: _Input,
+        choices: Sequence[str],
+        *,
+        model: str = "",
+        normalize_by_length: bool = False,
+        min_margin: float | None = None,
+        include_tokens: bool = False,
+        priority: "pb.Priority.ValueType" = pb.PRIORITY_UNSPECIFIED,
+        correlation_id: str = "",
+        deadline_s: float | None = None,
+    ) -> pb.ScoreResponse:
+        """How likely each of `choices` is as what follows; a leading space is the caller's to give."""
+        request = pb.ScoreRequest(
+            model=model,
+            choices=choices,
+            normalize_by_length=normalize_by_length,
+            min_margin=min_margin,
+            include_tokens=include_tokens,
+            priority=priority,
+            correlation_id=correlation_id,
+            **_input(prompt),
+        )
+        response: pb.ScoreResponse = await self._unary(self._inference.Score, request, deadline_s)
+        return response
+
+    async def estimate(
+        self,
+        prompt: _Input,
+        *,
+        model: str = "",
+        max_tokens: int | None = None,
+        priority: "pb.Priority.ValueType" = pb.PRIORITY_UNSPECIFIED,
+        deadline_s: float | None = None,
+    ) -> pb.EstimateResponse:
+        """What `generate` would take now, and whether the node would take it with that deadline."""
+        request = pb.EstimateRequest(
+            model=model,
+            max_tokens=max_tokens,
+            priority=priority,
+            deadline=_duration(deadline_s),
+            **_input(prompt),
+        )
+        response: pb.EstimateResponse = await self._unary(self._inference.Estimate, request, None)
+        return response
+
     async def tokenize(
         self, prompt: _Input, *, model: str = "", deadline_s: float | None = None
     ) -> pb.TokenizeResponse:
@@ -211,7 +270,7 @@ class Client:
         attempts = _Attempts(self._retry, deadline_s)
         while True:
             try:
-                return await method(request, timeout=attempts.left_s())
+                return await method(request, timeout=attempts.left_s(), metadata=self._metadata)
             except grpc.aio.AioRpcError as error:
                 await attempts.again(decode_error(error))
 
@@ -249,6 +308,21 @@ def user(content: str) -> pb.Message:
 def system(content: str) -> pb.Message:
     """What the model should keep to."""
     return pb.Message(role="system", content=content)
+
+
+def json_schema(schema: Mapping[str, Any] | str) -> pb.OutputFormat:
+    """Holds the answer to a JSON schema, given as a value or as text."""
+    return pb.OutputFormat(json_schema=schema if isinstance(schema, str) else json.dumps(schema))
+
+
+def grammar(gbnf: str) -> pb.OutputFormat:
+    """Holds the answer to a GBNF grammar."""
+    return pb.OutputFormat(grammar=gbnf)
+
+
+def choices(*texts: str) -> pb.OutputFormat:
+    """Holds the answer to one of these."""
+    return pb.OutputFormat(choices=pb.Choices(choices=texts))
 
 
 def decode_error(error: grpc.aio.AioRpcError) -> ClientError:

@@ -67,7 +67,7 @@ class LlamaBackend:
         if params.grammar is None:
             return chain or GREEDY
         constraint = Constraint(self._machines.get(params.grammar), self._pieces.piece, self.is_end)
-        return GrammarSampler(constraint, self._pieces, chain)
+        return GrammarSampler(constraint, self._pieces, params, chain)
 
     def decode(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
         """See Backend."""

@@ -9,52 +9,71 @@ from xapp.backend.base import Outcome
 from xapp.backend.constraint import Constraint
 from xapp.backend.llama_pieces import Pieces
 from xapp.backend.llama_sampler import ChainSampler
+from xapp.engine.messages import SamplingParams
 
 FIRST_LOOK = 32
 """Candidates that are sorted at first: one of them nearly always fits."""
-MAX_REDRAWS = 64
-"""Draws that may be refused before the likeliest token that fits is taken."""
+_Floats = npt.NDArray[np.float32]
+_Ids = npt.NDArray[np.int64]
 
 
 class GrammarSampler:
     """Greedy without a `chain`; else the chain draws, and what is refused is drawn again without it.
 
     Greedy is exact: the likeliest token that is allowed. Drawing again without what was refused gives
-    each allowed token its share of what is allowed.
+    each token that the chain leaves its share among those that are allowed; where the chain leaves none,
+    it is asked again with those that may be allowed only.
     """
 
-    def __init__(self, constraint: Constraint, pieces: Pieces, chain: ChainSampler | None) -> None:
+    def __init__(
+        self, constraint: Constraint, pieces: Pieces, params: SamplingParams, chain: ChainSampler | None
+    ) -> None:
         self._constraint = constraint
         self._pieces = pieces
         self._chain = chain
+        self._noise = np.random.default_rng(params.seed) if params.temperature > 0 else None
 
     @property
     def outcome(self) -> Outcome:
         """See Sampler."""
         return self._constraint.outcome
 
-    def sample(self, logits: npt.NDArray[np.float32], likeliest: int) -> int:
+    def sample(self, logits: _Floats, likeliest: int) -> int:
         """A token; `likeliest` is the argmax. Sets `outcome`."""
         if self._chain is None:
             return self._constraint.draw(self._by_likelihood(logits, likeliest))
         token = self._constraint.draw(self._by_chance(self._chain, logits))
-        self._chain.accept(token)
+        if self.outcome is not Outcome.STUCK:
+            self._chain.accept(token)
         return token
 
-    def _by_likelihood(self, logits: npt.NDArray[np.float32], likeliest: int) -> Iterator[int]:
+    def _by_likelihood(self, logits: _Floats, likeliest: int) -> Iterator[int]:
         yield likeliest
-        yield from _descending(logits, self._candidates())
-
-    def _by_chance(self, chain: ChainSampler, logits: npt.NDArray[np.float32]) -> Iterator[int]:
-        yield chain.choose(np.arange(len(logits)), logits)
         candidates = self._candidates()
-        for _ in range(min(MAX_REDRAWS, len(candidates))):
-            chosen = chain.choose(candidates, logits[candidates])
-            yield chosen
-            candidates = candidates[candidates != chosen]
-        yield from _descending(logits, candidates)
+        yield from _descending(logits[candidates], candidates)
 
-    def _candidates(self) -> npt.NDArray[np.int64]:
+    def _by_chance(self, chain: ChainSampler, logits: _Floats) -> Iterator[int]:
+        chosen, left = chain.choose(self._pieces.table.all, logits)
+        yield chosen
+        candidates = self._candidates()
+        possible = np.zeros(len(logits), dtype=np.bool_)
+        possible[candidates] = True
+        possible[chosen] = False
+        yield from self._redrawn(left[possible[left["id"]]])
+        if len(candidates):
+            _, left = chain.choose(candidates, logits[candidates])
+            yield from self._redrawn(left)
+            yield from _descending(logits[candidates], candidates)
+
+    def _redrawn(self, left: npt.NDArray[np.void]) -> Iterator[int]:
+        """Draws until nothing is left: in the order of logits with Gumbel noise, which is the same."""
+        values = left["logit"].copy()
+        if self._noise is not None:
+            values += self._noise.gumbel(size=len(values)).astype(np.float32)
+        return _descending(values, left["id"].astype(np.int64))
+
+    def _candidates(self) -> _Ids:
+        """Tokens that may be allowed: more than are, never fewer."""
         table = self._pieces.table
         candidates = table.beginning_with(self._constraint.first_bytes())
         return np.concatenate((candidates, table.ends)) if self._constraint.may_end else candidates
@@ -65,18 +84,17 @@ class GrammarSampler:
             self._chain.close()
 
 
-def _descending(logits: npt.NDArray[np.float32], candidates: npt.NDArray[np.int64]) -> Iterator[int]:
-    values = logits[candidates]
+def _descending(values: _Floats, tokens: _Ids) -> Iterator[int]:
     if len(values) > FIRST_LOOK:
         top = np.argpartition(values, -FIRST_LOOK)[-FIRST_LOOK:]
-        yield from _sorted(values[top], candidates[top])
+        yield from _sorted(values[top], tokens[top])
         rest = np.ones(len(values), dtype=np.bool_)
         rest[top] = False
-        values, candidates = values[rest], candidates[rest]
-    yield from _sorted(values, candidates)
+        values, tokens = values[rest], tokens[rest]
+    yield from _sorted(values, tokens)
 
 
-def _sorted(values: npt.NDArray[np.float32], candidates: npt.NDArray[np.int64]) -> list[int]:
+def _sorted(values: _Floats, tokens: _Ids) -> list[int]:
     order = np.argsort(-values, kind="stable")
-    tokens: list[int] = candidates[order].tolist()
-    return tokens
+    ids: list[int] = tokens[order].tolist()
+    return ids

@@ -44,7 +44,7 @@ class Pieces:
 
 
 class Table:
-    """`first_byte` of each token, -1 where it writes nothing; `ends` are the tokens that end an answer."""
+    """`first_byte` of each token, -1 where it writes nothing; `ends` are those that end an answer."""
 
     def __init__(self, vocab: Any, size: int) -> None:
         buffer = ctypes.create_string_buffer(_BYTES)
@@ -60,7 +60,8 @@ class Table:
                 ends.append(token)
                 first[token] = -1
         self.first_byte: npt.NDArray[np.int16] = np.array(first, dtype=np.int16)
-        self.ends: npt.NDArray[np.int32] = np.array(ends, dtype=np.int32)
+        self.ends: npt.NDArray[np.int64] = np.array(ends, dtype=np.int64)
+        self.all: npt.NDArray[np.int64] = np.arange(size, dtype=np.int64)
 
     def beginning_with(self, allowed: frozenset[int]) -> npt.NDArray[np.int64]:
         """Tokens whose first byte is one of these, ascending."""

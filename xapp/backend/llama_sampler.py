@@ -37,6 +37,7 @@ class ChainSampler:
 
     def __init__(self, params: SamplingParams, prompt: list[int], vocab_size: int) -> None:
         self._chain = llama.llama_sampler_chain_init(llama.llama_sampler_chain_default_params())
+        self._data = np.zeros(0, dtype=_TOKEN_DATA)
         for link in _links(params, vocab_size):
             llama.llama_sampler_chain_add(self._chain, link)
         if params.repeat_penalty != 1.0:
@@ -47,14 +48,22 @@ class ChainSampler:
         """Draws from the logits of the batch's token `index`, and remembers the choice."""
         return int(llama.llama_sampler_sample(self._chain, context, index))
 
-    def choose(self, tokens: npt.NDArray[np.int64], logits: npt.NDArray[np.float32]) -> int:
-        """Draws one of these tokens, and does not remember it: see `accept`."""
-        data = np.empty(len(tokens), dtype=_TOKEN_DATA)
-        data["id"], data["logit"], data["p"] = tokens, logits, 0.0
+    def choose(
+        self, tokens: npt.NDArray[np.int64], logits: npt.NDArray[np.float32]
+    ) -> tuple[int, npt.NDArray[Any]]:
+        """Draws one of these tokens and does not remember it: see `accept`.
+
+        Returns as well what the chain left to draw from, `id` and `logit`, valid until the next call.
+        """
+        if len(self._data) < len(tokens):
+            self._data = np.zeros(len(tokens), dtype=_TOKEN_DATA)
+        data = self._data[: len(tokens)]
+        data["id"], data["logit"] = tokens, logits
         pointer = ctypes.cast(data.ctypes.data, ctypes.POINTER(llama.llama_token_data))
         array = llama.llama_token_data_array(pointer, len(data), -1, False)
         llama.llama_sampler_apply(self._chain, ctypes.byref(array))
-        return int(array.data[array.selected].id)
+        assert ctypes.addressof(array.data.contents) == data.ctypes.data, "chains work in place"
+        return int(data["id"][array.selected]), data[: array.size]
 
     def accept(self, token: int) -> None:
         """Remembers a choice, for the repeat penalty."""

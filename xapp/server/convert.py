@@ -1,16 +1,19 @@
 """Requests from the wire to domain types, with every check that needs no model.
 
-Raises InvalidArgument naming the field by its path in the proto, Unimplemented for what this build
-does not do. Answers go the other way in `respond`.
+Raises InvalidArgument naming the field by its path in the proto. Answers go the other way in `respond`.
 """
 
 import math
 from collections.abc import Callable, Sequence
+from time import monotonic
+
+from google.protobuf.duration_pb2 import Duration
 
 from xapp.engine.messages import Priority, SamplingParams
-from xapp.errors import InvalidArgument, Unimplemented
+from xapp.errors import InvalidArgument
 from xapp.inference.v1 import inference_pb2 as pb
-from xapp.service.types import ChatMessage, Prompt, Request
+from xapp.service.format.kinds import Choices, Format, Grammar, JsonSchema
+from xapp.service.types import ChatMessage, DeadlinePolicy, Prompt, Request
 
 MAX_STOPS = 16
 MAX_STOP_BYTES = 256
@@ -24,7 +27,13 @@ _ROLES = frozenset(("system", "user", "assistant"))
 _MAX_TEMPERATURE = 100.0
 _MAX_REPEAT_PENALTY = 10.0
 _MAX_NANOS = 999_999_999
+_MAX_DURATION_S = 315_576_000_000  # protobuf's own bound: 10,000 years
 
+_DEADLINE_POLICIES = {
+    pb.DEADLINE_POLICY_UNSPECIFIED: DeadlinePolicy.REJECT,
+    pb.DEADLINE_POLICY_REJECT: DeadlinePolicy.REJECT,
+    pb.DEADLINE_POLICY_BEST_EFFORT: DeadlinePolicy.BEST_EFFORT,
+}
 _PRIORITIES = {
     pb.PRIORITY_UNSPECIFIED: Priority.INTERACTIVE,
     pb.PRIORITY_CRITICAL: Priority.CRITICAL,
@@ -33,10 +42,10 @@ _PRIORITIES = {
 }
 
 
-def to_request(wire: pb.GenerateRequest, correlation_id: str, deadline: float | None) -> Request:
+def to_request(
+    wire: pb.GenerateRequest, correlation_id: str, deadline: float | None, client: str = ""
+) -> Request:
     """A GenerateRequest; `deadline` is on CLOCK_MONOTONIC, None where the caller set none."""
-    if wire.HasField("format"):
-        raise Unimplemented("format: this build does not constrain answers", reason="FORMAT_UNIMPLEMENTED")
     sampling = wire.sampling
     return Request(
         prompt=to_prompt(wire),
@@ -49,10 +58,64 @@ def to_request(wire: pb.GenerateRequest, correlation_id: str, deadline: float | 
         priority=to_priority(wire.priority),
         correlation_id=correlation_id,
         deadline=deadline,
+        deadline_policy=to_deadline_policy(wire.deadline_policy),
+        client=client,
+        format=to_format(wire.format) if wire.HasField("format") else None,
     )
 
 
-def to_prompt(wire: pb.GenerateRequest | pb.TokenizeRequest) -> Prompt:
+def to_format(wire: pb.OutputFormat) -> Format:
+    """What the answer is held to; whether it can be is the service's to say."""
+    match wire.WhichOneof("format"):
+        case "json_schema":
+            return JsonSchema(_given("format.json_schema", wire.json_schema))
+        case "grammar":
+            return Grammar(_given("format.grammar", wire.grammar))
+        case "choices":
+            return Choices(tuple(wire.choices.choices))
+        case _:
+            raise InvalidArgument("format", "set json_schema, grammar or choices")
+
+
+def _given(field: str, text: str) -> str:
+    if not text.strip():
+        raise InvalidArgument(field, "is empty")
+    return text
+
+
+def to_estimated(
+    wire: pb.EstimateRequest, deadline: float | None, client: str, now: float | None = None
+) -> Request:
+    """The request that an EstimateRequest describes; `deadline` is the call's own, `now` is monotonic."""
+    if wire.HasField("deadline"):
+        deadline = (monotonic() if now is None else now) + _seconds(wire.deadline, "deadline")
+    return Request(
+        prompt=to_prompt(wire),
+        model=wire.model,
+        max_tokens=_max_tokens(wire.max_tokens) if wire.HasField("max_tokens") else None,
+        priority=to_priority(wire.priority),
+        deadline=deadline,
+        client=client,
+    )
+
+
+def _seconds(wire: Duration, field: str) -> float:
+    nanos_fit = abs(wire.nanos) <= _MAX_NANOS and wire.seconds * wire.nanos >= 0
+    if not nanos_fit or abs(wire.seconds) > _MAX_DURATION_S:
+        raise InvalidArgument(field, "is no valid Duration")
+    return wire.seconds + wire.nanos * 1e-9
+
+
+def to_deadline_policy(wire: pb.DeadlinePolicy.ValueType) -> DeadlinePolicy:
+    """What to do about a deadline that will be missed; unknown numbers are refused."""
+    if (policy := _DEADLINE_POLICIES.get(wire)) is None:
+        raise InvalidArgument("deadline_policy", f"{wire} is no deadline policy")
+    return policy
+
+
+def to_prompt(
+    wire: pb.GenerateRequest | pb.TokenizeRequest | pb.EstimateRequest | pb.ScoreRequest,
+) -> Prompt:
     """The input, whichever it is."""
     match wire.WhichOneof("input"):
         case "prompt":

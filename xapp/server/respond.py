@@ -5,7 +5,17 @@ from google.protobuf.duration_pb2 import Duration
 from xapp.engine.messages import FinishReason
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import models_pb2
-from xapp.service.types import Chunk, Event, Finished, Latencies, ModelState, ModelStatus, Started, Tokens
+from xapp.service.types import (
+    Chunk,
+    Estimate,
+    Event,
+    Finished,
+    Latencies,
+    ModelState,
+    ModelStatus,
+    Started,
+    Tokens,
+)
 
 _NANOS = 1_000_000_000
 
@@ -13,6 +23,7 @@ _FINISH_REASONS = {
     FinishReason.STOP: pb.FINISH_REASON_STOP,
     FinishReason.LENGTH: pb.FINISH_REASON_LENGTH,
     FinishReason.CANCELLED: pb.FINISH_REASON_CANCELLED,
+    FinishReason.DEADLINE: pb.FINISH_REASON_DEADLINE,
 }
 _MODEL_STATES = {
     ModelState.AVAILABLE: models_pb2.MODEL_STATE_AVAILABLE,
@@ -57,7 +68,12 @@ def _finished(event: Finished) -> pb.Finished:
         decode=duration(event.decode_s),
         time_to_first_token=duration(event.time_to_first_token_s),
     )
-    return pb.Finished(finish_reason=_FINISH_REASONS[event.reason], usage=usage, timing=timing)
+    return pb.Finished(
+        finish_reason=_FINISH_REASONS[event.reason],
+        usage=usage,
+        timing=timing,
+        format_complete=event.format_complete,
+    )
 
 
 def duration(seconds: float) -> Duration:
@@ -75,6 +91,21 @@ def percentiles(latencies: Latencies) -> pb.Percentiles:
 
 def _optional(seconds: float | None) -> Duration | None:
     return None if seconds is None else duration(seconds)
+
+
+def estimate(estimate: Estimate) -> pb.EstimateResponse:
+    """A prediction."""
+    retry_after_s = estimate.retry_after_s
+    return pb.EstimateResponse(
+        num_prompt_tokens=estimate.num_prompt_tokens,
+        num_completion_tokens=estimate.num_completion_tokens,
+        time_to_first_token=percentiles(estimate.time_to_first_token),
+        completion=percentiles(estimate.completion),
+        queue=percentiles(estimate.queue),
+        admitted=estimate.admitted,
+        reason=estimate.reason,
+        retry_after=_optional(retry_after_s) if not estimate.admitted else None,
+    )
 
 
 def tokens(tokens: Tokens) -> pb.TokenizeResponse:

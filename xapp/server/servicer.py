@@ -14,7 +14,8 @@ from xapp.errors import Unavailable, Unimplemented
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc
 from xapp.metrics import Metrics
-from xapp.server import convert, respond
+from xapp.server import convert, respond, score
+from xapp.server.identity import client_of
 from xapp.server.limit import Limit
 from xapp.server.observe import Observation
 from xapp.server.sampling import NodeReader, sample
@@ -51,7 +52,8 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
             Observation(self._metrics, request.model) as observation,
             self._watchdog.watch() as stream,
         ):
-            asked = convert.to_request(request, logs.correlation_id.get(), _deadline(context))
+            client = client_of(context)
+            asked = convert.to_request(request, logs.correlation_id.get(), _deadline(context), client)
             if self._settings.log_prompts:
                 observation.prompt = asked.prompt
             await self._stream(asked, context, observation, stream)
@@ -101,13 +103,22 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         self, request: pb.ScoreRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.ScoreResponse:
         """How likely each choice is."""
-        raise Unimplemented("Score is not served by this build")
+        with Observation(self._metrics, request.model) as observation:
+            correlation_id, deadline = logs.correlation_id.get(), _deadline(context)
+            asked = score.to_score(request, correlation_id, deadline, client_of(context))
+            if self._settings.log_prompts:
+                observation.prompt = asked.request.prompt
+            result = await self._service.score(asked)
+            observation.see(result.started)
+            observation.see(result.finished)
+            return score.response(result)
 
     async def Estimate(  # noqa: N802
         self, request: pb.EstimateRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.EstimateResponse:
         """What Generate would take."""
-        raise Unimplemented("Estimate is not served by this build")
+        asked = convert.to_estimated(request, _deadline(context), client_of(context))
+        return respond.estimate(await self._service.estimate(asked))
 
     async def ListTasks(  # noqa: N802
         self, request: pb.ListTasksRequest, context: "grpc.aio.ServicerContext[Any, Any]"

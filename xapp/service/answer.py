@@ -1,41 +1,55 @@
 """One answer: what the engine says about a request, turned into the events that its caller sees."""
 
 from collections.abc import Sequence
+from time import monotonic
 
 from xapp.engine.messages import FinishReason, SequenceFinished
 from xapp.engine.token_stream import TokenStream
-from xapp.errors import DeadlineExceeded
+from xapp.errors import DeadlineExceeded, InvalidArgument, XappError
 from xapp.service.prompts import AnswerText
 from xapp.service.types import Chunk, Event, Finished, Started
 
 
 class Answer:
-    """Exactly one Started first and one Finished last. It waits for nothing.
+    """Exactly one Started first and one Finished last.
 
-    `take` what each read of the stream brought, until `done`. A stop text closes the stream at once.
+    `next`, until `done`. A stop text closes the stream at once.
+    With `may_be_cut` a deadline that passes ends the answer with DEADLINE, else it is an error.
     """
 
-    def __init__(self, stream: TokenStream, text: AnswerText, opening: Started) -> None:
+    def __init__(
+        self, stream: TokenStream, text: AnswerText, opening: Started, *, may_be_cut: bool = False
+    ) -> None:
         self._stream = stream
         self._text = text
         self._opening = opening
+        self._may_be_cut = may_be_cut
         self._num_tokens = 0
         self._untold = 0
         self.started: Started | None = None
         self.finished: Finished | None = None
-        self.error: DeadlineExceeded | None = None
+        self.error: XappError | None = None
 
     @property
     def done(self) -> bool:
         """Whether this was all."""
         return self.finished is not None or self.error is not None
 
+    async def next(self) -> list[Event]:
+        """What comes next. Raises what the stream raises, unless a deadline may cut the answer."""
+        try:
+            return self.take(await self._stream.next())
+        except DeadlineExceeded:
+            if not self._may_be_cut:
+                raise
+            return self._cut()
+
     def take(self, tokens: Sequence[int]) -> list[Event]:
         """The events that tokens, and what the stream knows besides, add up to."""
         events: list[Event] = []
         end = self._stream.finished if self._stream.done else None
         if self.started is None and self._may_start(end):
-            events.append(self._start(end))
+            events.append(self._start(end.at if end is not None else 0.0))
         if tokens:
             self._add_chunk(self._read(tokens), events)
         if self._text.stopped:
@@ -46,14 +60,21 @@ class Answer:
         return events
 
     def _may_start(self, end: SequenceFinished | None) -> bool:
-        """A request that expired in the queue never starts."""
-        if end is not None:
-            return self._stream.started is not None or end.reason is not FinishReason.EXPIRED
-        return self._stream.started is not None
+        """A request that expired in the queue never starts, unless its answer may be empty."""
+        if end is None or self._stream.started is not None:
+            return self._stream.started is not None
+        return self._may_be_cut or end.reason is not FinishReason.EXPIRED
 
-    def _start(self, end: SequenceFinished | None) -> Started:
+    def _cut(self) -> list[Event]:
+        """The deadline passed and the worker has not said so yet: the answer ends with what came."""
+        self._stream.close()
+        events: list[Event] = [] if self.started is not None else [self._start(monotonic())]
+        self._add_chunk(self._text.flush(), events)
+        return [*events, self._finish(FinishReason.DEADLINE, None)]
+
+    def _start(self, otherwise_at: float) -> Started:
         begun = self._stream.started
-        at = begun.at if begun is not None else end.at if end is not None else 0.0
+        at = begun.at if begun is not None else otherwise_at
         opening = self._opening
         self.started = Started(
             model=opening.model,
@@ -90,12 +111,17 @@ class Answer:
 
     def _end(self, end: SequenceFinished, events: list[Event]) -> None:
         self._add_chunk(self._text.flush(), events)
-        if end.reason is FinishReason.EXPIRED:
+        reason = end.reason
+        if reason is FinishReason.STUCK:
+            self.error = InvalidArgument("format", "it takes too much work, or no token of the model goes on")
+            return
+        if reason is FinishReason.EXPIRED and not self._may_be_cut:
             self.error = DeadlineExceeded(f"the deadline passed after {self._num_tokens} tokens")
-        else:
-            # A stop text may be complete only now, when nothing longer can come any more.
-            reason = FinishReason.STOP if self._text.stopped else end.reason
-            events.append(self._finish(reason, end))
+            return
+        if reason is FinishReason.EXPIRED:
+            reason = FinishReason.DEADLINE
+        # A stop text may be complete only now, when nothing longer can come any more.
+        events.append(self._finish(FinishReason.STOP if self._text.stopped else reason, end))
 
     def _finish(self, reason: FinishReason, end: SequenceFinished | None) -> Finished:
         assert self.started is not None

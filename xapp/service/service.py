@@ -8,6 +8,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Callable
 from contextlib import closing
+from dataclasses import replace
 from time import monotonic
 from typing import Self
 
@@ -15,14 +16,33 @@ import msgspec
 
 from xapp.config import Settings
 from xapp.engine.messages import SamplingParams, Submit
-from xapp.errors import InvalidArgument
+from xapp.errors import DeadlineExceeded, InvalidArgument
 from xapp.service.account import Account
 from xapp.service.answer import Answer
+from xapp.service.asks import ask_for, max_tokens
+from xapp.service.estimate import estimate
+from xapp.service.format.held import hold
+from xapp.service.format.prepare import Formats
 from xapp.service.models import ModelRegistry
 from xapp.service.observe import NullObserver, Observer
+from xapp.service.predict import Ask
+from xapp.service.score import cut, outcome, score_choices
+from xapp.service.score_run import begun, ended, last_word, submission
 from xapp.service.served_model import Serving
 from xapp.service.tools import ModelTools, tools_for
-from xapp.service.types import Event, ModelSample, ModelState, ModelStatus, Prompt, Request, Started, Tokens
+from xapp.service.types import (
+    Estimate,
+    Event,
+    ModelSample,
+    ModelState,
+    ModelStatus,
+    Prompt,
+    Request,
+    ScoreRequest,
+    ScoreResult,
+    Started,
+    Tokens,
+)
 
 MAX_SEED = 2**32 - 2
 
@@ -36,6 +56,7 @@ class NodeService:
         self._settings = settings
         self._observer = observer or NullObserver()
         self._registry = ModelRegistry(settings, tools or tools_for(settings), self._observer)
+        self._formats = Formats()
         self._draining = False
         self._last_id = 0
 
@@ -75,6 +96,7 @@ class NodeService:
         """Ends every worker; streams still open end with Unavailable. Safe to call twice."""
         self._draining = True
         await self._registry.aclose()
+        self._formats.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -95,49 +117,89 @@ class NodeService:
             model = self._registry.find(request.model)
             account.model = model.name
             serving = model.require_ready()
-            deadline = request.deadline
-            if deadline is None:
-                deadline = arrival + self._settings.default_deadline_s
-            with serving.admission.enter(deadline):
-                submit = await self._prepare(serving, request, arrival, deadline)
-                with closing(model.supervisor.submit(submit)) as stream:
+            ask = ask_for(request, self._settings, serving.limit, arrival)
+            with serving.admission.enter(ask) as place:
+                # After admission: who is refused is refused at once, and costs nothing.
+                held = await hold(self._formats, request)
+                submit = await self._prepare(serving, request, ask, held.program if held else None)
+                place.tokenized(submit.prompt, submit.max_tokens)
+                with closing(model.supervisor.submit(submit)) as stream, place.following(stream):
                     text = serving.codec.stream(request.stop)
-                    answer = Answer(stream, text, _opening(model.name, serving, request, submit))
+                    if ask.best_effort:
+                        # The caller's own clock will not wait for the worker's step to end.
+                        stream.fail_at(ask.deadline, DeadlineExceeded("the answer is cut"))
+                    opening = _opening(model.name, serving, request, submit)
+                    answer = Answer(stream, text, opening, may_be_cut=ask.best_effort)
                     while not answer.done:
-                        for event in answer.take(await stream.next()):
+                        for told in await answer.next():
+                            event = told if held is None else await held.see(told)
                             account.see(event)
                             yield event
+                    place.finished = answer.finished
                     if answer.error is not None:
                         raise answer.error
 
-    async def _prepare(self, serving: Serving, request: Request, arrival: float, deadline: float) -> Submit:
+    async def score(self, request: ScoreRequest) -> ScoreResult:
+        """How likely each choice is. Cancelling the caller cancels the request in the worker.
+
+        Raises as `generate` does; InvalidArgument names a choice that does not fit.
+        """
+        arrival = monotonic()
+        with Account(self._observer) as account:
+            model = self._registry.find(request.request.model)
+            account.model = model.name
+            serving = model.require_ready()
+            # To admission it is a prompt with nothing to generate.
+            alike = replace(request.request, max_tokens=1, ignore_eos=True)
+            ask = ask_for(alike, self._settings, serving.limit, arrival)
+            with serving.admission.enter(ask) as place:
+                prompt, wholes = await serving.prompts.read_choices(
+                    alike.prompt, request.choices, serving.limit
+                )
+                parts = cut(prompt, wholes, serving.limit)
+                place.tokenized(parts.to_compute, 1)
+                self._last_id += 1
+                submit = submission(self._last_id, parts, ask)
+                with closing(model.supervisor.submit(submit)) as stream, place.following(stream):
+                    end = await last_word(stream)
+                    started = begun(request, submit, end, model.name, serving.digest)
+                    account.see(started)
+                    place.finished = ended(submit, end)
+                    account.see(place.finished)
+                    scored = score_choices(
+                        request, parts.choices, stream.log_probabilities, serving.codec.piece
+                    )
+                    return outcome(request, scored, started, place.finished)
+
+    async def estimate(self, request: Request) -> Estimate:
+        """What `generate` would take now. Runs nothing, takes no place. Raises as `tokenize` does."""
+        arrival = monotonic()
+        serving = self._registry.find(request.model).require_ready()
+        ask = ask_for(request, self._settings, serving.limit, arrival)
+        submit = await self._prepare(serving, request, ask)
+        return estimate(serving.admission, ask, submit)
+
+    async def _prepare(
+        self, serving: Serving, request: Request, ask: Ask, grammar: bytes | None = None
+    ) -> Submit:
         """A request in tokens that fits the model. Raises InvalidArgument naming the field."""
-        info = serving.info
-        limit = min(info.context_length, info.kv_cells_total)
-        prompt = await serving.prompts.read(request.prompt, limit)
+        prompt = await serving.prompts.read(request.prompt, serving.limit)
         self._last_id += 1
         return Submit(
             request_id=self._last_id,
             prompt=prompt,
-            max_tokens=self._max_tokens(request.max_tokens, limit - len(prompt)),
-            sampling=_sampling(request, info.vocab_size),
+            max_tokens=max_tokens(request, self._settings, serving.limit - len(prompt)),
+            sampling=msgspec.structs.replace(_sampling(request, serving.info.vocab_size), grammar=grammar),
             ignore_eos=request.ignore_eos,
             priority=request.priority,
-            arrival=arrival,
-            deadline=deadline,
+            arrival=ask.arrival,
+            deadline=ask.deadline,
         )
-
-    def _max_tokens(self, wanted: int | None, room: int) -> int:
-        if wanted is not None and wanted < 1:
-            raise InvalidArgument("max_tokens", f"must be at least 1, is {wanted}")
-        most = min(room, self._settings.max_output_tokens)
-        return most if wanted is None else min(wanted, most)
 
     async def tokenize(self, model: str, prompt: Prompt) -> Tokens:
         """A prompt in tokens, template applied. Raises as `generate` does."""
         serving = self._registry.find(model).require_ready()
-        limit = min(serving.info.context_length, serving.info.kv_cells_total)
-        return Tokens(await serving.prompts.read(prompt, limit), serving.info.context_length)
+        return Tokens(await serving.prompts.read(prompt, serving.limit), serving.info.context_length)
 
     # ---- models
 

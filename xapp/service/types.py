@@ -5,10 +5,11 @@ Times are seconds; points in time are on CLOCK_MONOTONIC.
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import Protocol, TypeAlias
 
 from xapp.engine.messages import FinishReason, ModelInfo, Priority, SamplingParams, Stats
+from xapp.service.format.kinds import Format
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +24,19 @@ Prompt: TypeAlias = str | tuple[ChatMessage, ...]
 """Text as it is, or a conversation for the model's template."""
 
 
+class DeadlinePolicy(Enum):
+    """What becomes of a request that will not make its deadline: refused, or its answer cut there."""
+
+    REJECT = auto()
+    BEST_EFFORT = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What the caller asked, immutable, not yet checked against the model.
 
     `model` "" is the default. `sampling.seed` None draws one. `deadline` None takes the default.
+    `client` "" has not said who it is.
     """
 
     prompt: Prompt
@@ -40,6 +49,9 @@ class Request:
     priority: Priority = Priority.INTERACTIVE
     correlation_id: str = ""
     deadline: float | None = None
+    deadline_policy: DeadlinePolicy = DeadlinePolicy.REJECT
+    client: str = ""
+    format: Format | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +77,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """Last event of a stream."""
+    """Last event of a stream. `format_complete` is None where no format was asked for."""
 
     reason: FinishReason
     num_prompt_tokens: int
@@ -75,9 +87,87 @@ class Finished:
     prefill_s: float
     decode_s: float
     time_to_first_token_s: float
+    format_complete: bool | None = None
 
 
 Event: TypeAlias = Started | Chunk | Finished
+
+
+@dataclass(frozen=True, slots=True)
+class Latencies:
+    """p50, p95, p99 in seconds; None when nothing was seen in the window."""
+
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a request would take now. Percentiles are p50 and p95, of seconds from now.
+
+    `reason` is "" when it would be admitted, else that of the refusal.
+    """
+
+    num_prompt_tokens: int
+    num_completion_tokens: int
+    queue: Latencies
+    time_to_first_token: Latencies
+    completion: Latencies
+    reason: str = ""
+    retry_after_s: float | None = None
+
+    @property
+    def admitted(self) -> bool:
+        """Whether it would be let in."""
+        return not self.reason
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRequest:
+    """How likely is each of `choices` after a prompt? `request` says which prompt, and how it waits.
+
+    Choices are compared by log-probability, by that of a token on average with `normalize_by_length`.
+    `min_margin`, 0 to 1: below it nobody wins.
+    """
+
+    request: Request
+    choices: tuple[str, ...]
+    normalize_by_length: bool = False
+    min_margin: float = 0.0
+    include_tokens: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TokenScore:
+    """A token, its bytes, and the natural logarithm of its probability."""
+
+    token: int
+    text: bytes
+    log_probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceScore:
+    """One choice: its log-probability, what it is compared by, and the softmax of that over all choices."""
+
+    choice: str
+    log_probability: float
+    num_tokens: int
+    score: float
+    probability: float
+    tokens: tuple[TokenScore, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreResult:
+    """`choices` as they were given. `winner` is an index, None when `margin` is below what was asked for."""
+
+    started: Started
+    finished: Finished
+    choices: tuple[ChoiceScore, ...]
+    winner: int | None
+    margin: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +206,6 @@ class ModelStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Latencies:
-    """p50, p95, p99 in seconds; None when nothing was seen in the window."""
-
-    p50: float | None = None
-    p95: float | None = None
-    p99: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class ModelSample:
     """One loaded model's state for Metrics. Rates are the caller's to derive from the counters in `stats`."""
 
@@ -143,6 +224,14 @@ class Service(Protocol):
 
         Closing the generator, or cancelling its consumer, cancels the request in the worker.
         """
+        ...
+
+    async def estimate(self, request: Request) -> Estimate:
+        """What `generate` would take now, and whether it would be let in. Runs nothing."""
+        ...
+
+    async def score(self, request: ScoreRequest) -> ScoreResult:
+        """How likely each choice is. Cancelling the caller cancels the request in the worker."""
         ...
 
     async def tokenize(self, model: str, prompt: Prompt) -> Tokens:

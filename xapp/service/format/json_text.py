@@ -42,7 +42,7 @@ def rules() -> dict[str, Expr]:
     found: dict[str, Expr] = {
         CHAR.name: _any_char(),
         STRING.name: string(Repeat(CHAR, 0, None)),
-        VALUE.name: _any_value(Ref(f"json value {MAX_ANY_DEPTH}")),
+        VALUE.name: Ref(f"json value {MAX_ANY_DEPTH}"),
     }
     for depth in range(1, MAX_ANY_DEPTH + 1):
         inner = Ref(f"json value {depth - 1}") if depth > 1 else None
@@ -50,10 +50,6 @@ def rules() -> dict[str, Expr]:
         nested = [] if inner is None or pair is None else [array(inner, 0, None), _members(pair)]
         found[f"json value {depth}"] = alt(*_scalars(), *nested)
     return found
-
-
-def _any_value(deepest: Ref) -> Expr:
-    return deepest
 
 
 def _scalars() -> list[Expr]:
@@ -79,7 +75,7 @@ def string(content: Expr) -> Expr:
 
 
 def chars_in_string(ranges: Ranges) -> Expr:
-    """One character of these as it is written within quotes. Control characters without a name are left out."""
+    """One character of these as it is written within quotes; control characters without a name left out."""
     plain = invert(merge([*invert(ranges), *_ESCAPED]))
     named = "".join(
         letter for char, letter in _SHORT.items() if any(low <= ord(char) <= high for low, high in ranges)

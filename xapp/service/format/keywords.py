@@ -6,7 +6,10 @@ from typing import Any
 from xapp.service.format.kinds import FormatError, pointer
 
 ANNOTATIONS = frozenset(
-    "title description default examples $schema $comment $defs definitions deprecated readOnly writeOnly".split()
+    (
+        *("title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"),
+        *("$schema", "$comment", "$defs", "definitions"),
+    )
 )
 """Say nothing about which values conform."""
 OF_TYPE: dict[str, frozenset[str]] = {

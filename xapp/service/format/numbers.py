@@ -99,7 +99,7 @@ def _padded(digits: int, places: int) -> str:
 
 
 def _fraction(low: str, high: str) -> Expr:
-    """A point and decimals from `low` to `high`; zeros at the end may be left out, and with them the point."""
+    """A point and decimals from `low` to `high`; zeros at the end may be left out, and then the point."""
     if not low:
         return EMPTY
     digits = seq(Text("."), _decimals(low, high))

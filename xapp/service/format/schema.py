@@ -135,21 +135,11 @@ class _Converter:
         return alt(*(self._of_type(name, schema, place, depth) for name in types))
 
     def _of_type(self, name: str, schema: dict[str, Any], place: str, depth: int) -> Expr:
-        match name:
-            case "string":
-                return _string(schema, place)
-            case "integer":
-                return _integer(schema, place)
-            case "number":
-                return _number(schema, place)
-            case "boolean":
-                return alt(Text("true"), Text("false"))
-            case "null":
-                return Text("null")
-            case "array":
-                return self._array(schema, place, depth)
-            case _:
-                return self._object(schema, place, depth)
+        if name == "array":
+            return self._array(schema, place, depth)
+        if name == "object":
+            return self._object(schema, place, depth)
+        return _SCALARS[name](schema, place)
 
     def _array(self, schema: dict[str, Any], place: str, depth: int) -> Expr:
         low, high = counts(schema, place, "minItems", "maxItems")
@@ -259,6 +249,23 @@ def _number(schema: dict[str, Any], place: str) -> Expr:
         text = f"no number of {places} decimals is within {low_key} {low} and {high_key} {high}"
         raise FormatError(pointer(place, low_key), text)
     return numbers.decimals(first, last, places)
+
+
+def _boolean(_schema: dict[str, Any], _place: str) -> Expr:
+    return alt(Text("true"), Text("false"))
+
+
+def _null(_schema: dict[str, Any], _place: str) -> Expr:
+    return Text("null")
+
+
+_SCALARS = {
+    "string": _string,
+    "integer": _integer,
+    "number": _number,
+    "boolean": _boolean,
+    "null": _null,
+}
 
 
 def _is_of_type(value: Any, name: str) -> bool:

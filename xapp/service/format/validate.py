@@ -1,4 +1,4 @@
-"""Whether a finished answer conforms to its schema: jsonschema says so, with patterns that cannot run away."""
+"""Whether a finished answer conforms to its schema: jsonschema says so, its patterns matched by us."""
 
 import json
 from collections.abc import Iterator
@@ -22,7 +22,8 @@ class Validator:
 
     def __init__(self, schema_text: str) -> None:
         self._machines: dict[str, Machine] = {}
-        validator: Any = extend(Draft202012Validator, {"pattern": self._check_pattern})
+        keywords = {"pattern": self._check_pattern}
+        validator: Any = extend(Draft202012Validator, keywords)  # type: ignore[no-untyped-call]
         self._validator = validator(json.loads(schema_text))
 
     def conforms(self, text: str) -> bool:

@@ -1,0 +1,52 @@
+"""The options that hold an answer to a format."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from xapp import client
+from xapp.inference.v1 import inference_pb2 as pb
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_FILE = click.Path(exists=True, dir_okay=False, allow_dash=True)
+
+
+def format_options(command: _F) -> _F:
+    """--json-schema, --grammar, --choices."""
+    options = (
+        click.option(
+            "--json-schema",
+            type=_FILE,
+            metavar="FILE",
+            help="Hold the answer to this JSON schema (- reads it).",
+        ),
+        click.option("--grammar", type=_FILE, metavar="FILE", help="Hold the answer to this GBNF grammar."),
+        click.option("--choices", metavar="A,B,...", help="Hold the answer to one of these."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def output_format(
+    json_schema: str | None, grammar: str | None, choices: str | None
+) -> pb.OutputFormat | None:
+    """None where none is asked for. Raises UsageError on more than one."""
+    given = [name for name in (json_schema, grammar, choices) if name is not None]
+    if len(given) > 1:
+        raise click.UsageError("give one of --json-schema, --grammar and --choices")
+    if json_schema is not None:
+        return client.json_schema(_read(json_schema))
+    if grammar is not None:
+        return client.grammar(_read(grammar))
+    return None if choices is None else client.choices(*choices.split(","))
+
+
+def _read(name: str) -> str:
+    try:
+        return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"{name}: {error}") from error
