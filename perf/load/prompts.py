@@ -16,6 +16,7 @@ Count = Callable[[str], Awaitable[int]]
 _DIGITS = 7
 _NUMBERS = 10**_DIGITS
 _TRIES = 24
+_FILLERS = (" .", ".", " a", ",", "!")
 _PROBES = (1_234_567, 9_080_706, 5_555_555)
 _WORDS = (
     "antenna", "beam", "cell", "delay", "energy", "fault", "gain", "handover", "interference", "jitter",
@@ -98,11 +99,14 @@ class Prompts:
         return await self._even(length, number, words(low, number))
 
     async def _even(self, length: int, number: int, tail: str) -> str:
-        for _ in range(_TRIES):
-            missing = length - await self._count(self._text(number, tail))
-            if missing == 0:
-                return tail
-            if missing < 0:
-                break
-            tail += " ." * missing
+        """Adds what makes up for the tokens that no whole word fills."""
+        for filler in _FILLERS:
+            for _ in range(_TRIES):
+                found = await self._count(self._text(number, tail))
+                if found == length:
+                    return tail
+                if found > length:
+                    tail = tail.removesuffix(filler)
+                    break
+                tail += filler
         raise PromptError(f"no prompt of exactly {length} tokens could be made for this tokenizer")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from perf.data.traces import TraceRequest
 from perf.load import figures, plans
-from perf.load.find import Found, highest_rate
+from perf.load.find import Found, Verdict, highest_rate
 from perf.load.flight import Bounds
 from perf.load.options import Options
 from perf.load.prompts import Prompts
@@ -80,11 +80,13 @@ class Run:
 
     async def _find(self) -> Found:
         start = self._options.rates[0] if self._options.rates else _FIRST_RATE
-        return await highest_rate(self._keeps, start=start, precision=self._options.precision)
+        return await highest_rate(self._probe, start=start, precision=self._options.precision)
 
-    async def _keeps(self, rate: float) -> bool:
+    async def _probe(self, rate: float) -> Verdict:
         ran = await self._step(plans.rate_step(self._options, rate, "find"))
-        return figures.attainment(ran.requests, self._options.limits) >= self._options.attainment
+        if figures.attainment(ran.requests, self._options.limits) >= self._options.attainment:
+            return Verdict.KEPT
+        return Verdict.MISSED if ran.step.most_in_flight > 1 else Verdict.HOPELESS
 
     async def _step(self, plan: Plan) -> Ran:
         if (known := self._known(plan.name)) is not None:

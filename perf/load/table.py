@@ -7,19 +7,18 @@ from rich.table import Table
 
 from perf.record.schema import Figure, Result
 
-_PLAIN_WIDTH = 150
+_PLAIN_WIDTH = 170
 _COLUMNS = (
-    ("TTFT p50/p95/p99, s", ("ttft.p50", "ttft.p95", "ttft.p99")),
-    ("ITL p50/p95/p99, ms", ("itl.p50", "itl.p95", "itl.p99")),
-    ("TPOT p50/p95/p99, ms", ("tpot.p50", "tpot.p95", "tpot.p99")),
-    ("e2e p50/p95/p99, s", ("e2e.p50", "e2e.p95", "e2e.p99")),
-    ("output tok/s", ("output_tokens_per_second",)),
-    ("goodput, 1/s", ("goodput",)),
-    ("in limits", ("attainment",)),
+    ("TTFT, s\np50 / p95 / p99", ("ttft.p50", "ttft.p95", "ttft.p99")),
+    ("ITL, ms\np50 / p95 / p99", ("itl.p50", "itl.p95", "itl.p99")),
+    ("TPOT, ms\np50 / p95 / p99", ("tpot.p50", "tpot.p95", "tpot.p99")),
+    ("e2e, s\np50 / p95 / p99", ("e2e.p50", "e2e.p95", "e2e.p99")),
+    ("output\ntok/s", ("output_tokens_per_second",)),
+    ("goodput\n1/s", ("goodput",)),
+    ("in\nlimits", ("attainment",)),
     ("errors", ("errors",)),
-    ("client CPU", ("client_cpu_share",)),
+    ("client\nCPU", ("client_cpu_share",)),
 )
-_MILLI = {"ITL p50/p95/p99, ms", "TPOT p50/p95/p99, ms"}
 
 
 def show(result: Result) -> None:
@@ -45,9 +44,9 @@ def table(result: Result) -> Table:
     found = Table(title=f"bench load: {result.targets[0].model} on {result.node}, {result.status}")
     found.add_column("step")
     for title, _ in _COLUMNS:
-        found.add_column(title, justify="right")
+        found.add_column(title, justify="right", no_wrap=True)
     for group, figures in groups.items():
-        cells = [_cell(figures, names, milli=title in _MILLI) for title, names in _COLUMNS]
+        cells = [_cell(figures, names, milli=", ms" in title) for title, names in _COLUMNS]
         found.add_row(group, *cells)
     return found
 

@@ -55,3 +55,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
         return self._virtual.now
+
+    def busy(self, seconds: float) -> None:
+        """Time passes without the loop getting on: as if its thread computed for so long."""
+        self._virtual.now += seconds
