@@ -75,18 +75,24 @@ def _series(model: str, run: Run, runs: Sequence[Run]) -> str:
     return model if len({each.label for each in runs}) == 1 else f"{model}, {run.label}"
 
 
-def _marks(name: str, category: str, runs: Sequence[Run]) -> list[Mark]:
-    found = [(_series(model, run, runs), run.figure(name, model)) for model, run in _pairs(runs)]
-    return [Mark(category or series, series, each) for series, each in found if isinstance(each, Figure)]
+def _marks(category: str, runs: Sequence[Run]) -> list[Mark]:
+    found = [
+        (_series(model, run, runs), run.figure(_CATEGORY + category, model)) for model, run in _pairs(runs)
+    ]
+    return [Mark(category, series, each) for series, each in found if isinstance(each, Figure)]
 
 
 def _overall(data: str, runs: Sequence[Run]) -> Picture:
-    marks = _marks("accuracy", "", runs)
-    chance = _chance(runs)
-    draw = partial(_draw, marks=marks, rows=[mark.category for mark in marks], chance=chance, legend=False)
+    marks = [
+        Mark(model, run.label, each) for model, run in _pairs(runs) if (each := run.figure("accuracy", model))
+    ]
+    models = list(dict.fromkeys(mark.category for mark in marks))
+    draw = partial(_draw, marks=marks, rows=models, chance=_chance(runs))
     caption = f"Accuracy on {data or 'the questions'}. Whiskers: 95 % interval; dashed: guessing."
     alt = f"Accuracy of each model on {data} with its interval"
-    return picture(f"accuracy-{data}".rstrip("-"), caption, alt, panel_height(len(marks)), draw)
+    num_series = len({mark.series for mark in marks})
+    height = panel_height(len(models), num_series) + 0.2 * (num_series > 1)
+    return picture(f"accuracy-{data}".rstrip("-"), caption, alt, height, draw)
 
 
 def _by_category(data: str, runs: Sequence[Run], categories: Sequence[str]) -> Table:
@@ -100,9 +106,9 @@ def _by_category(data: str, runs: Sequence[Run], categories: Sequence[str]) -> T
 
 
 def _category_picture(data: str, runs: Sequence[Run], categories: Sequence[str]) -> Picture:
-    marks = [mark for each in categories for mark in _marks(_CATEGORY + each, each, runs)]
+    marks = [mark for each in categories for mark in _marks(each, runs)]
     num_series = len({mark.series for mark in marks})
-    draw = partial(_draw, marks=marks, rows=categories, chance=_chance(runs), legend=True)
+    draw = partial(_draw, marks=marks, rows=categories, chance=_chance(runs))
     caption = (
         f"Accuracy on {data} by category. Whiskers: 95 % interval; dashed: guessing over all categories."
     )
@@ -116,13 +122,10 @@ def _chance(runs: Sequence[Run]) -> float | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _draw(
-    drawing: Drawing, marks: Sequence[Mark], rows: Sequence[str], chance: float | None, legend: bool
-) -> None:
+def _draw(drawing: Drawing, marks: Sequence[Mark], rows: Sequence[str], chance: float | None) -> None:
     axes = drawing.subplots()
     dots(axes, marks, colours(mark.series for mark in marks), rows)
     if chance is not None:
         axes.axvline(100 * chance, color="#555555", linestyle="--", linewidth=1)
     axes.set_xlim(0, 100)
-    if legend:
-        legend_below(drawing, columns=2)
+    legend_below(drawing, columns=2)

@@ -121,22 +121,28 @@ def _ratio_picture(run: Run, stem: str) -> Picture:
         f"{run.label}: ours ÷ the peer's. Dots are means over rounds, whiskers 95 % intervals; the shaded "
         "side of 1 is where ours is better."
     )
-    draw = partial(_draw_ratios, run=run, names=names, loads=loads, rows=rows)
+    draw = partial(_draw_ratios, run=run, names=names, rows=rows)
     return picture(f"{stem}-ratios", caption, "Ratios of ours to each peer, by load", height, draw)
 
 
-def _draw_ratios(drawing: Drawing, run: Run, names: Sequence[str], loads: Sequence[str], rows: int) -> None:
+def _draw_ratios(drawing: Drawing, run: Run, names: Sequence[str], rows: int) -> None:
     # The first colour is ours wherever servers are drawn.
     hues = dict(zip(_targets(run, names), PALETTE[1:], strict=False))
     panels = list(drawing.subplots(rows, 2, squeeze=False).flat)
     for axes, name in zip(panels, names, strict=False):
-        dots(axes, _marks(run, name), hues, loads)
+        dots(axes, _marks(run, name), hues, _loads(run, [name]))
+        _alike(axes, len(_loads(run, names)))
         _around_one(axes, better_above=name in _MORE_IS_BETTER)
         axes.set_title(words.title(name))
         axes.set_xlabel("ours ÷ peer's")
     for axes in panels[len(names) :]:
         axes.set_axis_off()
     legend_below(drawing)
+
+
+def _alike(axes: Axes, num_loads: int) -> None:
+    """Bars as thick in a panel of few loads as in one of many."""
+    axes.set_ylim(num_loads - 0.5, -0.5)
 
 
 def _around_one(axes: Axes, *, better_above: bool) -> None:
@@ -164,6 +170,7 @@ def _draw_values(drawing: Drawing, run: Run, names: Sequence[str], rows: int) ->
     panels = list(drawing.subplots(rows, 2, squeeze=False).flat)
     for axes, name in zip(panels, names, strict=False):
         bars(axes, _marks(run, name), hues, _loads(run, [name]))
+        _alike(axes, len(_loads(run, names)))
     for axes in panels[len(names) :]:
         axes.set_axis_off()
     legend_below(drawing)

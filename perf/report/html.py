@@ -13,10 +13,12 @@ h1 { font-size: 1.7rem; } h2 { font-size: 1.3rem; margin-top: 2.5rem; border-bot
 nav a { margin-right: 1rem; } a { color: #0055a0; }
 .wide { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-size: 0.82rem; font-variant-numeric: tabular-nums; }
-caption, summary { text-align: left; font-weight: 600; font-size: 0.95rem; padding: 0.3rem 0; }
+caption, summary { text-align: left; font-weight: 600; font-size: 0.95rem; padding: 0.3rem 0;
+                   white-space: nowrap; }
 th, td { padding: 0.25rem 0.6rem; border-bottom: 1px solid #ccc; text-align: right; vertical-align: top; }
 th { border-bottom: 2px solid #666; vertical-align: bottom; }
-.word { text-align: left; overflow-wrap: anywhere; min-width: 4.5rem; }
+td { white-space: nowrap; }
+.word { text-align: left; white-space: normal; overflow-wrap: break-word; }
 figure { margin: 1.5rem 0; } figure img { width: 100%; height: auto; }
 figcaption { font-size: 0.88rem; color: #333; }
 .warning { border-left: 4px solid #d55e00; background: #fdf1e8; padding: 0.5rem 0.8rem; }

@@ -55,7 +55,7 @@ def section(runs: Sequence[Run]) -> Section:
 def _limits(run: Run) -> Text:
     highest = run.figure("highest_rate", "")
     limits = run.result.options.get("limits")
-    told = f" Highest rate that keeps the limits: {words.value(highest)}, {highest.note}." if highest else ""
+    told = f" Highest rate that keeps the limits: {words.value(highest)} ({highest.note})." if highest else ""
     return Text(f"{run.label}: limits {_named(limits)}.{told}")
 
 
@@ -209,4 +209,4 @@ def _curve_of_steps(
     axes.plot([rate for _, rate, _ in steps], [late * factor for _, _, late in steps], **style)
     for place, rate, late in steps:
         where = (rate, late * factor)
-        axes.annotate(f"{place:g}", where, xytext=(4, 4), textcoords="offset points", fontsize=8)
+        axes.annotate(f"{place:g}", where, xytext=(5, -9), textcoords="offset points", fontsize=8)

@@ -99,9 +99,15 @@ def _server(target: Target) -> tuple[str, ...]:
         target.name,
         target.server or words.NONE,
         target.model,
-        target.model_digest or words.NONE,
+        _short(target.model_digest),
         _shape(target),
     )
+
+
+def _short(digest: str) -> str:
+    """Enough to see that two differ; the whole is where it is told how a run was made."""
+    kind, _, digits = digest.rpartition(":")
+    return f"{kind}:{digits[:12]}…" if len(digits) > 12 else digest or words.NONE
 
 
 def _shape(target: Target) -> str:
@@ -125,10 +131,15 @@ def _made(run: Run) -> Iterator[Block]:
         [
             f"options: {_told(run.result.options)}",
             f"seeds: {_told(run.result.seeds)}",
+            *(f"model {each.model} of {each.name}: {each.model_digest}" for each in _digested(run.result)),
             f"schema: {run.result.schema}",
             *run.result.notes,
         ]
     )
+
+
+def _digested(result: Result) -> list[Target]:
+    return [target for target in result.targets if target.model_digest]
 
 
 def _told(values: dict[str, Any]) -> str:

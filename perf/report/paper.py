@@ -74,8 +74,9 @@ def _unmeasured(runs: Sequence[Run]) -> list[Text]:
     """Why a figure is missing, once for each reason."""
     reasons: dict[str, list[str]] = {}
     for figure in (figure for run in runs for figure in run.result.summary if figure.value is None):
-        reasons.setdefault(figure.note, []).append(words.title(figure.name))
-    return [Text(f"{', '.join(dict.fromkeys(names))}: {note}.") for note, names in reasons.items()]
+        reasons.setdefault(figure.note.removeprefix("not measured: "), []).append(words.title(figure.name))
+    told = (f"{', '.join(dict.fromkeys(names))} ({why})" for why, names in reasons.items())
+    return [Text(f"Not measured: {'; '.join(told)}.")] if reasons else []
 
 
 def _panels(name: str, runs: Sequence[Run], figures: Sequence[str], what: str) -> Picture:

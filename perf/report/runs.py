@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,7 +9,7 @@ import msgspec
 
 from perf.record.errors import RecordError
 from perf.record.journal import SUFFIX
-from perf.record.schema import Figure, Mode, Result
+from perf.record.schema import Figure, Mode, Result, Status
 from perf.record.store import read_result
 
 MAX_FILES = 500
@@ -116,8 +115,14 @@ def _told_apart(run: Run, runs: Sequence[Run]) -> Run:
     for label in (_node, _node_and_model):
         others = [each for each in runs if each is not run and label(each) == label(run)]
         if not any(_clash(run, other) for other in others):
-            return Run(run.path, run.result, label(run))
-    return Run(run.path, run.result, f"{_node(run)}, {_stem(run, runs)}")
+            return _called(run, label(run))
+    return _called(run, f"{_node(run)}, {_stem(run, runs)}")
+
+
+def _called(run: Run, name: str) -> Run:
+    """A partial run says so wherever it is named."""
+    partial = " (partial)" if run.result.status is Status.PARTIAL else ""
+    return Run(run.path, run.result, name + partial)
 
 
 def _node(run: Run) -> str:
@@ -144,11 +149,3 @@ def _clash(one: Run, other: Run) -> bool:
 def data_of(run: Run) -> str:
     """Which questions a run of bench accuracy asked, "" of other modes."""
     return str(run.result.options.get("task", ""))
-
-
-def machines_differ(runs: Sequence[Run]) -> bool:
-    """Whether runs of one node's name were on different machines."""
-    return any(
-        one.result.node == other.result.node and one.result.machine.cpu != other.result.machine.cpu
-        for one, other in combinations(runs, 2)
-    )

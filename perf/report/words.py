@@ -8,8 +8,9 @@ from perf.record.schema import Figure
 NONE = "–"
 Shown: TypeAlias = Callable[[Figure | None], str]
 _SHARES = ("_share", "_cv", "accuracy", "attainment", "accuracy_per_byte")
+_CATEGORY = "accuracy.category."
 _BYTES = ("B", "KiB", "MiB", "GiB", "TiB")
-_RATES = {"tok/s": "tokens/s", "1/s": "a second", "item/s": "items/s"}
+_RATES = {"tok/s": "tokens/s", "1/s": "requests/s", "item/s": "items/s"}
 
 TITLES = {
     "prefill_tokens_per_second": "prefill, tokens/s",
@@ -68,9 +69,11 @@ _ABBREVIATED = {"ttft", "itl", "tpot", "e2e"}
 
 
 def title(name: str) -> str:
-    """What a figure is called; `ttft.p95` is TTFT p95."""
+    """What a figure is called; `ttft.p95` is TTFT p95, a category's accuracy is accuracy."""
     if name in TITLES:
         return TITLES[name]
+    if name.startswith(_CATEGORY):
+        return TITLES["accuracy"]
     first, *rest = name.split(".")
     return " ".join([first.upper() if first in _ABBREVIATED else first.replace("_", " "), *rest])
 
@@ -84,7 +87,7 @@ def number(value: float) -> str:
 
 def is_share(figure: Figure) -> bool:
     """Whether a figure without a unit is shown in percent."""
-    return not figure.unit and any(figure.name.endswith(each) for each in _SHARES)
+    return not figure.unit and (figure.name.startswith(_CATEGORY) or figure.name.endswith(_SHARES))
 
 
 def scale(figures: Sequence[Figure]) -> tuple[float, str]:
@@ -104,11 +107,12 @@ def scale(figures: Sequence[Figure]) -> tuple[float, str]:
 
 
 def value(figure: Figure | None) -> str:
-    """With unit; a dash for what was not measured."""
+    """With its unit, unless the figure's title has that; a dash for what was not measured."""
     if figure is None or figure.value is None:
         return NONE
     factor, unit = scale([figure])
-    return f"{number(figure.value * factor)} {unit}".rstrip()
+    shown = "" if "/s" in title(figure.name) else unit
+    return f"{number(figure.value * factor)} {shown}".rstrip()
 
 
 def with_interval(figure: Figure | None) -> str:
