@@ -5,6 +5,7 @@ the stream that it measures.
 """
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import msgspec
 
@@ -41,7 +42,7 @@ class _Usage(msgspec.Struct):
 class _Event(msgspec.Struct):
     choices: list[_Choice] = []
     usage: _Usage | None = None
-    error: msgspec.Raw | None = None
+    error: Any = None
 
 
 class Body:
@@ -137,7 +138,7 @@ def _event(data: bytes) -> _Event:
     except msgspec.DecodeError as error:
         raise ProtocolError(f"not an event of a completion ({error}): {data[:80]!r}") from error
     if event.error:
-        raise RefusedError(bytes(event.error).decode(errors="replace"))
+        raise RefusedError(f"the server said: {event.error}")
     return event
 
 

@@ -1,0 +1,109 @@
+"""`bench compare` as a user calls it: wrong options, and short runs against a stand-in peer."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from perf.cli.compare import compare
+from perf.contenders import LOGS
+from perf.network.commands import NotPermittedError
+from perf.record.schema import Status
+from perf.record.store import read_result
+from perf.serving import run as serving
+from tests.live import LiveServer
+from tests.perf.compare.stand_in import stand_in
+
+
+@pytest.fixture(autouse=True)
+def _own_lock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Another benchmark on this machine does not concern these tests."""
+    LOGS.mkdir(parents=True, exist_ok=True)
+    monkeypatch.setattr(serving, "LOGS", tmp_path / "logs")
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(compare, arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--openai", "node:8080"], "http://HOST:PORT"),
+        (["--openai", "http://a:1", "--streams", "1;4"], "not a list of numbers"),
+        (["--openai", "http://a:1", "--streams", "4,4"], "each once"),
+        (["--openai", "http://a:1", "--streams", "0"], "numbers from 1 to 64"),
+        (["--openai", "http://a:1", "--rtt", "fast"], "a time such as 50ms"),
+        (["--openai", "http://a:1", "--rate", "10"], "a rate such as 10mbit"),
+        (["--openai", "http://a:1", "--loss", "90%"], "more than half"),
+        (["--peer", "ollama"], "llama-server"),
+        (["--openai", "http://a:1", "--openai", "http://a:1"], "named twice"),
+        (["--openai", "http://a:1", "--streams", ""], "nothing to do"),
+        ([], "nobody to compare with"),
+    ],
+)
+def test_a_wrong_option_is_named(arguments: list[str], message: str, tmp_path: Path) -> None:
+    result = invoke(*arguments, "--out", str(tmp_path / "r.json"))
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+def test_a_shaped_network_does_not_reach_loopback(tmp_path: Path) -> None:
+    out = str(tmp_path / "r.json")
+    result = invoke("--openai", "http://127.0.0.1:1", "--rtt", "5ms", "--out", out)
+    assert result.exit_code == 2
+    assert "is on loopback" in result.output
+
+
+def test_where_networks_may_not_be_shaped_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(shape: object) -> None:
+        raise NotPermittedError("needs root")
+
+    monkeypatch.setattr("perf.cli.compare.network", denied)
+    result = invoke("--peer", "llama-server", "--rtt", "5ms", "--out", str(tmp_path / "r.json"))
+    assert result.exit_code == 2
+    assert "no shaped network: needs root" in result.output
+
+
+def measure(server: LiveServer, url: str, out: Path, *more: str) -> Result:
+    server.wait_for("serving")
+    return invoke("--target", server.target, "--openai", url, "--out", str(out), *more)
+
+
+@pytest.mark.slow
+def test_a_short_run_of_every_load(live_model_server: LiveServer, tmp_path: Path) -> None:
+    out = tmp_path / "r.json"
+    with stand_in() as peer:
+        more = ("--streams", "1,2", "--mixed", "--shared-prefix", "--rounds", "1")
+        result = measure(live_model_server, peer.url, out, *more)
+    assert result.exit_code == 0, result.output
+    found = read_result(out)
+    kinds = {sample["kind"] for sample in found.samples}
+    assert kinds == {"compare-decode", "compare-mixed", "compare-shared-prefix"}
+    names = {figure.name for figure in found.summary}
+    assert {"decode_ratio", "ttft_ratio", "worst_gap_ratio", "decode_tokens_per_second"} <= names
+    assert [target.name for target in found.targets] == ["ours", peer.url.removeprefix("http://")]
+    assert found.targets[0].shape is not None
+    prompts = {request["prompt"] for request in peer.requests}
+    assert len(prompts) == len(peer.requests)  # no text twice: nobody answers from a cache by luck
+
+
+@pytest.mark.slow
+def test_a_peer_that_dies_leaves_a_partial_result(live_model_server: LiveServer, tmp_path: Path) -> None:
+    out = tmp_path / "r.json"
+    warm_up_and_one_round = 5
+    with stand_in(dies_at=warm_up_and_one_round + 1) as peer:
+        result = measure(live_model_server, peer.url, out, "--streams", "1", "--rounds", "2")
+    assert result.exit_code == 1
+    found = read_result(out)
+    assert found.status is Status.PARTIAL
+    assert any("[DONE]" in line for line in found.missing)
+    assert {(sample["round"], sample["target"]) for sample in found.samples} >= {(0, "ours")}
+
+
+@pytest.mark.slow
+def test_a_peer_that_speaks_something_else(live_model_server: LiveServer, tmp_path: Path) -> None:
+    url = f"http://{live_model_server.target}"
+    result = measure(live_model_server, url, tmp_path / "r.json", "--streams", "1", "--rounds", "1")
+    assert result.exit_code == 1
+    assert url in result.output

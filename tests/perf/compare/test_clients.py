@@ -1,0 +1,96 @@
+"""The client process's parts against a stand-in, and against nobody."""
+
+import pytest
+
+from perf.compare.client import answer, connect
+from perf.compare.commands import Command, Decode, Failed, Mixed, Seen, SharedPrefix
+from perf.compare.openai_client import Dialect, OpenAiClient
+from perf.compare.place import Endpoint
+from perf.processes import free_port
+from tests.perf.compare.stand_in import stand_in
+
+DIALECT = Dialect("small", {"ignore_eos": True})
+
+
+def client(url: str) -> OpenAiClient:
+    return OpenAiClient(Endpoint.parse(url), DIALECT)
+
+
+async def played(url: str, command: Command) -> Seen:
+    reply = await answer(client(url), command)
+    assert isinstance(reply, Seen), reply
+    return reply
+
+
+async def test_streams_at_once_bring_their_tokens() -> None:
+    with stand_in() as server:
+        seen = await played(server.url, Decode(["a", "b"], 5))
+    assert [stream.num_tokens for stream in seen.streams] == [5, 5]
+    assert seen.client_cpu_s > 0
+    assert {request["prompt"] for request in server.requests} == {"a", "b"}
+    assert all(request["ignore_eos"] and request["temperature"] == 0 for request in server.requests)
+
+
+async def test_a_long_prompt_among_running_streams() -> None:
+    with stand_in() as server:
+        seen = await played(server.url, Mixed("alone", "newcomer", ["a", "b", "c"], 6))
+    assert len(seen.streams) == 3
+    assert [stream.num_tokens for stream in seen.single] == [1, 4]
+    assert all(stream.sent < seen.single[1].sent for stream in seen.streams)
+
+
+async def test_callers_of_one_prefix_come_after_the_first() -> None:
+    with stand_in() as server:
+        seen = await played(server.url, SharedPrefix("s 0", ["s 1", "s 2"], 2))
+    (cold,) = seen.single
+    assert all(stream.sent >= cold.last_at for stream in seen.streams)
+    assert server.requests[0]["prompt"] == "s 0"
+
+
+async def test_a_stream_that_ends_without_its_end_is_lost() -> None:
+    with stand_in(dies_at=1) as server:
+        reply = await answer(client(server.url), Decode(["a"], 3))
+    assert isinstance(reply, Failed)
+    assert reply.code == "protocol"
+    assert "[DONE]" in reply.message
+
+
+async def test_nobody_there() -> None:
+    reply = await answer(client(f"http://127.0.0.1:{free_port()}"), Decode(["a"], 3))
+    assert isinstance(reply, Failed)
+    assert reply.code == "lost"
+
+
+async def test_our_endpoint_not_there() -> None:
+    nobody = await connect("grpc", f"127.0.0.1:{free_port()}")
+    try:
+        reply = await answer(nobody, Decode(["a"], 3))
+    finally:
+        await nobody.aclose()
+    assert isinstance(reply, Failed)
+    assert reply.code == "lost"
+
+
+async def test_an_unknown_kind_of_client() -> None:
+    with pytest.raises(SystemExit, match="unknown client"):
+        await connect("carrier-pigeon")
+
+
+@pytest.mark.parametrize(
+    ("url", "address", "path"),
+    [
+        ("http://node:8080", "node:8080", "http://node:8080/v1/models"),
+        ("http://node:8080/v1/", "node:8080", "http://node:8080/v1/models"),
+        ("http://node/llm/v1", "node:80", "http://node:80/llm/v1/models"),
+        ("http://[::1]:8080", "[::1]:8080", "http://[::1]:8080/v1/models"),
+    ],
+)
+def test_urls(url: str, address: str, path: str) -> None:
+    assert Endpoint.parse(url).address == address
+    assert Endpoint.parse(url).url("/v1/models") == path
+
+
+@pytest.mark.parametrize("url", ["node:8080", "https://node", "http://", "ftp://node"])
+def test_what_is_no_url(url: str) -> None:
+    with pytest.raises(ValueError, match="http://HOST:PORT"):
+        Endpoint.parse(url)
