@@ -128,4 +128,4 @@ def _draw(drawing: Drawing, marks: Sequence[Mark], rows: Sequence[str], chance: 
     if chance is not None:
         axes.axvline(100 * chance, color="#555555", linestyle="--", linewidth=1)
     axes.set_xlim(0, 100)
-    legend_below(drawing, columns=2)
+    legend_below(drawing)

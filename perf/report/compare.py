@@ -25,7 +25,7 @@ _LESS_IS_BETTER = (
     "wire_bytes_ratio",
 )
 RATIOS = _MORE_IS_BETTER + _LESS_IS_BETTER
-_VALUES = (
+_SPEED = (
     "decode_tokens_per_second",
     "output_tokens_per_second",
     "ttft",
@@ -33,6 +33,8 @@ _VALUES = (
     "alone_ttft",
     "end_to_end",
     "worst_gap_seconds",
+)
+_COSTS = (
     "server_cpu_per_token",
     "client_cpu_per_token",
     "client_cpu_share",
@@ -62,7 +64,9 @@ def _of(run: Run, stem: str) -> Iterator[Block]:
     if run.groups(*RATIOS):
         yield _table(f"{run.label}: ratios, ours ÷ the peer's", run, RATIOS, words.with_interval)
         yield _ratio_picture(run, stem)
-    yield _table(f"{run.label}: each server's own figures", run, _VALUES, words.value)
+    for what, names in (("speed", _SPEED), ("costs", _COSTS)):
+        if run.groups(*names):
+            yield _table(f"{run.label}: each server's own {what}", run, names, words.value)
     if run.groups(*_DRAWN):
         yield _value_picture(run, stem)
     if mixed := run.samples(MixedSample):
@@ -148,6 +152,7 @@ def _alike(axes: Axes, num_loads: int) -> None:
 def _around_one(axes: Axes, *, better_above: bool) -> None:
     low, high = axes.get_xlim()
     low, high = min(low, 0.9), max(high, 1.1)
+    low, high = low - 0.03 * (high - low), high + 0.03 * (high - low)  # no dot on the edge
     axes.axvline(1, color=_INK, linewidth=1)
     axes.axvspan(*((1, high) if better_above else (low, 1)), color="#009E73", alpha=0.09, linewidth=0)
     axes.set_xlim(low, high)
@@ -201,6 +206,6 @@ def _draw_timeline(drawing: Drawing, shown: Sequence[MixedSample]) -> None:
         axes.eventplot(each.timelines, colors=hues[each.target], linewidths=0.7, linelengths=0.75)
         axes.set_yticks([])
         axes.grid(visible=False, axis="y")
-        gap, first = (f"{1000 * value:.0f} ms" for value in (each.worst_gap_s, each.ttft_s))
+        gap, first = map(words.seconds, (each.worst_gap_s, each.ttft_s))
         axes.set_title(f"{each.target}: longest gap {gap}, newcomer's TTFT {first}")
     panels[-1].set_xlabel("seconds from the sending of the long prompt")

@@ -20,6 +20,8 @@ _CONTENDERS = (
     "step_seconds.p95",
     "bandwidth_share",
 )
+_WITH_INTERVAL = {"decode_tokens_per_second", "overhead_ratio", "bandwidth_share"}
+_OUTWARD = ("bare", "worker", "client")
 _READ = ("bytes_per_step", "bytes_per_token")
 
 
@@ -51,9 +53,9 @@ def _contenders(run: Run) -> Table:
         [
             _streams(group),
             _contender(group),
-            *(words.with_interval(run.figure(name, group)) for name in measured),
+            *(_shown(name)(run.figure(name, group)) for name in measured),
         ]
-        for group in sorted(run.groups(*measured), key=_number)
+        for group in sorted(run.groups(*measured), key=_order)
     ]
     caption = f"{run.label}: by number of streams"
     return Table(caption, ["streams", "contender", *map(words.title, measured)], rows, num_words=2)
@@ -81,13 +83,20 @@ def _streams(group: str) -> str:
     return f"{count} stream{'s' if count != '1' else ''}"
 
 
-def _number(group: str) -> int:
-    count = group.partition("/")[2]
-    return int(count) if count.isdecimal() else 0
+def _shown(name: str) -> words.Shown:
+    """Intervals where they decide something; a table is as wide as a page."""
+    return words.with_interval if name in _WITH_INTERVAL else words.value
+
+
+def _order(group: str) -> tuple[int, int]:
+    """By streams, then from the bare loop outward."""
+    name, _, count = group.partition("/")
+    place = _OUTWARD.index(name) if name in _OUTWARD else len(_OUTWARD)
+    return int(count) if count.isdecimal() else 0, place
 
 
 def _marks(run: Run, name: str) -> list[Mark]:
-    groups = sorted(run.groups(name), key=_number)
+    groups = sorted(run.groups(name), key=_order)
     found = [(group, run.figure(name, group)) for group in groups]
     return [
         Mark(_streams(group), _contender(group), each) for group, each in found if isinstance(each, Figure)
@@ -107,7 +116,7 @@ def _picture(run: Run, stem: str) -> Picture:
 
 
 def _draw(drawing: Drawing, overhead: Sequence[Mark], bandwidth: Sequence[Mark]) -> None:
-    hues = colours(["bare", "worker", "client", *(mark.series for mark in (*overhead, *bandwidth))])
+    hues = colours([*_OUTWARD, *(mark.series for mark in (*overhead, *bandwidth))])
     left, right = drawing.subplots(1, 2)
     dots(left, overhead, hues, _categories(overhead))
     left.axvline(1, color="#1a1a1a", linewidth=1)

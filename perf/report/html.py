@@ -18,12 +18,15 @@ caption, summary { text-align: left; font-weight: 600; font-size: 0.95rem; paddi
 th, td { padding: 0.25rem 0.6rem; border-bottom: 1px solid #ccc; text-align: right; vertical-align: top; }
 th { border-bottom: 2px solid #666; vertical-align: bottom; }
 td { white-space: nowrap; }
-.word { text-align: left; white-space: normal; overflow-wrap: break-word; }
+.word { text-align: left; }
+.long { white-space: normal; overflow-wrap: break-word; }
+li { overflow-wrap: anywhere; }
 figure { margin: 1.5rem 0; } figure img { width: 100%; height: auto; }
 figcaption { font-size: 0.88rem; color: #333; }
 .warning { border-left: 4px solid #d55e00; background: #fdf1e8; padding: 0.5rem 0.8rem; }
 @media print { body { max-width: none; margin: 0; } figure, table { break-inside: avoid; } }
 """
+_NO_BREAK = 26  # letters of a cell that is never broken into lines
 # The page itself forbids what it does not need: nothing is fetched, nothing runs.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
@@ -74,9 +77,14 @@ def _table(table: Table) -> str:
 
 
 def _row(cell: str, texts: Sequence[str], num_words: int) -> str:
-    kinds = (' class="word"' if number < num_words else "" for number in range(len(texts)))
-    cells = (f"<{cell}{kind}>{escape(text)}</{cell}>" for kind, text in zip(kinds, texts, strict=True))
+    cells = (_cell(cell, text, number < num_words) for number, text in enumerate(texts))
     return f"<tr>{''.join(cells)}</tr>"
+
+
+def _cell(cell: str, text: str, is_word: bool) -> str:
+    kinds = ["word"] * is_word + ["long"] * (len(text) > _NO_BREAK)
+    kind = f' class="{" ".join(kinds)}"' if kinds else ""
+    return f"<{cell}{kind}>{escape(text)}</{cell}>"
 
 
 def _picture(picture: Picture) -> str:

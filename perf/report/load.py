@@ -1,5 +1,6 @@
 """Load: latency percentiles, throughput and goodput against concurrency or rate of arrivals."""
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -11,7 +12,7 @@ from perf.record.schema import Figure
 from perf.report import words
 from perf.report.charts import axis_label
 from perf.report.document import Block, Picture, Section, Table, Text
-from perf.report.look import MARKERS, colours, legend_below, picture
+from perf.report.look import MARKERS, colours, from_zero, legend_below, picture
 from perf.report.runs import Run
 
 _KINDS = {"concurrency": "requests at once", "rate": "offered rate, requests/s"}
@@ -54,15 +55,15 @@ def section(runs: Sequence[Run]) -> Section:
 
 def _limits(run: Run) -> Text:
     highest = run.figure("highest_rate", "")
-    limits = run.result.options.get("limits")
     told = f" Highest rate that keeps the limits: {words.value(highest)} ({highest.note})." if highest else ""
-    return Text(f"{run.label}: limits {_named(limits)}.{told}")
+    return Text(f"{run.label}: limits {_named(run.result.options)}.{told}")
 
 
-def _named(limits: object) -> str:
-    if not isinstance(limits, dict):
-        return str(limits) if limits else "none"
-    return ", ".join(f"{name} {limit}" for name, limit in limits.items() if limit is not None) or "none"
+def _named(options: Mapping[str, Any]) -> str:
+    """`limit_ttft_s` 0.5 is TTFT 0.5 s."""
+    limits = {name[6:-2]: value for name, value in options.items() if re.fullmatch(r"limit_\w+_s", name)}
+    told = [f"{words.title(name)} {value:g} s" for name, value in limits.items() if value is not None]
+    return ", ".join(told) or "none"
 
 
 def _bottleneck(run: Run) -> Text:
@@ -107,7 +108,8 @@ def _points(run: Run, name: str, kind: str) -> _Points:
 
 
 def _has_curve(kind: str, runs: Sequence[Run]) -> bool:
-    return any(_points(run, name, kind) for run in runs for panel in _PANELS for name in panel)
+    """A single step is told by the table alone."""
+    return any(len(_points(run, name, kind)) > 1 for run in runs for panel in _PANELS for name in panel)
 
 
 def _pictures(kind: str, runs: Sequence[Run]) -> list[Block]:
@@ -145,7 +147,10 @@ def _panel(axes: Axes, names: Sequence[str], kind: str, runs: Sequence[Run], hue
         _curve(axes, points, factor, style)
     stem = names[0].removesuffix(".p50")
     axes.set_ylabel(axis_label(stem, unit))
-    axes.set_ylim(bottom=0)
+    axes.set_xlim(left=0)
+    if kind == "concurrency":
+        axes.set_xticks(sorted({place for points in shown.values() for place, _ in points}))
+    from_zero(axes)
 
 
 def _look(label: str, hues: Mapping[str, str]) -> dict[str, Any]:
@@ -187,9 +192,8 @@ def _draw_trade(drawing: Drawing, kind: str, runs: Sequence[Run]) -> None:
             _curve_of_steps(axes, _steps(run, kind, name), factor, _look(run.label, hues))
         axes.set_xlabel(axis_label("output_tokens_per_second", ""))
         axes.set_ylabel(axis_label(name, unit))
-        axes.set_ylim(bottom=0)
-        axes.set_xlim(left=0)
-        axes.margins(0.1)
+        from_zero(axes)
+        axes.set_xlim(0, axes.dataLim.x1 * 1.1)
     legend_below(drawing)
 
 

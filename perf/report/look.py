@@ -1,11 +1,13 @@
 """One look for all pictures: dark on white, colours that colour-blind readers tell apart, SVG."""
 
 import io
+import math
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from perf.report.document import Picture
@@ -14,6 +16,7 @@ from perf.report.document import Picture
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 WIDTH = 7.6  # inches; shown about as wide as a page of text, where 9 points are read well
+_LEGEND_LETTERS = 105  # that a line of the legend has room for
 _TEXT = "#1a1a1a"
 _RC: Any = {
     "font.size": 9,
@@ -55,7 +58,13 @@ def picture(name: str, caption: str, alt: str, height: float, draw: Callable[[Dr
     return Picture(re.sub(r"[^A-Za-z0-9_-]+", "-", name), caption, alt, file.getvalue())
 
 
-def legend_below(drawing: Drawing, columns: int = 4) -> None:
+def from_zero(axes: Axes) -> None:
+    """The vertical axis starts at 0 and leaves room above the highest mark."""
+    highest = axes.dataLim.y1
+    axes.set_ylim(0, highest * 1.1 if math.isfinite(highest) and highest > 0 else 1)
+
+
+def legend_below(drawing: Drawing) -> None:
     """One legend for all panels, under them, each label once; none for a single entry."""
     entries = {
         label: handle
@@ -63,6 +72,5 @@ def legend_below(drawing: Drawing, columns: int = 4) -> None:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
     if len(entries) > 1:
-        drawing.legend(
-            entries.values(), entries, loc="outside lower center", ncols=min(columns, len(entries))
-        )
+        columns = max(1, min(len(entries), _LEGEND_LETTERS // (max(map(len, entries)) + 8)))
+        drawing.legend(entries.values(), entries, loc="outside lower center", ncols=columns)

@@ -1,6 +1,7 @@
 """What was measured, on what: the first and the last section of a report."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -41,7 +42,7 @@ def _name(run: Run) -> str:
 
 
 def _runs(runs: Sequence[Run]) -> Table:
-    columns = ["mode", "node", "started", "took", "status", "load", "stolen", "file"]
+    columns = ["mode", "node", "started", "took", "status", "load", "stolen", "revision", "file"]
     rows = [
         [
             run.result.mode,
@@ -50,11 +51,12 @@ def _runs(runs: Sequence[Run]) -> Table:
             words.duration(run.result.duration_s),
             run.result.status,
             *_noise(run.result),
+            run.result.machine.git_revision,
             run.path.name,
         ]
         for run in runs
     ]
-    return Table("Runs; load and stolen CPU time are the worst of a run", columns, rows, num_words=8)
+    return Table("Runs; load and stolen CPU time are the worst of a run", columns, rows, num_words=9)
 
 
 def _noise(result: Result) -> tuple[str, str]:
@@ -66,8 +68,8 @@ def _noise(result: Result) -> tuple[str, str]:
 
 def _nodes(runs: Sequence[Run]) -> Table:
     rows = list(dict.fromkeys(_node(run) for run in runs))
-    columns = ["node", "CPU", "cores", "memory", "CPU flags", "kernel", "software", "revision"]
-    return Table("Nodes", columns, rows, num_words=8)
+    columns = ["node", "CPU", "cores", "memory", "CPU flags", "kernel", "software"]
+    return Table("Nodes", columns, rows, num_words=7)
 
 
 def _node(run: Run) -> tuple[str, ...]:
@@ -80,7 +82,6 @@ def _node(run: Run) -> tuple[str, ...]:
         _flags(machine),
         machine.kernel,
         f"Python {machine.python}, llama-cpp-python {machine.llama_cpp_python}, grpcio {machine.grpcio}",
-        machine.git_revision,
     )
 
 
@@ -98,7 +99,7 @@ def _server(target: Target) -> tuple[str, ...]:
     return (
         target.name,
         target.server or words.NONE,
-        target.model,
+        Path(target.model).name,  # a server that was given a path tells that
         _short(target.model_digest),
         _shape(target),
     )
@@ -147,7 +148,7 @@ def _told(values: dict[str, Any]) -> str:
 
 
 def _value(value: Any) -> str:
-    if value is None:
+    if value is None or value == "":
         return "unset"
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 

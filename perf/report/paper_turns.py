@@ -12,11 +12,12 @@ from matplotlib.figure import Figure as Drawing
 
 from perf.paper.samples import MIN_DECODE_TOKENS, MIN_PREFILL_TOKENS, Turn
 from perf.report.document import Picture
-from perf.report.look import MARKERS, colours, legend_below, picture
+from perf.report.look import MARKERS, colours, from_zero, legend_below, picture
 from perf.report.runs import Run
 
 _BINS = 8
 _MIN_IN_BIN = 2
+_MIN_LINE = 3
 _MAX_OVERLAID = 7
 _MAX_PANELS = 12
 
@@ -86,7 +87,7 @@ def _draw_context(
             for each in row:
                 _dots_and_line(axes, _points(each.turns, rate), key(each), hues)
             axes.set_title(f"{title}: {what}" if title else what.capitalize())
-            axes.set_ylim(bottom=0)
+            from_zero(axes)
             axes.set_ylabel(f"{what}, tokens/s")
     for axes in grid[-1]:
         axes.set_xlabel("context, prompt tokens")
@@ -113,9 +114,13 @@ def _points(turns: Sequence[Turn], rate: Callable[[Turn], float | None]) -> _Poi
 def _dots_and_line(axes: Axes, points: _Points, name: str, hues: Mapping[str, str]) -> None:
     mark = MARKERS[list(hues).index(name) % len(MARKERS)]
     style: dict[str, Any] = {"color": hues[name], "marker": mark, "linestyle": "none"}
+    line = medians(points)
+    if len(line) < _MIN_LINE:
+        axes.plot(*_columns(points), label=name, **style)
+        return
     axes.plot(*_columns(points), markersize=3, alpha=0.35, **style)
     style["linestyle"] = "-"
-    axes.plot(*_columns(medians(points)), label=name, **style)
+    axes.plot(*_columns(line), label=name, **style)
 
 
 def _columns(points: _Points) -> tuple[list[float], list[float]]:

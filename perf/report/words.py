@@ -34,8 +34,9 @@ TITLES = {
     "prefill_cv": "prefill CV",
     "cached_tokens_share": "prompt tokens from cache",
     "num_turns": "turns",
+    "num_skipped_turns": "turns skipped",
     "num_items": "items",
-    "num_skipped_items": "skipped",
+    "num_skipped_items": "items skipped",
     "accuracy": "accuracy",
     "accuracy_per_byte": "accuracy, per byte",
     "chance_accuracy": "guessing",
@@ -63,6 +64,8 @@ TITLES = {
     "bytes_per_token": "bytes read a token",
     "overhead_ratio": "rate ÷ bare loop's",
     "overhead_seconds": "added to a step",
+    "step_seconds.p50": "step p50",
+    "step_seconds.p95": "step p95",
     "bandwidth_share": "share of memory bandwidth",
 }
 _ABBREVIATED = {"ttft", "itl", "tpot", "e2e"}
@@ -101,6 +104,8 @@ def scale(figures: Sequence[Figure]) -> tuple[float, str]:
         # A millisecond and more is told in ms, below in µs.
         factor, prefix = (1.0, "") if largest >= 1 else (1e3, "m") if largest >= 1e-3 else (1e6, "µ")
         return factor, prefix + unit
+    if unit == "of one core":
+        return 100.0, "% of a core"
     if figures and is_share(figures[0]):
         return 100.0, "%"
     return 1.0, _RATES.get(unit, unit)
@@ -121,6 +126,11 @@ def with_interval(figure: Figure | None) -> str:
         return value(figure)
     factor, _ = scale([figure])
     return f"{value(figure)} ({number(figure.low * factor)} – {number(figure.high * factor)})"
+
+
+def seconds(value: float) -> str:
+    """A short time: `140 ms`, `6.1 s`."""
+    return f"{number(value)} s" if value >= 1 else f"{number(1000 * value)} ms"
 
 
 def duration(seconds: float) -> str:

@@ -142,7 +142,7 @@ def load(node: str = "pi-1", speed: float = 1.0, **fields: Any) -> Result:
     ]
     summary = [each for kind, level in steps for each in _step(kind, level, speed)]
     highest = Figure("highest_rate", 0.8 * speed, "1/s", note="between 0.75 and 0.85")
-    options = {"limits": {"ttft_s": 0.5, "tpot_s": 0.03}, "tokens": [64, 128]}
+    options = {"limit_ttft_s": 0.5, "limit_e2e_s": None, "rates": [0.25, 0.5]}
     return result(Mode.LOAD, [*summary, highest], node=node, options=options, **fields)
 
 
