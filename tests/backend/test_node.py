@@ -31,12 +31,12 @@ def cgroup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
 
 
 def test_no_cgroup_no_limit(cgroup: Files) -> None:
-    assert this_node() == Node(memory_bytes=16 * GB, cores=4)
+    assert this_node() == Node(memory_bytes=16 * GB, cores=4, hardware_threads=8)
 
 
 def test_limits_of_a_pod(cgroup: Files) -> None:
     cgroup(memory_max=str(2 * GB), memory_current=str(GB), cpu_max="200000 100000")
-    assert this_node() == Node(memory_bytes=GB, cores=2)
+    assert this_node() == Node(memory_bytes=GB, cores=2, hardware_threads=2)
 
 
 def test_page_cache_is_free_memory(cgroup: Files) -> None:
@@ -47,7 +47,7 @@ def test_page_cache_is_free_memory(cgroup: Files) -> None:
 
 def test_no_limit_is_written_max(cgroup: Files) -> None:
     cgroup(memory_max="max", memory_current=str(GB), cpu_max="max 100000")
-    assert this_node() == Node(memory_bytes=16 * GB, cores=4)
+    assert this_node() == Node(memory_bytes=16 * GB, cores=4, hardware_threads=8)
 
 
 @pytest.mark.parametrize(("quota", "cores"), [("50000 100000", 1), ("350000 100000", 3), ("nonsense", 4)])

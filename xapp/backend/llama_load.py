@@ -18,6 +18,7 @@ from xapp.backend.llama_model import (
     new_context,
 )
 from xapp.backend.llama_sampler import GREEDY
+from xapp.backend.llama_tuning import tuned
 from xapp.backend.native import llama
 from xapp.backend.sizing import Geometry, Node, Sizing, kv_bytes_per_cell, size
 from xapp.config import EngineSettings
@@ -30,6 +31,9 @@ BRANCHES = 16
 """llama.cpp keeps room for one row of logits for each sequence id: 3 MB for these and 49,152 tokens."""
 PROBE_BYTES = 16 * 1024 * 1024
 """Logits of all probes of a step. The memory is taken when the first choices are scored."""
+STEADY_TOKENS = 63
+"""From 64 tokens a batch on, ggml's attention on a CPU sums in tiles, in float32; below, row by row, in
+float16. What differs by that is enough to round some 8-bit activations the other way."""
 PROBE_TOKENS = 16
 """About the chunk that a step has room for beside decoding sequences."""
 
@@ -43,20 +47,20 @@ def load(
         kv_bytes_per_token(model), Path(path).stat().st_size, llama.llama_model_n_ctx_train(model)
     )
     sizing = size(node, geometry, settings)
-    flash = settings.flash_attention != "off"
-    limits = _limits(model, sizing, settings.batch_tokens)
+    tuning = tuned(model, path, settings, node, sizing)
+    limits = _limits(model, sizing, settings)
     params = ContextParams(
         cells=sizing.kv_cells,
         sequences=limits.sequences + limits.branches,
         # llama.cpp keeps a row for each sequence id, whether anything reads them or not.
         outputs=max(limits.sequences + limits.branches, sizing.slots + limits.probes),
         batch=settings.batch_tokens,
-        threads=sizing.threads,
+        threads=tuning.threads,
         kv_type=sizing.kv_type,
-        flash_attention=flash,
+        flash_attention=tuning.flash_attention,
     )
     context = new_context(model, params, path)
-    info = _info(model, geometry, sizing, params, settings)
+    info = msgspec.structs.replace(_info(model, geometry, sizing, params, settings), tuning=tuning)
     backend = LlamaBackend(model, context, info, limits=limits, max_batch=settings.batch_tokens)
     self_test(backend, path)
     probe = min(PROBE_TOKENS, settings.batch_tokens, info.context_length - 1)
@@ -76,11 +80,12 @@ def num_probes(vocab_size: int) -> int:
     return max(8, min(64, PROBE_BYTES // (4 * vocab_size)))
 
 
-def _limits(model: Any, sizing: Sizing, batch_tokens: int) -> Limits:
+def _limits(model: Any, sizing: Sizing, settings: EngineSettings) -> Limits:
     sequences = num_sequences(sizing.slots)
     branches = min(BRANCHES, MAX_SEQUENCES - sequences) if can_share_prefixes(model) else 0
     vocab_size = llama.llama_vocab_n_tokens(llama.llama_model_get_vocab(model))
-    return Limits(sequences, branches, min(num_probes(vocab_size), batch_tokens))
+    steady = 0 if settings.gpu_layers else min(STEADY_TOKENS, settings.batch_tokens)
+    return Limits(sequences, branches, min(num_probes(vocab_size), settings.batch_tokens), steady)
 
 
 def _info(
@@ -95,7 +100,7 @@ def _info(
         kv_bytes=int(sizing.kv_cells * kv_bytes_per_cell(geometry, sizing.kv_type)),
         kv_type=sizing.kv_type,
         flash_attention=params.flash_attention,
-        num_threads=sizing.threads,
+        num_threads=params.threads,
         gpu_layers=min(settings.gpu_layers, llama.llama_model_n_layer(model) + 1),
         step_budget_s=settings.step_budget_ms / 1000,
         vocab_size=llama.llama_vocab_n_tokens(llama.llama_model_get_vocab(model)),

@@ -12,7 +12,7 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 def this_node() -> Node:
     """Measured now."""
-    return Node(memory_bytes=_memory_bytes(), cores=_cores())
+    return Node(memory_bytes=_memory_bytes(), cores=_cores(), hardware_threads=_hardware_threads())
 
 
 def _memory_bytes() -> int:
@@ -35,9 +35,14 @@ def _reclaimable_bytes() -> int:
 
 def _cores() -> int:
     """Physical cores that this process may use: hyper-threads do not add memory bandwidth."""
+    threads = _hardware_threads()
+    return min(threads, psutil.cpu_count(logical=False) or threads)
+
+
+def _hardware_threads() -> int:
+    """What this process may run at once."""
     allowed = len(os.sched_getaffinity(0))
-    physical = psutil.cpu_count(logical=False) or allowed
-    return max(min(allowed, physical, _quota_cores() or allowed), 1)
+    return max(min(allowed, _quota_cores() or allowed), 1)
 
 
 def _quota_cores() -> int | None:

@@ -23,10 +23,14 @@ Q8_0_RATIO = 34 / 64
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """What the node has: bytes that can be taken without swapping, and usable cores."""
+    """What the node has: bytes that can be taken without swapping, and usable cores.
+
+    `hardware_threads` are what those cores run at once; 0 is as many as cores.
+    """
 
     memory_bytes: int
     cores: int
+    hardware_threads: int = 0
 
 
 @dataclass(frozen=True, slots=True)

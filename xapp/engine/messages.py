@@ -16,7 +16,8 @@ _LENGTH = struct.Struct("!I")
 
 class FinishReason(enum.StrEnum):
     """Why a sequence ended. A worker says EXPIRED of a deadline that passed; the service makes of it the
-    status DEADLINE_EXCEEDED or, for an answer that may be cut, DEADLINE."""
+    status DEADLINE_EXCEEDED or, for an answer that may be cut, DEADLINE.
+    """
 
     STOP = "stop"
     LENGTH = "length"
@@ -98,6 +99,34 @@ class Progress(msgspec.Struct, frozen=True, tag="progress"):
     fraction: float
 
 
+class TuningSource(enum.StrEnum):
+    """Where the choice of threads and flash attention comes from; all but the first three are the rule."""
+
+    SET = "set"
+    MEASURED = "measured"
+    CACHED = "cached"
+    OVERTIME = "overtime"
+    UNSUPPORTED = "unsupported"
+
+
+class StepTrial(msgspec.Struct, frozen=True):
+    """The fastest decode step, seconds, with so many threads, with or without flash attention."""
+
+    threads: int
+    flash_attention: bool
+    step_s: float
+
+
+class Tuning(msgspec.Struct, frozen=True):
+    """What was chosen at the load, the trials behind it, the rule first, and the seconds they took."""
+
+    source: TuningSource
+    threads: int
+    flash_attention: bool
+    trials: tuple[StepTrial, ...] = ()
+    seconds: float = 0.0
+
+
 class ModelInfo(msgspec.Struct, frozen=True):
     """What the loaded model is and how the engine was sized for this node."""
 
@@ -116,6 +145,7 @@ class ModelInfo(msgspec.Struct, frozen=True):
     shares_prefixes: bool = True
     prompt_token_s: float = 0.005
     decode_step_s: float = 0.0
+    tuning: Tuning | None = None
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
