@@ -1,16 +1,21 @@
 """Loading and unloading at run time."""
 
 import asyncio
+import dataclasses
 import os
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.engine.workers import until
+from tests.models.gguf_file import gguf_bytes
 from tests.service.nodes import DIGEST, Node, collect, is_ready, pid_of, text_of
+from xapp.config import EngineSettings
+from xapp.engine.kv_cache import PARKED_SHARE
 from xapp.errors import (
     ConfigError,
     Exhausted,
@@ -18,7 +23,9 @@ from xapp.errors import (
     ModelError,
     NotFound,
     Unavailable,
+    XappError,
 )
+from xapp.service.prompts import Codec
 from xapp.service.tools import MIN_CONTEXT_TOKENS, ModelTools, Need
 from xapp.service.types import ModelState, ModelStatus, Request
 
@@ -257,3 +264,79 @@ def test_the_real_tools_read_the_header(tmp_path: Path, node: Node) -> None:
         ModelTools().memory_need(tmp_path / "bad.gguf", node.settings())
     assert ModelTools().available_bytes() > 0
     assert MIN_CONTEXT_TOKENS > 0
+
+
+class SmallNode(Node):
+    """Has memory for the default model and one more."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.needs = Need(60, 0)
+
+    def tools(self) -> ModelTools:
+        return dataclasses.replace(super().tools(), available_bytes=lambda: 170 - 60 * self.num_clients)
+
+
+async def test_two_loads_at_once_do_not_share_the_same_free_memory(tmp_path: Path) -> None:
+    async with SmallNode(tmp_path).serving() as service:
+        loads = [drain(service.load_model(name)) for name in ("other", "third")]
+        outcomes = await asyncio.gather(*loads, return_exceptions=True)
+        assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Exhausted", "list"]
+        assert len(service.samples()) == 2
+
+
+async def test_a_load_that_waits_for_its_turn_can_be_unloaded(node: Node) -> None:
+    async with node.serving() as service:
+        node.scripts["other"].load("silent")
+        first = asyncio.create_task(drain(service.load_model("other")))
+        second = asyncio.create_task(drain(service.load_model("third")))
+        await until(lambda: node.num_clients == 2 and service.get_model("third").state is ModelState.LOADING)
+        assert (await service.unload_model("third")).state is ModelState.AVAILABLE
+        with pytest.raises(Unavailable):
+            await second
+        await service.unload_model("other")
+        with pytest.raises(Unavailable):
+            await first
+
+
+class BrokenNode(Node):
+    """Its codec of `other` has a defect."""
+
+    async def _load_codec(self, path: Path) -> Codec:
+        if path.stem == "other":
+            raise ZeroDivisionError
+        return await super()._load_codec(path)
+
+
+async def test_a_defect_while_loading_is_a_failed_load(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    node = BrokenNode(tmp_path)
+    async with node.serving() as service:
+        with pytest.raises(XappError, match="internal error while loading") as caught:
+            await drain(service.load_model("other"))
+        assert caught.value.code == "INTERNAL"
+        assert service.get_model("other").state is ModelState.FAILED
+        with pytest.raises(FailedPrecondition):
+            await collect(service, Request("hi", model="other"))
+    assert any(record.exc_info and record.exc_info[0] is ZeroDivisionError for record in caplog.records)
+
+
+async def test_the_log_tells_how_the_engine_was_sized(node: Node, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    async with node.serving():
+        pass
+    (record,) = [record for record in caplog.records if record.message == "model sized"]
+    assert vars(record)["fields"] | {"model": "tiny", "slots": 2} == vars(record)["fields"]
+
+
+def test_parked_prefixes_are_part_of_the_need(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(gguf_bytes())
+    settings = EngineSettings(kv_cells=1024)
+    need = ModelTools().memory_need(path, settings)
+    assert need.kv_bytes > 0
+    assert need.parked_bytes == need.kv_bytes * PARKED_SHARE
+    assert need.total_bytes == need.weights_bytes + need.kv_bytes + need.parked_bytes
+    without = msgspec.structs.replace(settings, prefix_cache=False)
+    assert ModelTools().memory_need(path, without).parked_bytes == 0

@@ -8,6 +8,7 @@ from grpc_health.v1 import health_pb2 as pb
 from grpc_health.v1 import health_pb2_grpc
 
 from xapp.server.limit import Limit
+from xapp.server.watchdog import Watchdog
 from xapp.service.types import Service
 
 MAX_WATCHERS = 1024
@@ -17,9 +18,10 @@ WATCH_INTERVAL_S = 0.1
 class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # untyped base
     """One status for the server ("") and each of `names`: SERVING while the service is ready."""
 
-    def __init__(self, service: Service, names: tuple[str, ...]) -> None:
+    def __init__(self, service: Service, names: tuple[str, ...], watchdog: Watchdog) -> None:
         self._service = service
         self._names = frozenset(("", *names))
+        self._watchdog = watchdog
         self._watchers = Limit("health watchers", MAX_WATCHERS)
 
     async def Check(  # noqa: N802
@@ -34,12 +36,12 @@ class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # u
         self, request: pb.HealthCheckRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> None:
         """The status now and whenever it changes, until the client cancels."""
-        with self._watchers.hold():
+        with self._watchers.hold(), self._watchdog.watch() as stream:
             told: int | None = None
             while True:
                 status = self._status(request.service)
                 if status != told:
-                    await context.write(pb.HealthCheckResponse(status=status))
+                    await stream.send(context.write(pb.HealthCheckResponse(status=status)))
                     told = status
                 await asyncio.sleep(WATCH_INTERVAL_S)
 

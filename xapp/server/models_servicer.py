@@ -9,14 +9,20 @@ from xapp.errors import InvalidArgument
 from xapp.inference.v1 import models_pb2 as pb
 from xapp.inference.v1 import models_pb2_grpc
 from xapp.server import respond
-from xapp.service.types import Service
+from xapp.server.limit import Limit
+from xapp.server.watchdog import Watchdog
+from xapp.service.types import ModelStatus, Service
+
+MAX_LOAD_STREAMS = 64
 
 
 class ModelServicer(models_pb2_grpc.ModelServiceServicer):
     """What this node serves, and loading and unloading."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, watchdog: Watchdog) -> None:
         self._service = service
+        self._watchdog = watchdog
+        self._load_streams = Limit("LoadModel streams", MAX_LOAD_STREAMS)
 
     async def ListModels(  # noqa: N802
         self, request: pb.ListModelsRequest, context: "grpc.aio.ServicerContext[Any, Any]"
@@ -33,12 +39,11 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
     async def LoadModel(  # type: ignore[override]  # noqa: N802  the stub's types know generators only
         self, request: pb.LoadModelRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> None:
-        """Loads a model and streams its progress."""
-        async with aclosing(self._service.load_model(_named(request.name))) as statuses:
-            async for status in statuses:
-                await context.write(
-                    pb.LoadModelResponse(model=respond.model(status), progress=status.progress)
-                )
+        """Loads a model and streams its progress. A load goes on when its reader is cut off."""
+        with self._load_streams.hold(), self._watchdog.watch() as stream:
+            async with aclosing(self._service.load_model(_named(request.name))) as statuses:
+                async for status in statuses:
+                    await stream.send(context.write(_progress(status)))
 
     async def UnloadModel(  # noqa: N802
         self, request: pb.UnloadModelRequest, context: "grpc.aio.ServicerContext[Any, Any]"
@@ -46,6 +51,10 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
         """Ends a model's worker once its streams are done."""
         status = await self._service.unload_model(_named(request.name))
         return pb.UnloadModelResponse(model=respond.model(status))
+
+
+def _progress(status: ModelStatus) -> pb.LoadModelResponse:
+    return pb.LoadModelResponse(model=respond.model(status), progress=status.progress)
 
 
 def _named(name: str) -> str:

@@ -69,7 +69,7 @@ async def serve_grpc(
     watchdog = Watchdog(settings.write_timeout_s)
     inference = InferenceServicer(service, settings, metrics, NodeReader(service, host), watchdog)
     server = grpc.aio.server(interceptors=[StatusInterceptor(metrics)], options=_options(settings))
-    _register(server, service, inference)
+    _register(server, service, inference, watchdog)
     port = _bind(server, settings)
     await server.start()
     # No TaskGroup: it would wrap the errors of the block, and this one task cannot fail by itself.
@@ -82,10 +82,12 @@ async def serve_grpc(
         await server.stop(STOP_GRACE_S)
 
 
-def _register(server: grpc.aio.Server, service: Service, inference: InferenceServicer) -> None:
+def _register(
+    server: grpc.aio.Server, service: Service, inference: InferenceServicer, watchdog: Watchdog
+) -> None:
     inference_pb2_grpc.add_InferenceServiceServicer_to_server(inference, server)
-    models_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(service), server)
-    health: Any = HealthServicer(service, _SERVICES)
+    models_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(service, watchdog), server)
+    health: Any = HealthServicer(service, _SERVICES, watchdog)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     reflection.enable_server_reflection((*_SERVICES, _HEALTH, reflection.SERVICE_NAME), server)
 

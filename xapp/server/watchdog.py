@@ -5,7 +5,7 @@ One task watches all streams, so a write costs two attribute sets and no timer.
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 
 from xapp.errors import Exhausted
@@ -23,6 +23,12 @@ class WatchedStream:
         self.task = task
         self.writing_since: float | None = None
         self.stalled = False
+
+    async def send(self, write: Awaitable[object]) -> None:
+        """Awaits a write under the watchdog."""
+        self.writing_since = time.monotonic()
+        await write
+        self.writing_since = None
 
     def is_stalled(self, now: float, timeout_s: float) -> bool:
         """Whether the pending write is older than `timeout_s`."""

@@ -38,6 +38,7 @@ class ModelRegistry:
         self._models: dict[str, ServedModel] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._loads: dict[str, asyncio.Task[None]] = {}
+        self._one_load = asyncio.Lock()
         self._draining = False
         self.default_name = ""
         self.changes = Changes()
@@ -69,7 +70,6 @@ class ModelRegistry:
 
     async def _load_in_turn(self, models: list[ServedModel]) -> None:
         for model in models:
-            # Each load sees the memory that the one before left.
             await asyncio.wait([self._begin_load(model)])
 
     async def wait_default(self) -> None:
@@ -206,10 +206,16 @@ class ModelRegistry:
         return model
 
     def _begin_load(self, model: ServedModel) -> "asyncio.Task[None]":
-        task = asyncio.create_task(model.load(), name=f"load {model.name}")
+        task = asyncio.create_task(self._load_alone(model), name=f"load {model.name}")
         self._loads[model.name] = task
         task.add_done_callback(lambda _: self._loads.pop(model.name, None))
         return task
+
+    async def _load_alone(self, model: ServedModel) -> None:
+        # One after the other: each sees the memory that the one before left, and two at once could
+        # both pass the check where there is room for one.
+        async with self._one_load:
+            await model.load()
 
     # ---- unloading
 

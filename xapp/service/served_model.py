@@ -4,6 +4,9 @@ import asyncio
 import logging
 from pathlib import Path
 
+import msgspec
+
+from xapp import logs
 from xapp.config import Settings
 from xapp.engine.client import UNLOADING
 from xapp.engine.messages import ModelInfo
@@ -95,7 +98,7 @@ class ServedModel:
         return self.serving
 
     async def load(self) -> None:
-        """Never raises XappError: a failed load is a state, and `load_error` says why."""
+        """Raises nothing but CancelledError: a failed load is a state, and `load_error` says why."""
         if self._draining:
             return  # unloaded while it waited for its turn
         self._notify()
@@ -105,6 +108,10 @@ class ServedModel:
         except XappError as error:
             _log.error("loading %s failed: %s", self.name, error.message)
             self.load_error = error
+        except Exception as error:  # noqa: BLE001  a defect: without this the model would be loading for ever
+            fields: dict[str, object] = {"model": self.name}
+            logs.event(_log, "loading failed", fields, level=logging.ERROR, error=error)
+            self.load_error = XappError(f"{self.name}: internal error while loading, see the server's log")
         finally:
             self._notify()
 
@@ -116,8 +123,9 @@ class ServedModel:
         if need.total_bytes > limit:
             raise Exhausted(
                 f"{self.name} needs {_mb(need.total_bytes)} MB ({_mb(need.weights_bytes)} MB of weights,"
-                f" {_mb(need.kv_bytes)} MB of KV cache) and {_mb(limit)} MB are available: unload another"
-                " model, lower XAPP_CONTEXT_LENGTH, or choose a smaller one",
+                f" {_mb(need.kv_bytes)} MB of KV cache, {_mb(need.parked_bytes)} MB for parked prefixes)"
+                f" and {_mb(limit)} MB are available: unload another model, lower XAPP_CONTEXT_LENGTH,"
+                " or choose a smaller one",
                 reason="OUT_OF_MEMORY",
                 retry_after_s=MEMORY_RETRY_AFTER_S,
             )
@@ -141,6 +149,7 @@ class ServedModel:
         try:
             info = await self.supervisor.start(on_progress)
             header_read.set()
+            _log_sizing(self.name, info)
             admission = self._admission(info)
             return Serving(await codec, await digest, info, admission)
         except BaseException:
@@ -243,6 +252,22 @@ def check_servable(file: ModelFile) -> None:
     """Raises ModelError for a model that generates no text."""
     if file.entry is not None and not file.entry.kind.servable:
         raise ModelError(f"{file.name} is of kind {file.entry.kind}: it generates no text")
+
+
+def _log_sizing(name: str, info: ModelInfo) -> None:
+    """How the engine was sized for this node, and what was measured to decide it."""
+    fields: dict[str, object] = {
+        "model": name,
+        "context_length": info.context_length,
+        "slots": info.num_slots,
+        "kv_cells": info.kv_cells_total,
+        "kv_type": info.kv_type,
+        "threads": info.num_threads,
+        "flash_attention": info.flash_attention,
+    }
+    if info.tuning is not None:
+        fields["tuning"] = msgspec.to_builtins(info.tuning)
+    logs.event(_log, "model sized", fields)
 
 
 def _restart_policy(settings: Settings) -> RestartPolicy:

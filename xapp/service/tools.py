@@ -10,6 +10,7 @@ from xapp.backend.byte_vocab import ByteVocab
 from xapp.backend.node import this_node
 from xapp.config import EngineSettings
 from xapp.engine.client import EngineClient, StepObserver
+from xapp.engine.kv_cache import PARKED_SHARE
 from xapp.models.catalogue import KvType
 from xapp.models.digest import digest_of
 from xapp.models.info import read_gguf
@@ -23,15 +24,18 @@ MIN_CONTEXT_TOKENS = 512
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Memory a model will take: the weights, and KV for as many tokens as are asked for at least."""
+    """Memory a model will take: the weights, KV for as many tokens as are asked for at least, and the
+    most that parked prefixes may take.
+    """
 
     weights_bytes: int
     kv_bytes: int
+    parked_bytes: int = 0
 
     @property
     def total_bytes(self) -> int:
-        """Both."""
-        return self.weights_bytes + self.kv_bytes
+        """All of it."""
+        return self.weights_bytes + self.kv_bytes + self.parked_bytes
 
 
 def memory_need(path: Path, settings: EngineSettings) -> Need:
@@ -40,7 +44,8 @@ def memory_need(path: Path, settings: EngineSettings) -> Need:
     tokens = settings.kv_cells or settings.context_length or MIN_CONTEXT_TOKENS
     kv_type = KvType.Q8_0 if settings.kv_type == "q8_0" else KvType.F16
     per_token = info.geometry.bytes_per_token(kv_type) if info.geometry else 0
-    return Need(info.file_size, tokens * per_token)
+    kv_bytes = tokens * per_token
+    return Need(info.file_size, kv_bytes, int(kv_bytes * PARKED_SHARE) if settings.prefix_cache else 0)
 
 
 def available_bytes() -> int:
