@@ -86,9 +86,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
                 if sent:
                     await self._pause(interval_s)
                 current = await self._reader.read()
-                stream.writing_since = time.monotonic()
-                await context.write(sample(node, previous, current))
-                stream.writing_since = None
+                await stream.send(context.write(sample(node, previous, current)))
                 previous = current
                 sent += 1
 
