@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from perf.accuracy.compare import item, requests
-from perf.accuracy.node import serving
+from perf.accuracy.node import STEP_TOKENS, serving
 from perf.accuracy.reference import Reference
 from perf.accuracy.run import IN_FLIGHT, Examiner
 from perf.accuracy.samples import Item, Sample
@@ -114,6 +114,7 @@ def main(task: str, data: Path, model: str, by: str, limit: int, in_flight: int,
         kv_type=sized.kv_type,
         flash_attention=sized.flash_attention,
         threads=sized.num_threads,
+        step_tokens=STEP_TOKENS,
     ) as reference:
         found = differences(scored, from_reference(reference, Task(task), By(by), questions))
     _show(found, sized)

@@ -1,4 +1,4 @@
-"""Log-probabilities from llama.cpp directly: one sequence, a whole text in one decode, all logits.
+"""Log-probabilities from llama.cpp directly: one sequence, a whole text in one call, all logits.
 
 No scheduler, no shared prefix, no batch with others: what a node's scores are checked against. It
 tokenizes with llama.cpp itself and knows nothing of the service but the size of a context.
@@ -22,10 +22,20 @@ _PIECE_BYTES = 512
 
 
 class Reference(Ending):
-    """A model in this process. It scores as a Scorer does, without asyncio. Raises RuntimeError."""
+    """A model in this process. It scores as a Scorer does, without asyncio. Raises RuntimeError.
+
+    `step_tokens` is how many rows llama.cpp computes at once.
+    """
 
     def __init__(
-        self, path: Path, *, kv_type: str, flash_attention: bool, threads: int, max_tokens: int = 2048
+        self,
+        path: Path,
+        *,
+        kv_type: str,
+        flash_attention: bool,
+        threads: int,
+        step_tokens: int,
+        max_tokens: int = 2048,
     ) -> None:
         params = llama.llama_model_default_params()
         params.n_gpu_layers = 0
@@ -36,7 +46,8 @@ class Reference(Ending):
         self._num_vocab = llama.llama_vocab_n_tokens(self._vocab)
         self._max_tokens = max_tokens
         native = llama.llama_context_default_params()
-        native.n_ctx = native.n_batch = native.n_ubatch = max_tokens
+        native.n_ctx = native.n_batch = max_tokens
+        native.n_ubatch = step_tokens
         native.n_seq_max = 1
         native.n_threads = native.n_threads_batch = threads
         native.type_k = native.type_v = _KV_TYPES[kv_type]

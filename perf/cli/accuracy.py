@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,10 @@ NOTES = {
     By.LETTER: "Zero-shot: the letter of the choice is scored after the question with all choices.",
     By.TEXT: "Zero-shot: the text of the choice is scored after the question alone.",
 }
+COMPANY = (
+    "Scored in company: llama.cpp's rounding depends on what else is in a batch, and moves a score by up to "
+    "tenths of a nat. One at a time on a server of its own (the default) gives the same scores again."
+)
 
 
 @dataclass(slots=True)
@@ -103,7 +107,7 @@ class Exam:
     type=click.IntRange(1, 64),
     default=IN_FLIGHT,
     show_default=True,
-    help="Questions asked at once.",
+    help="Questions asked at once. More is faster; one alone gives the same scores again.",
 )
 @options.out_option
 @options.json_option
@@ -179,7 +183,7 @@ def _run(exam: Exam, models: Sequence[GivenModel], settings: dict[str, Any]) -> 
         samples=[encode(sample) for sample in sorted(samples, key=_place)],
         missing=exam.missing,
         noise=[noise.read()],
-        notes=[_note(exam), *([f"resumed: {resumed} samples are of an earlier run"] if resumed else [])],
+        notes=list(_notes(exam, resumed)),
     )
 
 
@@ -195,5 +199,9 @@ def _place(sample: Sample) -> tuple[str, int]:
     return sample.model, sample.line if isinstance(sample, Item | SkippedItem) else 0
 
 
-def _note(exam: Exam) -> str:
-    return NOTES[exam.task] if exam.task in NOTES else NOTES[exam.by]
+def _notes(exam: Exam, resumed: int) -> Iterator[str]:
+    yield NOTES[exam.task] if exam.task in NOTES else NOTES[exam.by]
+    if exam.in_flight > 1 or exam.address:
+        yield COMPANY
+    if resumed:
+        yield f"resumed: {resumed} samples are of an earlier run"
