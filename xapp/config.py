@@ -48,6 +48,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     step_budget_ms: Annotated[float, Meta(ge=1, le=60_000)] = 100.0
     batch_tokens: Annotated[int, Meta(ge=1, le=4096)] = 512
     prefix_cache: bool = True
+    ageing_s: Annotated[float, Meta(gt=0, le=86_400)] = 30.0
     backend: Literal["llama", "fake"] = "llama"
 
 

@@ -6,13 +6,21 @@ from collections.abc import Sequence as Tokens
 from dataclasses import dataclass, field
 
 from xapp.backend.base import Batch, Sampler
-from xapp.backend.fake import END_TOKEN, FakeBackend
+from xapp.backend.fake import END_TOKEN, FakeBackend, log_probability
 from xapp.config import EngineSettings
 from xapp.engine.engine import Engine
-from xapp.engine.kv_cache import KVCache, Match
-from xapp.engine.messages import FinishReason, SequenceFinished, SequenceStarted, StepEvents, Submit
+from xapp.engine.kv_cache import NO_MATCH, KVCache, Match
+from xapp.engine.messages import (
+    FinishReason,
+    Priority,
+    SequenceFinished,
+    SequenceStarted,
+    StepEvents,
+    Submit,
+)
 from xapp.engine.plan import Plan
 from xapp.engine.scheduler import IDLE_FACTOR
+from xapp.engine.score import ScoreSequence
 from xapp.engine.sequence import Sequence, Status
 from xapp.engine.step_time import MIN_CHUNK
 
@@ -34,6 +42,14 @@ def expected(request: Submit) -> tuple[list[int], FinishReason]:
     return tokens[len(request.prompt) :], FinishReason.LENGTH
 
 
+def expected_scores(request: Submit) -> list[list[float]]:
+    """The same of a request with choices."""
+    return [
+        [log_probability([*request.prompt, *choice[:index]], token) for index, token in enumerate(choice)]
+        for choice in request.choices
+    ]
+
+
 class Clock:
     def __init__(self) -> None:
         self.now = 1000.0
@@ -45,8 +61,12 @@ class Clock:
 class TimedBackend(FakeBackend):
     """A decode takes fake time."""
 
-    def __init__(self, settings: EngineSettings, num_sequences: int, clock: Clock) -> None:
-        super().__init__(settings, num_sequences=num_sequences, rule=rule)
+    def __init__(
+        self, settings: EngineSettings, num_sequences: int, clock: Clock, *, branches: int, probes: int
+    ) -> None:
+        super().__init__(
+            settings, num_sequences=num_sequences, num_branches=branches, num_probes=probes, rule=rule
+        )
         self.clock = clock
         self.step_seconds, self.token_seconds = 0.01, 0.003
 
@@ -62,6 +82,7 @@ class Answer:
 
     request: Submit
     tokens: list[int] = field(default_factory=list)
+    scores: list[list[float]] | None = None
     started: SequenceStarted | None = None
     finished: SequenceFinished | None = None
 
@@ -83,13 +104,24 @@ class Harness:
         budget_ms: float = 100.0,
         context: int = 4096,
         prefix_cache: bool = True,
+        branches: int = 8,
+        probes: int = 16,
+        ageing_s: float = 30.0,
     ) -> None:
         settings = EngineSettings(
             slots=slots, kv_cells=cells, context_length=context, step_budget_ms=budget_ms
         )
         self.clock = Clock()
-        self.backend = TimedBackend(settings, num_sequences or 2 * slots, self.clock)
-        self.engine = Engine(self.backend, max_batch=max_batch, prefix_cache=prefix_cache, clock=self.clock)
+        self.backend = TimedBackend(
+            settings, num_sequences or 2 * slots, self.clock, branches=branches, probes=probes
+        )
+        self.engine = Engine(
+            self.backend,
+            max_batch=max_batch,
+            prefix_cache=prefix_cache,
+            ageing_s=ageing_s,
+            clock=self.clock,
+        )
         self.max_batch = max_batch
         self.slots = slots
         self.budget_s = budget_ms / 1000
@@ -103,9 +135,9 @@ class Harness:
     def _watch(self) -> None:
         schedule, match = self.scheduler.schedule, self.cache.match
 
-        def watched_schedule() -> Plan:
+        def watched_schedule(now: float) -> Plan:
             self._matches.clear()
-            plan = schedule()
+            plan = schedule(now)
             self._check_plan(plan)
             self.plans.append(plan)
             return plan
@@ -124,6 +156,10 @@ class Harness:
         self.answers.append(answer)
         self.engine.submit(request)
         return answer
+
+    def score(self, prompt: Tokens[int], choices: Tokens[Tokens[int]], **fields: object) -> Answer:
+        longest = max(map(len, choices))
+        return self.submit(prompt, longest, choices=[list(choice) for choice in choices], **fields)
 
     def cancel(self, answer: Answer) -> None:
         self.engine.cancel(answer.request.request_id)
@@ -162,6 +198,11 @@ class Harness:
             assert answer.started is not None
             assert answer.finished is None
             answer.tokens.append(token)
+        for scored in events.scored:
+            answer = self.answers[scored.request_id]
+            assert answer.scores is None
+            assert answer.finished is None
+            answer.scores = scored.log_probabilities
         for finished in events.finished:
             answer = self.answers[finished.request_id]
             assert answer.finished is None, "ended twice"
@@ -169,37 +210,75 @@ class Harness:
 
     def _check_plan(self, plan: Plan) -> None:
         assert len(plan.batch) <= self.max_batch
+        assert len(plan.batch.probes) <= self.backend.num_probes
         assert len(self.scheduler.running) <= self.slots
-        assert sum(s.status is Status.DECODE for s in self.scheduler.running) == plan.num_decode
+        self._check_decodes(plan)
+        self._check_classes()
         budget = self.budget_s * (1 if plan.num_decode else IDLE_FACTOR)
         predicted = self.engine._step_time.predict(plan.num_decode, plan.num_prefill)
         assert plan.num_prefill <= MIN_CHUNK or predicted <= budget * (1 + 1e-9)
         for sequence in plan.admitted:
             for waiting in self.scheduler.waiting:
-                # Only one that waits for its prefix to be computed may be passed.
-                passed = waiting.order < sequence.order
-                assert not passed or self._matches[waiting.request.request_id].pending
+                # Only one that waits for its prefix, or a promoted one that waits for cells, may be passed.
+                passed = waiting.order < sequence.order and sequence.promoted_at is None
+                match = self._matches.get(waiting.request.request_id, NO_MATCH)
+                assert not passed or waiting.promoted_at or match.pending
+
+    def _check_decodes(self, plan: Plan) -> None:
+        """Nobody who decodes is left out, but for a critical prompt."""
+        decoding = [each for each in self.scheduler.running if each.status is Status.DECODE]
+        prompts = [each for each in self.scheduler.running if each.status is not Status.DECODE]
+        must = decoding
+        if any(each.request.priority is Priority.CRITICAL for each in prompts):
+            must = [each for each in decoding if each.request.priority is Priority.CRITICAL]
+        taken = {each.request.request_id for each in plan.outputs[: plan.num_decode]}
+        assert len(taken) == plan.num_decode
+        assert {each.request.request_id for each in must} <= taken
+        assert taken <= {each.request.request_id for each in decoding}
+
+    def _check_classes(self) -> None:
+        """Nobody waits for one of a lower class who could make way."""
+        head = next(iter(self.scheduler.waiting), None)
+        if head is None or self._matches.get(head.request.request_id, NO_MATCH).pending:
+            return
+        lower = [each for each in self.scheduler.running if self.scheduler._may_take(head, each)]
+        lasting = [each for each in self.scheduler.running if each not in lower]
+        cells = sum(each.cells_needed for each in [head, *lasting])
+        assert not lower or cells > self.cache.total
 
     def _check_cells(self) -> None:
         cache, backend = self.cache, self.backend
         assert backend.used == cache.used <= cache.total
         assert 0 <= cache.reserved <= cache.total - cache.used
         running = self.scheduler.running
-        assert len(backend.live_samplers) == len(running)
+        held = [*running, *(each for each in self.scheduler.waiting if each.paused)]
+        alive = self.engine._sequences.values()
+        begun = [each for each in alive if each.started_at is not None and not each.request.choices]
+        assert len(backend.live_samplers) == len(begun)
         lent = {}
-        for sequence in running:
+        for sequence in held:
             assert sequence.seq_id is not None
             lent[sequence.seq_id] = sequence.tokens[: sequence.num_computed]
-        assert len(lent) == len(running)
+            if isinstance(sequence, ScoreSequence):
+                lent |= {
+                    branch.seq_id: sequence.request.prompt + branch.tokens[: branch.num_computed]
+                    for branch in sequence.branches
+                }
+        assert len(lent) == len(held) + sum(
+            len(sequence.branches) for sequence in held if isinstance(sequence, ScoreSequence)
+        )
         assert not lent.keys() & cache._cached.keys()
         lent |= cache._cached
-        for seq_id in range(backend.num_sequences):
+        for seq_id in range(backend.num_sequences + backend.num_branches):
             assert backend.content(seq_id) == lent.get(seq_id, [])
             assert cache._pool.length(seq_id) == len(lent.get(seq_id, []))
 
     def _check_answer(self, answer: Answer) -> None:
         finished, request = answer.finished, answer.request
         assert finished is not None, "never ended"
+        if request.choices:
+            self._check_scores(answer, finished)
+            return
         assert finished.num_completion_tokens == len(answer.tokens)
         tokens, reason = expected(request)
         if finished.reason in {FinishReason.CANCELLED, FinishReason.EXPIRED}:
@@ -208,5 +287,19 @@ class Harness:
             assert (answer.started, answer.tokens, finished.reason) == (None, [], FinishReason.LENGTH)
         else:
             assert (answer.tokens, finished.reason) == (tokens, reason)
+        cached = answer.started.num_cached_tokens if answer.started else 0
+        assert finished.num_cached_tokens == cached < len(request.prompt)
+
+    def _check_scores(self, answer: Answer, finished: SequenceFinished) -> None:
+        request = answer.request
+        assert not answer.tokens
+        if finished.reason is FinishReason.STOP:
+            assert answer.scores == expected_scores(request)
+            assert finished.num_completion_tokens == sum(map(len, request.choices))
+        elif finished.reason is FinishReason.LENGTH:
+            assert len(request.prompt) + request.max_tokens - 1 > self.cache.total
+        else:
+            assert finished.reason in {FinishReason.CANCELLED, FinishReason.EXPIRED}
+            assert answer.scores is None
         cached = answer.started.num_cached_tokens if answer.started else 0
         assert finished.num_cached_tokens == cached < len(request.prompt)

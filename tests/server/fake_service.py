@@ -9,6 +9,7 @@ from xapp.errors import NotFound, XappError
 from xapp.metrics_host import HostUsage, ProcessUsage
 from xapp.service.types import (
     Chunk,
+    Estimate,
     Event,
     Finished,
     Latencies,
@@ -24,6 +25,8 @@ from xapp.service.types import (
 MODEL = "tiny"
 INFO = ModelInfo("llama 1M F32", 1000, 2048, 4, 8192, 500, "f16", True, 2, 0, 0.1, 32000)
 STATS = Stats(1, 2, 30, 40, 500, 60, 700, 8, 0.9)
+
+ESTIMATE = Estimate(3, 20, Latencies(0.1, 0.2), Latencies(0.5, 0.75), Latencies(1.5, 2.25))
 
 Script = Callable[[Request], AsyncGenerator[Event, None]]
 
@@ -80,6 +83,7 @@ class FakeService:
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     stats: Stats = STATS
     worker_pid: int = 4711
+    estimated: Estimate = ESTIMATE
 
     async def generate(self, request: Request) -> AsyncGenerator[Event, None]:
         self.requests.append(request)
@@ -88,6 +92,11 @@ class FakeService:
                 yield event
         finally:
             self.closed.set()
+
+    async def estimate(self, request: Request) -> Estimate:
+        self.requests.append(request)
+        self._raise()
+        return self.estimated
 
     async def tokenize(self, model: str, prompt: Prompt) -> Tokens:
         self._raise()

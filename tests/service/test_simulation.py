@@ -28,7 +28,7 @@ def job(number: int, prefill: int, decode: int, priority: Priority = Priority.IN
 def test_one_alone() -> None:
     one = job(0, 100, 50)
     Simulation(node(), [], [one]).run()
-    assert (one.started_s, one.first_s) == (0, pytest.approx(0.3))
+    assert (one.started_s, one.first_s) == pytest.approx((0, 0.3))
     assert one.end_s == pytest.approx(0.3 + 50 * 0.013)
 
 

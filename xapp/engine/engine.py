@@ -31,6 +31,7 @@ class Engine:
         *,
         max_batch: int = 512,
         prefix_cache: bool = True,
+        ageing_s: float = 30.0,
         step_time: StepTime | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
@@ -47,7 +48,9 @@ class Engine:
             num_slots=info.num_slots,
             max_batch=max_batch,
             num_probes=backend.num_probes,
+            num_steady=backend.num_steady,
             budget_s=info.step_budget_s,
+            ageing_s=ageing_s,
         )
         self._sequences: dict[int, Sequence] = {}
         self._deadlines: list[tuple[float, int]] = []
@@ -68,13 +71,18 @@ class Engine:
         """
         assert request.request_id not in self._sequences, "request ids are used once"
         assert request.prompt, "an empty prompt has no next token"
-        sequence = ScoreSequence(request) if request.choices else Sequence(request)
+        sequence = self._new_sequence(request)
         self._sequences[request.request_id] = sequence
         if request.deadline is not None:
             self._watch_deadline(request.deadline, request.request_id)
-        self._scheduler.add(sequence)
+        self._scheduler.add(sequence, self._clock())
         if sequence.cells_needed > min(self._kv_cache.total, self._context_length):
             self._finish(sequence, FinishReason.LENGTH, self._clock())
+
+    def _new_sequence(self, request: Submit) -> Sequence:
+        if request.choices:
+            return ScoreSequence(request, num_steady=self._backend.num_steady)
+        return Sequence(request)
 
     def _watch_deadline(self, deadline: float, request_id: int) -> None:
         if len(self._deadlines) > 2 * len(self._sequences) + FORGOTTEN_DEADLINES:
@@ -92,7 +100,7 @@ class Engine:
         """One decode for all sequences that can run; returns everything that happened since the last step."""
         began = self._clock()
         self._expire(began)
-        plan = self._scheduler.schedule()
+        plan = self._scheduler.schedule(began)
         self._start(plan, began)
         if len(plan.batch):
             samplers = [sequence.sampler for sequence in plan.outputs]
@@ -145,7 +153,7 @@ class Engine:
         request = sequence.request
         if sequence.status is Status.PREFILL:
             sequence.status = Status.DECODE
-            sequence.first_token_at = now
+            sequence.first_token_at = sequence.first_token_at or now
         outcome = sequence.sampler.outcome
         if outcome is Outcome.STUCK:
             self._finish(sequence, FinishReason.STUCK, now)
@@ -194,7 +202,10 @@ class Engine:
             self._decode_tokens,
             self._steps,
             self._step_seconds,
+            num_paused=self._scheduler.num_paused,
             num_prefill_left=self._scheduler.num_prefill_left,
             prompt_token_s=self._step_time.per_prompt_token,
             decode_s=self._step_time.decode_prices,
+            total_preemptions=self._scheduler.num_preemptions,
+            total_evictions=self._scheduler.num_evictions,
         )

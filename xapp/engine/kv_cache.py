@@ -43,7 +43,7 @@ NO_MATCH = Match()
 
 
 class KVCache:
-    """Lends the backend's sequence ids and `num_cells` cells to sequences."""
+    """Lends the backend's sequence ids and `num_cells` cells to sequences, running or paused."""
 
     def __init__(self, backend: Backend, num_cells: int, *, reuse: bool = True) -> None:
         self._backend = backend
@@ -72,7 +72,7 @@ class KVCache:
 
     def match(self, sequence: Sequence) -> Match:
         """The longest prefix of the prompt that has cells; its last token is always left to compute."""
-        if not self._reuse:
+        if not (self._reuse and sequence.may_share):
             return NO_MATCH
         ready, coming = self._ready(sequence), self._coming(sequence)
         if coming.length >= ready.length + MIN_PREFIX:
@@ -106,11 +106,17 @@ class KVCache:
 
     @staticmethod
     def _common(sequence: Sequence, tokens: list[int]) -> int:
-        return min(common_prefix(tokens, sequence.request.prompt), sequence.num_prompt - 1)
+        prefix = sequence.prefix
+        return min(common_prefix(tokens, prefix), len(prefix) - 1)
 
     @staticmethod
     def _worth_waiting(other: Sequence, sequence: Sequence) -> bool:
         return other.status is Status.PREFILL and other.request.priority <= sequence.request.priority
+
+    @property
+    def has_id(self) -> bool:
+        """Whether there is a sequence id to lend."""
+        return bool(self._empty_ids or self._cached)
 
     def admit(self, sequence: Sequence, match: Match) -> bool:
         """Lends a sequence id and sets cells aside for the whole answer; False when it does not fit now."""
@@ -124,7 +130,9 @@ class KVCache:
         self._running[seq_id] = sequence
         self._pool.promised += sequence.cells_needed - match.length
         sequence.seq_id = seq_id
-        sequence.num_computed = sequence.num_cached = match.length
+        sequence.num_computed = match.length
+        if sequence.started_at is None:
+            sequence.num_cached = match.length
         return True
 
     @staticmethod
@@ -209,7 +217,7 @@ class KVCache:
         sequence.num_computed += count
 
     def release(self, sequence: Sequence) -> None:
-        """The sequence ended; what it computed stays as a cached prefix if it is worth it."""
+        """The sequence ended, or must go; what it computed stays as a cached prefix if it is worth it."""
         seq_id = sequence.seq_id
         if seq_id is None:
             return

@@ -1,14 +1,19 @@
 """Scheduler: what the next step computes.
 
 Decoding sequences go first, one token each. What is left of the step's time budget is filled with
-chunks of prompts. Waiting sequences are admitted by class, and within a class by arrival plus the
-time their prompt takes: short prompts pass long ones, but nobody is passed for ever.
+chunks of prompts. Waiting sequences are admitted by class, and within a class by deadline; where that
+is the same, by arrival plus the time their prompt takes, so that short prompts pass long ones.
+
+A higher class takes the place of a lower one when slots or cells are short, and a critical prompt is
+computed alone: the others stand still meanwhile.
 """
 
 from bisect import insort
-from collections.abc import Iterator
+from operator import attrgetter
 
-from xapp.engine.kv_cache import KVCache
+from xapp.engine.ageing import Ageing
+from xapp.engine.kv_cache import NO_MATCH, KVCache, Match
+from xapp.engine.messages import Priority
 from xapp.engine.plan import Plan
 from xapp.engine.score import ScoreSequence
 from xapp.engine.score_planner import ScorePlanner
@@ -18,7 +23,15 @@ from xapp.engine.step_time import StepTime
 SCAN_LIMIT = 16
 """Waiting sequences that one step looks at: matching a prefix is not free."""
 IDLE_FACTOR = 4.0
-"""With nobody decoding a step may take this many budgets; more brings no more tokens a second."""
+"""With nobody decoding a step may take this many budgets; more brings no more tokens a second.
+Not for batch prompts: a critical one that comes meanwhile waits for the step's end."""
+STALL_LIMIT_S = 1.0
+"""So long the others stand still for critical prompts; then they take part in a step."""
+
+STALLED_CHUNK = 16
+"""Tokens of a prompt that has stood still so long."""
+
+_by_order = attrgetter("order")
 
 
 class Scheduler:
@@ -32,23 +45,32 @@ class Scheduler:
         num_slots: int,
         max_batch: int,
         num_probes: int,
+        num_steady: int,
         budget_s: float,
+        ageing_s: float = float("inf"),
     ) -> None:
         self._kv_cache = kv_cache
         self._step_time = step_time
         self._num_slots = num_slots
         self._max_batch = max_batch
-        self._score_planner = ScorePlanner(kv_cache.branches, num_probes)
+        self._score_planner = ScorePlanner(kv_cache.branches, num_probes, num_steady)
         self._budget_s = budget_s
+        self._ageing = Ageing(ageing_s)
         self.waiting: list[Sequence] = []
         self.running: list[Sequence] = []
+        self.num_preemptions = self.num_evictions = 0
 
-    def add(self, sequence: Sequence) -> None:
+    def add(self, sequence: Sequence, now: float) -> None:
         """Queues a sequence."""
+        sequence.waiting_since = now
+        sequence.order = self._order(sequence)
+        insort(self.waiting, sequence, key=_by_order)
+
+    def _order(self, sequence: Sequence) -> tuple[float, ...]:
         request = sequence.request
+        deadline = float("inf") if request.deadline is None else request.deadline
         pass_time = request.arrival + sequence.num_to_prefill * self._step_time.per_prompt_token
-        sequence.order = (request.priority, pass_time, request.request_id)
-        insort(self.waiting, sequence, key=lambda queued: queued.order)
+        return float(request.priority), deadline, pass_time, request.request_id
 
     def remove(self, sequence: Sequence) -> None:
         """Forgets a sequence that ended, wherever it is; its slot is free at once."""
@@ -61,54 +83,174 @@ class Scheduler:
         """Prompt tokens that running sequences have still to compute."""
         return sum(each.prompt_left for each in self.running if each.status is Status.PREFILL)
 
-    def schedule(self) -> Plan:
+    @property
+    def num_paused(self) -> int:
+        """Sequences that wait with their cells."""
+        return sum(each.paused for each in self.waiting)
+
+    def schedule(self, now: float) -> Plan:
         """The next step; its batch is empty when there is nothing to do."""
         plan = Plan()
-        self._admit(plan)
-        self._add_decodes(plan)
-        self._add_prefills(plan)
+        self._promote(now)
+        self._admit_all(plan, now)
+        moving = self._moving(now)
+        self._add_decodes(plan, moving, now)
+        self._add_prefills(plan, moving, now)
         assert len(plan.batch) or not self.waiting, "somebody waits and nothing runs"
         return plan
 
-    def _admit(self, plan: Plan) -> None:
-        for sequence in self._candidates():
-            match = self._kv_cache.match(sequence)
-            if match.pending:
-                continue
-            if not self._kv_cache.admit(sequence, match):
-                break
+    # ---- who gets a slot
+
+    def _promote(self, now: float) -> None:
+        for sequence in self._ageing.due(self.waiting, now):
             self.waiting.remove(sequence)
-            sequence.status = Status.PREFILL
-            insort(self.running, sequence, key=lambda running: running.order)
+            sequence.promoted_at = now
+            sequence.order = (-1.0, *sequence.order[1:])
+            insort(self.waiting, sequence, key=_by_order)
+            self._ageing.served(sequence, now)
+
+    def _admit_all(self, plan: Plan, now: float) -> None:
+        passed = 0
+        for _ in range(SCAN_LIMIT):
+            if passed == len(self.waiting):
+                return
+            # Read anew: whoever was preempted for the last one waits among those behind it.
+            sequence = self.waiting[passed]
+            match = NO_MATCH if sequence.paused else self._kv_cache.match(sequence)
+            if match.pending:
+                passed += 1
+            elif self._admit(sequence, match):
+                self._run(sequence, plan, now)
+            elif self._ageing.may_be_passed(sequence, now):
+                passed += 1
+            else:
+                return
+
+    def _admit(self, sequence: Sequence, match: Match) -> bool:
+        """Makes room for it, where it may; False when it has to wait."""
+        victim = None
+        if len(self.running) >= self._num_slots:
+            victim = self._victim(sequence)
+            if victim is None:
+                return False
+        if not sequence.paused and not self._lend(sequence, match, victim):
+            return False
+        if len(self.running) >= self._num_slots:
+            assert victim is not None
+            self._pause(victim)
+        return True
+
+    def _lend(self, sequence: Sequence, match: Match, victim: Sequence | None) -> bool:
+        """Cells and a sequence id."""
+        if not self._kv_cache.has_id:
+            self._evict(self._last_paused() or victim)
+            match = self._match_ready(sequence)
+        return self._kv_cache.admit(sequence, match) or self._evict_for(sequence)
+
+    def _run(self, sequence: Sequence, plan: Plan, now: float) -> None:
+        self.waiting.remove(sequence)
+        sequence.order = (float(sequence.request.priority), *sequence.order[1:])
+        sequence.status = sequence.resumes_as
+        insort(self.running, sequence, key=_by_order)
+        self._ageing.served(sequence, now)
+        if sequence.started_at is None:
+            sequence.advanced_at = now
             plan.admitted.append(sequence)
 
-    def _candidates(self) -> Iterator[Sequence]:
-        for sequence in self.waiting[:SCAN_LIMIT]:
-            if len(self.running) >= self._num_slots:
-                return
-            yield sequence
+    # ---- preemption
 
-    def _add_decodes(self, plan: Plan) -> None:
+    def _may_take(self, sequence: Sequence, victim: Sequence) -> bool:
+        """Whether a running one must make way."""
+        return victim.promoted_at is None and victim.request.priority > sequence.request.priority
+
+    def _victim(self, sequence: Sequence) -> Sequence | None:
+        """The last in order of those that must make way for it."""
+        return next((each for each in reversed(self.running) if self._may_take(sequence, each)), None)
+
+    def _last_paused(self) -> Sequence | None:
+        return next((each for each in reversed(self.waiting) if each.paused), None)
+
+    def _pause(self, victim: Sequence) -> None:
+        """It waits, with its cells."""
+        self.running.remove(victim)
+        victim.resumes_as, victim.status = victim.status, Status.WAITING
+        victim.waiting_since = victim.advanced_at
+        insort(self.waiting, victim, key=_by_order)
+        self.num_preemptions += 1
+
+    def _evict(self, victim: Sequence | None) -> None:
+        """It waits, and its cells are no longer its own."""
+        assert victim is not None, "a sequence id is free, cached, paused or running"
+        if not victim.paused:
+            self._pause(victim)
+        self._kv_cache.release(victim)
+        victim.restart()
+        self.num_evictions += 1
+
+    def _evict_for(self, sequence: Sequence) -> bool:
+        """Takes the cells of paused ones, then those of running ones of lower classes, the last first.
+
+        Nobody is evicted where even that would not be enough.
+        """
+        lasting = [each for each in self.running if not self._may_take(sequence, each)]
+        if sum(each.cells_needed for each in [*lasting, sequence]) > self._kv_cache.total:
+            return False
+        while (victim := self._last_paused() or self._victim(sequence)) is not None:
+            self._evict(victim)
+            if self._kv_cache.admit(sequence, self._match_ready(sequence)):
+                return True
+        return False
+
+    def _match_ready(self, sequence: Sequence) -> Match:
+        match = self._kv_cache.match(sequence)
+        return NO_MATCH if match.pending else match
+
+    # ---- what goes into the step
+
+    def _moving(self, now: float) -> list[Sequence]:
+        """The running ones, in order; while a critical prompt is computed, of the others only who stood long.
+
+        Those come first then, so that they do get on.
+        """
+        if not any(_is_critical_prompt(each) for each in self.running):
+            return self.running
+        stalled = [each for each in self.running if _stalled(each, now)]
+        return [*stalled, *(each for each in self.running if _is_critical(each))]
+
+    @staticmethod
+    def _add_decodes(plan: Plan, moving: list[Sequence], now: float) -> None:
         batch = plan.batch
-        for sequence in self.running:
+        for sequence in moving:
             if sequence.status is Status.DECODE:
                 assert sequence.seq_id is not None
                 batch.add(sequence.tokens[-1], sequence.num_computed, sequence.seq_id)
                 plan.add_output(sequence)
+                sequence.advanced_at = now
         plan.num_decode = len(batch)
 
-    def _add_prefills(self, plan: Plan) -> None:
-        room = self._prefill_room(plan.num_decode)
-        for sequence in self.running:
+    def _add_prefills(self, plan: Plan, moving: list[Sequence], now: float) -> None:
+        prompts = [each for each in moving if each.status is not Status.DECODE]
+        if not prompts:
+            return
+        room = self._prefill_room(plan.num_decode, min(each.request.priority for each in prompts))
+        room = self._score_planner.steady_room(prompts, room, plan.num_decode)
+        for sequence in prompts:
             if room <= 0:
                 return
-            if isinstance(sequence, ScoreSequence):
-                room -= self._score_planner.add(plan, sequence, room)
-            elif sequence.status is Status.PREFILL:
-                room -= self._add_chunk(plan, sequence, min(room, sequence.prompt_left))
+            aside = moving is not self.running and _stalled(sequence, now)
+            share = min(room, STALLED_CHUNK) if aside else room
+            if added := self._add_prompt(plan, sequence, share):
+                sequence.advanced_at = now
+            room -= added
 
-    def _prefill_room(self, num_decode: int) -> int:
-        budget = self._budget_s if num_decode else self._budget_s * IDLE_FACTOR
+    def _add_prompt(self, plan: Plan, sequence: Sequence, room: int) -> int:
+        if isinstance(sequence, ScoreSequence):
+            return self._score_planner.add(plan, sequence, room)
+        return self._add_chunk(plan, sequence, min(room, sequence.prompt_left))
+
+    def _prefill_room(self, num_decode: int, priority: Priority) -> int:
+        patient = num_decode == 0 and priority is not Priority.BATCH
+        budget = self._budget_s * IDLE_FACTOR if patient else self._budget_s
         return min(self._step_time.chunk(num_decode, budget), self._max_batch - num_decode)
 
     @staticmethod
@@ -120,3 +262,15 @@ class Scheduler:
         if count == sequence.prompt_left:
             plan.add_output(sequence)
         return count
+
+
+def _is_critical(sequence: Sequence) -> bool:
+    return sequence.request.priority is Priority.CRITICAL
+
+
+def _is_critical_prompt(sequence: Sequence) -> bool:
+    return _is_critical(sequence) and sequence.status is not Status.DECODE
+
+
+def _stalled(sequence: Sequence, now: float) -> bool:
+    return not _is_critical(sequence) and now - sequence.advanced_at >= STALL_LIMIT_S

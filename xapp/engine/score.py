@@ -38,9 +38,10 @@ class ScoreSequence(Sequence):
     """`tokens` is the prompt and the choice that is computed in its own cells.
 
     `choice` is that choice's index, None when there is none. `pending` are those not begun.
-    `log_probabilities` of each choice grow by a token at a time, in order.
+    `log_probabilities` of each choice grow by a token at a time, in order. `num_steady` is the backend's.
     """
 
+    num_steady: int = 0
     choice: int | None = None
     pending: deque[int] = field(default_factory=deque)
     branches: list[Branch] = field(default_factory=list)
@@ -65,9 +66,30 @@ class ScoreSequence(Sequence):
         return self.num_prompt + sum(len(tokens) - 1 for tokens in self.request.choices)
 
     @property
+    def in_one_step(self) -> bool:
+        """Whether a steady step takes all of it: then the result depends on nothing else, not even noise."""
+        num_long = sum(len(tokens) > 1 for tokens in self.request.choices)
+        return num_long <= 1 and self.num_to_prefill <= self.num_steady
+
+    @property
+    def may_share(self) -> bool:
+        """See Sequence: what comes from the cache was computed in company."""
+        return not self.in_one_step
+
+    @property
     def num_completion(self) -> int:
         """Tokens of choices whose probability is known."""
         return sum(map(len, self.log_probabilities))
+
+    @property
+    def prefix(self) -> list[int]:
+        """See Sequence: choices share nothing with others."""
+        return self.request.prompt
+
+    def restart(self) -> None:
+        """See Sequence: all choices are computed again."""
+        super().restart()
+        self.__post_init__()
 
     @property
     def num_stable(self) -> int:

@@ -28,7 +28,11 @@ class NoSampler:
 
 @dataclass(slots=True, eq=False)
 class Sequence:
-    """`tokens` is the prompt and what was generated; the first `num_computed` of them have KV cells."""
+    """`tokens` is the prompt and what was generated; the first `num_computed` of them have KV cells.
+
+    One that was preempted waits again: with its cells, and goes on as `resumes_as`; or evicted, without,
+    and prefills all its `tokens`. Its sampler stays, so the answer is what it would have been.
+    """
 
     request: Submit
     order: tuple[float, ...] = ()
@@ -41,6 +45,10 @@ class Sequence:
     started_at: float | None = None
     first_token_at: float | None = None
     finish_reason: FinishReason | None = None
+    resumes_as: Status = Status.PREFILL
+    waiting_since: float = 0.0
+    advanced_at: float = 0.0
+    promoted_at: float | None = None
 
     def __post_init__(self) -> None:
         self.tokens = list(self.request.prompt)
@@ -56,6 +64,11 @@ class Sequence:
         return self.num_prompt
 
     @property
+    def may_share(self) -> bool:
+        """Whether it may begin with what others have computed."""
+        return True
+
+    @property
     def num_stable(self) -> int:
         """Tokens whose cells stay for as long as it runs: others may share them."""
         return self.num_computed
@@ -66,9 +79,24 @@ class Sequence:
         return len(self.tokens) - len(self.request.prompt)
 
     @property
+    def prefix(self) -> list[int]:
+        """Tokens to compute before the next one of the answer: what may be found in the cache."""
+        return self.tokens
+
+    @property
     def prompt_left(self) -> int:
-        """Prompt tokens still to compute."""
-        return self.num_prompt - self.num_computed
+        """Of them, tokens still to compute."""
+        return len(self.tokens) - self.num_computed
+
+    @property
+    def paused(self) -> bool:
+        """Whether it was preempted and kept its cells."""
+        return self.status is Status.WAITING and self.seq_id is not None
+
+    def restart(self) -> None:
+        """Its cells are gone. What was generated counts as prompt from now on."""
+        self.num_computed = 0
+        self.resumes_as = Status.PREFILL
 
     @property
     def cells_needed(self) -> int:

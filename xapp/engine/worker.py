@@ -114,6 +114,7 @@ def new_engine(backend: Backend, settings: EngineSettings) -> Engine:
         backend,
         max_batch=settings.batch_tokens,
         prefix_cache=settings.prefix_cache and backend.info.shares_prefixes,
+        ageing_s=settings.ageing_s,
     )
 
 
