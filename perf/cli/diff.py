@@ -17,7 +17,7 @@ EXIT_NOT_COMPARABLE = 2
 _PLAIN_WIDTH = 140
 _ORDER = list(Verdict)
 _STYLES = {Verdict.WORSE: "red", Verdict.BETTER: "green"}
-_QUIET = frozenset({Verdict.NOISE})
+_QUIET = frozenset({Verdict.NOISE, Verdict.UNJUDGED})
 
 
 @click.command()
@@ -29,7 +29,7 @@ _QUIET = frozenset({Verdict.NOISE})
     metavar="PERCENT",
     help="A change up to this counts as none. Figures without an interval are judged by it alone.",
 )
-@click.option("--all", "everything", is_flag=True, help="Figures within noise as well.")
+@click.option("--all", "everything", is_flag=True, help="Figures within noise and not judged as well.")
 @json_option
 def diff(before: Path, after: Path, tolerance: float | None, everything: bool, as_json: bool) -> None:
     """Compare two result files of one mode, figure by figure.
@@ -69,6 +69,10 @@ def _show(found: Diff, everything: bool) -> None:
     if shown:
         console.print(_table(shown))
     console.print(", ".join(f"{found.counts[each]} {each}" for each in _ORDER if each in found.counts))
+    if Verdict.UNJUDGED in found.counts:
+        console.print(
+            "Not judged: no interval on both sides; --tolerance PERCENT judges those too.", style="dim"
+        )
 
 
 def _table(shown: list[Comparison]) -> Table:

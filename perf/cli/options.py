@@ -92,7 +92,7 @@ def progress(console: Console, total: int, what: str = "", done: int = 0) -> Ite
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(what, total=total, completed=done)
 
-        def advance(text: str = what) -> None:
+        def advance(text: str) -> None:
             bar.update(task, advance=1, description=text)
 
         yield advance

@@ -166,7 +166,7 @@ def _verdict(
     bounds: tuple[float, float] | None,
     tolerance: float | None,
 ) -> Verdict:
-    if bounds is None and tolerance is None:
+    if bounds is None and tolerance is None and difference:
         return Verdict.UNJUDGED
     if abs(difference) <= (tolerance or 0.0) * scale or (bounds and bounds[0] <= 0 <= bounds[1]):
         return Verdict.NOISE
