@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from perf.cli.compare import compare
+from perf.compare import loads
 from perf.contenders import LOGS
 from perf.network.commands import NotPermittedError
 from perf.record.schema import Status
@@ -71,7 +72,11 @@ def measure(server: LiveServer, url: str, out: Path, *more: str) -> Result:
 
 
 @pytest.mark.slow
-def test_a_short_run_of_every_load(live_model_server: LiveServer, tmp_path: Path) -> None:
+def test_a_short_run_of_every_load(
+    live_model_server: LiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loads, "LONG_PROMPT_TOKENS", 200)
+    monkeypatch.setattr(loads, "SYSTEM_PROMPT_TOKENS", 100)
     out = tmp_path / "r.json"
     with stand_in() as peer:
         more = ("--streams", "1,2", "--mixed", "--shared-prefix", "--rounds", "1")
