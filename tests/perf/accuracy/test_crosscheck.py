@@ -1,0 +1,41 @@
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from perf.accuracy.crosscheck import differences, from_reference
+from perf.accuracy.node import STEP_TOKENS
+from perf.accuracy.reference import Reference
+from perf.accuracy.tasks import By, Task
+from tests.perf.accuracy.scoring import CHOICE, SENTENCE
+from tests.perf.accuracy.test_figures import answered
+
+
+def test_the_largest_difference_comes_first() -> None:
+    node = [answered("a", 0), answered("b", 0, compared=(-1.0, -2.5))]
+    other = [answered("a", 0), answered("b", 1, compared=(-1.25, -2.0))]
+    first, second = differences(node, other)
+    assert (first.id, first.compared, first.whole, first.same_pick) == ("b", 0.5, 0.5, False)
+    assert (second.id, second.compared, second.same_pick) == ("a", 0.0, True)
+
+
+def test_other_texts_are_no_comparison() -> None:
+    with pytest.raises(ValueError, match="a: "):
+        differences(
+            [answered("a", 0)], [msgspec.structs.replace(answered("a", 0), num_compared_tokens=[2, 2])]
+        )
+
+
+@pytest.mark.slow
+def test_llama_cpp_scores_the_part_after_the_blank(default_model_path: Path) -> None:
+    with Reference(
+        default_model_path, kv_type="f16", flash_attention=True, threads=2, step_tokens=STEP_TOKENS
+    ) as reference:
+        (sentence,) = from_reference(reference, Task.WINOGRANDE, By.LETTER, [SENTENCE])
+        (choice,) = from_reference(reference, Task.MMLU, By.LETTER, [CHOICE])
+    assert sentence.num_compared_tokens == [3, 3]
+    assert all(
+        part > whole for part, whole in zip(sentence.compared, sentence.log_probabilities, strict=True)
+    )
+    assert choice.num_compared_tokens == [1, 1, 1]
+    assert all(value < 0 for value in choice.compared)
