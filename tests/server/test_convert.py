@@ -4,9 +4,10 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from xapp.engine.messages import Priority, SamplingParams
-from xapp.errors import InvalidArgument, Unimplemented
+from xapp.errors import InvalidArgument
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.server import convert
+from xapp.service.format.kinds import Choices, Format, Grammar, JsonSchema
 from xapp.service.types import ChatMessage, Request
 
 
@@ -96,9 +97,23 @@ def test_priority() -> None:
     assert field_of(priority=17) == "priority"
 
 
-def test_format_is_unimplemented() -> None:
-    with pytest.raises(Unimplemented, match="format"):
-        request_of(format=pb.OutputFormat(grammar="root ::= 'x'"))
+@pytest.mark.parametrize(
+    ("wire", "wanted"),
+    [
+        (pb.OutputFormat(json_schema="{}"), JsonSchema("{}")),
+        (pb.OutputFormat(grammar="root ::= [a]"), Grammar("root ::= [a]")),
+        (pb.OutputFormat(choices=pb.Choices(choices=["a", "b"])), Choices(("a", "b"))),
+    ],
+)
+def test_format(wire: pb.OutputFormat, wanted: Format) -> None:
+    assert request_of(format=wire).format == wanted
+    assert request_of().format is None
+
+
+def test_format_that_is_none() -> None:
+    assert field_of(format=pb.OutputFormat()) == "format"
+    assert field_of(format=pb.OutputFormat(json_schema="")) == "format.json_schema"
+    assert field_of(format=pb.OutputFormat(grammar=" ")) == "format.grammar"
 
 
 @pytest.mark.parametrize("text", ["x" * 129, "a\nb", "a\x00b"])

@@ -1,0 +1,74 @@
+"""Tokens held to a grammar, within a budget."""
+
+import pytest
+
+from xapp.backend import constraint as module
+from xapp.backend.base import Outcome
+from xapp.backend.constraint import Constraint, Machines
+from xapp.grammar.compile import compile_rules
+from xapp.grammar.gbnf import read_gbnf
+
+PIECES = {0: b"", 1: b"a", 2: b"ab", 3: b"b", 4: b"\xe2", 5: b"\x82\xac", 6: b"aaaaaaaa"}
+END = 9
+
+
+def constraint(text: str) -> Constraint:
+    machine = Machines().get(compile_rules(read_gbnf(text)).encode())
+    return Constraint(machine, lambda token: PIECES.get(token, b""), lambda token: token == END)
+
+
+def test_the_first_that_fits_is_taken() -> None:
+    held = constraint('root ::= "ab" "€" "b"*')
+    assert held.draw([END, 0, 3, 6, 2, 1]) == 2
+    assert held.draw([5, END, 4]) == 4
+    assert not held.may_end
+    assert held.draw([END, 1, 5]) == 5
+    assert held.may_end
+    assert held.outcome is Outcome.OPEN
+    assert held.draw([1, 3]) == 3
+    assert held.draw([1, END, 3]) == END
+    assert held.outcome is Outcome.OPEN
+
+
+def test_complete_when_nothing_can_follow() -> None:
+    held = constraint('root ::= "ab"')
+    held.draw([1])
+    assert held.outcome is Outcome.OPEN
+    held.draw([3])
+    assert held.outcome is Outcome.COMPLETE
+
+
+def test_stuck_when_no_token_fits() -> None:
+    held = constraint('root ::= "x"')
+    held.draw(range(9))
+    assert held.outcome is Outcome.STUCK
+
+
+def test_stuck_when_the_grammar_takes_too_much_work() -> None:
+    held = constraint('root ::= ("a"{0,1000} | "aa"{0,1000} | "aaa"{0,1000}){1,16}')
+    drawn = 0
+    while held.outcome is Outcome.OPEN:
+        held.draw([6])
+        drawn += 1
+    assert held.outcome is Outcome.STUCK
+    assert drawn < 50
+
+
+def test_what_others_spent_is_not_held_against_one() -> None:
+    machines = Machines()
+    program = compile_rules(read_gbnf('root ::= "a"*')).encode()
+    held = [Constraint(machines.get(program), PIECES.__getitem__, lambda _: False) for _ in range(50)]
+    for _ in range(50):
+        assert all(each.draw([6]) == 6 for each in held)
+    assert {each.outcome for each in held} == {Outcome.OPEN}
+
+
+def test_machines_are_shared_and_the_oldest_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_MACHINES", 2)
+    first, second, third = (compile_rules(read_gbnf(f'root ::= "{c}"')).encode() for c in "abc")
+    machines = Machines()
+    kept, lost = machines.get(first), machines.get(second)
+    assert machines.get(first) is kept
+    machines.get(third)
+    assert machines.get(first) is kept
+    assert machines.get(second) is not lost
