@@ -53,6 +53,14 @@ format: $(VENV)/.installed ## Format the code and apply safe fixes
 bench: setup model ## Measure speed and memory against the bars: JSON and a table
 	@$(BIN)/python -m perf.serving $(BENCH_ARGS)
 
+.PHONY: bench-smoke
+bench-smoke: setup model ## Run every mode of the harness at its smallest, and the report
+	@VENV=$(VENV) scripts/bench_suite smoke $(ARGS)
+
+.PHONY: bench-nightly
+bench-nightly: setup model ## Run every mode of the harness at full size, and the report
+	@VENV=$(VENV) scripts/bench_suite nightly $(ARGS)
+
 .PHONY: peers
 peers: setup model ## Build llama-server and install llama-cpp-python's server, to compare with
 	@$(BIN)/python -m perf.peers $(ARGS)

@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from perf.cli.options import json_option
-from perf.cli.outcome import number
 from perf.record.diff import Comparison, Diff, NotComparable, Verdict, compare
 from perf.record.store import RecordError, read_result
+from perf.report.words import number
 
 EXIT_WORSE = 1
 EXIT_NOT_COMPARABLE = 2

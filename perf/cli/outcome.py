@@ -10,6 +10,7 @@ from rich.table import Table
 
 from perf.record.schema import Figure, Result, Status
 from perf.record.store import write_result
+from perf.report import words
 
 EXIT_PARTIAL = 1
 _PLAIN_WIDTH = 120
@@ -58,17 +59,9 @@ def table(result: Result) -> Table:
 
 
 def _cells(figure: Figure) -> tuple[str, ...]:
-    value = "–" if figure.value is None else f"{number(figure.value)} {figure.unit}".rstrip()
+    factor, unit = words.scale([figure])
+    value = words.NONE if figure.value is None else f"{words.number(figure.value * factor)} {unit}".rstrip()
     interval = ""
     if figure.low is not None and figure.high is not None:
-        interval = f"{number(figure.low)} – {number(figure.high)}"
+        interval = f"{words.number(figure.low * factor)} – {words.number(figure.high * factor)}"
     return figure.name, figure.group, value, interval, str(figure.num_samples or ""), figure.note
-
-
-def number(value: float) -> str:
-    """Three digits that matter."""
-    if value == 0:
-        return "0"
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.3g}"
