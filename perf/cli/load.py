@@ -137,5 +137,5 @@ def _size(options: Options, trace: list[TraceRequest]) -> int:
     size = sum(plan.size for plan in plans.steps(options, trace))
     if options.find_rate:
         start = options.rates[0] if options.rates else 1.0
-        size += _PROBES_GUESSED * plans.rate_step(options, start, "find").size
+        size += _PROBES_GUESSED * plans.probe_step(options, start).size
     return size

@@ -15,6 +15,8 @@ from perf.load.workload import Drawn, Source, Traced
 
 SHORTEST_PROMPT = 16
 """Tokens: the number that tells prompts apart and a word or two."""
+MIN_PROBE_REQUESTS = 20
+"""One miss of 20 is 95 %: with fewer a probe could not tell."""
 
 
 def source(options: Options, trace: Sequence[TraceRequest]) -> Source:
@@ -39,7 +41,7 @@ def _classes(options: Options) -> tuple[Class, ...]:
 def steps(options: Options, trace: Sequence[TraceRequest]) -> list[Plan]:
     """The sweep in order: closed, open, the trace's own arrivals. Raises ValueError for too many arrivals."""
     found = [_closed(options, level, trace) for level in options.concurrency]
-    found += [rate_step(options, rate, "rate") for rate in options.rates]
+    found += [rate_step(options, rate) for rate in options.rates]
     if options.replay:
         found.append(_replay(options, trace))
     return found
@@ -58,18 +60,36 @@ def _closed(options: Options, concurrency: int, trace: Sequence[TraceRequest]) -
     )
 
 
-def rate_step(options: Options, rate: float, kind: str) -> Plan:
-    """An open step; its arrivals follow from the seed and the rate."""
-    name = f"{kind}={rate:g}"
-    times = schedule(
+def rate_step(options: Options, rate: float) -> Plan:
+    """An open step of the sweep. Raises ValueError when nothing arrives in it."""
+    times = _times(options, rate, options.duration_s, options.num_requests)
+    if not times:
+        raise ValueError(f"--rate {rate:g}: nothing arrives within {options.duration_s:g} s")
+    return _open(f"rate={rate:g}", rate, times, options.duration_s)
+
+
+def probe_step(options: Options, rate: float) -> Plan:
+    """An open step of the search: MIN_PROBE_REQUESTS at least, however long their arrival takes."""
+    times = _times(options, rate, options.duration_s, options.num_requests)
+    duration_s = options.duration_s
+    if len(times) < MIN_PROBE_REQUESTS and options.num_requests is None:
+        times, duration_s = _times(options, rate, None, MIN_PROBE_REQUESTS), None
+    return _open(f"find={rate:g}", rate, times, duration_s)
+
+
+def _times(options: Options, rate: float, duration_s: float | None, num_requests: int | None) -> list[float]:
+    return schedule(
         rate,
         seed=zlib.crc32(f"{options.seed}/{rate:g}".encode()),
         burstiness=options.burstiness,
-        duration_s=options.duration_s,
-        num_requests=options.num_requests,
+        duration_s=duration_s,
+        num_requests=num_requests,
     )
+
+
+def _open(name: str, rate: float, times: Sequence[float], duration_s: float | None) -> Plan:
     # A schedule that ends by its number of requests has no length of its own: the last arrival's.
-    length = options.duration_s if options.num_requests is None else times[-1] if times else None
+    length = times[-1] if duration_s is None else duration_s
     return Plan(name=name, loop=Loop.OPEN, level=rate, times=times, schedule_s=length)
 
 

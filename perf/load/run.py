@@ -83,7 +83,7 @@ class Run:
         return await highest_rate(self._probe, start=start, precision=self._options.precision)
 
     async def _probe(self, rate: float) -> Verdict:
-        ran = await self._step(plans.rate_step(self._options, rate, "find"))
+        ran = await self._step(plans.probe_step(self._options, rate))
         if figures.attainment(ran.requests, self._options.limits) >= self._options.attainment:
             return Verdict.KEPT
         return Verdict.MISSED if ran.step.most_in_flight > 1 else Verdict.HOPELESS

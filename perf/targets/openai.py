@@ -7,6 +7,7 @@ ends its answers where the model does, which the number of completion tokens sho
 
 import asyncio
 import time
+from pathlib import PurePath
 from typing import Any
 
 import aiohttp
@@ -21,6 +22,7 @@ _BODY_LIMIT = 2_000
 _ANSWER_LIMIT = 16_000_000
 _CODES = {401: "refused", 403: "refused", 429: "refused", 503: "refused", 400: "invalid", 413: "invalid"}
 _NOT_HERE = {404, 405, 501}
+_STALE = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError)
 
 
 class _Model(msgspec.Struct, frozen=True):
@@ -46,19 +48,19 @@ class OpenAITarget:
         self._model = model
         self._name = name
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self._session_made: aiohttp.ClientSession | None = None
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
-    @property
-    def _session(self) -> aiohttp.ClientSession:
-        if self._session_made is None:
+    def _session(self, *, fresh: bool = False) -> aiohttp.ClientSession:
+        """One keeps its connections, the other makes a new one for each request."""
+        if fresh not in self._sessions:
             # Without a limit of its own: how many requests are in flight is the caller's decision.
-            self._session_made = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),
+            self._sessions[fresh] = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, force_close=fresh),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
                 headers=self._headers,
                 read_bufsize=2**18,
             )
-        return self._session_made
+        return self._sessions[fresh]
 
     async def describe(self) -> schema.Target:
         """See Target. Waits at most CONNECT_TIMEOUT_S for the answer."""
@@ -74,7 +76,8 @@ class OpenAITarget:
             name=self._name or server or "openai",
             kind="openai",
             address=self._root,
-            model=self._model,
+            # Some servers name a model by the path of its file.
+            model=PurePath(self._model).name,
             server=server,
         )
 
@@ -119,7 +122,7 @@ class OpenAITarget:
     async def _stream(self, path: str, body: bytes) -> list[Read]:
         begun, size = False, 0
         try:
-            async with self._session.post(self._root + path, data=body, headers=_JSON) as response:
+            async with await self._open("POST", path, body) as response:
                 await self._check(response)
                 reads, clock = [], time.monotonic
                 async for data in response.content.iter_any():
@@ -130,6 +133,19 @@ class OpenAITarget:
                 return reads
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise self._transport_error(error, begun=begun) from error
+
+    async def _open(self, method: str, path: str, body: bytes | None) -> aiohttp.ClientResponse:
+        """The head of the answer is there; use it as a context manager.
+
+        A server may close a kept connection just when it is used again: then once more, on a new one.
+        """
+        url = self._root + path
+        try:
+            return await self._session().request(method, url, data=body, headers=_JSON)
+        except _STALE as error:
+            if isinstance(error, aiohttp.ClientConnectorError):
+                raise
+            return await self._session(fresh=True).request(method, url, data=body, headers=_JSON)
 
     async def count_tokens(self, input: Input) -> int:  # noqa: A002  (the contract's own word)
         """See Target. A server without a tokenizer of its own computes the prompt once to count it."""
@@ -170,7 +186,7 @@ class OpenAITarget:
         try:
             async with (
                 asyncio.timeout(timeout_s),
-                self._session.request(method, self._root + path, data=data, headers=_JSON) as response,
+                await self._open(method, path, data) as response,
             ):
                 await self._check(response)
                 return await response.read(), response.headers.get("Server", "")
@@ -202,8 +218,8 @@ class OpenAITarget:
 
     async def aclose(self) -> None:
         """See Target."""
-        session, self._session_made = self._session_made, None
-        if session is not None:
+        sessions, self._sessions = self._sessions, {}
+        for session in sessions.values():
             await session.close()
 
 

@@ -130,6 +130,23 @@ async def test_a_connection_that_drops_in_the_middle_is_lost() -> None:
         assert await code_of(target.ask(Ask("Hi", 2))) == "lost"
 
 
+async def test_a_kept_connection_that_was_closed_is_made_anew() -> None:
+    calls = 0
+
+    async def close_second(request: web.Request) -> web.StreamResponse:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            assert request.transport is not None
+            request.transport.close()
+        return await stream(request)
+
+    async with serving(v1__completions=close_second) as target:
+        for _ in range(2):
+            assert (await target.ask(Ask("Hi", 2))).text == "xx"
+    assert calls == 3
+
+
 async def test_the_deadline_ends_the_request() -> None:
     hung = asyncio.Event()
 
