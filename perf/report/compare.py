@@ -122,7 +122,7 @@ def _ratio_picture(run: Run, stem: str) -> Picture:
     loads, rows = _loads(run, names), -(-len(names) // 2)
     height = rows * (panel_height(len(loads), len(_targets(run, names))) + 0.2) + 0.3
     caption = (
-        f"{run.label}: ours ÷ the peer's. Dots are means over rounds, whiskers 95 % intervals; the shaded "
+        f"{run.label}: ours ÷ that of {', '.join(_targets(run, names))}. Dots are means over rounds, whiskers 95 % intervals; the shaded "
         "side of 1 is where ours is better."
     )
     draw = partial(_draw_ratios, run=run, names=names, rows=rows)
