@@ -12,7 +12,7 @@ from perf.record.schema import Figure
 from perf.report import words
 from perf.report.charts import Mark, bars, dots, panel_height
 from perf.report.document import Block, Picture, Section, Table, Text
-from perf.report.look import PALETTE, colours, legend_below, picture
+from perf.report.look import colours, legend_below, picture
 from perf.report.runs import Run
 
 _MORE_IS_BETTER = ("decode_ratio", "output_ratio")
@@ -122,8 +122,8 @@ def _ratio_picture(run: Run, stem: str) -> Picture:
     loads, rows = _loads(run, names), -(-len(names) // 2)
     height = rows * (panel_height(len(loads), len(_targets(run, names))) + 0.2) + 0.3
     caption = (
-        f"{run.label}: ours ÷ that of {', '.join(_targets(run, names))}. Dots are means over rounds, whiskers 95 % intervals; the shaded "
-        "side of 1 is where ours is better."
+        f"{run.label}: ours ÷ that of {', '.join(_targets(run, names))}. Dots are means over rounds, "
+        "whiskers 95 % intervals; the shaded side of 1 is where ours is better."
     )
     draw = partial(_draw_ratios, run=run, names=names, rows=rows)
     return picture(f"{stem}-ratios", caption, "Ratios of ours to each peer, by load", height, draw)
@@ -131,7 +131,7 @@ def _ratio_picture(run: Run, stem: str) -> Picture:
 
 def _draw_ratios(drawing: Drawing, run: Run, names: Sequence[str], rows: int) -> None:
     # The first colour is ours wherever servers are drawn.
-    hues = dict(zip(_targets(run, names), PALETTE[1:], strict=False))
+    hues = colours(["ours", *_targets(run, names)])
     panels = list(drawing.subplots(rows, 2, squeeze=False).flat)
     for axes, name in zip(panels, names, strict=False):
         dots(axes, _marks(run, name), hues, _loads(run, [name]))
