@@ -9,6 +9,7 @@ back-pressure there needs to be, since the server always reads.
 
 import gc
 import os
+import select
 import socket
 import sys
 from collections.abc import Callable
@@ -50,6 +51,8 @@ class Channel:
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
         self._frames = FrameBuffer()
 
     def send(self, message: FromWorker) -> None:
@@ -61,10 +64,11 @@ class Channel:
 
     def receive(self, *, wait: bool) -> list[ToWorker]:
         """What has come; with `wait` at least one byte of it. Raises ServerGone."""
-        try:
-            data = self._socket.recv(RECEIVE_BYTES, 0 if wait else socket.MSG_DONTWAIT)
-        except BlockingIOError:
+        # Asked before each step, and nearly always there is nothing: a poll costs less than an exception.
+        if not wait and not self._poll.poll(0):
             return []
+        try:
+            data = self._socket.recv(RECEIVE_BYTES)
         except ConnectionResetError as error:
             raise ServerGone from error
         if not data:
