@@ -61,12 +61,8 @@ class Clock:
 class TimedBackend(FakeBackend):
     """A decode takes fake time."""
 
-    def __init__(
-        self, settings: EngineSettings, num_sequences: int, clock: Clock, *, branches: int, probes: int
-    ) -> None:
-        super().__init__(
-            settings, num_sequences=num_sequences, num_branches=branches, num_probes=probes, rule=rule
-        )
+    def __init__(self, settings: EngineSettings, num_sequences: int, clock: Clock, **fields: int) -> None:
+        super().__init__(settings, num_sequences=num_sequences, rule=rule, **fields)
         self.clock = clock
         self.step_seconds, self.token_seconds = 0.01, 0.003
 
@@ -106,6 +102,7 @@ class Harness:
         prefix_cache: bool = True,
         branches: int = 8,
         probes: int = 16,
+        steady: int = 0,
         ageing_s: float = 30.0,
     ) -> None:
         settings = EngineSettings(
@@ -113,7 +110,12 @@ class Harness:
         )
         self.clock = Clock()
         self.backend = TimedBackend(
-            settings, num_sequences or 2 * slots, self.clock, branches=branches, probes=probes
+            settings,
+            num_sequences or 2 * slots,
+            self.clock,
+            num_branches=branches,
+            num_probes=probes,
+            num_steady=steady,
         )
         self.engine = Engine(
             self.backend,
@@ -211,6 +213,9 @@ class Harness:
     def _check_plan(self, plan: Plan) -> None:
         assert len(plan.batch) <= self.max_batch
         assert len(plan.batch.probes) <= self.backend.num_probes
+        scores = any(isinstance(each, ScoreSequence) for each, _ in plan.prefills)
+        most = max(self.backend.num_steady, plan.num_decode + MIN_CHUNK)
+        assert not (scores and self.backend.num_steady) or len(plan.batch) <= most
         assert len(self.scheduler.running) <= self.slots
         self._check_decodes(plan)
         self._check_classes()

@@ -113,6 +113,14 @@ class Backend(Protocol):
         """Probes one batch may have, at least 1: each costs logits of the whole vocabulary."""
         ...
 
+    @property
+    def num_steady(self) -> int:
+        """Tokens up to which a batch gives each of them the same logits, whatever else is in it.
+
+        0 where there is no such number. It is a promise for cells in the order of positions only.
+        """
+        ...
+
     def is_end(self, token: int) -> bool:
         """Whether the token ends an answer."""
         ...

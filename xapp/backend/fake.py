@@ -98,6 +98,7 @@ class FakeBackend:
         num_sequences: int | None = None,
         num_branches: int = 8,
         num_probes: int = 16,
+        num_steady: int = 0,
         rule: Callable[[Sequence[int]], int] = next_token,
         step_s: float = 0.0,
         token_s: float = 0.0,
@@ -106,7 +107,7 @@ class FakeBackend:
         self.num_sequences = num_sequences or 2 * self._info.num_slots
         self._rule = rule
         self._step_s, self._token_s = step_s, token_s
-        self.num_branches, self.num_probes = num_branches, num_probes
+        self.num_branches, self.num_probes, self.num_steady = num_branches, num_probes, num_steady
         self._cells: list[list[int]] = [[] for _ in range(self.num_sequences + num_branches)]
         self._tokens: dict[int, int] = {}
         self._owners: dict[int, int] = {}

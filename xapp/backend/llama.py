@@ -1,6 +1,7 @@
 """LlamaBackend: the only owner of a llama.cpp context. One context, many sequences, one unified KV cache."""
 
 import ctypes
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -17,6 +18,11 @@ from xapp.backend.log_softmax import LogSoftmax
 from xapp.backend.native import llama
 from xapp.engine.messages import ModelInfo, SamplingParams
 
+# The binding's own makes two Python objects of the pointer, for each step.
+_logits_address: Callable[[Any], int] = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(
+    ("llama_get_logits", llama._lib)
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -25,6 +31,7 @@ class Limits:
     sequences: int
     branches: int
     probes: int
+    steady: int
 
 
 def row_numbers(indices: list[int], batch: Batch) -> list[int]:
@@ -44,6 +51,7 @@ class LlamaBackend:
         self.num_sequences = limits.sequences
         self.num_branches = limits.branches
         self.num_probes = limits.probes
+        self.num_steady = limits.steady
         self._vocab = llama.llama_model_get_vocab(model)
         self._memory = llama.llama_get_memory(context)
         self._batch = NativeBatch(max_batch)
@@ -74,7 +82,8 @@ class LlamaBackend:
         code = llama.llama_decode(self._context, self._batch.fill(batch))
         if code != 0:
             raise DecodeError(code)
-        llama.llama_synchronize(self._context)
+        if not batch.outputs:
+            llama.llama_synchronize(self._context)  # asking for logits does it as well
         return self._draw(batch, samplers)
 
     def _draw(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
@@ -83,7 +92,7 @@ class LlamaBackend:
         rows = self._rows(len(batch.outputs) + len(batch.probes))
         if batch.probes:
             rows = rows[row_numbers(batch.outputs, batch)]
-        chosen = cast(list[int], rows.argmax(axis=1).tolist())
+        chosen = [int(rows[0].argmax())] if len(rows) == 1 else cast(list[int], rows.argmax(axis=1).tolist())
         for row, (index, sampler) in enumerate(zip(batch.outputs, samplers, strict=True)):
             if type(sampler) is GrammarSampler:
                 chosen[row] = sampler.sample(rows[row], chosen[row])
@@ -102,10 +111,10 @@ class LlamaBackend:
 
     def _rows(self, count: int) -> npt.NDArray[np.float32]:
         """The logits of the last decode, shape (count, vocabulary), in the order of the outputs."""
-        pointer = llama.llama_get_logits(self._context)
-        address = ctypes.addressof(pointer.contents)
+        address = _logits_address(self._context)
         if self._logits is None or address != self._logits_address or len(self._logits) < count:
             shape = (max(count, self.num_sequences + self.num_branches), self.info.vocab_size)
+            pointer = ctypes.cast(address, ctypes.POINTER(ctypes.c_float))
             self._logits = np.ctypeslib.as_array(pointer, shape=shape)
             self._logits_address = address
         return self._logits[:count]

@@ -88,7 +88,7 @@ class ScoreSequence(Sequence):
 
     def restart(self) -> None:
         """See Sequence: all choices are computed again."""
-        super().restart()
+        Sequence.restart(self)  # slots: the class that super() knows is not this one
         self.__post_init__()
 
     @property

@@ -3,19 +3,33 @@
 from xapp.engine.branches import Branches
 from xapp.engine.plan import Plan
 from xapp.engine.score import Branch, ScoreSequence
+from xapp.engine.sequence import Sequence
+from xapp.engine.step_time import MIN_CHUNK
 
 
 class ScorePlanner:
-    """At most `num_probes` probes a step, of all sequences together: logits take memory."""
+    """At most `num_probes` probes a step, of all sequences together: logits take memory.
 
-    def __init__(self, branches: Branches, num_probes: int) -> None:
+    A step that scores has no more tokens than a steady batch, `num_steady` if not 0.
+    """
+
+    def __init__(self, branches: Branches, num_probes: int, num_steady: int) -> None:
         assert num_probes > 0, "without probes nothing is ever scored"
         self._branches = branches
         self._num_probes = num_probes
+        self._num_steady = num_steady
+
+    def steady_room(self, prompts: list[Sequence], room: int, num_decode: int) -> int:
+        """What is left of a step's room when one of those that have prompts to compute is scoring."""
+        if not self._num_steady or not any(isinstance(each, ScoreSequence) for each in prompts):
+            return room
+        return min(room, max(MIN_CHUNK, self._num_steady - num_decode))
 
     def add(self, plan: Plan, sequence: ScoreSequence, room: int) -> int:
         """Puts at most `room` of its tokens into the batch; returns how many."""
         before = len(plan.batch)
+        if room < sequence.num_left <= room + plan.num_prefill and sequence.in_one_step:
+            return 0  # it fits the next step, where those before it are done or it has waited no less
         if sequence.num_left == 0 and sequence.pending:
             self._branches.rewind(sequence)
             sequence.next_choice()
