@@ -6,6 +6,7 @@ have been at least so long: the estimator of Kaplan and Meier takes both kinds o
 
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from math import log2
 from time import monotonic
 from typing import NamedTuple
 
@@ -16,8 +17,9 @@ MIN_ANSWERS = 4
 """From fewer nothing is learned."""
 FORGET_S = 900.0
 """Answers say nothing after so long: whoever was refused for them must get another chance."""
-GUESSES = {0.5: 128, 0.95: 512}
-"""Tokens, by quantile, of an answer about whose kind nothing is known."""
+GUESS = 128
+"""Tokens that half of the answers are taken to exceed, and half of those twice as many, and so on, where
+nothing is known of their kind."""
 
 
 class _Length(NamedTuple):
@@ -42,7 +44,7 @@ class AnswerLengths:
         self._kinds.move_to_end(kind)
 
     def quantile(self, kind: str, share: float, cap: int, *, beyond: int = 0) -> int:
-        """Tokens that an answer of at most `cap` does not exceed with probability `share` (0.5 or 0.95).
+        """Tokens that an answer of at most `cap` does not exceed with probability `share`, above 0, below 1.
 
         It has `beyond` tokens already, of which there will be at least one more unless `cap` says no.
         """
@@ -65,4 +67,4 @@ class AnswerLengths:
 
 
 def _guess(share: float, cap: int, beyond: int) -> int:
-    return min(cap, max(GUESSES[share], beyond + beyond // 2 + 1))
+    return min(cap, beyond + max(1, round(GUESS * log2(1 / (1 - share)))))

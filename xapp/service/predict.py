@@ -22,6 +22,8 @@ from xapp.service.types import Finished
 MEDIAN, HIGH = 0.5, 0.95
 BYTES_PER_TOKEN = 4
 """Of a prompt that is not yet tokenized."""
+_GOLDEN = 0.6180339887498949
+"""Multiples of it modulo 1 are spread evenly, however many there are."""
 _RAN = (FinishReason.STOP, FinishReason.LENGTH)
 
 
@@ -62,10 +64,15 @@ class Prediction:
 
 
 class Ticket:
-    """One open request. Before it is `tokenized` its size is guessed; `stream` once it was submitted."""
+    """One open request. Before it is `tokenized` its size is guessed; `stream` once it was submitted.
+
+    Of many answers some are short and some are long, and the first to end makes room for the next: so
+    each is taken, in predictions of others, to have the length at a quantile of its own, `share`.
+    """
 
     def __init__(self, ask: Ask, number: int) -> None:
         self.ask = ask
+        self.share = (number + 0.5) * _GOLDEN % 1 * 0.9 + 0.05
         self.order = (float(ask.priority), ask.deadline, ask.arrival, float(number))
         self.num_prompt = max(1, ask.num_bytes // BYTES_PER_TOKEN)
         self.num_cached = 0
@@ -132,9 +139,7 @@ class Predictor:
         high = self._run(ticket, self.num_tokens(ticket, HIGH))
         ticket.predicted = Prediction(num_tokens, median, high)
         return Prediction(
-            num_tokens,
-            _scaled(median, self._residuals.factor(_key(ticket), MEDIAN)),
-            _scaled(high, self._residuals.factor(_key(ticket), HIGH)),
+            num_tokens, self._corrected(ticket, median, MEDIAN), self._corrected(ticket, high, HIGH)
         )
 
     def soonest_end_s(self, ticket: Ticket) -> float:
@@ -197,7 +202,7 @@ class Predictor:
         return shares
 
     def _job(self, ticket: Ticket, prefill: dict[Ticket, int]) -> Job:
-        num_tokens = self.num_tokens(ticket, MEDIAN)
+        num_tokens = self.num_tokens(ticket, ticket.share)
         if not ticket.running:
             return self._new_job(ticket, num_tokens)
         left = num_tokens - max(1, ticket.num_done)
@@ -210,6 +215,12 @@ class Predictor:
 
     # ---- looking back
 
+    def _corrected(self, ticket: Ticket, times: Times, share: float) -> Times:
+        until_first = self._residuals.factor(_key(ticket, "first"), share)
+        after = self._residuals.factor(_key(ticket, "rest"), share)
+        first_s = times.first_s * until_first
+        return Times(times.queue_s * until_first, first_s, first_s + (times.end_s - times.first_s) * after)
+
     def learn(self, ticket: Ticket, finished: Finished | None) -> None:
         """The request ended, with `finished` or without an answer to the end."""
         if finished is None:
@@ -218,27 +229,21 @@ class Predictor:
         if not ticket.ask.exact:
             whole = finished.reason is FinishReason.STOP
             self.lengths.record(ticket.ask.kind, num_tokens, cut=not whole)
-        if predicted is not None and finished.reason in _RAN:
-            took_s = finished.queue_s + finished.prefill_s + finished.decode_s
-            self._residuals.record(_key(ticket), _at_length(predicted, num_tokens), took_s)
+        if predicted is None or finished.reason not in _RAN:
+            return
+        times = predicted.median
+        self._residuals.record(_key(ticket, "first"), times.first_s, finished.time_to_first_token_s)
+        if predicted.num_tokens > 1 and num_tokens > 1:
+            # Each token: that the answer has another length is learned elsewhere.
+            each_s = (times.end_s - times.first_s) / (predicted.num_tokens - 1)
+            self._residuals.record(_key(ticket, "rest"), each_s, finished.decode_s / (num_tokens - 1))
 
 
-def _key(ticket: Ticket) -> tuple[Priority, bool]:
-    """Whose predictions are wrong in the same way."""
-    return ticket.ask.priority, ticket.crowded
+def _key(ticket: Ticket, part: str) -> tuple[Priority, bool, str]:
+    """What is wrong in the same way."""
+    return ticket.ask.priority, ticket.crowded, part
 
 
 def _may_be_harmed(other: Ticket, by: Ticket) -> bool:
     same_class = other.ask.priority is by.ask.priority
     return same_class and other.order > by.order and not other.ask.best_effort
-
-
-def _scaled(times: Times, factor: float) -> Times:
-    return Times(times.queue_s * factor, times.first_s * factor, times.end_s * factor)
-
-
-def _at_length(predicted: Prediction, num_tokens: int) -> float:
-    """What was predicted for an answer of the length that it got: lengths are learned elsewhere."""
-    times = predicted.median
-    each_s = (times.end_s - times.first_s) / max(1, predicted.num_tokens - 1)
-    return times.first_s + max(0, num_tokens - 1) * each_s

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from time import monotonic
 
-MAX_RATIOS = 64
+MAX_RATIOS = 32
 MIN_RATIOS = 6
 FORGET_S = 300.0
 BOUNDS = (0.25, 4.0)
