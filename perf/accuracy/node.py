@@ -16,6 +16,10 @@ STEP_TOKENS = 63
 """Most tokens of one step of our own server. From 64 rows on llama.cpp's CPU flash attention takes another
 kernel, which rounds differently: a score would depend on what else is in the batch."""
 
+REPEATABLE = {"XAPP_BATCH_TOKENS": str(STEP_TOKENS), "XAPP_PREFIX_CACHE": "false"}
+"""Settings with which one question at a time scores the same again, and as llama.cpp itself does. Without
+cached prefixes a prompt's cells lie in order, and attention sums over cells in the order they lie in."""
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -40,7 +44,7 @@ async def serving(address: str | None, model: str, name: str) -> AsyncIterator[N
             await target.aclose()
         return
     async with (
-        own_target(model, {"XAPP_BATCH_TOKENS": str(STEP_TOKENS)}) as own,
+        own_target(model, REPEATABLE) as own,
         _node(own.target, own.server.target, name, "") as node,
     ):
         yield node

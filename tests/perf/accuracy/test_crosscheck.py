@@ -3,12 +3,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from perf.accuracy.crosscheck import differences, from_reference
+from perf.accuracy.crosscheck import BOUND, differences, from_node, from_reference
 from perf.accuracy.node import STEP_TOKENS
 from perf.accuracy.reference import Reference
 from perf.accuracy.tasks import By, Task
+from perf.data.questions import MultipleChoice, Winogrande
 from tests.perf.accuracy.scoring import CHOICE, SENTENCE
 from tests.perf.accuracy.test_figures import answered
+
+LONG = MultipleChoice("c9", 1, "Which of these is a band? " * 20, ("n78", "cat"), right=0)
+"""More tokens than a step has."""
 
 
 def test_the_largest_difference_comes_first() -> None:
@@ -39,3 +43,21 @@ def test_llama_cpp_scores_the_part_after_the_blank(default_model_path: Path) -> 
     )
     assert choice.num_compared_tokens == [1, 1, 1]
     assert all(value < 0 for value in choice.compared)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("task", "question"), [(Task.WINOGRANDE, SENTENCE), (Task.MMLU, LONG)])
+async def test_a_node_scores_as_llama_cpp_does(
+    default_model_path: Path, task: Task, question: Winogrande | MultipleChoice
+) -> None:
+    sized, scored = await from_node(str(default_model_path), task, By.LETTER, [question], in_flight=1)
+    with Reference(
+        default_model_path,
+        kv_type=sized.kv_type,
+        flash_attention=sized.flash_attention,
+        threads=sized.num_threads,
+        step_tokens=STEP_TOKENS,
+    ) as reference:
+        (found,) = differences(scored, from_reference(reference, task, By.LETTER, [question]))
+    assert found.compared <= BOUND
+    assert found.whole <= BOUND
