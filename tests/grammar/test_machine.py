@@ -21,7 +21,7 @@ def follow(text: str) -> Machine:
 
 def expressions() -> st.SearchStrategy[tuple[Expr, str]]:
     """An expression and the regular expression that says the same."""
-    leaves = st.sampled_from(
+    leaves: st.SearchStrategy[tuple[Expr, str]] = st.sampled_from(
         [
             (Text("a"), "a"),
             (Text("ab"), "ab"),

@@ -50,7 +50,7 @@ def _needs(body: Alternative) -> set[int]:
         if isinstance(symbol, tuple):
             if symbol[1] > 0:
                 needed.add(symbol[0])
-        elif symbol < 0:
+        elif isinstance(symbol, int) and symbol < 0:
             needed.add(~symbol)
     return needed
 
@@ -62,7 +62,7 @@ def _derivable(program: Program, *, sets: bool) -> set[int]:
     ready: list[int] = []
     for rule, bodies in enumerate(program.rules):
         for body in bodies:
-            if not sets and any(isinstance(symbol, int) and symbol >= 0 for symbol in body):
+            if not sets and any(_reads(symbol) for symbol in body):
                 continue
             needed = _needs(body)
             for other in needed:
@@ -113,9 +113,15 @@ def _leftmost(bodies: list[Alternative], empty: set[int]) -> Iterator[int]:
                 yield symbol[0]
                 if symbol[1] > 0 and symbol[0] not in empty:
                     break
-            elif symbol >= 0:
+            elif _reads(symbol):
                 break
             else:
+                assert isinstance(symbol, int)
                 yield ~symbol
                 if ~symbol not in empty:
                     break
+
+
+def _reads(symbol: Symbol) -> bool:
+    """Whether it is a text or a set: at least one character."""
+    return isinstance(symbol, str) or (isinstance(symbol, int) and symbol >= 0)

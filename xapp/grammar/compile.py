@@ -58,7 +58,7 @@ class _Compiler:
     def _symbols(self, expr: Expr, name: str) -> Alternative:
         match expr:
             case Text(text):
-                return [self._set(((ord(char), ord(char)),)) for char in text]
+                return [text] if text else []
             case Chars(ranges):
                 return [self._set(ranges)]
             case Seq(items):

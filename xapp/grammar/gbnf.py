@@ -94,11 +94,9 @@ class _Reader:
                 self._skip_newlines()
             token = self._next
             if token.kind == "repeat":
-                if not items:
-                    raise self._error(token.at, f"{token.text} repeats nothing")
-                items[-1] = self._repeated(items[-1], self._advance())
-            elif (item := self._item()) is not None:
-                items.append(item)
+                raise self._error(token.at, f"{token.text} repeats nothing, or what is repeated already")
+            if (item := self._item()) is not None:
+                items.append(self._repeated(item, self._advance()) if self._next.kind == "repeat" else item)
             else:
                 return seq(*items) if items else EMPTY
 

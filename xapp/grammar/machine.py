@@ -10,7 +10,7 @@ from bisect import bisect_right
 
 from xapp.grammar.program import Alternative, Program
 
-MAX_STACKS = 512
+MAX_STACKS = 1024
 """Places that one state may have."""
 MAX_DEPTH = 1000
 """Rules that a stack may have open; what nests deeper is not accepted."""
@@ -19,7 +19,7 @@ MAX_REMEMBERED = 20_000
 MAX_WORK = 20_000
 """Units, about 1 µs each, that `Machine.left` begins with."""
 
-_END, _CHARS, _CALL, _REPEAT = range(4)
+_END, _CHARS, _TEXT, _CALL, _REPEAT = range(5)
 
 
 class TooAmbiguous(Exception):
@@ -27,7 +27,10 @@ class TooAmbiguous(Exception):
 
 
 class Stack:
-    """A place in the program, how often its repetition was gone through, and where to come back to."""
+    """A place in the program, and where to come back to.
+
+    `count`: how often its repetition was gone through, or how much of its text was read.
+    """
 
     __slots__ = ("count", "depth", "parent", "place")
 
@@ -65,6 +68,7 @@ class Machine:
     def __init__(self, program: Program) -> None:
         self._kinds: list[int] = []
         self._sets: list[list[int]] = []
+        self._texts: list[str] = []
         self._bodies: list[list[int]] = []
         self._bounds: list[tuple[int, int | None]] = []
         self._rules: list[list[int]] = [[] for _ in program.rules]
@@ -83,6 +87,8 @@ class Machine:
         for symbol in body:
             if isinstance(symbol, tuple):
                 self._place(_REPEAT, bodies=self._rules[symbol[0]], bounds=symbol[1:])
+            elif isinstance(symbol, str):
+                self._place(_TEXT, text=symbol)
             elif symbol < 0:
                 self._place(_CALL, bodies=self._rules[~symbol])
             else:
@@ -93,11 +99,13 @@ class Machine:
         self,
         kind: int,
         points: list[int] | None = None,
+        text: str = "",
         bodies: list[int] | None = None,
         bounds: tuple[int, int | None] = (0, None),
     ) -> None:
         self._kinds.append(kind)
         self._sets.append(points or [])
+        self._texts.append(text)
         self._bodies.append(bodies if bodies is not None else [])
         self._bounds.append(bounds)
 
@@ -107,23 +115,39 @@ class Machine:
             return state.moves[char]
         except KeyError:
             pass
-        point = ord(char)
-        sets = self._sets
-        self.left -= len(state.stacks)
-        begun = [
-            (stack.place + 1, 0, stack.parent)
-            for stack in state.stacks
-            if bisect_right(sets[stack.place], point) & 1
-        ]
+        begun = self._begun(state, char)
         target = self._state(begun) if begun else None
         if target is not None and not (target.stacks or target.accepting):
             target = None
         self._remember(state, char, target)
         return target
 
+    def _begun(self, state: State, char: str) -> list[tuple[int, int, Stack | None]]:
+        """Where the character leads by itself."""
+        point, sets, texts = ord(char), self._sets, self._texts
+        self.left -= len(state.stacks)
+        begun: list[tuple[int, int, Stack | None]] = []
+        for stack in state.stacks:
+            place = stack.place
+            if text := texts[place]:
+                if text[stack.count] == char:
+                    whole = stack.count + 1 == len(text)
+                    begun.append(
+                        (place + 1, 0, stack.parent) if whole else (place, stack.count + 1, stack.parent)
+                    )
+            elif bisect_right(sets[place], point) & 1:
+                begun.append((place + 1, 0, stack.parent))
+        return begun
+
     def sets_of(self, state: State) -> list[list[int]]:
         """The sets of characters that may come next, as in Program."""
-        return [self._sets[stack.place] for stack in state.stacks]
+        return [self._set_of(stack) for stack in state.stacks]
+
+    def _set_of(self, stack: Stack) -> list[int]:
+        if text := self._texts[stack.place]:
+            point = ord(text[stack.count])
+            return [point, point + 1]
+        return self._sets[stack.place]
 
     def _remember(self, state: State, char: str, target: State | None) -> None:
         if self._remembered >= MAX_REMEMBERED:
@@ -153,7 +177,7 @@ class Machine:
             entry = work.pop()
             place, count, parent = entry
             kind = kinds[place]
-            if kind == _CHARS:
+            if kind in (_CHARS, _TEXT):
                 found[self._stack(entry)] = None
                 continue
             if kind == _END and parent is None:
@@ -163,8 +187,10 @@ class Machine:
                 if follower not in seen:
                     seen.add(follower)
                     work.append(follower)
-            if len(seen) > self.left or len(found) > MAX_STACKS:
+            if len(seen) > self.left:
                 raise TooAmbiguous
+        if len(found) > MAX_STACKS:
+            raise TooAmbiguous
         self.left -= max(len(seen), before)
         return self._known(found, accepting)
 

@@ -4,8 +4,8 @@ from typing import TypeAlias
 
 import msgspec
 
-Symbol: TypeAlias = int | tuple[int, int, int | None]
-"""A set of characters (its index), a rule (~ its index), or a rule repeated: index, low, high."""
+Symbol: TypeAlias = int | str | tuple[int, int, int | None]
+"""A set of characters (its index), a rule (~ its index), a text, or a rule repeated: index, low, high."""
 Alternative: TypeAlias = list[Symbol]
 
 

@@ -5,23 +5,23 @@ of its schemas, and is validated afterwards. Not every conforming text is allowe
 keys of `properties` only, in that order; see docs/formats.md.
 """
 
-from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote
 
 from xapp.grammar.compile import compile_rules
-from xapp.grammar.expr import NEVER, Expr, GrammarError, Ref, Repeat, Text, alt, optional, seq
+from xapp.grammar.expr import NEVER, Expr, GrammarError, Ref, Text, alt, optional, seq
 from xapp.grammar.program import Program
-from xapp.service.format import json_text, numbers, pattern
+from xapp.service.format import json_text
 from xapp.service.format.keywords import (
+    OF_TYPE,
     check_apply,
     check_keywords,
     counts,
     only,
-    tighter,
     types_of,
 )
 from xapp.service.format.kinds import FormatError, pointer
+from xapp.service.format.scalars import SCALARS, encodable, is_of_type
 
 MAX_SCHEMAS = 2000
 """Subschemas that are converted; one that `$ref` names counts as often as it is reached anew."""
@@ -39,7 +39,7 @@ def schema_program(schema: Any) -> Program:
     try:
         return compile_rules({"root": root, **converter.rules, **json_text.rules()})
     except GrammarError as error:
-        raise FormatError("", f"no answer conforms, or it is too large: {error}") from None
+        raise FormatError("", str(error)) from None
 
 
 class _Converter:
@@ -48,6 +48,7 @@ class _Converter:
     def __init__(self, document: Any) -> None:
         self._document = document
         self._refs: dict[tuple[str, int], Ref] = {}
+        self._scalars: dict[str, Ref] = {}
         self._num_schemas = 0
         self.rules: dict[str, Expr] = {}
 
@@ -82,11 +83,11 @@ class _Converter:
             raise FormatError(where, f"must be a list of 1 to {MAX_OPTIONS} values")
         types = types_of(schema, place)
         for index, value in enumerate(values):
-            if types and not any(_is_of_type(value, name) for name in types):
+            if types and not any(is_of_type(value, name) for name in types):
                 raise FormatError(
                     where if key == "const" else pointer(where, index), f"is not of type {' or '.join(types)}"
                 )
-        return alt(*(Text(_encodable(json_text.literal(value), where)) for value in values))
+        return alt(*(Text(encodable(json_text.literal(value), where)) for value in values))
 
     def _options(self, schema: dict[str, Any], place: str, key: str, depth: int) -> Expr:
         only(schema, place, key)
@@ -139,7 +140,14 @@ class _Converter:
             return self._array(schema, place, depth)
         if name == "object":
             return self._object(schema, place, depth)
-        return _SCALARS[name](schema, place)
+        return self._scalar(name, schema, place)
+
+    def _scalar(self, name: str, schema: dict[str, Any], place: str) -> Expr:
+        """One rule for all that are held to the same: ranges of numbers take many symbols."""
+        key = json_text.literal([name, {key: schema[key] for key in sorted(OF_TYPE[name] & schema.keys())}])
+        if key not in self._scalars:
+            self._scalars[key] = self._named(SCALARS[name](schema, place), place)
+        return self._scalars[key]
 
     def _array(self, schema: dict[str, Any], place: str, depth: int) -> Expr:
         low, high = counts(schema, place, "minItems", "maxItems")
@@ -170,7 +178,7 @@ class _Converter:
         members = {}
         for key, schema in properties.items():
             value = self.convert(schema, pointer(place, key), depth)
-            name = Text(_encodable(json_text.literal(key), place))
+            name = Text(encodable(json_text.literal(key), place))
             members[key] = self._named(seq(name, json_text.COLON, value), pointer(place, key))
         return members
 
@@ -206,94 +214,3 @@ def _required(schema: dict[str, Any], place: str) -> set[str]:
         if name not in properties:
             raise FormatError(pointer(where, index), f"{name[:80]!r} is not in properties")
     return set(names)
-
-
-def _string(schema: dict[str, Any], place: str) -> Expr:
-    low, high = counts(schema, place, "minLength", "maxLength")
-    if "pattern" not in schema:
-        return json_text.string(Repeat(json_text.CHAR, low, high))
-    where = pointer(place, "pattern")
-    if "minLength" in schema or "maxLength" in schema:
-        raise FormatError(where, "is not supported beside a length: put the length into the pattern")
-    try:
-        expr = pattern.read_pattern(_text(schema["pattern"], where))
-        content = pattern.as_json(expr)
-        compile_rules({"root": content})
-    except GrammarError as error:
-        raise FormatError(where, str(error)) from None
-    return json_text.string(content)
-
-
-def _integer(schema: dict[str, Any], place: str) -> Expr:
-    low, low_out, low_key = tighter(schema, place, "minimum")
-    high, high_out, high_key = tighter(schema, place, "maximum")
-    first = None if low is None else numbers.scaled(low, 0, up=True, exclusive=low_out)
-    last = None if high is None else numbers.scaled(high, 0, up=False, exclusive=high_out)
-    if first is not None and last is not None and first > last:
-        raise FormatError(
-            pointer(place, low_key), f"no integer is within {low_key} {low} and {high_key} {high}"
-        )
-    return numbers.integers(first, last)
-
-
-def _number(schema: dict[str, Any], place: str) -> Expr:
-    low, low_out, low_key = tighter(schema, place, "minimum")
-    high, high_out, high_key = tighter(schema, place, "maximum")
-    if low is None and high is None:
-        return json_text.number()
-    places = numbers.decimals_for([each for each in (low, high) if each is not None])
-    largest = numbers.MAX_INTEGER
-    first = -largest if low is None else numbers.scaled(low, places, up=True, exclusive=low_out)
-    last = largest if high is None else numbers.scaled(high, places, up=False, exclusive=high_out)
-    if first > last:
-        text = f"no number of {places} decimals is within {low_key} {low} and {high_key} {high}"
-        raise FormatError(pointer(place, low_key), text)
-    return numbers.decimals(first, last, places)
-
-
-def _boolean(_schema: dict[str, Any], _place: str) -> Expr:
-    return alt(Text("true"), Text("false"))
-
-
-def _null(_schema: dict[str, Any], _place: str) -> Expr:
-    return Text("null")
-
-
-_SCALARS = {
-    "string": _string,
-    "integer": _integer,
-    "number": _number,
-    "boolean": _boolean,
-    "null": _null,
-}
-
-
-def _is_of_type(value: Any, name: str) -> bool:
-    match name:
-        case "integer":
-            whole = isinstance(value, int) or (not isinstance(value, float | str) and _is_whole(value))
-            return whole and not isinstance(value, bool)
-        case "number":
-            return isinstance(value, int | Decimal) and not isinstance(value, bool)
-        case "null":
-            return value is None
-    kinds: dict[str, type] = {"string": str, "boolean": bool, "array": list, "object": dict}
-    return isinstance(value, kinds[name])
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, Decimal) and value == value.to_integral_value()
-
-
-def _text(value: Any, where: str) -> str:
-    if not isinstance(value, str):
-        raise FormatError(where, "must be a text")
-    return value
-
-
-def _encodable(text: str, where: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise FormatError(where, "has half of a surrogate pair, which is no character") from None
-    return text

@@ -15,6 +15,8 @@ from xapp.grammar.progress import matches
 from xapp.service.format.pattern import read_pattern
 
 MAX_PATTERN_WORK = 50 * MAX_WORK
+MAX_PLACE_CHARS = 80
+MAX_MESSAGE_CHARS = 200
 
 
 class Validator:
@@ -33,6 +35,17 @@ class Validator:
         except (ValueError, RecursionError, TooAmbiguous, Unresolvable):
             # No JSON, or too costly to tell: a caller who relies on it must not be told that it conforms.
             return False
+
+    def fault(self, value: Any) -> str | None:
+        """Where and why a value does not conform; None where it does."""
+        try:
+            error = next(iter(self._validator.iter_errors(value)), None)
+        except (RecursionError, TooAmbiguous, Unresolvable):
+            return "takes too much work to check"
+        if error is None:
+            return None
+        place = "".join(f"/{step}" for step in error.absolute_path)[:MAX_PLACE_CHARS]
+        return f"{place}: {error.message[:MAX_MESSAGE_CHARS]}" if place else error.message[:MAX_MESSAGE_CHARS]
 
     def _check_pattern(
         self, _validator: Any, pattern: str, instance: Any, _schema: Any
