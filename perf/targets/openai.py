@@ -21,6 +21,8 @@ CONNECT_TIMEOUT_S = 10.0
 _BODY_LIMIT = 2_000
 _ANSWER_LIMIT = 16_000_000
 _CODES = {401: "refused", 403: "refused", 429: "refused", 503: "refused", 400: "invalid", 413: "invalid"}
+# What the two servers we know say of who owns their models.
+_OWNERS = {"me": "llama-cpp-python", "llamacpp": "llama-server"}
 _NOT_HERE = {404, 405, 501}
 _STALE = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError)
 
@@ -71,7 +73,7 @@ class OpenAITarget:
             raise TargetError("protocol", f"{self._root}/v1/models is no list of models: {error}") from error
         self._model = self._pick(models)
         owner = next((model.owned_by for model in models if model.id == self._model), "")
-        server = owner or server
+        server = _OWNERS.get(owner, owner) or server
         return schema.Target(
             name=self._name or server or "openai",
             kind="openai",

@@ -61,7 +61,7 @@ async def code_of(awaitable: Awaitable[object]) -> str:
 async def test_the_first_model_is_taken() -> None:
     async with serving() as target:
         described = await target.describe()
-    assert (described.kind, described.model, described.server) == ("openai", "small", "llamacpp")
+    assert (described.kind, described.model, described.server) == ("openai", "small", "llama-server")
 
 
 @pytest.mark.parametrize("given", ["Hi", (Turn("user", "Hi"),)])
