@@ -12,6 +12,7 @@ from perf.ending import Ending, wait_or_kill
 
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 30.0
+EXIT_PATIENCE_S = 2.0
 HOST = "127.0.0.1"
 
 
@@ -45,10 +46,21 @@ class Server(Ending):
 
     def check_alive(self) -> None:
         """Raises StartError when it has ended, or when it had its time to start."""
-        if (status := self._process.poll()) is not None:
-            raise StartError(f"{self.command[0]} ended with exit status {status}: see {self._log.name}")
+        if self._process.poll() is not None:
+            raise self.start_error("ended")
         if time.monotonic() - self.started_at > START_TIMEOUT_S:
             raise StartError(f"{self.command[0]} did not serve within {START_TIMEOUT_S:g} s")
+
+    def start_error(self, what: str) -> StartError:
+        """What to raise when the server `what` before it served: with its exit status and its last words."""
+        try:
+            what = f"ended with exit status {self._process.wait(EXIT_PATIENCE_S)}"
+        except subprocess.TimeoutExpired:
+            what = f"{what} and still runs"
+        last = Path(self._log.name).read_text(errors="replace").strip().rpartition("\n")[2]
+        return StartError(
+            f"{self.command[0]} {what}: {last or 'it said nothing'} (all of it: {self._log.name})"
+        )
 
     def close(self) -> None:
         """SIGTERM, and SIGKILL when that does not help."""
