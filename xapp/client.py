@@ -20,6 +20,8 @@ from typing import Any, Self, TypeAlias, TypeVar
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.struct_pb2 import Struct
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc, models_pb2, models_pb2_grpc
@@ -35,6 +37,18 @@ _OPTIONS = (
 
 _T = TypeVar("_T")
 _Input: TypeAlias = str | Sequence[pb.Message]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCall:
+    """A task in place of a prompt; `task` makes one."""
+
+    name: str
+    inputs: Mapping[str, Any]
+    measured_at: float | None = None
+
+
+_Asked: TypeAlias = "_Input | TaskCall"
 
 
 class ClientError(Exception):
@@ -109,7 +123,7 @@ class Client:
 
     async def generate(
         self,
-        prompt: _Input,
+        prompt: _Asked,
         *,
         model: str = "",
         max_tokens: int | None = None,
@@ -122,7 +136,7 @@ class Client:
         deadline_policy: "pb.DeadlinePolicy.ValueType" = pb.DEADLINE_POLICY_UNSPECIFIED,
         format: pb.OutputFormat | None = None,  # noqa: A002  the contract's name
     ) -> AsyncGenerator[pb.GenerateResponse, None]:
-        """The events of one answer. `prompt` is raw text, or messages for the chat template.
+        """The events of one answer. `prompt` is raw text, messages for the chat template, or a `task`.
 
         `format`: what `json_schema`, `grammar` or `choices` makes; Finished says whether it was kept.
         Closing the generator, or cancelling its task, cancels the request on the node.
@@ -170,7 +184,7 @@ class Client:
             finally:
                 call.cancel()
 
-    async def stream_text(self, prompt: _Input, **options: Any) -> AsyncGenerator[str, None]:
+    async def stream_text(self, prompt: _Asked, **options: Any) -> AsyncGenerator[str, None]:
         """The text alone; `options` are those of `generate`."""
         async with aclosing(self.generate(prompt, **options)) as events:
             async for event in events:
@@ -193,8 +207,8 @@ class Client:
 
     async def score(
         self,
-        prompt: _Input,
-        choices: Sequence[str],
+        prompt: _Asked,
+        choices: Sequence[str] = (),
         *,
         model: str = "",
         normalize_by_length: bool = False,
@@ -204,7 +218,10 @@ class Client:
         correlation_id: str = "",
         deadline_s: float | None = None,
     ) -> pb.ScoreResponse:
-        """How likely each of `choices` is as what follows; a leading space is the caller's to give."""
+        """How likely each of `choices` is as what follows; a leading space is the caller's to give.
+
+        A `task` brings its own choices.
+        """
         request = pb.ScoreRequest(
             model=model,
             choices=choices,
@@ -215,12 +232,18 @@ class Client:
             correlation_id=correlation_id,
             **_input(prompt),
         )
+        return await self.score_request(request, deadline_s=deadline_s)
+
+    async def score_request(
+        self, request: pb.ScoreRequest, *, deadline_s: float | None = None
+    ) -> pb.ScoreResponse:
+        """As `score`, for a request that is a message already."""
         response: pb.ScoreResponse = await self._unary(self._inference.Score, request, deadline_s)
         return response
 
     async def estimate(
         self,
-        prompt: _Input,
+        prompt: _Asked,
         *,
         model: str = "",
         max_tokens: int | None = None,
@@ -245,6 +268,11 @@ class Client:
         request = pb.TokenizeRequest(model=model, **_input(prompt))
         response: pb.TokenizeResponse = await self._unary(self._inference.Tokenize, request, deadline_s)
         return response
+
+    async def list_tasks(self, *, deadline_s: float | None = None) -> list[pb.Task]:
+        """The node's tasks, every version."""
+        response = await self._unary(self._inference.ListTasks, pb.ListTasksRequest(), deadline_s)
+        return list(response.tasks)
 
     async def list_models(self, *, deadline_s: float | None = None) -> list[models_pb2.Model]:
         """What the node serves or can load."""
@@ -298,6 +326,11 @@ class _Attempts:
         if left is not None and left <= delay:
             raise error
         await asyncio.sleep(delay)
+
+
+def task(name: str, inputs: Mapping[str, Any], *, measured_at: float | None = None) -> TaskCall:
+    """Task `name`, or `name@version`, in place of a prompt; `measured_at` is in seconds since 1970."""
+    return TaskCall(name, inputs, measured_at)
 
 
 def user(content: str) -> pb.Message:
@@ -362,10 +395,26 @@ def _channel(target: str, credentials: grpc.ChannelCredentials | None) -> grpc.a
     return grpc.aio.secure_channel(target, credentials, options=_OPTIONS)
 
 
-def _input(prompt: _Input) -> dict[str, Any]:
+def _input(prompt: _Asked) -> dict[str, Any]:
+    if isinstance(prompt, TaskCall):
+        return {"task": prompt.name, "inputs": _struct(prompt), "input_timestamp": _timestamp(prompt)}
     if isinstance(prompt, str):
         return {"prompt": prompt}
     return {"chat": pb.Chat(messages=prompt)}
+
+
+def _struct(call: TaskCall) -> Struct:
+    inputs = Struct()
+    inputs.update(call.inputs)
+    return inputs
+
+
+def _timestamp(call: TaskCall) -> Timestamp | None:
+    if call.measured_at is None:
+        return None
+    stamp = Timestamp()
+    stamp.FromNanoseconds(round(call.measured_at * 1e9))
+    return stamp
 
 
 def _duration(seconds: float | None) -> Duration | None:

@@ -71,6 +71,7 @@ class Settings(EngineSettings, frozen=True, kw_only=True):
     deadline_margin_ms: Annotated[float, Meta(ge=0, le=60_000)] = 50.0
     deadline_admission: bool = True
     quotas: str = ""
+    tasks_dir: str = ""
     write_timeout_s: Seconds = 30.0
     grace_period_s: Seconds = 20.0
     load_timeout_s: Seconds = 600.0

@@ -6,7 +6,7 @@ each exposition.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from prometheus_client import (
     CollectorRegistry,
@@ -41,6 +41,19 @@ GAUGES = {
 }
 """By model; the keys are the names that a NodeReading uses."""
 
+NODE_GAUGES = {
+    "ready": "1 while the default model serves.",
+    "tasks": "Versions of tasks that are loaded.",
+    "tasks_reload_failed": "1 while the folder of tasks cannot be read: the last that could be is kept.",
+}
+"""Of the whole node."""
+
+NODE_COUNTERS = {
+    "tasks_reloads": "Times the tasks were loaded, the first one included.",
+    "tasks_reload_failures": "Times another reading of the folder of tasks failed.",
+}
+"""Of the whole node, `_total` is added to the name."""
+
 COUNTERS = {
     "engine_steps": "Steps of the engine.",
     "engine_step_seconds": "Time spent in steps of the engine.",
@@ -54,10 +67,13 @@ COUNTERS = {
 
 @dataclass(frozen=True, slots=True)
 class NodeReading:
-    """The node's state now: `models` maps a model's name to values by GAUGES and COUNTERS name."""
+    """The node's state now: `models` maps a model's name to values by GAUGES and COUNTERS name;
+    `tasks` has values by NODE_GAUGES and NODE_COUNTERS name.
+    """
 
     ready: bool
     models: dict[str, dict[str, float]]
+    tasks: dict[str, float] = field(default_factory=dict)
 
 
 class Metrics:
@@ -133,8 +149,11 @@ class _ReadingCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """One family for each metric, one value a model."""
-        ready = float(self._reading.ready)
-        yield GaugeMetricFamily(f"{NAMESPACE}_ready", "1 while the default model serves.", ready)
+        node = {"ready": float(self._reading.ready), **self._reading.tasks}
+        for name, text in NODE_GAUGES.items():
+            yield GaugeMetricFamily(f"{NAMESPACE}_{name}", text, node.get(name, 0.0))
+        for name, text in NODE_COUNTERS.items():
+            yield CounterMetricFamily(f"{NAMESPACE}_{name}", text, node.get(name, 0.0))
         for name, text in GAUGES.items():
             yield self._fill(name, GaugeMetricFamily(f"{NAMESPACE}_{name}", text, labels=["model"]))
         for name, text in COUNTERS.items():

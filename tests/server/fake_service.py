@@ -1,13 +1,14 @@
 """A scripted Service and host: no engine, no model."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from xapp.engine.messages import FinishReason, ModelInfo, Stats
 from xapp.errors import NotFound, XappError
 from xapp.metrics_host import HostUsage, ProcessUsage
 from xapp.service.types import (
+    ChoiceScore,
     Chunk,
     Estimate,
     Event,
@@ -18,9 +19,13 @@ from xapp.service.types import (
     ModelStatus,
     Prompt,
     Request,
+    ScoreRequest,
+    ScoreResult,
     Started,
+    TasksState,
     Tokens,
 )
+from xapp.tasks.definition import Task
 
 MODEL = "tiny"
 INFO = ModelInfo("llama 1M F32", 1000, 2048, 4, 8192, 500, "f16", True, 2, 0, 0.1, 32000)
@@ -84,6 +89,7 @@ class FakeService:
     stats: Stats = STATS
     worker_pid: int = 4711
     estimated: Estimate = ESTIMATE
+    tasks: Sequence[Task] = ()
 
     async def generate(self, request: Request) -> AsyncGenerator[Event, None]:
         self.requests.append(request)
@@ -97,6 +103,12 @@ class FakeService:
         self.requests.append(request)
         self._raise()
         return self.estimated
+
+    async def score(self, request: ScoreRequest) -> ScoreResult:
+        self.requests.append(request.request)
+        self._raise()
+        scores = tuple(ChoiceScore(choice, -1.0, 1, -1.0, 0.5) for choice in request.choices)
+        return ScoreResult(started(request.request), FINISHED, scores, 0, 0.0)
 
     async def tokenize(self, model: str, prompt: Prompt) -> Tokens:
         self._raise()
@@ -127,6 +139,13 @@ class FakeService:
     def samples(self) -> list[ModelSample]:
         latencies = Latencies(0.5, 1.25, 2.0)
         return [ModelSample(MODEL, self.stats, self.worker_pid, latencies)]
+
+    def list_tasks(self) -> Sequence[Task]:
+        return self.tasks
+
+    @property
+    def tasks_state(self) -> TasksState:
+        return TasksState(len(self.tasks), 1)
 
     def _raise(self) -> None:
         if self.error is not None:

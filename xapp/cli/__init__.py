@@ -27,6 +27,8 @@ _COMMANDS = {
     "generate": _Lazy("xapp.cli.generate", "generate", "Stream an answer from a node."),
     "estimate": _Lazy("xapp.cli.estimate", "estimate", "Predict what an answer would take now."),
     "tokenize": _Lazy("xapp.cli.tokenize", "tokenize", "Count a prompt's tokens."),
+    "tasks": _Lazy("xapp.cli.tasks", "tasks", "See, check and run named questions."),
+    "replay": _Lazy("xapp.cli.replay", "replay", "Run a recorded request again and compare."),
     "metrics": _Lazy("xapp.cli.metrics", "metrics", "Watch a node's load and speed."),
     "models": _Lazy("xapp.cli.models", "models", "See, fetch, check and remove model files."),
     "demo": _Lazy("xapp.cli.demo", "demo", "Start a server, ask it something, stop: all by itself."),

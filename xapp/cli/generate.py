@@ -5,12 +5,14 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 import click
 
 from xapp.cli.format import format_options, output_format
 from xapp.cli.options import Duration, json_line, json_option, read_prompt, target_option
+from xapp.cli.record import Recorder
 from xapp.client import Client, system, user
 from xapp.inference.v1 import inference_pb2 as pb
 
@@ -100,6 +102,12 @@ class Watch:
 )
 @format_options
 @click.option("--client-id", default="", help="The name by which the node's quotas know this client.")
+@click.option(
+    "--record",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    metavar="FILE",
+    help="Write the request, the answer and what made it, for `replay`.",
+)
 @json_option
 @click.option("--stats", is_flag=True, help="Time to first token and tokens/s, on standard error.")
 def generate(
@@ -115,6 +123,7 @@ def generate(
     grammar: str | None,
     choices: str | None,
     client_id: str,
+    record: Path | None,
     as_json: bool,
     stats: bool,
     max_tokens: int | None,
@@ -154,7 +163,10 @@ def generate(
         request.chat.messages.extend(_messages(text, system_text))
     else:
         request.prompt = text
-    watch = asyncio.run(_stream(target, client_id, request, deadline, as_json=as_json))
+    recorder = Recorder(request)
+    watch = asyncio.run(_stream(target, client_id, request, deadline, recorder, as_json=as_json))
+    if record is not None:
+        recorder.record.write(record)
     if stats:
         click.echo(watch.summary(), err=True)
 
@@ -172,7 +184,13 @@ def _messages(text: str, system_text: str | None) -> Sequence[pb.Message]:
 
 
 async def _stream(
-    target: str, client_id: str, request: pb.GenerateRequest, deadline: float | None, *, as_json: bool
+    target: str,
+    client_id: str,
+    request: pb.GenerateRequest,
+    deadline: float | None,
+    recorder: Recorder,
+    *,
+    as_json: bool,
 ) -> Watch:
     write, flush = sys.stdout.write, sys.stdout.flush
     watch, ended = Watch(), True
@@ -181,6 +199,7 @@ async def _stream(
             async with aclosing(client.generate_request(request, deadline_s=deadline)) as events:
                 async for event in events:
                     watch.see(event)
+                    recorder.see(event)
                     if as_json:
                         write(json_line(event) + "\n")
                     elif event.HasField("chunk"):

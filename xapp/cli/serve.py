@@ -29,6 +29,7 @@ _DEFAULTS_IN_WORDS = {
     "models": "(none)",
     "models_dir": "~/.cache/genai-xapp/models",
     "node_name": "(the host's name)",
+    "tasks_dir": "(the tasks that are shipped)",
 }
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 from xapp.metrics import NodeReading
 from xapp.metrics_host import HostReader, ProcessUsage
-from xapp.service.types import ModelSample, ModelState, ModelStatus, Service
+from xapp.service.types import ModelSample, ModelState, ModelStatus, Service, TasksState
 
 
 async def read_node(service: Service, host: HostReader) -> NodeReading:
@@ -15,7 +15,7 @@ async def read_node(service: Service, host: HostReader) -> NodeReading:
     models = {name: _of_status(status) for name, status in statuses.items() if _is_loaded(status)}
     for sample, process in zip(samples, usage, strict=True):
         models.setdefault(sample.name, {}).update(_of_sample(sample) | _of_process(process))
-    return NodeReading(ready=service.ready, models=models)
+    return NodeReading(ready=service.ready, models=models, tasks=_of_tasks(service.tasks_state))
 
 
 def _is_loaded(status: ModelStatus) -> bool:
@@ -34,12 +34,24 @@ def _of_sample(sample: ModelSample) -> dict[str, float]:
     return {
         "running": stats.num_running,
         "waiting": stats.num_waiting,
+        "paused": stats.num_paused,
         "kv_cells_used": stats.kv_cells_used,
         "kv_cells": stats.kv_cells_total,
         "engine_steps": stats.total_steps,
         "engine_step_seconds": stats.total_step_seconds,
         "prefill_tokens": stats.total_prefill_tokens,
         "decode_tokens": stats.total_decode_tokens,
+        "preemptions": stats.total_preemptions,
+        "evictions": stats.total_evictions,
+    }
+
+
+def _of_tasks(state: TasksState) -> dict[str, float]:
+    return {
+        "tasks": state.num_tasks,
+        "tasks_reload_failed": float(bool(state.error)),
+        "tasks_reloads": state.num_reloads,
+        "tasks_reload_failures": state.num_failed,
     }
 
 

@@ -12,6 +12,7 @@ from google.protobuf.duration_pb2 import Duration
 from xapp.engine.messages import Priority, SamplingParams
 from xapp.errors import InvalidArgument
 from xapp.inference.v1 import inference_pb2 as pb
+from xapp.server.tasks import to_call
 from xapp.service.format.kinds import Choices, Format, Grammar, JsonSchema
 from xapp.service.types import ChatMessage, DeadlinePolicy, Prompt, Request
 
@@ -46,21 +47,25 @@ def to_request(
     wire: pb.GenerateRequest, correlation_id: str, deadline: float | None, client: str = ""
 ) -> Request:
     """A GenerateRequest; `deadline` is on CLOCK_MONOTONIC, None where the caller set none."""
-    sampling = wire.sampling
+    sampling, priority = wire.sampling, to_priority(wire.priority)
+    task = to_call(wire, priority)
+    if task is not None and wire.HasField("format"):
+        raise InvalidArgument("format", "cannot be set beside task, which has its own")
     return Request(
-        prompt=to_prompt(wire),
+        prompt=to_prompt(wire) if task is None else (),
         model=wire.model,
         sampling=to_sampling(sampling),
         seed=_seed(sampling) if sampling.HasField("seed") else None,
         max_tokens=_max_tokens(wire.max_tokens) if wire.HasField("max_tokens") else None,
         stop=to_stop(wire.stop),
         ignore_eos=wire.ignore_eos,
-        priority=to_priority(wire.priority),
+        priority=priority,
         correlation_id=correlation_id,
         deadline=deadline,
         deadline_policy=to_deadline_policy(wire.deadline_policy),
         client=client,
         format=to_format(wire.format) if wire.HasField("format") else None,
+        task=task,
     )
 
 
@@ -89,13 +94,16 @@ def to_estimated(
     """The request that an EstimateRequest describes; `deadline` is the call's own, `now` is monotonic."""
     if wire.HasField("deadline"):
         deadline = (monotonic() if now is None else now) + _seconds(wire.deadline, "deadline")
+    priority = to_priority(wire.priority)
+    task = to_call(wire, priority)
     return Request(
-        prompt=to_prompt(wire),
+        prompt=to_prompt(wire) if task is None else (),
         model=wire.model,
         max_tokens=_max_tokens(wire.max_tokens) if wire.HasField("max_tokens") else None,
-        priority=to_priority(wire.priority),
+        priority=priority,
         deadline=deadline,
         client=client,
+        task=task,
     )
 
 

@@ -13,6 +13,7 @@ from xapp.service.types import (
     Latencies,
     ModelState,
     ModelStatus,
+    Provenance,
     Started,
     Tokens,
 )
@@ -53,6 +54,7 @@ def _started(event: Started) -> pb.Started:
         queue_duration=duration(event.queue_s),
         seed=event.seed,
         correlation_id=event.correlation_id,
+        provenance=provenance(event.provenance),
     )
 
 
@@ -73,6 +75,21 @@ def _finished(event: Finished) -> pb.Finished:
         usage=usage,
         timing=timing,
         format_complete=event.format_complete,
+        provenance=provenance(event.provenance),
+    )
+
+
+def provenance(made_by: Provenance | None) -> pb.Provenance | None:
+    """What made an answer; unset where it is not known."""
+    if made_by is None:
+        return None
+    return pb.Provenance(
+        model_digest=made_by.model_digest,
+        task=made_by.task,
+        prompt_hash=made_by.prompt_hash,
+        seed=made_by.seed,
+        build=made_by.build,
+        output_hash=made_by.output_hash,
     )
 
 

@@ -3,10 +3,11 @@
 import math
 from collections.abc import Sequence
 
-from xapp.errors import InvalidArgument, Unimplemented
+from xapp.errors import InvalidArgument
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.server.convert import to_priority, to_prompt
-from xapp.server.respond import duration
+from xapp.server.respond import duration, provenance
+from xapp.server.tasks import to_call
 from xapp.service.types import ChoiceScore, Finished, Request, ScoreRequest, ScoreResult
 
 MAX_CHOICES = 256
@@ -16,20 +17,23 @@ def to_score(
     wire: pb.ScoreRequest, correlation_id: str, deadline: float | None, client: str = ""
 ) -> ScoreRequest:
     """A ScoreRequest; `deadline` is on CLOCK_MONOTONIC. Raises InvalidArgument naming the field."""
-    if wire.task:
-        raise Unimplemented("task: this build has no tasks")
+    priority = to_priority(wire.priority)
+    task = to_call(wire, priority)
+    if task is not None and wire.choices:
+        raise InvalidArgument("choices", "cannot be set beside task, which has its own")
     return ScoreRequest(
         request=Request(
-            prompt=to_prompt(wire),
+            prompt=to_prompt(wire) if task is None else (),
             model=wire.model,
-            priority=to_priority(wire.priority),
+            priority=priority,
             correlation_id=correlation_id,
             deadline=deadline,
             client=client,
+            task=task,
         ),
-        choices=to_choices(wire.choices),
+        choices=to_choices(wire.choices) if task is None else (),
         normalize_by_length=wire.normalize_by_length,
-        min_margin=_min_margin(wire.min_margin),
+        min_margin=_min_margin(wire.min_margin) if wire.HasField("min_margin") else None,
         include_tokens=wire.include_tokens,
     )
 
@@ -65,6 +69,7 @@ def response(result: ScoreResult) -> pb.ScoreResponse:
         timing=pb.Timing(
             queue=duration(result.finished.queue_s), prefill=duration(result.finished.prefill_s)
         ),
+        provenance=provenance(result.started.provenance),
     )
 
 

@@ -10,11 +10,11 @@ import grpc
 
 from xapp import logs
 from xapp.config import Settings
-from xapp.errors import Unavailable, Unimplemented
+from xapp.errors import Unavailable
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc
 from xapp.metrics import Metrics
-from xapp.server import convert, respond, score
+from xapp.server import convert, respond, score, tasks
 from xapp.server.identity import client_of
 from xapp.server.limit import Limit
 from xapp.server.observe import Observation
@@ -122,7 +122,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         self, request: pb.ListTasksRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.ListTasksResponse:
         """The tasks of this node."""
-        raise Unimplemented("tasks are not served by this build")
+        return pb.ListTasksResponse(tasks=[tasks.task(each) for each in self._service.list_tasks()])
 
     async def Tokenize(  # noqa: N802
         self, request: pb.TokenizeRequest, context: "grpc.aio.ServicerContext[Any, Any]"

@@ -1,13 +1,15 @@
 """One answer: what the engine says about a request, turned into the events that its caller sees."""
 
+import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from time import monotonic
 
 from xapp.engine.messages import FinishReason, SequenceFinished
 from xapp.engine.token_stream import TokenStream
 from xapp.errors import DeadlineExceeded, InvalidArgument, XappError
 from xapp.service.prompts import AnswerText
-from xapp.service.types import Chunk, Event, Finished, Started
+from xapp.service.types import Chunk, Event, Finished, Provenance, Started
 
 
 class Answer:
@@ -26,6 +28,7 @@ class Answer:
         self._may_be_cut = may_be_cut
         self._num_tokens = 0
         self._untold = 0
+        self._output = hashlib.sha256()
         self.started: Started | None = None
         self.finished: Finished | None = None
         self.error: XappError | None = None
@@ -75,15 +78,10 @@ class Answer:
     def _start(self, otherwise_at: float) -> Started:
         begun = self._stream.started
         at = begun.at if begun is not None else otherwise_at
-        opening = self._opening
-        self.started = Started(
-            model=opening.model,
-            model_digest=opening.model_digest,
-            num_prompt_tokens=opening.num_prompt_tokens,
+        self.started = replace(
+            self._opening,
             num_cached_tokens=begun.num_cached_tokens if begun is not None else 0,
             queue_s=max(0.0, at - self._stream.request.arrival),
-            seed=opening.seed,
-            correlation_id=opening.correlation_id,
         )
         return self.started
 
@@ -106,6 +104,7 @@ class Answer:
 
     def _add_chunk(self, text: str, events: list[Event]) -> None:
         if text:
+            self._output.update(text.encode())
             events.append(Chunk(text, self._untold))
             self._untold = 0
 
@@ -138,5 +137,10 @@ class Answer:
             prefill_s=max(0.0, first_at - started_at) if first_at is not None else 0.0,
             decode_s=max(0.0, last_at - first_at) if first_at is not None else 0.0,
             time_to_first_token_s=max(0.0, first_at - arrival) if first_at is not None else 0.0,
+            provenance=self._provenance(),
         )
         return self.finished
+
+    def _provenance(self) -> Provenance | None:
+        made_by = self._opening.provenance
+        return made_by and replace(made_by, output_hash=f"sha256:{self._output.hexdigest()}")

@@ -19,7 +19,7 @@ def ask_for(request: Request, settings: Settings, limit: int, arrival: float) ->
         priority=request.priority,
         best_effort=best_effort,
         client=request.client,
-        kind=request.client,
+        kind=request.task_label or request.client,
         exact=request.ignore_eos,
         num_bytes=_num_bytes(request.prompt),
     )

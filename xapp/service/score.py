@@ -58,7 +58,7 @@ def outcome(
     """Who wins."""
     probabilities = [choice.probability for choice in choices]
     lead = margin(probabilities)
-    winner = probabilities.index(max(probabilities)) if lead >= request.min_margin else None
+    winner = probabilities.index(max(probabilities)) if lead >= (request.min_margin or 0.0) else None
     return ScoreResult(started, finished, choices, winner, lead)
 
 

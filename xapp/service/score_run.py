@@ -5,7 +5,7 @@ from xapp.engine.token_stream import TokenStream
 from xapp.errors import DeadlineExceeded
 from xapp.service.predict import Ask
 from xapp.service.score import Cut
-from xapp.service.types import Finished, ScoreRequest, Started
+from xapp.service.types import Finished, Provenance, ScoreRequest, Started
 
 
 def submission(request_id: int, cut: Cut, ask: Ask) -> Submit:
@@ -33,16 +33,19 @@ async def last_word(stream: TokenStream) -> SequenceFinished:
     return end
 
 
-def begun(request: ScoreRequest, submit: Submit, end: SequenceFinished, model: str, digest: str) -> Started:
+def begun(
+    request: ScoreRequest, submit: Submit, end: SequenceFinished, model: str, made_by: Provenance
+) -> Started:
     """What Generate's Started would say."""
     return Started(
         model=model,
-        model_digest=digest,
+        model_digest=made_by.model_digest,
         num_prompt_tokens=len(submit.prompt),
         num_cached_tokens=end.num_cached_tokens,
         queue_s=_queue_s(submit, end),
         seed=0,
         correlation_id=request.request.correlation_id,
+        provenance=made_by,
     )
 
 

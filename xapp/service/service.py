@@ -6,7 +6,7 @@ events. Knows no gRPC.
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from time import monotonic
@@ -26,9 +26,11 @@ from xapp.service.format.prepare import Formats
 from xapp.service.models import ModelRegistry
 from xapp.service.observe import NullObserver, Observer
 from xapp.service.predict import Ask
+from xapp.service.provenance import provenance
 from xapp.service.score import cut, outcome, score_choices
 from xapp.service.score_run import begun, ended, last_word, submission
 from xapp.service.served_model import Serving
+from xapp.service.tasks import Tasks, named_after
 from xapp.service.tools import ModelTools, tools_for
 from xapp.service.types import (
     Estimate,
@@ -41,8 +43,10 @@ from xapp.service.types import (
     ScoreRequest,
     ScoreResult,
     Started,
+    TasksState,
     Tokens,
 )
+from xapp.tasks.definition import Task
 
 MAX_SEED = 2**32 - 2
 
@@ -57,6 +61,7 @@ class NodeService:
         self._observer = observer or NullObserver()
         self._registry = ModelRegistry(settings, tools or tools_for(settings), self._observer)
         self._formats = Formats()
+        self._tasks = Tasks(settings.tasks_dir)
         self._draining = False
         self._last_id = 0
 
@@ -65,6 +70,8 @@ class NodeService:
     async def start(self) -> None:
         """Begins to load; returns at once, so that health can answer. Raises ConfigError naming the key."""
         self._registry.start()
+        # After it: a worker is spawned while the files are read.
+        await self._tasks.start()
 
     async def wait_ready(self) -> None:
         """Returns when the default model serves. Raises what its load ended with, a ModelError mostly."""
@@ -96,6 +103,7 @@ class NodeService:
         """Ends every worker; streams still open end with Unavailable. Safe to call twice."""
         self._draining = True
         await self._registry.aclose()
+        await self._tasks.aclose()
         self._formats.close()
 
     async def __aenter__(self) -> Self:
@@ -114,6 +122,7 @@ class NodeService:
         """
         arrival = monotonic()
         with Account(self._observer) as account:
+            request = await self._tasks.resolve(request)
             model = self._registry.find(request.model)
             account.model = model.name
             serving = model.require_ready()
@@ -146,6 +155,7 @@ class NodeService:
         """
         arrival = monotonic()
         with Account(self._observer) as account:
+            request = await self._tasks.resolve_score(request)
             model = self._registry.find(request.request.model)
             account.model = model.name
             serving = model.require_ready()
@@ -153,16 +163,18 @@ class NodeService:
             alike = replace(request.request, max_tokens=1, ignore_eos=True)
             ask = ask_for(alike, self._settings, serving.limit, arrival)
             with serving.admission.enter(ask) as place:
-                prompt, wholes = await serving.prompts.read_choices(
-                    alike.prompt, request.choices, serving.limit
-                )
+                with named_after(alike):
+                    prompt, wholes = await serving.prompts.read_choices(
+                        alike.prompt, request.choices, serving.limit
+                    )
                 parts = cut(prompt, wholes, serving.limit)
                 place.tokenized(parts.to_compute, 1)
                 self._last_id += 1
                 submit = submission(self._last_id, parts, ask)
                 with closing(model.supervisor.submit(submit)) as stream, place.following(stream):
                     end = await last_word(stream)
-                    started = begun(request, submit, end, model.name, serving.digest)
+                    made_by = provenance(serving.digest, alike.task_label, prompt, seed=0)
+                    started = begun(request, submit, end, model.name, made_by)
                     account.see(started)
                     place.finished = ended(submit, end)
                     account.see(place.finished)
@@ -174,6 +186,7 @@ class NodeService:
     async def estimate(self, request: Request) -> Estimate:
         """What `generate` would take now. Runs nothing, takes no place. Raises as `tokenize` does."""
         arrival = monotonic()
+        request = await self._tasks.resolve(request, kind=None)
         serving = self._registry.find(request.model).require_ready()
         ask = ask_for(request, self._settings, serving.limit, arrival)
         submit = await self._prepare(serving, request, ask)
@@ -183,7 +196,8 @@ class NodeService:
         self, serving: Serving, request: Request, ask: Ask, grammar: bytes | None = None
     ) -> Submit:
         """A request in tokens that fits the model. Raises InvalidArgument naming the field."""
-        prompt = await serving.prompts.read(request.prompt, serving.limit)
+        with named_after(request):
+            prompt = await serving.prompts.read(request.prompt, serving.limit)
         self._last_id += 1
         return Submit(
             request_id=self._last_id,
@@ -219,6 +233,19 @@ class NodeService:
         """Drains, ends the worker. Raises NotFound, FailedPrecondition for the default."""
         return await self._registry.unload(name)
 
+    # ---- tasks
+
+    def list_tasks(self) -> Sequence[Task]:
+        """Sorted by name, then version."""
+        return self._tasks.list()
+
+    @property
+    def tasks_state(self) -> TasksState:
+        """How their folder was read."""
+        return self._tasks.state
+
+    # ---- metrics
+
     def samples(self) -> list[ModelSample]:
         """One for each loaded model."""
         return [model.sample() for model in self._registry.models if model.serving is not None]
@@ -234,6 +261,7 @@ def _opening(name: str, serving: Serving, request: Request, submit: Submit) -> S
         queue_s=0.0,
         seed=submit.sampling.seed,
         correlation_id=request.correlation_id,
+        provenance=provenance(serving.digest, request.task_label, submit.prompt, submit.sampling.seed),
     )
 
 

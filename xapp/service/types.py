@@ -3,13 +3,14 @@
 Times are seconds; points in time are on CLOCK_MONOTONIC.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum, auto
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from xapp.engine.messages import FinishReason, ModelInfo, Priority, SamplingParams, Stats
 from xapp.service.format.kinds import Format
+from xapp.tasks.definition import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,25 @@ class DeadlinePolicy(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class TaskCall:
+    """Which task is to make the prompt, NAME or NAME@VERSION, and what of.
+
+    `timestamp` is when the inputs were measured, seconds since 1970. `priority` None takes the task's.
+    """
+
+    name: str
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    timestamp: float | None = None
+    priority: Priority | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What the caller asked, immutable, not yet checked against the model.
 
     `model` "" is the default. `sampling.seed` None draws one. `deadline` None takes the default.
-    `client` "" has not said who it is.
+    `client` "" has not said who it is. With `task` there is no prompt yet; `task_label`, NAME@VERSION, is
+    set once the task has made it.
     """
 
     prompt: Prompt
@@ -52,6 +67,20 @@ class Request:
     deadline_policy: DeadlinePolicy = DeadlinePolicy.REJECT
     client: str = ""
     format: Format | None = None
+    task: TaskCall | None = None
+    task_label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What made an answer; hashes are "sha256:" and hexadecimal. `output_hash` is known at the end only."""
+
+    model_digest: str
+    task: str
+    prompt_hash: str
+    seed: int
+    build: str
+    output_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +94,7 @@ class Started:
     queue_s: float
     seed: int
     correlation_id: str
+    provenance: Provenance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +118,7 @@ class Finished:
     decode_s: float
     time_to_first_token_s: float
     format_complete: bool | None = None
+    provenance: Provenance | None = None
 
 
 Event: TypeAlias = Started | Chunk | Finished
@@ -128,13 +159,13 @@ class ScoreRequest:
     """How likely is each of `choices` after a prompt? `request` says which prompt, and how it waits.
 
     Choices are compared by log-probability, by that of a token on average with `normalize_by_length`.
-    `min_margin`, 0 to 1: below it nobody wins.
+    `min_margin`, 0 to 1: below it nobody wins; None is 0, or the task's.
     """
 
     request: Request
     choices: tuple[str, ...]
     normalize_by_length: bool = False
-    min_margin: float = 0.0
+    min_margin: float | None = None
     include_tokens: bool = False
 
 
@@ -176,6 +207,16 @@ class Tokens:
 
     ids: list[int]
     context_length: int
+
+
+@dataclass(frozen=True, slots=True)
+class TasksState:
+    """How the folder of tasks was read; `error` is why the last reading failed, "" when it did not."""
+
+    num_tasks: int = 0
+    num_reloads: int = 0
+    num_failed: int = 0
+    error: str = ""
 
 
 class ModelState(StrEnum):
@@ -256,6 +297,15 @@ class Service(Protocol):
 
     def samples(self) -> list[ModelSample]:
         """One for each loaded model."""
+        ...
+
+    def list_tasks(self) -> Sequence[Task]:
+        """Sorted by name, then version."""
+        ...
+
+    @property
+    def tasks_state(self) -> TasksState:
+        """For metrics."""
         ...
 
     @property

@@ -1,0 +1,74 @@
+"""A recorded answer: the request, what made the answer, and its text, as one JSON file."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import click
+from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
+
+from xapp.inference.v1 import inference_pb2 as pb
+
+
+@dataclass(frozen=True)
+class Record:
+    """`request` names the seed and the version of the task that were used, so that it can be run again."""
+
+    request: pb.GenerateRequest
+    provenance: pb.Provenance
+    text: str
+
+    def write(self, path: Path) -> None:
+        """Raises OSError."""
+        body = {
+            "request": MessageToDict(self.request, preserving_proto_field_name=True),
+            "provenance": MessageToDict(self.provenance, preserving_proto_field_name=True),
+            "text": self.text,
+        }
+        path.write_text(json.dumps(body, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Raises ClickException naming the file when it is none."""
+        try:
+            body: Any = json.loads(path.read_text(encoding="utf-8"))
+            request = ParseDict(body["request"], pb.GenerateRequest())
+            provenance = ParseDict(body["provenance"], pb.Provenance())
+            return cls(request, provenance, str(body["text"]))
+        except (ValueError, KeyError, TypeError, ParseError) as error:
+            raise click.ClickException(f"{path}: is no record of an answer: {error}") from error
+
+
+class Recorder:
+    """`see` every event of the answer to `request`; then there is a `record`, once it has finished."""
+
+    def __init__(self, request: pb.GenerateRequest) -> None:
+        self._request = request
+        self._texts: list[str] = []
+        self._provenance: pb.Provenance | None = None
+
+    def see(self, event: pb.GenerateResponse) -> None:
+        """In order."""
+        if event.HasField("chunk"):
+            self._texts.append(event.chunk.text)
+        elif event.HasField("finished"):
+            self._provenance = event.finished.provenance
+
+    @property
+    def record(self) -> Record:
+        """Raises ClickException when the node does not say what made the answer."""
+        made_by = self._provenance
+        if made_by is None or not made_by.prompt_hash:
+            raise click.ClickException("the node does not tell the answer's provenance: nothing is recorded")
+        return Record(_pinned(self._request, made_by), made_by, "".join(self._texts))
+
+
+def _pinned(request: pb.GenerateRequest, made_by: pb.Provenance) -> pb.GenerateRequest:
+    pinned = pb.GenerateRequest()
+    pinned.CopyFrom(request)
+    if request.task:
+        pinned.task = made_by.task
+    if request.sampling.temperature > 0:
+        pinned.sampling.seed = made_by.seed
+    return pinned

@@ -1,0 +1,82 @@
+"""`genai-xapp replay`: runs a recorded request again and says whether the answer is the same."""
+
+import asyncio
+from contextlib import aclosing
+from pathlib import Path
+
+import click
+
+from xapp.cli.options import Duration, target_option
+from xapp.cli.record import Record, Recorder
+from xapp.client import Client, ClientError
+from xapp.inference.v1 import inference_pb2 as pb
+
+EXIT_DIFFERENT = 1
+EXIT_OTHER_NODE = 2
+EXIT_FAILED = 3
+SHOWN_CHARS = 40
+_COMPARED = ("model_digest", "build", "task", "prompt_hash")
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@target_option
+@click.option("--deadline", type=Duration(), metavar="30s", help="Give up after this long.")
+def replay(file: Path, target: str, deadline: float | None) -> None:
+    """Run the request again that `generate --record FILE` wrote, and compare the answers.
+
+    Inputs of a task are sent as if they were measured now: their age has no part in the answer.
+
+    Exit code 0: the same. 1: another answer, and where it begins to differ. 2: another model, build or
+    prompt, whatever the answer. 3: the request failed.
+    """
+    recorded = Record.read(file)
+    try:
+        now = asyncio.run(_run(recorded.request, target, deadline))
+    except ClientError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(EXIT_FAILED) from error
+    changed = _changed(recorded.provenance, now.provenance)
+    for line in changed:
+        click.echo(line)
+    click.echo(_verdict(recorded.text, now.text))
+    if changed:
+        raise SystemExit(EXIT_OTHER_NODE)
+    if recorded.text != now.text:
+        raise SystemExit(EXIT_DIFFERENT)
+
+
+async def _run(recorded: pb.GenerateRequest, target: str, deadline: float | None) -> Record:
+    request = pb.GenerateRequest()
+    request.CopyFrom(recorded)
+    if request.HasField("input_timestamp"):
+        request.input_timestamp.GetCurrentTime()
+    recorder = Recorder(request)
+    async with (
+        Client(target) as client,
+        aclosing(client.generate_request(request, deadline_s=deadline)) as events,
+    ):
+        async for event in events:
+            recorder.see(event)
+    return recorder.record
+
+
+def _changed(then: pb.Provenance, now: pb.Provenance) -> list[str]:
+    pairs = {name: (getattr(then, name), getattr(now, name)) for name in _COMPARED}
+    return [
+        f"other {name}: recorded {old or 'none'}, now {new or 'none'}"
+        for name, (old, new) in pairs.items()
+        if old != new
+    ]
+
+
+def _verdict(then: str, now: str) -> str:
+    if then == now:
+        return f"same: {len(now)} characters"
+    at = next(
+        (i for i, (a, b) in enumerate(zip(then, now, strict=False)) if a != b), min(len(then), len(now))
+    )
+    return (
+        f"different from character {at + 1}: recorded {then[at : at + SHOWN_CHARS]!r},"
+        f" now {now[at : at + SHOWN_CHARS]!r}"
+    )

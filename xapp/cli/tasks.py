@@ -1,0 +1,142 @@
+"""`genai-xapp tasks`: see a node's tasks, check task files, run a task."""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import click
+
+from xapp.cli.options import Duration, json_line, json_option, target_option
+from xapp.client import Client, TaskCall, task
+from xapp.inference.v1 import inference_pb2 as pb
+
+
+@click.group()
+def tasks() -> None:
+    """See a node's tasks, check task files, run a task."""
+
+
+@tasks.command("list")
+@target_option
+@json_option
+def list_tasks(target: str, as_json: bool) -> None:
+    """The tasks of a node, every version: what each needs and answers."""
+    for each in asyncio.run(_list(target)):
+        click.echo(json_line(each) if as_json else _line(each))
+
+
+async def _list(target: str) -> list[pb.Task]:
+    async with Client(target) as client:
+        return await client.list_tasks()
+
+
+def _line(each: pb.Task) -> str:
+    inputs = ", ".join(f"{i.name}: {i.type}{'?' if i.optional else ''}" for i in each.inputs)
+    return f"{each.name}@{each.version}  {each.kind}({inputs})\n    {each.description}"
+
+
+@tasks.command()
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+def check(files: Sequence[Path]) -> None:
+    """Say whether task FILES are good, as a server's start would. Asks no node.
+
+    Exit code 0: all are. 1: the first that is not, with its key.
+    """
+    # Imported here: the other commands need no more than the base package.
+    from xapp.service.task_set import TaskSet  # noqa: PLC0415
+    from xapp.tasks.folder import read_files, read_tasks  # noqa: PLC0415
+
+    found = read_tasks(read_files(sorted(files)))
+    TaskSet(found)
+    click.echo("\n".join(f"{each.source}: {each.label} is good" for each in found))
+
+
+@tasks.command()
+@click.argument("name")
+@target_option
+@click.option(
+    "--inputs",
+    default="{}",
+    metavar="JSON",
+    help="The task's inputs, a JSON object; - reads it.",
+    show_default=True,
+)
+@click.option(
+    "--measured-at", type=float, metavar="SECONDS", help="When, in seconds since 1970. Default: now."
+)
+@click.option("--model", default="", help="A served model's name. Default: the task's.")
+@click.option(
+    "--deadline", type=Duration(), metavar="30s", help="Give up after this long. Default: the task's."
+)
+@json_option
+def run(
+    name: str,
+    target: str,
+    *,
+    inputs: str,
+    measured_at: float | None,
+    model: str,
+    deadline: float | None,
+    as_json: bool,
+) -> None:
+    """Run task NAME, or NAME@VERSION: its answer, or each choice with its probability.
+
+    \b
+      genai-xapp tasks run log-line-class --inputs '{"line": "fan 2 stopped"}'
+    """  # noqa: D301  click reads \b as a backspace
+    call = task(name, _inputs(inputs), measured_at=time.time() if measured_at is None else measured_at)
+    asyncio.run(_run(target, call, model, deadline, as_json=as_json))
+
+
+def _inputs(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(sys.stdin.read() if text == "-" else text)
+    except ValueError as error:
+        raise click.UsageError(f"--inputs: is no JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise click.UsageError("--inputs: must be a JSON object")
+    return value
+
+
+async def _run(target: str, call: TaskCall, model: str, deadline: float | None, *, as_json: bool) -> None:
+    async with Client(target) as client:
+        bare_name = call.name.partition("@")[0]
+        kinds = {each.name: each.kind for each in await client.list_tasks()}
+        if kinds.get(bare_name) == "score":
+            _show_score(await client.score(call, model=model, deadline_s=deadline), as_json=as_json)
+        else:
+            # An unknown one too: the node says which there are.
+            await _show_answer(client, call, model, deadline, as_json=as_json)
+
+
+def _show_score(response: pb.ScoreResponse, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json_line(response))
+        return
+    for each in sorted(response.choices, key=lambda each: -each.probability):
+        click.echo(f"{each.probability:7.1%}  {each.choice}")
+    click.echo(f"abstains: margin {response.margin:.3f}" if response.abstained else _winner(response))
+
+
+def _winner(response: pb.ScoreResponse) -> str:
+    return f"{response.choices[response.winner].choice}, by a margin of {response.margin:.3f}"
+
+
+async def _show_answer(
+    client: Client, call: TaskCall, model: str, deadline: float | None, *, as_json: bool
+) -> None:
+    async with aclosing(client.generate(call, model=model, deadline_s=deadline)) as events:
+        async for event in events:
+            if as_json:
+                click.echo(json_line(event))
+            elif event.HasField("chunk"):
+                click.echo(event.chunk.text, nl=False)
+    if not as_json:
+        click.echo()

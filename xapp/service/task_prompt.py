@@ -1,0 +1,69 @@
+"""A task's prompt template: compiled and checked when the task is read, rendered for each request.
+
+Its source is the operator's, the values are a caller's: both stay within the sandbox's bounds.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import jinja2
+from jinja2.meta import find_undeclared_variables
+
+from xapp.errors import InvalidArgument
+from xapp.service.budget import Budget, measured, spending
+from xapp.service.sandbox import Sandbox
+from xapp.tasks.definition import Task
+from xapp.tasks.parse import fault
+
+MAX_RENDER_UNITS = 100_000
+_FAULTS = (
+    jinja2.TemplateError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+
+
+class TaskPrompt:
+    """`prompt` of one task. Raises ConfigError when it is no template or names what is no input."""
+
+    def __init__(self, task: Task) -> None:
+        self._optional = dict.fromkeys(each.name for each in task.inputs if each.optional)
+        sandbox = Sandbox({"tojson": _to_json}, {})
+        sandbox.undefined = jinja2.StrictUndefined
+        try:
+            with spending(Budget()):
+                named = find_undeclared_variables(sandbox.parse(task.prompt))
+                self._template = sandbox.from_string(task.prompt)
+        except _FAULTS as error:
+            raise fault(task.source, "prompt", _describe(error)) from error
+        declared = {each.name for each in task.inputs}
+        if unknown := sorted(named - declared - sandbox.globals.keys()):
+            raise fault(task.source, "prompt", f"names {unknown[0]!r}, which is no input")
+
+    def render(self, inputs: Mapping[str, Any]) -> str:
+        """The user's turn; an optional input that was left out is None. Raises InvalidArgument."""
+        try:
+            with spending(Budget(MAX_RENDER_UNITS)):
+                return self._template.render({**self._optional, **inputs})
+        except _FAULTS as error:
+            raise InvalidArgument(
+                "inputs", f"the task's prompt cannot take them: {_describe(error)}"
+            ) from error
+
+
+def _describe(error: BaseException) -> str:
+    line = getattr(error, "lineno", None)
+    where = f"line {line}: " if line is not None else ""
+    return f"{where}{type(error).__name__}: {error}"[:300]
+
+
+def _to_json(value: Any) -> str:
+    result: str = measured(json.dumps(measured(value), ensure_ascii=False))
+    return result

@@ -1,0 +1,130 @@
+"""The tasks of one snapshot of the folder, ready to be asked: found by name, their prompts made."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from xapp.engine.messages import Priority
+from xapp.errors import FailedPrecondition, InvalidArgument, NotFound
+from xapp.grammar.expr import GrammarError
+from xapp.grammar.machine import Machine, TooAmbiguous
+from xapp.service.format.kinds import FormatError, JsonSchema
+from xapp.service.format.schema import schema_program
+from xapp.service.format.schema_text import parse_schema
+from xapp.service.task_inputs import TaskInputs
+from xapp.service.task_prompt import TaskPrompt
+from xapp.service.types import ChatMessage, Prompt, Request, ScoreRequest, TaskCall
+from xapp.tasks.definition import Kind, Level, Task
+from xapp.tasks.parse import fault
+
+MAX_CLOCK_SKEW_S = 5.0
+"""How far ahead of this node's clock an input's timestamp may be."""
+_PRIORITIES = {
+    Level.CRITICAL: Priority.CRITICAL,
+    Level.INTERACTIVE: Priority.INTERACTIVE,
+    Level.BATCH: Priority.BATCH,
+}
+
+
+class ReadyTask:
+    """One task, compiled. Raises ConfigError naming its file and the key."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self._prompt = TaskPrompt(task)
+        self._inputs = TaskInputs(task)
+        _check_answer(task)
+
+    def fill(self, request: Request, call: TaskCall, now: float, monotonic_now: float) -> Request:
+        """The request that the call stands for; what the caller set wins over the task's defaults.
+
+        `now` is seconds since 1970. Raises InvalidArgument, FailedPrecondition for stale inputs.
+        """
+        task = self.task
+        _check_age(task, call.timestamp, now)
+        self._inputs.check(call.inputs)
+        deadline = request.deadline
+        if deadline is None and task.default_deadline_s is not None:
+            deadline = monotonic_now + task.default_deadline_s
+        return replace(
+            request,
+            prompt=self._turns(call.inputs),
+            model=request.model or task.model,
+            max_tokens=task.max_tokens if request.max_tokens is None else request.max_tokens,
+            priority=_PRIORITIES[task.priority] if call.priority is None else call.priority,
+            deadline=deadline,
+            format=JsonSchema(task.json_schema) if task.json_schema else None,
+            task=None,
+            task_label=task.label,
+        )
+
+    def fill_score(self, request: ScoreRequest, filled: Request) -> ScoreRequest:
+        """The same for Score."""
+        task = self.task
+        return replace(
+            request,
+            request=filled,
+            choices=task.choices,
+            normalize_by_length=request.normalize_by_length or task.normalize_by_length,
+            min_margin=task.min_margin if request.min_margin is None else request.min_margin,
+        )
+
+    def _turns(self, inputs: Any) -> Prompt:
+        user = ChatMessage("user", self._prompt.render(inputs))
+        return (ChatMessage("system", self.task.system), user) if self.task.system else (user,)
+
+
+class TaskSet:
+    """All versions of all tasks. Raises ConfigError."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self.tasks = tuple(tasks)
+        self._ready = {task.label: ReadyTask(task) for task in tasks}
+        # Sorted by version, so the newest stays.
+        self._newest = {task.name: self._ready[task.label] for task in tasks}
+
+    def find(self, name: str, kind: Kind | None) -> ReadyTask:
+        """`name` is NAME or NAME@VERSION. Raises NotFound, InvalidArgument for one of another kind."""
+        ready = (self._ready if "@" in name else self._newest).get(name)
+        if ready is None:
+            known = ", ".join(self._ready) or "none"
+            message = f"no task {name[:80]!r}: there are {known}"
+            raise NotFound(message, reason="TASK_NOT_FOUND", metadata={"tasks": known})
+        if kind is not None and ready.task.kind is not kind:
+            rpc = ready.task.kind.capitalize()
+            raise InvalidArgument("task", f"{ready.task.label} is of kind {ready.task.kind}: call {rpc}")
+        return ready
+
+
+def _check_age(task: Task, timestamp: float | None, now: float) -> None:
+    limit_s = task.max_input_age_s
+    if limit_s is None:
+        return
+    if timestamp is None:
+        raise _stale(task, "input_timestamp is missing")
+    age_s = now - timestamp
+    if age_s > limit_s:
+        raise _stale(task, f"the inputs are {age_s:.3f} s old")
+    if age_s < -MAX_CLOCK_SKEW_S:
+        raise _stale(task, f"input_timestamp is {-age_s:.3f} s ahead of this node's clock")
+
+
+def _stale(task: Task, what: str) -> FailedPrecondition:
+    limit = f"{task.max_input_age_s:g}"
+    return FailedPrecondition(
+        f"{what}, and {task.label} takes inputs of at most {limit} s",
+        reason="STALE_INPUT",
+        metadata={"task": task.label, "max_input_age_s": limit},
+    )
+
+
+def _check_answer(task: Task) -> None:
+    """Whether answers can be held to the schema."""
+    if not task.json_schema:
+        return
+    try:
+        Machine(schema_program(parse_schema(task.json_schema)))
+    except (FormatError, GrammarError) as error:
+        raise fault(task.source, "json_schema", str(error)) from error
+    except TooAmbiguous:
+        raise fault(task.source, "json_schema", "takes too much work: it begins in too many ways") from None
