@@ -14,6 +14,8 @@ class CellPool:
     def __init__(self, total: int, num_sequences: int) -> None:
         self.total = total
         self.promised = 0
+        self.peak = 0
+        """Most cells in use since none was: about how far up the highest one lies."""
         self._free = list(range(total - 1, -1, -1))
         self._owners = [0] * total
         self._cells: list[list[int]] = [[] for _ in range(num_sequences)]
@@ -44,6 +46,7 @@ class CellPool:
             cell = self._free.pop()
             self._owners[cell] = 1
             self._cells[seq_id].append(cell)
+        self.peak = max(self.peak, self.used)
 
     def share(self, source: int, target: int, length: int) -> None:
         """Lets `target`, which is empty, own the first `length` cells of `source` too."""
@@ -61,3 +64,5 @@ class CellPool:
             if self._owners[cell] == 0:
                 self._free.append(cell)
         del self._cells[seq_id][length:]
+        if self.used == 0:
+            self.peak = 0

@@ -1,9 +1,9 @@
 """KVCache: who has which KV cells, and which computed prefixes can be used again.
 
 A sequence that ends leaves its cells behind as a cached prefix. A new prompt that starts like any
-running or cached sequence shares that sequence's cells. The least recently used prefixes are parked
-in ordinary memory when room is needed, or when there are more than RESIDENT_CELLS of them. Room for
-a whole answer is set aside on admission, so a decode never fails for want of cells.
+running or cached sequence shares that sequence's cells. While anything runs, prefixes that nobody uses
+are parked in ordinary memory, so that the cells in use lie close together: see `parked`. Room for a
+whole answer is set aside on admission, so a decode never fails for want of cells.
 """
 
 from collections import OrderedDict
@@ -19,7 +19,8 @@ from xapp.engine.sequence import Sequence, Status
 MIN_PREFIX = 8
 """Shorter common prefixes are computed again: sharing costs a call and keeps the source busy."""
 RESIDENT_CELLS = 256
-"""Cells of cached prefixes that stay in the cache; see `parked` for why not more."""
+"""A cache that never held more since it was empty keeps its prefixes while nothing runs: a step reads
+cells in blocks of so many, and these are in the first. Where it held more they may lie anywhere."""
 PARKED_SHARE = 0.5
 """Parked prefixes take at most this share of the KV cache's size again."""
 MIN_PARKED_USE = 1 / 8
@@ -124,9 +125,11 @@ class KVCache:
             match = NO_MATCH
         if not self._make_room(sequence.cells_needed - self._already_there(match), match):
             return False
+        self._park_idle(keep=match.source)
         seq_id = self._take_id(match)
         if not self._bring(seq_id, match):
             match = NO_MATCH  # room for all of it was made: it is computed instead
+        self._leave_source(match)
         self._running[seq_id] = sequence
         self._pool.promised += sequence.cells_needed - match.length
         sequence.seq_id = seq_id
@@ -148,6 +151,16 @@ class KVCache:
             self._backend.copy_prefix(match.source, seq_id, match.length)
             self._pool.share(match.source, seq_id, match.length)
         return True
+
+    def _leave_source(self, match: Match) -> None:
+        """A cached prefix that was shared has its cells in the new sequence: it need not stay itself."""
+        tokens = self._cached.get(match.source) if match.source is not None else None
+        if match.source is None or tokens is None:
+            return
+        if len(tokens) == match.length:
+            self._drop(match.source)  # the new sequence answers for all of it
+        else:
+            self._park(match.source)
 
     def _restore(self, seq_id: int, parked: ParkedPrefix, length: int) -> bool:
         """A parked prefix comes back whole and is cut then."""
@@ -231,14 +244,13 @@ class KVCache:
             self._drop(seq_id)
             return
         self._forget_covered(seq_id)
-        self._park_surplus()
+        if self._running or self._pool.peak > RESIDENT_CELLS:
+            self._park_idle()
 
-    def _park_surplus(self) -> None:
-        surplus = sum(map(len, self._cached.values())) - RESIDENT_CELLS
-        while surplus > 0:
-            oldest, tokens = next(iter(self._cached.items()))
-            surplus -= len(tokens)
-            self._park(oldest)
+    def _park_idle(self, keep: int | None = None) -> None:
+        """Parks the cached prefixes, oldest first, but not `keep`."""
+        for seq_id in [each for each in self._cached if each != keep]:
+            self._park(seq_id)
 
     def _forget_covered(self, newest_id: int) -> None:
         """Of two cached prefixes of which one begins the other, the longer can answer for both."""

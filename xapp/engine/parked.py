@@ -1,8 +1,10 @@
 """Prefixes out of the KV cache but not lost: their state waits in ordinary memory.
 
-Cells that hold a prefix nobody is using are not free of charge: every step looks at them for every
-sequence (8 streams beside 3,000 such cells were 10 % slower). A copy in memory costs nothing until
-it is wanted, and bringing it back takes milliseconds where computing it again takes seconds.
+Cells that hold a prefix nobody is using are not free of charge. Every step looks at all cells up to the
+highest one in use, in blocks of 256, for every sequence. One stream was 4 % slower beside 256 such cells,
+and 6 % beside as few as 64 of them a thousand cells up; 8 streams beside 3,000 were 8 % slower. A copy in
+memory costs nothing until it is wanted, and bringing it back takes milliseconds where computing it again
+takes seconds.
 """
 
 from collections.abc import Iterator
