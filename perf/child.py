@@ -4,6 +4,7 @@ Each contender and each client runs in a process of its own, so that the one tha
 compute in the process it measures. Anything else a child prints goes to its standard error.
 """
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -71,7 +72,11 @@ class Child(Ending):
 
 
 def serve(handle: Callable[[bytes], Any], greeting: Any = None) -> None:
-    """The child's side: greets, then answers each line of standard input until it closes."""
+    """The child's side: greets, then answers each line of standard input until it closes.
+
+    Ctrl-C reaches it too, and is the parent's to answer: it closes the input.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _reply(greeting)
     for line in sys.stdin.buffer:
         _reply(handle(line))

@@ -10,7 +10,7 @@ import click
 
 from perf.cli import options
 from perf.cli.outcome import deliver
-from perf.cli.values import model_option, parsed, stream_counts
+from perf.cli.values import model_option, parsed, stoppable, stream_counts
 from perf.compare.entrants import Entrant, LlamaServerPeer, OpenAi, Ours, Place, PythonServerPeer
 from perf.compare.loads import loads
 from perf.compare.place import Endpoint
@@ -126,7 +126,7 @@ def compare(
     }
     digest = digest_of(file.path)
     fingerprint = {"mode": Mode.COMPARE, "digest": digest, "seed": seed, **told}
-    with options.resumable(path), alone(), _place(shape, target, urls) as (place, how):
+    with options.resumable(path), stoppable(), alone(), _place(shape, target, urls) as (place, how):
         plan = Plan(entrants, work, rounds, seed, file.path, place)
         machine, started = describe(ROOT), time.monotonic()
         with Journal.open(path, fingerprint=fingerprint) as journal:

@@ -9,7 +9,7 @@ import msgspec
 
 from perf.cli import options
 from perf.cli.outcome import deliver
-from perf.cli.values import model_option, parsed, stream_counts
+from perf.cli.values import model_option, parsed, stoppable, stream_counts
 from perf.engine import figures
 from perf.engine.run import Outcome, Plan, Run
 from perf.machine import describe
@@ -57,7 +57,12 @@ def engine(
     path = result_path(Mode.ENGINE, settings.model, out)
     digest = digest_of(file.path)
     fingerprint = {"mode": Mode.ENGINE, "digest": digest, "seed": seed, **told}
-    with options.resumable(path), alone(), Journal.open(path, fingerprint=fingerprint) as journal:
+    with (
+        options.resumable(path),
+        stoppable(),
+        alone(),
+        Journal.open(path, fingerprint=fingerprint) as journal,
+    ):
         machine, started = describe(ROOT), time.monotonic()
         with options.progress(options.console(), plan.total, "round 1") as advance:
             outcome = Run(plan, journal, advance).play()

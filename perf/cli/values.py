@@ -1,7 +1,9 @@
 """Values of options that more than one mode takes."""
 
 import os
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
@@ -11,6 +13,20 @@ from xapp.config import load_settings
 _MAX_STREAMS = 64
 _T = TypeVar("_T")
 _F = TypeVar("_F", bound=Callable[..., Any])
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Being told to stop is like Ctrl-C: the run leaves through its clean-up, and no server stays behind."""
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def parsed(parse: Callable[[str], _T]) -> Callable[[Any, Any, str | None], _T | None]:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -27,7 +28,7 @@ class About:
 
 def notes(outcome: Outcome) -> list[str]:
     """What a reader has to know besides the figures."""
-    return [*_busy_clients(outcome), *_other_models(outcome), *_queues(outcome)]
+    return [*_busy_clients(outcome), *_other_models(outcome), *_other_sizes(outcome), *_queues(outcome)]
 
 
 def _busy_clients(outcome: Outcome) -> Iterator[str]:
@@ -44,6 +45,15 @@ def _other_models(outcome: Outcome) -> Iterator[str]:
     digests = {each.model_digest for each in outcome.targets.values() if each.model_digest}
     if len(digests) > 1:
         yield "the targets serve different model files: their ratios compare models as well"
+
+
+def _other_sizes(outcome: Outcome) -> Iterator[str]:
+    """Each slot of llama-server needs room for the longest load."""
+    cells = [each.shape.kv_cells for each in outcome.targets.values() if each.shape]
+    for name, target in outcome.targets.items():
+        theirs = [int(b) for a, b in pairwise(target.flags) if a in {"--ctx-size", "--n_ctx"}]
+        if cells and theirs and theirs[0] != cells[0]:
+            yield f"{name} has {theirs[0]} KV cells, ours {cells[0]}: its slots do not share them"
 
 
 def _queues(outcome: Outcome) -> Iterator[str]:
