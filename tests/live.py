@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from typing import Any
 
 START_S = 60.0
+# Nothing runs at the start: tests count what they ask for themselves.
+_PLAIN = {"XAPP_HOST": "127.0.0.1", "XAPP_PIN_TASKS": "false"}
 
 
 class LiveServer:
@@ -19,7 +21,7 @@ class LiveServer:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "xapp.cli", "serve", "--grpc-port", "0", "--http-port", "0"],
-            env={**os.environ, "XAPP_HOST": "127.0.0.1", **environ},
+            env={**os.environ, **_PLAIN, **environ},
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

@@ -64,11 +64,28 @@ def chunk(text: str) -> pb.GenerateResponse:
     return pb.GenerateResponse(chunk=pb.Chunk(text=text, num_tokens=1))
 
 
-def finished(num_tokens: int = 2) -> pb.GenerateResponse:
+def finished(num_tokens: int = 2, **provenance: Any) -> pb.GenerateResponse:
     usage = pb.Usage(num_prompt_tokens=3, num_completion_tokens=num_tokens)
-    return pb.GenerateResponse(finished=pb.Finished(finish_reason=pb.FINISH_REASON_STOP, usage=usage))
+    return pb.GenerateResponse(
+        finished=pb.Finished(
+            finish_reason=pb.FINISH_REASON_STOP, usage=usage, provenance=pb.Provenance(**provenance)
+        )
+    )
 
 
+TASKS = (
+    pb.Task(
+        name="triage",
+        version=2,
+        description="What is wrong.",
+        kind="generate",
+        inputs=[
+            pb.TaskInput(name="line", type="string"),
+            pb.TaskInput(name="n", type="integer", optional=True),
+        ],
+    ),
+    pb.Task(name="class", version=1, description="Which one.", kind="score"),
+)
 ANSWER: Sequence[Step] = (started(), chunk("Hello"), chunk(" wörld"), finished())
 
 
@@ -78,6 +95,7 @@ class ScriptedNode(inference_pb2_grpc.InferenceServiceServicer, models_pb2_grpc.
 
     script: list[Sequence[Step]] = field(default_factory=lambda: [ANSWER])
     requests: list[pb.GenerateRequest] = field(default_factory=list)
+    scored: list[pb.ScoreRequest] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
     target: str = ""
 
@@ -94,6 +112,27 @@ class ScriptedNode(inference_pb2_grpc.InferenceServiceServicer, models_pb2_grpc.
                 self.ended.wait(30)
             else:
                 yield step
+
+    def Score(self, request: pb.ScoreRequest, context: Any) -> pb.ScoreResponse:  # noqa: N802
+        """The first choice is the likeliest by 0.75 to 0.25."""
+        self.scored.append(request)
+        choices = []
+        for index, choice in enumerate(request.choices):
+            token = pb.TokenLogProbability(text=choice.encode(), log_probability=-1.0 - index)
+            choices.append(
+                pb.ChoiceScore(
+                    choice=choice,
+                    log_probability=-1.0 - index,
+                    probability=0.25 if index else 0.75,
+                    tokens=[token] if request.include_tokens else [],
+                )
+            )
+        abstained = request.min_margin > 0.5
+        winner = None if abstained else 0
+        return pb.ScoreResponse(choices=choices, winner=winner, abstained=abstained, margin=0.5)
+
+    def ListTasks(self, request: pb.ListTasksRequest, context: Any) -> pb.ListTasksResponse:  # noqa: N802
+        return pb.ListTasksResponse(tasks=TASKS)
 
     def Tokenize(self, request: pb.TokenizeRequest, context: Any) -> pb.TokenizeResponse:  # noqa: N802
         count = len(request.prompt or request.chat.messages[0].content)

@@ -72,6 +72,7 @@ class Settings(EngineSettings, frozen=True, kw_only=True):
     deadline_admission: bool = True
     quotas: str = ""
     tasks_dir: str = ""
+    pin_tasks: bool = True
     write_timeout_s: Seconds = 30.0
     grace_period_s: Seconds = 20.0
     load_timeout_s: Seconds = 600.0

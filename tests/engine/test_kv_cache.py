@@ -255,3 +255,28 @@ def test_what_a_shared_prefix_had_beyond_is_parked() -> None:
     bench.run([1] * 20 + [3] * 5)
     assert bench.cache.used == 25
     assert bench.cache.match(bench.sequence([1] * 20 + [2] * 21)).parked is not None
+
+
+def test_a_pinned_prompt_outlives_all_others() -> None:
+    bench = Bench(cells=128)
+    sequence = Sequence(Submit(0, [7] * 20, 1, pin=True))
+    assert bench.cache.admit(sequence, NO_MATCH)
+    bench.compute(sequence, 20)
+    bench.cache.release(sequence)
+    for number in range(8, 40):
+        bench.cache.release(bench.run([number] * 60))
+    match = bench.cache.match(bench.sequence([7] * 20 + [1] * 5))
+    assert match.parked is not None
+    assert match.length == 20
+    assert bench.run([7] * 20 + [1] * 5).num_cached == 20
+
+
+def test_a_prompt_that_was_cut_short_is_not_pinned() -> None:
+    bench = Bench(cells=128)
+    sequence = Sequence(Submit(0, [7] * 20, 1, pin=True))
+    assert bench.cache.admit(sequence, NO_MATCH)
+    bench.compute(sequence, 12)
+    bench.cache.release(sequence)
+    bench.cache.release(bench.run([8] * 60))
+    bench.cache.release(bench.run([9] * 60))
+    assert bench.cache.match(bench.sequence([7] * 21)) is NO_MATCH

@@ -47,3 +47,38 @@ def test_it_is_bounded_and_holds_nothing_twice(prefixes: list[list[int]]) -> Non
 
 def test_what_is_larger_than_all_the_room_is_not_wanted() -> None:
     assert not ParkedPrefixes(4).wants([1] * 5)
+
+
+def test_pinned_prefixes_stay_whatever_comes() -> None:
+    store = ParkedPrefixes(40)
+    pinned = parked([1] * 8)
+    assert store.wants_pinned(pinned.tokens)
+    store.pin(pinned)
+    assert not store.wants_pinned([1] * 8)
+    for number in range(2, 30):
+        tokens = [number] * 20
+        assert store.wants(tokens)
+        store.make_room(len(tokens))
+        store.add(parked(tokens))
+        assert store.cells <= 40
+    store.drop(pinned)
+    store.add(parked([1] * 12))
+    assert next(iter(store)) is pinned
+
+
+def test_pinned_prefixes_have_a_share_and_leave_the_rest() -> None:
+    store = ParkedPrefixes(40)
+    assert not store.wants_pinned([1] * 21)
+    first, second = parked([1] * 12), parked([2] * 12)
+    store.pin(first)
+    store.pin(second)
+    assert list(store) == [second]
+    assert store.wants([3] * 28)
+    assert not store.wants([3] * 29)
+
+
+def test_pinning_makes_room() -> None:
+    store = ParkedPrefixes(40)
+    store.add(parked([1] * 30))
+    store.pin(parked([2] * 12))
+    assert [prefix.tokens[0] for prefix in store] == [2]

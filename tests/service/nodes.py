@@ -35,6 +35,7 @@ class Node:
             "slots": 2,
             "models_dir": str(self.folder),
             "load_timeout_s": 30.0,
+            "pin_tasks": False,
             **fields,
         }
         return Settings(**values)

@@ -227,7 +227,8 @@ class EngineClient:
 
     def _on_first_token(self, stream: TokenStream, now: float) -> None:
         stream.first_at = now
-        if self._observer is not None:
+        # Nobody waits for a pinned prefix: it says nothing about what callers see.
+        if self._observer is not None and not stream.request.pin:
             self._observer.on_first_token(now - stream.request.arrival)
 
     # ---- the end

@@ -182,6 +182,11 @@ class KVCache:
             self._parked.add(ParkedPrefix(tokens, self._backend.save(seq_id)))
         self._drop(seq_id)
 
+    def _pin(self, seq_id: int, prompt: list[int]) -> None:
+        """A copy for good, of a sequence that has computed its prompt and no more."""
+        if len(self._cached[seq_id]) == len(prompt) and self._parked.wants_pinned(prompt):
+            self._parked.pin(ParkedPrefix(prompt, self._backend.save(seq_id)))
+
     def _make_room(self, needed: int, match: Match) -> bool:
         """Parks cached prefixes, oldest first, until the cells are there; the match is cut last."""
         while self._pool.unpromised < needed:
@@ -243,6 +248,8 @@ class KVCache:
         if not self._reuse or sequence.num_computed < MIN_PREFIX:
             self._drop(seq_id)
             return
+        if sequence.request.pin:
+            self._pin(seq_id, sequence.request.prompt)
         self._forget_covered(seq_id)
         if self._running or self._pool.peak > RESIDENT_CELLS:
             self._park_idle()

@@ -64,6 +64,7 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
 
     With `choices` nothing is generated: each of them, at least one token, is scored as the prompt's
     continuation. `max_tokens` is then the longest one's length, and neither sampling nor ends matter.
+    With `pin` the prompt is computed to stay: it is kept as a prefix that later prompts share.
     """
 
     request_id: int
@@ -75,6 +76,7 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
     arrival: float = 0.0
     deadline: float | None = None
     choices: list[list[int]] = []
+    pin: bool = False
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):

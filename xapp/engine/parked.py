@@ -9,6 +9,10 @@ takes seconds.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
+
+PINNED_SHARE = 0.5
+"""Of the room for parked prefixes, what pinned ones may take."""
 
 
 def common_prefix(a: list[int], b: list[int]) -> int:
@@ -34,25 +38,46 @@ class ParkedPrefix:
 
 
 class ParkedPrefixes:
-    """At most `max_cells` tokens in all; the least recently used goes first."""
+    """At most `max_cells` tokens in all. The least recently used go first, pinned ones for a new one only."""
 
     def __init__(self, max_cells: int) -> None:
         self._max_cells = max_cells
         self._prefixes: list[ParkedPrefix] = []
+        self._pinned: list[ParkedPrefix] = []
 
     def __iter__(self) -> Iterator[ParkedPrefix]:
-        return iter(self._prefixes)
+        return chain(self._pinned, self._prefixes)
 
     @property
     def cells(self) -> int:
         """Tokens in all."""
-        return sum(len(prefix.tokens) for prefix in self._prefixes)
+        return sum(len(prefix.tokens) for prefix in self)
+
+    @property
+    def pinned_cells(self) -> int:
+        """Tokens of the pinned ones."""
+        return sum(len(prefix.tokens) for prefix in self._pinned)
 
     def wants(self, tokens: list[int]) -> bool:
         """Whether it fits and nothing here can answer for it already."""
-        return len(tokens) <= self._max_cells and not any(
-            common_prefix(prefix.tokens, tokens) == len(tokens) for prefix in self._prefixes
+        return len(tokens) <= self._max_cells - self.pinned_cells and not any(
+            common_prefix(prefix.tokens, tokens) == len(tokens) for prefix in self
         )
+
+    def wants_pinned(self, tokens: list[int]) -> bool:
+        """Whether it fits and is not pinned already."""
+        return len(tokens) <= self._max_pinned and all(prefix.tokens != tokens for prefix in self._pinned)
+
+    def pin(self, prefix: ParkedPrefix) -> None:
+        """Takes a prefix that stays, until others are pinned in its place; `wants_pinned` comes first."""
+        while self.pinned_cells + len(prefix.tokens) > self._max_pinned:
+            del self._pinned[0]
+        self.make_room(len(prefix.tokens))
+        self._pinned.append(prefix)
+
+    @property
+    def _max_pinned(self) -> int:
+        return int(self._max_cells * PINNED_SHARE)
 
     def add(self, prefix: ParkedPrefix) -> None:
         """Takes a prefix in the place of those it can answer for; `make_room` comes first."""

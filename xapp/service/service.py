@@ -25,6 +25,7 @@ from xapp.service.format.held import hold
 from xapp.service.format.prepare import Formats
 from xapp.service.models import ModelRegistry
 from xapp.service.observe import NullObserver, Observer
+from xapp.service.pins import Pins
 from xapp.service.predict import Ask
 from xapp.service.provenance import provenance
 from xapp.service.score import cut, outcome, score_choices
@@ -61,7 +62,8 @@ class NodeService:
         self._observer = observer or NullObserver()
         self._registry = ModelRegistry(settings, tools or tools_for(settings), self._observer)
         self._formats = Formats()
-        self._tasks = Tasks(settings.tasks_dir)
+        self._tasks = Tasks(settings.tasks_dir, on_change=self._registry.changes.notify)
+        self._pins = Pins(self._registry, self._tasks, self._new_id)
         self._draining = False
         self._last_id = 0
 
@@ -72,6 +74,8 @@ class NodeService:
         self._registry.start()
         # After it: a worker is spawned while the files are read.
         await self._tasks.start()
+        if self._settings.pin_tasks and self._settings.prefix_cache:
+            self._pins.start()
 
     async def wait_ready(self) -> None:
         """Returns when the default model serves. Raises what its load ended with, a ModelError mostly."""
@@ -102,6 +106,7 @@ class NodeService:
     async def aclose(self) -> None:
         """Ends every worker; streams still open end with Unavailable. Safe to call twice."""
         self._draining = True
+        await self._pins.aclose()
         await self._registry.aclose()
         await self._tasks.aclose()
         self._formats.close()
@@ -169,8 +174,7 @@ class NodeService:
                     )
                 parts = cut(prompt, wholes, serving.limit)
                 place.tokenized(parts.to_compute, 1)
-                self._last_id += 1
-                submit = submission(self._last_id, parts, ask)
+                submit = submission(self._new_id(), parts, ask)
                 with closing(model.supervisor.submit(submit)) as stream, place.following(stream):
                     end = await last_word(stream)
                     made_by = provenance(serving.digest, alike.task_label, prompt, seed=0)
@@ -198,9 +202,8 @@ class NodeService:
         """A request in tokens that fits the model. Raises InvalidArgument naming the field."""
         with named_after(request):
             prompt = await serving.prompts.read(request.prompt, serving.limit)
-        self._last_id += 1
         return Submit(
-            request_id=self._last_id,
+            request_id=self._new_id(),
             prompt=prompt,
             max_tokens=max_tokens(request, self._settings, serving.limit - len(prompt)),
             sampling=msgspec.structs.replace(_sampling(request, serving.info.vocab_size), grammar=grammar),
@@ -209,6 +212,10 @@ class NodeService:
             arrival=ask.arrival,
             deadline=ask.deadline,
         )
+
+    def _new_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
 
     async def tokenize(self, model: str, prompt: Prompt) -> Tokens:
         """A prompt in tokens, template applied. Raises as `generate` does."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jinja2
+import jinja2.nodes
 from jinja2.meta import find_undeclared_variables
 
 from xapp.errors import InvalidArgument
@@ -39,7 +40,10 @@ class TaskPrompt:
         sandbox.undefined = jinja2.StrictUndefined
         try:
             with spending(Budget()):
-                named = find_undeclared_variables(sandbox.parse(task.prompt))
+                parsed = sandbox.parse(task.prompt)
+                named = find_undeclared_variables(parsed)
+                self.literal_start = _literal_start(parsed)
+                """The text that all prompts of the task begin with."""
                 self._template = sandbox.from_string(task.prompt)
         except _FAULTS as error:
             raise fault(task.source, "prompt", _describe(error)) from error
@@ -56,6 +60,19 @@ class TaskPrompt:
             raise InvalidArgument(
                 "inputs", f"the task's prompt cannot take them: {_describe(error)}"
             ) from error
+
+
+def _literal_start(template: jinja2.nodes.Template) -> str:
+    text = ""
+    for part in (part for node in template.body for part in _parts(node)):
+        if not isinstance(part, jinja2.nodes.TemplateData):
+            break
+        text += part.data
+    return text
+
+
+def _parts(node: jinja2.nodes.Node) -> list[jinja2.nodes.Expr] | list[jinja2.nodes.Node]:
+    return node.nodes if isinstance(node, jinja2.nodes.Output) else [node]
 
 
 def _describe(error: BaseException) -> str:

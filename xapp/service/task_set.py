@@ -1,6 +1,6 @@
 """The tasks of one snapshot of the folder, ready to be asked: found by name, their prompts made."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,8 @@ from xapp.tasks.parse import fault
 
 MAX_CLOCK_SKEW_S = 5.0
 """How far ahead of this node's clock an input's timestamp may be."""
+_ENDS = ("a", "Z", "7", "(", "{", "\n", " a", "é")
+"""What may follow the literal start: whatever a token's end depends on."""
 _PRIORITIES = {
     Level.CRITICAL: Priority.CRITICAL,
     Level.INTERACTIVE: Priority.INTERACTIVE,
@@ -69,8 +71,16 @@ class ReadyTask:
             min_margin=task.min_margin if request.min_margin is None else request.min_margin,
         )
 
-    def _turns(self, inputs: Any) -> Prompt:
-        user = ChatMessage("user", self._prompt.render(inputs))
+    @property
+    def openings(self) -> list[Prompt]:
+        """Prompts that have in common what all prompts of the task have, and no token more."""
+        return [self._chat(self._prompt.literal_start + end) for end in _ENDS]
+
+    def _turns(self, inputs: Mapping[str, Any]) -> Prompt:
+        return self._chat(self._prompt.render(inputs))
+
+    def _chat(self, content: str) -> Prompt:
+        user = ChatMessage("user", content)
         return (ChatMessage("system", self.task.system), user) if self.task.system else (user,)
 
 
@@ -82,6 +92,9 @@ class TaskSet:
         self._ready = {task.label: ReadyTask(task) for task in tasks}
         # Sorted by version, so the newest stays.
         self._newest = {task.name: self._ready[task.label] for task in tasks}
+
+    def __iter__(self) -> Iterator[ReadyTask]:
+        return iter(self._ready.values())
 
     def find(self, name: str, kind: Kind | None) -> ReadyTask:
         """`name` is NAME or NAME@VERSION. Raises NotFound, InvalidArgument for one of another kind."""

@@ -41,10 +41,18 @@ class Tasks:
     Folders are read and prompts are made in a thread of their own.
     """
 
-    def __init__(self, folder: str, *, poll_s: float = POLL_S, clock: Callable[[], float] = time) -> None:
+    def __init__(
+        self,
+        folder: str,
+        *,
+        poll_s: float = POLL_S,
+        clock: Callable[[], float] = time,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
         self._folder = Path(folder).expanduser() if folder else shipped_dir()
         self._poll_s = poll_s
         self._clock = clock
+        self._on_change = on_change
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="tasks")
         self._num_pending = 0
         self._digest = ""
@@ -69,6 +77,11 @@ class Tasks:
     def list(self) -> Sequence[Task]:
         """Sorted by name, then version."""
         return self._set.tasks
+
+    @property
+    def ready(self) -> TaskSet:
+        """The set that is in use now."""
+        return self._set
 
     async def resolve(self, request: Request, kind: Kind | None = Kind.GENERATE) -> Request:
         """The request that its task makes of it; as it is without one.
@@ -110,6 +123,7 @@ class Tasks:
             self._set = tasks
             self.state = TasksState(len(tasks.tasks), self.state.num_reloads + 1, self.state.num_failed)
             self._digest = digest
+            self._on_change()
 
     def _read(self, known: str) -> tuple[str, TaskSet | None]:
         snapshot = read_folder(self._folder)

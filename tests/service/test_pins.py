@@ -1,0 +1,71 @@
+"""Pinned prefixes: on a worker with the fake backend, whose tokens are bytes."""
+
+import os
+import signal
+from pathlib import Path
+
+from tests.engine.workers import until
+from tests.service.nodes import collect, pid_of
+from tests.service.test_tasks import ECHO
+from xapp.config import Settings
+from xapp.service.pins import Pins
+from xapp.service.service import NodeService
+from xapp.service.types import Request, Started, TaskCall
+
+SYSTEM = "You say again what you are told."
+TASK = ECHO.replace('"{{ text }}"', '"Say this again: {{ text }}"') + f"system: {SYSTEM}\n"
+PREFIX = f"<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\nSay this again: "
+NUM_PINNED = len(PREFIX) - len("<|im_start|>" * 2 + "<|im_end|>") + 3
+
+
+def service_of(folder: Path, **fields: object) -> NodeService:
+    (folder / "echo.yaml").write_text(TASK)
+    values = {"backend": "fake", "model": "tiny", "tasks_dir": str(folder), **fields}
+    return NodeService(Settings(**values))  # type: ignore[arg-type]
+
+
+def num_pinned(service: NodeService) -> int:
+    pins = service._pins
+    assert isinstance(pins, Pins)
+    return sum(len(done) for _, done in pins._done.values())
+
+
+async def num_cached(service: NodeService) -> int:
+    started = (await collect(service, Request((), task=TaskCall("echo", {"text": "hello"}), max_tokens=2)))[0]
+    assert isinstance(started, Started)
+    return started.num_cached_tokens
+
+
+async def test_the_first_request_of_a_task_finds_its_prefix(tmp_path: Path) -> None:
+    async with service_of(tmp_path) as service:
+        await service.wait_ready()
+        await until(lambda: num_pinned(service) == 1)
+        assert await num_cached(service) == NUM_PINNED
+        assert service.samples()[0].time_to_first_token.p50 is not None
+
+
+async def test_a_new_worker_gets_them_again(tmp_path: Path) -> None:
+    async with service_of(tmp_path) as service:
+        await service.wait_ready()
+        await until(lambda: num_pinned(service) == 1)
+        first = pid_of(service)
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: pid_of(service) not in {0, first})
+        await until(lambda: service._pins._done["tiny"][0] == 1 and num_pinned(service) == 1)
+        assert await num_cached(service) == NUM_PINNED
+
+
+async def test_a_task_that_is_new_gets_pinned(tmp_path: Path) -> None:
+    async with service_of(tmp_path) as service:
+        await service.wait_ready()
+        await until(lambda: num_pinned(service) == 1)
+        (tmp_path / "other.yaml").write_text(TASK.replace("again: ", "once more: ").replace("echo", "other"))
+        await service._tasks.reload()
+        await until(lambda: num_pinned(service) == 2)
+
+
+async def test_it_can_be_turned_off(tmp_path: Path) -> None:
+    async with service_of(tmp_path, pin_tasks=False) as service:
+        await service.wait_ready()
+        assert await num_cached(service) == 0
+        assert num_pinned(service) == 0

@@ -1,0 +1,103 @@
+"""Pinned prefixes: what all prompts of a task begin with is computed once a worker, before anybody asks.
+
+One at a time, in the lowest class, once the model serves: whoever asks meanwhile goes first.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import closing
+from functools import reduce
+from time import monotonic
+
+from xapp import logs
+from xapp.engine.messages import Priority, Submit
+from xapp.engine.parked import common_prefix
+from xapp.errors import XappError
+from xapp.service.models import ModelRegistry
+from xapp.service.served_model import ServedModel, Serving
+from xapp.service.task_set import ReadyTask
+from xapp.service.tasks import Tasks
+from xapp.service.types import ModelState
+
+MIN_TOKENS = 16
+"""Shorter prefixes are computed as quickly as they are brought back."""
+
+_log = logging.getLogger(__name__)
+
+
+class Pins:
+    """`start` first, `aclose` last. `new_id` gives the ids of requests."""
+
+    def __init__(self, registry: ModelRegistry, tasks: Tasks, new_id: Callable[[], int]) -> None:
+        self._registry = registry
+        self._tasks = tasks
+        self._new_id = new_id
+        self._done: dict[str, tuple[int, set[tuple[int, ...]]]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Follows models and tasks from now on."""
+        self._task = asyncio.create_task(self._follow(), name="pins")
+
+    async def aclose(self) -> None:
+        """Safe to call twice."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _follow(self) -> None:
+        changes = self._registry.changes
+        while True:
+            change = changes.next()
+            for model in list(self._registry.models):
+                await self._pin_all(model)
+            await changes.wait(change)
+
+    async def _pin_all(self, model: ServedModel) -> None:
+        serving = model.serving
+        if serving is None or model.state is not ModelState.READY or not serving.info.shares_prefixes:
+            return
+        done = self._done_in(model)
+        for task in self._tasks.ready:
+            if (task.task.model or self._registry.default_name) != model.name:
+                continue
+            try:
+                await self._pin(model, serving, task, done)
+            except XappError as error:
+                # A worker that is lost is followed by another; a model without a template chats not at all.
+                fields: dict[str, object] = {"model": model.name, "task": task.task.label}
+                logs.event(_log, f"not pinned: {error.message}", fields, level=logging.DEBUG)
+
+    def _done_in(self, model: ServedModel) -> set[tuple[int, ...]]:
+        """What this worker has; a new one has nothing."""
+        worker = model.supervisor.num_restarts
+        if self._done.get(model.name, (-1, set()))[0] != worker:
+            self._done[model.name] = (worker, set())
+        return self._done[model.name][1]
+
+    async def _pin(
+        self, model: ServedModel, serving: Serving, task: ReadyTask, done: set[tuple[int, ...]]
+    ) -> None:
+        prefix = await prefix_of(serving, task)
+        if len(prefix) < MIN_TOKENS or tuple(prefix) in done:
+            return
+        submit = Submit(
+            request_id=self._new_id(),
+            prompt=prefix,
+            max_tokens=1,
+            ignore_eos=True,
+            priority=Priority.BATCH,
+            arrival=monotonic(),
+            pin=True,
+        )
+        with closing(model.supervisor.submit(submit)) as stream:
+            while not stream.done:
+                await stream.next()
+        done.add(tuple(prefix))
+
+
+async def prefix_of(serving: Serving, task: ReadyTask) -> list[int]:
+    """The tokens that all prompts of the task begin with. Raises as `PromptReader.read`."""
+    prompts = [await serving.prompts.read(prompt, serving.limit) for prompt in task.openings]
+    return reduce(lambda a, b: a[: common_prefix(a, b)], prompts)
