@@ -33,6 +33,7 @@ _DURATION_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 GAUGES = {
     "running": "Requests with a slot.",
     "waiting": "Requests waiting for a slot.",
+    "paused": "Of those waiting, requests that were preempted and keep their cells.",
     "kv_cells_used": "KV cells in use, cached prefixes included.",
     "kv_cells": "KV cells there are.",
     "model_ready": "1 while the model serves.",
@@ -44,6 +45,7 @@ GAUGES = {
 NODE_GAUGES = {
     "ready": "1 while the default model serves.",
     "tasks": "Versions of tasks that are loaded.",
+    "tasks_pinned": "Beginnings of tasks' prompts that workers keep computed.",
     "tasks_reload_failed": "1 while the folder of tasks cannot be read: the last that could be is kept.",
 }
 """Of the whole node."""
@@ -59,6 +61,8 @@ COUNTERS = {
     "engine_step_seconds": "Time spent in steps of the engine.",
     "prefill_tokens": "Prompt tokens computed, cached ones left out.",
     "decode_tokens": "Tokens generated.",
+    "preemptions": "Times a running request made way for one of a higher class.",
+    "evictions": "Times such a request lost its cells as well.",
     "worker_cpu_seconds": "CPU time of the worker process.",
     "worker_restarts": "Times the worker was started again after it died.",
 }

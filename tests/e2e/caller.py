@@ -29,6 +29,7 @@ ENDLESS_FAKE = {
     "XAPP_CONTEXT_LENGTH": "100000",
     "XAPP_KV_CELLS": "400000",
     "XAPP_MAX_OUTPUT_TOKENS": "90000",
+    "XAPP_DEADLINE_ADMISSION": "false",
 }
 """A node whose streams last longer than any test. The fake's steps get slower as a stream grows."""
 

@@ -8,7 +8,7 @@ from xapp.errors import InvalidArgument
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.server import convert
 from xapp.service.format.kinds import Choices, Format, Grammar, JsonSchema
-from xapp.service.types import ChatMessage, Request
+from xapp.service.types import ChatMessage, DeadlinePolicy, Request
 
 
 def request_of(**fields: object) -> Request:
@@ -152,3 +152,34 @@ def test_count() -> None:
     assert convert.to_count(pb.MetricsRequest(count=1)) == 1
     with pytest.raises(InvalidArgument, match="count"):
         convert.to_count(pb.MetricsRequest(count=0))
+
+
+@pytest.mark.parametrize(
+    ("wire", "policy"),
+    [
+        (pb.DEADLINE_POLICY_UNSPECIFIED, DeadlinePolicy.REJECT),
+        (pb.DEADLINE_POLICY_REJECT, DeadlinePolicy.REJECT),
+        (pb.DEADLINE_POLICY_BEST_EFFORT, DeadlinePolicy.BEST_EFFORT),
+    ],
+)
+def test_deadline_policy(wire: pb.DeadlinePolicy.ValueType, policy: DeadlinePolicy) -> None:
+    assert request_of(deadline_policy=wire).deadline_policy is policy
+    assert field_of(deadline_policy=7) == "deadline_policy"
+
+
+def test_an_estimate_s_own_deadline_goes_before_the_call_s() -> None:
+    wire = pb.EstimateRequest(prompt="hi", max_tokens=5, priority=pb.PRIORITY_BATCH)
+    asked = convert.to_estimated(wire, 7.0, "me", now=100.0)
+    assert (asked.deadline, asked.client, asked.max_tokens, asked.priority) == (7.0, "me", 5, Priority.BATCH)
+    wire.deadline.FromNanoseconds(2_500_000_000)
+    assert convert.to_estimated(wire, 7.0, "", now=100.0).deadline == 102.5
+    wire.deadline.FromNanoseconds(-1)
+    assert convert.to_estimated(wire, 7.0, "", now=100.0).deadline == pytest.approx(100.0)
+
+
+@pytest.mark.parametrize(
+    "duration", [Duration(seconds=1, nanos=-1), Duration(seconds=10**18), Duration(nanos=2 * 10**9)]
+)
+def test_an_estimate_s_deadline_that_is_no_duration(duration: Duration) -> None:
+    with pytest.raises(InvalidArgument, match="deadline"):
+        convert.to_estimated(pb.EstimateRequest(prompt="hi", deadline=duration), None, "")

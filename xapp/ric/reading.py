@@ -49,6 +49,7 @@ def _of_sample(sample: ModelSample) -> dict[str, float]:
 def _of_tasks(state: TasksState) -> dict[str, float]:
     return {
         "tasks": state.num_tasks,
+        "tasks_pinned": state.num_pinned,
         "tasks_reload_failed": float(bool(state.error)),
         "tasks_reloads": state.num_reloads,
         "tasks_reload_failures": state.num_failed,
