@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
-from tests.e2e.caller import text_of
-from tests.live import LiveServer
+from tests.e2e.caller import counted, text_of, until
+from tests.live import LiveServer, serving
 from xapp.cli import main
 from xapp.client import Client, ClientError, task
 
@@ -73,7 +73,7 @@ async def test_an_estimate_of_a_task(live_model_server: LiveServer) -> None:
     async with Client(live_model_server.target) as client:
         estimate = await client.estimate(task("alarm-summary", {"alarms": ALARMS}))
     assert estimate.admitted
-    assert 0 < estimate.num_completion_tokens <= 160
+    assert 0 < estimate.num_completion_tokens <= 256
 
 
 def test_a_recorded_answer_comes_again(live_model_server: LiveServer, tmp_path: Path) -> None:
@@ -98,3 +98,20 @@ def test_a_task_from_the_command_line(live_model_server: LiveServer) -> None:
     )
     assert result.exit_code == 0, result.output
     assert "security" in result.output
+
+
+async def test_the_first_request_of_each_task_finds_its_prefix(default_model_path: Path) -> None:
+    with serving({"XAPP_MODEL": str(default_model_path), "XAPP_PIN_TASKS": "true"}) as server:
+        await until(lambda: _pinned(server))
+        async with Client(server.target) as client:
+            for name, inputs in GENERATED[:3]:
+                call = task(name, inputs, measured_at=time.time())
+                events = [event async for event in client.generate(call, max_tokens=1)]
+                usage = events[-1].finished.usage
+                assert usage.num_cached_tokens >= 50
+            line = await client.score(task("log-line-class", {"line": "x"}))
+            assert line.usage.num_cached_tokens >= line.usage.num_prompt_tokens / 2
+
+
+async def _pinned(server: LiveServer) -> bool:
+    return await counted(server, "tasks_pinned") == 4

@@ -8,7 +8,6 @@ from tests.engine.workers import until
 from tests.service.nodes import collect, pid_of
 from tests.service.test_tasks import ECHO
 from xapp.config import Settings
-from xapp.service.pins import Pins
 from xapp.service.service import NodeService
 from xapp.service.types import Request, Started, TaskCall
 
@@ -25,9 +24,7 @@ def service_of(folder: Path, **fields: object) -> NodeService:
 
 
 def num_pinned(service: NodeService) -> int:
-    pins = service._pins
-    assert isinstance(pins, Pins)
-    return sum(len(done) for _, done in pins._done.values())
+    return service.tasks_state.num_pinned
 
 
 async def num_cached(service: NodeService) -> int:

@@ -10,11 +10,14 @@ import pytest
 
 from tests.engine.workers import until
 from tests.service.nodes import DIGEST, Node, collect, finished_of, text_of
+from xapp.backend.byte_vocab import ByteVocab
 from xapp.engine.messages import Priority
 from xapp.errors import ConfigError, FailedPrecondition, InvalidArgument, NotFound
 from xapp.service.format.kinds import JsonSchema
 from xapp.service.provenance import output_hash, prompt_hash
+from xapp.service.service import NodeService
 from xapp.service.tasks import Tasks
+from xapp.service.text import TextCodec
 from xapp.service.types import ChatMessage, Request, ScoreRequest, Started, TaskCall
 from xapp.tasks.definition import Kind
 
@@ -297,6 +300,24 @@ async def test_an_estimate_of_a_task(node: Node, folder: Path) -> None:
     async with node.serving(tasks_dir=str(folder)) as service:
         estimate = await service.estimate(Request((), task=TaskCall("echo", {"text": "hi"})))
     assert estimate.num_prompt_tokens == 21
+
+
+async def test_an_estimate_of_a_score_generates_nothing(node: Node, folder: Path) -> None:
+    async with node.serving(tasks_dir=str(folder)) as service:
+        estimate = await service.estimate(Request((), task=TaskCall("line", {"line": "hi"})))
+    assert estimate.num_completion_tokens == 1
+
+
+async def test_a_model_without_a_template_names_the_task(node: Node, folder: Path) -> None:
+    async def bare_codec(_: Path) -> TextCodec:
+        return TextCodec(ByteVocab(chat_template=None))
+
+    tools = replace(node.tools(), load_codec=bare_codec)
+    async with NodeService(node.settings(tasks_dir=str(folder)), tools=tools) as service:
+        await service.wait_ready()
+        with pytest.raises(InvalidArgument) as caught:
+            await collect(service, Request((), task=TaskCall("echo", {"text": "hi"})))
+    assert (caught.value.field, caught.value.reason) == ("task", "NO_CHAT_TEMPLATE")
 
 
 def test_hashes_are_those_of_the_contract() -> None:

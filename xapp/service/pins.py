@@ -36,6 +36,11 @@ class Pins:
         self._done: dict[str, tuple[int, set[tuple[int, ...]]]] = {}
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def num_pinned(self) -> int:
+        """Prefixes, over all models."""
+        return sum(len(done) for _, done in self._done.values())
+
     def start(self) -> None:
         """Follows models and tasks from now on."""
         self._task = asyncio.create_task(self._follow(), name="pins")

@@ -249,7 +249,7 @@ class NodeService:
     @property
     def tasks_state(self) -> TasksState:
         """How their folder was read."""
-        return self._tasks.state
+        return replace(self._tasks.state, num_pinned=self._pins.num_pinned)
 
     # ---- metrics
 

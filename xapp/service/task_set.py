@@ -52,13 +52,20 @@ class ReadyTask:
             request,
             prompt=self._turns(call.inputs),
             model=request.model or task.model,
-            max_tokens=task.max_tokens if request.max_tokens is None else request.max_tokens,
+            max_tokens=self._max_tokens(request),
+            ignore_eos=request.ignore_eos or task.kind is Kind.SCORE,
             priority=_PRIORITIES[task.priority] if call.priority is None else call.priority,
             deadline=deadline,
             format=JsonSchema(task.json_schema) if task.json_schema else None,
             task=None,
             task_label=task.label,
         )
+
+    def _max_tokens(self, request: Request) -> int | None:
+        """One for a score: to admission, and so to an estimate, it is a prompt with nothing to generate."""
+        if self.task.kind is Kind.SCORE:
+            return 1
+        return self.task.max_tokens if request.max_tokens is None else request.max_tokens
 
     def fill_score(self, request: ScoreRequest, filled: Request) -> ScoreRequest:
         """The same for Score."""

@@ -32,6 +32,8 @@ def named_after(request: Request) -> Iterator[None]:
     except InvalidArgument as error:
         if not request.task_label or error.field not in {"prompt", "chat"}:
             raise
+        if error.reason == "NO_CHAT_TEMPLATE":
+            raise InvalidArgument("task", "the model has no chat template", reason=error.reason) from error
         raise InvalidArgument("inputs", f"the prompt {error.description}", reason=error.reason) from error
 
 

@@ -211,12 +211,16 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class TasksState:
-    """How the folder of tasks was read; `error` is why the last reading failed, "" when it did not."""
+    """How the folder of tasks was read; `error` is why the last reading failed, "" when it did not.
+
+    `num_pinned` prefixes of prompts were computed, over all models.
+    """
 
     num_tasks: int = 0
     num_reloads: int = 0
     num_failed: int = 0
     error: str = ""
+    num_pinned: int = 0
 
 
 class ModelState(StrEnum):
