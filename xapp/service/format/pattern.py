@@ -1,8 +1,9 @@
 r"""Regular expressions of JSON schemas, the part of ECMA-262 that is regular and plain.
 
 Read: characters, `.`, classes, `\d \w \s` and their opposites, groups, `|`, `* + ? {m,n}`, and the
-anchors `^ $` at the ends of the pattern's alternatives. What is read is matched by the grammar's
-machine, which never backtracks: a pattern that is catastrophic elsewhere takes linear time here.
+anchors `^ $` at the ends of the pattern's alternatives. `\d` and `\w` are ASCII, as in ECMA-262.
+What is read is matched by the grammar's machine, which never backtracks: a pattern that is
+catastrophic elsewhere takes linear time here.
 """
 
 import re
@@ -32,7 +33,7 @@ _ANY = Chars(((0, MAX_CODE_POINT),))
 _DOT: Ranges = invert(merge([(ord(char), ord(char)) for char in "\n\r\u2028\u2029"]))
 _DIGITS: Ranges = ((0x30, 0x39),)
 _WORD: Ranges = merge([(0x30, 0x39), (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A)])
-_SPACE: Ranges = merge([(ord(char), ord(char)) for char in " \t\n\v\f\r\u00a0\u2028\u2029\ufeff"])
+_SPACE: Ranges = merge([(ord(char), ord(char)) for char in " \t\n\v\f\r\u00a0\u2028\u2029"])
 _CLASSES = {
     "d": _DIGITS,
     "D": invert(_DIGITS),
