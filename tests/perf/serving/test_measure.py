@@ -1,8 +1,5 @@
-from pathlib import Path
-
 import pytest
 
-from perf import peers
 from perf.child import Child, ChildError
 from perf.contenders import llama_server_flags
 from perf.machine import NoiseMeter, cpu_ticks
@@ -28,19 +25,6 @@ def test_llama_server_gets_the_same_threads_and_slots() -> None:
 def test_llama_server_slots_have_room_for_the_long_prompt() -> None:
     flags = llama_server_flags(SHAPE, 8)
     assert int(flags[flags.index("--ctx-size") + 1]) // 8 >= 2048
-
-
-def test_amx_is_left_out_on_x86_only() -> None:
-    assert "-mno-amx-tile" in peers.compiler_flags("x86_64")
-    assert peers.compiler_flags("aarch64") == ""
-
-
-def test_the_stamp_depends_on_the_locked_release(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    before = peers.stamp()
-    lock = tmp_path / "llama.txt"
-    lock.write_text("llama-cpp-python==0.0.1 --hash=sha256:00\n")
-    monkeypatch.setattr(peers, "LOCK", lock)
-    assert peers.stamp() != before
 
 
 def test_noise_is_a_share() -> None:
