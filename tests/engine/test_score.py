@@ -135,6 +135,25 @@ def test_what_fits_a_steady_step_is_computed_in_one_alone_or_not() -> None:
     assert sizes == {answer.request.request_id: [24] for answer in answers}
 
 
+def test_choices_join_the_prompt_in_one_steady_step() -> None:
+    harness = Harness(max_batch=200, budget_ms=1000, probes=64, steady=63)
+    answer = harness.score(STEMS[0][:20], [[1, 2, 3, 4], [5], [1, 2, 3, 5], [6, 7]])
+    harness.step()
+    assert len(harness.plans[0].batch) == 20 + 3 + 0 + 3 + 1
+    assert answer.scores == expected_scores(answer.request)
+    harness.drain()
+
+
+def test_without_ids_for_all_choices_it_takes_more_steps() -> None:
+    harness = Harness(slots=2, max_batch=200, budget_ms=1000, probes=64, steady=63, branches=2)
+    harness.score(STEMS[0], [[n] * 40 for n in range(8)])
+    while not any(isinstance(each, ScoreSequence) and each.branches for each in harness.scheduler.running):
+        harness.step()
+    answer = harness.score(STEMS[1][:20], [[1, 2], [3, 4]])
+    harness.drain()
+    assert answer.scores == expected_scores(answer.request)
+
+
 def test_a_prompt_in_the_cache_still_computes_its_last_token() -> None:
     harness = Harness()
     harness.score(STEMS[0], [[1, 2], [3, 4]])

@@ -24,7 +24,8 @@ class Batch:
     """The input of one decode: four parallel lists of equal length, one entry a token.
 
     `outputs` lists the indices after which a token is drawn, ascending. `probes` lists those after
-    which the probabilities of given tokens are read, ascending too and apart from `outputs`.
+    which the probabilities of given tokens are read, ascending too and apart from `outputs`. `shared`
+    maps an index to further sequence ids, empty so far, that the token becomes part of with its one cell.
     """
 
     tokens: list[int] = field(default_factory=list)
@@ -32,6 +33,7 @@ class Batch:
     seq_ids: list[int] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
     probes: list["Probe"] = field(default_factory=list)
+    shared: dict[int, list[int]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.tokens)

@@ -158,6 +158,10 @@ class FakeBackend:
             if position != len(self._cells[seq_id]):
                 raise DecodeError(-1)
             self._append(seq_id, token)
+            for other in batch.shared.get(index, ()):
+                if position != len(self._cells[other]):
+                    raise DecodeError(-1)
+                self._share(self._cells[seq_id][-1], other)
             if index in wanted:
                 answers.append(_held(samplers[len(answers)], self._rule(self.content(seq_id))))
             if index in probes:
@@ -171,6 +175,10 @@ class FakeBackend:
         """See Backend."""
         assert len(self._read) == len(batch.probes)
         return self._read
+
+    def _share(self, cell: int, seq_id: int) -> None:
+        self._owners[cell] += 1
+        self._cells[seq_id].append(cell)
 
     def _append(self, seq_id: int, token: int) -> None:
         cell = self._next_cell

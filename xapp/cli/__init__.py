@@ -26,6 +26,7 @@ _COMMANDS = {
     "serve": _Lazy("xapp.cli.serve", "serve", "Serve a model over gRPC on this node."),
     "generate": _Lazy("xapp.cli.generate", "generate", "Stream an answer from a node."),
     "estimate": _Lazy("xapp.cli.estimate", "estimate", "Predict what an answer would take now."),
+    "score": _Lazy("xapp.cli.score", "score", "Tell how likely each of several answers is."),
     "tokenize": _Lazy("xapp.cli.tokenize", "tokenize", "Count a prompt's tokens."),
     "tasks": _Lazy("xapp.cli.tasks", "tasks", "See, check and run named questions."),
     "replay": _Lazy("xapp.cli.replay", "replay", "Run a recorded request again and compare."),

@@ -25,10 +25,31 @@ class Branches:
         tokens = sequence.request.choices[sequence.pending[0]]
         if self._pool.unpromised < len(tokens) - 1:
             return None
-        branch = Branch(sequence.pending.popleft(), tokens, self._ids.pop())
+        branch = self._begin(sequence)
         assert sequence.seq_id is not None
         self._backend.copy_prefix(sequence.seq_id, branch.seq_id, sequence.num_prompt)
         self._pool.share(sequence.seq_id, branch.seq_id, sequence.num_prompt)
+        return branch
+
+    def open_all(self, sequence: ScoreSequence) -> bool:
+        """All pending choices as branches, before the prompt is computed; False where not all can be."""
+        lengths = [len(sequence.request.choices[choice]) - 1 for choice in sequence.pending]
+        if len(self._ids) < len(lengths) or self._pool.unpromised < sum(lengths):
+            return False
+        while sequence.pending:
+            self._begin(sequence).joins = sequence
+        return True
+
+    def join(self, branch: Branch) -> None:
+        """The prompt was computed for the branch too: one cell a token."""
+        sequence, branch.joins = branch.joins, None
+        if sequence is not None:
+            assert sequence.seq_id is not None
+            self._pool.share(sequence.seq_id, branch.seq_id, sequence.num_prompt)
+
+    def _begin(self, sequence: ScoreSequence) -> Branch:
+        choice = sequence.pending.popleft()
+        branch = Branch(choice, sequence.request.choices[choice], self._ids.pop())
         self._pool.promised += branch.num_left
         sequence.branches.append(branch)
         return branch

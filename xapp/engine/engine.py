@@ -14,7 +14,7 @@ from xapp.engine.kv_cache import KVCache
 from xapp.engine.messages import FinishReason, SequenceStarted, Stats, StepEvents, Submit
 from xapp.engine.plan import Plan
 from xapp.engine.scheduler import Scheduler
-from xapp.engine.score import ScoreSequence
+from xapp.engine.score import ScoreSequence, fits_one_step
 from xapp.engine.sequence import Sequence, Status
 from xapp.engine.step_time import StepTime
 
@@ -81,7 +81,7 @@ class Engine:
 
     def _new_sequence(self, request: Submit) -> Sequence:
         if request.choices:
-            return ScoreSequence(request, num_steady=self._backend.num_steady)
+            return ScoreSequence(request, in_one_step=fits_one_step(request, self._backend))
         return Sequence(request)
 
     def _watch_deadline(self, deadline: float, request_id: int) -> None:

@@ -230,6 +230,8 @@ class KVCache:
     def computed(self, sequence: Sequence | Branch, count: int) -> None:
         """`count` more tokens of the sequence, or of a branch of one, got their cells."""
         assert sequence.seq_id is not None
+        if isinstance(sequence, Branch):
+            self.branches.join(sequence)
         self._pool.extend(sequence.seq_id, count)
         self._pool.promised -= count
         sequence.num_computed += count

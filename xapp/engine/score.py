@@ -10,7 +10,8 @@ which share the prompt's cells.
 from collections import deque
 from dataclasses import dataclass, field
 
-from xapp.engine.messages import SequenceScored
+from xapp.backend.base import Backend
+from xapp.engine.messages import SequenceScored, Submit
 from xapp.engine.sequence import Sequence
 
 
@@ -19,13 +20,15 @@ class Branch:
     """A choice that is computed beside the others.
 
     `seq_id` shares the prompt's cells, and has cells of its own for the first `num_computed` of `tokens`,
-    the choice. The last of them is never computed.
+    the choice. The last of them is never computed. `joins` is set while the prompt is computed in the
+    same step.
     """
 
     choice: int
     tokens: list[int]
     seq_id: int
     num_computed: int = 0
+    joins: "ScoreSequence | None" = None
 
     @property
     def num_left(self) -> int:
@@ -33,15 +36,30 @@ class Branch:
         return len(self.tokens) - 1 - self.num_computed
 
 
+def fits_one_step(request: Submit, backend: Backend) -> bool:
+    """Whether a steady batch takes the prompt and all choices."""
+    lengths = [len(choice) for choice in request.choices]
+    num_following = sum(lengths) - len(lengths)
+    num_branches = sum(length > 1 for length in lengths) - 1
+    return (
+        len(request.prompt) + num_following <= backend.num_steady
+        and 1 + num_following <= backend.num_probes
+        and num_branches <= (backend.num_branches if backend.info.shares_prefixes else 0)
+    )
+
+
 @dataclass(slots=True, eq=False)
 class ScoreSequence(Sequence):
     """`tokens` is the prompt and the choice that is computed in its own cells.
 
     `choice` is that choice's index, None when there is none. `pending` are those not begun.
-    `log_probabilities` of each choice grow by a token at a time, in order. `num_steady` is the backend's.
+    `log_probabilities` of each choice grow by a token at a time, in order.
+
+    `in_one_step`: all of it is computed in one step, from nothing. Then the result depends neither on
+    what runs beside it nor on what ran before, not even by float noise.
     """
 
-    num_steady: int = 0
+    in_one_step: bool = False
     choice: int | None = None
     pending: deque[int] = field(default_factory=deque)
     branches: list[Branch] = field(default_factory=list)
@@ -66,14 +84,8 @@ class ScoreSequence(Sequence):
         return self.num_prompt + sum(len(tokens) - 1 for tokens in self.request.choices)
 
     @property
-    def in_one_step(self) -> bool:
-        """Whether a steady step takes all of it: then the result depends on nothing else, not even noise."""
-        num_long = sum(len(tokens) > 1 for tokens in self.request.choices)
-        return num_long <= 1 and self.num_to_prefill <= self.num_steady
-
-    @property
     def may_share(self) -> bool:
-        """See Sequence: what comes from the cache was computed in company."""
+        """See Sequence: what comes from the cache was computed in some other step."""
         return not self.in_one_step
 
     @property

@@ -27,9 +27,34 @@ class ScorePlanner:
 
     def add(self, plan: Plan, sequence: ScoreSequence, room: int) -> int:
         """Puts at most `room` of its tokens into the batch; returns how many."""
+        if sequence.in_one_step and not sequence.num_computed:
+            if self._must_wait(plan, sequence, room):
+                return 0
+            if sequence.num_to_prefill <= room and self._branches.open_all(sequence):
+                return self._add_whole(plan, sequence)
+        return self._add_some(plan, sequence, room)
+
+    def _must_wait(self, plan: Plan, sequence: ScoreSequence, room: int) -> bool:
+        """Whether it fits a step, and does not fit this one for those before it."""
+        num_tokens = sequence.num_to_prefill
+        num_probes = num_tokens - sequence.num_prompt + 1
+        too_many = num_tokens > room or num_probes > self._probes_left(plan)
+        return too_many and plan.num_prefill > 0 and num_tokens <= room + plan.num_prefill
+
+    def _add_whole(self, plan: Plan, sequence: ScoreSequence) -> int:
+        """The prompt for all choices at once, and all of them behind it."""
+        before, count = len(plan.batch), sequence.num_to_prefill
+        self._add_own(plan, sequence, count)
+        seq_ids = [branch.seq_id for branch in sequence.branches]
+        if seq_ids:
+            prompt = range(before, before + sequence.num_prompt)
+            plan.batch.shared |= dict.fromkeys(prompt, seq_ids)
+        for branch in sequence.branches:
+            self._add_branch(plan, sequence, branch, count)
+        return count
+
+    def _add_some(self, plan: Plan, sequence: ScoreSequence, room: int) -> int:
         before = len(plan.batch)
-        if room < sequence.num_left <= room + plan.num_prefill and sequence.in_one_step:
-            return 0  # it fits the next step, where those before it are done or it has waited no less
         if sequence.num_left == 0 and sequence.pending:
             self._branches.rewind(sequence)
             sequence.next_choice()
