@@ -113,7 +113,8 @@ def _has_curve(kind: str, runs: Sequence[Run]) -> bool:
 
 
 def _pictures(kind: str, runs: Sequence[Run]) -> list[Block]:
-    return [_against_level(kind, runs), _latency_of_throughput(kind, runs)]
+    having = [run for run in runs if _has_curve(kind, [run])]
+    return [_against_level(kind, having), _latency_of_throughput(kind, having)]
 
 
 def _against_level(kind: str, runs: Sequence[Run]) -> Picture:
@@ -138,9 +139,10 @@ def _draw_levels(drawing: Drawing, kind: str, runs: Sequence[Run]) -> None:
 
 
 def _panel(axes: Axes, names: Sequence[str], kind: str, runs: Sequence[Run], hues: Mapping[str, str]) -> None:
-    shown = {(run.label, name): _points(run, name, kind) for run in runs for name in names}
-    factor, unit = words.scale([figure for points in shown.values() for _, figure in points])
-    for (label, name), points in shown.items():
+    # A node may have several runs of one kind: a line each.
+    shown = [(run.label, name, _points(run, name, kind)) for run in runs for name in names]
+    factor, unit = words.scale([figure for *_, points in shown for _, figure in points])
+    for label, name, points in shown:
         style = {**_look(label, hues), "linestyle": _STYLES[names.index(name)]}
         if names.index(name):
             style["label"] = "_"  # one entry of the legend a run
@@ -149,7 +151,7 @@ def _panel(axes: Axes, names: Sequence[str], kind: str, runs: Sequence[Run], hue
     axes.set_ylabel(axis_label(stem, unit))
     axes.set_xlim(left=0)
     if kind == "concurrency":
-        axes.set_xticks(sorted({place for points in shown.values() for place, _ in points}))
+        axes.set_xticks(sorted({place for *_, points in shown for place, _ in points}))
     from_zero(axes)
 
 

@@ -144,6 +144,17 @@ def test_every_model_has_a_row_for_each_node(tmp_path: Path) -> None:
     assert speed.rows[0][2] == "310 (294 – 326)"
 
 
+def test_a_run_of_rates_takes_nothing_from_the_picture_of_concurrency(tmp_path: Path) -> None:
+    def of_kind(kind: str) -> Result:
+        steps = [each for each in results.load().summary if each.group.startswith(kind)]
+        return results.result(Mode.LOAD, steps)
+
+    alone = drawn(tmp_path / "one", of_kind("concurrency")).pictures
+    both = drawn(tmp_path / "two", of_kind("concurrency"), of_kind("rate")).pictures
+    assert len(both) == 2 * len(alone)
+    assert [each.svg for each in both[: len(alone)]] == [each.svg for each in alone]
+
+
 def test_a_single_step_of_load_has_no_curve(tmp_path: Path) -> None:
     step = [Figure("ttft.p50", 0.1, "s", "concurrency=4"), Figure("goodput", 1.0, "1/s", "rate=1")]
     assert drawn(tmp_path, results.result(Mode.LOAD, step)).pictures == []
