@@ -134,6 +134,16 @@ class ScriptedNode(inference_pb2_grpc.InferenceServiceServicer, models_pb2_grpc.
     def ListTasks(self, request: pb.ListTasksRequest, context: Any) -> pb.ListTasksResponse:  # noqa: N802
         return pb.ListTasksResponse(tasks=TASKS)
 
+    def Estimate(self, request: pb.EstimateRequest, context: Any) -> pb.EstimateResponse:  # noqa: N802
+        """Takes on whatever has a second's time."""
+        answer = pb.EstimateResponse(num_prompt_tokens=3, num_completion_tokens=20)
+        answer.completion.p50.FromMilliseconds(1500)
+        answer.admitted = not request.HasField("deadline") or request.deadline.ToMilliseconds() >= 1000
+        if not answer.admitted:
+            answer.reason = "DEADLINE_UNREACHABLE"
+            answer.retry_after.FromMilliseconds(2500)
+        return answer
+
     def Tokenize(self, request: pb.TokenizeRequest, context: Any) -> pb.TokenizeResponse:  # noqa: N802
         count = len(request.prompt or request.chat.messages[0].content)
         return pb.TokenizeResponse(tokens=range(count), num_tokens=count, context_length=4096)

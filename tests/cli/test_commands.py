@@ -109,6 +109,22 @@ def test_tokenize(node: ScriptedNode) -> None:
     assert json.loads(as_json)["tokens"] == [0, 1, 2]
 
 
+def test_estimate(node: ScriptedNode) -> None:
+    result = invoke("estimate", "abc", "--target", node.target)
+    assert result.exit_code == 0
+    assert "answer about 20" in result.stdout
+    assert "completion   p50    1.500 s" in result.stdout
+    assert result.stdout.endswith("would be admitted\n")
+
+
+def test_estimate_of_what_would_be_refused(node: ScriptedNode) -> None:
+    result = invoke("estimate", "abc", "--deadline", "500ms", "--target", node.target)
+    assert result.exit_code == 3
+    assert "would be refused: DEADLINE_UNREACHABLE, try again in 2.5 s" in result.stdout
+    result = invoke("estimate", "abc", "--deadline", "500ms", "--json", "--raw", "--target", node.target)
+    assert json.loads(result.stdout)["reason"] == "DEADLINE_UNREACHABLE"
+
+
 def test_metrics_is_a_line_a_sample_where_no_one_watches(node: ScriptedNode) -> None:
     lines = invoke("metrics", "--count", "2", "--target", node.target).stdout.splitlines()
     assert len(lines) == 2

@@ -51,10 +51,14 @@ def test_a_slot_is_taken_and_the_victim_goes_on_with_its_cells() -> None:
 def test_cells_are_taken_and_the_victim_prefills_again(prefix_cache: bool) -> None:
     harness = Harness(slots=4, cells=128, prefix_cache=prefix_cache)
     low = running(harness, BATCH, tokens=60)
+    sequence = harness.engine._sequences[low.request.request_id]
+    sampler = sequence.sampler
     high = harness.submit(STEMS[1][:60], 40, priority=CRITICAL, ignore_eos=True)
     harness.step()
     assert high.started is not None
     assert counts(harness)[1:] == (1, 0)
+    # What it has drawn from its seed, and what it penalises, goes on where it was.
+    assert sequence.sampler is sampler
     harness.drain()
     assert (len(low.tokens), low.reason) == (60, FinishReason.LENGTH)
     assert low.finished is not None
