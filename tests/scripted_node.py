@@ -165,7 +165,7 @@ class ScriptedNode(inference_pb2_grpc.InferenceServiceServicer, models_pb2_grpc.
 
 @contextmanager
 def scripted_node() -> Iterator[ScriptedNode]:
-    node = ScriptedNode()  # type: ignore[abstract]
+    node = ScriptedNode()
     server = grpc.server(ThreadPoolExecutor(8))
     inference_pb2_grpc.add_InferenceServiceServicer_to_server(node, server)
     models_pb2_grpc.add_ModelServiceServicer_to_server(node, server)
