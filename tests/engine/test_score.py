@@ -179,6 +179,34 @@ def test_a_score_and_an_answer_share_a_prefix_both_ways() -> None:
     assert (score.started.num_cached_tokens, answer.started.num_cached_tokens) == (120, 123)
 
 
+def test_a_choice_s_cells_are_nobody_else_s() -> None:
+    harness = Harness(slots=2, branches=0, probes=3)
+    answer = harness.score(STEMS[0], [[1] * 20, [2] * 20])
+    (sequence,) = harness.engine._sequences.values()
+    while sequence.num_computed < 120 + 15:
+        harness.step()
+    alike = harness.submit([*STEMS[0], *[1] * 20], 4)
+    harness.step()
+    assert alike.started is not None
+    assert alike.started.num_cached_tokens == 120
+    harness.drain()
+    assert answer.reason is FinishReason.STOP
+
+
+def test_what_is_left_of_a_score_is_told() -> None:
+    harness = Harness(slots=1, probes=3)
+    harness.score(STEMS[0], [[1] * 20, [2] * 10, [3]])
+    assert harness.engine.stats().num_prefill_left == 0  # it waits
+    left = []
+    while harness.engine.has_work:
+        harness.step()
+        left.append(harness.engine.stats().num_prefill_left)
+    computed = [plan.num_prefill for plan in harness.plans]
+    total = 120 + 19 + 9
+    assert left == [total - sum(computed[: step + 1]) for step in range(len(computed))]
+    harness.drain()
+
+
 def test_no_branch_ids_and_few_cells_only_take_longer() -> None:
     harness = Harness(slots=1, cells=130, branches=0, prefix_cache=False)
     answer = harness.score(STEMS[0], [[n] * 11 for n in range(20)])

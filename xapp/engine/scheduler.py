@@ -81,7 +81,7 @@ class Scheduler:
     @property
     def num_prefill_left(self) -> int:
         """Prompt tokens that running sequences have still to compute."""
-        return sum(each.prompt_left for each in self.running if each.status is Status.PREFILL)
+        return sum(each.prompt_left for each in self.running if each.status is not Status.DECODE)
 
     @property
     def num_paused(self) -> int:

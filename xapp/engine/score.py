@@ -89,6 +89,13 @@ class ScoreSequence(Sequence):
         return not self.in_one_step
 
     @property
+    def prompt_left(self) -> int:
+        """See Sequence: what is left of choices counts, computed beside or behind the prompt."""
+        choices = self.request.choices
+        not_asked = sum(map(len, choices)) - max(len(choices), self.num_completion)
+        return max(0, self.num_prompt - self.num_computed) + not_asked
+
+    @property
     def num_completion(self) -> int:
         """Tokens of choices whose probability is known."""
         return sum(map(len, self.log_probabilities))
