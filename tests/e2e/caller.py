@@ -34,9 +34,13 @@ ENDLESS_FAKE = {
 """A node whose streams last longer than any test. The fake's steps get slower as a stream grows."""
 
 
-def endless(prompt: str = "go on") -> pb.GenerateRequest:
-    """A request that does not end by itself within a test."""
-    return pb.GenerateRequest(prompt=prompt, ignore_eos=True)
+def endless(
+    prompt: str = "go on",
+    model: str = "",
+    policy: pb.DeadlinePolicy.ValueType = pb.DEADLINE_POLICY_BEST_EFFORT,
+) -> pb.GenerateRequest:
+    """A request that does not end by itself within a test; taken, although it may not make its deadline."""
+    return pb.GenerateRequest(model=model, prompt=prompt, ignore_eos=True, deadline_policy=policy)
 
 
 class Caller:

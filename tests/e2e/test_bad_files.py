@@ -148,7 +148,7 @@ async def test_a_second_model_comes_answers_and_goes(caller: Caller) -> None:
 
 async def test_a_lost_worker_takes_no_other_model_with_it(caller: Caller) -> None:
     await caller.load("second")
-    running, lost = await caller.begin(endless()), await caller.begin(endless_of("second"))
+    running, lost = await caller.begin(endless()), await caller.begin(endless(model="second"))
     os.kill(workers(caller.server)["second.gguf"], signal.SIGKILL)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await rest_of(lost)
@@ -158,10 +158,6 @@ async def test_a_lost_worker_takes_no_other_model_with_it(caller: Caller) -> Non
     assert (await caller.load("second"))[-1].model.num_restarts == 1
     running.cancel()
     await caller.models.UnloadModel(models_pb2.UnloadModelRequest(name="second"))
-
-
-def endless_of(model: str) -> pb.GenerateRequest:
-    return pb.GenerateRequest(model=model, prompt="go on", ignore_eos=True)
 
 
 async def test_unloading_lets_a_stream_finish(caller: Caller) -> None:

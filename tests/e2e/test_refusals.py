@@ -99,7 +99,7 @@ async def test_a_full_queue_says_when_to_come_again(narrow: Caller) -> None:
 
 
 async def test_the_servers_own_deadline_comes_after_what_was_generated(narrow: Caller) -> None:
-    call = narrow.inference.Generate(endless())
+    call = narrow.inference.Generate(endless(policy=pb.DEADLINE_POLICY_REJECT))
     first = [await call.read() for _ in range(3)]
     assert [event.WhichOneof("event") for event in first] == ["started", "chunk", "chunk"]
     with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -110,7 +110,7 @@ async def test_the_servers_own_deadline_comes_after_what_was_generated(narrow: C
 
 async def test_a_callers_deadline_frees_the_slot(narrow: Caller) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await rest_of(narrow.inference.Generate(endless(), timeout=0.3))
+        await rest_of(narrow.inference.Generate(endless(policy=pb.DEADLINE_POLICY_REJECT), timeout=0.3))
     assert caught.value.code() is Code.DEADLINE_EXCEEDED
     # The one slot: it is free, or nobody would be answered.
     assert (await narrow.generate(ASK))[-1].HasField("finished")
