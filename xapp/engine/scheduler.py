@@ -26,10 +26,9 @@ IDLE_FACTOR = 4.0
 """With nobody decoding a step may take this many budgets; more brings no more tokens a second.
 Not for batch prompts: a critical one that comes meanwhile waits for the step's end."""
 STALL_LIMIT_S = 1.0
-"""So long the others stand still for critical prompts; then they take part in a step."""
-
-STALLED_CHUNK = 16
-"""Tokens of a prompt that has stood still so long."""
+"""So long the others stand still for critical prompts; then they take part in one step."""
+RELIEF_CHUNK = 16
+"""Tokens that the first of their prompts gets in that step, before the critical ones."""
 
 _by_order = attrgetter("order")
 
@@ -56,6 +55,7 @@ class Scheduler:
         self._score_planner = ScorePlanner(kv_cache.branches, num_probes, num_steady)
         self._budget_s = budget_s
         self._ageing = Ageing(ageing_s)
+        self._alone_since: float | None = None
         self.waiting: list[Sequence] = []
         self.running: list[Sequence] = []
         self.num_preemptions = self.num_evictions = 0
@@ -208,14 +208,18 @@ class Scheduler:
     # ---- what goes into the step
 
     def _moving(self, now: float) -> list[Sequence]:
-        """The running ones, in order; while a critical prompt is computed, of the others only who stood long.
-
-        Those come first then, so that they do get on.
-        """
+        """The running ones, in order; while critical prompts are computed, only those of that class."""
         if not any(_is_critical_prompt(each) for each in self.running):
+            self._alone_since = None
             return self.running
-        stalled = [each for each in self.running if _stalled(each, now)]
-        return [*stalled, *(each for each in self.running if _is_critical(each))]
+        if self._alone_since is None:
+            self._alone_since = now
+        if now - self._alone_since < STALL_LIMIT_S:
+            return [each for each in self.running if _is_critical(each)]
+        self._alone_since = None
+        first = next((each for each in self.running if _is_lower_prompt(each)), None)
+        others = [each for each in self.running if each is not first]
+        return others if first is None else [first, *others]
 
     @staticmethod
     def _add_decodes(plan: Plan, moving: list[Sequence], now: float) -> None:
@@ -234,11 +238,13 @@ class Scheduler:
             return
         room = self._prefill_room(plan.num_decode, min(each.request.priority for each in prompts))
         room = self._score_planner.steady_room(prompts, room, plan.num_decode)
+        # A lower class is before a critical one only to be relieved.
+        before_critical = not _is_critical(prompts[0]) and any(map(_is_critical, prompts))
+        relieved = prompts[0] if before_critical else None
         for sequence in prompts:
             if room <= 0:
                 return
-            aside = moving is not self.running and _stalled(sequence, now)
-            share = min(room, STALLED_CHUNK) if aside else room
+            share = min(room, RELIEF_CHUNK) if sequence is relieved else room
             if added := self._add_prompt(plan, sequence, share):
                 sequence.advanced_at = now
             room -= added
@@ -272,5 +278,5 @@ def _is_critical_prompt(sequence: Sequence) -> bool:
     return _is_critical(sequence) and sequence.status is not Status.DECODE
 
 
-def _stalled(sequence: Sequence, now: float) -> bool:
-    return not _is_critical(sequence) and now - sequence.advanced_at >= STALL_LIMIT_S
+def _is_lower_prompt(sequence: Sequence) -> bool:
+    return not _is_critical(sequence) and sequence.status is not Status.DECODE

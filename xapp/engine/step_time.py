@@ -11,8 +11,8 @@ OUTLIER = 4.0
 """A measurement counts as at most this many times the average: one hiccup must not starve prefill."""
 MIN_CHUNK = 4
 """Prompt tokens that a step takes at least, so that prefill always gets on."""
-IMPLAUSIBLE = 0.5
-"""A price this much below the average says that the decode time was wrong, not the price."""
+EVEN_TOKENS = 16
+"""With so many prompt tokens beside decoding sequences, half of what a prediction missed is put on either."""
 FLOOR_S = 1e-7
 """An average of zero could never grow again."""
 
@@ -63,17 +63,19 @@ class StepTime:
             self._observe_mixed(num_decode, num_prefill, seconds)
 
     def _observe_mixed(self, num_decode: int, num_prefill: int, seconds: float) -> None:
-        """Learns the price; or, where that cannot be what was wrong, the decode time.
+        """Shares what was wrong between the two: the more prompt tokens, the more of it is their price.
 
-        Without the second a decode time that was measured in a hiccup would stay for as long as
-        prompts come, and the price would fall to nothing to make up for it.
+        All of it on a few prompt tokens would make them so dear that every step takes only a few more,
+        and it would never be found out.
         """
-        rest = seconds - num_prefill * self._per_prompt_token
-        price = (seconds - self.decode(num_decode)) / num_prefill
-        if rest < 0:
-            price = max(price, IMPLAUSIBLE * seconds / num_prefill)
-            self._per_prompt_token = _blend(self._per_prompt_token, price)
-        elif price < IMPLAUSIBLE * self._per_prompt_token:
-            self._decode[num_decode] = _blend(self.decode(num_decode), rest)
-        else:
-            self._per_prompt_token = _blend(self._per_prompt_token, price)
+        wrong = seconds - self.predict(num_decode, num_prefill)
+        if num_decode == 0:
+            self._per_prompt_token = _blend(self._per_prompt_token, seconds / num_prefill)
+            return
+        # In proportion to the squares: so it converges to both wherever chunks differ (normalised LMS).
+        share = num_prefill**2 / (num_prefill**2 + EVEN_TOKENS**2)
+        decode = self.decode(num_decode) + wrong * (1 - share)
+        # What would make the decode time negative is left to the price.
+        price = self._per_prompt_token + (wrong * share + min(0.0, decode)) / num_prefill
+        self._per_prompt_token = _blend(self._per_prompt_token, max(0.0, price))
+        self._decode[num_decode] = _blend(self.decode(num_decode), max(0.0, decode))
