@@ -92,7 +92,9 @@ def test_wrong_usage_is_exit_code_2(args: tuple[str, ...], message: str) -> None
 
 def test_ctrl_c_cancels_and_is_exit_code_130(node: ScriptedNode) -> None:
     node.script = [[started(), chunk("a"), Hang()]]
-    command = [sys.executable, "-m", "xapp.cli", "generate", "hi", "--target", node.target]
+    # Tests in the background of a shell inherit that SIGINT is ignored.
+    heard = ["env", "--default-signal=INT"]
+    command = [*heard, sys.executable, "-m", "xapp.cli", "generate", "hi", "--target", node.target]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, env=os.environ | {"PYTHONUNBUFFERED": "1"}
     ) as process:

@@ -1,11 +1,15 @@
-"""An OpenAI-compatible server without a model, in a thread: to measure it takes no time."""
+"""An OpenAI-compatible server without a model, in a thread: to measure it takes little time."""
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+TOKEN_S = 0.004
+"""A model's pace: tokens that all came in one read would have no rate."""
 
 
 class StandIn(ThreadingHTTPServer):
@@ -41,6 +45,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         for _ in range(request["max_tokens"]):
             self._event({"choices": [{"text": "x"}]})
+            time.sleep(TOKEN_S)
         dies_at = self.server.dies_at
         if dies_at is None or len(self.server.requests) < dies_at:
             self.wfile.write(b"data: [DONE]\n\n")

@@ -105,7 +105,18 @@ def loading(node: ScriptedNode, out: Path) -> Iterator["subprocess.Popen[str]"]:
     """A run on `node` in a process of its own, well under way."""
     node.requests = requests = Requests()
     where = ["--target", node.target, "--out", str(out)]
-    command = [*COMMAND, *where, "--rate", "20", "--duration", "600s", *SHORT[2:]]
+    # Tests in the background of a shell inherit that SIGINT is ignored.
+    command = [
+        "env",
+        "--default-signal=INT",
+        *COMMAND,
+        *where,
+        "--rate",
+        "20",
+        "--duration",
+        "600s",
+        *SHORT[2:],
+    ]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert requests.enough.wait(60)
