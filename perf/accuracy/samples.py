@@ -66,12 +66,6 @@ class Scored(msgspec.Struct, frozen=True, tag_field="kind", tag="scored"):
 Sample: TypeAlias = Item | SkippedItem | Scored
 
 
-def encode(sample: Sample) -> dict[str, Any]:
-    """As a journal and a result file hold it."""
-    plain: dict[str, Any] = msgspec.to_builtins(sample)
-    return plain
-
-
 def decode(row: dict[str, Any]) -> Sample:
     """Raises msgspec.ValidationError for what is no sample of this mode."""
     sample: Sample = msgspec.convert(row, Sample)

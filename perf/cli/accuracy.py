@@ -16,7 +16,7 @@ from perf.accuracy.figures import figures
 from perf.accuracy.node import describe as describe_node
 from perf.accuracy.node import serving
 from perf.accuracy.run import IN_FLIGHT, Examiner, left_of
-from perf.accuracy.samples import Item, Sample, SkippedItem, decode, encode
+from perf.accuracy.samples import Item, Sample, SkippedItem, decode
 from perf.accuracy.tasks import By, Question, Task, read
 from perf.cli import options
 from perf.cli.models import GivenModel, local_models, models_option
@@ -25,6 +25,7 @@ from perf.data import hub
 from perf.data.rows import DataError, spread
 from perf.machine import NoiseMeter, describe
 from perf.peers import ROOT
+from perf.record.rows import encode
 from perf.record.schema import Mode, Result, Status, Target
 from perf.record.store import Journal, result_path
 from perf.targets.base import TargetError

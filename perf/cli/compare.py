@@ -10,7 +10,7 @@ import click
 
 from perf.cli import options
 from perf.cli.outcome import deliver
-from perf.cli.values import model_option, parsed, stoppable, stream_counts
+from perf.cli.values import model_option, parsed, rounds_option, stoppable, streams_option
 from perf.compare.entrants import Entrant, LlamaServerPeer, OpenAi, Ours, Place, PythonServerPeer
 from perf.compare.loads import loads
 from perf.compare.place import Endpoint
@@ -63,16 +63,10 @@ def _urls(_context: object, _option: object, urls: tuple[str, ...]) -> tuple[str
     help="A server that `make peers` has made, started for the run; may repeat.",
 )
 @model_option
-@click.option(
-    "--streams",
-    default="1,4,8",
-    show_default=True,
-    callback=parsed(stream_counts),
-    help="Steady decoding with so many streams; '' for none.",
-)
+@streams_option("Steady decoding with so many streams; '' for none.")
 @click.option("--mixed", is_flag=True, help="A 1,500-token prompt arrives while 3 streams run.")
 @click.option("--shared-prefix", is_flag=True, help="4 callers at once share a 450-token system prompt.")
-@click.option("--rounds", default=5, show_default=True, type=click.IntRange(1, 1000))
+@rounds_option
 @click.option("--rtt", metavar="TIME", callback=parsed(parse_time), help="Round trip to the servers: 50ms.")
 @click.option("--rate", metavar="RATE", callback=parsed(parse_rate), help="Each way: 10mbit.")
 @click.option("--loss", metavar="SHARE", callback=parsed(parse_loss), help="Packets lost, each way: 1%.")

@@ -5,16 +5,16 @@ import time
 from pathlib import Path
 
 import click
-import msgspec
 
 from perf.cli import options
 from perf.cli.outcome import deliver
-from perf.cli.values import model_option, parsed, stoppable, stream_counts
+from perf.cli.values import model_option, rounds_option, stoppable, streams_option
 from perf.engine import figures
 from perf.engine.run import Outcome, Plan, Run
 from perf.machine import describe
 from perf.peers.paths import ROOT
 from perf.record.journal import Journal
+from perf.record.rows import encode
 from perf.record.schema import Mode, Result, Status, Target
 from perf.record.store import result_path
 from perf.serving.run import alone
@@ -25,14 +25,8 @@ from xapp.models.store import resolve
 
 @click.command()
 @model_option
-@click.option(
-    "--streams",
-    default="1,4,8",
-    show_default=True,
-    callback=parsed(stream_counts),
-    help="Numbers of streams.",
-)
-@click.option("--rounds", default=5, show_default=True, type=click.IntRange(1, 1000))
+@streams_option("Numbers of streams.")
+@rounds_option
 @options.seed_option
 @options.out_option
 @options.json_option
@@ -80,7 +74,7 @@ def engine(
             duration_s=time.monotonic() - started,
             status=Status.PARTIAL if missing else Status.COMPLETE,
             summary=figures.summary(outcome.samples),
-            samples=[msgspec.to_builtins(each) for each in outcome.samples],
+            samples=[encode(each) for each in outcome.samples],
             missing=missing,
             noise=outcome.noise,
             notes=outcome.notes,

@@ -57,3 +57,15 @@ def model_option(command: _F) -> _F:
     return click.option(
         "--model", default=lambda: load_settings(os.environ).model, help="Name or path of the model."
     )(command)
+
+
+def streams_option(help_text: str) -> Callable[[_F], _F]:
+    """`streams: list[int]`."""
+    return click.option(
+        "--streams", default="1,4,8", show_default=True, callback=parsed(stream_counts), help=help_text
+    )
+
+
+def rounds_option(command: _F) -> _F:
+    """`rounds: int`."""
+    return click.option("--rounds", default=5, show_default=True, type=click.IntRange(1, 1000))(command)

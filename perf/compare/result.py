@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import msgspec
-
 from perf.compare import figures
 from perf.compare.run import Outcome, Plan, missing
 from perf.machine import Machine
+from perf.record.rows import encode
 from perf.record.schema import Mode, Result, Status
 
 _BUSY_CLIENT = 0.8
@@ -76,7 +75,7 @@ def result_of(plan: Plan, outcome: Outcome, run: About) -> Result:
         duration_s=run.duration_s,
         status=Status.PARTIAL if lacking else Status.COMPLETE,
         summary=figures.summary(outcome.samples, plan.entrants[0].name),
-        samples=[msgspec.to_builtins(each) for each in outcome.samples],
+        samples=[encode(each) for each in outcome.samples],
         missing=lacking,
         noise=outcome.noise,
         notes=[*run.notes, *notes(outcome)],

@@ -23,6 +23,7 @@ from perf.compare.texts import TextMaker, warm_up
 from perf.machine import Noise, NoiseMeter
 from perf.record import schema
 from perf.record.journal import Journal
+from perf.record.rows import encode
 from perf.serving.rotate import rotated
 from perf.targets.base import TargetError
 
@@ -138,7 +139,7 @@ class Run:
         command = maker.command(load, seed, queues=contestant.queues)
         seen, costs = contestant.play(command)
         sample = sample_of(command, seen, turn, costs)
-        self._journal.add(msgspec.to_builtins(sample))
+        self._journal.add(encode(sample))
         self.outcome.samples.append(sample)
         self._advance(f"round {turn.round + 1}, {load.name}")
 

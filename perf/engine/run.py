@@ -14,6 +14,7 @@ from perf.engine.weights import bytes_of
 from perf.machine import Noise, NoiseMeter
 from perf.processes import StartError
 from perf.record.journal import Journal
+from perf.record.rows import encode
 from perf.serving.rotate import rotated
 from perf.serving.workload import decode_work
 from perf.shape import EngineShape
@@ -114,5 +115,5 @@ class Run:
             self._keep(BandwidthSample(round=number, **msgspec.structs.asdict(each)))
 
     def _keep(self, sample: Sample) -> None:
-        self._journal.add(msgspec.to_builtins(sample))
+        self._journal.add(encode(sample))
         self.outcome.samples.append(sample)

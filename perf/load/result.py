@@ -8,8 +8,9 @@ from perf.load import figures
 from perf.load.find import Found
 from perf.load.options import Options
 from perf.load.run import Outcome, requests_of
-from perf.load.samples import Request, Step, encode
+from perf.load.samples import Request, Step
 from perf.record import schema
+from perf.record.rows import encode
 from perf.record.schema import Figure
 
 _CACHED_NOTE_SHARE = 0.05

@@ -9,10 +9,11 @@ from perf.load.find import Found, Verdict, highest_rate
 from perf.load.flight import Bounds
 from perf.load.options import Options
 from perf.load.prompts import Prompts
-from perf.load.samples import Request, Step, decode, encode
+from perf.load.samples import Request, Step, decode
 from perf.load.step import Plan, Ran, run_step
 from perf.load.workload import Supply, first_number
 from perf.record.journal import Journal
+from perf.record.rows import encode
 from perf.targets.base import Target
 
 Advance = Callable[[str], None]

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from perf.data.dialogues import Dialogue
 from perf.paper.node import Node, serving
 from perf.paper.play import Player, Record, Rules
-from perf.paper.samples import Sample, decode, encode
+from perf.paper.samples import Sample, decode
 from perf.record.journal import Journal
+from perf.record.rows import encode
 from perf.targets.base import TargetError
 
 Serve = Callable[[str, str], AbstractAsyncContextManager[Node]]

@@ -109,12 +109,6 @@ class Skipped(msgspec.Struct, frozen=True, tag_field="kind", tag="skipped"):
 Sample: TypeAlias = Started | Turn | Skipped
 
 
-def encode(sample: Sample) -> dict[str, Any]:
-    """As a journal and a result file hold it."""
-    plain: dict[str, Any] = msgspec.to_builtins(sample)
-    return plain
-
-
 def decode(row: dict[str, Any]) -> Sample:
     """Raises msgspec.ValidationError for what is no sample of this mode."""
     sample: Sample = msgspec.convert(row, Sample)

@@ -4,7 +4,16 @@ import asyncio
 
 import click
 
-from xapp.cli.options import Duration, json_line, json_option, read_prompt, target_option
+from xapp.cli.options import (
+    Duration,
+    json_line,
+    json_option,
+    model_option,
+    priority_of,
+    priority_option,
+    read_prompt,
+    target_option,
+)
 from xapp.client import Client, user
 from xapp.inference.v1 import inference_pb2 as pb
 
@@ -12,16 +21,10 @@ from xapp.inference.v1 import inference_pb2 as pb
 @click.command()
 @click.argument("prompt", required=False)
 @target_option
-@click.option("--model", default="", help="A served model's name. Default: the node's own.")
+@model_option
 @click.option("--chat/--raw", default=True, help="Apply the model's chat template (default), or not.")
 @click.option("--max-tokens", type=click.IntRange(min=1), help="As for `generate`.")
-@click.option(
-    "--priority",
-    type=click.Choice(["critical", "interactive", "batch"]),
-    default="interactive",
-    show_default=True,
-    help="The class that the request would have.",
-)
+@priority_option("The class that the request would have.")
 @click.option("--deadline", type=Duration(), metavar="30s", help="The deadline that it would have.")
 @json_option
 def estimate(
@@ -42,7 +45,7 @@ def estimate(
     options: dict[str, object] = {
         "model": model,
         "max_tokens": max_tokens,
-        "priority": pb.Priority.Value(f"PRIORITY_{priority.upper()}"),
+        "priority": priority_of(priority),
         "deadline_s": deadline,
     }
     response = asyncio.run(_estimate(target, read_prompt(prompt), options, chat=chat))

@@ -3,7 +3,6 @@
 import asyncio
 import sys
 import time
-from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,18 @@ from typing import Any
 import click
 
 from xapp.cli.format import format_options, output_format
-from xapp.cli.options import Duration, json_line, json_option, read_prompt, target_option
+from xapp.cli.options import (
+    json_line,
+    json_option,
+    model_option,
+    priority_of,
+    read_input,
+    system_option,
+    target_option,
+    waiting_options,
+)
 from xapp.cli.record import Recorder
-from xapp.client import Client, system, user
+from xapp.client import Client
 from xapp.inference.v1 import inference_pb2 as pb
 
 
@@ -68,13 +76,13 @@ class Watch:
 @click.command()
 @click.argument("prompt", required=False)
 @target_option
-@click.option("--model", default="", help="A served model's name. Default: the node's own.")
+@model_option
 @click.option(
     "--chat/--raw",
     default=True,
     help="Apply the model's chat template (default), or continue the text as it is.",
 )
-@click.option("--system", "system_text", metavar="TEXT", help="A system message before the prompt.")
+@system_option
 @click.option(
     "--max-tokens", type=click.IntRange(min=1), help="Most tokens to generate. Default: the server's limit."
 )
@@ -86,17 +94,7 @@ class Watch:
 @click.option("--seed", type=int, help="The same seed and request give the same answer.")
 @click.option("--stop", multiple=True, metavar="TEXT", help="Ends the answer where it comes. Repeatable.")
 @click.option("--ignore-eos", is_flag=True, help="Go on past the model's end, for benchmarks.")
-@click.option(
-    "--priority",
-    type=click.Choice(["critical", "interactive", "batch"]),
-    default="interactive",
-    show_default=True,
-    help="The class in which the request waits for a slot; critical goes first.",
-)
-@click.option("--correlation-id", default="", help="Names the request in the node's logs.")
-@click.option(
-    "--deadline", type=Duration(), metavar="30s", help="Give up after this long. Default: the server's limit."
-)
+@waiting_options
 @click.option(
     "--best-effort", is_flag=True, help="At the deadline cut the answer, rather than refuse or fail."
 )
@@ -145,24 +143,19 @@ def generate(
 
     Exit code 0: answered. 1: an error, said as `code: message`. 130: Ctrl-C, which cancels the request.
     """  # noqa: D301  click reads \b as a backspace
-    if system_text is not None and not chat:
-        raise click.UsageError("--system needs the chat template: leave out --raw")
-    text = read_prompt(prompt)
+    asked = read_input(prompt, system_text, chat=chat)
     request = pb.GenerateRequest(
         model=model,
         max_tokens=max_tokens,
         stop=stop,
         ignore_eos=ignore_eos,
-        priority=pb.Priority.Value(f"PRIORITY_{priority.upper()}"),
+        priority=priority_of(priority),
         correlation_id=correlation_id,
         deadline_policy=pb.DEADLINE_POLICY_BEST_EFFORT if best_effort else pb.DEADLINE_POLICY_UNSPECIFIED,
         sampling=_sampling(sampling),
         format=output_format(json_schema, grammar, choices),
+        **asked,
     )
-    if chat:
-        request.chat.messages.extend(_messages(text, system_text))
-    else:
-        request.prompt = text
     recorder = Recorder(request)
     watch = asyncio.run(_stream(target, client_id, request, deadline, recorder, as_json=as_json))
     if record is not None:
@@ -177,10 +170,6 @@ def _sampling(values: dict[str, Any]) -> pb.SamplingParams | None:
         return pb.SamplingParams(**given) if given else None
     except (TypeError, ValueError) as error:
         raise click.UsageError(f"{', '.join(given)}: {error}") from error
-
-
-def _messages(text: str, system_text: str | None) -> Sequence[pb.Message]:
-    return [user(text)] if system_text is None else [system(system_text), user(text)]
 
 
 async def _stream(

@@ -9,7 +9,8 @@ import click
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 
-from xapp.client import DEFAULT_TARGET
+from xapp.client import DEFAULT_TARGET, system, user
+from xapp.inference.v1 import inference_pb2 as pb
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -43,6 +44,51 @@ def target_option(command: _F) -> _F:
     )(command)
 
 
+def model_option(command: _F) -> _F:
+    """Which of its models."""
+    return click.option("--model", default="", help="A served model's name. Default: the node's own.")(
+        command
+    )
+
+
+def system_option(command: _F) -> _F:
+    """`system_text`; see `read_input`."""
+    return click.option(
+        "--system", "system_text", metavar="TEXT", help="A system message before the prompt."
+    )(command)
+
+
+def priority_option(help_text: str) -> Callable[[_F], _F]:
+    """The class; see `priority_of`."""
+    return click.option(
+        "--priority",
+        type=click.Choice(["critical", "interactive", "batch"]),
+        default="interactive",
+        show_default=True,
+        help=help_text,
+    )
+
+
+def waiting_options(command: _F) -> _F:
+    """`priority`, `correlation_id` and `deadline` of a request that will run, in this order."""
+    priority = priority_option("The class in which the request waits for a slot; critical goes first.")
+    correlation_id = click.option(
+        "--correlation-id", default="", help="Names the request in the node's logs."
+    )
+    deadline = click.option(
+        "--deadline",
+        type=Duration(),
+        metavar="30s",
+        help="Give up after this long. Default: the server's limit.",
+    )
+    return priority(correlation_id(deadline(command)))
+
+
+def priority_of(name: str) -> "pb.Priority.ValueType":
+    """What `--priority` means on the wire."""
+    return pb.Priority.Value(f"PRIORITY_{name.upper()}")
+
+
 def json_option(command: _F) -> _F:
     """For scripts."""
     return click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for scripts.")(
@@ -65,3 +111,14 @@ def read_prompt(prompt: str | None) -> str:
     if prompt is None and sys.stdin.isatty():
         raise click.UsageError("give a PROMPT, or - to read it from standard input")
     return sys.stdin.read()
+
+
+def read_input(prompt: str | None, system_text: str | None, *, chat: bool) -> dict[str, Any]:
+    """The field `chat` or `prompt` of a request, from PROMPT, --system and --chat/--raw."""
+    if system_text is not None and not chat:
+        raise click.UsageError("--system needs the chat template: leave out --raw")
+    text = read_prompt(prompt)
+    if not chat:
+        return {"prompt": text}
+    turns = [user(text)] if system_text is None else [system(system_text), user(text)]
+    return {"chat": pb.Chat(messages=turns)}

@@ -4,8 +4,17 @@ import asyncio
 
 import click
 
-from xapp.cli.options import Duration, json_line, json_option, read_prompt, target_option
-from xapp.client import Client, system, user
+from xapp.cli.options import (
+    json_line,
+    json_option,
+    model_option,
+    priority_of,
+    read_input,
+    system_option,
+    target_option,
+    waiting_options,
+)
+from xapp.client import Client
 from xapp.inference.v1 import inference_pb2 as pb
 
 EXIT_ABSTAINED = 3
@@ -22,27 +31,17 @@ EXIT_ABSTAINED = 3
     metavar="TEXT",
     help="A continuation, 1 to 256 of them. With --raw, begin it with the space that the text needs.",
 )
-@click.option("--model", default="", help="A served model's name. Default: the node's own.")
+@model_option
 @click.option(
     "--chat/--raw",
     default=True,
     help="Choices are the assistant's answer (default), or continue the text as it is.",
 )
-@click.option("--system", "system_text", metavar="TEXT", help="A system message before the prompt.")
+@system_option
 @click.option("--normalize", is_flag=True, help="Compare by log-probability a token, not of the whole.")
 @click.option("--min-margin", type=float, help="Abstain when the winner leads by less, 0 to 1.")
 @click.option("--tokens", is_flag=True, help="Show each choice's tokens.")
-@click.option(
-    "--priority",
-    type=click.Choice(["critical", "interactive", "batch"]),
-    default="interactive",
-    show_default=True,
-    help="The class in which the request waits for a slot; critical goes first.",
-)
-@click.option("--correlation-id", default="", help="Names the request in the node's logs.")
-@click.option(
-    "--deadline", type=Duration(), metavar="30s", help="Give up after this long. Default: the server's limit."
-)
+@waiting_options
 @json_option
 def score(
     prompt: str | None,
@@ -68,24 +67,16 @@ def score(
 
     Exit code 0: there is a winner. 3: it abstains. 1: an error.
     """  # noqa: D301  click reads \b as a backspace
-    if system_text is not None and not chat:
-        raise click.UsageError("--system needs the chat template: leave out --raw")
     request = pb.ScoreRequest(
         model=model,
         choices=choices,
         normalize_by_length=normalize,
         min_margin=min_margin,
         include_tokens=tokens,
-        priority=pb.Priority.Value(f"PRIORITY_{priority.upper()}"),
+        priority=priority_of(priority),
         correlation_id=correlation_id,
+        **read_input(prompt, system_text, chat=chat),
     )
-    text = read_prompt(prompt)
-    if chat:
-        request.chat.messages.extend(
-            [user(text)] if system_text is None else [system(system_text), user(text)]
-        )
-    else:
-        request.prompt = text
     response = asyncio.run(_score(target, request, deadline))
     click.echo(json_line(response) if as_json else _table(response))
     if response.abstained:

@@ -4,7 +4,7 @@ import asyncio
 
 import click
 
-from xapp.cli.options import json_line, json_option, read_prompt, target_option
+from xapp.cli.options import json_line, json_option, model_option, read_prompt, target_option
 from xapp.client import Client, user
 from xapp.inference.v1 import inference_pb2 as pb
 
@@ -12,7 +12,7 @@ from xapp.inference.v1 import inference_pb2 as pb
 @click.command()
 @click.argument("prompt", required=False)
 @target_option
-@click.option("--model", default="", help="A served model's name. Default: the node's own.")
+@model_option
 @click.option("--chat/--raw", default=True, help="Apply the model's chat template (default), or not.")
 @json_option
 def tokenize(prompt: str | None, target: str, model: str, chat: bool, as_json: bool) -> None:

@@ -59,11 +59,6 @@ def _started(event: Started) -> pb.Started:
 
 
 def _finished(event: Finished) -> pb.Finished:
-    usage = pb.Usage(
-        num_prompt_tokens=event.num_prompt_tokens,
-        num_cached_tokens=event.num_cached_tokens,
-        num_completion_tokens=event.num_completion_tokens,
-    )
     timing = pb.Timing(
         queue=duration(event.queue_s),
         prefill=duration(event.prefill_s),
@@ -72,10 +67,19 @@ def _finished(event: Finished) -> pb.Finished:
     )
     return pb.Finished(
         finish_reason=_FINISH_REASONS[event.reason],
-        usage=usage,
+        usage=usage(event),
         timing=timing,
         format_complete=event.format_complete,
         provenance=provenance(event.provenance),
+    )
+
+
+def usage(finished: Finished) -> pb.Usage:
+    """Tokens used."""
+    return pb.Usage(
+        num_prompt_tokens=finished.num_prompt_tokens,
+        num_cached_tokens=finished.num_cached_tokens,
+        num_completion_tokens=finished.num_completion_tokens,
     )
 
 

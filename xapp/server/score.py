@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from xapp.errors import InvalidArgument
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.server.convert import to_priority, to_prompt
-from xapp.server.respond import duration, provenance
+from xapp.server.respond import duration, provenance, usage
 from xapp.server.tasks import to_call
-from xapp.service.types import ChoiceScore, Finished, Request, ScoreRequest, ScoreResult
+from xapp.service.types import ChoiceScore, Request, ScoreRequest, ScoreResult
 
 MAX_CHOICES = 256
 
@@ -65,7 +65,7 @@ def response(result: ScoreResult) -> pb.ScoreResponse:
         winner=result.winner,
         abstained=result.winner is None,
         margin=result.margin,
-        usage=_usage(result.finished),
+        usage=usage(result.finished),
         timing=pb.Timing(
             queue=duration(result.finished.queue_s), prefill=duration(result.finished.prefill_s)
         ),
@@ -84,12 +84,4 @@ def _choice(choice: ChoiceScore) -> pb.ChoiceScore:
             pb.TokenLogProbability(token=each.token, text=each.text, log_probability=each.log_probability)
             for each in choice.tokens
         ],
-    )
-
-
-def _usage(finished: Finished) -> pb.Usage:
-    return pb.Usage(
-        num_prompt_tokens=finished.num_prompt_tokens,
-        num_cached_tokens=finished.num_cached_tokens,
-        num_completion_tokens=finished.num_completion_tokens,
     )

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from jinja2 import Undefined, nodes
+from jinja2 import TemplateError, Undefined, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.ext import Extension
 from jinja2.parser import Parser
@@ -20,6 +20,19 @@ from jinja2.utils import Namespace
 from jinja2.visitor import NodeTransformer
 
 from xapp.service.budget import concat, current, join, measured, metered, read, replace, text
+
+FAULTS = (
+    TemplateError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+"""What compiling or rendering a template may raise that is the template's, or its values', own fault."""
 
 
 def _words(text: str) -> frozenset[str]:

@@ -13,22 +13,11 @@ from jinja2.meta import find_undeclared_variables
 
 from xapp.errors import InvalidArgument
 from xapp.service.budget import Budget, measured, spending
-from xapp.service.sandbox import Sandbox
+from xapp.service.sandbox import FAULTS, Sandbox
 from xapp.tasks.definition import Task
 from xapp.tasks.parse import fault
 
 MAX_RENDER_UNITS = 100_000
-_FAULTS = (
-    jinja2.TemplateError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    MemoryError,
-    RecursionError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-)
 
 
 class TaskPrompt:
@@ -45,7 +34,7 @@ class TaskPrompt:
                 self.literal_start = _literal_start(parsed)
                 """The text that all prompts of the task begin with."""
                 self._template = sandbox.from_string(task.prompt)
-        except _FAULTS as error:
+        except FAULTS as error:
             raise fault(task.source, "prompt", _describe(error)) from error
         declared = {each.name for each in task.inputs}
         if unknown := sorted(named - declared - sandbox.globals.keys()):
@@ -56,7 +45,7 @@ class TaskPrompt:
         try:
             with spending(Budget(MAX_RENDER_UNITS)):
                 return self._template.render({**self._optional, **inputs})
-        except _FAULTS as error:
+        except FAULTS as error:
             raise InvalidArgument(
                 "inputs", f"the task's prompt cannot take them: {_describe(error)}"
             ) from error

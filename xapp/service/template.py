@@ -13,22 +13,11 @@ import jinja2
 
 from xapp.errors import InvalidArgument, ModelError
 from xapp.service.budget import MAX_UNITS, Budget, measured, spending
-from xapp.service.sandbox import Sandbox
+from xapp.service.sandbox import FAULTS, Sandbox
 from xapp.service.types import ChatMessage
 
 MAX_SOURCE_CHARS = 256 * 1024
 ROLES = ("system", "user", "assistant")
-_FAULTS = (
-    jinja2.TemplateError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    MemoryError,
-    RecursionError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-)
 
 
 class _Refused(jinja2.TemplateError):
@@ -49,7 +38,7 @@ class ChatTemplate:
         try:
             with spending(Budget()):
                 self._template = _sandbox().from_string(source)
-        except _FAULTS as error:
+        except FAULTS as error:
             raise self._error(_describe(error)) from error
 
     def render(self, messages: Sequence[ChatMessage]) -> str:
@@ -66,7 +55,7 @@ class ChatTemplate:
                 return self._render(turns)
         except _Refused as error:
             raise InvalidArgument("chat", f"the model's chat template refuses it: {error}") from error
-        except _FAULTS as error:
+        except FAULTS as error:
             raise self._error(_describe(error)) from error
 
     def _render(self, turns: list[dict[str, str]]) -> str:

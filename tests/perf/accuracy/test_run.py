@@ -3,9 +3,10 @@ from pathlib import Path
 import pytest
 
 from perf.accuracy.run import Examiner, left_of
-from perf.accuracy.samples import Item, Sample, Scored, SkippedItem, decode, encode
+from perf.accuracy.samples import Item, Sample, Scored, SkippedItem, decode
 from perf.accuracy.tasks import By, Task
 from perf.record.errors import RecordError
+from perf.record.rows import encode
 from perf.targets.base import TargetError
 from tests.perf.accuracy.scoring import Words, winogrande
 
