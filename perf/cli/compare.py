@@ -24,7 +24,7 @@ from perf.peers.paths import ROOT
 from perf.record.journal import Journal
 from perf.record.schema import Mode
 from perf.record.store import result_path
-from perf.serving.run import alone
+from perf.rounds import alone
 from xapp.config import Settings, load_settings
 from xapp.models.digest import digest_of
 from xapp.models.store import resolve

@@ -17,7 +17,7 @@ from perf.record.journal import Journal
 from perf.record.rows import encode
 from perf.record.schema import Mode, Result, Status, Target
 from perf.record.store import result_path
-from perf.serving.run import alone
+from perf.rounds import alone
 from xapp.config import load_settings
 from xapp.models.digest import digest_of
 from xapp.models.store import resolve

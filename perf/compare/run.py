@@ -24,7 +24,7 @@ from perf.machine import Noise, NoiseMeter
 from perf.record import schema
 from perf.record.journal import Journal
 from perf.record.rows import encode
-from perf.serving.rotate import rotated
+from perf.rounds import rotated
 from perf.targets.base import TargetError
 
 _SEEDS = 1000

@@ -15,7 +15,7 @@ from perf.machine import Noise, NoiseMeter
 from perf.processes import StartError
 from perf.record.journal import Journal
 from perf.record.rows import encode
-from perf.serving.rotate import rotated
+from perf.rounds import rotated
 from perf.serving.workload import decode_work
 from perf.shape import EngineShape
 from xapp.config import Settings

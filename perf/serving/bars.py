@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from perf.serving.report import Row, Sample, ratios, row, values
+from perf.table import Row, Sample, ratios, row, values
 
 WORKER_BAR = 0.98
 CLIENT_BARS = {1: 0.97, 4: 0.97, 8: 0.95}

@@ -16,7 +16,7 @@ from perf import peers
 from perf.child import Child
 from perf.contenders import LlamaServer, OurServer
 from perf.ending import Ending
-from perf.serving.rotate import rotated
+from perf.rounds import rotated
 from perf.shape import EngineShape
 from xapp.config import load_settings
 from xapp.engine.messages import ModelInfo

@@ -8,8 +8,8 @@ from perf.child import Child
 from perf.contenders import OurServer
 from perf.memory import family, own_bytes
 from perf.serving.load import Decode
-from perf.serving.report import Sample
 from perf.serving.workload import Work
+from perf.table import Sample
 from xapp.inference.v1 import models_pb2 as pb
 from xapp.inference.v1 import models_pb2_grpc as rpc
 

@@ -7,12 +7,12 @@ import msgspec
 
 from perf.child import Child
 from perf.memory import cpu_seconds
+from perf.rounds import rotated
 from perf.serving import baseline, in_worker, load, scenarios
 from perf.serving.field import Field
-from perf.serving.report import Sample
-from perf.serving.rotate import rotated
 from perf.serving.workload import Work, decode_work
 from perf.streams import Stream, inter_token_latencies, percentile, steady_rate
+from perf.table import Sample
 
 Measure = Callable[[int], list[Sample]]
 Figures = dict[str, float]

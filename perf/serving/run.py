@@ -6,50 +6,25 @@ llama_decode), `worker` (no server around it), `grpc` (our server and its client
 all are started anew for each round.
 """
 
-import fcntl
 import os
-import signal
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 from rich.console import Console
 
 from perf import peers
-from perf.contenders import LOGS
-from perf.machine import Noise, NoiseMeter, describe
-from perf.serving import bars, footprint, measure, report
+from perf.machine import describe
+from perf.rounds import Run, alone, chosen, clean_up_on_sigterm, deliver
+from perf.serving import bars, footprint, measure
 from perf.serving.field import Field
-from perf.serving.report import Report, Sample
 from perf.shape import EngineShape
+from perf.table import Report, Sample
 from xapp.config import Settings, load_settings
 from xapp.models.digest import digest_of
 from xapp.models.store import resolve
 
 PARTS = ("decode", "arrival", "prefix", "cancel", "footprint")
-RESULTS = peers.ROOT / "perf" / "results" / "local"
-
-Measure = Callable[[int], list[Sample]]
-
-
-class Run:
-    """The samples so far and the noise of each round."""
-
-    def __init__(self, rounds: int, console: Console) -> None:
-        self.rounds = rounds
-        self.samples: list[Sample] = []
-        self.noise: list[Noise] = []
-        self._console = console
-
-    def repeat(self, name: str, measure: Measure) -> None:
-        """As many rounds as were asked for."""
-        for number in range(self.rounds):
-            self._console.print(f"{name}: round {number + 1} of {self.rounds}", style="dim")
-            meter = NoiseMeter()
-            self.samples += measure(number)
-            self.noise.append(meter.read())
 
 
 class SideBySide:
@@ -71,7 +46,7 @@ class SideBySide:
             measure.warm_up(field)
             return [sample for each in self._measures(field) for sample in each(number)]
 
-    def _measures(self, field: Field) -> Iterator[Measure]:
+    def _measures(self, field: Field) -> Iterator[measure.Measure]:
         if "decode" in self._parts:
             yield from (measure.decode(field, count) for count in self._streams)
         for name, make in _OTHERS.items():
@@ -82,13 +57,6 @@ class SideBySide:
 _OTHERS = {"arrival": measure.arrival, "prefix": measure.prefix, "cancel": measure.cancel}
 
 
-def _parts(_context: click.Context, _option: click.Parameter, value: str) -> list[str]:
-    parts = value.split(",") if value else list(PARTS)
-    if unknown := set(parts) - set(PARTS):
-        raise click.BadParameter(f"{', '.join(sorted(unknown))}: not one of {', '.join(PARTS)}")
-    return parts
-
-
 def _streams(_context: click.Context, _option: click.Parameter, value: str) -> list[int]:
     try:
         return [int(each) for each in value.split(",")]
@@ -96,37 +64,20 @@ def _streams(_context: click.Context, _option: click.Parameter, value: str) -> l
         raise click.BadParameter(f"{value!r} is not a list of numbers") from error
 
 
-@contextmanager
-def alone() -> Iterator[None]:
-    """Two benchmarks at once would measure each other. Raises ClickException when one runs."""
-    LOGS.mkdir(parents=True, exist_ok=True)
-    with (LOGS / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise click.ClickException("another benchmark is running here") from error
-        yield
-
-
 @click.command()
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1, 1000))
 @click.option("--streams", default="1,4,8", show_default=True, callback=_streams, help="Numbers of streams.")
-@click.option("--only", default="", callback=_parts, help=f"Some of: {', '.join(PARTS)}.")
+@click.option("--only", default="", callback=chosen(PARTS), help=f"Some of: {', '.join(PARTS)}.")
 @click.option("--model", default=lambda: load_settings(os.environ).model, help="Name or path of the model.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Where the JSON goes.")
 def main(rounds: int, streams: list[int], only: list[str], model: str, out: Path | None) -> None:
     """Measures speed and memory against the bars. Exits 0 whatever the figures say."""
-    # A benchmark that is told to stop must not leave servers behind: leave through the clean-up.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    clean_up_on_sigterm()
     console = Console()
     settings = load_settings(os.environ, {"model": model})
     with alone():
         result = measure_all(Run(rounds, console), settings, only, streams)
-    report.show(result, console)
-    path = out or RESULTS / f"serving-{result.machine.started_at.replace(':', '')}.json"
-    report.write(result, path)
-    path.with_suffix(".md").write_text(report.markdown(result) + "\n")
-    click.echo(f"written: {path}, and the table as {path.with_suffix('.md').name}")
+    deliver(result, "serving", out, console)
 
 
 def measure_all(run: Run, settings: Settings, parts: Sequence[str], streams: Sequence[int]) -> Report:
@@ -148,4 +99,5 @@ def measure_all(run: Run, settings: Settings, parts: Sequence[str], streams: Seq
         run.noise,
         bars.rows(run.samples, streams, parts),
         run.samples,
+        run.missing,
     )

@@ -3,17 +3,9 @@ import pytest
 from perf.child import Child, ChildError
 from perf.contenders import llama_server_flags
 from perf.machine import NoiseMeter, cpu_ticks
-from perf.serving.rotate import rotated
 from perf.shape import EngineShape
 
 SHAPE = EngineShape(8192, 8, 2, flash_attention=True, kv_type="f16", batch_tokens=512)
-
-
-def test_each_contender_is_first_once_in_as_many_rounds() -> None:
-    names = ["baseline", "worker", "grpc", "llama"]
-    orders = [rotated(names, number) for number in range(4)]
-    assert {order[0] for order in orders} == set(names)
-    assert all(sorted(order) == sorted(names) for order in orders)
 
 
 def test_llama_server_gets_the_same_threads_and_slots() -> None:

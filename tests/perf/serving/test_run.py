@@ -1,18 +1,7 @@
-from pathlib import Path
-
-import click
 import pytest
 from click.testing import CliRunner
 
 from perf.serving import run as serving
-
-
-def test_two_benchmarks_do_not_run_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(serving, "LOGS", tmp_path)
-    with serving.alone(), pytest.raises(click.ClickException, match="another benchmark"), serving.alone():
-        pass
-    with serving.alone():
-        pass
 
 
 @pytest.mark.parametrize(

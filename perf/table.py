@@ -16,7 +16,7 @@ COLUMNS = ("what", "bar", "median", "95 % interval", "min – max", "")
 SCHEMA = "genai-xapp-perf/2"
 
 
-class Sample(msgspec.Struct, frozen=True):
+class Sample(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One measured value. `key` is `contender.what.streams`, for instance `grpc.decode.4`."""
 
     round: int
@@ -24,7 +24,7 @@ class Sample(msgspec.Struct, frozen=True):
     value: float
 
 
-class Row(msgspec.Struct, frozen=True):
+class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A figure with its bar. `at_most` says which side of the bar is good; bar None: for information.
 
     `interval` is of the mean over the rounds, the geometric one where all values are positive.
@@ -46,8 +46,8 @@ class Row(msgspec.Struct, frozen=True):
         return self.summary.median <= self.bar if self.at_most else self.summary.median >= self.bar
 
 
-class Report(msgspec.Struct, frozen=True):
-    """All of one run; `model_digest` is the sha256 of the file.
+class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All of one run; `model_digest` is the sha256 of the file. `missing` says what could not be measured.
 
     `shape` and `llama_server_flags` are of the last round, None where nothing was measured side by side.
     """
@@ -61,6 +61,7 @@ class Report(msgspec.Struct, frozen=True):
     noise: list[Noise]
     rows: list[Row]
     samples: list[Sample]
+    missing: list[str] = []
     schema: str = SCHEMA
 
 
@@ -90,9 +91,18 @@ def _interval(found: Sequence[float]) -> Interval:
 
 
 def write(report: Report, path: Path) -> None:
-    """The JSON file, indented. Raises OSError."""
+    """The JSON file, indented, and the table beside it as `.md`. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n")
+    path.with_suffix(".md").write_text(markdown(report) + "\n")
+
+
+def read(path: Path) -> Report:
+    """What `write` wrote. Raises OSError, and msgspec.ValidationError for what is no such file."""
+    report = msgspec.json.decode(path.read_bytes(), type=Report)
+    if report.schema != SCHEMA:
+        raise msgspec.ValidationError(f"{path}: schema {report.schema!r}, not {SCHEMA!r}")
+    return report
 
 
 def show(report: Report, console: Console) -> None:
@@ -110,6 +120,8 @@ def show(report: Report, console: Console) -> None:
         f"{report.machine.cpu}, {report.machine.cores} cores; {report.machine.git_revision}; "
         f"worst round: load {load:.1f}, steal {steal:.1%}"
     )
+    for lost in report.missing:
+        console.print(f"missing: {lost}", style="red", markup=False)
 
 
 def markdown(report: Report) -> str:

@@ -1,8 +1,10 @@
+from pathlib import Path
+
 import msgspec
 import pytest
 
-from perf.serving import bars
-from perf.serving.report import Row, Sample, cells, number, ratios, row
+from perf.machine import describe
+from perf.table import Report, Row, Sample, cells, number, ratios, read, row, write
 
 
 def test_ratios_pair_the_samples_of_a_round() -> None:
@@ -56,23 +58,26 @@ def test_numbers_show_what_matters(value: float, shown: str) -> None:
     assert number(value) == shown
 
 
-def test_every_row_of_the_table_has_its_bar() -> None:
-    rows = bars.rows([], (1, 4, 8), ("decode", "arrival", "prefix", "cancel", "footprint"))
-    assert [each.bar for each in rows if each.bar is not None] == [
-        *(0.98, 0.98, 0.98, 0.97, 0.97, 0.95, 1.10, 1.10, 1.10, 150, 150, 150),
-        *(150, 1.5, 0.25, 1, 150, 2.5),
-    ]
-
-
-def test_rows_of_one_part_only() -> None:
-    assert {each.bar for each in bars.rows([], (1,), ("prefix",))} == {0.25}
-
-
-def test_rates_are_shown_of_whoever_was_measured() -> None:
-    rows = bars.rows([Sample(0, "baseline.decode.4", 160.0)], (4,), ("decode",))
-    assert [each.what for each in rows if each.summary] == ["baseline: decode, 4 streams"]
-
-
 def test_a_row_survives_json() -> None:
     made = row("x", "ms", [1.0, 2.0], 3.0)
     assert msgspec.json.decode(msgspec.json.encode(made), type=Row) == made
+
+
+def report(**changes: object) -> Report:
+    machine = describe(Path(__file__).parent)
+    made = Report(machine, "m", "d", None, None, 1, [], [row("x", "ms", [1.0], 2.0)], [Sample(0, "x", 1.0)])
+    return msgspec.structs.replace(made, **changes)
+
+
+def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "result.json"
+    write(report(missing=["llama-server, round 1: it ended"]), path)
+    assert read(path) == report(machine=read(path).machine, missing=["llama-server, round 1: it ended"])
+    assert path.with_suffix(".md").read_text().count("\n") == 3
+
+
+@pytest.mark.parametrize("changes", [{"schema": "other/1"}, {"rounds": "two"}, {"model": None}])
+def test_a_file_that_is_no_report_is_refused(changes: dict[str, object], tmp_path: Path) -> None:
+    write(report(**changes), tmp_path / "result.json")
+    with pytest.raises(msgspec.ValidationError):
+        read(tmp_path / "result.json")
