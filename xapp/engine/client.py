@@ -12,6 +12,7 @@ from xapp.config import EngineSettings
 from xapp.engine.link import Link
 from xapp.engine.messages import (
     Cancel,
+    Extend,
     FromWorker,
     LoadFailed,
     ModelInfo,
@@ -24,6 +25,7 @@ from xapp.engine.messages import (
     ToWorker,
     encode,
 )
+from xapp.engine.token_record import TokenRecord
 from xapp.engine.token_stream import TokenStream
 from xapp.engine.worker_process import WORKER_COMMAND, WorkerProcess, spawn
 from xapp.errors import DeadlineExceeded, ModelError, Unavailable
@@ -67,7 +69,7 @@ class EngineClient:
         self._command = command
         self._observer = observer
         self.stats = Stats()
-        self._streams: dict[int, TokenStream] = {}
+        self._records: dict[int, TokenRecord] = {}
         self._last_heard = monotonic()
         self._on_progress: Callable[[float], None] = lambda _: None
         self._process: WorkerProcess | None = None
@@ -87,12 +89,12 @@ class EngineClient:
     @property
     def num_open(self) -> int:
         """Requests whose last word from the worker is still to come."""
-        return len(self._streams)
+        return len(self._records)
 
     @property
     def silence_s(self) -> float:
         """How long a worker with work has said nothing; 0 when it has none."""
-        return monotonic() - self._last_heard if self._streams else 0.0
+        return monotonic() - self._last_heard if self._records else 0.0
 
     async def load(
         self, on_progress: Callable[[float], None] | None = None, *, timeout_s: float = 600.0
@@ -129,7 +131,7 @@ class EngineClient:
 
     def submit(self, request: Submit) -> TokenStream:
         """Hands a request to the worker. Raises Unavailable when the worker cannot take it."""
-        assert request.request_id not in self._streams
+        assert request.request_id not in self._records
         if self._closing or self._reaper is not None or not self._ready.done():
             raise Unavailable("the worker is not running", retry_after_s=RETRY_AFTER_S)
         assert self._transport is not None
@@ -137,13 +139,14 @@ class EngineClient:
             raise Unavailable(
                 "the worker does not take requests now", reason="WORKER_STALLED", retry_after_s=RETRY_AFTER_S
             )
-        stream = TokenStream(request, self.cancel)
+        record = TokenRecord(request, self.cancel, self.extend)
+        stream = TokenStream(record, request)
         if request.deadline is not None:
             self._guard_deadline(stream, request.deadline)
         self._send(request)
-        if not self._streams:
+        if not self._records:
             self._last_heard = monotonic()
-        self._streams[request.request_id] = stream
+        self._records[request.request_id] = record
         return stream
 
     def _guard_deadline(self, stream: TokenStream, deadline: float) -> None:
@@ -153,8 +156,13 @@ class EngineClient:
 
     def cancel(self, request_id: int) -> None:
         """Asks the worker to end a request; ids it does not know are ignored."""
-        if request_id in self._streams:
+        if request_id in self._records:
             self._send(Cancel(request_id))
+
+    def extend(self, request_id: int, deadline: float) -> None:
+        """Gives a request a later deadline, unless it ends before the worker hears of it."""
+        if request_id in self._records:
+            self._send(Extend(request_id, deadline))
 
     def kill(self, why: str) -> None:
         """Ends the worker at once; `lost` follows and says `why`."""
@@ -196,40 +204,40 @@ class EngineClient:
         if events.stats is not None:
             self.stats = events.stats
         for started in events.started:
-            if (stream := self._streams.get(started.request_id)) is not None:
-                stream.on_started(started)
+            if (record := self._records.get(started.request_id)) is not None:
+                record.on_started(started)
         if events.tokens:
             self._deliver(events.tokens, self._last_heard)
         for scored in events.scored:
-            if (stream := self._streams.get(scored.request_id)) is not None:
-                stream.log_probabilities = scored.log_probabilities
+            if (record := self._records.get(scored.request_id)) is not None:
+                record.log_probabilities = scored.log_probabilities
         for finished in events.finished:
-            if (stream := self._streams.pop(finished.request_id, None)) is not None:
-                stream.on_finished(finished)
+            if (record := self._records.pop(finished.request_id, None)) is not None:
+                record.on_finished(finished)
 
     def _deliver(self, tokens: list[int], now: float) -> None:
         """The path of every token: keep it short."""
-        streams = self._streams
+        records = self._records
         gaps = []
         pairs = iter(tokens)
         for request_id, token in zip(pairs, pairs, strict=True):
-            stream = streams.get(request_id)
-            if stream is None:
+            record = records.get(request_id)
+            if record is None:
                 continue
-            if stream.first_at is None:
-                self._on_first_token(stream, now)
+            if record.first_at is None:
+                self._on_first_token(record, now)
             else:
-                gaps.append(now - stream.last_at)
-            stream.last_at = now
-            stream.push(token)
+                gaps.append(now - record.last_at)
+            record.last_at = now
+            record.push(token)
         if gaps and self._observer is not None:
             self._observer.on_gaps(gaps)
 
-    def _on_first_token(self, stream: TokenStream, now: float) -> None:
-        stream.first_at = now
+    def _on_first_token(self, record: TokenRecord, now: float) -> None:
+        record.first_at = now
         # Nobody waits for a pinned prefix: it says nothing about what callers see.
-        if self._observer is not None and not stream.request.pin:
-            self._observer.on_first_token(now - stream.request.arrival)
+        if self._observer is not None and not record.request.pin:
+            self._observer.on_first_token(now - record.request.arrival)
 
     # ---- the end
 
@@ -246,9 +254,9 @@ class EngineClient:
         self.stats = Stats()
         # First: who reads a stream's error then finds that the model is not ready.
         self.lost.set_result(self._end_error(why))
-        streams, self._streams = self._streams, {}
-        for stream in streams.values():
-            stream.fail(self._end_error(why))
+        records, self._records = self._records, {}
+        for record in records.values():
+            record.fail(self._end_error(why))
 
     def _end_error(self, why: str) -> Unavailable:
         if self._closing:

@@ -86,10 +86,21 @@ class Engine:
 
     def _watch_deadline(self, deadline: float, request_id: int) -> None:
         if len(self._deadlines) > 2 * len(self._sequences) + FORGOTTEN_DEADLINES:
-            # Those of requests that ended in time would stay until they pass.
-            self._deadlines = [entry for entry in self._deadlines if entry[1] in self._sequences]
+            # Those of requests that ended in time, and those put off, would stay until they pass.
+            self._deadlines = [entry for entry in self._deadlines if self._is_current(*entry)]
             heapify(self._deadlines)
         heappush(self._deadlines, (deadline, request_id))
+
+    def _is_current(self, deadline: float, request_id: int) -> bool:
+        sequence = self._sequences.get(request_id)
+        return sequence is not None and sequence.deadline == deadline
+
+    def extend(self, request_id: int, deadline: float) -> None:
+        """Puts a request's deadline off, its order among others stays; an id that is not there is ignored."""
+        sequence = self._sequences.get(request_id)
+        if sequence is not None and sequence.deadline is not None and sequence.deadline < deadline:
+            sequence.extended_to = deadline
+            self._watch_deadline(deadline, request_id)
 
     def cancel(self, request_id: int) -> None:
         """Ends a request now, its slot is free for the next step; an id that is not there is ignored."""
@@ -112,9 +123,9 @@ class Engine:
 
     def _expire(self, now: float) -> None:
         while self._deadlines and self._deadlines[0][0] <= now:
-            _, request_id = heappop(self._deadlines)
-            if sequence := self._sequences.get(request_id):
-                self._finish(sequence, FinishReason.EXPIRED, now)
+            deadline, request_id = heappop(self._deadlines)
+            if self._is_current(deadline, request_id):
+                self._finish(self._sequences[request_id], FinishReason.EXPIRED, now)
 
     def _start(self, plan: Plan, now: float) -> None:
         for sequence in plan.admitted:

@@ -85,11 +85,18 @@ class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
     request_id: int
 
 
+class Extend(msgspec.Struct, frozen=True, tag="extend"):
+    """Gives a request a later deadline; its place in the queue stays. Unknown ids are ignored."""
+
+    request_id: int
+    deadline: float
+
+
 class Shutdown(msgspec.Struct, frozen=True, tag="shutdown"):
     """Ends the worker after the current step, whatever is running."""
 
 
-ToWorker: TypeAlias = Submit | Cancel | Shutdown
+ToWorker: TypeAlias = Submit | Cancel | Extend | Shutdown
 
 
 # ---- worker → server

@@ -49,9 +49,15 @@ class Sequence:
     waiting_since: float = 0.0
     advanced_at: float = 0.0
     promoted_at: float | None = None
+    extended_to: float | None = None
 
     def __post_init__(self) -> None:
         self.tokens = list(self.request.prompt)
+
+    @property
+    def deadline(self) -> float | None:
+        """When it expires."""
+        return self.request.deadline if self.extended_to is None else self.extended_to
 
     @property
     def num_prompt(self) -> int:

@@ -1,70 +1,97 @@
 """One request's tokens on their way from a worker to whoever reads them."""
 
 import asyncio
-from collections.abc import Callable
 
 from xapp.engine.messages import SequenceFinished, SequenceStarted, Submit
-from xapp.errors import XappError
+from xapp.engine.token_record import TokenRecord
+from xapp.errors import DeadlineExceeded, XappError
 
 
 class TokenStream:
-    """Collects what arrives between two reads, so a slow reader gets fewer, larger pieces.
+    """One reader of a record. A slow one gets fewer, larger pieces, and holds up nobody.
 
-    One reader. Memory is bounded by the request's `max_tokens`. `first_at` and `last_at` are when
-    the first and the last token arrived in this process, seconds on CLOCK_MONOTONIC; `num_tokens`
-    have arrived. `log_probabilities` are the choices', once a request with choices has finished.
+    `request` is what it was asked for itself, which the one that is computed may be another than:
+    `joined_at` is then when it came, on CLOCK_MONOTONIC, else None.
     """
 
     __slots__ = (
         "_error",
         "_loop",
         "_news",
-        "_on_close",
+        "_position",
         "_timer",
-        "_tokens",
+        "_until",
         "_waiter",
         "closed",
-        "finished",
-        "first_at",
-        "last_at",
-        "log_probabilities",
-        "num_tokens",
+        "joined_at",
+        "record",
         "request",
-        "started",
     )
 
-    def __init__(self, request: Submit, on_close: Callable[[int], None]) -> None:
+    def __init__(self, record: TokenRecord, request: Submit, joined_at: float | None = None) -> None:
+        self.record = record
         self.request = request
-        self.started: SequenceStarted | None = None
-        self.finished: SequenceFinished | None = None
-        self.log_probabilities: list[list[float]] = []
-        self.first_at: float | None = None
-        self.last_at = 0.0
-        self.num_tokens = 0
+        self.joined_at = joined_at
         self.closed = False
+        self._position = 0
+        self._until: int | None = None
         self._loop = asyncio.get_running_loop()
-        self._on_close = on_close
-        self._tokens: list[int] = []
-        self._news = False
+        # Who joins is told at once that it has.
+        self._news = joined_at is not None
         self._error: XappError | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        record.readers.append(self)
+
+    # ---- what is known
+
+    @property
+    def started(self) -> SequenceStarted | None:
+        """Set once the worker began with the prompt."""
+        return self.record.started
+
+    @property
+    def finished(self) -> SequenceFinished | None:
+        """The worker's last word; None for a reader that failed before."""
+        return self.record.finished if self._error is None else None
+
+    @property
+    def first_at(self) -> float | None:
+        """When the first token arrived, for whoever was there."""
+        return self.record.first_at
+
+    @property
+    def last_at(self) -> float:
+        """When the last token so far arrived."""
+        return self.record.last_at
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens that have arrived, read or not."""
+        return len(self.record.tokens)
+
+    @property
+    def log_probabilities(self) -> list[list[float]]:
+        """The choices', once a request with choices has finished."""
+        return self.record.log_probabilities
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will come from the worker."""
-        return self.finished is not None or self._error is not None
+        """Whether nothing more will come."""
+        return self._error is not None or self.record.ended
 
     @property
     def done(self) -> bool:
         """Whether `finished` is set and every token before it was read."""
-        return self.finished is not None and not self._tokens
+        return self.finished is not None and self._position == len(self.record.tokens)
+
+    # ---- reading
 
     async def next(self) -> list[int]:
         """All tokens since the last read, in order; waits for news.
 
-        Empty when the news is only `started` or `finished`. Not to be called once `done`.
-        Raises the error given to `fail`, after the tokens before it.
+        Empty when the news is only `started`, `finished` or to have joined. Not to be called once
+        `done`. Raises the error given to `fail`, after the tokens before it.
         """
         assert self._waiter is None, "a stream has one reader"
         if not self._news:
@@ -73,64 +100,73 @@ class TokenStream:
                 await self._waiter
             finally:
                 self._waiter = None
-        if self._error is not None and not self._tokens:
-            raise self._error
-        tokens, self._tokens = self._tokens, []
-        self._news = self._error is not None
+        record = self.record
+        tokens = record.tokens[self._position : self._until].tolist()
+        error = self._error or record.error
+        if error is not None and not tokens:
+            raise error
+        self._position += len(tokens)
+        self._news = error is not None
         return tokens
 
     def close(self) -> None:
-        """Cancels the request in the worker unless it has ended. Safe to call twice."""
-        if self.closed:
-            return
+        """Leaves: without other readers the request is cancelled in the worker. Safe to call twice."""
         self.closed = True
-        self._stop_timer()
-        if not self.ended:
-            self._on_close(self.request.request_id)
+        self.stop_timer()
+        self.record.leave(self)
 
-    # ---- for the client that feeds it
+    # ---- several readers
 
-    def push(self, token: int) -> None:
-        """One more token."""
-        self.num_tokens += 1
-        self._tokens.append(token)
-        self._wake()
+    def join(self, request: Submit) -> "TokenStream":
+        """One more reader of the same tokens; `request` has its own arrival and deadline.
 
-    def on_started(self, started: SequenceStarted) -> None:
-        """The worker began with the prompt."""
-        self.started = started
-        self._wake()
+        From now on the worker's deadline is the latest, and each reader ends itself at its own.
+        """
+        assert request.deadline is not None
+        record = self.record
+        reader = TokenStream(record, request, self._loop.time())
+        record.extend(request.deadline)
+        for each in record.readers:
+            each.end_at_deadline()
+        return reader
 
-    def on_finished(self, finished: SequenceFinished) -> None:
-        """The worker's last word, unless the stream has failed already."""
-        if self.ended:
-            return
-        self.finished = finished
-        self._stop_timer()
-        self._wake()
+    def end_at_deadline(self) -> None:
+        """Ends this reader at its own deadline, whatever the computation's is."""
+        assert self.request.deadline is not None
+        self.stop_timer()
+        self._timer = self._loop.call_at(self.request.deadline, self._expire)
+
+    def _expire(self) -> None:
+        self.fail(DeadlineExceeded(f"the deadline passed after {self.num_tokens} tokens"))
+
+    # ---- the end
 
     def fail(self, error: XappError) -> None:
-        """Ends the stream with an error, unless it has ended already."""
+        """Ends this reader with an error, unless it has ended already; it leaves at once."""
         if self.ended:
             return
         self._error = error
-        self._stop_timer()
-        self._wake()
+        self._until = self.num_tokens
+        self.stop_timer()
+        self.record.leave(self)
+        self.wake()
 
     def fail_at(self, when: float, error: XappError) -> None:
         """Calls `fail(error)` at that time on CLOCK_MONOTONIC, unless the stream ends before.
 
         Takes the place of an earlier time.
         """
-        self._stop_timer()
+        self.stop_timer()
         self._timer = self._loop.call_at(when, self.fail, error)
 
-    def _stop_timer(self) -> None:
+    def stop_timer(self) -> None:
+        """No deadline of its own any more."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """There is something to read."""
         self._news = True
         waiter = self._waiter
         if waiter is not None and not waiter.done():

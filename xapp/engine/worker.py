@@ -22,6 +22,7 @@ from xapp.config import EngineSettings
 from xapp.engine.engine import Engine
 from xapp.engine.messages import (
     Cancel,
+    Extend,
     FrameBuffer,
     FromWorker,
     LoadFailed,
@@ -97,6 +98,8 @@ class Worker:
                 self._engine.submit(message)
             case Cancel(request_id):
                 self._engine.cancel(request_id)
+            case Extend(request_id, deadline):
+                self._engine.extend(request_id, deadline)
             case Shutdown():
                 raise ServerGone
 
