@@ -7,7 +7,7 @@ from itertools import count
 
 from perf.load.arrivals import MAX_ARRIVALS
 from perf.load.flight import Flights
-from perf.load.workload import Supply
+from perf.load.workload import Asking
 from perf.targets.base import Ask, TargetError
 
 _PAUSE_AFTER_ERROR_S = 0.1
@@ -17,7 +17,7 @@ Ended = Callable[[], None]
 
 async def closed_loop(
     flights: Flights,
-    supply: Supply,
+    supply: Asking,
     *,
     concurrency: int,
     start: float,

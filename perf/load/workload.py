@@ -81,6 +81,14 @@ class Traced:
         )
 
 
+class Asking(Protocol):
+    """What callers take their next request from."""
+
+    async def next(self) -> Ask:
+        """The next one."""
+        ...
+
+
 class Supply:
     """The Asks of one attempt at a step, one after another, without end."""
 

@@ -1,0 +1,5 @@
+"""`python -m perf.promises`."""
+
+from perf.promises.run import main
+
+main()

@@ -1,0 +1,114 @@
+"""Callers of one server, in a process of their own: what they see is not delayed by anybody else's work.
+
+`python -m perf.promises.client grpc|http HOST:PORT` answers each command with its requests.
+"""
+
+import asyncio
+import gc
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+import msgspec
+
+from perf import child
+from perf.load.flight import Bounds, Flights
+from perf.load.loops import closed_loop, open_loop
+from perf.load.samples import Request
+from perf.targets.base import Ask, Target
+from perf.targets.grpc import GrpcTarget
+from perf.targets.openai import OpenAITarget
+
+_LEAD_S = 0.1
+_BOUNDS = Bounds(timeout_s=300.0, max_in_flight=512)
+
+
+class Closed(msgspec.Struct, frozen=True, tag=True):
+    """So many callers, each asking again when it is answered; what is open after `duration_s` is cut."""
+
+    asks: list[Ask]
+    concurrency: int
+    duration_s: float = 300.0
+
+
+class Open(msgspec.Struct, frozen=True, tag=True):
+    """Each ask at its time, seconds from the start; what is open after `duration_s` is cut."""
+
+    asks: list[Ask]
+    times: list[float]
+    duration_s: float = 300.0
+
+
+Command = Closed | Open
+
+
+def connect(kind: str, address: str) -> Target:
+    """Raises SystemExit for an unknown kind."""
+    if kind == "grpc":
+        return GrpcTarget(address)
+    if kind == "http":
+        return OpenAITarget(address)
+    raise SystemExit(f"unknown client {kind!r}: grpc or http")
+
+
+async def carry_out(target: Target, command: Command) -> list[Request]:
+    """The requests in the order of asking. Raises an ExceptionGroup of TargetLost when nobody answers."""
+    start = asyncio.get_running_loop().time() + _LEAD_S
+    flights = Flights(target, "", 0, start, _BOUNDS)
+    await asyncio.sleep(_LEAD_S)
+    with suppress(TimeoutError):
+        async with asyncio.timeout_at(start + command.duration_s):
+            await _load(flights, command, start)
+    return sorted(flights.requests, key=lambda request: request.index)
+
+
+async def _load(flights: Flights, command: Command, start: float) -> None:
+    match command:
+        case Closed(asks, concurrency):
+            await closed_loop(
+                flights,
+                _OneByOne(asks),
+                concurrency=concurrency,
+                start=start,
+                num_requests=len(asks),
+                duration_s=None,
+                ended=_nothing,
+            )
+        case Open(asks, times):
+            await open_loop(flights, asks, times, start=start, ended=_nothing)
+
+
+class _OneByOne:
+    def __init__(self, asks: Sequence[Ask]) -> None:
+        self._asks = iter(asks)
+
+    async def next(self) -> Ask:
+        """See Asking."""
+        return next(self._asks)
+
+
+def _nothing() -> None:
+    """Nobody counts this."""
+
+
+def main(args: list[str]) -> None:
+    """Serves commands until standard input closes."""
+    kind, address = args
+    gc.disable()
+    with asyncio.Runner() as runner:
+        target = connect(kind, address)
+        runner.run(_describe(target))
+        child.serve(lambda line: runner.run(carry_out(target, msgspec.json.decode(line, type=Command))))
+        runner.run(_close(target))
+
+
+async def _describe(target: Target) -> None:
+    await target.describe()
+
+
+async def _close(target: Target) -> None:
+    await target.aclose()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

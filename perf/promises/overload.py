@@ -1,0 +1,79 @@
+"""Goodput of an open load beyond capacity: with admission by deadline, without, and of llama-server."""
+
+from collections.abc import Iterator, Sequence
+
+from perf.load.arrivals import schedule
+from perf.load.samples import Request
+from perf.promises.client import Closed, Open
+from perf.promises.field import Contender, Field
+from perf.promises.mix import draw
+from perf.promises.speeds import capacity_of, measure_speeds
+from perf.rounds import Run, rotated
+from perf.table import Sample
+from perf.targets.base import Ask
+
+LOAD = 1.5
+"""Of the capacity."""
+LOAD_S = 30.0
+CAPACITY_S = 20.0
+WARM_UP_S = 6.0
+_MOST_A_SECOND = 20
+_REFUSED = "refused"
+_NOT_SENT = {"overflow", "expired"}
+
+
+def measure(field: Field, run: Run, number: int) -> Iterator[Sample]:
+    """One round: the same arrivals, texts and deadlines for all."""
+    ours = field.ours("with")
+    others = [field.ours("without", {"XAPP_DEADLINE_ADMISSION": "false"}), field.llama_server()]
+    writer = field.writer(ours, number)
+    speeds = measure_speeds(ours, writer)
+    found = ours.ask(_closed(writer.write(draw(_seed(number, 0), _asks_of(CAPACITY_S))), CAPACITY_S, field))
+    capacity = capacity_of(found)
+    yield Sample(number, "capacity", capacity)
+    warm_up = _closed(writer.write(draw(_seed(number, 1), _asks_of(WARM_UP_S))), WARM_UP_S, field)
+    times = schedule(LOAD * capacity, seed=_seed(number, 2), duration_s=LOAD_S)
+    load = Open(writer.write(draw(_seed(number, 3), len(times)), speeds), times)
+    contenders = [ours, *(each for each in others if each is not None)]
+    for contender in rotated(contenders, number):
+        with run.tolerating(contender.name, number):
+            if contender is not ours:
+                contender.ask(warm_up)
+            yield from _samples(contender, contender.ask(load), number)
+
+
+def _closed(asks: list[Ask], duration_s: float, field: Field) -> Closed:
+    assert field.shape is not None
+    return Closed(asks, field.shape.num_slots, duration_s)
+
+
+def _samples(contender: Contender, requests: Sequence[Request], number: int) -> Iterator[Sample]:
+    for what, value in figures(requests).items():
+        yield Sample(number, f"{contender.name}.{what}", value)
+
+
+def figures(requests: Sequence[Request]) -> dict[str, float]:
+    """Goodput a second; shares of all: admitted; of the admitted: in time. No share of nothing."""
+    sent = [each for each in requests if each.error not in _NOT_SENT]
+    admitted = [each for each in sent if each.error != _REFUSED]
+    good = sum(in_time(each) for each in admitted)
+    found = {
+        "requests": float(len(requests)),
+        "goodput": good / LOAD_S,
+        "admitted": len(admitted) / len(requests),
+    }
+    return found | ({"kept": good / len(admitted)} if admitted else {})
+
+
+def in_time(request: Request) -> bool:
+    """Whether the answer was whole within its deadline, counted from its scheduled arrival."""
+    took_s = request.e2e_s
+    return took_s is not None and (request.deadline_s is None or took_s <= request.deadline_s)
+
+
+def _seed(number: int, purpose: int) -> int:
+    return 1000 * number + purpose
+
+
+def _asks_of(duration_s: float) -> int:
+    return int(duration_s * _MOST_A_SECOND)

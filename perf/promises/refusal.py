@@ -1,0 +1,76 @@
+"""How soon a caller is told that its answer will not come, by a saturated node.
+
+Two reasons: a deadline that cannot be met, at any time of load; a queue that is full.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+
+from perf.load.samples import Request
+from perf.promises import batch
+from perf.promises.client import Open
+from perf.promises.field import Beside, Field
+from perf.promises.mix import Wanted
+from perf.promises.speeds import measure_speeds
+from perf.rounds import Run
+from perf.streams import percentile
+from perf.table import Sample
+from xapp.config import Settings
+
+PROBES = 120
+"""Of each kind."""
+GAP_S = 0.04
+IMPOSSIBLE = Wanted(300, 64, free=False, multiple=0.3)
+ORDINARY = Wanted(60, 16, free=False)
+MORE_STREAMS_THAN_SLOTS = 4
+MORE_STREAMS_THAN_PLACES = 24
+_AFTER_S = 1.0
+_BATCH_REQUESTS = 600
+
+
+def measure(field: Field, _run: Run, number: int) -> Iterator[Sample]:
+    """One round: first some of the load waits, then all places are taken."""
+    ours = field.ours()
+    assert field.shape is not None
+    writer = field.writer(ours, number)
+    speeds = measure_speeds(ours, writer)
+    places = field.shape.num_slots + Settings().max_queue
+    told = []
+    for state, streams in (
+        ("saturated", field.shape.num_slots + MORE_STREAMS_THAN_SLOTS),
+        ("full", places + MORE_STREAMS_THAN_PLACES),
+    ):
+        probes = writer.write([IMPOSSIBLE] * PROBES, speeds)
+        if state == "full":
+            ordinary = batch.in_class(writer.write([ORDINARY] * PROBES), "batch")
+            probes = [each for pair in zip(probes, ordinary, strict=True) for each in pair]
+        times = [GAP_S * index for index in range(len(probes))]
+        probing = Open(probes, times, times[-1] + _AFTER_S)
+        load = batch.load(
+            writer,
+            streams=streams,
+            count=_BATCH_REQUESTS,
+            duration_s=batch.SETTLE_S + probing.duration_s + _AFTER_S,
+            seed=number,
+        )
+        with Beside(field.more_callers(ours), load):
+            time.sleep(batch.SETTLE_S)
+            told += ours.ask(probing)
+    for kind, found in kinds(told).items():
+        yield from _samples(kind, found, number)
+
+
+def kinds(requests: Sequence[Request]) -> dict[str, list[Request]]:
+    """By why they are refused, and all."""
+    return {
+        "all": list(requests),
+        "deadline": [each for each in requests if each.deadline_s is not None],
+        "full": [each for each in requests if each.deadline_s is None],
+    }
+
+
+def _samples(kind: str, requests: Sequence[Request], number: int) -> Iterator[Sample]:
+    refused = [each.end_s - each.sent_s for each in requests if each.error == "refused" and each.sent_s]
+    yield Sample(number, f"{kind}.refused", len(refused) / len(requests))
+    for percent in (50, 99):
+        yield Sample(number, f"{kind}.p{percent}", percentile(refused, percent))

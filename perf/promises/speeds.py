@@ -1,0 +1,34 @@
+"""What a node does alone and at most: measured first, so that loads and deadlines fit the machine."""
+
+import statistics
+from collections.abc import Sequence
+
+from perf.load.samples import Request
+from perf.promises.client import Closed
+from perf.promises.field import Contender, Writer
+from perf.promises.mix import Speeds, Wanted
+
+PROMPT_TOKENS = 200
+ANSWER_TOKENS = 32
+_REPEATS = 3
+
+
+def measure_speeds(contender: Contender, writer: Writer) -> Speeds:
+    """From requests one after another on the idle node, the first of them to warm up."""
+    wanted = [Wanted(PROMPT_TOKENS, ANSWER_TOKENS, free=False, deadline_s=None)] * (_REPEATS + 1)
+    return speeds_of(contender.ask(Closed(writer.write(wanted), concurrency=1))[1:])
+
+
+def speeds_of(requests: Sequence[Request]) -> Speeds:
+    """Medians, of requests with PROMPT_TOKENS and ANSWER_TOKENS."""
+    prompts = [request.ttft_s / PROMPT_TOKENS for request in requests if request.ttft_s is not None]
+    answers = [request.tpot_s for request in requests if request.tpot_s is not None]
+    return Speeds(statistics.median(prompts), statistics.median(answers))
+
+
+def capacity_of(requests: Sequence[Request]) -> float:
+    """Requests a second of a closed loop, counted from one end to another: its beginning is left out."""
+    ends = sorted(request.end_s for request in requests if not request.error)
+    if len(ends) < 2:
+        raise ValueError(f"{len(ends)} requests ended: too few to tell a rate")
+    return (len(ends) - 1) / (ends[-1] - ends[0])
