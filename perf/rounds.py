@@ -20,6 +20,7 @@ from perf.table import Report, Sample
 
 RESULTS = peers.ROOT / "perf" / "results" / "local"
 
+_PLAIN_WIDTH = 120
 Measure = Callable[[int], Iterable[Sample]]
 _T = TypeVar("_T")
 
@@ -85,6 +86,12 @@ def chosen(parts: Sequence[str]) -> Callable[[click.Context, click.Parameter, st
         return found
 
     return parse
+
+
+def plain_console() -> Console:
+    """The terminal; what is no terminal is wide enough for the table."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_PLAIN_WIDTH)
 
 
 def clean_up_on_sigterm() -> None:

@@ -58,8 +58,8 @@ def figures(requests: Sequence[Request]) -> dict[str, float]:
     admitted = [each for each in sent if each.error != _REFUSED]
     good = sum(in_time(each) for each in admitted)
     found = {
-        "requests": float(len(requests)),
-        "goodput": good / LOAD_S,
+        "requests": len(requests),
+        "goodput": max(good, 1) / LOAD_S,  # so that a ratio to it can be told
         "admitted": len(admitted) / len(requests),
     }
     return found | ({"kept": good / len(admitted)} if admitted else {})

@@ -6,16 +6,16 @@ ours with its defaults, llama-server where `make peers` has built it, and what t
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from perf import peers
 from perf.machine import describe
 from perf.promises import bars, critical, overload, refusal
 from perf.promises.field import Field
-from perf.rounds import Run, alone, chosen, clean_up_on_sigterm, deliver
+from perf.rounds import Run, alone, chosen, clean_up_on_sigterm, deliver, plain_console
 from perf.shape import EngineShape
 from perf.table import Report, Sample
 from xapp.config import Settings, load_settings
@@ -41,7 +41,7 @@ class Rounds:
         """Every part in each round: drift of the machine favours none."""
         for number in range(self._run.rounds):
             for part in parts:
-                self._run.once(part, number, lambda number, part=part: self._measure(part, number))
+                self._run.once(part, number, partial(self._measure, part))
 
     def _measure(self, part: str, number: int) -> Iterator[Sample]:
         with self._run.tolerating(part, number), Field(self._model, self._path) as field:
@@ -60,7 +60,7 @@ class Rounds:
 def main(rounds: int, only: list[str], model: str, out: Path | None) -> None:
     """Measures what callers are promised against the bars. Exits 0 whatever the figures say."""
     clean_up_on_sigterm()
-    console = Console()
+    console = plain_console()
     settings = load_settings(os.environ, {"model": model})
     with alone():
         result = measure_all(Run(rounds, console), settings, only)

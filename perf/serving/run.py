@@ -11,11 +11,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from perf import peers
 from perf.machine import describe
-from perf.rounds import Run, alone, chosen, clean_up_on_sigterm, deliver
+from perf.rounds import Run, alone, chosen, clean_up_on_sigterm, deliver, plain_console
 from perf.serving import bars, footprint, measure
 from perf.serving.field import Field
 from perf.shape import EngineShape
@@ -73,7 +72,7 @@ def _streams(_context: click.Context, _option: click.Parameter, value: str) -> l
 def main(rounds: int, streams: list[int], only: list[str], model: str, out: Path | None) -> None:
     """Measures speed and memory against the bars. Exits 0 whatever the figures say."""
     clean_up_on_sigterm()
-    console = Console()
+    console = plain_console()
     settings = load_settings(os.environ, {"model": model})
     with alone():
         result = measure_all(Run(rounds, console), settings, only, streams)
