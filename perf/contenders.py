@@ -20,15 +20,17 @@ _POLL_S = 0.01
 
 
 class OurServer(Server):
-    """`genai-xapp serve` on free ports; `target` is its gRPC address."""
+    """`genai-xapp serve` on free ports; `target` is its gRPC address, `http_target` that of /metrics."""
 
     def __init__(self, model: str, settings: Mapping[str, str], host: str = HOST) -> None:
         port = free_port(host)
+        http_port = free_port(host)
         self.target = f"{host}:{port}"
+        self.http_target = f"{host}:{http_port}"
         environment = {
             "XAPP_HOST": host,
             "XAPP_GRPC_PORT": str(port),
-            "XAPP_HTTP_PORT": str(free_port(host)),
+            "XAPP_HTTP_PORT": str(http_port),
             **settings,
         }
         command = [str(Path(sys.executable).with_name("genai-xapp")), "serve", "--model", model]

@@ -36,6 +36,7 @@ GAUGES = {
     "paused": "Of those waiting, requests that were preempted and keep their cells.",
     "kv_cells_used": "KV cells in use, cached prefixes included.",
     "kv_cells": "KV cells there are.",
+    "kv_cells_parked": "Tokens of computed prefixes parked in ordinary memory, beside the cells.",
     "model_ready": "1 while the model serves.",
     "worker_resident_memory_bytes": "Resident memory of the worker process; counts the mapped model file.",
     "worker_proportional_memory_bytes": "Proportional set size of the worker process; 0 where not told.",
@@ -97,6 +98,7 @@ class Metrics:
             "model",
             "kind",
         )
+        self.joined = self._counter("joined", "Requests that joined an identical one.", "model")
         self.rpc_errors = self._counter("rpc_errors", "RPCs that ended with an error.", "method", "code")
         self.time_to_first_token = self._histogram(
             "time_to_first_token_seconds", "From acceptance to the first token.", _TTFT_BUCKETS

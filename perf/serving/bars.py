@@ -76,6 +76,8 @@ def _cancel_rows(samples: Sequence[Sample]) -> Iterator[Row]:
 def _footprint_rows(samples: Sequence[Sample]) -> Iterator[Row]:
     what = "PSS of server and worker, less model file and KV cache"
     yield row(what, "MB", _scaled(samples, "memory.bytes", 1 / MEGABYTE), 150)
+    what = "of it, prefixes parked beside the KV cache"
+    yield row(what, "MB", _scaled(samples, "memory.parked_bytes", 1 / MEGABYTE), None)
     yield row("start of serve to health SERVING", "s", _scaled(samples, "start.seconds", 1), 2.5)
 
 

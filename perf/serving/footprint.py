@@ -1,17 +1,23 @@
 """Start time and memory of `serve`, alone on the machine: a shared page would flatter it."""
 
+import urllib.request
 from pathlib import Path
+from typing import NamedTuple
 
 import grpc
+from prometheus_client.parser import text_string_to_metric_families
 
 from perf.child import Child
 from perf.contenders import OurServer
 from perf.memory import family, own_bytes
+from perf.processes import START_TIMEOUT_S
 from perf.serving.load import Decode
 from perf.serving.workload import Work
 from perf.table import Sample
 from xapp.inference.v1 import models_pb2 as pb
 from xapp.inference.v1 import models_pb2_grpc as rpc
+
+PARKED_GAUGE = "ricxapp_genai_kv_cells_parked"
 
 
 def measure(model: str, path: Path, round_number: int) -> list[Sample]:
@@ -20,12 +26,31 @@ def measure(model: str, path: Path, round_number: int) -> list[Sample]:
         seconds = server.wait_until_serving()
         with Child("perf.serving.load", "grpc", server.target) as client:
             client.ask(Decode(Work(num_streams=8, num_tokens=16, seed=round_number)))
-        kv_bytes = _kv_bytes(server.target)
-        memory = own_bytes(family(server.pid), path, kv_bytes)
-    return [Sample(round_number, "start.seconds", seconds), Sample(round_number, "memory.bytes", memory)]
+        kv = _kv(server.target)
+        memory = own_bytes(family(server.pid), path, kv.bytes)
+        parked = _parked_cells(server.http_target) * kv.bytes / kv.cells
+    return [
+        Sample(round_number, "start.seconds", seconds),
+        Sample(round_number, "memory.bytes", memory),
+        Sample(round_number, "memory.parked_bytes", parked),
+    ]
 
 
-def _kv_bytes(target: str) -> int:
+class _Kv(NamedTuple):
+    """The cache as it is allocated."""
+
+    bytes: int
+    cells: int
+
+
+def _kv(target: str) -> _Kv:
     with grpc.insecure_channel(target) as channel:
         model = rpc.ModelServiceStub(channel).GetModel(pb.GetModelRequest()).model
-    return int(model.memory_bytes - model.size_bytes)
+    return _Kv(int(model.memory_bytes - model.size_bytes), int(model.kv_cells_total))
+
+
+def _parked_cells(target: str) -> float:
+    """Tokens of prefixes that left the cache for ordinary memory; `memory.bytes` has them in it."""
+    with urllib.request.urlopen(f"http://{target}/metrics", timeout=START_TIMEOUT_S) as page:
+        families = text_string_to_metric_families(page.read().decode())
+    return sum(each.value for family in families for each in family.samples if each.name == PARKED_GAUGE)

@@ -12,6 +12,7 @@ from xapp.backend.llama import LlamaBackend
 from xapp.backend.llama_load import load
 from xapp.backend.native import llama
 from xapp.backend.sizing import Node
+from xapp.backend.vocab import Vocab
 from xapp.config import EngineSettings
 from xapp.engine.messages import SamplingParams
 from xapp.grammar.compile import compile_rules
@@ -33,6 +34,13 @@ value ::= [0-9]{1,3} | "\"" [^"\\]{0,20} "\"" | "[" value? "]"
 def backend(default_model_path: Path) -> Iterator[LlamaBackend]:
     settings = EngineSettings(slots=2, kv_cells=256, threads=1)
     loaded = load(str(default_model_path), settings, Node(8 << 30, 1), lambda _: None)
+    yield loaded
+    loaded.close()
+
+
+@pytest.fixture(scope="module")
+def vocab(default_model_path: Path) -> Iterator[Vocab]:
+    loaded = Vocab(default_model_path)
     yield loaded
     loaded.close()
 
@@ -64,10 +72,9 @@ class LlamasOwn:
 
     outcome = Outcome.OPEN
 
-    def __init__(self, backend: LlamaBackend, text: str) -> None:
-        vocab = llama.llama_model_get_vocab(backend._model)
+    def __init__(self, vocab: Vocab, text: str) -> None:
         self._chain = llama.llama_sampler_chain_init(llama.llama_sampler_chain_default_params())
-        grammar = llama.llama_sampler_init_grammar(vocab, text.encode(), b"root")
+        grammar = llama.llama_sampler_init_grammar(vocab._vocab, text.encode(), b"root")
         llama.llama_sampler_chain_add(self._chain, grammar)
         llama.llama_sampler_chain_add(self._chain, llama.llama_sampler_init_greedy())
 
@@ -79,9 +86,9 @@ class LlamasOwn:
 
 
 @pytest.mark.parametrize("name", GRAMMARS)
-def test_greedy_is_what_llama_cpp_says(backend: LlamaBackend, name: str) -> None:
+def test_greedy_is_what_llama_cpp_says(backend: LlamaBackend, vocab: Vocab, name: str) -> None:
     text = GRAMMARS[name]
-    own = LlamasOwn(backend, text)
+    own = LlamasOwn(vocab, text)
     expected = answer(backend, own)
     own.close()
     sampler = backend.new_sampler(SamplingParams(grammar=program(text)), PROMPT)

@@ -220,8 +220,10 @@ def test_while_anything_runs_prefixes_that_nobody_uses_are_parked() -> None:
     running = bench.run([2] * 30)
     assert bench.cache.used == 30
     assert bench.cache.match(bench.sequence([1] * 31)).parked is not None
+    assert bench.cache.parked == 30
     bench.cache.release(bench.run([3] * 30))
     assert bench.cache.used == 30
+    assert bench.cache.parked == 60
     bench.cache.release(running)
     assert bench.cache.match(bench.sequence([2] * 31)).parked is None
 

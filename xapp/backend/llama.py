@@ -1,6 +1,7 @@
 """LlamaBackend: the only owner of a llama.cpp context. One context, many sequences, one unified KV cache."""
 
 import ctypes
+import mmap
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
@@ -16,7 +17,10 @@ from xapp.backend.llama_pieces import Pieces
 from xapp.backend.llama_sampler import GREEDY, ChainSampler
 from xapp.backend.log_softmax import LogSoftmax
 from xapp.backend.native import llama
+from xapp.backend.native_memory import give_back_pages
 from xapp.engine.messages import ModelInfo, SamplingParams
+
+SIZE_OF_FLOAT = 4
 
 # The binding's own makes two Python objects of the pointer, for each step.
 _logits_address: Callable[[Any], int] = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(
@@ -41,10 +45,20 @@ def row_numbers(indices: list[int], batch: Batch) -> list[int]:
     return [numbers[index] for index in indices]
 
 
-class LlamaBackend:
-    """Takes over `model` and `context`; see `llama_load.load` for how they are made."""
+def _bytes_of(state: mmap.mmap) -> Any:
+    """A pointer to it. No array of its length: ctypes keeps a type for each length for ever."""
+    return ctypes.byref(ctypes.c_uint8.from_buffer(state))
 
-    def __init__(self, model: Any, context: Any, info: ModelInfo, *, limits: Limits, max_batch: int) -> None:
+
+class LlamaBackend:
+    """Takes over `model` and `context`; see `llama_load.load` for how they are made.
+
+    The model may be one without a vocabulary: what is asked of that is in `pieces`.
+    """
+
+    def __init__(
+        self, model: Any, context: Any, pieces: Pieces, info: ModelInfo, *, limits: Limits, max_batch: int
+    ) -> None:
         self._model = model
         self._context = context
         self.info = info
@@ -52,11 +66,9 @@ class LlamaBackend:
         self.num_branches = limits.branches
         self.num_probes = limits.probes
         self.num_steady = limits.steady
-        self._vocab = llama.llama_model_get_vocab(model)
         self._memory = llama.llama_get_memory(context)
         self._batch = NativeBatch(max_batch)
-        self._ends: dict[int, bool] = {}
-        self._pieces = Pieces(self._vocab, info.vocab_size)
+        self._pieces = pieces
         self._machines = Machines()
         self._logits: npt.NDArray[np.float32] | None = None
         self._logits_address = 0
@@ -64,10 +76,7 @@ class LlamaBackend:
 
     def is_end(self, token: int) -> bool:
         """See Backend."""
-        known = self._ends.get(token)
-        if known is None:
-            known = self._ends[token] = bool(llama.llama_vocab_is_eog(self._vocab, token))
-        return known
+        return token in self._pieces.ends
 
     def new_sampler(self, params: SamplingParams, prompt: list[int]) -> Sampler:
         """See Backend."""
@@ -123,6 +132,13 @@ class LlamaBackend:
         """Whether the last decode's first row of logits is made of numbers."""
         return bool(np.isfinite(self._rows(1)).all())
 
+    def give_back_logits(self) -> None:
+        """Frees the memory of rows of logits until they are written: there is one for each sequence id, and
+        llama.cpp writes zeros to them all. Whatever they hold is lost.
+        """
+        rows = self.num_sequences + self.num_branches
+        give_back_pages(_logits_address(self._context), rows * self.info.vocab_size * SIZE_OF_FLOAT)
+
     def copy_prefix(self, source: int, target: int, length: int) -> None:
         """See Backend."""
         llama.llama_memory_seq_cp(self._memory, source, target, 0, length)
@@ -135,15 +151,16 @@ class LlamaBackend:
     def save(self, seq_id: int) -> object:
         """See Backend."""
         size = llama.llama_state_seq_get_size(self._context, seq_id)
-        state = (ctypes.c_uint8 * size)()
-        written = llama.llama_state_seq_get_data(self._context, state, size, seq_id)
+        # Pages of its own: they are given back once the prefix is forgotten.
+        state = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE)
+        written = llama.llama_state_seq_get_data(self._context, _bytes_of(state), size, seq_id)
         assert written == size, "llama.cpp told the size itself"
         return state
 
     def restore(self, seq_id: int, state: object) -> bool:
         """See Backend."""
-        data = cast("ctypes.Array[ctypes.c_uint8]", state)
-        if llama.llama_state_seq_set_data(self._context, data, len(data), seq_id) != 0:
+        data = cast(mmap.mmap, state)
+        if llama.llama_state_seq_set_data(self._context, _bytes_of(data), len(data), seq_id) != 0:
             return True
         self.remove(seq_id)
         return False

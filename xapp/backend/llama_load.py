@@ -1,9 +1,11 @@
 """From a file and settings to a LlamaBackend sized for this node, with a self-test token behind it."""
 
+import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -17,6 +19,7 @@ from xapp.backend.llama_model import (
     load_model,
     new_context,
 )
+from xapp.backend.llama_pieces import Pieces, vocabulary
 from xapp.backend.llama_sampler import GREEDY
 from xapp.backend.llama_tuning import tuned
 from xapp.backend.native import llama
@@ -25,6 +28,8 @@ from xapp.config import EngineSettings
 from xapp.engine.messages import ModelInfo
 from xapp.errors import ModelError
 
+_A = TypeVar("_A")
+_B = TypeVar("_B")
 MAX_SEQUENCES = 256
 """llama.cpp allows no more."""
 BRANCHES = 16
@@ -42,32 +47,47 @@ def load(
     path: str, settings: EngineSettings, node: Node, on_progress: Callable[[float], None]
 ) -> LlamaBackend:
     """Raises ModelError naming the file, ConfigError naming the setting."""
-    model = load_model(path, settings.gpu_layers, on_progress)
-    geometry = Geometry(
-        kv_bytes_per_token(model), Path(path).stat().st_size, llama.llama_model_n_ctx_train(model)
-    )
-    sizing = size(node, geometry, settings)
-    tuning = tuned(model, path, settings, node, sizing)
-    limits = _limits(model, sizing, settings)
-    params = ContextParams(
-        cells=sizing.kv_cells,
-        sequences=limits.sequences + limits.branches,
-        # llama.cpp keeps a row for each sequence id, whether anything reads them or not.
-        outputs=max(limits.sequences + limits.branches, sizing.slots + limits.probes),
-        batch=settings.batch_tokens,
-        threads=tuning.threads,
-        kv_type=sizing.kv_type,
-        flash_attention=tuning.flash_attention,
-    )
-    context = new_context(model, params, path)
+    with vocabulary(path) as (vocab, facts):
+        model = load_model(path, settings.gpu_layers, on_progress, without=facts)
+        geometry = Geometry(
+            kv_bytes_per_token(model), Path(path).stat().st_size, llama.llama_model_n_ctx_train(model)
+        )
+        sizing = size(node, geometry, settings)
+        tuning = tuned(model, path, settings, node, sizing)
+        limits = _limits(model, sizing, settings)
+        params = ContextParams(
+            cells=sizing.kv_cells,
+            sequences=limits.sequences + limits.branches,
+            # llama.cpp keeps a row for each sequence id, whether anything reads them or not.
+            outputs=max(limits.sequences + limits.branches, sizing.slots + limits.probes),
+            batch=settings.batch_tokens,
+            threads=tuning.threads,
+            kv_type=sizing.kv_type,
+            flash_attention=tuning.flash_attention,
+        )
+        context, pieces = _meanwhile(partial(new_context, model, params, path), partial(Pieces, vocab))
     info = msgspec.structs.replace(_info(model, geometry, sizing, params, settings), tuning=tuning)
-    backend = LlamaBackend(model, context, info, limits=limits, max_batch=settings.batch_tokens)
+    backend = LlamaBackend(model, context, pieces, info, limits=limits, max_batch=settings.batch_tokens)
     self_test(backend, path)
     probe = min(PROBE_TOKENS, settings.batch_tokens, info.context_length - 1)
     backend.info = msgspec.structs.replace(
         info, prompt_token_s=measure(backend, probe), decode_step_s=measure(backend, 1)
     )
+    if settings.gpu_layers == 0:  # else a GPU may have a hand on them
+        backend.give_back_logits()
     return backend
+
+
+def _meanwhile(first: Callable[[], _A], second: Callable[[], _B]) -> tuple[_A, _B]:
+    """Both results. Native code of the first and Python of the second run at the same time."""
+    found: list[_B] = []
+    thread = threading.Thread(target=lambda: found.append(second()))
+    thread.start()
+    try:
+        result = first()
+    finally:
+        thread.join()
+    return result, found[0]
 
 
 def num_sequences(slots: int) -> int:

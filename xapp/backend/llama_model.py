@@ -29,13 +29,28 @@ class ContextParams:
     flash_attention: bool
 
 
-def load_model(path: str, gpu_layers: int, on_progress: Callable[[float], None]) -> Any:
-    """The model handle. `on_progress` gets 0 to 1; what it raises ends the load and is raised from here."""
+@dataclass(frozen=True, slots=True)
+class VocabFacts:
+    """What is left of a vocabulary for a model that is loaded without."""
+
+    architecture: str
+    num_tokens: int
+
+
+def load_model(
+    path: str, gpu_layers: int, on_progress: Callable[[float], None], without: VocabFacts | None = None
+) -> Any:
+    """The model handle; with `without` it has no vocabulary, just so many tokens without text.
+
+    `on_progress` gets 0 to 1; what it raises ends the load and is raised from here.
+    """
     check_readable(Path(path))
     params = llama.llama_model_default_params()
     params.n_gpu_layers = gpu_layers
     progress = _Progress(on_progress)
     params.progress_callback = llama.llama_progress_callback(progress)
+    overrides = None if without is None else _without_vocab(without)
+    params.kv_overrides = overrides
     with captured_errors() as lines:
         model = llama.llama_model_load_from_file(os.fsencode(path), params)
     if not model:
@@ -46,6 +61,17 @@ def load_model(path: str, gpu_layers: int, on_progress: Callable[[float], None])
         llama.llama_model_free(model)
         raise ModelError(f"{path}: not a decoder-only language model", reason="UNSUPPORTED_MODEL")
     return model
+
+
+def _without_vocab(facts: VocabFacts) -> Any:
+    """Values that go before those of the file's metadata; the last has no key and ends them."""
+    overrides = (llama.llama_model_kv_override * 3)()
+    tokenizer, size, _ = overrides
+    tokenizer.key, tokenizer.tag = b"tokenizer.ggml.model", llama.LLAMA_KV_OVERRIDE_TYPE_STR
+    tokenizer.value.val_str = b"no_vocab"
+    size.key, size.tag = f"{facts.architecture}.vocab_size".encode(), llama.LLAMA_KV_OVERRIDE_TYPE_INT
+    size.value.val_i64 = facts.num_tokens
+    return overrides
 
 
 class _Progress:

@@ -1,67 +1,87 @@
-"""What each token of a model writes: bytes, and tables over the whole vocabulary for those who search it."""
+"""What each token of a model writes, and which tokens end an answer: all that a worker needs of a vocabulary.
+
+llama.cpp's own has the tables of its tokenizer in it: 15 MB for 49,152 tokens, 80 MB for 262,144. This
+takes 11 bytes a token, and the server's codec keeps the only whole one.
+"""
 
 import ctypes
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from xapp.backend.llama_model import VocabFacts, metadata
 from xapp.backend.native import llama
-
-_BYTES = 256
+from xapp.backend.native_memory import give_back_heap
+from xapp.backend.vocab import PIECE_BYTES, load_vocab, token_bytes
 
 
 class Pieces:
-    """`table` is made when it is first asked for: about 1 µs a token, once."""
+    """Reads a loaded vocabulary, about 1 µs a token, and keeps nothing of it. `ends` end an answer."""
 
-    def __init__(self, vocab: Any, size: int) -> None:
-        self._vocab = vocab
-        self._size = size
-        self._known: dict[int, bytes] = {}
+    def __init__(self, vocab: Any) -> None:
+        self.size: int = llama.llama_vocab_n_tokens(vocab)
+        self.ends = frozenset(_ends(vocab, self.size))
+        self._text, self._starts = _texts(vocab, self.size)
         self._table: Table | None = None
 
     def piece(self, token: int) -> bytes:
         """The token's bytes; b"" for control tokens."""
-        piece = self._known.get(token)
-        if piece is None:
-            piece = self._known[token] = self._render(token)
-        return piece
+        return self._text[self._starts[token] : self._starts[token + 1]]
 
     @property
     def table(self) -> "Table":
-        """First bytes and ends."""
+        """First bytes and ends; made when it is first asked for."""
         if self._table is None:
-            self._table = Table(self._vocab, self._size)
+            self._table = Table(self._text, self._starts, self.ends)
         return self._table
 
-    def _render(self, token: int) -> bytes:
-        buffer = ctypes.create_string_buffer(_BYTES)
-        length = llama.llama_token_to_piece(self._vocab, token, buffer, _BYTES, 0, False)
-        if length < 0:
-            buffer = ctypes.create_string_buffer(-length)
-            length = llama.llama_token_to_piece(self._vocab, token, buffer, -length, 0, False)
-        return bytes(buffer.raw[: max(length, 0)])
+
+def _ends(vocab: Any, size: int) -> Iterator[int]:
+    is_end = llama.llama_vocab_is_eog
+    return (token for token in range(size) if is_end(vocab, token))
+
+
+def _texts(vocab: Any, size: int) -> "tuple[bytes, array[int]]":
+    """All pieces in a row, and where each begins, the end of the last one included."""
+    buffer = ctypes.create_string_buffer(PIECE_BYTES)
+    view, to_piece = memoryview(buffer).cast("B"), llama.llama_token_to_piece
+    text, starts = bytearray(), array("I", [0])
+    for token in range(size):
+        length = to_piece(vocab, token, buffer, PIECE_BYTES, 0, False)
+        text += view[:length] if length >= 0 else token_bytes(vocab, token)
+        starts.append(len(text))
+    return bytes(text), starts
+
+
+@contextmanager
+def vocabulary(path: str) -> Iterator[tuple[Any, VocabFacts]]:
+    """The file's vocabulary, loaded for the block, and what a model without it is told. Raises ModelError."""
+    model = load_vocab(Path(path))
+    try:
+        vocab = llama.llama_model_get_vocab(model)
+        architecture = metadata(model, "general.architecture")
+        yield vocab, VocabFacts(architecture, llama.llama_vocab_n_tokens(vocab))
+    finally:
+        llama.llama_model_free(model)
+        give_back_heap()
 
 
 class Table:
     """`first_byte` of each token, -1 where it writes nothing; `ends` are those that end an answer."""
 
-    def __init__(self, vocab: Any, size: int) -> None:
-        buffer = ctypes.create_string_buffer(_BYTES)
-        byte = (ctypes.c_ubyte * 1).from_buffer(buffer)
-        to_piece, is_end = llama.llama_token_to_piece, llama.llama_vocab_is_eog
-        first: list[int] = []
-        ends: list[int] = []
-        for token in range(size):
-            length = to_piece(vocab, token, buffer, _BYTES, 0, False)
-            # A piece longer than the buffer is left out of searches; no vocabulary has one.
-            first.append(byte[0] if length > 0 else -1)
-            if is_end(vocab, token):
-                ends.append(token)
-                first[token] = -1
-        self.first_byte: npt.NDArray[np.int16] = np.array(first, dtype=np.int16)
-        self.ends: npt.NDArray[np.int64] = np.array(ends, dtype=np.int64)
-        self.all: npt.NDArray[np.int64] = np.arange(size, dtype=np.int64)
+    def __init__(self, text: bytes, starts: "array[int]", ends: frozenset[int]) -> None:
+        begins = np.frombuffer(starts, dtype=np.uint32).astype(np.int64)
+        writes = np.diff(begins) > 0
+        self.ends: npt.NDArray[np.int64] = np.array(sorted(ends), dtype=np.int64)
+        writes[self.ends] = False
+        self.first_byte: npt.NDArray[np.int16] = np.full(len(writes), -1, dtype=np.int16)
+        self.first_byte[writes] = np.frombuffer(text, dtype=np.uint8)[begins[:-1][writes]]
+        self.all: npt.NDArray[np.int64] = np.arange(len(writes), dtype=np.int64)
 
     def beginning_with(self, allowed: frozenset[int]) -> npt.NDArray[np.int64]:
         """Tokens whose first byte is one of these, ascending."""

@@ -8,13 +8,16 @@ at once safely: a loaded vocabulary does not change, and the calls release the G
 import ctypes
 import os
 from pathlib import Path
+from typing import Any
 
 from xapp.backend.load_error import check_readable, load_reason
 from xapp.backend.native import captured_errors, llama
+from xapp.backend.native_memory import give_back_heap
 from xapp.backend.tokenizer import Control
 from xapp.errors import ModelError, Unavailable
 
-_PIECE_BYTES = 256
+PIECE_BYTES = 256
+"""Room for nearly every piece."""
 _ATTR_CONTROL = 1 << 3
 _ATTR_UNKNOWN = 1 << 0
 _ATTR_LSTRIP = 1 << 7
@@ -42,7 +45,7 @@ class Vocab:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._model = _load(Path(path))
+        self._model = load_vocab(Path(path))
         self._vocab = llama.llama_model_get_vocab(self._model)
         self.size: int = llama.llama_vocab_n_tokens(self._vocab)
         self.bos = _token(llama.llama_vocab_bos(self._vocab))
@@ -63,10 +66,11 @@ class Vocab:
         text of control tokens into them.
         """
         data = text.encode(errors="replace") if isinstance(text, str) else text
-        capacity = len(data) // 2 + 16
+        # A power of two: ctypes keeps a type for each length of an array for ever.
+        capacity = 1 << max(len(data) // 2, 16).bit_length()
         tokens, count = self._tokenize(data, capacity, add_special, parse_special)
         if count < 0:
-            tokens, count = self._tokenize(data, -count, add_special, parse_special)
+            tokens, count = self._tokenize(data, 1 << (-count).bit_length(), add_special, parse_special)
         return tokens[:count]
 
     def render(self, token: int, *, special: bool = False) -> bytes:
@@ -76,12 +80,7 @@ class Vocab:
         if self._model is None:
             # An answer that outlives its model may still be read: what it lacks is told by its error.
             return b""
-        buffer = ctypes.create_string_buffer(_PIECE_BYTES)
-        length = llama.llama_token_to_piece(self._vocab, token, buffer, _PIECE_BYTES, 0, special)
-        if length < 0:
-            buffer = ctypes.create_string_buffer(-length)
-            length = llama.llama_token_to_piece(self._vocab, token, buffer, -length, 0, special)
-        return bytes(buffer.raw[:length])
+        return token_bytes(self._vocab, token, special=special)
 
     def text(self, token: int) -> str:
         """The token as the vocabulary writes it."""
@@ -116,11 +115,11 @@ class Vocab:
 
     def _scan(self) -> int:
         """Fills `controls` and returns the longest piece: 1 µs a token."""
-        buffer = ctypes.create_string_buffer(_PIECE_BYTES)
+        buffer = ctypes.create_string_buffer(PIECE_BYTES)
         to_piece, get_attr, vocab = llama.llama_token_to_piece, llama.llama_vocab_get_attr, self._vocab
         longest = 1
         for token in range(self.size):
-            length = abs(to_piece(vocab, token, buffer, _PIECE_BYTES, 0, True))
+            length = abs(to_piece(vocab, token, buffer, PIECE_BYTES, 0, True))
             longest = max(longest, length)
             attr = get_attr(vocab, token)
             if attr & (_ATTR_CONTROL | _ATTR_UNKNOWN) and length:
@@ -133,7 +132,18 @@ def _token(token: int) -> int | None:
     return token if token >= 0 else None
 
 
-def _load(path: Path) -> object:
+def token_bytes(vocab: Any, token: int, *, special: bool = False) -> bytes:
+    """The bytes of a token of a native vocabulary; of a control token b"", or its text if `special`."""
+    buffer = ctypes.create_string_buffer(PIECE_BYTES)
+    length = llama.llama_token_to_piece(vocab, token, buffer, PIECE_BYTES, 0, special)
+    if length < 0:
+        buffer = ctypes.create_string_buffer(-length)
+        length = llama.llama_token_to_piece(vocab, token, buffer, -length, 0, special)
+    return bytes(buffer.raw[: max(length, 0)])
+
+
+def load_vocab(path: Path) -> Any:
+    """A handle of a model that has its vocabulary only. Raises ModelError naming the file."""
     check_readable(path)
     params = llama.llama_model_default_params()
     params.vocab_only = True
@@ -141,12 +151,5 @@ def _load(path: Path) -> object:
         model = llama.llama_model_load_from_file(os.fsencode(path), params)
     if model is None:
         raise ModelError(f"{path}: {load_reason(lines)}")
-    _give_back_memory()
+    give_back_heap()  # loading leaves about 2 MB
     return model
-
-
-def _give_back_memory() -> None:
-    """Loading leaves about 2 MB free in glibc's heap; musl has no such call and needs none."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)

@@ -219,4 +219,5 @@ class Engine:
             decode_s=self._step_time.decode_prices,
             total_preemptions=self._scheduler.num_preemptions,
             total_evictions=self._scheduler.num_evictions,
+            kv_cells_parked=self._kv_cache.parked,
         )

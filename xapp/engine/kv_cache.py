@@ -67,6 +67,11 @@ class KVCache:
         return self._pool.total
 
     @property
+    def parked(self) -> int:
+        """Tokens of the prefixes that are out of the cells, in ordinary memory."""
+        return self._parked.cells
+
+    @property
     def reserved(self) -> int:
         """Free cells promised to running sequences."""
         return self._pool.promised

@@ -203,6 +203,7 @@ class Stats(msgspec.Struct, frozen=True, array_like=True):
     What it predicts steps from: `prompt_token_s` seconds a prompt token, `decode_s` seconds a step of so
     many decoding sequences, where that was measured. `num_prefill_left`: prompt tokens that running
     sequences have still to compute. `num_paused` of those waiting had a slot and kept their cells.
+    `kv_cells_parked`: tokens of computed prefixes that wait in ordinary memory, beside the cells.
     """
 
     num_running: int = 0
@@ -220,6 +221,7 @@ class Stats(msgspec.Struct, frozen=True, array_like=True):
     decode_s: dict[int, float] = {}
     total_preemptions: int = 0
     total_evictions: int = 0
+    kv_cells_parked: int = 0
 
 
 class StepEvents(msgspec.Struct, tag="step"):

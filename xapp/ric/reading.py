@@ -37,6 +37,7 @@ def _of_sample(sample: ModelSample) -> dict[str, float]:
         "paused": stats.num_paused,
         "kv_cells_used": stats.kv_cells_used,
         "kv_cells": stats.kv_cells_total,
+        "kv_cells_parked": stats.kv_cells_parked,
         "engine_steps": stats.total_steps,
         "engine_step_seconds": stats.total_step_seconds,
         "prefill_tokens": stats.total_prefill_tokens,

@@ -1,0 +1,27 @@
+"""Memory of native code, given back to the system when what was in it is of no use any more."""
+
+import ctypes
+import mmap
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def give_back_heap() -> None:
+    """What is free in glibc's heap; musl has no such call and needs none."""
+    trim = getattr(_libc, "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+def give_back_pages(address: int, size: int) -> int:
+    """The whole pages of a private anonymous mapping: they read as zeros from now on, and take memory
+    again once they are written. Returns the bytes that were given back.
+    """
+    page = mmap.PAGESIZE
+    begin = -(-address // page) * page
+    length = (address + size - begin) // page * page
+    if length <= 0:
+        return 0
+    advise = _libc.madvise
+    advise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    return length if advise(begin, length, mmap.MADV_DONTNEED) == 0 else 0
