@@ -59,6 +59,7 @@ class Observation:
         if started := self._started:
             metrics.tokens.labels(model, "prompt").inc(started.num_prompt_tokens)
             metrics.tokens.labels(model, "cached").inc(started.num_cached_tokens)
+            metrics.joined.labels(model).inc(started.joined)
         if finished := self._finished:
             metrics.tokens.labels(model, "completion").inc(finished.num_completion_tokens)
 
@@ -67,6 +68,7 @@ class Observation:
         if started := self._started:
             fields["num_prompt_tokens"] = started.num_prompt_tokens
             fields["num_cached_tokens"] = started.num_cached_tokens
+            fields["joined"] = started.joined
         if finished := self._finished:
             fields["num_completion_tokens"] = finished.num_completion_tokens
             fields["finish_reason"] = finished.reason.value

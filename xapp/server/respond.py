@@ -55,6 +55,7 @@ def _started(event: Started) -> pb.Started:
         seed=event.seed,
         correlation_id=event.correlation_id,
         provenance=provenance(event.provenance),
+        joined=event.joined,
     )
 
 

@@ -14,7 +14,7 @@ from time import monotonic
 from xapp.engine.messages import Priority
 from xapp.engine.token_stream import TokenStream
 from xapp.errors import DeadlineExceeded, Exhausted, Unavailable, XappError
-from xapp.service.predict import Ask, Prediction, Predictor, Ticket
+from xapp.service.predict import MEDIAN, Ask, Prediction, Predictor, Ticket
 from xapp.service.quota import Charge, Quotas
 from xapp.service.types import Finished
 
@@ -78,8 +78,8 @@ class Admission:
         return self._open.total()
 
     @contextmanager
-    def enter(self, ask: Ask) -> Iterator["Place"]:
-        """Holds a place.
+    def enter(self, ask: Ask, *, may_join: bool = False) -> Iterator["Place"]:
+        """Holds a place. Of one that may join another's answer only its tokens can tell how long it takes.
 
         Raises Unavailable while draining, DeadlineExceeded when the deadline has passed already, Exhausted
         when all places are taken, the quota is used up, or the deadline cannot be met.
@@ -87,7 +87,8 @@ class Admission:
         self._check_room(ask)
         with self._quotas.hold(ask.client) as charge:
             ticket = self.predictor.ticket(ask)
-            self._check_soonest(ticket)
+            if not may_join:
+                self._check_soonest(ticket)
             self._open[ask.priority] += 1
             self._idle.clear()
             self.predictor.tickets.add(ticket)
@@ -126,6 +127,10 @@ class Admission:
         if self.predictor.harms(ticket, now):
             raise self._unreachable("another request would miss its deadline", self._rate.seconds_each(now))
 
+    def in_time(self, ask: Ask, end_s: float) -> bool:
+        """Whether an end in so many seconds will do."""
+        return ask.best_effort or not self._by_deadline or end_s <= ask.deadline - self._clock()
+
     def _check_room(self, ask: Ask) -> None:
         now = self._clock()
         if self._draining:
@@ -162,7 +167,8 @@ class Admission:
 
 
 class Place:
-    """What a request that came in holds: first it is `tokenized`, then it is `following` its stream.
+    """What a request that came in holds: first it is `tokenized`, or it will `join` another one's answer;
+    then it is `following` its stream.
 
     `finished` is for its last event, if it gets so far: from it later predictions learn.
     """
@@ -182,11 +188,26 @@ class Place:
         self._admission.check_deadline(ticket, prediction)
         self._charge.set(len(prompt) + prediction.num_tokens)
 
+    def in_time_with(self, computed: "Place") -> bool:
+        """Whether that one's answer is predicted to end before this one's deadline."""
+        left_s = self._predictor.left_s(computed._ticket, but=self._ticket)
+        return self._admission.in_time(self._ticket.ask, left_s)
+
+    def join(self, computed: "Place") -> None:
+        """Its answer is that one's, and no load; it holds its place and pays all the same."""
+        self._predictor.joined(self._ticket, computed._ticket)
+        self._charge.set(self._ticket.num_prompt + self._predictor.num_tokens(computed._ticket, MEDIAN))
+
+    def succeed(self) -> None:
+        """It stands for what it had joined from now on: the one before it has left."""
+        self._predictor.tickets.add(self._ticket)
+
     @contextmanager
     def following(self, stream: TokenStream) -> Iterator[None]:
         """The worker has it, and `stream` tells how it gets on; in the end its tokens are paid for."""
         ticket = self._ticket
-        self._predictor.submitted(ticket, stream)
+        if stream.joined_at is None:
+            self._predictor.submitted(ticket, stream)
         try:
             yield
         finally:

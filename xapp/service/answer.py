@@ -7,9 +7,11 @@ from time import monotonic
 
 from xapp.engine.messages import FinishReason, SequenceFinished
 from xapp.engine.token_stream import TokenStream
-from xapp.errors import DeadlineExceeded, InvalidArgument, XappError
+from xapp.errors import DeadlineExceeded, InvalidArgument, Unavailable, XappError
 from xapp.service.prompts import AnswerText
 from xapp.service.types import Chunk, Event, Finished, Provenance, Started
+
+RETRY_AFTER_S = 1.0
 
 
 class Answer:
@@ -64,6 +66,8 @@ class Answer:
 
     def _may_start(self, end: SequenceFinished | None) -> bool:
         """A request that expired in the queue never starts, unless its answer may be empty."""
+        if self._stream.joined_at is not None:
+            return True
         if end is None or self._stream.started is not None:
             return self._stream.started is not None
         return self._may_be_cut or end.reason is not FinishReason.EXPIRED
@@ -76,14 +80,24 @@ class Answer:
         return [*events, self._finish(FinishReason.DEADLINE, None)]
 
     def _start(self, otherwise_at: float) -> Started:
-        begun = self._stream.started
-        at = begun.at if begun is not None else otherwise_at
         self.started = replace(
             self._opening,
-            num_cached_tokens=begun.num_cached_tokens if begun is not None else 0,
-            queue_s=max(0.0, at - self._stream.request.arrival),
+            num_cached_tokens=self._num_cached,
+            queue_s=self._queue_s(otherwise_at),
+            joined=self._stream.joined_at is not None,
         )
         return self.started
+
+    def _queue_s(self, otherwise_at: float) -> float:
+        """Until the first work on the prompt; who joins later has waited only until then."""
+        begun = self._stream.started
+        at = begun.at if begun is not None else otherwise_at
+        return max(0.0, max(at, self._stream.joined_at or 0.0) - self._stream.request.arrival)
+
+    @property
+    def _num_cached(self) -> int:
+        begun = self._stream.started
+        return begun.num_cached_tokens if begun is not None else 0
 
     def _read(self, tokens: Sequence[int]) -> str:
         if len(tokens) == 1:
@@ -114,6 +128,13 @@ class Answer:
         if reason is FinishReason.STUCK:
             self.error = InvalidArgument("format", "it takes too much work, or no token of the model goes on")
             return
+        if reason is FinishReason.EXPIRED and self._ended_early(end):
+            self.error = Unavailable(
+                "the worker did not hear in time that the deadline was put off",
+                reason="WORKER_STALLED",
+                retry_after_s=RETRY_AFTER_S,
+            )
+            return
         if reason is FinishReason.EXPIRED and not self._may_be_cut:
             self.error = DeadlineExceeded(f"the deadline passed after {self._num_tokens} tokens")
             return
@@ -122,18 +143,27 @@ class Answer:
         # A stop text may be complete only now, when nothing longer can come any more.
         events.append(self._finish(FinishReason.STOP if self._text.stopped else reason, end))
 
+    def _ended_early(self, end: SequenceFinished) -> bool:
+        """Whether an identical request's deadline ended this one, which has a later one."""
+        deadline = self._stream.request.deadline
+        return self._stream.joined_at is not None and deadline is not None and end.at < deadline
+
     def _finish(self, reason: FinishReason, end: SequenceFinished | None) -> Finished:
         assert self.started is not None
         arrival = self._stream.request.arrival
-        started_at = arrival + self.started.queue_s
+        # Who joined has got its Started before this was known.
+        queue_s = self._queue_s(monotonic()) if self.started.joined else self.started.queue_s
+        started_at = arrival + queue_s
         first_at = (end.first_token_at if end is not None else None) or self._stream.first_at
+        if first_at is not None:
+            first_at = max(first_at, self._stream.joined_at or 0.0)
         last_at = end.at if end is not None else self._stream.last_at
         self.finished = Finished(
             reason=reason,
             num_prompt_tokens=self.started.num_prompt_tokens,
-            num_cached_tokens=self.started.num_cached_tokens,
+            num_cached_tokens=self._num_cached,
             num_completion_tokens=self._num_tokens,
-            queue_s=self.started.queue_s,
+            queue_s=queue_s,
             prefill_s=max(0.0, first_at - started_at) if first_at is not None else 0.0,
             decode_s=max(0.0, last_at - first_at) if first_at is not None else 0.0,
             time_to_first_token_s=max(0.0, first_at - arrival) if first_at is not None else 0.0,

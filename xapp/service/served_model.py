@@ -15,6 +15,7 @@ from xapp.errors import Exhausted, FailedPrecondition, ModelError, Unavailable, 
 from xapp.models.store import ModelFile
 from xapp.service.admission import Admission
 from xapp.service.changes import Changes
+from xapp.service.join import Joins
 from xapp.service.observe import ModelProbe, Observer
 from xapp.service.predict import Predictor
 from xapp.service.prompts import Codec, PromptReader
@@ -41,6 +42,7 @@ class Serving:
         self.digest = digest
         self.info = info
         self.admission = admission
+        self.joins = Joins()
         self.prompts = PromptReader(codec, admission.capacity)
 
     @property

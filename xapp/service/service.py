@@ -23,6 +23,7 @@ from xapp.service.asks import ask_for, max_tokens
 from xapp.service.estimate import estimate
 from xapp.service.format.held import hold
 from xapp.service.format.prepare import Formats
+from xapp.service.join import Identity, identity_of
 from xapp.service.models import ModelRegistry
 from xapp.service.observe import NullObserver, Observer
 from xapp.service.pins import Pins
@@ -132,17 +133,19 @@ class NodeService:
             account.model = model.name
             serving = model.require_ready()
             ask = ask_for(request, self._settings, serving.limit, arrival)
-            with serving.admission.enter(ask) as place:
+            with serving.admission.enter(ask, may_join=serving.joins.know(request.prompt)) as place:
                 # After admission: who is refused is refused at once, and costs nothing.
                 held = await hold(self._formats, request)
                 submit = await self._prepare(serving, request, ask, held.program if held else None)
-                place.tokenized(submit.prompt, submit.max_tokens)
-                with closing(model.supervisor.submit(submit)) as stream, place.following(stream):
+                opening = _opening(model.name, serving, request, submit)
+                identity = self._identity(request, submit, opening)
+                with serving.joins.stream(
+                    identity, request.prompt, submit, place, model.supervisor.submit
+                ) as stream:
                     text = serving.codec.stream(request.stop)
                     if ask.best_effort:
                         # The caller's own clock will not wait for the worker's step to end.
                         stream.fail_at(ask.deadline, DeadlineExceeded("the answer is cut"))
-                    opening = _opening(model.name, serving, request, submit)
                     answer = Answer(stream, text, opening, may_be_cut=ask.best_effort)
                     while not answer.done:
                         for told in await answer.next():
@@ -212,6 +215,11 @@ class NodeService:
             arrival=ask.arrival,
             deadline=ask.deadline,
         )
+
+    def _identity(self, request: Request, submit: Submit, opening: Started) -> Identity | None:
+        if not self._settings.join_identical or opening.provenance is None:
+            return None
+        return identity_of(submit, opening.provenance.prompt_hash, request.stop)
 
     def _new_id(self) -> int:
         self._last_id += 1

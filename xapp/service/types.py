@@ -85,7 +85,7 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """First event of a stream."""
+    """First event of a stream. `joined`: the answer is that of an identical request that ran already."""
 
     model: str
     model_digest: str
@@ -95,6 +95,7 @@ class Started:
     seed: int
     correlation_id: str
     provenance: Provenance | None = None
+    joined: bool = False
 
 
 @dataclass(frozen=True, slots=True)
