@@ -6,9 +6,7 @@ name itself. None means: sized by the service from the node. Raises ConfigError 
 
 import difflib
 import re
-import tomllib
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -16,9 +14,9 @@ from msgspec import Meta
 
 from xapp.errors import ConfigError
 from xapp.folders import default_models_dir
+from xapp.settings_file import FILE_KEY, read_settings_file
 
 PREFIX = "XAPP_"
-FILE_KEY = "XAPP_CONFIG_FILE"
 OTHER_KEYS = frozenset({FILE_KEY, "XAPP_DESCRIPTOR_PATH", "XAPP_TARGET"})
 """Keys that are no settings of the server and are read elsewhere."""
 
@@ -70,7 +68,6 @@ class Settings(EngineSettings, frozen=True, kw_only=True):
     max_deadline_s: Seconds = 3600.0
     deadline_margin_ms: Annotated[float, Meta(ge=0, le=60_000)] = 50.0
     deadline_admission: bool = True
-    join_identical: bool = True
     quotas: str = ""
     tasks_dir: str = ""
     pin_tasks: bool = True
@@ -91,9 +88,7 @@ class Settings(EngineSettings, frozen=True, kw_only=True):
 
 def load_settings(environ: Mapping[str, str], overrides: Mapping[str, Any] | None = None) -> Settings:
     """Defaults, then the file, then the environment, then `overrides` (the command line)."""
-    values: dict[str, Any] = {}
-    if path := environ.get(FILE_KEY):
-        values |= _read_file(path)
+    values = _known(read_settings_file(environ), environ.get(FILE_KEY, ""))
     values |= _read_environment(environ)
     values |= {key: value for key, value in (overrides or {}).items() if value is not None}
     return _convert(values)
@@ -119,15 +114,6 @@ def _is_kubernetes(key: str, value: str) -> bool:
 
 def _nearest(name: str, known: Collection[str]) -> str:
     return next(iter(difflib.get_close_matches(name, sorted(known), n=1)), "")
-
-
-def _read_file(path: str) -> dict[str, Any]:
-    try:
-        return _known(tomllib.loads(Path(path).read_text()), path)
-    except OSError as error:
-        raise ConfigError(FILE_KEY, f"cannot read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(FILE_KEY, f"{path} is not TOML: {error}") from error
 
 
 def _read_environment(environ: Mapping[str, str]) -> dict[str, Any]:

@@ -171,6 +171,17 @@ def test_folder_by_option(folder: Path, tmp_path: Path) -> None:
     assert "own" not in listed()
 
 
+def test_folder_of_the_settings_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own.gguf").write_bytes(CONTENT)
+    file = tmp_path / "settings.toml"
+    file.write_text(f'models_dir = "{tmp_path}"\n')
+    monkeypatch.delenv("XAPP_MODELS_DIR", raising=False)
+    monkeypatch.setenv("XAPP_CONFIG_FILE", str(file))
+    assert listed()["own"]["path"] == str(tmp_path / "own.gguf")
+    file.write_text("models_dir =")
+    assert "XAPP_CONFIG_FILE" in run("list").stderr
+
+
 @pytest.mark.parametrize("command", [[], ["list"], ["pull"], ["verify"], ["rm"]])
 def test_help(command: list[str]) -> None:
     assert "Usage:" in run(*command, "--help").stdout

@@ -23,6 +23,7 @@ from xapp.models.pull import pull as pull_model
 from xapp.models.store import ModelFile, local_models, resolve
 from xapp.models.verify import Check
 from xapp.models.verify import verify as verify_model
+from xapp.settings_file import FILE_KEY
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _NO_COLOUR_WIDTH = 160
@@ -47,7 +48,8 @@ def _folder_option(command: _F) -> _F:
         "folder",
         type=click.Path(path_type=Path, file_okay=False),
         callback=chosen,
-        help=f"Folder of the model files. Default: {MODELS_DIR_KEY}, else ~/.cache/genai-xapp/models.",
+        help=f"Folder of the model files. Default: {MODELS_DIR_KEY}, else models_dir of the file that"
+        f" {FILE_KEY} names, else ~/.cache/genai-xapp/models.",
     )(command)
 
 

@@ -10,8 +10,9 @@ import click
 import msgspec
 
 from xapp import logs
-from xapp.config import FILE_KEY, PREFIX, Settings, load_settings, unknown_keys
+from xapp.config import PREFIX, Settings, load_settings, unknown_keys
 from xapp.errors import ConfigError
+from xapp.settings_file import FILE_KEY
 
 EXIT_CONFIG = 2
 

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from xapp.errors import ConfigError
 from xapp.folders import default_models_dir
+from xapp.settings_file import read_settings_file
 
 MODELS_DIR_KEY = "XAPP_MODELS_DIR"
 
@@ -15,5 +17,13 @@ def cache_dir(environ: Mapping[str, str]) -> Path:
 
 
 def models_dir(environ: Mapping[str, str]) -> Path:
-    """XAPP_MODELS_DIR, `~` expanded; unset or empty means the default."""
-    return Path(environ.get(MODELS_DIR_KEY) or default_models_dir()).expanduser()
+    """XAPP_MODELS_DIR, else what the settings file says, else the default: where `serve` looks.
+
+    `~` is expanded, and empty means unset. Raises ConfigError.
+    """
+    chosen = environ.get(MODELS_DIR_KEY) or read_settings_file(environ).get("models_dir")
+    if chosen is None:
+        chosen = default_models_dir()
+    if not isinstance(chosen, str):
+        raise ConfigError(MODELS_DIR_KEY, f"{chosen!r} in the settings file is no text")
+    return Path(chosen).expanduser()
