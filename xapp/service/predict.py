@@ -136,6 +136,13 @@ class Predictor:
         ticket.num_prompt, ticket.num_cached = computed.num_prompt, computed.num_cached
         ticket.max_tokens, ticket.stream = computed.max_tokens, computed.stream
 
+    def joined(self, ticket: Ticket, computed: Ticket) -> None:
+        """Its answer is that of `computed`: nothing is computed for it, so it is no load."""
+        self.tickets.discard(ticket)
+        ticket.order = computed.order
+        ticket.num_prompt, ticket.num_cached = computed.num_prompt, computed.num_cached
+        ticket.max_tokens, ticket.stream = computed.max_tokens, computed.stream
+
     # ---- looking ahead
 
     def predict(self, ticket: Ticket) -> Prediction:
@@ -155,6 +162,16 @@ class Predictor:
         job.prefill = 1
         self._simulate(job, self._others(but=ticket))
         return job.end_s
+
+    def left_s(self, ticket: Ticket, but: Ticket) -> float:
+        """Seconds until one that was let in has ended, at the high quantile, without `but`."""
+        jobs = self._others(but)
+        job = jobs[ticket]
+        job.decode += self.num_tokens(ticket, HIGH) - self.num_tokens(ticket, ticket.share)
+        self._simulate(None, jobs, to_the_end=True)
+        # Who has its first token already is not told when that comes.
+        first_s = job.first_s if job.first_s <= job.end_s else 0.0
+        return self._corrected(ticket, Times(0.0, first_s, job.end_s), HIGH).end_s
 
     def left_s(self, ticket: Ticket, but: Ticket) -> float:
         """Seconds until one that was let in has ended, at the high quantile, without `but`."""
