@@ -136,13 +136,6 @@ class Predictor:
         ticket.num_prompt, ticket.num_cached = computed.num_prompt, computed.num_cached
         ticket.max_tokens, ticket.stream = computed.max_tokens, computed.stream
 
-    def joined(self, ticket: Ticket, computed: Ticket) -> None:
-        """Its answer is that of `computed`: nothing is computed for it, so it is no load."""
-        self.tickets.discard(ticket)
-        ticket.order = computed.order
-        ticket.num_prompt, ticket.num_cached = computed.num_prompt, computed.num_cached
-        ticket.max_tokens, ticket.stream = computed.max_tokens, computed.stream
-
     # ---- looking ahead
 
     def predict(self, ticket: Ticket) -> Prediction:
@@ -162,16 +155,6 @@ class Predictor:
         job.prefill = 1
         self._simulate(job, self._others(but=ticket))
         return job.end_s
-
-    def left_s(self, ticket: Ticket, but: Ticket) -> float:
-        """Seconds until one that was let in has ended, at the high quantile, without `but`."""
-        jobs = self._others(but)
-        job = jobs[ticket]
-        job.decode += self.num_tokens(ticket, HIGH) - self.num_tokens(ticket, ticket.share)
-        self._simulate(None, jobs, to_the_end=True)
-        # Who has its first token already is not told when that comes.
-        first_s = job.first_s if job.first_s <= job.end_s else 0.0
-        return self._corrected(ticket, Times(0.0, first_s, job.end_s), HIGH).end_s
 
     def left_s(self, ticket: Ticket, but: Ticket) -> float:
         """Seconds until one that was let in has ended, at the high quantile, without `but`."""
@@ -218,7 +201,7 @@ class Predictor:
         if job is not None:
             waiting.append(job)
         # On average half of the step that is being computed is still to come.
-        lead_s = speed.decode_s(len(running), sum(job.read for job in running)) / 2
+        lead_s = speed.decode_s[len(running)] / 2
         Simulation(speed, running, waiting, lead_s).run(None if to_the_end else job)
 
     def _others(self, but: Ticket) -> dict[Ticket, Job]:
@@ -239,15 +222,13 @@ class Predictor:
         num_tokens = self.num_tokens(ticket, ticket.share)
         if not ticket.running:
             return self._new_job(ticket, num_tokens)
-        to_prefill = prefill.get(ticket, 0)
-        computed = ticket.num_prompt - to_prefill + ticket.num_done
         left = num_tokens - max(1, ticket.num_done)
-        return Job(ticket.order, to_prefill, left, ticket.num_cells, computed)
+        return Job(ticket.order, prefill.get(ticket, 0), left, ticket.num_cells)
 
     @staticmethod
     def _new_job(ticket: Ticket, num_tokens: int) -> Job:
         prefill = ticket.num_prompt - ticket.num_cached
-        return Job(ticket.order, prefill, num_tokens - 1, ticket.num_cells, ticket.num_cached)
+        return Job(ticket.order, prefill, num_tokens - 1, ticket.num_cells)
 
     # ---- looking back
 
