@@ -68,6 +68,7 @@ class Settings(EngineSettings, frozen=True, kw_only=True):
     max_deadline_s: Seconds = 3600.0
     deadline_margin_ms: Annotated[float, Meta(ge=0, le=60_000)] = 50.0
     deadline_admission: bool = True
+    join_identical: bool = True
     quotas: str = ""
     tasks_dir: str = ""
     pin_tasks: bool = True
