@@ -2,12 +2,23 @@
 
 from collections.abc import Iterator, Sequence
 
+from perf.promises.estimates import COUNTS
 from perf.table import Row, Sample, ratios, row, values
+
+_WHEN = {"first": "first after the start", "idle": "after a pause", "busy": "after other work"}
 
 
 def rows(samples: Sequence[Sample], parts: Sequence[str]) -> list[Row]:
     """The rows of the parts that were measured."""
-    makers = {"overload": _overload, "critical": _critical, "refusal": _refusal}
+    makers = {
+        "overload": _overload,
+        "critical": _critical,
+        "refusal": _refusal,
+        "estimate": _estimate,
+        "pinned": _pinned,
+        "score": _score,
+        "typed": _typed,
+    }
     return [each for part in parts for each in makers[part](samples)]
 
 
@@ -45,6 +56,50 @@ def _refusal(samples: Sequence[Sample]) -> Iterator[Row]:
             found = _found(samples, f"{kind}.p{percent}", 1e3)
             yield row(f"refusal {why}, p{percent}", "ms", found, None)
         yield row(f"share refused {why}", "", _found(samples, f"{kind}.refused"), None)
+
+
+def _estimate(samples: Sequence[Sample]) -> Iterator[Row]:
+    for kind, what in (("fixed", "of known length"), ("free", "of free length")):
+        found = _found(samples, f"{kind}.error")
+        yield row(f"Estimate's error of completion at p50, answers {what}", "", found, 0.20)
+        for streams in COUNTS:
+            found = _found(samples, f"{kind}.error.{streams}")
+            yield row(f"that error, {what}, {streams} streams", "", found, None)
+        yield row(f"share that ends before p95, {what}", "", _found(samples, f"{kind}.within_p95"), None)
+
+
+def _pinned(samples: Sequence[Sample]) -> Iterator[Row]:
+    what = "TTFT of a pinned task ÷ the same prompt cold, 450-token prefix"
+    yield row(what, "", ratios(samples, "pinned.pinned", "pinned.cold"), 0.15)
+    for kind, when in (
+        ("first", "first after the start"),
+        ("idle", "after a pause"),
+        ("busy", "after other work"),
+    ):
+        yield row(f"that ratio, {when}", "", ratios(samples, f"pinned.{kind}", "pinned.cold"), None)
+    yield row("pinned task: TTFT", "ms", _found(samples, "pinned.pinned", 1e3), None)
+    yield row("the same prompt cold: TTFT", "ms", _found(samples, "pinned.cold", 1e3), None)
+    yield row("pinned task: share of the prompt cached", "", _found(samples, "pinned.cached"), None)
+
+
+def _score(samples: Sequence[Sample]) -> Iterator[Row]:
+    what = "Score of 8 choices ÷ the answer as JSON"
+    yield row(f"{what}, instructions cached", "", ratios(samples, "score.cached", "json.cached"), 0.3)
+    yield row(f"{what}, nothing cached", "", ratios(samples, "score.cold", "json.cold"), None)
+    found = ratios(samples, "score.prompt", "prefill.prompt")
+    yield row("Score of 8 choices ÷ prefilling the prompt", "", found, 1.3)
+    for key, label in (("score", "Score"), ("json", "the answer as JSON")):
+        for state, how in (("cached", "instructions cached"), ("cold", "nothing cached")):
+            yield row(f"{label}, {how}", "ms", _found(samples, f"{key}.{state}", 1e3), None)
+
+
+def _typed(samples: Sequence[Sample]) -> Iterator[Row]:
+    what = "time a token, held to a schema ÷ free, 1 stream"
+    yield row(f"{what}, greedy", "", ratios(samples, "greedy.held", "greedy.free"), 1.10)
+    yield row(f"{what}, drawn", "", ratios(samples, "drawn.held", "drawn.free"), None)
+    for how in ("greedy", "drawn"):
+        for kind, label in (("held", "held to a schema"), ("free", "free")):
+            yield row(f"{label}, {how}: time a token", "ms", _found(samples, f"{how}.{kind}", 1e3), None)
 
 
 def _found(samples: Sequence[Sample], key: str, factor: float = 1.0) -> list[float]:

@@ -17,10 +17,10 @@ from perf.rounds import Run, rotated
 from perf.streams import percentile
 from perf.table import Sample
 
-PROBES = 30
+PROBES = 28
 PROMPT_TOKENS = 60
 ANSWER_TOKENS = 8
-GAP_S = (0.5, 1.0)
+GAP_S = (0.5, 0.8)
 MORE_STREAMS_THAN_SLOTS = 4
 _BATCH_REQUESTS = 160
 _AFTER_S = 2.0

@@ -17,6 +17,7 @@ from perf.contenders import LlamaServer, OurServer
 from perf.ending import Ending
 from perf.load.prompts import Prompts
 from perf.load.samples import Request
+from perf.promises.caller import Called, Calls, Foretell, Foretold
 from perf.promises.client import Command
 from perf.promises.mix import Asks, Speeds, Wanted
 from perf.shape import EngineShape
@@ -72,6 +73,11 @@ class Field(Ending):
         """Another process of callers of the same server."""
         return self._client(contender.kind, contender.address)
 
+    def caller(self, contender: Contender, client_id: str = "") -> Child:
+        """A caller of a server of ours, by a name of its own: see `perf.promises.caller`."""
+        named = [client_id] if client_id else []
+        return self._stack.enter_context(Child("perf.promises.caller", contender.address, *named))
+
     def writer(self, contender: Contender, seed: int) -> "Writer":
         """Makes requests with the tokenizer of a server of ours."""
         return self._stack.enter_context(Writer(contender.address, seed))
@@ -109,6 +115,16 @@ class Writer(Ending):
 def ask(client: Child, command: Command) -> list[Request]:
     """Has a command carried out. Raises ChildError."""
     return msgspec.json.decode(client.ask(command), type=list[Request])
+
+
+def call(caller: Child, calls: Calls) -> list[Called]:
+    """Has the calls made. Raises ChildError."""
+    return msgspec.json.decode(caller.ask(calls), type=list[Called])
+
+
+def foretell(caller: Child, command: Foretell) -> list[Foretold]:
+    """Has requests predicted and made. Raises ChildError."""
+    return msgspec.json.decode(caller.ask(command), type=list[Foretold])
 
 
 class Beside(Ending):

@@ -1,7 +1,7 @@
 """What callers ask for: drawn once with a seed, so that every contender gets the same.
 
-Prompts are log-normal, median 120 tokens, 30 to 400. Half of the answers have a length that the caller
-knows (`ignore_eos`, 8 to 96 tokens, each as likely), half end where the model ends them, at most
+Prompts are log-normal, median 80 tokens, 30 to 400. Half of the answers have a length that the caller
+knows (`ignore_eos`; log-normal, median 28 tokens, 8 to 96), half end where the model ends them, at most
 FREE_LIMIT tokens. Half of the deadlines are a multiple of the time that the request takes alone, 1.5 to 8,
 each factor as likely; the other half are DEADLINES_S, whatever is asked.
 """
@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from perf.load.lengths import Lognormal, Uniform
+from perf.load.lengths import Lognormal
 from perf.load.prompts import Prompts
 from perf.targets.base import Ask, Input, Turn
 
-PROMPT_TOKENS = Lognormal(120, 0.8, 400, 30)
-ANSWER_TOKENS = Uniform(8, 96)
+PROMPT_TOKENS = Lognormal(80, 0.8, 400, 30)
+ANSWER_TOKENS = Lognormal(28, 0.8, 96, 8)
 FREE_LIMIT = 96
 MULTIPLES = (1.5, 8.0)
 DEADLINES_S = (1.0, 2.0, 4.0, 8.0)

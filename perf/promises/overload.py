@@ -16,6 +16,8 @@ LOAD = 1.5
 """Of the capacity."""
 LOAD_S = 30.0
 CAPACITY_S = 20.0
+SETTLE_S = 5.0
+"""Of them: all callers begin at once."""
 WARM_UP_S = 6.0
 _MOST_A_SECOND = 20
 _REFUSED = "refused"
@@ -29,10 +31,10 @@ def measure(field: Field, run: Run, number: int) -> Iterator[Sample]:
     writer = field.writer(ours, number)
     speeds = measure_speeds(ours, writer)
     found = ours.ask(_closed(writer.write(draw(_seed(number, 0), _asks_of(CAPACITY_S))), CAPACITY_S, field))
-    capacity = capacity_of(found)
+    capacity = capacity_of(found, SETTLE_S)
     yield Sample(number, "capacity", capacity)
     warm_up = _closed(writer.write(draw(_seed(number, 1), _asks_of(WARM_UP_S))), WARM_UP_S, field)
-    times = schedule(LOAD * capacity, seed=_seed(number, 2), duration_s=LOAD_S)
+    times = arrivals(LOAD * capacity, _seed(number, 2))
     load = Open(writer.write(draw(_seed(number, 3), len(times)), speeds), times)
     contenders = [ours, *(each for each in others if each is not None)]
     for contender in rotated(contenders, number):
@@ -40,6 +42,15 @@ def measure(field: Field, run: Run, number: int) -> Iterator[Sample]:
             if contender is not ours:
                 contender.ask(warm_up)
             yield from _samples(contender, contender.ask(load), number)
+
+
+def arrivals(rate: float, seed: int) -> list[float]:
+    """Seconds from the start: a Poisson process, given that it brings `rate` × LOAD_S requests.
+
+    So the load is what it should be, and chance has only when they come.
+    """
+    *times, end = schedule(rate, seed=seed, num_requests=round(rate * LOAD_S) + 1)
+    return [at * LOAD_S / end for at in times]
 
 
 def _closed(asks: list[Ask], duration_s: float, field: Field) -> Closed:

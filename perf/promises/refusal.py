@@ -17,9 +17,9 @@ from perf.streams import percentile
 from perf.table import Sample
 from xapp.config import Settings
 
-PROBES = 120
+PROBES = 110
 """Of each kind."""
-GAP_S = 0.04
+GAP_S = 0.03
 IMPOSSIBLE = Wanted(300, 64, free=False, multiple=0.3)
 ORDINARY = Wanted(60, 16, free=False)
 MORE_STREAMS_THAN_SLOTS = 4

@@ -13,7 +13,7 @@ import click
 
 from perf import peers
 from perf.machine import describe
-from perf.promises import bars, critical, overload, refusal
+from perf.promises import bars, critical, estimates, overload, pinned, refusal, score, typed
 from perf.promises.field import Field
 from perf.rounds import Run, alone, chosen, clean_up_on_sigterm, deliver, plain_console
 from perf.shape import EngineShape
@@ -22,7 +22,15 @@ from xapp.config import Settings, load_settings
 from xapp.models.digest import digest_of
 from xapp.models.store import resolve
 
-PARTS = {"overload": overload.measure, "critical": critical.measure, "refusal": refusal.measure}
+PARTS = {
+    "overload": overload.measure,
+    "critical": critical.measure,
+    "refusal": refusal.measure,
+    "estimate": estimates.measure,
+    "pinned": pinned.measure,
+    "score": score.measure,
+    "typed": typed.measure,
+}
 
 Part = Callable[[Field, Run, int], Iterator[Sample]]
 

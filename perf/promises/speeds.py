@@ -26,9 +26,12 @@ def speeds_of(requests: Sequence[Request]) -> Speeds:
     return Speeds(statistics.median(prompts), statistics.median(answers))
 
 
-def capacity_of(requests: Sequence[Request]) -> float:
-    """Requests a second of a closed loop, counted from one end to another: its beginning is left out."""
-    ends = sorted(request.end_s for request in requests if not request.error)
+def capacity_of(requests: Sequence[Request], settle_s: float) -> float:
+    """Requests a second of a closed loop, from one end to another: its first `settle_s` are left out.
+
+    Raises ValueError when fewer than two ended after that.
+    """
+    ends = sorted(each.end_s for each in requests if not each.error and each.end_s > settle_s)
     if len(ends) < 2:
         raise ValueError(f"{len(ends)} requests ended: too few to tell a rate")
     return (len(ends) - 1) / (ends[-1] - ends[0])

@@ -78,7 +78,7 @@ class GrpcTarget:
 
     async def ask(self, ask: Ask) -> Answer:
         """See Target."""
-        request = _request(ask, self._model).SerializeToString()
+        request = request_of(ask, self._model).SerializeToString()
         times: list[float] = []
         messages: list[bytes] = []
         clock = time.monotonic
@@ -122,7 +122,8 @@ def _pick(models: list[models_pb2.Model], wanted: str, address: str) -> models_p
     raise TargetError("missing_model", f"{address} has no model {wanted or '(default)'!r}; it has: {names}")
 
 
-def _request(ask: Ask, model: str) -> pb.GenerateRequest:
+def request_of(ask: Ask, model: str = "") -> pb.GenerateRequest:
+    """The message that asks for it."""
     priority = pb.Priority.Value(f"PRIORITY_{ask.priority.upper()}") if ask.priority else 0
     return pb.GenerateRequest(
         model=model,

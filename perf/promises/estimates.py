@@ -1,0 +1,43 @@
+"""How far Estimate's completion at p50 is from what the request then took, at several loads.
+
+Answers of a length that the caller knows and answers that end where the model ends them are asked by
+clients of their own: a node learns the lengths of each client.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from perf.promises.caller import Foretell, Foretold
+from perf.promises.field import Field, foretell
+from perf.promises.mix import of_kind
+from perf.rounds import Run
+from perf.streams import percentile
+from perf.table import Sample
+
+COUNTS = {1: 10, 4: 12, 12: 18}
+"""Requests of each kind by the number of streams."""
+WARM_UP = 8
+KINDS = {"fixed": False, "free": True}
+
+
+def measure(field: Field, _run: Run, number: int) -> Iterator[Sample]:
+    """One round: kind by kind, the node warmed up with some of the same."""
+    ours = field.ours()
+    writer = field.writer(ours, number)
+    for kind, free in KINDS.items():
+        caller = field.caller(ours, f"perf-{kind}")
+        asks = iter(writer.write(of_kind(7 * number + 1, WARM_UP + sum(COUNTS.values()), free=free)))
+        foretell(caller, Foretell([next(asks) for _ in range(WARM_UP)], WARM_UP // 2))
+        found: list[Foretold] = []
+        for streams, count in COUNTS.items():
+            seen = foretell(caller, Foretell([next(asks) for _ in range(count)], streams))
+            yield Sample(number, f"{kind}.error.{streams}", median_error(seen))
+            found += seen
+        yield Sample(number, f"{kind}.error", median_error(found))
+        yield Sample(
+            number, f"{kind}.within_p95", sum(each.real_s <= each.p95_s for each in found) / len(found)
+        )
+
+
+def median_error(found: Sequence[Foretold]) -> float:
+    """|predicted − real| ÷ real."""
+    return percentile([abs(each.p50_s - each.real_s) / each.real_s for each in found], 50)
