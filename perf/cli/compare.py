@@ -26,7 +26,7 @@ from perf.record.schema import Mode
 from perf.record.store import result_path
 from perf.rounds import alone
 from xapp.config import Settings, load_settings
-from xapp.models.digest import digest_of
+from xapp.models.parts import model_digest
 from xapp.models.store import resolve
 
 PEERS: dict[str, type[LlamaServerPeer] | type[PythonServerPeer]] = {
@@ -118,7 +118,7 @@ def compare(
         "rounds": rounds,
         "network": str(shape) if shape else "not shaped",
     }
-    digest = digest_of(file.path)
+    digest = model_digest(file.path)
     fingerprint = {"mode": Mode.COMPARE, "digest": digest, "seed": seed, **told}
     with options.resumable(path), stoppable(), alone(), _place(shape, target, urls) as (place, how):
         plan = Plan(entrants, work, rounds, seed, file.path, place)

@@ -19,7 +19,7 @@ from perf.record.schema import Mode, Result, Status, Target
 from perf.record.store import result_path
 from perf.rounds import alone
 from xapp.config import load_settings
-from xapp.models.digest import digest_of
+from xapp.models.parts import model_digest
 from xapp.models.store import resolve
 
 
@@ -49,7 +49,7 @@ def engine(
     plan = Plan(settings, file.path, streams, rounds, seed)
     told = {"model": file.name, "streams": streams, "rounds": rounds}
     path = result_path(Mode.ENGINE, settings.model, out)
-    digest = digest_of(file.path)
+    digest = model_digest(file.path)
     fingerprint = {"mode": Mode.ENGINE, "digest": digest, "seed": seed, **told}
     with (
         options.resumable(path),

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from xapp.config import load_settings
-from xapp.models.digest import digest_of
+from xapp.models.parts import model_digest
 from xapp.models.store import resolve
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -49,4 +49,4 @@ def local_models(given: Sequence[str]) -> list[GivenModel]:
 
 def _local(given: str, models_dir: Path) -> GivenModel:
     file = resolve(given, models_dir)
-    return GivenModel(given, file.name, digest_of(file.path))
+    return GivenModel(given, file.name, model_digest(file.path))

@@ -20,7 +20,7 @@ from perf.serving.field import Field
 from perf.shape import EngineShape
 from perf.table import Report, Sample
 from xapp.config import Settings, load_settings
-from xapp.models.digest import digest_of
+from xapp.models.parts import model_digest
 from xapp.models.store import resolve
 
 PARTS = ("decode", "arrival", "prefix", "cancel", "footprint")
@@ -91,7 +91,7 @@ def measure_all(run: Run, settings: Settings, parts: Sequence[str], streams: Seq
     return Report(
         machine,
         settings.model,
-        digest_of(file.path),
+        model_digest(file.path),
         side_by_side.shape,
         side_by_side.flags,
         run.rounds,

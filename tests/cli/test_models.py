@@ -158,6 +158,21 @@ def test_rm_of_an_unfinished_pull(folder: Path) -> None:
     assert (result.exit_code, "is not on this node" in result.stderr) == (1, True)
 
 
+def test_a_model_in_parts_is_listed_and_removed_whole(folder: Path) -> None:
+    names = [f"big-{number:05d}-of-00002.gguf" for number in (1, 2)]
+    for name in names:
+        (folder / name).write_bytes(CONTENT)
+        write_record(folder / name, hash_file(folder / name), "hf:o/r/f")
+    row = listed()["big"]
+    assert (row["size_bytes"], row["error"]) == (2 * len(CONTENT), None)
+    assert run("verify", "big").exit_code == 0
+    (folder / names[1]).unlink()
+    assert names[1] in listed()["big"]["error"]
+    assert run("verify", "big").exit_code == 1
+    assert run("rm", "big", "--yes").exit_code == 0
+    assert not list(folder.glob("*big-*"))
+
+
 def test_rm_never_leaves_the_folder(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.gguf").write_bytes(CONTENT)
     assert run("rm", str(tmp_path / "mine.gguf"), "--yes").exit_code == 1

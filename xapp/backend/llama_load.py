@@ -27,6 +27,7 @@ from xapp.backend.sizing import Geometry, Node, Sizing, kv_bytes_per_cell, size
 from xapp.config import EngineSettings
 from xapp.engine.messages import ModelInfo
 from xapp.errors import ModelError
+from xapp.models.parts import total_bytes
 
 _A = TypeVar("_A")
 _B = TypeVar("_B")
@@ -50,7 +51,7 @@ def load(
     with vocabulary(path) as (vocab, facts):
         model = load_model(path, settings.gpu_layers, on_progress, without=facts)
         geometry = Geometry(
-            kv_bytes_per_token(model), Path(path).stat().st_size, llama.llama_model_n_ctx_train(model)
+            kv_bytes_per_token(model), total_bytes(Path(path)), llama.llama_model_n_ctx_train(model)
         )
         sizing = size(node, geometry, settings)
         tuning = tuned(model, path, settings, node, sizing)

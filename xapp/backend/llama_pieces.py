@@ -1,6 +1,6 @@
 """What each token of a model writes, and which tokens end an answer: all that a worker needs of a vocabulary.
 
-llama.cpp's own has the tables of its tokenizer in it: 15 MB for 49,152 tokens, 80 MB for 262,144. This
+llama.cpp's own has the tables of its tokenizer in it: 15 MB for 49,152 tokens, more in proportion. This
 takes 11 bytes a token, and the server's codec keeps the only whole one.
 """
 

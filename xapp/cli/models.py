@@ -18,6 +18,7 @@ from xapp.errors import ModelError, XappError
 from xapp.models.catalogue import KvType, catalogue
 from xapp.models.digest import sidecar
 from xapp.models.landing import Pulled, leftovers
+from xapp.models.parts import all_parts, total_bytes
 from xapp.models.paths import MODELS_DIR_KEY, models_dir
 from xapp.models.pull import pull as pull_model
 from xapp.models.store import ModelFile, local_models, resolve
@@ -186,7 +187,7 @@ def _chosen(names: Iterable[str], folder: Path) -> list[ModelFile]:
 
 
 def _verify_one(model: ModelFile) -> Check:
-    size = model.path.stat().st_size
+    size = total_bytes(model.path)
     with TerminalProgress(model.name) as progress:
         return verify_model(model, lambda done: progress.update("checking", done, size))
 
@@ -222,9 +223,18 @@ def rm(name: str, folder: Path, yes: bool) -> None:
 def _files_of(name: str, folder: Path) -> list[Path]:
     """Names of the folder only: a path elsewhere is not ours to remove."""
     entry = catalogue().get(name)
-    if entry and (unfinished := [p for p in leftovers(folder / entry.local_file) if p.is_file()]):
-        return [p for p in _with_record(folder / entry.local_file) if p.exists()] + unfinished
-    return [p for p in _with_record(resolve(name, folder, allow_path=False).path) if p.exists()]
+    if entry and (found := _files_with(folder / entry.local_file, unfinished=True)):
+        return found
+    return _files_with(resolve(name, folder, allow_path=False).path)
+
+
+def _files_with(path: Path, *, unfinished: bool = False) -> list[Path]:
+    """All parts that are there, with their records; `unfinished`: none unless a pull has left something."""
+    parts = all_parts(path)
+    left = [left for part in parts for left in leftovers(part) if left.is_file()]
+    if unfinished and not left:
+        return []
+    return [p for part in parts for p in _with_record(part) if p.exists()] + left
 
 
 def _with_record(path: Path) -> list[Path]:

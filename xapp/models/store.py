@@ -6,6 +6,7 @@ from pathlib import Path
 
 from xapp.errors import ModelError, NotFound
 from xapp.models.catalogue import Entry, catalogue, entries_by_file
+from xapp.models.parts import is_later_part, model_name
 
 SUFFIX = ".gguf"
 
@@ -35,20 +36,20 @@ def resolve(name_or_path: str, models_dir: Path, *, allow_path: bool = True) -> 
 
 
 def local_models(models_dir: Path) -> list[ModelFile]:
-    """The GGUF files of the folder, sorted by name; an absent folder has none."""
+    """The models of the folder, sorted by name, by their first file; an absent folder has none."""
     try:
         paths = [path for path in models_dir.iterdir() if path.suffix == SUFFIX and path.is_file()]
     except FileNotFoundError:
         return []
     except OSError as error:
         raise ModelError(f"cannot read {models_dir}: {error.strerror}") from error
-    shown = [path for path in paths if not path.name.startswith(".")]
+    shown = [path for path in paths if not path.name.startswith(".") and not is_later_part(path)]
     return sorted((_in_folder(path) for path in shown), key=lambda model: model.name)
 
 
 def _in_folder(path: Path) -> ModelFile:
     entry = entries_by_file().get(path.name)
-    return ModelFile(entry.name if entry else path.stem, path, entry)
+    return ModelFile(entry.name if entry else model_name(path), path, entry)
 
 
 def _of_entry(entry: Entry, models_dir: Path) -> ModelFile:
@@ -70,7 +71,8 @@ def _by_file_name(name: str, models_dir: Path) -> ModelFile | None:
     for path in candidates:
         if path.suffix == SUFFIX and path.is_file():
             return _in_folder(path)
-    return None
+    # A model in several parts goes by the name that they share.
+    return next((model for model in local_models(models_dir) if model.name == name), None)
 
 
 def _looks_like_path(text: str) -> bool:
@@ -84,7 +86,7 @@ def _by_path(path: Path, models_dir: Path) -> ModelFile:
         raise ModelError(f"{path} is not a file", reason="NOT_GGUF", metadata={"file": str(path)})
     if path.parent.resolve() == models_dir.resolve():
         return _in_folder(path)
-    return ModelFile(path.stem, path)
+    return ModelFile(model_name(path), path)
 
 
 def _unknown(name: str, models_dir: Path) -> NotFound:

@@ -1,11 +1,13 @@
 """Is a model file what it was when it was pulled, and whole?"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 
 from xapp.errors import ModelError
 from xapp.models.digest import PREFIX, OnBytes, hash_file, record_of
 from xapp.models.info import read_gguf
+from xapp.models.parts import check_parts, digest_of_parts, in_turn
 from xapp.models.store import ModelFile
 
 
@@ -18,9 +20,12 @@ class Verdict(StrEnum):
     BROKEN = "broken"
 
 
+_BADNESS = (Verdict.OK, Verdict.UNRECORDED, Verdict.DIFFERS, Verdict.BROKEN)
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The result for one file; `digest` is empty where it was not worth hashing."""
+    """The result for one model, of its parts the worst; `digest` is empty where it was not worth hashing."""
 
     model: ModelFile
     verdict: Verdict
@@ -36,11 +41,19 @@ class Check:
 def verify(model: ModelFile, on_bytes: OnBytes | None = None) -> Check:
     """Checks the structure, hashes the file and compares with the digest on record. Raises nothing."""
     try:
-        read_gguf(model.path)
-        digest = hash_file(model.path, on_bytes)
+        check_parts(model.path)
+        checks = [_verify_part(model, part, done) for part, done in in_turn(model.path, on_bytes)]
     except ModelError as error:
         return Check(model, Verdict.BROKEN, error.message)
-    return _compare(model, digest)
+    worst = max(checks, key=lambda check: _BADNESS.index(check.verdict))
+    return replace(worst, model=model, digest=digest_of_parts([check.digest for check in checks]))
+
+
+def _verify_part(model: ModelFile, part: Path, on_bytes: OnBytes) -> Check:
+    """One file; for `_expected` only the first is the entry's."""
+    read_gguf(part)
+    own = model if part == model.path else ModelFile(model.name, part)
+    return _compare(own, hash_file(part, on_bytes))
 
 
 def _compare(model: ModelFile, digest: str) -> Check:

@@ -12,6 +12,7 @@ from xapp.engine.client import UNLOADING
 from xapp.engine.messages import ModelInfo
 from xapp.engine.supervisor import RestartPolicy, Supervisor, WorkerState
 from xapp.errors import Exhausted, FailedPrecondition, ModelError, Unavailable, XappError
+from xapp.models.parts import check_parts, total_bytes
 from xapp.models.store import ModelFile
 from xapp.service.admission import Admission
 from xapp.service.changes import Changes
@@ -243,15 +244,16 @@ class ServedModel:
 
 
 def file_size(path: Path) -> int:
-    """Bytes; 0 when it is gone."""
+    """Bytes of all its parts; 0 when it is gone."""
     try:
-        return path.stat().st_size
+        return total_bytes(path)
     except OSError:
         return 0
 
 
 def check_servable(file: ModelFile) -> None:
-    """Raises ModelError for a model that generates no text."""
+    """Raises ModelError for a model that generates no text, or is not whole."""
+    check_parts(file.path)
     if file.entry is not None and not file.entry.kind.servable:
         raise ModelError(f"{file.name} is of kind {file.entry.kind}: it generates no text")
 

@@ -12,8 +12,8 @@ from xapp.config import EngineSettings
 from xapp.engine.client import EngineClient, StepObserver
 from xapp.engine.kv_cache import PARKED_SHARE
 from xapp.models.catalogue import KvType
-from xapp.models.digest import digest_of
 from xapp.models.info import read_gguf
+from xapp.models.parts import check_parts, model_digest, total_bytes
 from xapp.models.store import ModelFile, local_models, resolve
 from xapp.service.prompts import Codec
 from xapp.service.text import TextCodec
@@ -39,13 +39,14 @@ class Need:
 
 
 def memory_need(path: Path, settings: EngineSettings) -> Need:
-    """From the file's header, whose structure is checked. Raises ModelError naming the file."""
+    """From the file's header, whose structure is checked. Raises ModelError naming a file, or a part."""
+    check_parts(path)
     info = read_gguf(path)
     tokens = settings.kv_cells or settings.context_length or MIN_CONTEXT_TOKENS
     kv_type = KvType.Q8_0 if settings.kv_type == "q8_0" else KvType.F16
     per_token = info.geometry.bytes_per_token(kv_type) if info.geometry else 0
     kv_bytes = tokens * per_token
-    return Need(info.file_size, kv_bytes, int(kv_bytes * PARKED_SHARE) if settings.prefix_cache else 0)
+    return Need(total_bytes(path), kv_bytes, int(kv_bytes * PARKED_SHARE) if settings.prefix_cache else 0)
 
 
 def available_bytes() -> int:
@@ -69,7 +70,7 @@ class ModelTools:
 
     resolve: Callable[..., ModelFile] = resolve
     local_models: Callable[[Path], Sequence[ModelFile]] = local_models
-    digest: Callable[[Path], str] = digest_of
+    digest: Callable[[Path], str] = model_digest
     memory_need: Callable[[Path, EngineSettings], Need] = memory_need
     available_bytes: Callable[[], int] = available_bytes
     load_codec: Callable[[Path], Awaitable[Codec]] = load_codec
