@@ -151,7 +151,7 @@ class Client:
             correlation_id=correlation_id,
             deadline_policy=deadline_policy,
             format=format,
-            **_input(prompt),
+            **input_fields(prompt),
         )
         async with aclosing(self.generate_request(request, deadline_s=deadline_s)) as events:
             async for event in events:
@@ -230,7 +230,7 @@ class Client:
             include_tokens=include_tokens,
             priority=priority,
             correlation_id=correlation_id,
-            **_input(prompt),
+            **input_fields(prompt),
         )
         return await self.score_request(request, deadline_s=deadline_s)
 
@@ -256,7 +256,7 @@ class Client:
             max_tokens=max_tokens,
             priority=priority,
             deadline=_duration(deadline_s),
-            **_input(prompt),
+            **input_fields(prompt),
         )
         response: pb.EstimateResponse = await self._unary(self._inference.Estimate, request, None)
         return response
@@ -265,7 +265,7 @@ class Client:
         self, prompt: _Input, *, model: str = "", deadline_s: float | None = None
     ) -> pb.TokenizeResponse:
         """The prompt as the model sees it."""
-        request = pb.TokenizeRequest(model=model, **_input(prompt))
+        request = pb.TokenizeRequest(model=model, **input_fields(prompt))
         response: pb.TokenizeResponse = await self._unary(self._inference.Tokenize, request, deadline_s)
         return response
 
@@ -395,7 +395,8 @@ def _channel(target: str, credentials: grpc.ChannelCredentials | None) -> grpc.a
     return grpc.aio.secure_channel(target, credentials, options=_OPTIONS)
 
 
-def _input(prompt: _Asked) -> dict[str, Any]:
+def input_fields(prompt: _Asked) -> dict[str, Any]:
+    """The fields of a request that a prompt, messages or a task's call stand for."""
     if isinstance(prompt, TaskCall):
         return {"task": prompt.name, "inputs": _struct(prompt), "input_timestamp": _timestamp(prompt)}
     if isinstance(prompt, str):

@@ -140,6 +140,28 @@ def test_a_task_is_replayed_in_its_version_with_fresh_inputs(node: ScriptedNode,
     assert node.requests[0].input_timestamp.seconds > 1_000_000
 
 
+def test_a_task_is_recorded_as_it_was_asked_and_replayed(node: ScriptedNode, tmp_path: Path) -> None:
+    node.script = [answer("Hello"), answer("Hello")]
+    file = tmp_path / "r.json"
+    inputs = ("--inputs", '{"line": "fan stopped"}')
+    ran = invoke("tasks", "run", "triage", *inputs, "--record", str(file), "--target", node.target)
+    assert (ran.exit_code, ran.output) == (0, "Hello\n")
+    assert json.loads(file.read_text())["request"]["task"] == "triage@2"
+    assert replay(node, file).output == "same: 5 characters\n"
+    asked, again = node.requests
+    assert (asked.task, again.task) == ("triage", "triage@2")
+    assert again.inputs == asked.inputs
+
+
+def test_scores_are_not_recorded(node: ScriptedNode, tmp_path: Path) -> None:
+    file = tmp_path / "r.json"
+    result = invoke("tasks", "run", "class", "--record", str(file), "--target", node.target)
+    assert result.exit_code == 2
+    assert "only answers are recorded" in result.output
+    assert not file.exists()
+    assert node.requests == []
+
+
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", '{"request": {}}', '{"request": {"colour": 1}, "provenance": {}}']
 )

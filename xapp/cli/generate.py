@@ -20,7 +20,7 @@ from xapp.cli.options import (
     target_option,
     waiting_options,
 )
-from xapp.cli.record import Recorder
+from xapp.cli.record import Recorder, record_option
 from xapp.client import Client
 from xapp.inference.v1 import inference_pb2 as pb
 
@@ -100,12 +100,7 @@ class Watch:
 )
 @format_options
 @click.option("--client-id", default="", help="The name by which the node's quotas know this client.")
-@click.option(
-    "--record",
-    type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    metavar="FILE",
-    help="Write the request, the answer and what made it, for `replay`.",
-)
+@record_option
 @json_option
 @click.option("--stats", is_flag=True, help="Time to first token and tokens/s, on standard error.")
 def generate(

@@ -1,14 +1,27 @@
 """A recorded answer: the request, what made the answer, and its text, as one JSON file."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import click
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 
 from xapp.inference.v1 import inference_pb2 as pb
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def record_option(command: _F) -> _F:
+    """`record`, the path of the file to write, or None."""
+    return click.option(
+        "--record",
+        type=click.Path(dir_okay=False, writable=True, path_type=Path),
+        metavar="FILE",
+        help="Write the request, the answer and what made it, for `replay`.",
+    )(command)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ _COMPARED = ("model_digest", "build", "task", "prompt_hash")
 @target_option
 @click.option("--deadline", type=Duration(), metavar="30s", help="Give up after this long.")
 def replay(file: Path, target: str, deadline: float | None) -> None:
-    """Run the request again that `generate --record FILE` wrote, and compare the answers.
+    """Run the request of FILE again, which `generate` or `tasks run` wrote with --record, and compare.
 
     Inputs of a task are sent as if they were measured now: their age has no part in the answer.
 

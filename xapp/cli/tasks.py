@@ -12,7 +12,8 @@ from typing import Any
 import click
 
 from xapp.cli.options import Duration, json_line, json_option, target_option
-from xapp.client import Client, TaskCall, task
+from xapp.cli.record import Recorder, record_option
+from xapp.client import Client, TaskCall, input_fields, task
 from xapp.inference.v1 import inference_pb2 as pb
 
 
@@ -75,6 +76,7 @@ def check(files: Sequence[Path]) -> None:
 @click.option(
     "--deadline", type=Duration(), metavar="30s", help="Give up after this long. Default: the task's."
 )
+@record_option
 @json_option
 def run(
     name: str,
@@ -84,15 +86,19 @@ def run(
     measured_at: float | None,
     model: str,
     deadline: float | None,
+    record: Path | None,
     as_json: bool,
 ) -> None:
     """Run task NAME, or NAME@VERSION: its answer, or each choice with its probability.
 
     \b
       genai-xapp tasks run log-line-class --inputs '{"line": "fan 2 stopped"}'
+      genai-xapp tasks run alarm-summary --inputs - --record answer.json < alarms.json
     """  # noqa: D301  click reads \b as a backspace
     call = task(name, _inputs(inputs), measured_at=time.time() if measured_at is None else measured_at)
-    asyncio.run(_run(target, call, model, deadline, as_json=as_json))
+    recorder = asyncio.run(_run(target, call, model, deadline, recording=record is not None, as_json=as_json))
+    if record is not None:
+        recorder.record.write(record)
 
 
 def _inputs(text: str) -> dict[str, Any]:
@@ -105,15 +111,22 @@ def _inputs(text: str) -> dict[str, Any]:
     return value
 
 
-async def _run(target: str, call: TaskCall, model: str, deadline: float | None, *, as_json: bool) -> None:
+async def _run(
+    target: str, call: TaskCall, model: str, deadline: float | None, *, recording: bool, as_json: bool
+) -> Recorder:
+    request = pb.GenerateRequest(model=model, **input_fields(call))
+    recorder = Recorder(request)
     async with Client(target) as client:
         bare_name = call.name.partition("@")[0]
         kinds = {each.name: each.kind for each in await client.list_tasks()}
-        if kinds.get(bare_name) == "score":
-            _show_score(await client.score(call, model=model, deadline_s=deadline), as_json=as_json)
+        # An unknown one is generated too: the node says which there are.
+        if kinds.get(bare_name) != "score":
+            await _show_answer(client, request, deadline, recorder, as_json=as_json)
+        elif recording:
+            raise click.UsageError(f"--record: {call.name} scores its choices, and only answers are recorded")
         else:
-            # An unknown one too: the node says which there are.
-            await _show_answer(client, call, model, deadline, as_json=as_json)
+            _show_score(await client.score(call, model=model, deadline_s=deadline), as_json=as_json)
+    return recorder
 
 
 def _show_score(response: pb.ScoreResponse, *, as_json: bool) -> None:
@@ -130,10 +143,16 @@ def _winner(response: pb.ScoreResponse) -> str:
 
 
 async def _show_answer(
-    client: Client, call: TaskCall, model: str, deadline: float | None, *, as_json: bool
+    client: Client,
+    request: pb.GenerateRequest,
+    deadline: float | None,
+    recorder: Recorder,
+    *,
+    as_json: bool,
 ) -> None:
-    async with aclosing(client.generate(call, model=model, deadline_s=deadline)) as events:
+    async with aclosing(client.generate_request(request, deadline_s=deadline)) as events:
         async for event in events:
+            recorder.see(event)
             if as_json:
                 click.echo(json_line(event))
             elif event.HasField("chunk"):
