@@ -220,7 +220,7 @@ class Harness:
         self._check_decodes(plan)
         self._check_classes()
         budget = self.budget_s * (1 if plan.num_decode else IDLE_FACTOR)
-        predicted = self.engine._step_time.predict(plan.num_decode, plan.num_prefill)
+        predicted = self.engine._step_time.predict(plan.num_decode, plan.num_prefill, plan.batch.num_read)
         assert plan.num_prefill <= MIN_CHUNK or predicted <= budget * (1 + 1e-9)
         for sequence in plan.admitted:
             for waiting in self.scheduler.waiting:

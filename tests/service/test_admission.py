@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from tests.engine.harness import Clock
 from xapp.backend.fake import fake_info
 from xapp.config import EngineSettings
-from xapp.engine.messages import ModelInfo, Priority, Stats
+from xapp.engine.messages import ModelInfo, Priority, Stats, StepPrices
 from xapp.errors import DeadlineExceeded, Exhausted, Unavailable
 from xapp.service.admission import Admission, FinishRate, Place
 from xapp.service.predict import Ask, Predictor
 from xapp.service.quota import Quota, Quotas
 
 INFO: ModelInfo = fake_info(EngineSettings(slots=2, kv_cells=4096))
-STATS = Stats(prompt_token_s=0.001, decode_s={1: 0.01, 2: 0.015})
+STATS = Stats(prices=StepPrices(0.001, 0.005, 0.005, 0.0))
 
 
 class Gate:
@@ -169,7 +169,7 @@ def test_estimating_takes_nothing() -> None:
         ticket = predictor.ticket(gate.ask(1.0))
         predictor.tokenized(ticket, [1] * 100, 101)
         prediction, error = gate.admission.refusal(ticket)
-        assert prediction.median.first_s == pytest.approx(0.1)
+        assert prediction.median.first_s == pytest.approx(0.105)
         assert prediction.median.end_s == pytest.approx(1.1)
         assert error is not None
         assert error.reason == "DEADLINE_UNREACHABLE"

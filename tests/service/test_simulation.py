@@ -1,5 +1,6 @@
 """The forward simulation against an engine on virtual time: the same events at about the same times."""
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 from tests.engine.harness import Harness
 from xapp.backend.fake import fake_info
 from xapp.config import EngineSettings
-from xapp.engine.messages import Priority, Stats
+from xapp.engine.messages import Priority, Stats, StepPrices
 from xapp.service.simulation import NEVER, Job, Simulation
 from xapp.service.speeds import Speeds, speeds
 
@@ -17,8 +18,7 @@ STEP_S, TOKEN_S = 0.01, 0.003
 
 def node(slots: int = 4, cells: int = 4096, budget_s: float = 0.1) -> Speeds:
     """As measured of the harness: a step of n is 10 ms and 3 ms for each."""
-    table = (0.0, *(STEP_S + TOKEN_S * n for n in range(1, slots + 1)))
-    return Speeds(TOKEN_S, table, budget_s, cells)
+    return Speeds(StepPrices(TOKEN_S, TOKEN_S, STEP_S, 0.0), budget_s, slots, cells)
 
 
 def job(number: int, prefill: int, decode: int, priority: Priority = Priority.INTERACTIVE) -> Job:
@@ -28,8 +28,8 @@ def job(number: int, prefill: int, decode: int, priority: Priority = Priority.IN
 def test_one_alone() -> None:
     one = job(0, 100, 50)
     Simulation(node(), [], [one]).run()
-    assert (one.started_s, one.first_s) == pytest.approx((0, 0.3))
-    assert one.end_s == pytest.approx(0.3 + 50 * 0.013)
+    assert (one.started_s, one.first_s) == pytest.approx((0, 0.31))
+    assert one.end_s == pytest.approx(0.31 + 50 * 0.013)
 
 
 def test_slots_are_shared_and_the_next_one_waits() -> None:
@@ -55,8 +55,8 @@ def test_a_higher_class_takes_the_place_and_the_lower_one_goes_on_after() -> Non
 def test_others_pause_while_a_critical_prompt_is_computed() -> None:
     low, high = job(0, 0, 100, Priority.BATCH), job(1, 100, 0, Priority.CRITICAL)
     Simulation(node(), [low], [high]).run()
-    assert high.end_s == pytest.approx(0.3)
-    assert low.end_s == pytest.approx(0.3 + 100 * 0.013)
+    assert high.end_s == pytest.approx(0.31)
+    assert low.end_s == pytest.approx(0.31 + 100 * 0.013)
 
 
 def test_it_stops_when_what_was_asked_for_is_known() -> None:
@@ -100,8 +100,30 @@ def test_every_job_ends_and_the_whole_takes_as_long_as_the_engine_does(
         assert 0 <= each.started_s <= each.first_s <= each.end_s < NEVER
 
 
-def test_speeds_between_and_beyond_what_was_measured() -> None:
-    info = fake_info(EngineSettings(slots=4))
-    found = speeds(info, Stats(prompt_token_s=0.002, decode_s={1: 0.01, 3: 0.02}))
-    assert found.decode_s == pytest.approx((0, 0.01, 0.015, 0.02, 0.022))
-    assert speeds(info, Stats()).decode_s[1] == info.prompt_token_s
+def test_the_end_of_a_prompt_is_dearer_than_its_start() -> None:
+    prices = StepPrices(TOKEN_S, TOKEN_S, 0.0, 1e-5)
+    fresh, cached = job(0, 100, 0), job(0, 100, 0)
+    cached.computed = 1000
+    for each in (fresh, cached):
+        Simulation(Speeds(prices, 0.1, 1, 4096), [], [each]).run()
+    assert fresh.end_s == pytest.approx(0.3 + 100 * 50 * 1e-5)
+    assert cached.end_s == pytest.approx(0.3 + 100 * 1050 * 1e-5)
+
+
+def test_a_long_context_makes_decoding_slower() -> None:
+    prices = StepPrices(TOKEN_S, TOKEN_S, 0.0, 1e-5)
+    one = job(0, 0, 100)
+    one.computed = 1000
+    Simulation(Speeds(prices, 0.1, 1, 4096), [one], []).run()
+    assert one.end_s == pytest.approx(100 * (0.003 + 1050 * 1e-5))
+
+
+def test_before_anything_was_measured_the_load_tells() -> None:
+    info = msgspec.structs.replace(
+        fake_info(EngineSettings(slots=4)), prompt_token_s=0.004, decode_step_s=0.009
+    )
+    found = speeds(info, Stats())
+    assert found.decode_s(1, 0) == pytest.approx(0.009)
+    assert found.prompt_token_s(0) == pytest.approx(0.004)
+    measured = StepPrices(1.0, 2.0, 3.0, 4.0)
+    assert speeds(info, Stats(prices=measured)).prices == measured

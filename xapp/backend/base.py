@@ -38,6 +38,11 @@ class Batch:
     def __len__(self) -> int:
         return len(self.tokens)
 
+    @property
+    def num_read(self) -> int:
+        """Cells that attention reads, for all tokens together: a token's position is their number."""
+        return sum(self.positions)
+
     def add(self, token: int, position: int, seq_id: int) -> None:
         """Appends one token without output."""
         self.tokens.append(token)

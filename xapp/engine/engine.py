@@ -40,7 +40,7 @@ class Engine:
         self._backend = backend
         self._clock = clock
         self._context_length = info.context_length
-        self._step_time = step_time or StepTime(info.prompt_token_s)
+        self._step_time = step_time or StepTime(info.prompt_token_s, info.decode_step_s or None)
         self._kv_cache = KVCache(backend, info.kv_cells_total, reuse=prefix_cache)
         self._scheduler = Scheduler(
             self._kv_cache,
@@ -141,7 +141,7 @@ class Engine:
     ) -> None:
         now = self._clock()
         # What admission took, a parked prefix brought back for instance, is no price of a prompt token.
-        self._step_time.observe(plan.num_decode, plan.num_prefill, now - decoding)
+        self._step_time.observe(plan.num_decode, plan.num_prefill, now - decoding, plan.batch.num_read)
         self._count(plan, now - began)
         for sequence in plan.outputs[: plan.num_decode]:
             self._kv_cache.computed(sequence, 1)
@@ -215,8 +215,7 @@ class Engine:
             self._step_seconds,
             num_paused=self._scheduler.num_paused,
             num_prefill_left=self._scheduler.num_prefill_left,
-            prompt_token_s=self._step_time.per_prompt_token,
-            decode_s=self._step_time.decode_prices,
+            prices=self._step_time.prices,
             total_preemptions=self._scheduler.num_preemptions,
             total_evictions=self._scheduler.num_evictions,
             kv_cells_parked=self._kv_cache.parked,

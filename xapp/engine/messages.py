@@ -197,11 +197,21 @@ class SequenceScored(msgspec.Struct, frozen=True, array_like=True):
     log_probabilities: list[list[float]]
 
 
+class StepPrices(msgspec.Struct, frozen=True, array_like=True):
+    """What a step takes, in seconds: for each prompt token and each decoding sequence in it, for itself,
+    and for each cell that the attention of one of its tokens reads.
+    """
+
+    prompt_token_s: float
+    sequence_s: float
+    step_s: float
+    cell_s: float
+
+
 class Stats(msgspec.Struct, frozen=True, array_like=True):
     """The engine's state after a step; the `total_` counters only grow.
 
-    What it predicts steps from: `prompt_token_s` seconds a prompt token, `decode_s` seconds a step of so
-    many decoding sequences, where that was measured. `num_prefill_left`: prompt tokens that running
+    `prices` is what it predicts steps from. `num_prefill_left`: prompt tokens that running
     sequences have still to compute. `num_paused` of those waiting had a slot and kept their cells.
     `kv_cells_parked`: tokens of computed prefixes that wait in ordinary memory, beside the cells.
     """
@@ -217,8 +227,7 @@ class Stats(msgspec.Struct, frozen=True, array_like=True):
     total_step_seconds: float = 0.0
     num_paused: int = 0
     num_prefill_left: int = 0
-    prompt_token_s: float = 0.0
-    decode_s: dict[int, float] = {}
+    prices: StepPrices | None = None
     total_preemptions: int = 0
     total_evictions: int = 0
     kv_cells_parked: int = 0

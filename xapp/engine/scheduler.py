@@ -18,7 +18,7 @@ from xapp.engine.plan import Plan
 from xapp.engine.score import ScoreSequence
 from xapp.engine.score_planner import ScorePlanner
 from xapp.engine.sequence import Sequence, Status
-from xapp.engine.step_time import StepTime
+from xapp.engine.step_time import MIN_CHUNK, StepTime
 
 SCAN_LIMIT = 16
 """Waiting sequences that one step looks at: matching a prefix is not free."""
@@ -236,15 +236,18 @@ class Scheduler:
         prompts = [each for each in moving if each.status is not Status.DECODE]
         if not prompts:
             return
-        room = self._prefill_room(plan.num_decode, min(each.request.priority for each in prompts))
-        room = self._score_planner.steady_room(prompts, room, plan.num_decode)
+        most = self._max_batch - plan.num_decode
+        room = self._score_planner.steady_room(prompts, most, plan.num_decode)
+        budget_s = self._prefill_budget(plan, prompts)
         # A lower class is before a critical one only to be relieved.
         before_critical = not _is_critical(prompts[0]) and any(map(_is_critical, prompts))
         relieved = prompts[0] if before_critical else None
         for sequence in prompts:
-            if room <= 0:
+            share = min(room, self._fitting(plan, budget_s, sequence.num_computed))
+            if share <= 0:
                 return
-            share = min(room, RELIEF_CHUNK) if sequence is relieved else room
+            if sequence is relieved:
+                share = min(share, RELIEF_CHUNK)
             if added := self._add_prompt(plan, sequence, share):
                 sequence.advanced_at = now
             room -= added
@@ -254,10 +257,17 @@ class Scheduler:
             return self._score_planner.add(plan, sequence, room)
         return self._add_chunk(plan, sequence, min(room, sequence.prompt_left))
 
-    def _prefill_room(self, num_decode: int, priority: Priority) -> int:
-        patient = num_decode == 0 and priority is not Priority.BATCH
-        budget = self._budget_s * IDLE_FACTOR if patient else self._budget_s
-        return min(self._step_time.chunk(num_decode, budget), self._max_batch - num_decode)
+    def _prefill_budget(self, plan: Plan, prompts: list[Sequence]) -> float:
+        """Seconds that the step may take, prompts and all."""
+        priority = min(each.request.priority for each in prompts)
+        patient = plan.num_decode == 0 and priority is not Priority.BATCH
+        return self._budget_s * IDLE_FACTOR if patient else self._budget_s
+
+    def _fitting(self, plan: Plan, budget_s: float, position: int) -> int:
+        """Prompt tokens from `position` on that may still go into the step."""
+        spent_s = self._step_time.predict(plan.num_decode, plan.num_prefill, plan.batch.num_read)
+        fitting = self._step_time.fitting(budget_s - spent_s, position)
+        return fitting if plan.num_prefill else max(MIN_CHUNK, fitting)
 
     @staticmethod
     def _add_chunk(plan: Plan, sequence: Sequence, count: int) -> int:

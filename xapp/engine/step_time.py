@@ -1,81 +1,101 @@
 """StepTime: learns from measured steps how long a step of a given make-up takes.
 
-A step costs what its decoding sequences cost together (learned for each number of them, because a
-batch of 8 is far cheaper than 8 batches of 1) and a price for each prompt token. Both are moving
-averages: they follow the context's growth, the clock's throttling and noisy neighbours.
+A step costs something for itself, for each decoding sequence, for each prompt token, and for each cell
+that attention reads: a token at position 1,000 reads 1,000 of them, so a prompt's end is dearer than
+its start. These four prices are fitted by least squares to the steps of late, so that they follow the
+clock's throttling and noisy neighbours. Prices are never negative.
 """
 
-WEIGHT = 0.2
-"""Weight of the newest measurement in the averages."""
+import msgspec
+
+from xapp.engine.messages import StepPrices
+
+FORGET = 0.97
+"""What a measurement weighs after one more; the last 30 or so decide."""
 OUTLIER = 4.0
-"""A measurement counts as at most this many times the average: one hiccup must not starve prefill."""
+"""A measurement counts as at most this many times what was predicted: one hiccup must not starve prefill."""
 MIN_CHUNK = 4
 """Prompt tokens that a step takes at least, so that prefill always gets on."""
-EVEN_TOKENS = 16
-"""With so many prompt tokens beside decoding sequences, half of what a prediction missed is put on either."""
 FLOOR_S = 1e-7
-"""An average of zero could never grow again."""
+"""No prompt token costs less."""
+PROMPT_TOKEN, SEQUENCE, STEP, CELL = range(4)
+"""As in StepPrices. Prices are corrected in this order: what steps do not tell apart is put on the first."""
 
 
-def _blend(old: float | None, new: float) -> float:
-    average = new if old is None else old + WEIGHT * (min(new, OUTLIER * old) - old)
-    return max(average, FLOOR_S)
+def starting_prices(per_prompt_token: float, one_sequence: float | None) -> StepPrices:
+    """From the price of a prompt token and of a step with one decoding sequence, s; None: the same.
+
+    A decoding sequence is taken to cost what a prompt token does, and the step the rest.
+    """
+    alone = per_prompt_token if one_sequence is None else one_sequence
+    return StepPrices(per_prompt_token, min(alone, per_prompt_token), max(0.0, alone - per_prompt_token), 0.0)
 
 
 class StepTime:
-    """Predicts step times, in seconds. `per_prompt_token` is the guess to start from."""
+    """Predicts step times, in seconds.
 
-    def __init__(self, per_prompt_token: float = 0.005) -> None:
-        self._per_prompt_token = per_prompt_token
-        self._decode: dict[int, float] = {}
+    It starts from `starting_prices`. `cells` is always what the attention of the tokens in question
+    reads: the sum of their positions.
+    """
+
+    def __init__(self, per_prompt_token: float = 0.005, one_sequence: float | None = None) -> None:
+        self._prices: list[float] = list(
+            msgspec.structs.astuple(starting_prices(per_prompt_token, one_sequence))
+        )
+        self._moments = [[0.0] * 4 for _ in range(4)]
+        self._sums = [0.0] * 4
+        for num_decode, num_prefill in ((1, 0), (0, 1)):
+            self._remember(_make_up(num_decode, num_prefill, 0), self.predict(num_decode, num_prefill))
 
     @property
     def per_prompt_token(self) -> float:
-        """Seconds a prompt token adds to a step."""
-        return self._per_prompt_token
+        """Seconds a prompt token adds to a step, at the start of a prompt."""
+        return self._prices[PROMPT_TOKEN]
 
     @property
-    def decode_prices(self) -> dict[int, float]:
-        """Seconds of a step by its number of decoding sequences, where it was measured."""
-        return dict(self._decode)
+    def prices(self) -> StepPrices:
+        """All of them as they are now."""
+        return StepPrices(*self._prices)
 
-    def decode(self, num_decode: int) -> float:
-        """Seconds for a step of `num_decode` decoding sequences and nothing else."""
-        if num_decode in self._decode or num_decode == 0:
-            return self._decode.get(num_decode, 0.0)
-        known = min(self._decode, key=lambda n: abs(n - num_decode), default=0)
-        gap = num_decode - known
-        return max(self._decode.get(known, 0.0) + gap * self._per_prompt_token, 0.0)
-
-    def predict(self, num_decode: int, num_prefill: int) -> float:
+    def predict(self, num_decode: int, num_prefill: int, cells: int = 0) -> float:
         """Seconds for a step of this make-up."""
-        return self.decode(num_decode) + num_prefill * self._per_prompt_token
+        token, sequence, step, cell = self._prices
+        return step + sequence * num_decode + token * num_prefill + cell * cells
 
-    def chunk(self, num_decode: int, budget_s: float) -> int:
-        """Prompt tokens that fit a step beside `num_decode` decoding sequences; at least MIN_CHUNK."""
-        return max(MIN_CHUNK, int((budget_s - self.decode(num_decode)) / self._per_prompt_token))
+    def fitting(self, seconds: float, position: int = 0) -> int:
+        """Prompt tokens from `position` on that take at most so long; none where that is negative."""
+        token, cell = self._prices[PROMPT_TOKEN], self._prices[CELL]
+        most = max(0.0, seconds / (token + cell * position))
+        # Each token reads one cell more than the one before it.
+        return int(max(0.0, seconds) / (token + cell * (position + most / 2)))
 
-    def observe(self, num_decode: int, num_prefill: int, seconds: float) -> None:
+    def observe(self, num_decode: int, num_prefill: int, seconds: float, cells: int = 0) -> None:
         """Learns from a step that was run."""
-        if num_prefill == 0:
-            self._decode[num_decode] = _blend(self._decode.get(num_decode), seconds)
-        elif num_prefill >= MIN_CHUNK:
-            self._observe_mixed(num_decode, num_prefill, seconds)
+        seconds = min(seconds, OUTLIER * self.predict(num_decode, num_prefill, cells))
+        self._remember(_make_up(num_decode, num_prefill, cells), seconds)
+        self._correct()
 
-    def _observe_mixed(self, num_decode: int, num_prefill: int, seconds: float) -> None:
-        """Shares what was wrong between the two: the more prompt tokens, the more of it is their price.
+    def _remember(self, make_up: tuple[int, ...], seconds: float) -> None:
+        """Adds a step to the weighted sums, as seconds a token: a long step says no more than a short one."""
+        token, sequence, step, _ = make_up
+        weight = 1.0 / (token + sequence + step) ** 2
+        for index, row in enumerate(self._moments):
+            part = weight * make_up[index]
+            self._sums[index] = FORGET * self._sums[index] + part * seconds
+            row[:] = [FORGET * old + part * other for old, other in zip(row, make_up, strict=True)]
 
-        All of it on a few prompt tokens would make them so dear that every step takes only a few more,
-        and it would never be found out.
+    def _correct(self) -> None:
+        """One sweep of coordinate descent: each price becomes the best one beside the others.
+
+        It starts from the prices before, which so stay as they are where the steps of late do not tell.
         """
-        wrong = seconds - self.predict(num_decode, num_prefill)
-        if num_decode == 0:
-            self._per_prompt_token = _blend(self._per_prompt_token, seconds / num_prefill)
-            return
-        # In proportion to the squares: so it converges to both wherever chunks differ (normalised LMS).
-        share = num_prefill**2 / (num_prefill**2 + EVEN_TOKENS**2)
-        decode = self.decode(num_decode) + wrong * (1 - share)
-        # What would make the decode time negative is left to the price.
-        price = self._per_prompt_token + (wrong * share + min(0.0, decode)) / num_prefill
-        self._per_prompt_token = _blend(self._per_prompt_token, max(0.0, price))
-        self._decode[num_decode] = _blend(self.decode(num_decode), max(0.0, decode))
+        prices = self._prices
+        for index, row in enumerate(self._moments):
+            if row[index] > 0:
+                wrong = self._sums[index] - sum(map(float.__mul__, row, prices))
+                prices[index] = max(0.0, prices[index] + wrong / row[index])
+        prices[PROMPT_TOKEN] = max(FLOOR_S, prices[PROMPT_TOKEN])
+
+
+def _make_up(num_decode: int, num_prefill: int, cells: int) -> tuple[int, ...]:
+    return num_prefill, num_decode, 1, cells

@@ -201,7 +201,8 @@ class Predictor:
         if job is not None:
             waiting.append(job)
         # On average half of the step that is being computed is still to come.
-        lead_s = speed.decode_s[len(running)] / 2
+        cells = sum(job.read for job in running)
+        lead_s = speed.decode_s(len(running), cells) / 2 if running else 0.0
         Simulation(speed, running, waiting, lead_s).run(None if to_the_end else job)
 
     def _others(self, but: Ticket) -> dict[Ticket, Job]:
@@ -222,13 +223,15 @@ class Predictor:
         num_tokens = self.num_tokens(ticket, ticket.share)
         if not ticket.running:
             return self._new_job(ticket, num_tokens)
+        to_prefill = prefill.get(ticket, 0)
+        computed = ticket.num_prompt - to_prefill + ticket.num_done
         left = num_tokens - max(1, ticket.num_done)
-        return Job(ticket.order, prefill.get(ticket, 0), left, ticket.num_cells)
+        return Job(ticket.order, to_prefill, left, ticket.num_cells, computed)
 
     @staticmethod
     def _new_job(ticket: Ticket, num_tokens: int) -> Job:
         prefill = ticket.num_prompt - ticket.num_cached
-        return Job(ticket.order, prefill, num_tokens - 1, ticket.num_cells)
+        return Job(ticket.order, prefill, num_tokens - 1, ticket.num_cells, ticket.num_cached)
 
     # ---- looking back
 

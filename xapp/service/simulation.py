@@ -23,7 +23,8 @@ _by_order = attrgetter("order")
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One request: tokens still to `prefill` and to `decode` after that, `cells` for all of it.
+    """One request: tokens still to `prefill` and to `decode` after that, `cells` for all of it, of which
+    `computed` have their token.
 
     `order` begins with the class and says who goes first. The three times are the answer; NEVER where
     the simulation ended before.
@@ -33,10 +34,16 @@ class Job:
     prefill: float
     decode: float
     cells: int
+    computed: float = 0
     started_s: float = NEVER
     first_s: float = NEVER
     end_s: float = NEVER
     _ends_at: float = field(default=NEVER, init=False)
+
+    @property
+    def read(self) -> float:
+        """Cells that a step of it reads when it decodes: half of the answer, on average, is there."""
+        return self.computed + self.prefill + self.decode / 2
 
     def __lt__(self, other: "Job") -> bool:
         return self.order < other.order
@@ -48,23 +55,34 @@ class Job:
 
 
 class _Group:
-    """Decoding jobs that go on together: `ticks` counts their steps, and a job ends at a tick."""
+    """Decoding jobs that go on together: `ticks` counts their steps, and a job ends at a tick.
+
+    A step of them reads `cells`.
+    """
 
     def __init__(self) -> None:
         self.ticks = 0.0
         self.count = 0
+        self.cells = 0.0
         self.heap: list[tuple[float, Order, Job]] = []
 
     def add(self, job: Job) -> None:
         job._ends_at = self.ticks + job.decode
         self.count += 1
+        self.cells += job.read
         heappush(self.heap, (job._ends_at, job.order, job))
 
     def drop(self, job: Job) -> None:
         """Takes a job out before its end; its entry is passed over later."""
-        job.decode = job._ends_at - self.ticks
+        self._leave(job)
+        done = job.decode - (job._ends_at - self.ticks)
+        job.decode -= done
+        job.computed += done
         job._ends_at = NEVER
+
+    def _leave(self, job: Job) -> None:
         self.count -= 1
+        self.cells -= job.read
 
     def left(self) -> float:
         """Steps until the next end."""
@@ -76,8 +94,8 @@ class _Group:
     def pop_ended(self) -> Job | None:
         if self.left() > _CLOSE:
             return None
-        self.count -= 1
         job = heappop(self.heap)[2]
+        self._leave(job)
         job._ends_at = NEVER
         return job
 
@@ -157,20 +175,29 @@ class Simulation:
     def _prefill(self, job: Job) -> None:
         """Steps with chunks of one prompt, until it is computed or a decoding job ends."""
         groups = (self._critical,) if job.critical else (self._critical, self._others)
-        tokens, steps = self._advance(job, groups)
-        count = sum(group.count for group in groups)
-        self._now += tokens * self._speeds.prompt_token_s + steps * self._speeds.decode_s[count]
+        decode_s = self._decode_s(groups)
+        token_s = self._speeds.prompt_token_s(job.computed + job.prefill / 2)
+        patient = not any(group.count for group in groups) and job.order[0] != Priority.BATCH
+        chunk = self._speeds.chunk(decode_s, token_s, patient=patient)
+        tokens, steps = self._advance(job, groups, chunk)
+        self._now += tokens * token_s + steps * decode_s
         job.prefill -= tokens
+        job.computed += tokens
         self._tick(groups, steps)
         if job.prefill <= _CLOSE:
+            job.computed += job.prefill
             job.prefill = 0
             job.first_s = min(job.first_s, self._now)
             self._prefilling.remove(job)
             self._begin_decode(job)
 
-    def _advance(self, job: Job, groups: tuple[_Group, ...]) -> tuple[float, float]:
+    def _decode_s(self, groups: tuple[_Group, ...]) -> float:
+        """Seconds of a step, but for its prompts."""
+        count = sum(group.count for group in groups)
+        return self._speeds.decode_s(count, sum(group.cells for group in groups))
+
+    def _advance(self, job: Job, groups: tuple[_Group, ...], chunk: float) -> tuple[float, float]:
         """Prompt tokens and steps until the prompt's end, or until a decoding job's."""
-        chunk = self._speeds.chunk(sum(group.count for group in groups))
         steps = job.prefill / chunk
         if len(self._prefilling) == 1:
             steps = float(ceil(steps))  # no other prompt shares its last step
@@ -185,7 +212,7 @@ class Simulation:
         steps = min(group.left() for group in groups)
         if steps == NEVER:
             return
-        self._now += steps * self._speeds.decode_s[self._critical.count + self._others.count]
+        self._now += steps * self._decode_s(groups)
         self._tick(groups, steps)
 
     def _begin_decode(self, job: Job) -> None:
