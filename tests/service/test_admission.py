@@ -170,7 +170,7 @@ def test_estimating_takes_nothing() -> None:
         predictor.tokenized(ticket, [1] * 100, 101)
         prediction, error = gate.admission.refusal(ticket)
         assert prediction.median.first_s == pytest.approx(0.105)
-        assert prediction.median.end_s == pytest.approx(1.1)
+        assert prediction.median.end_s == pytest.approx(1.105)
         assert error is not None
         assert error.reason == "DEADLINE_UNREACHABLE"
     with ExitStack() as stack:
