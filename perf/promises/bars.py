@@ -8,6 +8,9 @@ from perf.table import Row, Sample, ratios, row, values
 _WHEN = {"first": "first after the start", "idle": "after a pause", "busy": "after other work"}
 
 
+_STATES = {"known": "prompt computed", "cached": "instructions computed", "cold": "nothing computed"}
+
+
 def rows(samples: Sequence[Sample], parts: Sequence[str]) -> list[Row]:
     """The rows of the parts that were measured."""
     makers = {
@@ -84,12 +87,13 @@ def _pinned(samples: Sequence[Sample]) -> Iterator[Row]:
 
 def _score(samples: Sequence[Sample]) -> Iterator[Row]:
     what = "Score of 8 choices ÷ the answer as JSON"
-    yield row(f"{what}, instructions cached", "", ratios(samples, "score.cached", "json.cached"), 0.3)
-    yield row(f"{what}, nothing cached", "", ratios(samples, "score.cold", "json.cold"), None)
+    for state, how in _STATES.items():
+        bar = 0.3 if state == "known" else None
+        yield row(f"{what}, {how}", "", ratios(samples, f"score.{state}", f"json.{state}"), bar)
     found = ratios(samples, "score.prompt", "prefill.prompt")
     yield row("Score of 8 choices ÷ prefilling the prompt", "", found, 1.3)
     for key, label in (("score", "Score"), ("json", "the answer as JSON")):
-        for state, how in (("cached", "instructions cached"), ("cold", "nothing cached")):
+        for state, how in _STATES.items():
             yield row(f"{label}, {how}", "ms", _found(samples, f"{key}.{state}", 1e3), None)
 
 

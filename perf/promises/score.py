@@ -1,4 +1,8 @@
-"""Score of one-word choices against generating the choice as JSON, and against prefilling the prompt."""
+"""Score of one-word choices against generating the choice as JSON, and against prefilling the prompt.
+
+Score spares the tokens of the answer, not the prompt's. So its ratio to generating depends on how much of
+the prompt is left to compute: nothing, a line after instructions that are known, all of it.
+"""
 
 import json
 import statistics
@@ -14,7 +18,7 @@ CHOICES = ("power", "network", "hardware", "security", "normal", "storage", "tim
 INSTRUCTION_TOKENS = 150
 LINE_TOKENS = 20
 PROMPT_TOKENS = 200
-REPEATS = 6
+REPEATS = 5
 
 _SCHEMA = json.dumps(
     {
@@ -33,8 +37,10 @@ def measure(field: Field, _run: Run, number: int) -> Iterator[Sample]:
     writer = field.writer(ours, number)
     caller = field.caller(ours)
     one, other = writer.text(INSTRUCTION_TOKENS), writer.text(INSTRUCTION_TOKENS)
+    same, same_too = _chat(one, writer), _chat(other, writer)
     pairs = {
-        # The first of each makes its instructions known.
+        # The first of each makes the prompt, or what is the same of it, known.
+        ("score.known", "json.known"): [(_score(same), _json(same_too)) for _ in range(REPEATS + 1)],
         ("score.cached", "json.cached"): [
             (_score(_chat(one, writer)), _json(_chat(other, writer))) for _ in range(REPEATS + 1)
         ],
@@ -53,9 +59,12 @@ def measure(field: Field, _run: Run, number: int) -> Iterator[Sample]:
 
 
 def _chat(instructions: str, writer: Writer) -> pb.Chat:
-    ask = f"{writer.text(LINE_TOKENS)}\nIts class, one of {', '.join(CHOICES)}:"
+    told = f"{instructions}\nAnswer with one of: {', '.join(CHOICES)}."
     return pb.Chat(
-        messages=[pb.Message(role="system", content=instructions), pb.Message(role="user", content=ask)]
+        messages=[
+            pb.Message(role="system", content=told),
+            pb.Message(role="user", content=writer.text(LINE_TOKENS)),
+        ]
     )
 
 
