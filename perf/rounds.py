@@ -17,12 +17,17 @@ from perf.contenders import LOGS
 from perf.machine import Noise, NoiseMeter
 from perf.processes import StartError
 from perf.table import Report, Sample
+from perf.targets.base import TargetError
 
 RESULTS = peers.ROOT / "perf" / "results" / "local"
 
 _PLAIN_WIDTH = 120
 Measure = Callable[[int], Iterable[Sample]]
 _T = TypeVar("_T")
+
+
+class NotMeasured(Exception):
+    """What a figure is made of did not come: too few answers, or other ones than were asked for."""
 
 
 class Run:
@@ -50,10 +55,10 @@ class Run:
 
     @contextmanager
     def tolerating(self, what: str, number: int) -> Iterator[None]:
-        """A contender that ends, or does not come up, costs what is measured inside and no more."""
+        """What goes wrong with a contender costs what is measured inside, and no more."""
         try:
             yield
-        except (ChildError, StartError) as error:
+        except (ChildError, StartError, TargetError, NotMeasured) as error:
             self.missing.append(f"{what}, round {number + 1}: {error}")
             self._console.print(self.missing[-1], style="red", markup=False)
 

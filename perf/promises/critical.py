@@ -13,7 +13,7 @@ from perf.promises import batch
 from perf.promises.client import Open
 from perf.promises.field import Beside, Contender, Field
 from perf.promises.mix import Wanted
-from perf.rounds import Run, rotated
+from perf.rounds import NotMeasured, Run, rotated
 from perf.streams import percentile
 from perf.table import Sample
 
@@ -67,9 +67,9 @@ def _samples(
 
 
 def times_to_first_token(requests: Sequence[Request]) -> list[float]:
-    """Seconds from the scheduled arrival. Raises ValueError when one was not answered."""
+    """Seconds from the scheduled arrival. Raises NotMeasured when one was not answered."""
     found = [each.ttft_s for each in requests if each.ttft_s is not None]
     if len(found) < len(requests):
         errors = sorted({each.error for each in requests if each.error})
-        raise ValueError(f"{len(requests) - len(found)} of {len(requests)} were not answered: {errors}")
+        raise NotMeasured(f"{len(requests) - len(found)} of {len(requests)} were not answered: {errors}")
     return found

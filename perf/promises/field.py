@@ -17,6 +17,7 @@ from perf.contenders import LlamaServer, OurServer
 from perf.ending import Ending
 from perf.load.prompts import Prompts
 from perf.load.samples import Request
+from perf.processes import StartError
 from perf.promises.caller import Called, Calls, Foretell, Foretold
 from perf.promises.client import Command
 from perf.promises.mix import Asks, Speeds, Wanted
@@ -26,6 +27,8 @@ from perf.targets.grpc import GrpcTarget
 from xapp.config import EngineSettings
 from xapp.inference.v1 import models_pb2 as pb
 from xapp.inference.v1 import models_pb2_grpc as rpc
+
+_ANSWER_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +147,13 @@ class Beside(Ending):
 
 
 def shape_of(address: str) -> EngineShape:
-    """How a server of ours sized its default model. Raises grpc.RpcError."""
+    """How a server of ours sized its default model. Raises StartError."""
     with grpc.insecure_channel(address) as channel:
         stub: Any = rpc.ModelServiceStub(channel)
-        model = stub.GetModel(pb.GetModelRequest()).model
+        try:
+            model = stub.GetModel(pb.GetModelRequest(), timeout=_ANSWER_TIMEOUT_S).model
+        except grpc.RpcError as error:
+            raise StartError(f"{address} does not tell of its model: {error}") from error
     return EngineShape(
         kv_cells=model.kv_cells_total,
         num_slots=model.num_slots,

@@ -18,7 +18,7 @@ from google.protobuf.struct_pb2 import Struct
 from perf.processes import HOST, StartError, free_port
 from perf.promises.caller import Call, Called, Calls
 from perf.promises.field import Field, call
-from perf.rounds import Run
+from perf.rounds import NotMeasured, Run
 from perf.table import Sample
 from xapp.inference.v1 import inference_pb2 as pb
 
@@ -111,12 +111,12 @@ def num_pinned(metrics: str) -> float:
 def figures(found: Mapping[str, Sequence[Called]]) -> dict[str, float]:
     """Median TTFT in seconds of each kind and of all pinned; the share of the prompt that was cached.
 
-    Raises ValueError when the prompts were not of one length: then the ratio would say nothing.
+    Raises NotMeasured when the prompts were not of one length: then the ratio would say nothing.
     """
     pinned = [*found["first"], *found["idle"], *found["busy"]]
     lengths = {each.num_prompt_tokens for each in (*pinned, *found["cold"])}
     if max(lengths) - min(lengths) > 1:
-        raise ValueError(f"the prompts have {sorted(lengths)} tokens: they should be the same")
+        raise NotMeasured(f"the prompts have {sorted(lengths)} tokens: they should be the same")
     medians = {kind: statistics.median(map(_ttft, called)) for kind, called in found.items()}
     cached = statistics.median(each.num_cached_tokens / each.num_prompt_tokens for each in pinned)
     return {**medians, "pinned": statistics.median(map(_ttft, pinned)), "cached": cached}

@@ -70,7 +70,14 @@ def kinds(requests: Sequence[Request]) -> dict[str, list[Request]]:
 
 
 def _samples(kind: str, requests: Sequence[Request], number: int) -> Iterator[Sample]:
-    refused = [each.end_s - each.sent_s for each in requests if each.error == "refused" and each.sent_s]
-    yield Sample(number, f"{kind}.refused", len(refused) / len(requests))
-    for percent in (50, 99):
-        yield Sample(number, f"{kind}.p{percent}", percentile(refused, percent))
+    for what, value in figures(requests).items():
+        yield Sample(number, f"{kind}.{what}", value)
+
+
+def figures(requests: Sequence[Request]) -> dict[str, float]:
+    """The share that was refused, and from the call to the refusal, seconds."""
+    took = [
+        each.end_s - each.sent_s for each in requests if each.error == "refused" and each.sent_s is not None
+    ]
+    found = {"refused": len(took) / len(requests)}
+    return found | ({f"p{percent}": percentile(took, percent) for percent in (50, 99)} if took else {})

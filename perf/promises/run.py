@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from perf import peers
+from perf.cli.outcome import EXIT_PARTIAL
 from perf.machine import describe
 from perf.promises import bars, critical, estimates, overload, pinned, refusal, score, typed
 from perf.promises.field import Field
@@ -66,13 +67,18 @@ class Rounds:
 @click.option("--model", default=lambda: load_settings(os.environ).model, help="Name or path of the model.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Where the JSON goes.")
 def main(rounds: int, only: list[str], model: str, out: Path | None) -> None:
-    """Measures what callers are promised against the bars. Exits 0 whatever the figures say."""
+    """Measures what callers are promised against the bars.
+
+    Exits 0 whatever the figures say, 1 when some of them are missing: what was measured is written.
+    """
     clean_up_on_sigterm()
     console = plain_console()
     settings = load_settings(os.environ, {"model": model})
     with alone():
         result = measure_all(Run(rounds, console), settings, only)
     deliver(result, "promises", out, console)
+    if result.missing:
+        click.get_current_context().exit(EXIT_PARTIAL)
 
 
 def measure_all(run: Run, settings: Settings, parts: Sequence[str]) -> Report:
@@ -80,7 +86,10 @@ def measure_all(run: Run, settings: Settings, parts: Sequence[str]) -> Report:
     file = resolve(settings.model, Path(settings.models_dir))
     machine = describe(peers.ROOT)
     rounds = Rounds(run, settings.model, file.path)
-    rounds.all(parts)
+    try:
+        rounds.all(parts)
+    except (KeyboardInterrupt, SystemExit):
+        run.missing.append("the rest: the benchmark was told to stop")
     return Report(
         machine,
         settings.model,

@@ -7,6 +7,7 @@ from perf.load.samples import Request
 from perf.promises.client import Closed
 from perf.promises.field import Contender, Writer
 from perf.promises.mix import Speeds, Wanted
+from perf.rounds import NotMeasured
 
 PROMPT_TOKENS = 200
 ANSWER_TOKENS = 32
@@ -20,18 +21,20 @@ def measure_speeds(contender: Contender, writer: Writer) -> Speeds:
 
 
 def speeds_of(requests: Sequence[Request]) -> Speeds:
-    """Medians, of requests with PROMPT_TOKENS and ANSWER_TOKENS."""
+    """Medians, of requests with PROMPT_TOKENS and ANSWER_TOKENS. Raises NotMeasured without any."""
     prompts = [request.ttft_s / PROMPT_TOKENS for request in requests if request.ttft_s is not None]
     answers = [request.tpot_s for request in requests if request.tpot_s is not None]
+    if not answers:
+        raise NotMeasured("no request was answered by the idle node")
     return Speeds(statistics.median(prompts), statistics.median(answers))
 
 
 def capacity_of(requests: Sequence[Request], settle_s: float) -> float:
     """Requests a second of a closed loop, from one end to another: its first `settle_s` are left out.
 
-    Raises ValueError when fewer than two ended after that.
+    Raises NotMeasured when fewer than two ended after that.
     """
     ends = sorted(each.end_s for each in requests if not each.error and each.end_s > settle_s)
     if len(ends) < 2:
-        raise ValueError(f"{len(ends)} requests ended: too few to tell a rate")
+        raise NotMeasured(f"{len(ends)} requests ended: too few to tell a rate")
     return (len(ends) - 1) / (ends[-1] - ends[0])
