@@ -72,6 +72,8 @@ class Settings(EngineSettings, frozen=True, kw_only=True):
     quotas: str = ""
     tasks_dir: str = ""
     pin_tasks: bool = True
+    keepalive_s: Seconds = 30.0
+    keepalive_timeout_s: Seconds = 10.0
     write_timeout_s: Seconds = 30.0
     grace_period_s: Seconds = 20.0
     load_timeout_s: Seconds = 600.0

@@ -25,8 +25,6 @@ from xapp.service.types import Service
 
 MAX_STREAMS_PER_CONNECTION = 256
 STOP_GRACE_S = 1.0
-_KEEPALIVE_MS = 30_000
-_KEEPALIVE_TIMEOUT_MS = 10_000
 _FASTEST_PING_MS = 5_000
 _MAX_METADATA_BYTES = 16 * 1024
 
@@ -44,11 +42,19 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.max_send_message_length", settings.max_message_bytes),
         ("grpc.max_metadata_size", _MAX_METADATA_BYTES),
         ("grpc.max_concurrent_streams", MAX_STREAMS_PER_CONNECTION),
-        ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
-        ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
+        ("grpc.keepalive_time_ms", _milliseconds(settings.keepalive_s)),
+        ("grpc.keepalive_timeout_ms", _milliseconds(settings.keepalive_timeout_s)),
+        # Without this an open stream's ping has a minute, whatever keepalive says.
+        ("grpc.http2.ping_timeout_ms", _milliseconds(settings.keepalive_timeout_s)),
         ("grpc.keepalive_permit_without_calls", 1),
+        # A stream may wait for its slot in silence, and its client is pinged all the while.
+        ("grpc.http2.max_pings_without_data", 0),
         ("grpc.http2.min_ping_interval_without_data_ms", _FASTEST_PING_MS),
     ]
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000))
 
 
 @dataclass(frozen=True, slots=True)
