@@ -13,8 +13,9 @@ from xapp.config import EngineSettings
 from xapp.engine.messages import ModelInfo, Priority, Stats, StepPrices
 from xapp.errors import DeadlineExceeded, Exhausted, Unavailable
 from xapp.service.admission import Admission, FinishRate, Place
-from xapp.service.predict import Ask, Predictor
+from xapp.service.predict import Predictor
 from xapp.service.quota import Quota, Quotas
+from xapp.service.tickets import Ask
 
 INFO: ModelInfo = fake_info(EngineSettings(slots=2, kv_cells=4096))
 STATS = Stats(prices=StepPrices(0.001, 0.005, 0.005, 0.0))
@@ -146,12 +147,29 @@ def test_who_would_make_another_one_late_is_refused() -> None:
     gate = Gate()
     with ExitStack() as stack:
         for _ in range(3):
-            gate.enter(stack, gate.ask(4.9))
-        gate.enter(stack, gate.ask(4.4, 201))
-        error = gate.refused(gate.ask(4.4, 201))
+            gate.enter(stack, gate.ask(5.8))
+        gate.enter(stack, gate.ask(5.2, 201))
+        error = gate.refused(gate.ask(5.2, 201))
         assert error.reason == "DEADLINE_UNREACHABLE"
         assert "another request" in error.message
-        gate.enter(stack, gate.ask(4.4, 201, priority=Priority.CRITICAL))
+        gate.enter(stack, gate.ask(5.2, 201, priority=Priority.CRITICAL))
+
+
+def test_who_is_before_it_in_order_is_not_made_late_either() -> None:
+    """Its prompt would take its share of the steps in which the other one decodes."""
+    gate = Gate()
+    with ExitStack() as stack:
+        gate.enter(stack, gate.ask(2.5))
+        assert "another request" in gate.refused(gate.ask(), prompt=2000).message
+        gate.enter(stack, gate.ask(), prompt=10)
+
+
+def test_who_is_late_already_keeps_nobody_out() -> None:
+    gate = Gate()
+    with ExitStack() as stack:
+        gate.enter(stack, gate.ask(1.5))
+        gate.clock.now += 1.0
+        gate.enter(stack, gate.ask(), prompt=2000)
 
 
 @pytest.mark.parametrize("fields", [{"best_effort": True}, {}])

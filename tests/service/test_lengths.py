@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.engine.harness import Clock
 from xapp.service.lengths import FORGET_S, MAX_KINDS, AnswerLengths
 from xapp.service.prefix_guess import MAX_PROMPTS, PrefixGuess
-from xapp.service.residuals import Residuals
+from xapp.service.residuals import Key, Residuals
 
 
 def learned(*lengths: int, cut: tuple[int, ...] = (), clock: Clock | None = None) -> AnswerLengths:
@@ -74,22 +74,22 @@ def test_a_quantile_is_within_the_bounds(known: list[tuple[int, bool]], cap: int
 def test_ratios_correct_what_is_predicted() -> None:
     clock = Clock()
     residuals = Residuals(clock)
-    assert (residuals.factor("a", 0.5), residuals.factor("a", 0.95)) == (1.0, 1.25)
+    assert (residuals.factor(Key("a"), 0.5), residuals.factor(Key("a"), 0.95)) == (1.0, 1.25)
     for percent in range(108, 140):
-        residuals.record("a", 1.0, percent / 100)
-    assert residuals.factor("a", 0.5) == pytest.approx(1.24)
-    assert residuals.factor("a", 0.95) == pytest.approx(1.38)
-    assert residuals.factor("b", 0.5) == 1.0
+        residuals.record(Key("a"), 1.0, percent / 100)
+    assert residuals.factor(Key("a"), 0.5) == pytest.approx(1.24)
+    assert residuals.factor(Key("a"), 0.95) == pytest.approx(1.38)
+    assert residuals.factor(Key("b"), 0.5) == 1.0
     clock.now += 1000
-    assert residuals.factor("a", 0.5) == 1.0
+    assert residuals.factor(Key("a"), 0.5) == 1.0
 
 
 def test_one_absurd_ratio_is_bounded() -> None:
     residuals = Residuals(Clock())
     for _ in range(6):
-        residuals.record("a", 1e-9, 1e9)
-    residuals.record("a", 0.0, 1.0)
-    assert residuals.factor("a", 0.5) == 4.0
+        residuals.record(Key("a"), 1e-9, 1e9)
+    residuals.record(Key("a"), 0.0, 1.0)
+    assert residuals.factor(Key("a"), 0.5) == 16.0
 
 
 def test_a_prefix_is_expected_from_the_cache() -> None:
@@ -107,3 +107,14 @@ def test_prompts_are_forgotten() -> None:
         guess.add([number] * 100)
     assert len(guess._prompts) == 10
     assert guess.num_cached([0] * 100) == 0
+
+
+def test_where_too_little_was_seen_the_nearest_level_tells() -> None:
+    residuals = Residuals(Clock())
+    for _ in range(6):
+        residuals.record(Key("a", 2), 1.0, 3.0)
+        residuals.record(Key("a", 4), 1.0, 5.0)
+    found = [residuals.factor(Key("a", level), 0.5) for level in range(8)]
+    assert found == [3.0, 3.0, 3.0, 3.0, 5.0, 5.0, 5.0, 1.0]
+    residuals.record(Key("a", 3), 1.0, 4.0)
+    assert residuals.factor(Key("a", 3), 0.5) == 3.0, "one is too little"

@@ -14,8 +14,9 @@ from time import monotonic
 from xapp.engine.messages import Priority
 from xapp.engine.token_stream import TokenStream
 from xapp.errors import DeadlineExceeded, Exhausted, Unavailable, XappError
-from xapp.service.predict import MEDIAN, Ask, Prediction, Predictor, Ticket
+from xapp.service.predict import MEDIAN, Predictor
 from xapp.service.quota import Charge, Quotas
+from xapp.service.tickets import Ask, Prediction, Ticket
 from xapp.service.types import Finished
 
 RATE_WINDOW_S = 60.0
@@ -123,7 +124,7 @@ class Admission:
             return
         now = self._clock()
         if not ticket.ask.best_effort:
-            self._check_end(ticket.ask, prediction.high.end_s, now)
+            self._check_end(ticket.ask, prediction.promise_s, now)
         if self.predictor.harms(ticket, now):
             raise self._unreachable("another request would miss its deadline", self._rate.seconds_each(now))
 

@@ -2,7 +2,7 @@
 
 from xapp.config import Settings
 from xapp.errors import InvalidArgument
-from xapp.service.predict import Ask
+from xapp.service.tickets import Ask
 from xapp.service.types import DeadlinePolicy, Prompt, Request
 
 MAX_MARGIN = 0.5

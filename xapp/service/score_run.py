@@ -3,8 +3,8 @@
 from xapp.engine.messages import FinishReason, SequenceFinished, Submit
 from xapp.engine.token_stream import TokenStream
 from xapp.errors import DeadlineExceeded
-from xapp.service.predict import Ask
 from xapp.service.score import Cut
+from xapp.service.tickets import Ask
 from xapp.service.types import Finished, Provenance, ScoreRequest, Started
 
 

@@ -27,12 +27,12 @@ from xapp.service.join import Identity, identity_of
 from xapp.service.models import ModelRegistry
 from xapp.service.observe import NullObserver, Observer
 from xapp.service.pins import Pins
-from xapp.service.predict import Ask
 from xapp.service.provenance import provenance
 from xapp.service.score import cut, outcome, score_choices
 from xapp.service.score_run import begun, ended, last_word, submission
 from xapp.service.served_model import Serving
 from xapp.service.tasks import Tasks, named_after
+from xapp.service.tickets import Ask
 from xapp.service.tools import ModelTools, tools_for
 from xapp.service.types import (
     Estimate,

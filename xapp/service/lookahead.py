@@ -1,0 +1,76 @@
+"""The open requests of a model as jobs of the simulation: how far each is, how long each becomes."""
+
+from collections.abc import Callable, Iterable
+
+from xapp.engine.messages import ModelInfo, Stats
+from xapp.service.lengths import AnswerLengths
+from xapp.service.simulation import Job, Simulation
+from xapp.service.speeds import speeds
+from xapp.service.tickets import Ticket
+
+Jobs = dict[Ticket, Job]
+
+
+class Lookahead:
+    """Knows `tickets`, its user's, and the worker's last word, `stats`; `lengths` tells of answers before."""
+
+    def __init__(
+        self,
+        info: Callable[[], ModelInfo],
+        stats: Callable[[], Stats],
+        lengths: AnswerLengths,
+        tickets: set[Ticket],
+    ) -> None:
+        self._info = info
+        self._stats = stats
+        self._lengths = lengths
+        self._tickets = tickets
+
+    def num_tokens(self, ticket: Ticket, share: float) -> int:
+        """Tokens the whole answer is expected to have, at that quantile."""
+        if ticket.ask.exact:
+            return ticket.max_tokens
+        done = ticket.num_done
+        return max(done, self._lengths.quantile(ticket.ask.kind, share, ticket.max_tokens, beyond=done))
+
+    def run(self, job: Job | None, others: Jobs, *, to_the_end: bool = False) -> None:
+        """Simulates a new one among others, until it has ended or all have."""
+        speed = speeds(self._info(), self._stats())
+        started = sorted((each for each in others if each.running), key=lambda each: each.order)
+        running = [others[each] for each in started[: speed.num_slots]]
+        waiting = [each for each in others.values() if each not in running]
+        if job is not None:
+            waiting.append(job)
+        # On average half of the step that is being computed is still to come.
+        cells = sum(job.read for job in running)
+        lead_s = speed.decode_s(len(running), cells) / 2 if running else 0.0
+        Simulation(speed, running, waiting, lead_s).run(None if to_the_end else job)
+
+    def jobs(self, but: Ticket | None = None) -> Jobs:
+        """What is left of all but one."""
+        prefill = self._prefill_left(ticket for ticket in self._tickets if ticket.running)
+        return {ticket: self._job(ticket, prefill) for ticket in self._tickets if ticket is not but}
+
+    def new_job(self, ticket: Ticket, share: float) -> Job:
+        """One that has not begun, whose answer has the length at that quantile."""
+        prefill = ticket.num_prompt - ticket.num_cached
+        decode = self.num_tokens(ticket, share) - 1
+        return Job(ticket.order, prefill, decode, ticket.num_cells, ticket.num_cached)
+
+    def _job(self, ticket: Ticket, prefill: dict[Ticket, int]) -> Job:
+        if not ticket.running:
+            return self.new_job(ticket, ticket.share)
+        to_prefill = prefill.get(ticket, 0)
+        computed = ticket.num_prompt - to_prefill + ticket.num_done
+        left = self.num_tokens(ticket, ticket.share) - max(1, ticket.num_done)
+        return Job(ticket.order, to_prefill, left, ticket.num_cells, computed)
+
+    def _prefill_left(self, running: Iterable[Ticket]) -> dict[Ticket, int]:
+        """What the worker has still to compute of its prompts: the first in order are the furthest."""
+        left = self._stats().num_prefill_left
+        shares = {}
+        for ticket in sorted(running, key=lambda ticket: ticket.order, reverse=True):
+            if ticket.stream is not None and ticket.stream.first_at is None:
+                shares[ticket] = max(1, min(left, ticket.num_prompt - ticket.num_cached))
+                left -= shares[ticket]
+        return shares
