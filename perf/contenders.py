@@ -31,6 +31,8 @@ class OurServer(Server):
             "XAPP_HOST": host,
             "XAPP_GRPC_PORT": str(port),
             "XAPP_HTTP_PORT": str(http_port),
+            # Every request is computed, as the peers do it.
+            "XAPP_JOIN_IDENTICAL": "false",
             **settings,
         }
         command = [str(Path(sys.executable).with_name("genai-xapp")), "serve", "--model", model]

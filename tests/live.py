@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from typing import Any
 
 START_S = 60.0
-# Nothing runs at the start: tests count what they ask for themselves.
-_PLAIN = {"XAPP_HOST": "127.0.0.1", "XAPP_PIN_TASKS": "false"}
+# Nothing runs at the start and nothing is joined: tests count what they ask for themselves.
+_PLAIN = {"XAPP_HOST": "127.0.0.1", "XAPP_PIN_TASKS": "false", "XAPP_JOIN_IDENTICAL": "false"}
 
 
 class LiveServer:

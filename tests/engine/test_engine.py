@@ -288,6 +288,30 @@ def test_deadlines_of_ended_requests_are_forgotten() -> None:
     assert len(harness.engine._deadlines) < 200
 
 
+def test_a_deadline_that_is_put_off_ends_it_only_then() -> None:
+    harness = Harness(slots=1)
+    answer = harness.submit(STEMS[0], 200, ignore_eos=True, deadline=harness.clock.now + 1)
+    harness.step()
+    harness.engine.extend(answer.request.request_id, harness.clock.now + 3)
+    harness.engine.extend(answer.request.request_id, harness.clock.now + 2)
+    harness.engine.extend(99, harness.clock.now + 2)
+    for reason in (None, None, FinishReason.EXPIRED):
+        harness.clock.now += 1
+        harness.step()
+        assert answer.reason is reason
+
+
+def test_deadlines_that_were_put_off_are_forgotten() -> None:
+    harness = Harness()
+    answer = harness.submit(STEMS[0], 200, ignore_eos=True, deadline=harness.clock.now + 1000)
+    for later in range(500):
+        harness.engine.extend(answer.request.request_id, harness.clock.now + 1000 + later)
+    assert len(harness.engine._deadlines) < 200
+    harness.clock.now += 1498
+    harness.step()
+    assert answer.reason is None
+
+
 def test_the_end_token_is_not_streamed_and_ignore_eos_goes_on() -> None:
     harness = Harness()
     ends = next([n] for n in range(100) if expected_reason([n]) is FinishReason.STOP)

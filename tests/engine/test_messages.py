@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from xapp.engine.messages import (
     MAX_FRAME_BYTES,
     Cancel,
+    Extend,
     FinishReason,
     FrameBuffer,
     FromWorker,
@@ -37,6 +38,7 @@ TO_WORKER: list[ToWorker] = [
     Submit(1, [1, 2, 3], 7),
     Submit(2**40, [0], 1, SamplingParams(0.7, 40, 0.9, 0.05, 1.1, 2**32 - 1), True, Priority.BATCH, 1.5, 2.5),
     Cancel(3),
+    Extend(3, 4.5),
     Shutdown(),
 ]
 FROM_WORKER: list[FromWorker] = [

@@ -36,9 +36,9 @@ STEP_S, TOKEN_S = 0.01, 0.003
 
 
 def rule(tokens: Sequence[int]) -> int:
-    """A letter that depends on every token before it; about one in 24 ends the answer."""
+    """A letter that depends on every token before it; about one in 48 ends the answer."""
     digest = zlib.crc32(array("i", tokens).tobytes())
-    return END_TOKEN if digest % 24 == 0 else ord("a") + digest % 26
+    return END_TOKEN if digest % 48 == 0 else ord("a") + digest % 26
 
 
 def expected(prompt: str, max_tokens: int) -> str:

@@ -229,14 +229,6 @@ async def test_a_deadline_that_is_near_is_not_put_off(node: Node) -> None:
         assert not (await begun(other)).joined
 
 
-async def test_who_does_not_read_holds_nothing_past_its_deadline(node: Node) -> None:
-    async with two(node, within(60), within(0.3), deadline_admission=False) as (service, one, other):
-        assert (await begun(other)).joined
-        await one.aclose()
-        # Nobody reads the other one.
-        await until(lambda: num_submitted(service) == 0)
-
-
 async def test_what_would_come_too_late_is_refused_and_what_is_nearly_there_is_joined(node: Node) -> None:
     whole = replace(ENDLESS, max_tokens=3000)
     async with two(node, within(600, whole), within(0.2, whole)) as (service, one, other):

@@ -94,6 +94,8 @@ class Play:
         self.service, self.client = service, client
         self.over = asyncio.Event()
         self.callers: list[Caller] = []
+        self.num_open: list[int] = []
+        """Requests in the worker, after each operation."""
 
     async def run(self, operations: list[object]) -> None:
         for operation in operations:
@@ -109,6 +111,7 @@ class Play:
                 case Pass(seconds):
                     self.clock.now += seconds
             await self.settle()
+            self.num_open.append(self.client.num_open)
         await self.end()
 
     def come(self, ask: Ask) -> None:
@@ -256,3 +259,17 @@ def test_joining_takes_less_work_for_the_same_answers(folder: Path) -> None:
     assert [caller.joined for caller in joined.callers] == [False, True, False, True, True, True]
     used = [each.client.engine.stats().total_decode_tokens for each in (joined, alone)]
     assert used[0] < used[1] / 2
+
+
+def test_the_later_deadline_is_the_computations(folder: Path) -> None:
+    operations = [ask(within_s=2.0), Steps(2), ask(within_s=50.0), Steps(2), Pass(3.0), Steps(2)]
+    first, second = play(folder, operations, deadline_admission=False).callers
+    assert first.ends == [DeadlineExceeded.__name__]
+    assert (second.joined, second.ends) == (True, ["finished"])
+
+
+def test_who_does_not_read_holds_nothing_past_its_deadline(folder: Path) -> None:
+    operations = [ask(within_s=2.0, slow=True), Steps(2), ask(within_s=50.0), Leave(1), Pass(3.0), Steps(2)]
+    this = play(folder, operations, deadline_admission=False)
+    assert this.callers[1].joined
+    assert this.num_open == [1, 1, 1, 1, 1, 0]
