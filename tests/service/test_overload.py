@@ -1,0 +1,90 @@
+"""What callers are promised, on a node whose clock is virtual: the figures are the same every time."""
+
+import random
+from functools import cache
+from statistics import median
+
+import pytest
+
+from tests.service.virtual_node import SLOTS, VirtualNode, Wanted
+
+SECONDS = 60.0
+OVERLOAD = 1.5
+
+
+def draw(rng: random.Random, at: float) -> Wanted:
+    """Short and long ones; deadlines are 1 to 8 s, or 1.5 to 8 times what the request takes alone."""
+    prompt, tokens = int(rng.lognormvariate(4.8, 0.7)) + 8, rng.randint(8, 96)
+    alone_s = 0.003 * prompt + 0.013 * tokens
+    within_s = rng.choice((1.0, 2.0, 4.0, 8.0, alone_s * 1.5 * 5.3 ** rng.random()))
+    return Wanted(at, min(prompt, 400), tokens, within_s)
+
+
+def without_deadlines(rng: random.Random, count: int) -> list[Wanted]:
+    return [Wanted(0, each.prompt, each.tokens) for each in (draw(rng, 0) for _ in range(count))]
+
+
+@cache
+def capacity(seed: int) -> float:
+    """Requests a second with all slots in use."""
+    rng = random.Random(seed)
+    node = VirtualNode(by_deadline=False)
+    start = node.clock.now
+    node.closed_loop(
+        [Wanted(0, each.prompt, each.tokens) for each in (draw(rng, 0) for _ in range(60))], SLOTS
+    )
+    return 60 / (node.clock.now - start)
+
+
+@cache
+def overloaded(seed: int, *, by_deadline: bool) -> VirtualNode:
+    """After Poisson arrivals beyond its capacity."""
+    rng = random.Random(seed)
+    node = VirtualNode(by_deadline=by_deadline)
+    at, coming = 0.0, []
+    while (at := at + rng.expovariate(OVERLOAD * capacity(seed))) < SECONDS:
+        coming.append(draw(rng, at))
+    node.open_loop(coming)
+    return node
+
+
+def good(node: VirtualNode) -> int:
+    return sum(answer.good for answer in node.answers)
+
+
+SEEDS = range(4)
+
+
+def test_admitted_requests_end_in_time() -> None:
+    nodes = [overloaded(seed, by_deadline=True) for seed in SEEDS]
+    admitted = sum(len(node.answers) for node in nodes)
+    assert sum(map(good, nodes)) >= 0.95 * admitted
+    assert admitted > 100
+    assert all(node.num_refused for node in nodes)
+
+
+def test_half_as_many_again_end_in_time_with_admission_as_without() -> None:
+    with_admission = sum(good(overloaded(seed, by_deadline=True)) for seed in SEEDS)
+    without = sum(good(overloaded(seed, by_deadline=False)) for seed in SEEDS)
+    assert with_admission >= 1.5 * without
+
+
+def test_who_could_have_been_served_is_not_refused_by_an_idle_node() -> None:
+    node = VirtualNode()
+    node.open_loop([Wanted(at=10.0 * number, prompt=100, tokens=50, within_s=2.0) for number in range(20)])
+    assert (node.num_refused, good(node)) == (0, 20)
+
+
+@pytest.mark.parametrize("num_callers", [1, 4, 12])
+def test_estimates_are_right_at_any_load(num_callers: int) -> None:
+    rng = random.Random(num_callers)
+    node = VirtualNode()
+    node.closed_loop(
+        [Wanted(0, each.prompt, each.tokens) for each in (draw(rng, 0) for _ in range(150))], num_callers
+    )
+    known = node.answers[40:]
+    ratios = [(answer.estimated.completion.p50 or 0.0) / answer.took_s for answer in known]
+    assert median(ratios) == pytest.approx(1.0, abs=0.15)
+    assert median(abs(ratio - 1) for ratio in ratios) <= 0.3
+    within = sum(answer.took_s <= (answer.estimated.completion.p95 or 0.0) for answer in known)
+    assert within >= 0.8 * len(known)

@@ -1,0 +1,170 @@
+"""A node on virtual time: admission, predictions and the real engine, whose decodes take fake time.
+
+Requests come while a step is computed, as they do where server and worker are two processes: what
+admission knows is what the worker said last.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import cast
+
+from tests.engine.harness import Clock, TimedBackend
+from xapp.config import EngineSettings
+from xapp.engine.engine import Engine
+from xapp.engine.messages import FinishReason, SequenceFinished, SequenceStarted, StepEvents, Submit
+from xapp.engine.token_stream import TokenStream
+from xapp.errors import Exhausted
+from xapp.service.admission import Admission, Place
+from xapp.service.estimate import estimate
+from xapp.service.predict import Predictor
+from xapp.service.quota import Quotas
+from xapp.service.tickets import Ask
+from xapp.service.types import Estimate, Finished
+
+SLOTS = 8
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A request that comes `at` that second and is due `within_s` of it; `tokens` are generated."""
+
+    at: float
+    prompt: int
+    tokens: int
+    within_s: float = 1e6
+
+
+@dataclass(eq=False)
+class Answer:
+    """What became of it, in the shape of a stream that predictions follow."""
+
+    wanted: Wanted
+    request: Submit
+    place: Place
+    held: ExitStack
+    estimated: Estimate
+    started: SequenceStarted | None = None
+    finished: SequenceFinished | None = None
+    first_at: float | None = None
+    num_tokens: int = 0
+    joined_at: None = None
+
+    @property
+    def took_s(self) -> float:
+        assert self.finished is not None
+        return self.finished.at - self.request.arrival
+
+    @property
+    def good(self) -> bool:
+        """Whole and in time: nothing else is."""
+        assert self.finished is not None
+        return self.finished.reason is FinishReason.LENGTH
+
+
+@dataclass
+class VirtualNode:
+    """`answers` of all that were admitted, and how many were not. A step takes 10 ms, a token in it 3."""
+
+    by_deadline: bool = True
+    answers: list[Answer] = field(default_factory=list)
+    num_refused: int = 0
+
+    def __post_init__(self) -> None:
+        self.clock = Clock()
+        settings = EngineSettings(slots=SLOTS, kv_cells=8192)
+        self.engine = Engine(TimedBackend(settings, 2 * SLOTS, self.clock), clock=self.clock)
+        self._stats = self.engine.stats()
+        info = TimedBackend(settings, 2 * SLOTS, self.clock).info
+        self._admission = Admission(
+            "virtual",
+            SLOTS + 64,
+            Predictor(lambda: info, lambda: self._stats, self.clock),
+            Quotas({}, self.clock),
+            by_deadline=self.by_deadline,
+            clock=self.clock,
+        )
+        self._open: dict[int, Answer] = {}
+        self._last_id = 0
+
+    def open_loop(self, wanted: Sequence[Wanted]) -> None:
+        """They come when they come, ascending; returns when all that were admitted have ended."""
+        start = self.clock.now
+        coming = list(reversed(wanted))
+        while coming or self.engine.has_work:
+            if not self.engine.has_work:
+                self.clock.now = max(self.clock.now, start + coming[-1].at)
+                events = StepEvents(stats=self._stats)
+            else:
+                events = self.engine.step()
+            submits = list(self._arriving(coming, start))
+            self._tell(events)
+            for submit in submits:
+                self.engine.submit(submit)
+
+    def closed_loop(self, wanted: Sequence[Wanted], num_callers: int) -> None:
+        """Each caller asks for the next one as soon as it has its answer."""
+        todo = list(reversed(wanted))
+        while todo or self._open:
+            while todo and len(self._open) < num_callers:
+                if submit := self._ask(todo.pop()):
+                    self.engine.submit(submit)
+            self._tell(self.engine.step())
+
+    def _arriving(self, coming: list[Wanted], start: float) -> Iterator[Submit]:
+        now = self.clock.now
+        while coming and start + coming[-1].at <= now:
+            self.clock.now = start + coming[-1].at
+            if submit := self._ask(coming.pop()):
+                yield submit
+        self.clock.now = now
+
+    def _ask(self, wanted: Wanted) -> Submit | None:
+        now = self.clock.now
+        self._last_id += 1
+        ask = Ask(now, now + wanted.within_s, wanted.tokens, exact=True, num_bytes=4 * wanted.prompt)
+        submit = Submit(
+            self._last_id,
+            [self._last_id] * wanted.prompt,
+            wanted.tokens,
+            ignore_eos=True,
+            arrival=now,
+            deadline=ask.deadline,
+        )
+        estimated = estimate(self._admission, ask, submit)
+        with ExitStack() as held:
+            try:
+                place = held.enter_context(self._admission.enter(ask))
+                place.tokenized(submit.prompt, submit.max_tokens)
+            except Exhausted:
+                self.num_refused += 1
+                return None
+            answer = Answer(wanted, submit, place, held, estimated)
+            held.enter_context(place.following(cast("TokenStream", answer)))
+            answer.held = held.pop_all()
+        self._open[submit.request_id] = answer
+        return submit
+
+    def _tell(self, events: StepEvents) -> None:
+        for started in events.started:
+            self._open[started.request_id].started = started
+        for request_id in events.tokens[::2]:
+            answer = self._open[request_id]
+            answer.num_tokens += 1
+            answer.first_at = answer.first_at or self.clock.now
+        for finished in events.finished:
+            self._end(self._open.pop(finished.request_id), finished)
+        assert events.stats is not None
+        self._stats = events.stats
+
+    def _end(self, answer: Answer, finished: SequenceFinished) -> None:
+        answer.finished = finished
+        if answer.good:
+            assert finished.first_token_at is not None
+            first_s = finished.first_token_at - answer.request.arrival
+            decode_s = finished.at - finished.first_token_at
+            answer.place.finished = Finished(
+                finished.reason, answer.wanted.prompt, 0, answer.num_tokens, 0.0, first_s, decode_s, first_s
+            )
+        answer.held.close()
+        self.answers.append(answer)
