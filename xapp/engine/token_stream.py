@@ -83,7 +83,8 @@ class TokenStream:
     @property
     def done(self) -> bool:
         """Whether `finished` is set and every token before it was read."""
-        return self.finished is not None and self._position == len(self.record.tokens)
+        record = self.record
+        return record.finished is not None and self._error is None and self._position == len(record.tokens)
 
     # ---- reading
 
