@@ -61,8 +61,12 @@ class Foretell(msgspec.Struct, frozen=True, tag=True):
 
 
 class Foretold(msgspec.Struct, frozen=True):
-    """Completion as predicted, and as it was; seconds. And the tokens of the answer."""
+    """Completion as predicted, and as it was; seconds. And the tokens of the answer.
 
+    `number` counts from 0 in the order of asking.
+    """
+
+    number: int
     p50_s: float
     p95_s: float
     real_s: float
@@ -106,24 +110,25 @@ class Caller:
         return Called(chunks[-1], chunks[0], *_counts(events[-1][1].finished.usage))
 
     async def _foretell(self, asks: Sequence[Ask], concurrency: int) -> list[Foretold]:
-        left = iter(asks)
+        left = enumerate(asks)
         found: list[Foretold] = []
 
         async def caller() -> None:
-            for ask in left:
-                found.append(await self._foretold(request_of(ask)))
+            for number, ask in left:
+                found.append(await self._foretold(number, request_of(ask)))
 
         async with asyncio.TaskGroup() as callers:
             for _ in range(concurrency):
                 callers.create_task(caller())
         return found
 
-    async def _foretold(self, request: pb.GenerateRequest) -> Foretold:
+    async def _foretold(self, number: int, request: pb.GenerateRequest) -> Foretold:
         prompt = request.prompt or list(request.chat.messages)
         told = await self._client.estimate(prompt, max_tokens=request.max_tokens)
         sent = time.monotonic()
         last = await _last(self._client.generate_request(request))
         return Foretold(
+            number=number,
             p50_s=told.completion.p50.ToNanoseconds() / 1e9,
             p95_s=told.completion.p95.ToNanoseconds() / 1e9,
             real_s=time.monotonic() - sent,

@@ -86,8 +86,13 @@ def test_refusals_are_told_apart_by_their_reason() -> None:
 
 
 def test_the_error_of_a_prediction_is_relative_to_what_was() -> None:
-    seen = [Foretold(predicted, 9.0, 2.0, 1, 1) for predicted in (1.0, 2.2, 2.4)]
+    seen = [Foretold(0, predicted, 9.0, 2.0, 1, 1) for predicted in (1.0, 2.2, 2.4)]
     assert estimates.median_error(seen) == pytest.approx(0.2)
+
+
+def test_the_first_request_of_each_caller_was_predicted_without_company() -> None:
+    seen = [Foretold(number, 1.0, 2.0, 1.0, 1, 1) for number in (1, 0, 3, 2)]
+    assert [each.number for each in estimates.in_company(seen, 2)] == [3, 2]
 
 
 def called(first_s: float, num_prompt_tokens: int = 500) -> Called:
