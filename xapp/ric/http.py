@@ -8,11 +8,12 @@ import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from aiohttp import web
+
 from xapp.config import Settings
 from xapp.errors import ConfigError
 from xapp.metrics import CONTENT_TYPE, Metrics
 from xapp.metrics_host import HostReader
-from xapp.ric.aiohttp_server import web
 from xapp.ric.descriptor import load_descriptor, name_in
 from xapp.ric.reading import read_node
 from xapp.ric.symptoms import symptom_zip
