@@ -18,7 +18,6 @@ from xapp.inference.v1 import inference_pb2 as pb
 
 pytestmark = pytest.mark.slow
 
-STORM_S = 6.0
 NUM_CLIENTS = 40
 SLOTS, CELLS = 3, 768
 NODE = {
@@ -59,7 +58,8 @@ async def ask(caller: Caller, dice: random.Random) -> str:
     return "left"
 
 
-async def test_a_storm_loses_no_slot_no_cell_and_no_message() -> None:
+@pytest.mark.parametrize(("joins", "storm_s"), [("true", 60.0), ("false", 6.0)])
+async def test_a_storm_loses_no_slot_no_cell_and_no_message(joins: str, storm_s: float) -> None:
     seen: Counter[str] = Counter()
 
     async def storm(caller: Caller, seed: int, until_at: float) -> None:
@@ -67,10 +67,10 @@ async def test_a_storm_loses_no_slot_no_cell_and_no_message() -> None:
         while monotonic() < until_at:
             seen[await ask(caller, dice)] += 1
 
-    with serving(NODE) as server:
+    with serving(NODE | {"XAPP_JOIN_IDENTICAL": joins}) as server:
         server.wait_for("serving")
         async with calling(server) as caller:
-            until_at = monotonic() + STORM_S
+            until_at = monotonic() + storm_s
             async with asyncio.TaskGroup() as group:
                 for seed in range(NUM_CLIENTS):
                     group.create_task(storm(caller, seed, until_at))
