@@ -4,6 +4,7 @@
 have been at least so long: the estimator of Kaplan and Meier takes both kinds of answers into account.
 """
 
+from bisect import bisect_left, insort
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from math import log2
@@ -28,19 +29,45 @@ class _Length(NamedTuple):
     at: float
 
 
+class _Kind:
+    """The answers of one kind: as they came, and sorted, for they are looked up for every open request each
+    time that somebody comes.
+    """
+
+    def __init__(self) -> None:
+        self._as_they_came: deque[_Length] = deque()
+        self._sorted: list[_Length] = []
+
+    def add(self, length: _Length) -> None:
+        if len(self._as_they_came) == MAX_ANSWERS:
+            self._drop_oldest()
+        self._as_they_came.append(length)
+        insort(self._sorted, length)
+
+    def forget(self, before: float) -> None:
+        while self._as_they_came and self._as_they_came[0].at < before:
+            self._drop_oldest()
+
+    def longer(self, than: int) -> list[_Length]:
+        """Sorted."""
+        return self._sorted[bisect_left(self._sorted, (than + 1,)) :]
+
+    def _drop_oldest(self) -> None:
+        self._sorted.remove(self._as_they_came.popleft())
+
+
 class AnswerLengths:
     """Tokens of answers by `kind`, any text; `clock` is monotonic."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
-        self._kinds: OrderedDict[str, deque[_Length]] = OrderedDict()
+        self._kinds: OrderedDict[str, _Kind] = OrderedDict()
 
     def record(self, kind: str, num_tokens: int, *, cut: bool) -> None:
         """An answer ended: by itself, or `cut` at `num_tokens`."""
         if kind not in self._kinds and len(self._kinds) >= MAX_KINDS:
             self._kinds.popitem(last=False)
-        lengths = self._kinds.setdefault(kind, deque(maxlen=MAX_ANSWERS))
-        lengths.append(_Length(num_tokens, cut, self._clock()))
+        self._kinds.setdefault(kind, _Kind()).add(_Length(num_tokens, cut, self._clock()))
         self._kinds.move_to_end(kind)
 
     def quantile(self, kind: str, share: float, cap: int, *, beyond: int = 0) -> int:
@@ -48,10 +75,11 @@ class AnswerLengths:
 
         It has `beyond` tokens already, of which there will be at least one more unless `cap` says no.
         """
-        since = self._clock() - FORGET_S
-        longer = sorted(
-            each for each in self._kinds.get(kind, ()) if each.tokens > beyond and each.at >= since
-        )
+        known = self._kinds.get(kind)
+        if known is None:
+            return _guess(share, cap, beyond)
+        known.forget(self._clock() - FORGET_S)
+        longer = known.longer(beyond)
         if len(longer) < MIN_ANSWERS:
             return _guess(share, cap, beyond)
         surviving = 1.0
