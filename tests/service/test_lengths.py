@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.engine.harness import Clock
-from xapp.service.lengths import FORGET_S, MAX_KINDS, AnswerLengths
+from xapp.service.lengths import FORGET_S, GUESS, MAX_KINDS, AnswerLengths
 from xapp.service.prefix_guess import MAX_PROMPTS, PrefixGuess
 from xapp.service.residuals import Key, Residuals
 
@@ -26,9 +26,13 @@ def test_quantiles_of_whole_answers() -> None:
     assert lengths.quantile("kind", 0.95, 30) == 30
 
 
+def test_answers_that_were_all_cut_short_say_nothing_of_longer_ones() -> None:
+    assert learned(cut=(4,) * 6).quantile("kind", 0.5, 1000) == 4 + GUESS
+
+
 def test_an_answer_that_was_cut_would_have_been_longer() -> None:
     assert learned(10, 20, 30, 40, cut=(5,) * 4).quantile("kind", 0.5, 1000) == 20
-    assert learned(10, cut=(20,) * 5).quantile("kind", 0.5, 1000) == 40
+    assert learned(10, cut=(20,) * 5).quantile("kind", 0.5, 1000) == 114
     assert learned(10, cut=(20,) * 5).quantile("kind", 0.5, 20) == 20
 
 

@@ -44,6 +44,7 @@ class Node:
             request=submit, started=None, finished=None, first_at=None, num_tokens=0, joined_at=None
         )
         self.predictor.submitted(ticket, cast("TokenStream", stream))
+        self.predictor.foresee()
         return ticket
 
     def end(self, ticket: Ticket, how: Finished | None) -> None:

@@ -128,6 +128,11 @@ class Admission:
         if self.predictor.harms(ticket, now):
             raise self._unreachable("another request would miss its deadline", self._rate.seconds_each(now))
 
+    def foresee(self) -> None:
+        """Once one more was let in."""
+        if self._by_deadline:
+            self.predictor.foresee()
+
     def in_time(self, ask: Ask, end_s: float) -> bool:
         """Whether an end in so many seconds will do."""
         return ask.best_effort or not self._by_deadline or end_s <= ask.deadline - self._clock()
@@ -209,6 +214,7 @@ class Place:
         ticket = self._ticket
         if stream.joined_at is None:
             self._predictor.submitted(ticket, stream)
+            self._admission.foresee()
         try:
             yield
         finally:

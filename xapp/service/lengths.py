@@ -90,9 +90,10 @@ class AnswerLengths:
                 surviving *= 1 - 1 / (len(longer) - index)
             if surviving <= 1 - share:
                 return length.tokens
-        # The longest were cut below this cap: all that is known is that there is more to come.
-        return min(cap, 2 * longer[-1].tokens)
+        # The longest were cut below this cap: of what comes after them as much is known as of a new kind.
+        return _guess(share, cap, longer[-1].tokens, surviving)
 
 
-def _guess(share: float, cap: int, beyond: int) -> int:
-    return min(cap, beyond + max(1, round(GUESS * log2(1 / (1 - share)))))
+def _guess(share: float, cap: int, beyond: int, surviving: float = 1.0) -> int:
+    """As many answers as `surviving` tells have more than `beyond` tokens."""
+    return min(cap, beyond + max(1, round(GUESS * log2(surviving / (1 - share)))))

@@ -59,10 +59,9 @@ class Predictor:
         ticket.max_tokens = max_tokens
 
     def submitted(self, ticket: Ticket, stream: TokenStream) -> None:
-        """The worker has it: from now on all others are foreseen with it among them."""
+        """The worker has it."""
         ticket.stream = stream
         self._prefixes.add(stream.request.prompt)
-        self._foresee_all()
 
     def joined(self, ticket: Ticket, computed: Ticket) -> None:
         """Its answer is that of `computed`: nothing is computed for it, so it is no load."""
@@ -109,6 +108,8 @@ class Predictor:
         within_s = {
             other: other.ask.deadline - now for other in self.tickets if _may_be_harmed(other, ticket)
         }
+        if not within_s:
+            return False
         ends_s = self._ends(within_s, ticket, self._ahead.new_job(ticket, MEDIAN))
         leeway = self._leeway
         late = [other for other, end_s in ends_s.items() if end_s * leeway > within_s[other]]
@@ -143,7 +144,8 @@ class Predictor:
         first_s = times.first_s * until_first
         return Times(times.queue_s * until_first, first_s, first_s + (times.end_s - times.first_s) * after)
 
-    def _foresee_all(self) -> None:
+    def foresee(self) -> None:
+        """What is to come of each that was let in, the last one among them: promises are judged by it."""
         jobs = self._ahead.jobs()
         left = {ticket: (job.prefill, job.decode) for ticket, job in jobs.items()}
         self._ahead.run(None, jobs, to_the_end=True)
