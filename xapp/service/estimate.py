@@ -12,15 +12,15 @@ def estimate(admission: Admission, ask: Ask, submit: Submit) -> Estimate:
     ticket = predictor.ticket(ask)
     predictor.tokenized(ticket, submit.prompt, submit.max_tokens)
     prediction, refusal = admission.refusal(ticket)
-    median, high = prediction.median, prediction.high
     # Who is let in has ended by the deadline, in one way or the other.
     most_s = ask.deadline - ask.arrival if refusal is None else float("inf")
+    median, high = prediction.median.within(most_s), prediction.high.within(most_s)
     return Estimate(
         num_prompt_tokens=len(submit.prompt),
         num_completion_tokens=prediction.num_tokens,
         queue=Latencies(median.queue_s, high.queue_s),
         time_to_first_token=Latencies(median.first_s, high.first_s),
-        completion=Latencies(min(median.end_s, most_s), min(high.end_s, most_s)),
+        completion=Latencies(median.end_s, high.end_s),
         reason=refusal.reason if refusal is not None else "",
         retry_after_s=refusal.retry_after_s if refusal is not None else None,
     )

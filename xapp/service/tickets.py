@@ -37,6 +37,10 @@ class Times:
     first_s: float
     end_s: float
 
+    def within(self, most_s: float) -> "Times":
+        """None of them later than that."""
+        return Times(min(self.queue_s, most_s), min(self.first_s, most_s), min(self.end_s, most_s))
+
 
 @dataclass(frozen=True, slots=True)
 class Prediction:

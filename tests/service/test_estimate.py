@@ -1,0 +1,52 @@
+"""What Estimate says of a request that is let in, and of one that is not."""
+
+import pytest
+
+from tests.engine.harness import Clock
+from xapp.backend.fake import fake_info
+from xapp.config import EngineSettings
+from xapp.engine.messages import Stats, StepPrices, Submit
+from xapp.service.admission import Admission
+from xapp.service.estimate import estimate
+from xapp.service.predict import Predictor
+from xapp.service.quota import Quotas
+from xapp.service.residuals import Key
+from xapp.service.tickets import Ask
+from xapp.service.types import Estimate
+
+STATS = Stats(prices=StepPrices(0.001, 0.005, 0.005, 0.0))
+
+
+def asked(within_s: float, *, slower: float) -> Estimate:
+    """A request of 1.1 s, where others of late took so many times what was simulated."""
+    clock = Clock()
+    info = fake_info(EngineSettings(slots=2, kv_cells=4096))
+    admission = Admission(
+        "m", 9, Predictor(lambda: info, lambda: STATS, clock), Quotas({}, clock), clock=clock
+    )
+    ask = Ask(clock.now, clock.now + within_s, 101, exact=True)
+    for part in ("first", "rest"):
+        for _ in range(8):
+            admission.predictor._residuals.record(Key((ask.priority, part)), 1.0, slower)
+    return estimate(admission, ask, Submit(1, [7] * 100, 101))
+
+
+def test_others_who_will_come_are_expected() -> None:
+    found = asked(600.0, slower=3.0)
+    assert found.completion.p50 == pytest.approx(3 * 1.105)
+    assert found.time_to_first_token.p50 == pytest.approx(3 * 0.105)
+
+
+def test_who_is_let_in_ends_by_its_deadline() -> None:
+    """Whoever would make it late is refused."""
+    found = asked(2.0, slower=3.0)
+    assert found.admitted
+    assert (found.completion.p50, found.completion.p95) == (2.0, 2.0)
+    assert (found.time_to_first_token.p95 or 0.0) <= 2.0
+
+
+def test_who_is_refused_hears_what_it_would_take() -> None:
+    found = asked(1.0, slower=3.0)
+    assert not found.admitted
+    assert found.reason == "DEADLINE_UNREACHABLE"
+    assert found.completion.p50 == pytest.approx(3 * 1.105)
