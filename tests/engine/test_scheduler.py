@@ -110,3 +110,52 @@ def test_as_many_slots_as_tokens_in_a_batch_still_gets_on() -> None:
     for n in range(8):
         harness.submit([n] * 30, 5)
     harness.drain()
+
+
+# ---- prefixes to be pinned
+
+
+def pinning(harness: Harness, tokens: int = 300) -> Answer:
+    return harness.submit([7] * tokens, 1, priority=Priority.BATCH, pin=True)
+
+
+def test_a_prefix_to_be_pinned_hardly_slows_those_who_decode() -> None:
+    """10 ms a step and 3 a token: one step in a second has a chunk of it, all others are short."""
+    harness = Harness(slots=4, cells=2048, max_batch=512)
+    answer = harness.submit([1] * 10, 60, ignore_eos=True)
+    harness.step()
+    pin = pinning(harness)
+    began = harness.clock.now
+    while not answer.finished:
+        harness.step()
+    assert harness.clock.now - began < 60 * 0.013 + 2 * 0.1
+    assert pin.finished is None
+    harness.drain()
+    assert pin.finished is not None
+
+
+def test_a_prefix_to_be_pinned_gets_on_beside_those_who_decode() -> None:
+    harness = Harness(slots=4, cells=2048, max_batch=512)
+    endless = harness.submit([1] * 10, 1000, ignore_eos=True)
+    harness.step()
+    pin = pinning(harness, 100)
+    while not pin.finished:
+        harness.step()
+    assert endless.finished is None
+    harness.cancel(endless)
+    harness.drain()
+
+
+def test_somebody_who_waits_for_a_prefix_to_be_pinned_waits_no_longer_than_for_another() -> None:
+    harness = Harness(slots=4, cells=2048, max_batch=512)
+    endless = harness.submit([1] * 10, 1000, ignore_eos=True)
+    harness.step()
+    pinning(harness)
+    harness.step()
+    asking = harness.submit([7] * 300 + [8] * 5, 1)
+    began = harness.clock.now
+    while not asking.finished:
+        harness.step()
+    assert harness.clock.now - began < 305 * 0.003 * 2
+    harness.cancel(endless)
+    harness.drain()

@@ -9,7 +9,10 @@ from xapp.engine.sequence import Sequence
 
 @dataclass(slots=True)
 class Plan:
-    """One step: the batch, which sequence gets which output, and which choices asked each probe."""
+    """One step: the batch, which sequence gets which output, and which choices asked each probe.
+
+    `awaits_prefix`: somebody is not admitted yet because another one is computing its prefix.
+    """
 
     batch: Batch = field(default_factory=Batch)
     outputs: list[Sequence] = field(default_factory=list)
@@ -17,6 +20,7 @@ class Plan:
     scores: list[tuple[ScoreSequence, list[int]]] = field(default_factory=list)
     admitted: list[Sequence] = field(default_factory=list)
     num_decode: int = 0
+    awaits_prefix: bool = False
 
     @property
     def num_prefill(self) -> int:

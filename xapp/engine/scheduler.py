@@ -27,6 +27,8 @@ IDLE_FACTOR = 4.0
 Not for batch prompts: a critical one that comes meanwhile waits for the step's end."""
 STALL_LIMIT_S = 1.0
 """So long the others stand still for critical prompts; then they take part in one step."""
+PIN_INTERVAL_S = 1.0
+"""While others decode, a prefix to be pinned that nobody waits for gets on in one step so often."""
 RELIEF_CHUNK = 16
 """Tokens that the first of their prompts gets in that step, before the critical ones."""
 
@@ -56,6 +58,7 @@ class Scheduler:
         self._budget_s = budget_s
         self._ageing = Ageing(ageing_s)
         self._alone_since: float | None = None
+        self._pinned_at = float("-inf")
         self.waiting: list[Sequence] = []
         self.running: list[Sequence] = []
         self.num_preemptions = self.num_evictions = 0
@@ -118,6 +121,7 @@ class Scheduler:
             sequence = self.waiting[passed]
             match = NO_MATCH if sequence.paused else self._kv_cache.match(sequence)
             if match.pending:
+                plan.awaits_prefix = True
                 passed += 1
             elif self._admit(sequence, match):
                 self._run(sequence, plan, now)
@@ -233,7 +237,7 @@ class Scheduler:
         plan.num_decode = len(batch)
 
     def _add_prefills(self, plan: Plan, moving: list[Sequence], now: float) -> None:
-        prompts = [each for each in moving if each.status is not Status.DECODE]
+        prompts = self._due(plan, [each for each in moving if each.status is not Status.DECODE], now)
         if not prompts:
             return
         most = self._max_batch - plan.num_decode
@@ -251,6 +255,13 @@ class Scheduler:
             if added := self._add_prompt(plan, sequence, share):
                 sequence.advanced_at = now
             room -= added
+
+    def _due(self, plan: Plan, prompts: list[Sequence], now: float) -> list[Sequence]:
+        """Those that have a part in this step."""
+        if not plan.num_decode or plan.awaits_prefix or now - self._pinned_at >= PIN_INTERVAL_S:
+            self._pinned_at = now
+            return prompts
+        return [each for each in prompts if not each.request.pin]
 
     def _add_prompt(self, plan: Plan, sequence: Sequence, room: int) -> int:
         if isinstance(sequence, ScoreSequence):
