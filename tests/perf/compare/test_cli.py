@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from perf import rounds
 from perf.cli.compare import compare
 from perf.compare import loads
 from perf.contenders import LOGS
 from perf.network.commands import NotPermittedError
 from perf.record.schema import Status
 from perf.record.store import read_result
-from perf.serving import run as serving
 from tests.live import LiveServer
 from tests.perf.compare.stand_in import stand_in
 
@@ -20,7 +20,7 @@ from tests.perf.compare.stand_in import stand_in
 def _own_lock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Another benchmark on this machine does not concern these tests."""
     LOGS.mkdir(parents=True, exist_ok=True)
-    monkeypatch.setattr(serving, "LOGS", tmp_path / "logs")
+    monkeypatch.setattr(rounds, "LOGS", tmp_path / "logs")
 
 
 def invoke(*arguments: str) -> Result:
