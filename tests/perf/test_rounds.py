@@ -1,5 +1,4 @@
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
 import pytest
@@ -15,8 +14,8 @@ def quiet() -> Console:
     return Console(quiet=True)
 
 
-def test_two_benchmarks_do_not_run_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(rounds, "LOGS", tmp_path)
+@pytest.mark.usefixtures("own_lock")
+def test_two_benchmarks_do_not_run_at_once() -> None:
     with rounds.alone(), pytest.raises(click.ClickException, match="another benchmark"), rounds.alone():
         pass
     with rounds.alone():

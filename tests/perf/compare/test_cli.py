@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from perf import rounds
 from perf.cli.compare import compare
 from perf.compare import loads
 from perf.contenders import LOGS
@@ -17,10 +16,9 @@ from tests.perf.compare.stand_in import stand_in
 
 
 @pytest.fixture(autouse=True)
-def _own_lock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Another benchmark on this machine does not concern these tests."""
+def _logs(own_lock: None) -> None:
+    """The peers' logs lie where they always do; `own_lock` keeps the benchmark from making the folder."""
     LOGS.mkdir(parents=True, exist_ok=True)
-    monkeypatch.setattr(rounds, "LOGS", tmp_path / "logs")
 
 
 def invoke(*arguments: str) -> Result:

@@ -3,7 +3,6 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from perf import rounds
 from perf.cli.engine import engine
 from perf.record.store import read_result
 
@@ -23,8 +22,8 @@ def test_a_wrong_option_is_named(arguments: list[str], message: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_short_run(default_model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rounds, "LOGS", tmp_path / "logs")
+@pytest.mark.usefixtures("own_lock")
+def test_a_short_run(default_model_path: Path, tmp_path: Path) -> None:
     out = tmp_path / "r.json"
     arguments = ["--model", str(default_model_path), "--streams", "1", "--rounds", "1", "--out", str(out)]
     result = CliRunner().invoke(engine, arguments)

@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from perf import rounds
 from perf.promises import run as promises
 from perf.promises import typed
 from perf.promises.field import Field
@@ -13,9 +12,8 @@ from perf.table import Sample, read
 
 
 @pytest.fixture(autouse=True)
-def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def here(own_lock: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its lock is not that of a benchmark, and signals stay as they are."""
-    monkeypatch.setattr(rounds, "LOGS", tmp_path)
     monkeypatch.setattr(promises, "clean_up_on_sigterm", lambda: None)
 
 
