@@ -1,33 +1,29 @@
 """`genai-xapp bench compare`."""
 
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
 from perf.cli import options
-from perf.cli.outcome import deliver
-from perf.cli.values import model_option, parsed, rounds_option, stoppable, streams_option
-from perf.compare.entrants import Entrant, LlamaServerPeer, OpenAi, Ours, Place, PythonServerPeer
-from perf.compare.loads import loads
+from perf.cli.compare_loads import asked_of, load_options
+from perf.cli.comparison import What, measured
+from perf.cli.models import here, models_option
+from perf.cli.outcome import EXIT_PARTIAL, delivered
+from perf.cli.values import parsed, rounds_option, stoppable
+from perf.compare.entrants import Echo, Entrant, LlamaServerPeer, OpenAi, Ours, Place, PythonServerPeer
 from perf.compare.place import Endpoint
-from perf.compare.result import About, result_of
-from perf.compare.run import Outcome, Plan, Run
-from perf.machine import describe
 from perf.network.commands import NetworkError
 from perf.network.namespace import network
 from perf.network.shape import Shape, parse_loss, parse_rate, parse_time
-from perf.peers.paths import ROOT
-from perf.record.journal import Journal
 from perf.record.schema import Mode
 from perf.record.store import result_path
 from perf.rounds import alone
-from xapp.config import Settings, load_settings
-from xapp.models.parts import model_digest
-from xapp.models.store import resolve
+from xapp.config import load_settings
 
 PEERS: dict[str, type[LlamaServerPeer] | type[PythonServerPeer]] = {
     "llama-server": LlamaServerPeer,
@@ -62,10 +58,8 @@ def _urls(_context: object, _option: object, urls: tuple[str, ...]) -> tuple[str
     multiple=True,
     help="A server that `make peers` has made, started for the run; may repeat.",
 )
-@model_option
-@streams_option("Steady decoding with so many streams; '' for none.")
-@click.option("--mixed", is_flag=True, help="A 1,500-token prompt arrives while 3 streams run.")
-@click.option("--shared-prefix", is_flag=True, help="4 callers at once share a 450-token system prompt.")
+@models_option
+@load_options
 @rounds_option
 @click.option("--rtt", metavar="TIME", callback=parsed(parse_time), help="Round trip to the servers: 50ms.")
 @click.option("--rate", metavar="RATE", callback=parsed(parse_rate), help="Each way: 10mbit.")
@@ -73,15 +67,11 @@ def _urls(_context: object, _option: object, urls: tuple[str, ...]) -> tuple[str
 @options.seed_option
 @options.out_option
 @options.json_option
-def compare(
-    *,
+def compare(  # noqa: PLR0917  one for each option
     target: str | None,
     urls: tuple[str, ...],
     peer_names: tuple[str, ...],
-    model: str,
-    streams: list[int],
-    mixed: bool,
-    shared_prefix: bool,
+    models: tuple[str, ...],
     rounds: int,
     rtt: float | None,
     rate: float | None,
@@ -89,56 +79,55 @@ def compare(
     seed: int,
     out: Path | None,
     as_json: bool,
+    **given: Any,
 ) -> None:
     """The same work on this server and its peers, in turns, as ratios.
 
     \b
       genai-xapp bench compare --peer llama-server --mixed
+      genai-xapp bench compare --peer llama-server --solo 200,1500 --burst 4,8 --streams ''
       genai-xapp bench compare --target 192.0.2.7:50051 --openai http://192.0.2.7:8000
       genai-xapp bench compare --peer llama-server --rtt 50ms --rate 10mbit     (needs root)
 
     Every round plays each load on one target after the other, another one first each round. Ratios are
     ours ÷ the peer's, of paired rounds, with 95 % intervals: decode_ratio above 1 and ttft_ratio below 1
-    say that ours is faster. Servers of the run start anew each round.
+    say that ours is faster. Servers of the run start anew each round. Several models give a result file each.
     """  # noqa: D301  click reads \b as a backspace
-    settings = load_settings(os.environ, {"model": model})
-    file = resolve(settings.model, Path(settings.models_dir))
-    entrants = _entrants(settings, target, urls, peer_names)
-    work = loads(streams, mixed=mixed, shared_prefix=shared_prefix)
-    if not work:
-        raise click.UsageError("nothing to do: give --streams, --mixed or --shared-prefix")
     shape = Shape(rtt or 0.0, rate, loss or 0.0)
-    path = result_path(Mode.COMPARE, settings.model, out)
-    told = {
-        "model": file.name,
-        "targets": [each.name for each in entrants],
-        "streams": streams,
-        "mixed": mixed,
-        "shared_prefix": shared_prefix,
-        "rounds": rounds,
-        "network": str(shape) if shape else "not shaped",
-    }
-    digest = model_digest(file.path)
-    fingerprint = {"mode": Mode.COMPARE, "digest": digest, "seed": seed, **told}
-    with options.resumable(path), stoppable(), alone(), _place(shape, target, urls) as (place, how):
-        plan = Plan(entrants, work, rounds, seed, file.path, place)
-        machine, started = describe(ROOT), time.monotonic()
-        with Journal.open(path, fingerprint=fingerprint) as journal:
-            outcome = _played(plan, journal)
-        shaped = [f"network shaped by {how}: {shape}"] if how else []
-        about = About(machine, told, time.monotonic() - started, shaped)
-        deliver(result_of(plan, outcome, about), path, as_json=as_json)
+    enter = partial(_entrants, target, urls, peer_names, echo=given["echo"])
+    enter("")  # who takes part is checked before files are read
+    asked = asked_of(given)
+    found = here(models)
+    if len(found) > 1:
+        _check_several(out, given_servers=bool(target or urls))
+    lacks = False
+    for model in found:
+        path = result_path(Mode.COMPARE, model.given, out)
+        with options.resumable(path), stoppable(), alone(), _place(shape, target, urls) as (place, how):
+            shaped = [f"network shaped by {how}: {shape}"] if how else []
+            what = What(model, enter(model.given), asked, rounds, seed, place, str(shape or ""), shaped)
+            lacks |= delivered(measured(what, path), path, as_json=as_json)
+    if lacks:
+        click.get_current_context().exit(EXIT_PARTIAL)
+
+
+def _check_several(out: Path | None, *, given_servers: bool) -> None:
+    if given_servers:
+        raise click.UsageError("--target and --openai: a server that is given serves one model, so give one")
+    if out is not None and not out.is_dir():
+        raise click.UsageError("--out: with several models a folder that is there")
 
 
 def _entrants(
-    settings: Settings, target: str | None, urls: tuple[str, ...], peer_names: tuple[str, ...]
+    target: str | None, urls: tuple[str, ...], peer_names: tuple[str, ...], model: str, *, echo: bool
 ) -> list[Entrant]:
-    entrants: list[Entrant] = [Ours(settings.model, settings.engine.batch_tokens, target)]
+    entrants: list[Entrant] = [Ours(model, load_settings(os.environ).engine.batch_tokens, target)]
     entrants += map(OpenAi, urls)
     entrants += (PEERS[name]() for name in peer_names)
+    entrants += [Echo()] if echo else []
     names = [each.name for each in entrants]
     if len(names) < 2:
-        raise click.UsageError("nobody to compare with: give --openai URL or --peer NAME")
+        raise click.UsageError("nobody to compare with: give --openai URL, --peer NAME or --echo")
     if len(set(names)) < len(names):
         raise click.UsageError("a server is named twice")
     return entrants
@@ -162,9 +151,3 @@ def _place(shape: Shape, target: str | None, urls: tuple[str, ...]) -> Iterator[
     except NetworkError as error:
         click.echo(f"Error: no shaped network: {error}", err=True)
         click.get_current_context().exit(EXIT_NOT_PERMITTED)
-
-
-def _played(plan: Plan, journal: Journal) -> Outcome:
-    done = len(journal.samples)
-    with options.progress(options.console(), plan.total, "round 1", done=done) as advance:
-        return Run(plan, journal, advance).play()

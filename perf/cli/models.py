@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from xapp.config import load_settings
+from xapp.errors import XappError
 from xapp.models.parts import model_digest
 from xapp.models.store import resolve
 
@@ -33,6 +34,26 @@ def models_option(command: _F) -> _F:
         metavar="NAME|PATH",
         help="A model of the catalogue, or a GGUF file; may be given several times. Default: the node's.",
     )(command)
+
+
+def here(given: Sequence[str]) -> list[GivenModel]:
+    """Those whose file is on this node, the node's own first; the others are named on standard error.
+
+    Raises UsageError for one given twice, XappError when none is there.
+    """
+    settings = load_settings(os.environ)
+    found, absent = [], []
+    for each in sorted(given or (settings.model,), key=lambda name: name != settings.model):
+        try:
+            found.append(_local(each, Path(settings.models_dir)))
+        except XappError as error:
+            absent.append(error)
+            click.echo(f"skipped: {error}", err=True)
+    if not found:
+        raise absent[0]
+    if len({each.name for each in found}) < len(found):
+        raise click.UsageError("--model: the same model twice")
+    return found
 
 
 def local_models(given: Sequence[str]) -> list[GivenModel]:

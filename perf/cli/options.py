@@ -77,10 +77,14 @@ def console() -> Console:
 
 @contextmanager
 def progress(console: Console, total: int, what: str = "", done: int = 0) -> Iterator[Callable[[str], None]]:
-    """A bar with the time left; call what it yields once a piece of work, with a word on the next.
+    """A bar with the time left; call what it yields once a piece of work, with a word on it.
 
-    `done` pieces were there already, from a run that was interrupted.
+    Without a terminal there are lines instead, see `Lines`. `done` pieces were there already, from a run
+    that was interrupted.
     """
+    if not console.is_terminal:
+        yield Lines(total, what, done).advance
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -96,6 +100,27 @@ def progress(console: Console, total: int, what: str = "", done: int = 0) -> Ite
             bar.update(task, advance=1, description=text)
 
         yield advance
+
+
+class Lines:
+    """Progress on standard error for a log: a line when another step begins, and for each tenth."""
+
+    def __init__(self, total: int, what: str, done: int) -> None:
+        self._total = total
+        self._done = done
+        self._text = what
+        self._say()
+
+    def advance(self, text: str) -> None:
+        """One piece is done, of the step `text`."""
+        before, self._done = self._done, self._done + 1
+        another_tenth = 10 * self._done // self._total > 10 * before // self._total
+        if text != self._text or another_tenth:
+            self._text = text
+            self._say()
+
+    def _say(self) -> None:
+        click.echo(f"{self._done}/{self._total} {self._text}", err=True)
 
 
 @contextmanager

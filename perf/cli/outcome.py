@@ -23,16 +23,23 @@ def deliver(
 
     Raises RecordError.
     """
+    if delivered(result, path, as_json=as_json, show=show):
+        click.get_current_context().exit(EXIT_PARTIAL)
+
+
+def delivered(
+    result: Result, path: Path, *, as_json: bool, show: Callable[[Result], None] | None = None
+) -> bool:
+    """`deliver` for who goes on after it: whether the run is partial."""
     write_result(path, result)
     if as_json:
         click.echo(msgspec.json.encode(result).decode())
     else:
         (show or show_figures)(result)
     click.echo(f"written: {path}", err=True)
-    if result.status is Status.PARTIAL:
-        for each in result.missing:
-            click.echo(f"missing: {each}", err=True)
-        click.get_current_context().exit(EXIT_PARTIAL)
+    for each in result.missing:
+        click.echo(f"missing: {each}", err=True)
+    return result.status is Status.PARTIAL
 
 
 def show_figures(result: Result) -> None:

@@ -11,6 +11,7 @@ import click
 from xapp.config import load_settings
 
 _MAX_STREAMS = 64
+_MIN_PROMPT, _MAX_PROMPT = 32, 100_000
 _T = TypeVar("_T")
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -49,6 +50,16 @@ def stream_counts(text: str) -> list[int]:
         raise ValueError(f"{text!r} is not a list of numbers such as 1,4,8") from error
     if any(not 1 <= each <= _MAX_STREAMS for each in numbers) or len(set(numbers)) < len(numbers):
         raise ValueError(f"{text!r}: numbers from 1 to {_MAX_STREAMS}, each once")
+    return numbers
+
+
+def prompt_lengths(text: str) -> list[int]:
+    """Of `200,1500`; of "" none. Raises ValueError."""
+    numbers = [int(each) for each in text.split(",") if each.strip().isdecimal()] if text else []
+    if text and len(numbers) < len(text.split(",")):
+        raise ValueError(f"{text!r} is not a list of numbers such as 200,1500")
+    if any(not _MIN_PROMPT <= each <= _MAX_PROMPT for each in numbers) or len(set(numbers)) < len(numbers):
+        raise ValueError(f"{text!r}: numbers from {_MIN_PROMPT} to {_MAX_PROMPT}, each once")
     return numbers
 
 

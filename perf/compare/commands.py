@@ -14,6 +14,28 @@ class Decode(msgspec.Struct, frozen=True, tag=True):
     num_tokens: int
 
 
+class Prime(msgspec.Struct, frozen=True, tag=True):
+    """The prompts one after another, one token each: a server that keeps prompts has them computed then."""
+
+    prompts: list[str]
+
+
+class Solo(msgspec.Struct, frozen=True, tag=True):
+    """One prompt of `prompt_tokens`, and nothing else meanwhile."""
+
+    prompt: str
+    num_tokens: int
+    prompt_tokens: int
+
+
+class Arrivals(msgspec.Struct, frozen=True, tag=True):
+    """A prompt every `interval_s`, whatever the answers do; 0 sends all at once."""
+
+    prompts: list[str]
+    num_tokens: int
+    interval_s: float
+
+
 class Mixed(msgspec.Struct, frozen=True, tag=True):
     """`alone`, then `newcomer` (as long) among streams of the `running` prompts.
 
@@ -52,5 +74,5 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     message: str
 
 
-Command: TypeAlias = Decode | Mixed | SharedPrefix
+Command: TypeAlias = Decode | Prime | Solo | Arrivals | Mixed | SharedPrefix
 Reply: TypeAlias = Seen | Failed

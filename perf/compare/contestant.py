@@ -37,9 +37,9 @@ class Contestant:
     def play(self, command: Command) -> tuple[Seen, Costs]:
         """One load, and what it cost. Raises TargetError."""
         try:
-            cpu, traffic = self._cpu(), self._traffic()
+            cpu, front, traffic = self._cpu(), self._front_cpu(), self._traffic()
             seen = self._ask(command)
-            return seen, self._costs(seen, cpu, traffic)
+            return seen, self._costs(seen, cpu, front, traffic)
         except (psutil.Error, OSError, ValueError) as error:
             raise TargetError("lost", f"{self.name}: its process ended: {error}") from error
 
@@ -52,23 +52,31 @@ class Contestant:
             raise TargetError(reply.code, f"{self.name}: {reply.message}")
         return reply
 
-    def _costs(self, seen: Seen, cpu: float | None, traffic: Traffic | None) -> Costs:
-        cpu_now, traffic_now = self._cpu(), self._traffic()
+    def _costs(self, seen: Seen, cpu: float | None, front: float | None, traffic: Traffic | None) -> Costs:
+        cpu_now, front_now, traffic_now = self._cpu(), self._front_cpu(), self._traffic()
         wire = traffic_now - traffic if traffic_now and traffic else None
         return Costs(
             wall_s=wall_s(seen),
             client_cpu_s=seen.client_cpu_s,
-            server_cpu_s=None if cpu is None or cpu_now is None else cpu_now - cpu,
+            server_cpu_s=_spent(cpu, cpu_now),
             pss_bytes=None if self.pid is None else own_memory(self.pid, self.model_path),
             wire_bytes_sent=wire.sent if wire else None,
             wire_bytes_received=wire.received if wire else None,
+            front_cpu_s=_spent(front, front_now),
         )
 
     def _cpu(self) -> float | None:
         return None if self.pid is None else sum(map(cpu_seconds, family(self.pid)))
 
+    def _front_cpu(self) -> float | None:
+        return None if self.pid is None else cpu_seconds(self.pid)
+
     def _traffic(self) -> Traffic | None:
         return None if self.traffic is None else self.traffic()
+
+
+def _spent(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else after - before
 
 
 def wall_s(seen: Seen) -> float:

@@ -13,8 +13,10 @@ from perf import peers
 from perf.child import Child
 from perf.compare import python_server
 from perf.compare.contestant import Contestant
+from perf.compare.echo import EchoServer
 from perf.compare.openai_client import Dialect
 from perf.compare.place import Endpoint
+from perf.compare.samples import ECHO
 from perf.contenders import LlamaServer, OurServer
 from perf.network.counters import Counter
 from perf.processes import HOST, StartError
@@ -176,6 +178,21 @@ class PythonServerPeer:
         return _openai(setting, self.name, endpoint, extra, pid=server.pid, flags=server.flags, queues=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """gRPC without a model, at our pace."""
+
+    name: str = ECHO
+
+    def enter(self, setting: Setting) -> Contestant:
+        """See Entrant."""
+        server = setting.stack.enter_context(EchoServer(setting.place.host))
+        _serving(server)
+        target = schema.Target(self.name, "grpc", server.target, "none", server="grpc.aio")
+        client = setting.client("grpc", server.target)
+        return Contestant(target, client, setting.model_path, server.pid, traffic=setting.place.traffic)
+
+
 def ending_tokens(model_path: Path) -> list[int]:
     """The tokens that end an answer of this model."""
     vocab = Vocab(model_path)
@@ -204,7 +221,7 @@ def _openai(
     return Contestant(target, client, setting.model_path, pid, queues, setting.place.traffic)
 
 
-def _serving(server: OurServer | LlamaServer | python_server.LlamaCppPythonServer) -> None:
+def _serving(server: OurServer | LlamaServer | EchoServer | python_server.LlamaCppPythonServer) -> None:
     try:
         server.wait_until_serving()
     except StartError as error:

@@ -1,14 +1,24 @@
 """From what a client saw to a sample."""
 
+import statistics
 from itertools import pairwise
 from typing import NamedTuple
 
-from perf.compare.commands import Command, Decode, Mixed, Seen, SharedPrefix
-from perf.compare.samples import Costs, DecodeSample, MixedSample, Sample, SharedPrefixSample
+from perf.compare.commands import Arrivals, Command, Decode, Mixed, Prime, Seen, SharedPrefix, Solo
+from perf.compare.samples import (
+    ArrivalsSample,
+    Costs,
+    DecodeSample,
+    MixedSample,
+    Sample,
+    SharedPrefixSample,
+    SoloSample,
+)
 from perf.serving.workload import LONG_PROMPT_TOKENS, SYSTEM_PROMPT_TOKENS
-from perf.streams import Stream, inter_token_latencies, percentile, steady_rate
+from perf.streams import Stream, inter_token_latencies, percentile, steady_rate, steady_window
 
 MARGIN_S = 1.0
+MIN_STEADY_GAPS = 8
 
 
 class Turn(NamedTuple):
@@ -24,15 +34,21 @@ def sample_of(command: Command, seen: Seen, turn: Turn, costs: Costs) -> Sample:
     match command:
         case Decode():
             return _decode(command, seen, turn, costs)
+        case Solo():
+            return _solo(command, seen, turn, costs)
+        case Arrivals():
+            return _arrivals(command, seen, turn, costs)
         case Mixed():
             return _mixed(command, seen, turn, costs)
         case SharedPrefix():
             return _shared(seen, turn, costs)
+        case Prime():
+            raise ValueError("nothing is measured of prompts that are only computed")
 
 
 def _decode(command: Decode, seen: Seen, turn: Turn, costs: Costs) -> DecodeSample:
     streams = seen.streams
-    rate, overlapping = decode_rate(streams)
+    rate = decode_rate(streams)
     gaps = inter_token_latencies(streams)
     tokens = sum(stream.num_tokens for stream in streams)
     return DecodeSample(
@@ -43,30 +59,66 @@ def _decode(command: Decode, seen: Seen, turn: Turn, costs: Costs) -> DecodeSamp
         num_streams=len(streams),
         decode_tokens_per_second=rate,
         output_tokens_per_second=tokens / costs.wall_s,
-        overlapping=overlapping,
+        overlapping=rate is not None,
         ttft_s=[stream.time_to_first_token for stream in streams],
-        itl_p50_s=percentile(gaps, 50),
+        itl_p50_s=typical_gap(streams),
         itl_p99_s=percentile(gaps, 99),
         worst_gap_s=max(gaps),
         num_tokens=tokens,
         ended_early=sum(stream.num_tokens < command.num_tokens for stream in streams),
+        num_arrivals=sum(len(stream.arrivals) for stream in streams),
     )
 
 
-def decode_rate(streams: list[Stream]) -> tuple[float, bool]:
-    """Tokens a second of all streams while all decode, and True.
+def decode_rate(streams: list[Stream]) -> float | None:
+    """Tokens a second of all streams while all of them run; None where that was hardly any time.
 
-    Of a server that takes one after another, the rate of the stream under way, and False. Raises
-    ValueError when no stream has two arrivals.
+    A rate over a few gaps would be noise, and that of one stream under way another figure: neither
+    compares with what a server does whose streams all run.
     """
-    try:
-        return steady_rate(streams), True
-    except ValueError:
-        spans = [stream.last_at - stream.first_at for stream in streams]
-        tokens = sum(stream.num_tokens - stream.arrivals[0].num_tokens for stream in streams)
-        if not (busy := sum(spans)):
-            raise
-        return tokens / busy, False
+    start, end = steady_window(streams)
+    gaps = min(sum(start <= each.at <= end for each in stream.arrivals) - 1 for stream in streams)
+    return steady_rate(streams) if gaps >= MIN_STEADY_GAPS else None
+
+
+def typical_gap(streams: list[Stream]) -> float:
+    """The middle gap of each stream, and of those the middle one, seconds. Raises ValueError without any."""
+    gaps = [found for stream in streams if (found := stream.gaps())]
+    if not gaps:
+        raise ValueError("no stream brought more than one token")
+    return statistics.median(map(statistics.median, gaps))
+
+
+def _solo(command: Solo, seen: Seen, turn: Turn, costs: Costs) -> SoloSample:
+    (stream,) = seen.streams
+    return SoloSample(
+        round=turn.round,
+        position=turn.position,
+        target=turn.target,
+        costs=costs,
+        prompt_tokens=command.prompt_tokens,
+        ttft_s=stream.time_to_first_token,
+        itl_p50_s=typical_gap([stream]),
+        decode_tokens_per_second=steady_rate([stream]),
+        num_tokens=stream.num_tokens,
+    )
+
+
+def _arrivals(command: Arrivals, seen: Seen, turn: Turn, costs: Costs) -> ArrivalsSample:
+    streams = seen.streams
+    tokens = sum(stream.num_tokens for stream in streams)
+    return ArrivalsSample(
+        round=turn.round,
+        position=turn.position,
+        target=turn.target,
+        costs=costs,
+        num_requests=len(streams),
+        interval_s=command.interval_s,
+        ttft_s=[stream.time_to_first_token for stream in streams],
+        worst_gap_s=max(inter_token_latencies(streams)),
+        output_tokens_per_second=tokens / costs.wall_s,
+        num_tokens=tokens,
+    )
 
 
 def _mixed(command: Mixed, seen: Seen, turn: Turn, costs: Costs) -> MixedSample:
@@ -83,7 +135,18 @@ def _mixed(command: Mixed, seen: Seen, turn: Turn, costs: Costs) -> MixedSample:
         answered_s=newcomer.last_at - newcomer.sent,
         timelines=[timeline(stream, newcomer) for stream in seen.streams],
         num_tokens=sum(stream.num_tokens for stream in (*seen.streams, *seen.single)),
+        decode_step_s=pace_before(seen.streams, newcomer.sent),
     )
+
+
+def pace_before(streams: list[Stream], end: float) -> float | None:
+    """The middle gap of all streams from when each runs up to `end`, seconds; None without any."""
+    if not all(stream.arrivals for stream in streams):
+        return None
+    start = max(stream.first_at for stream in streams)
+    inside = [[each.at for each in stream.arrivals if start <= each.at <= end] for stream in streams]
+    gaps = [b - a for times in inside for a, b in pairwise(times)]
+    return statistics.median(gaps) if gaps else None
 
 
 def longest_wait(stream: Stream, newcomer: Stream, num_tokens: int) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 
 from perf.compare import figures
 from perf.compare.run import Outcome, Plan, missing
+from perf.compare.samples import DecodeSample
 from perf.machine import Machine
 from perf.record.rows import encode
 from perf.record.schema import Mode, Result, Status
@@ -27,7 +28,7 @@ class About:
 
 def notes(outcome: Outcome) -> list[str]:
     """What a reader has to know besides the figures."""
-    return [*_busy_clients(outcome), *_other_models(outcome), *_other_sizes(outcome), *_queues(outcome)]
+    return [*_busy_clients(outcome), *_other_models(outcome), *_other_sizes(outcome), *_apart(outcome)]
 
 
 def _busy_clients(outcome: Outcome) -> Iterator[str]:
@@ -55,10 +56,14 @@ def _other_sizes(outcome: Outcome) -> Iterator[str]:
             yield f"{name} has {theirs[0]} KV cells, ours {cells[0]}: its slots do not share them"
 
 
-def _queues(outcome: Outcome) -> Iterator[str]:
-    one_by_one = {each.target for each in outcome.samples if not getattr(each, "overlapping", True)}
-    for name in sorted(one_by_one):
-        yield f"{name} answered one request after another: its decode rate is that of the one under way"
+def _apart(outcome: Outcome) -> Iterator[str]:
+    apart = {
+        (each.target, figures.load_name(each))
+        for each in outcome.samples
+        if isinstance(each, DecodeSample) and not each.overlapping
+    }
+    for name, load in sorted(apart):
+        yield f"{name}: no decode rate in some rounds of {load}: its streams did not all run at the same time"
 
 
 def result_of(plan: Plan, outcome: Outcome, run: About) -> Result:

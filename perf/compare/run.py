@@ -13,12 +13,13 @@ from pathlib import Path
 
 import msgspec
 
+from perf.compare.commands import Command, Decode, Prime
 from perf.compare.contestant import Contestant
 from perf.compare.entrants import Entrant, Place, Setting
 from perf.compare.figures import load_name
-from perf.compare.loads import Load
+from perf.compare.loads import DecodeLoad, Load
 from perf.compare.measure import Turn, sample_of
-from perf.compare.samples import Sample
+from perf.compare.samples import ECHO, DecodeSample, Sample
 from perf.compare.texts import TextMaker, warm_up
 from perf.machine import Noise, NoiseMeter
 from perf.record import schema
@@ -44,7 +45,11 @@ class Plan:
     @property
     def total(self) -> int:
         """Samples of a complete run."""
-        return self.rounds * len(self.loads) * len(self.entrants)
+        return self.rounds * sum(len(self.loads_of(each.name)) for each in self.entrants)
+
+    def loads_of(self, name: str) -> list[Load]:
+        """What a target plays: the echo only steady decoding, whose pace it is given."""
+        return [each for each in self.loads if name != ECHO or isinstance(each, DecodeLoad)]
 
 
 @dataclass(slots=True)
@@ -58,8 +63,13 @@ class Outcome:
 
     def has(self, number: int, load: str, target: str) -> bool:
         """Whether that sample is there."""
+        return self.get(number, load, target) is not None
+
+    def get(self, number: int, load: str, target: str) -> Sample | None:
+        """That sample."""
         wanted = (number, load, target)
-        return any((each.round, load_name(each), each.target) == wanted for each in self.samples)
+        found = (each for each in self.samples if (each.round, load_name(each), each.target) == wanted)
+        return next(found, None)
 
 
 class Run:
@@ -86,9 +96,10 @@ class Run:
         return [each for each in self._plan.entrants if each.name not in self.outcome.lost]
 
     def _is_left(self, number: int) -> bool:
-        names = [entrant.name for entrant in self._present()]
         return any(
-            not self.outcome.has(number, load.name, name) for load in self._plan.loads for name in names
+            not self.outcome.has(number, load.name, entrant.name)
+            for entrant in self._present()
+            for load in self._plan.loads_of(entrant.name)
         )
 
     def _round(self, number: int) -> None:
@@ -128,20 +139,32 @@ class Run:
 
     def _turns(self, contestants: list[Contestant], load: Load, number: int, maker: TextMaker) -> None:
         by_name = {each.name: each for each in contestants}
-        for position, name in enumerate(rotated(list(by_name), number)):
+        # The echo comes last: its pace is what ours was.
+        names = [*rotated([name for name in by_name if name != ECHO], number), *({ECHO} & by_name.keys())]
+        for position, name in enumerate(names):
             turn = Turn(number, position, name)
             gone = name in self.outcome.lost or self._lacks_somebody()
-            if not gone and not self.outcome.has(number, load.name, name):
+            due = load in self._plan.loads_of(name) and not self.outcome.has(number, load.name, name)
+            if due and not gone:
                 self._guarded(name, partial(self._one, by_name[name], load, turn, maker))
 
     def _one(self, contestant: Contestant, load: Load, turn: Turn, maker: TextMaker) -> None:
-        seed = self._plan.seed * _SEEDS + turn.round
-        command = maker.command(load, seed, queues=contestant.queues)
+        command = self._command(contestant, load, turn, maker)
+        if isinstance(command, Decode) and not contestant.queues and contestant.name != ECHO:
+            contestant.play(Prime(command.prompts))
         seen, costs = contestant.play(command)
         sample = sample_of(command, seen, turn, costs)
         self._journal.add(encode(sample))
         self.outcome.samples.append(sample)
-        self._advance(f"round {turn.round + 1}, {load.name}")
+        self._advance(f"round {turn.round + 1}, {load.name}, {turn.target}")
+
+    def _command(self, contestant: Contestant, load: Load, turn: Turn, maker: TextMaker) -> Command:
+        if contestant.name != ECHO:
+            return maker.command(load, self._plan.seed * _SEEDS + turn.round, queues=contestant.queues)
+        ours = self.outcome.get(turn.round, load.name, self._plan.entrants[0].name)
+        if not isinstance(ours, DecodeSample):
+            raise TargetError("invalid", f"{ECHO}: ours has no pace in {load.name}")
+        return paced(ours)
 
     def _guarded(self, name: str, what: Callable[[], object]) -> None:
         """A target that fails is lost, with the reason."""
@@ -153,6 +176,13 @@ class Run:
             self.outcome.lost[name] = f"{name}: its answers say nothing: {error}"
 
 
+def paced(ours: DecodeSample) -> Decode:
+    """As many streams as ours had, with as many pieces, at its steps; the prompt is the time of a step."""
+    rate = ours.decode_tokens_per_second
+    step_s = ours.num_streams / rate if rate else ours.itl_p50_s
+    return Decode([str(step_s)] * ours.num_streams, ours.num_arrivals // ours.num_streams)
+
+
 def missing(plan: Plan, outcome: Outcome) -> list[str]:
     """For people: what a partial run lacks, and why."""
     lines = []
@@ -160,7 +190,7 @@ def missing(plan: Plan, outcome: Outcome) -> list[str]:
         lacking = [
             f"{load.name} of round {number + 1}"
             for number in range(plan.rounds)
-            for load in plan.loads
+            for load in plan.loads_of(entrant.name)
             if not outcome.has(number, load.name, entrant.name)
         ]
         if lacking:

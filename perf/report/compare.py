@@ -17,6 +17,7 @@ from perf.report.runs import Run
 
 _MORE_IS_BETTER = ("decode_ratio", "output_ratio")
 _LESS_IS_BETTER = (
+    "itl_p50_ratio",
     "ttft_ratio",
     "end_to_end_ratio",
     "worst_gap_ratio",
@@ -28,14 +29,20 @@ RATIOS = _MORE_IS_BETTER + _LESS_IS_BETTER
 _SPEED = (
     "decode_tokens_per_second",
     "output_tokens_per_second",
+    "itl_p50",
     "ttft",
     "cold_ttft",
     "alone_ttft",
+    "ttft_to_alone",
     "end_to_end",
     "worst_gap_seconds",
+    "decode_step_seconds",
+    "gap_bound_ratio",
 )
 _COSTS = (
     "server_cpu_per_token",
+    "front_cpu_per_token",
+    "front_cpu_over_echo",
     "client_cpu_per_token",
     "client_cpu_share",
     "pss_bytes",
@@ -90,6 +97,10 @@ def _load(group: str) -> str:
     """`decode-4` is told as people say it."""
     load = group.rpartition("/")[2]
     streams = re.fullmatch(r"decode-(\d+)", load)
+    if solo := re.fullmatch(r"solo-(\d+)", load):
+        return f"one caller, {solo[1]} tokens"
+    if burst := re.fullmatch(r"burst-(\d+)", load):
+        return f"burst of {burst[1]}"
     if streams is None:
         return load.replace("-", " ")
     return f"{streams[1]} stream{'s' if streams[1] != '1' else ''}"

@@ -45,9 +45,9 @@ def token_prompt(length: int, seed: int, stream: int) -> list[int]:
 
 
 def text(num_words: int, seed: int) -> str:
-    """Words that no other seed starts with."""
+    """Words that no other seed starts with: of neighbouring seeds not even the first digit is the same."""
     words = (_WORDS[(seed * 7 + index * (seed % 11 + 3)) % len(_WORDS)] for index in range(num_words))
-    return f"Report {seed}: " + " ".join(words)
+    return f"{str(seed)[::-1]} is the number of this report: " + " ".join(words)
 
 
 class Texts:

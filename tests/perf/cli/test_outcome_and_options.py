@@ -69,3 +69,16 @@ def test_progress_counts_pieces(capsys: pytest.CaptureFixture[str]) -> None:
         advance("one more")
         advance("the last")
     assert "3/3" in capsys.readouterr().err
+
+
+def test_without_a_terminal_progress_is_a_line_a_step_and_a_tenth(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress(Console(stderr=True, force_terminal=False), 40, "load", done=1) as advance:
+        for _ in range(4):
+            advance("one caller")
+        advance("two callers")
+    assert capsys.readouterr().err.splitlines() == [
+        "1/40 load",
+        "2/40 one caller",
+        "4/40 one caller",
+        "6/40 two callers",
+    ]

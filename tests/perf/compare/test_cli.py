@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from perf.cli.compare import compare
-from perf.compare import loads
+from perf.compare import loads, scenarios
 from perf.contenders import LOGS
 from perf.network.commands import NotPermittedError
 from perf.record.schema import Status
@@ -38,6 +38,10 @@ def invoke(*arguments: str) -> Result:
         (["--peer", "ollama"], "llama-server"),
         (["--openai", "http://a:1", "--openai", "http://a:1"], "named twice"),
         (["--openai", "http://a:1", "--streams", ""], "nothing to do"),
+        (["--openai", "http://a:1", "--solo", "200;x"], "a list of numbers such as 200,1500"),
+        (["--openai", "http://a:1", "--solo", "8"], "numbers from 32"),
+        (["--openai", "http://a:1", "--burst", "4,4"], "each once"),
+        (["--openai", "http://a:1", "--staggered-count", "1"], "1 is not in the range"),
         ([], "nobody to compare with"),
     ],
 )
@@ -75,26 +79,34 @@ def test_a_short_run_of_every_load(
 ) -> None:
     monkeypatch.setattr(loads, "LONG_PROMPT_TOKENS", 200)
     monkeypatch.setattr(loads, "SYSTEM_PROMPT_TOKENS", 100)
+    monkeypatch.setattr(loads, "STEADY_TOKENS", 24)
+    monkeypatch.setattr(scenarios, "SETTLE_S", 0.1)
     out = tmp_path / "r.json"
     with stand_in() as peer:
-        more = ("--streams", "1,2", "--mixed", "--shared-prefix", "--rounds", "1")
+        more = ["--streams", "1,2", "--mixed", "--shared-prefix", "--echo", "--rounds", "1"]
+        more += ["--solo", "40", "--burst", "2"]
+        more += ["--staggered", "--staggered-count", "2", "--staggered-interval", "100ms"]
         result = measure(live_model_server, peer.url, out, *more)
     assert result.exit_code == 0, result.output
     found = read_result(out)
     kinds = {sample["kind"] for sample in found.samples}
-    assert kinds == {"compare-decode", "compare-mixed", "compare-shared-prefix"}
+    named = ("decode", "solo", "arrivals", "mixed", "shared-prefix")
+    assert kinds == {f"compare-{name}" for name in named}
     names = {figure.name for figure in found.summary}
     assert {"decode_ratio", "ttft_ratio", "worst_gap_ratio", "decode_tokens_per_second"} <= names
-    assert [target.name for target in found.targets] == ["ours", peer.url.removeprefix("http://")]
+    assert {"gap_bound_ratio", "ttft_to_alone"} <= names
+    assert [target.name for target in found.targets] == ["ours", peer.url.removeprefix("http://"), "echo"]
     assert found.targets[0].shape is not None
-    prompts = {request["prompt"] for request in peer.requests}
-    assert len(prompts) == len(peer.requests)  # no text twice: nobody answers from a cache by luck
+    asked = [request["prompt"] for request in peer.requests if request["max_tokens"] > 1]
+    assert len(set(asked)) == len(asked)  # no text twice but to compute it before: no cache helps by luck
+    groups = {figure.group for figure in found.summary}
+    assert {"ours/solo-40", "ours/burst-2", "ours/staggered", "echo/decode-2"} <= groups
 
 
 @pytest.mark.slow
 def test_a_peer_that_dies_leaves_a_partial_result(live_model_server: LiveServer, tmp_path: Path) -> None:
     out = tmp_path / "r.json"
-    warm_up_and_one_round = 5
+    warm_up_and_one_round = 6
     with stand_in(dies_at=warm_up_and_one_round + 1) as peer:
         result = measure(live_model_server, peer.url, out, "--streams", "1", "--rounds", "2")
     assert result.exit_code == 1

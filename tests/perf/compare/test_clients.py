@@ -1,9 +1,22 @@
 """The client process's parts against a stand-in, and against nobody."""
 
+from itertools import pairwise
+
 import pytest
 
+from perf.compare import scenarios
 from perf.compare.client import answer, connect
-from perf.compare.commands import Command, Decode, Failed, Mixed, Seen, SharedPrefix
+from perf.compare.commands import (
+    Arrivals,
+    Command,
+    Decode,
+    Failed,
+    Mixed,
+    Prime,
+    Seen,
+    SharedPrefix,
+    Solo,
+)
 from perf.compare.openai_client import Dialect, OpenAiClient
 from perf.compare.place import Endpoint
 from perf.processes import free_port
@@ -31,7 +44,25 @@ async def test_streams_at_once_bring_their_tokens() -> None:
     assert all(request["ignore_eos"] and request["temperature"] == 0 for request in server.requests)
 
 
-async def test_a_long_prompt_among_running_streams() -> None:
+async def test_callers_who_come_one_by_one() -> None:
+    with stand_in() as server:
+        seen = await played(server.url, Arrivals(["a", "b", "c"], 2, 0.01))
+    sent = [stream.sent for stream in seen.streams]
+    assert all(after - before > 0.005 for before, after in pairwise(sent))
+    assert [request["prompt"] for request in server.requests] == ["a", "b", "c"]
+
+
+async def test_one_caller_and_prompts_that_are_only_computed() -> None:
+    with stand_in() as server:
+        alone = await played(server.url, Solo("a", 3, 200))
+        primed = await played(server.url, Prime(["b", "c"]))
+    assert [stream.num_tokens for stream in alone.streams] == [3]
+    assert [stream.num_tokens for stream in primed.single] == [1, 1]
+    assert primed.single[0].last_at <= primed.single[1].sent
+
+
+async def test_a_long_prompt_among_running_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scenarios, "SETTLE_S", 0.01)
     with stand_in() as server:
         seen = await played(server.url, Mixed("alone", "newcomer", ["a", "b", "c"], 6))
     assert len(seen.streams) == 3

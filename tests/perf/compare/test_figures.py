@@ -2,11 +2,11 @@ import pytest
 from msgspec.structs import replace
 
 from perf.compare.figures import summary
-from perf.compare.samples import Costs, DecodeSample, MixedSample
+from perf.compare.samples import ECHO, ArrivalsSample, Costs, DecodeSample, MixedSample, SoloSample
 from perf.record.schema import Figure
 
 
-def decode(round_: int, target: str, rate: float) -> DecodeSample:
+def decode(round_: int, target: str, rate: float | None) -> DecodeSample:
     return DecodeSample(
         round=round_,
         position=0,
@@ -14,8 +14,8 @@ def decode(round_: int, target: str, rate: float) -> DecodeSample:
         costs=Costs(wall_s=2.0, client_cpu_s=0.1),
         num_streams=4,
         decode_tokens_per_second=rate,
-        output_tokens_per_second=rate / 2,
-        overlapping=True,
+        output_tokens_per_second=(rate or 8.0) / 2,
+        overlapping=rate is not None,
         ttft_s=[0.1, 0.3],
         itl_p50_s=0.01,
         itl_p99_s=0.02,
@@ -37,6 +37,7 @@ def mixed(round_: int, target: str, gap: float) -> MixedSample:
         answered_s=4.0,
         timelines=[[0.1]],
         num_tokens=10,
+        decode_step_s=0.02,
     )
 
 
@@ -89,3 +90,62 @@ def test_the_mixed_load_has_gaps_and_no_cost_per_token() -> None:
 def test_a_gap_of_nothing_makes_no_ratio() -> None:
     figures = summary([mixed(0, "ours", 0.1), mixed(0, "b", 0.0)], "ours")
     assert not [each for each in figures if each.name == "worst_gap_ratio"]
+
+
+def test_streams_that_never_all_ran_have_the_other_ratios() -> None:
+    figures = summary([decode(0, "ours", 20.0), decode(0, "b", None)], "ours")
+    rate = found(figures, "decode_ratio", "b/decode-4")
+    assert rate.value is None
+    assert "the streams of b did not all run at the same time" in rate.note
+    assert found(figures, "output_ratio", "b/decode-4").value == pytest.approx(2.5)
+    assert found(figures, "itl_p50_ratio", "b/decode-4").value == pytest.approx(1.0)
+
+
+def test_a_gap_is_judged_by_the_streams_own_step() -> None:
+    slow = replace(mixed(0, "b", 0.9), decode_step_s=0.2)
+    figures = summary([mixed(0, "ours", 0.3), slow], "ours")
+    assert found(figures, "gap_bound_ratio", "ours/mixed").value == pytest.approx(0.3 / 0.150)
+    assert found(figures, "gap_bound_ratio", "b/mixed").value == pytest.approx(0.9 / 0.6)
+    assert found(figures, "ttft_to_alone", "ours/mixed").value == pytest.approx(1.5)
+
+
+def test_what_the_serving_process_costs_beyond_grpc() -> None:
+    spent = [replace(decode(0, name, 20.0), costs=Costs(2.0, 0.1, front_cpu_s=cpu))
+             for name, cpu in (("ours", 0.03), (ECHO, 0.02))]  # fmt: skip
+    figures = summary(spent, "ours")
+    assert found(figures, "front_cpu_over_echo", "ours/decode-4").value == pytest.approx(0.0001)
+    assert not [each for each in figures if each.name.endswith("_ratio")]  # the echo is no peer
+
+
+def arrivals(target: str, interval_s: float, ttft: float) -> ArrivalsSample:
+    return ArrivalsSample(
+        round=0,
+        position=0,
+        target=target,
+        costs=Costs(wall_s=2.0, client_cpu_s=0.1),
+        num_requests=4,
+        interval_s=interval_s,
+        ttft_s=[ttft, 2 * ttft],
+        worst_gap_s=0.1,
+        output_tokens_per_second=10.0,
+        num_tokens=20,
+    )
+
+
+def test_bursts_and_staggered_callers_are_loads_of_their_own() -> None:
+    figures = summary([arrivals(name, each, ttft) for each in (0.0, 2.0)
+                       for name, ttft in (("ours", 1.0), ("b", 2.0))], "ours")  # fmt: skip
+    for load in ("burst-4", "staggered"):
+        assert found(figures, "ttft_ratio", f"b/{load}").value == pytest.approx(0.5)
+        assert found(figures, "output_ratio", f"b/{load}").value == pytest.approx(1.0)
+        assert found(figures, "worst_gap_ratio", f"b/{load}").value == pytest.approx(1.0)
+
+
+def test_one_caller_has_ratios_of_ttft_gap_and_rate() -> None:
+    solo = SoloSample(
+        round=0, position=0, target="ours", costs=Costs(1.0, 0.1), prompt_tokens=200,
+        ttft_s=0.5, itl_p50_s=0.01, decode_tokens_per_second=100.0, num_tokens=48,
+    )  # fmt: skip
+    figures = summary([solo, replace(solo, target="b", ttft_s=1.0)], "ours")
+    assert found(figures, "ttft_ratio", "b/solo-200").value == pytest.approx(0.5)
+    assert {"itl_p50_ratio", "decode_ratio"} <= {each.name for each in figures}

@@ -1,8 +1,15 @@
 import pytest
 
-from perf.compare.commands import Decode, Mixed, Seen, SharedPrefix
-from perf.compare.measure import Turn, longest_wait, sample_of
-from perf.compare.samples import Costs, DecodeSample, MixedSample, SharedPrefixSample
+from perf.compare.commands import Arrivals, Decode, Mixed, Seen, SharedPrefix, Solo
+from perf.compare.measure import Turn, decode_rate, longest_wait, pace_before, sample_of, typical_gap
+from perf.compare.samples import (
+    ArrivalsSample,
+    Costs,
+    DecodeSample,
+    MixedSample,
+    SharedPrefixSample,
+    SoloSample,
+)
 from perf.streams import Arrival, Stream
 
 TURN = Turn(2, 1, "ours")
@@ -16,29 +23,46 @@ def stream(sent: float, *times: float) -> Stream:
     return Stream(sent, [Arrival(at, 1) for at in times])
 
 
+def steady(first: float, gap: float, num_tokens: int) -> Stream:
+    return stream(0.0, *(first + gap * number for number in range(num_tokens)))
+
+
 def test_rates_and_waits_of_steady_streams() -> None:
-    streams = [stream(0.0, 1.0, 1.5, 2.0, 2.5), stream(0.0, 1.2, 1.7, 2.2, 2.7)]
-    sample = sample_of(Decode(["a", "b"], 4), Seen(streams, [], 0.01), TURN, costs(2.7))
+    streams = [steady(1.0, 0.5, 10), steady(1.2, 0.5, 10)]
+    sample = sample_of(Decode(["a", "b"], 10), Seen(streams, [], 0.01), TURN, costs(5.7))
     assert isinstance(sample, DecodeSample)
     assert sample.overlapping
     assert sample.decode_tokens_per_second == pytest.approx(4.0)
-    assert sample.output_tokens_per_second == pytest.approx(8 / 2.7)
+    assert sample.output_tokens_per_second == pytest.approx(20 / 5.7)
     assert sample.ttft_s == [1.0, 1.2]
+    assert sample.itl_p50_s == pytest.approx(0.5)
+    assert sample.num_arrivals == 20
     assert sample.worst_gap_s == pytest.approx(0.5)
     assert (sample.round, sample.position, sample.target, sample.ended_early) == (2, 1, "ours", 0)
 
 
-def test_a_server_that_takes_one_after_another_is_known_by_it() -> None:
+def test_streams_that_never_all_run_have_no_decode_rate() -> None:
     streams = [stream(0.0, 1.0, 1.5, 2.0), stream(0.0, 3.0, 3.5, 4.0)]
     sample = sample_of(Decode(["a", "b"], 9), Seen(streams, [], 0.01), TURN, costs(4.0))
     assert isinstance(sample, DecodeSample)
     assert not sample.overlapping
-    assert sample.decode_tokens_per_second == pytest.approx(2.0)
+    assert sample.decode_tokens_per_second is None
+    assert sample.output_tokens_per_second == pytest.approx(6 / 4.0)
+    assert sample.itl_p50_s == pytest.approx(0.5)
     assert sample.ended_early == 2
 
 
+def test_a_rate_over_a_few_common_tokens_is_none() -> None:
+    streams = [steady(0.0, 0.1, 30), steady(2.5, 0.1, 30)]
+    assert decode_rate(streams) is None
+
+
+def test_the_middle_of_the_streams_gaps_is_not_moved_by_one_slow_stream() -> None:
+    assert typical_gap([steady(0.0, 0.1, 9), steady(0.0, 0.1, 9), steady(0.0, 5.0, 9)]) == pytest.approx(0.1)
+
+
 def test_one_token_makes_no_rate() -> None:
-    with pytest.raises(ValueError, match="overlap"):
+    with pytest.raises(ValueError, match="more than one token"):
         sample_of(Decode(["a"], 1), Seen([stream(0.0, 1.0)], [], 0.0), TURN, costs(1.0))
 
 
@@ -62,6 +86,32 @@ def test_waits_that_overlap_the_newcomer() -> None:
     assert longest_wait(stream(0.0, 1.0, 2.0), newcomer, 3) == pytest.approx(9.0)  # still waits
     assert longest_wait(stream(0.0, 10.5, 10.7), newcomer, 2) == pytest.approx(10.5)  # had not begun
     assert longest_wait(stream(0.0, 9.0, 11.5), newcomer, 2) == pytest.approx(2.5)
+
+
+def test_the_pace_of_streams_before_the_newcomer() -> None:
+    streams = [stream(0.0, 1.0, 1.1, 1.2, 4.0), stream(0.0, 1.1, 1.3, 1.6, 4.0)]
+    assert pace_before(streams, 2.0) == pytest.approx(0.2)  # 0.1, 0.2 and 0.3: from when both run
+    assert pace_before([*streams, stream(0.0)], 2.0) is None
+    assert pace_before(streams, 1.1) is None
+
+
+def test_one_caller() -> None:
+    seen = Seen([steady(0.5, 0.25, 5)], [], 0.0)
+    sample = sample_of(Solo("a", 5, 200), seen, TURN, costs(1.5))
+    assert isinstance(sample, SoloSample)
+    assert (sample.prompt_tokens, sample.ttft_s, sample.num_tokens) == (200, 0.5, 5)
+    assert sample.itl_p50_s == pytest.approx(0.25)
+    assert sample.decode_tokens_per_second == pytest.approx(4.0)
+
+
+def test_callers_who_arrive() -> None:
+    seen = Seen([stream(0.0, 1.0, 1.1), stream(2.0, 2.5, 4.0)], [], 0.0)
+    sample = sample_of(Arrivals(["a", "b"], 2, 2.0), seen, TURN, costs(4.0))
+    assert isinstance(sample, ArrivalsSample)
+    assert sample.ttft_s == [1.0, 0.5]
+    assert sample.worst_gap_s == pytest.approx(1.5)
+    assert sample.output_tokens_per_second == pytest.approx(1.0)
+    assert (sample.num_requests, sample.interval_s) == (2, 2.0)
 
 
 def test_callers_of_one_prefix() -> None:

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from perf.compare import run as compare_run
-from perf.compare.commands import Command, Decode, Seen
+from perf.compare.commands import Command, Decode, Prime, Seen
 from perf.compare.entrants import Place, Setting
-from perf.compare.loads import DecodeLoad, Load
+from perf.compare.loads import DecodeLoad, Load, SoloLoad
 from perf.compare.run import Outcome, Plan, Run, missing
-from perf.compare.samples import Costs
+from perf.compare.samples import ECHO, Costs, DecodeSample
 from perf.record.journal import Journal
 from perf.record.schema import Target
 from perf.shape import EngineShape
@@ -39,7 +39,7 @@ class FakeContestant:
         if self.fails:
             raise TargetError("lost", f"{self.name}: the connection was reset")
         self.played.append((self.name, command))
-        assert isinstance(command, Decode)
+        assert isinstance(command, Decode | Prime)
         stream = Stream(0.0, [Arrival(0.1, 1), Arrival(0.2, 1)])
         return Seen([stream] * len(command.prompts), [], 0.01), Costs(0.2, 0.01)
 
@@ -85,8 +85,10 @@ Play = Callable[..., tuple[Plan, Outcome]]
 def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
     monkeypatch.setattr(compare_run, "TextMaker", FakeTexts)
 
-    def run(*entrants: FakeEntrant, rounds: int = 3) -> tuple[Plan, Outcome]:
-        plan = Plan(entrants, [DecodeLoad(1), DecodeLoad(4)], rounds, 0, tmp_path / "m.gguf", Place())
+    def run(
+        *entrants: FakeEntrant, rounds: int = 3, loads: tuple[Load, ...] = (DecodeLoad(1), DecodeLoad(4))
+    ) -> tuple[Plan, Outcome]:
+        plan = Plan(entrants, loads, rounds, 0, tmp_path / "m.gguf", Place())
         with Journal.open(tmp_path / "r.json", fingerprint={"rounds": "any"}) as journal:
             return plan, Run(plan, journal, lambda _: None).play()
 
@@ -154,3 +156,32 @@ def test_a_run_goes_on_from_its_journal(play: Play) -> None:
     plan, outcome = play(FakeEntrant("ours", played), FakeEntrant("b", played), rounds=2)
     assert {prompt.split()[1] for _, prompt in turns(played)} == {"1"}
     assert len(outcome.samples) == plan.total
+
+
+def test_prompts_are_computed_before_streams_are_measured(play: Play) -> None:
+    played: list[tuple[str, Command]] = []
+    play(FakeEntrant("ours", played), FakeEntrant("b", []), rounds=1)
+    kinds = [type(command) for _, command in played]
+    assert kinds == [Decode, Prime, Decode, Prime, Decode]  # the first is the warm-up
+    primed, measured = played[3][1], played[4][1]
+    assert isinstance(primed, Prime)
+    assert isinstance(measured, Decode)
+    assert primed.prompts == measured.prompts
+
+
+def test_the_echo_plays_last_and_at_the_pace_of_ours(play: Play) -> None:
+    played: list[tuple[str, Command]] = []
+    plan, outcome = play(FakeEntrant("ours", played), FakeEntrant("b", played), FakeEntrant(ECHO, played))
+    assert not missing(plan, outcome)
+    assert {each.position for each in outcome.samples if each.target == ECHO} == {2}
+    ours = outcome.get(0, "decode-4", "ours")
+    assert isinstance(ours, DecodeSample)
+    assert ("echo", Decode([str(ours.itl_p50_s)] * 4, 2)) in played
+
+
+def test_the_echo_plays_steady_decoding_only(play: Play) -> None:
+    played: list[tuple[str, Command]] = []
+    loads = (DecodeLoad(1), SoloLoad(200, 0))
+    entrants = [FakeEntrant(name, played) for name in ("ours", "b", ECHO)]
+    plan = Plan(entrants, loads, 2, 0, Path("m.gguf"), Place())
+    assert plan.total == 2 * (2 + 2 + 1)
