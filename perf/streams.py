@@ -87,14 +87,6 @@ def inter_token_latencies(streams: Iterable[Stream]) -> list[float]:
     return [gap for stream in streams for gap in stream.gaps()]
 
 
-def worst_gap(streams: Iterable[Stream], start: float, end: float) -> float:
-    """The longest wait that overlaps start to end, over all streams. Raises ValueError without any."""
-    gaps = [gap for stream in streams for gap in stream.gaps(start, end)]
-    if not gaps:
-        raise ValueError("no stream had a gap in that time")
-    return max(gaps)
-
-
 class Summary(msgspec.Struct, frozen=True):
     """What repeated samples of one figure come to."""
 

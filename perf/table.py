@@ -125,8 +125,13 @@ def show(report: Report, console: Console) -> None:
 
 
 def markdown(report: Report) -> str:
-    """The same table for an issue or a page."""
-    lines = ["| " + " | ".join(COLUMNS) + " |", "| --- " * len(COLUMNS) + "|"]
+    """The same table for an issue or a page, and of what it is."""
+    machine = report.machine
+    head = (
+        f"{report.model} ({report.model_digest}), {report.rounds} rounds; {machine.cpu}, "
+        f"{machine.cores} cores; revision {machine.git_revision}, {machine.started_at}"
+    )
+    lines = [head, "", "| " + " | ".join(COLUMNS) + " |", "| --- " * len(COLUMNS) + "|"]
     lines += ["| " + " | ".join(cells(each)) + " |" for each in report.rows]
     return "\n".join(lines)
 

@@ -1,7 +1,8 @@
 """The same work through a real worker process, without server and gRPC around it.
 
 `python -m perf.serving.in_worker --model FILE --settings JSON` greets with the ModelInfo and answers each
-command with a line: a Work with its streams, a CancelTrial with a CancelResult.
+command with a line: a Work with its streams, a CancelTrial with a CancelResult, a PrefillCancel with a
+PrefillCancelled.
 """
 
 import gc
@@ -43,8 +44,28 @@ class CancelResult(msgspec.Struct, frozen=True):
     steps_until_reused: int
 
 
-Command = Decode | CancelTrial
+class PrefillCancel(msgspec.Struct, frozen=True, tag=True):
+    """Cancels a request `pause_s` after its prefill began, while another one waits for its slot.
+
+    It needs a worker of one slot.
+    """
+
+    prompt_tokens: int
+    pause_s: float
+    seed: int = 0
+
+
+class PrefillCancelled(msgspec.Struct, frozen=True):
+    """Seconds from the cancel to the waiting request's first compute; whether the prefill was under way."""
+
+    seconds: float
+    in_prefill: bool
+
+
+Command = Decode | CancelTrial | PrefillCancel
 _ids = count(1)
+_MANY_TOKENS = 64
+_SHORT_PROMPT = 16
 
 
 def run(link: WorkerLink, work: Work) -> tuple[list[Stream], Stats]:
@@ -104,6 +125,33 @@ def _cancel_all(link: WorkerLink, ids: list[int]) -> None:
             return
 
 
+def try_prefill_cancel(link: WorkerLink, trial: PrefillCancel) -> PrefillCancelled:
+    """Both requests have ended when it returns."""
+    victim, waiting = next(_ids), next(_ids)
+    prompt = token_prompt(trial.prompt_tokens, trial.seed, 0)
+    link.submit(Submit(victim, prompt, _MANY_TOKENS, ignore_eos=True))
+    _started_at(link, victim)
+    link.submit(Submit(waiting, token_prompt(_SHORT_PROMPT, trial.seed, 1), 1, ignore_eos=True))
+    time.sleep(trial.pause_s)  # the inbox is read between steps: the next one is well under way
+    sent = time.monotonic()
+    link.cancel(victim)
+    started_at, tokens, ended = 0.0, 0, set[int]()
+    for _, events in link.steps():
+        tokens += events.tokens[::2].count(victim)
+        started_at = max([started_at, *(each.at for each in events.started if each.request_id == waiting)])
+        ended |= {each.request_id for each in events.finished}
+        if ended >= {victim, waiting}:
+            break
+    return PrefillCancelled(started_at - sent, in_prefill=tokens == 0)
+
+
+def _started_at(link: WorkerLink, request_id: int) -> float:
+    found = (
+        each.at for _, events in link.steps() for each in events.started if each.request_id == request_id
+    )
+    return next(found)
+
+
 def main(args: list[str]) -> None:
     """Serves commands until standard input closes."""
     settings = msgspec.json.decode(child.option(args, "--settings"), type=EngineSettings)
@@ -115,6 +163,8 @@ def main(args: list[str]) -> None:
 def _answer(link: WorkerLink, command: Command) -> object:
     if isinstance(command, CancelTrial):
         return try_cancel(link, command)
+    if isinstance(command, PrefillCancel):
+        return try_prefill_cancel(link, command)
     return run(link, command.work)[0]
 
 

@@ -35,12 +35,6 @@ class Prepare(msgspec.Struct, frozen=True, tag=True):
     work: Work
 
 
-class LongPrompt(msgspec.Struct, frozen=True, tag=True):
-    """Answers with scenarios.Arrived."""
-
-    seed: int
-
-
 class SharedPrompt(msgspec.Struct, frozen=True, tag=True):
     """Answers with scenarios.Shared."""
 
@@ -54,7 +48,7 @@ class Decoded(msgspec.Struct, frozen=True):
     client_cpu: float
 
 
-Command = Prepare | Decode | LongPrompt | SharedPrompt
+Command = Prepare | Decode | SharedPrompt
 
 
 def connect(kind: str, target: str) -> Client:
@@ -85,8 +79,6 @@ class Load:
                 return await self._texts.of(work)
             case Decode(work):
                 return await self._decode(work)
-            case LongPrompt(seed):
-                return await scenarios.long_prompt(self._client, self._texts, seed)
             case SharedPrompt(seed):
                 return await scenarios.shared_prompt(self._client, self._texts, seed)
 

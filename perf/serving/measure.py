@@ -100,23 +100,6 @@ def _clients(field: Field, number: int) -> list[tuple[str, Child]]:
     return rotated(clients, number)
 
 
-def arrival(field: Field) -> Measure:
-    """A long prompt comes while streams run."""
-
-    def measure(number: int) -> list[Sample]:
-        samples = []
-        for name, client in _clients(field, number):
-            answer = client.ask(load.LongPrompt(_seed(number, 9)))
-            found = msgspec.json.decode(answer, type=scenarios.Arrived)
-            slowdown = found.time_to_first_token / found.alone
-            samples.append(Sample(number, f"{name}.worst_gap", found.worst_gap))
-            samples.append(Sample(number, f"{name}.long_ttft", found.time_to_first_token))
-            samples.append(Sample(number, f"{name}.long_ttft_ratio", slowdown))
-        return samples
-
-    return measure
-
-
 def prefix(field: Field) -> Measure:
     """Callers at once share a system prompt."""
 

@@ -3,27 +3,31 @@
 `python -m perf.serving` prints a table and writes JSON. The contenders are `baseline` (bare
 llama_decode), `worker` (no server around it), `grpc` (our server and its client) and `llama`
 (llama-server and its client, when `make peers` has built it). One works at a time;
-all are started anew for each round.
+all are started anew for each round. The loads are those of `genai-xapp bench compare`.
 """
 
 import os
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
 
 from perf import peers
+from perf.cli.models import GivenModel, here, models_option
+from perf.compare.loads import Asked
 from perf.machine import describe
 from perf.rounds import Run, alone, chosen, clean_up_on_sigterm, deliver, plain_console
-from perf.serving import bars, footprint, measure
+from perf.serving import abort, bars, footprint, loads, measure
 from perf.serving.field import Field
 from perf.shape import EngineShape
 from perf.table import Report, Sample
 from xapp.config import Settings, load_settings
-from xapp.models.parts import model_digest
 from xapp.models.store import resolve
 
-PARTS = ("decode", "arrival", "prefix", "cancel", "footprint")
+_OTHERS = {"prefix": measure.prefix, "cancel": measure.cancel}
+SIDE_BY_SIDE = ("decode", *_OTHERS)
+PARTS = (*loads.PARTS, *SIDE_BY_SIDE, "abort", "footprint")
 
 
 class SideBySide:
@@ -53,9 +57,6 @@ class SideBySide:
                 yield make(field)
 
 
-_OTHERS = {"arrival": measure.arrival, "prefix": measure.prefix, "cancel": measure.cancel}
-
-
 def _streams(_context: click.Context, _option: click.Parameter, value: str) -> list[int]:
     try:
         return [int(each) for each in value.split(",")]
@@ -67,36 +68,66 @@ def _streams(_context: click.Context, _option: click.Parameter, value: str) -> l
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1, 1000))
 @click.option("--streams", default="1,4,8", show_default=True, callback=_streams, help="Numbers of streams.")
 @click.option("--only", default="", callback=chosen(PARTS), help=f"Some of: {', '.join(PARTS)}.")
-@click.option("--model", default=lambda: load_settings(os.environ).model, help="Name or path of the model.")
-@click.option("--out", type=click.Path(path_type=Path), default=None, help="Where the JSON goes.")
-def main(rounds: int, streams: list[int], only: list[str], model: str, out: Path | None) -> None:
-    """Measures speed and memory against the bars. Exits 0 whatever the figures say."""
+@models_option
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=None, help="Where the JSON of one model goes."
+)
+def main(rounds: int, streams: list[int], only: list[str], models: tuple[str, ...], out: Path | None) -> None:
+    """Measures speed and memory against the bars, model after model. Exits 0 whatever the figures say.
+
+    When it is interrupted among the loads, the same command goes on from what was measured of them.
+    """
     clean_up_on_sigterm()
     console = plain_console()
-    settings = load_settings(os.environ, {"model": model})
+    found = here(models)
+    if out and len(found) > 1:
+        raise click.UsageError("--out: with one model only")
     with alone():
-        result = measure_all(Run(rounds, console), settings, only, streams)
-    deliver(result, "serving", out, console)
+        for model in found:
+            result = measure_all(Run(rounds, console), model, only, streams)
+            deliver(result, f"serving-{Path(model.name).stem}", out, console)
 
 
-def measure_all(run: Run, settings: Settings, parts: Sequence[str], streams: Sequence[int]) -> Report:
-    """Footprint first, alone; then everything else, side by side."""
-    file = resolve(settings.model, Path(settings.models_dir))
+def measure_all(run: Run, model: GivenModel, parts: Sequence[str], streams: Sequence[int]) -> Report:
+    """The loads; then start and memory, alone; then everything else, side by side."""
+    settings = load_settings(os.environ, {"model": model.given})
+    path = resolve(settings.model, Path(settings.models_dir)).path
     machine = describe(peers.ROOT)
+    _play(run, model, settings, loads.asked(parts, streams))
     if "footprint" in parts:
-        run.repeat("start and memory", lambda number: footprint.measure(settings.model, file.path, number))
-    side_by_side = SideBySide(settings.model, file.path, parts, streams)
-    if set(parts) != {"footprint"}:
+        run.repeat("start and memory", lambda number: footprint.measure(settings.model, path, number))
+    if "abort" in parts:
+        run.repeat("a cancelled prefill", partial(_abort, run, settings, path))
+    side_by_side = SideBySide(settings.model, path, parts, streams)
+    if set(parts) & set(SIDE_BY_SIDE):
         run.repeat("side by side", side_by_side)
+    is_default = model.name == Settings().model
     return Report(
         machine,
-        settings.model,
-        model_digest(file.path),
+        model.name,
+        model.digest,
         side_by_side.shape,
         side_by_side.flags,
         run.rounds,
         run.noise,
-        bars.rows(run.samples, streams, parts),
+        bars.rows(run.samples, streams, parts, is_default=is_default),
         run.samples,
         run.missing,
     )
+
+
+def _play(run: Run, model: GivenModel, settings: Settings, asked: Asked) -> None:
+    if not asked.loads():
+        return
+    if not peers.built():
+        run.missing.append("llama-server: it is not built, run `make peers`")
+    with run.tolerating("the loads", 0):
+        result = loads.play(model, settings.batch_tokens, asked, run.rounds)
+        run.samples += loads.samples(result)
+        run.noise += result.noise
+        run.missing += result.missing
+
+
+def _abort(run: Run, settings: Settings, path: Path, number: int) -> Iterator[Sample]:
+    with run.tolerating("a cancelled prefill", number):
+        yield from abort.measure(settings.engine, path, number)

@@ -4,28 +4,9 @@ import asyncio
 
 import msgspec
 
-from perf.serving.call import Call, Client
-from perf.serving.workload import (
-    LONG_PROMPT_TOKENS,
-    PROMPT_TOKENS,
-    RUNNING_STREAMS,
-    SHARING_CALLERS,
-    SYSTEM_PROMPT_TOKENS,
-    Texts,
-    Work,
-)
-from perf.streams import Stream, worst_gap
-
-_ENOUGH_TOKENS = 1024
-_SETTLE_TOKENS = 4
-
-
-class Arrived(msgspec.Struct, frozen=True):
-    """A long prompt among running streams: their worst gap, and its own time to first token, seconds."""
-
-    worst_gap: float
-    time_to_first_token: float
-    alone: float
+from perf.serving.call import Client
+from perf.serving.workload import SHARING_CALLERS, SYSTEM_PROMPT_TOKENS, Texts, Work
+from perf.streams import Stream
 
 
 class Shared(msgspec.Struct, frozen=True):
@@ -40,25 +21,6 @@ async def decode(client: Client, texts: Texts, work: Work) -> list[Stream]:
     prompts = await texts.of(work)
     calls = [await client.generate(prompt, work.num_tokens) for prompt in prompts]
     return list(await asyncio.gather(*(call.finish() for call in calls)))
-
-
-async def long_prompt(client: Client, texts: Texts, seed: int) -> Arrived:
-    """Alone first, then, as a new text of the same length, among running streams."""
-    alone_text = await texts.get(LONG_PROMPT_TOKENS, seed * 100 + 50)
-    text = await texts.get(LONG_PROMPT_TOKENS, seed * 100 + 51)
-    short = [await texts.get(PROMPT_TOKENS, seed * 100 + 60 + index) for index in range(RUNNING_STREAMS)]
-    alone = await (await client.generate(alone_text, 1)).finish()
-    running = [await _running(client, each) for each in short]
-    arrived = await (await client.generate(text, _SETTLE_TOKENS)).finish()
-    streams = [call.cancel() for call in running]
-    gap = worst_gap(streams, arrived.sent, arrived.last_at)
-    return Arrived(gap, arrived.time_to_first_token, alone.time_to_first_token)
-
-
-async def _running(client: Client, text: str) -> Call:
-    call = await client.generate(text, _ENOUGH_TOKENS)
-    await call.first_token()
-    return call
 
 
 async def shared_prompt(client: Client, texts: Texts, seed: int) -> Shared:

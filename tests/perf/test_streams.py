@@ -1,6 +1,6 @@
 import pytest
 
-from perf.streams import Arrival, Stream, percentile, steady_rate, steady_window, summarize, worst_gap
+from perf.streams import Arrival, Stream, percentile, steady_rate, steady_window, summarize
 
 
 def stream(*times: float, sent: float = 0.0, tokens: int = 1) -> Stream:
@@ -32,21 +32,6 @@ def test_steady_rate_counts_tokens_not_arrivals() -> None:
 def test_streams_that_do_not_overlap_have_no_steady_rate() -> None:
     with pytest.raises(ValueError, match="overlap"):
         steady_rate([stream(0.0, 0.1), stream(5.0, 5.1)])
-
-
-def test_worst_gap_includes_one_that_began_before_and_one_that_ended_after() -> None:
-    streams = [stream(0.0, 3.0, 3.1), stream(0.0, 1.9, 2.0, 6.0)]
-    assert worst_gap(streams, 2.5, 3.05) == 4.0
-    assert worst_gap(streams, 0.5, 1.0) == 3.0
-
-
-def test_worst_gap_leaves_out_what_lies_outside() -> None:
-    assert worst_gap([stream(0.0, 9.0, 9.5, 10.0)], 9.2, 9.8) == 0.5
-
-
-def test_worst_gap_without_gaps_is_an_error() -> None:
-    with pytest.raises(ValueError, match="gap"):
-        worst_gap([stream(1.0)], 0.0, 2.0)
 
 
 def test_a_stream_without_tokens_has_no_first_token() -> None:

@@ -98,12 +98,6 @@ async def test_decode_scenario_gives_each_stream_its_tokens() -> None:
     assert [stream.num_tokens for stream in streams] == [6, 6, 6, 6]
 
 
-async def test_long_prompt_scenario_measures_gap_and_both_times() -> None:
-    async with grpc_client() as client:
-        found = await scenarios.long_prompt(client, Texts(client.num_tokens), 1)
-    assert min(found.time_to_first_token, found.alone) > 0
-
-
 async def test_shared_prompt_scenario_asks_once_then_at_once() -> None:
     async with grpc_client() as client:
         found = await scenarios.shared_prompt(client, Texts(client.num_tokens), 1)

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from perf.serving.in_worker import CancelTrial, run, try_cancel
+from perf.serving.in_worker import CancelTrial, PrefillCancel, run, try_cancel, try_prefill_cancel
 from perf.serving.worker_link import WorkerGoneError, WorkerLink
 from perf.serving.workload import Work
 from xapp.config import EngineSettings
@@ -35,3 +35,19 @@ def test_a_cancelled_slot_goes_to_who_waits(link: WorkerLink) -> None:
 def test_a_model_that_cannot_be_loaded_is_an_error() -> None:
     with pytest.raises(WorkerGoneError, match="no-such-file"):
         WorkerLink("no-such-file", EngineSettings())
+
+
+def test_a_cancelled_prefill_lets_the_next_request_begin() -> None:
+    settings = EngineSettings(backend="fake", slots=1, batch_tokens=1)
+    with WorkerLink("no model", settings) as link:
+        found = try_prefill_cancel(link, PrefillCancel(prompt_tokens=1500, pause_s=0.0))
+        assert found.in_prefill
+        _, stats = run(link, Work(num_streams=1, prompt_tokens=8, num_tokens=1))
+    assert (stats.num_running, stats.num_waiting) == (0, 0)
+
+
+def test_a_prompt_that_was_computed_before_its_cancel_is_told_apart() -> None:
+    settings = EngineSettings(backend="fake", slots=1)
+    with WorkerLink("no model", settings) as link:
+        found = try_prefill_cancel(link, PrefillCancel(prompt_tokens=8, pause_s=0.0))
+    assert not found.in_prefill

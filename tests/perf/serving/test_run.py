@@ -7,7 +7,7 @@ from perf.serving import run as serving
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--only", "speed"], "not one of decode"),
+        (["--only", "speed"], "not one of solo, burst"),
         (["--streams", "1;4"], "not a list"),
         (["--rounds", "0"], "0"),
     ],

@@ -1,0 +1,65 @@
+"""The loads of `genai-xapp bench compare` in the table of bars: ours, llama-server and the echo, in turns.
+
+An interrupted run goes on from its journal; the whole result lies in perf/results/local/serving.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from perf import peers
+from perf.cli.comparison import What, measured
+from perf.cli.models import GivenModel
+from perf.compare.entrants import Echo, Entrant, LlamaServerPeer, Ours
+from perf.compare.figures import QUANTITIES, load_name
+from perf.compare.loads import STAGGERED, Asked
+from perf.compare.samples import Sample as Measured
+from perf.record.schema import Mode, Result
+from perf.record.store import result_path, write_result
+from perf.rounds import RESULTS
+from perf.serving.workload import STREAMS
+from perf.table import Sample
+
+PARTS = ("solo", "burst", "staggered", "mixed", "streams")
+SOLO = (200, 1500)
+BURST = (4, 8)
+
+
+def asked(parts: Sequence[str], streams: Sequence[int] = STREAMS) -> Asked:
+    """The loads of these parts; those that are none of PARTS are somebody else's."""
+    return Asked(
+        streams=streams if "streams" in parts else (),
+        solo=SOLO if "solo" in parts else (),
+        burst=BURST if "burst" in parts else (),
+        staggered=STAGGERED if "staggered" in parts else None,
+        mixed="mixed" in parts,
+    )
+
+
+def play(model: GivenModel, batch_tokens: int, what: Asked, rounds: int) -> Result:
+    """All rounds, or what is left of them; the result is written. Raises TargetError, RecordError."""
+    entrants: list[Entrant] = [Ours(model.given, batch_tokens), *_peers(), Echo()]
+    folder = RESULTS / "serving"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = result_path(Mode.COMPARE, model.given, folder)
+    result = measured(What(model, entrants, what, rounds), path)
+    write_result(path, result)
+    return result
+
+
+def _peers() -> Iterator[Entrant]:
+    if peers.built():
+        yield LlamaServerPeer()
+
+
+def samples(result: Result) -> list[Sample]:
+    """`TARGET.LOAD.FIGURE`, for instance `llama-server.burst-4.ttft`."""
+    return list(flat(msgspec.convert(each, type=Measured) for each in result.samples))
+
+
+def flat(measurements: Iterator[Measured]) -> Iterator[Sample]:
+    """Every figure of every sample on its own."""
+    for each in measurements:
+        for quantity in QUANTITIES:
+            if (value := quantity.of(each)) is not None:
+                yield Sample(each.round, f"{each.target}.{load_name(each)}.{quantity.name}", value)
