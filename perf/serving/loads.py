@@ -4,6 +4,7 @@ An interrupted run goes on from its journal; the whole result lies in perf/resul
 """
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -36,12 +37,16 @@ def asked(parts: Sequence[str], streams: Sequence[int] = STREAMS) -> Asked:
     )
 
 
-def play(model: GivenModel, batch_tokens: int, what: Asked, rounds: int) -> Result:
-    """All rounds, or what is left of them; the result is written. Raises TargetError, RecordError."""
-    entrants: list[Entrant] = [Ours(model.given, batch_tokens), *_peers(), Echo()]
+def path_of(model: GivenModel) -> Path:
+    """Where the result goes, and its journal."""
     folder = RESULTS / "serving"
     folder.mkdir(parents=True, exist_ok=True)
-    path = result_path(Mode.COMPARE, model.given, folder)
+    return result_path(Mode.COMPARE, model.name, folder)
+
+
+def play(model: GivenModel, batch_tokens: int, what: Asked, rounds: int, path: Path) -> Result:
+    """All rounds, or what is left of them; the result is written. Raises TargetError, RecordError."""
+    entrants: list[Entrant] = [Ours(model.given, batch_tokens), *_peers(), Echo()]
     result = measured(What(model, entrants, what, rounds), path)
     write_result(path, result)
     return result

@@ -15,6 +15,7 @@ import click
 
 from perf import peers
 from perf.cli.models import GivenModel, here, models_option
+from perf.cli.options import resumable
 from perf.compare.loads import Asked
 from perf.machine import describe
 from perf.rounds import Run, alone, chosen, clean_up_on_sigterm, deliver, plain_console
@@ -121,8 +122,9 @@ def _play(run: Run, model: GivenModel, settings: Settings, asked: Asked) -> None
         return
     if not peers.built():
         run.missing.append("llama-server: it is not built, run `make peers`")
-    with run.tolerating("the loads", 0):
-        result = loads.play(model, settings.batch_tokens, asked, run.rounds)
+    path = loads.path_of(model)
+    with resumable(path), run.tolerating("the loads", 0):
+        result = loads.play(model, settings.batch_tokens, asked, run.rounds, path)
         run.samples += loads.samples(result)
         run.noise += result.noise
         run.missing += result.missing
