@@ -86,7 +86,7 @@ def main(rounds: int, streams: list[int], only: list[str], models: tuple[str, ..
     with alone():
         for model in found:
             result = measure_all(Run(rounds, console), model, only, streams)
-            deliver(result, f"serving-{Path(model.name).stem}", out, console)
+            deliver(result, f"serving-{model.name}", out, console)
 
 
 def measure_all(run: Run, model: GivenModel, parts: Sequence[str], streams: Sequence[int]) -> Report:
