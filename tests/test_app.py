@@ -11,7 +11,7 @@ import pytest
 
 from tests.server.conftest import settings
 from tests.server.fake_service import FakeService
-from xapp.app import EXIT_IMMEDIATE, EXIT_MODEL, EXIT_OK, Stop, run
+from xapp.app import EXIT_IMMEDIATE, EXIT_LISTENER, EXIT_MODEL, EXIT_OK, Stop, run
 from xapp.config import Settings
 from xapp.errors import ConfigError, Exhausted, ModelError, NotFound, Unavailable, XappError
 from xapp.inference.v1 import inference_pb2 as pb
@@ -155,6 +155,16 @@ async def test_second_signal_ends_at_once() -> None:
     running.stop.on_signal()
     assert await running.task == EXIT_IMMEDIATE
     assert running.log.seen["stopped"]["orderly"] is False
+    assert running.service.calls[-1] == "aclose"
+
+
+async def test_a_lost_listener_drains_and_ends_the_process() -> None:
+    running = Running()
+    running.service.loaded.set()
+    running.service.drained.set()
+    await running.until("serving")
+    running.stop.on_listener_lost()
+    assert await running.task == EXIT_LISTENER
     assert running.service.calls[-1] == "aclose"
 
 

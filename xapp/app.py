@@ -24,6 +24,7 @@ from xapp.service.types import Service
 EXIT_OK = 0
 EXIT_IMMEDIATE = 1
 EXIT_MODEL = 3
+EXIT_LISTENER = 4
 
 _T = TypeVar("_T")
 _log = logging.getLogger("xapp")
@@ -65,10 +66,16 @@ class Stop:
     def __init__(self) -> None:
         self.asked = asyncio.Event()
         self.at_once = asyncio.Event()
+        self.listener_lost = False
 
     def on_signal(self) -> None:
         """The first asks for an orderly end, a further one for an end at once."""
         (self.at_once if self.asked.is_set() else self.asked).set()
+
+    def on_listener_lost(self) -> None:
+        """No call can come any more: what runs is drained, and the supervisor starts the process again."""
+        self.listener_lost = True
+        self.asked.set()
 
 
 @contextlib.contextmanager
@@ -88,7 +95,8 @@ async def run(
 ) -> int:
     """Serves until a signal (or `stop`) and returns the exit code.
 
-    0 after an orderly end, 1 after one at once, 3 when the default model cannot be served.
+    0 after an orderly end, 1 after one at once, 3 when the default model cannot be served, 4 when the
+    gRPC port was lost.
     Raises ConfigError when a setting or a port stops the start.
     """
     begin = time.monotonic()
@@ -98,14 +106,16 @@ async def run(
         service = make_service(settings, observer)
         try:
             await service.start()
-            async with _listening(service, settings, observer):
+            async with _listening(service, settings, observer, stop):
                 return await _serve(service, settings, stop, begin)
         finally:
             await service.aclose()
 
 
 @contextlib.asynccontextmanager
-async def _listening(service: Service, settings: Settings, observer: LateObserver) -> AsyncIterator[None]:
+async def _listening(
+    service: Service, settings: Settings, observer: LateObserver, stop: Stop
+) -> AsyncIterator[None]:
     # In a thread: the loop is about to spawn the worker, and must not wait for half a second of imports.
     await asyncio.to_thread(_import_servers)
     from xapp.metrics import Metrics  # noqa: PLC0415
@@ -116,8 +126,8 @@ async def _listening(service: Service, settings: Settings, observer: LateObserve
     host, metrics = PsutilReader(), Metrics()
     observer.target = metrics
     async with (
-        serve_grpc(service, settings, metrics, host) as grpc_server,
-        serve_http(service, settings, metrics, host, grpc_server.port) as http_server,
+        serve_grpc(service, settings, metrics, host, stop.on_listener_lost) as grpc_server,
+        serve_http(service, settings, metrics, host, grpc_server.self_call) as http_server,
     ):
         ports: dict[str, object] = {"grpc_port": grpc_server.port, "http_port": http_server.port}
         logs.event(_log, "listening", {"event": "listening", "host": settings.host, **ports})
@@ -158,6 +168,8 @@ async def _drain(service: RunnableService, grace_s: float, stop: Stop) -> int:
     await service.aclose()
     orderly = drained is not None and drained.result()
     logs.event(_log, "stopped", {"event": "stopped", "orderly": orderly})
+    if stop.listener_lost:
+        return EXIT_LISTENER
     return EXIT_IMMEDIATE if drained is None else EXIT_OK
 
 

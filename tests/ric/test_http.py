@@ -4,6 +4,7 @@ import json
 import socket
 import zipfile
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -17,11 +18,26 @@ from xapp.metrics import Metrics
 from xapp.ric.http import serve_http
 
 
+@dataclass
+class FakePort:
+    """The gRPC port, as the test wants it."""
+
+    port: int = 50051
+    answers: bool = True
+    is_dead: bool = False
+
+    async def check(self) -> None:
+        pass
+
+
 class Client:
-    def __init__(self, session: aiohttp.ClientSession, port: int, service: FakeService) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, port: int, service: FakeService, grpc: FakePort
+    ) -> None:
         self._session = session
         self.port = port
         self.service = service
+        self.grpc = grpc
 
     async def get(self, path: str) -> tuple[int, bytes]:
         async with self._session.get(f"http://127.0.0.1:{self.port}{path}") as answer:
@@ -34,12 +50,12 @@ class Client:
 
 @contextlib.asynccontextmanager
 async def serving(configured: Settings) -> AsyncIterator[Client]:
-    service = FakeService()
+    service, grpc = FakeService(), FakePort()
     async with (
-        serve_http(service, configured, Metrics(), FakeHost(), grpc_port=50051) as server,
+        serve_http(service, configured, Metrics(), FakeHost(), grpc) as server,
         aiohttp.ClientSession() as session,
     ):
-        yield Client(session, server.port, service)
+        yield Client(session, server.port, service, grpc)
 
 
 @pytest.fixture
@@ -58,6 +74,18 @@ async def test_ready_follows_the_service(client: Client) -> None:
     assert await client.json("/ric/v1/health/ready") == (200, {"status": "ready"})
     client.service.ready = False
     assert await client.json("/ric/v1/health/ready") == (503, {"status": "not ready"})
+
+
+async def test_a_grpc_port_that_answers_late_is_not_ready_and_alive(client: Client) -> None:
+    client.grpc.answers = False
+    assert (await client.get("/ric/v1/health/ready"))[0] == 503
+    assert (await client.get("/ric/v1/health/alive"))[0] == 200
+
+
+async def test_a_grpc_port_that_is_gone_is_neither(client: Client) -> None:
+    client.grpc.answers, client.grpc.is_dead = False, True
+    assert (await client.get("/ric/v1/health/ready"))[0] == 503
+    assert (await client.get("/ric/v1/health/alive"))[0] == 503
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/ric/v1/metrics"])

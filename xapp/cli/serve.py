@@ -52,7 +52,8 @@ an option of this command. All of them, with their defaults:
 {_settings_help()}
 \b
 Exit codes: 0 ended by a signal, streams drained; 1 ended at once by a second
-signal; 2 a setting is wrong or a port is in use; 3 the model cannot be served.
+signal; 2 a setting is wrong or a port is in use; 3 the model cannot be served;
+4 the gRPC port was lost.
 \b
 Examples:
   genai-xapp serve
