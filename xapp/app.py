@@ -9,7 +9,6 @@ import contextlib
 import importlib
 import logging
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Protocol, TypeVar
@@ -158,7 +157,7 @@ def _report_failure(model: str, error: XappError) -> None:
     fields: dict[str, object] = {"event": "model_failed", "model": model, "reason": error.reason}
     logs.event(_log, error.message, fields, level=logging.ERROR)
     # Once more for people, as `serve` says that a setting is wrong.
-    sys.stderr.write(f"genai-xapp: {' '.join(error.message.split())}\n")
+    logs.say(f"genai-xapp: {' '.join(error.message.split())}")
 
 
 async def _drain(service: RunnableService, grace_s: float, stop: Stop) -> int:

@@ -87,8 +87,11 @@ def serve(**options: Any) -> None:
         _warn_of_unknown_keys()
         sys.exit(_run(settings))
     except ConfigError as error:
+        logs.flush()
         click.echo(f"genai-xapp: {error.message}", err=True)
         sys.exit(EXIT_CONFIG)
+    finally:
+        logs.flush()
 
 
 def _warn_of_unknown_keys() -> None:
