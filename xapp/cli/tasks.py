@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -15,6 +14,7 @@ from xapp.cli.options import Duration, json_line, json_option, target_option
 from xapp.cli.record import Recorder, record_option
 from xapp.client import Client, TaskCall, input_fields, task
 from xapp.inference.v1 import inference_pb2 as pb
+from xapp.text_file import read_stdin, without_mark
 
 
 @click.group()
@@ -103,7 +103,7 @@ def run(
 
 def _inputs(text: str) -> dict[str, Any]:
     try:
-        value = json.loads(sys.stdin.read() if text == "-" else text)
+        value = json.loads(read_stdin() if text == "-" else without_mark(text))
     except ValueError as error:
         raise click.UsageError(f"--inputs: is no JSON: {error}") from error
     if not isinstance(value, dict):

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from xapp.service.format.kinds import FormatError
+from xapp.text_file import without_mark
 
 MAX_BYTES = 32 * 1024
 MAX_DEPTH = 64
@@ -15,7 +16,9 @@ def parse_schema(text: str) -> Any:
     if len(text) > MAX_BYTES or len(text.encode(errors="replace")) > MAX_BYTES:
         raise FormatError("", f"is larger than {MAX_BYTES} bytes")
     try:
-        schema = json.loads(text, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_object)
+        schema = json.loads(
+            without_mark(text), parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_object
+        )
     except RecursionError:
         raise FormatError("", f"nests deeper than {MAX_DEPTH}") from None
     except json.JSONDecodeError as error:
