@@ -227,6 +227,13 @@ async def test_a_setting_that_loading_refuses_is_no_model_that_failed() -> None:
     assert running.service.calls[-1] == "aclose"
 
 
+async def test_a_host_that_is_none_stops_the_start() -> None:
+    running = Running(Settings(host="no such host", grpc_port=1, http_port=0))
+    with pytest.raises(ConfigError, match="XAPP_HOST"):
+        await running.task
+    assert running.service.calls == []
+
+
 async def test_a_port_in_use_stops_the_start() -> None:
     first = Running()
     ports = await first.until("listening")
@@ -235,7 +242,7 @@ async def test_a_port_in_use_stops_the_start() -> None:
         second = Running(Settings(host="127.0.0.1", **taken))
         with pytest.raises(ConfigError, match=f"XAPP_{key.upper()}"):
             await second.task
-        assert second.service.calls == ["start", "aclose"]
+        assert second.service.calls == [], "no model is loaded for a port that is not there"
     first.service.drained.set()
     first.stop.on_signal()
     assert await first.task == EXIT_OK

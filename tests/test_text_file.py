@@ -9,11 +9,13 @@ import pytest
 
 from xapp.cli.format import output_format
 from xapp.cli.options import read_prompt
+from xapp.cli.record import Record
 from xapp.cli.tasks import _inputs
 from xapp.config import load_settings
 from xapp.grammar.gbnf import read_gbnf
 from xapp.ric.descriptor import load_descriptor
 from xapp.service.format.schema_text import parse_schema
+from xapp.service.format.validate import Validator
 from xapp.service.quota import parse_quotas
 from xapp.tasks.folder import read_files, read_tasks, shipped_dir
 from xapp.text_file import read_text
@@ -63,9 +65,15 @@ def test_schema_and_grammar(marked: Path) -> None:
     asked = output_format(None, write(marked, grammar), None)
     assert asked is not None
     assert asked.grammar == grammar
+    assert Validator("\ufeff" + schema).conforms("3")
     # Another client may send the mark along.
     assert parse_schema("\ufeff" + schema) == json.loads(schema)
     assert read_gbnf("\ufeff" + grammar).keys() == {"root"}
+
+
+def test_a_record_of_an_answer(marked: Path) -> None:
+    text = '{"request": {"prompt": "hi"}, "provenance": {}, "text": "ho"}'
+    assert Record.read(Path(write(marked, text))).text == "ho"
 
 
 def test_descriptor(marked: Path) -> None:

@@ -17,6 +17,7 @@ from xapp import logs
 from xapp.config import Settings
 from xapp.errors import ConfigError, XappError
 from xapp.late_observer import LateObserver
+from xapp.ports import check_free
 from xapp.service.observe import Observer
 from xapp.service.types import Service
 
@@ -100,6 +101,7 @@ async def run(
     """
     begin = time.monotonic()
     stop = stop or Stop()
+    check_free(settings.host, {"XAPP_GRPC_PORT": settings.grpc_port, "XAPP_HTTP_PORT": settings.http_port})
     with _signals(stop):
         observer = LateObserver()
         service = make_service(settings, observer)

@@ -5,10 +5,12 @@ Base dependencies only: the client reads it too.
 
 import ipaddress
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 
 PROXY_KEYS = ("grpc_proxy", "https_proxy", "http_proxy")
 """What gRPC reads, the first that is set."""
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
+NO_PROXY_KEYS = ("no_grpc_proxy", "no_proxy")
 
 
 def bare(host: str) -> str:
@@ -56,9 +58,23 @@ def channel_options(target: str) -> tuple[tuple[str, int], ...]:
     return (("grpc.enable_http_proxy", 0),) if loopback else ()
 
 
+def spare_loopback(environ: MutableMapping[str, str]) -> None:
+    """No proxy to this machine itself: for this process, those that it starts, and every library."""
+    if any(environ.get(key) or environ.get(key.upper()) for key in PROXY_KEYS):
+        names = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+        environ["no_proxy"] = ",".join(filter(None, (names, *LOOPBACK_NAMES)))
+
+
 def proxy_of(target: str, environ: Mapping[str, str] | None = None) -> str:
-    """The proxy that gRPC takes to `target`, or ""; what `no_proxy` says is not looked at."""
-    if channel_options(target):
-        return ""
+    """The proxy that gRPC takes to `target`, or "", as HOST:PORT without its password."""
     values = os.environ if environ is None else environ
-    return next((values[key] for key in PROXY_KEYS if values.get(key)), "")
+    host = host_of(target)
+    if channel_options(target) or any(_spares(values.get(key, ""), host) for key in NO_PROXY_KEYS):
+        return ""
+    proxy = next((values[key] for key in PROXY_KEYS if values.get(key)), "")
+    return proxy.rpartition("://")[2].rpartition("@")[2].rstrip("/")
+
+
+def _spares(no_proxy: str, host: str) -> bool:
+    names = filter(None, (name.strip() for name in no_proxy.split(",")))
+    return any(host.endswith(name) for name in names)

@@ -12,7 +12,7 @@ def read_text(path: Path) -> str:
 
 
 def decode_text(body: bytes) -> str:
-    """UTF-8 as text with `\\n` for line ends. Raises UnicodeDecodeError."""
+    """UTF-8 as text; every line ends as on Unix. Raises UnicodeDecodeError."""
     return body.decode(ENCODING).replace("\r\n", "\n")
 
 

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 
 from xapp.client import ClientError
 from xapp.errors import XappError
+from xapp.hosts import spare_loopback
 
 EXIT_INTERRUPTED = 130
 
@@ -98,3 +100,4 @@ def main() -> None:
 
     Each command's --help says more.
     """  # noqa: D301  click reads \b as a backspace
+    spare_loopback(os.environ)

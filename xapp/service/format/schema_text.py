@@ -15,10 +15,9 @@ def parse_schema(text: str) -> Any:
     """Numbers with a point are Decimals. Raises FormatError."""
     if len(text) > MAX_BYTES or len(text.encode(errors="replace")) > MAX_BYTES:
         raise FormatError("", f"is larger than {MAX_BYTES} bytes")
+    text = without_mark(text)
     try:
-        schema = json.loads(
-            without_mark(text), parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_object
-        )
+        schema = json.loads(text, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_object)
     except RecursionError:
         raise FormatError("", f"nests deeper than {MAX_DEPTH}") from None
     except json.JSONDecodeError as error:
