@@ -125,7 +125,7 @@ async def test_config_from_the_mounted_file(tmp_path: Path, monkeypatch: pytest.
         assert status == 500
 
 
-@pytest.mark.parametrize("content", [None, "{broken", "[]", b"\xff\xfe"])
+@pytest.mark.parametrize("content", [None, "{broken", "[]", b"\xff\xfe", "[" * 100_000])
 async def test_a_broken_descriptor_stops_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | bytes | None
 ) -> None:

@@ -50,7 +50,7 @@ class Record:
             request = ParseDict(body["request"], pb.GenerateRequest())
             provenance = ParseDict(body["provenance"], pb.Provenance())
             return cls(request, provenance, str(body["text"]))
-        except (ValueError, KeyError, TypeError, ParseError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError, ParseError) as error:
             raise click.ClickException(f"{path}: is no record of an answer: {error}") from error
 
 

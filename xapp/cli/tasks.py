@@ -104,7 +104,7 @@ def run(
 def _inputs(text: str) -> dict[str, Any]:
     try:
         value = json.loads(read_stdin() if text == "-" else without_mark(text))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise click.UsageError(f"--inputs: is no JSON: {error}") from error
     if not isinstance(value, dict):
         raise click.UsageError("--inputs: must be a JSON object")

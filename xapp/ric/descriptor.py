@@ -34,7 +34,7 @@ def _read(path: Path) -> str:
         is_object = isinstance(json.loads(text), dict)
     except OSError as error:
         raise ConfigError(PATH_KEY, f"cannot read {file}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(PATH_KEY, f"{file} is not JSON: {error}") from error
     if not is_object:
         raise ConfigError(PATH_KEY, f"{file} is not a JSON object")
