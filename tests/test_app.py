@@ -177,7 +177,7 @@ async def test_signal_while_loading() -> None:
     assert "serving" not in running.log.seen
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_real_signals(number: signal.Signals) -> None:
     running = Running()
     running.service.loaded.set()

@@ -1,7 +1,8 @@
 """The server process, from its start to its end.
 
 The worker is spawned first: it loads the model while this process imports the rest and opens its
-ports. SIGTERM or SIGINT: not ready, drain within the grace period, exit 0; a second one ends at once.
+ports. SIGTERM, SIGINT or SIGHUP: not ready, drain within the grace period, exit 0; a second one ends
+at once.
 """
 
 import asyncio
@@ -81,12 +82,16 @@ class Stop:
 @contextlib.contextmanager
 def _signals(stop: Stop) -> Iterator[None]:
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    # `nohup` ignores it so that the server outlives its terminal.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
         loop.add_signal_handler(number, stop.on_signal)
     try:
         yield
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in numbers:
             loop.remove_signal_handler(number)
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from xapp.log_writer import LogWriter, writing_to
+from xapp.visible import visible, visible_json
 
 FLUSH_S = 1.0
 """How long the end of the process waits for the reader of the log."""
@@ -25,7 +26,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without its newline."""
-        return json.dumps(_entry(record, self), ensure_ascii=False, default=str)
+        return visible_json(json.dumps(_entry(record, self), ensure_ascii=False, default=str))
 
 
 def _entry(record: logging.LogRecord, formatter: logging.Formatter) -> dict[str, Any]:
@@ -110,6 +111,6 @@ def num_dropped() -> int:
 def say(text: str) -> None:
     """A line for people on standard error, after what was logged; never blocks where logs are set up."""
     if writer := _writer():
-        writer.put(text)
+        writer.put(visible(text))
     else:
-        sys.stderr.write(text + "\n")
+        sys.stderr.write(visible(text) + "\n")

@@ -1,3 +1,4 @@
+import asyncio
 import contextlib
 import io
 import json
@@ -166,3 +167,27 @@ async def test_port_in_use_names_its_key() -> None:
         with pytest.raises(ConfigError, match=f"XAPP_HTTP_PORT.*{port}"):
             async with serving(configured):
                 pass
+
+
+MALFORMED = [
+    b"\x16\x03\x01\x02\x00\x01",
+    b"GET / HTTP/1.1\r\nHost: \xff\x1b[31m\r\n\r\n",
+    b"GET /%zz\x9b HTTP/9.9\r\n\r\n",
+    b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+    b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+]
+
+
+@pytest.mark.parametrize("request_bytes", MALFORMED)
+async def test_malformed_http_is_refused_without_a_word_in_the_log(
+    client: Client, caplog: pytest.LogCaptureFixture, request_bytes: bytes
+) -> None:
+    caplog.set_level("INFO")
+    reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+    writer.write(request_bytes)
+    assert b" 400 " in await reader.readline()
+    writer.close()
+    await writer.wait_closed()
+    assert caplog.records == []
+    assert (await client.get("/ric/v1/health/alive"))[0] == 200

@@ -6,11 +6,15 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-import click
+from xapp.early import quiet_interrupt
 
-from xapp.client import ClientError
-from xapp.errors import XappError
-from xapp.hosts import spare_loopback
+with quiet_interrupt():
+    import click
+
+    from xapp.client import ClientError
+    from xapp.errors import XappError
+    from xapp.hosts import spare_loopback
+    from xapp.visible import visible
 
 EXIT_INTERRUPTED = 130
 
@@ -76,7 +80,7 @@ class _OneLine(click.ClickException):
     """`code: message` on standard error."""
 
     def show(self, file: Any = None) -> None:
-        click.echo(self.message, file=file, err=file is None)
+        click.echo(visible(self.message), file=file, err=file is None)
 
 
 def _missing_extra(error: ModuleNotFoundError) -> Exception:

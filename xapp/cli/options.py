@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from xapp.client import DEFAULT_TARGET, system, user
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.text_file import read_stdin
+from xapp.visible import visible_json
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -102,7 +103,7 @@ def json_line(message: Message) -> str:
     line: str = MessageToJson(
         message, indent=None, ensure_ascii=False, always_print_fields_with_no_presence=True
     )
-    return line
+    return visible_json(line)
 
 
 def read_prompt(prompt: str | None) -> str:

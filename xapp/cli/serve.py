@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from xapp import logs
+from xapp.cli.say import say
 from xapp.config import PREFIX, Settings, load_settings, unknown_keys
 from xapp.errors import ConfigError
 from xapp.settings_file import FILE_KEY
@@ -88,7 +89,7 @@ def serve(**options: Any) -> None:
         sys.exit(_run(settings))
     except ConfigError as error:
         logs.flush()
-        click.echo(f"genai-xapp: {error.message}", err=True)
+        say(f"genai-xapp: {error.message}", err=True)
         sys.exit(EXIT_CONFIG)
     finally:
         logs.flush()

@@ -4,12 +4,14 @@ GET /metrics and /ric/v1/metrics, /ric/v1/health/{alive,ready}, /ric/v1/config, 
 """
 
 import contextlib
+import logging
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from xapp.config import Settings
 from xapp.errors import ConfigError
@@ -25,6 +27,22 @@ _KEEPALIVE_S = 75.0
 _SHUTDOWN_S = 1.0
 _BACKLOG = 1024
 """A probe must not wait behind a burst of connections: a SYN that is dropped comes again after 1 s."""
+
+_log = logging.getLogger(__name__)
+
+
+class _CallersFaults(logging.Filter):
+    """aiohttp logs a traceback for each request that is no HTTP: that says nothing about this server."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, HttpProcessingError):
+            return True
+        _log.debug("%s: %s", record.getMessage(), " ".join(str(error).split())[:200])
+        return False
+
+
+_CALLERS_FAULTS = _CallersFaults()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +156,7 @@ async def serve_http(
     load_descriptor(os.environ, settings.http_port, grpc.port)  # a broken file stops the start
     app = web.Application(client_max_size=MAX_BODY_BYTES)
     app.add_routes(RicHandlers(service, settings, metrics, host, grpc).routes())
+    logging.getLogger("aiohttp.server").addFilter(_CALLERS_FAULTS)
     runner = web.AppRunner(app, access_log=None, keepalive_timeout=_KEEPALIVE_S, shutdown_timeout=_SHUTDOWN_S)
     await runner.setup()
     try:
