@@ -11,7 +11,7 @@ import pytest
 
 from tests.server.conftest import settings
 from tests.server.fake_service import FakeService
-from xapp.app import EXIT_IMMEDIATE, EXIT_MODEL, EXIT_OK, Stop, run
+from xapp.app import EXIT_IMMEDIATE, EXIT_LISTENER, EXIT_MODEL, EXIT_OK, Stop, run
 from xapp.config import Settings
 from xapp.errors import ConfigError, Exhausted, ModelError, NotFound, Unavailable, XappError
 from xapp.inference.v1 import inference_pb2 as pb
@@ -158,6 +158,16 @@ async def test_second_signal_ends_at_once() -> None:
     assert running.service.calls[-1] == "aclose"
 
 
+async def test_a_lost_listener_drains_and_ends_the_process() -> None:
+    running = Running()
+    running.service.loaded.set()
+    running.service.drained.set()
+    await running.until("serving")
+    running.stop.on_listener_lost()
+    assert await running.task == EXIT_LISTENER
+    assert running.service.calls[-1] == "aclose"
+
+
 async def test_signal_while_loading() -> None:
     running = Running()
     await running.until("listening")
@@ -167,7 +177,7 @@ async def test_signal_while_loading() -> None:
     assert "serving" not in running.log.seen
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_real_signals(number: signal.Signals) -> None:
     running = Running()
     running.service.loaded.set()
@@ -217,6 +227,13 @@ async def test_a_setting_that_loading_refuses_is_no_model_that_failed() -> None:
     assert running.service.calls[-1] == "aclose"
 
 
+async def test_a_host_that_is_none_stops_the_start() -> None:
+    running = Running(Settings(host="no such host", grpc_port=1, http_port=0))
+    with pytest.raises(ConfigError, match="XAPP_HOST"):
+        await running.task
+    assert running.service.calls == []
+
+
 async def test_a_port_in_use_stops_the_start() -> None:
     first = Running()
     ports = await first.until("listening")
@@ -225,7 +242,7 @@ async def test_a_port_in_use_stops_the_start() -> None:
         second = Running(Settings(host="127.0.0.1", **taken))
         with pytest.raises(ConfigError, match=f"XAPP_{key.upper()}"):
             await second.task
-        assert second.service.calls == ["start", "aclose"]
+        assert second.service.calls == [], "no model is loaded for a port that is not there"
     first.service.drained.set()
     first.stop.on_signal()
     assert await first.task == EXIT_OK

@@ -7,6 +7,8 @@ import pytest
 
 from xapp import logs
 
+PATIENCE_S = 20.0
+
 
 @pytest.fixture
 def stream() -> Iterator[io.StringIO]:
@@ -23,6 +25,7 @@ def stream() -> Iterator[io.StringIO]:
 
 
 def lines(stream: io.StringIO) -> list[dict[str, object]]:
+    logs.flush(PATIENCE_S)
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 

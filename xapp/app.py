@@ -1,7 +1,8 @@
 """The server process, from its start to its end.
 
 The worker is spawned first: it loads the model while this process imports the rest and opens its
-ports. SIGTERM or SIGINT: not ready, drain within the grace period, exit 0; a second one ends at once.
+ports. SIGTERM, SIGINT or SIGHUP: not ready, drain within the grace period, exit 0; a second one ends
+at once.
 """
 
 import asyncio
@@ -9,7 +10,6 @@ import contextlib
 import importlib
 import logging
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Protocol, TypeVar
@@ -18,12 +18,14 @@ from xapp import logs
 from xapp.config import Settings
 from xapp.errors import ConfigError, XappError
 from xapp.late_observer import LateObserver
+from xapp.ports import check_free
 from xapp.service.observe import Observer
 from xapp.service.types import Service
 
 EXIT_OK = 0
 EXIT_IMMEDIATE = 1
 EXIT_MODEL = 3
+EXIT_LISTENER = 4
 
 _T = TypeVar("_T")
 _log = logging.getLogger("xapp")
@@ -65,21 +67,31 @@ class Stop:
     def __init__(self) -> None:
         self.asked = asyncio.Event()
         self.at_once = asyncio.Event()
+        self.listener_lost = False
 
     def on_signal(self) -> None:
         """The first asks for an orderly end, a further one for an end at once."""
         (self.at_once if self.asked.is_set() else self.asked).set()
 
+    def on_listener_lost(self) -> None:
+        """No call can come any more: what runs is drained, and the supervisor starts the process again."""
+        self.listener_lost = True
+        self.asked.set()
+
 
 @contextlib.contextmanager
 def _signals(stop: Stop) -> Iterator[None]:
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    # `nohup` ignores it so that the server outlives its terminal.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
         loop.add_signal_handler(number, stop.on_signal)
     try:
         yield
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in numbers:
             loop.remove_signal_handler(number)
 
 
@@ -88,24 +100,28 @@ async def run(
 ) -> int:
     """Serves until a signal (or `stop`) and returns the exit code.
 
-    0 after an orderly end, 1 after one at once, 3 when the default model cannot be served.
+    0 after an orderly end, 1 after one at once, 3 when the default model cannot be served, 4 when the
+    gRPC port was lost.
     Raises ConfigError when a setting or a port stops the start.
     """
     begin = time.monotonic()
     stop = stop or Stop()
+    check_free(settings.host, {"XAPP_GRPC_PORT": settings.grpc_port, "XAPP_HTTP_PORT": settings.http_port})
     with _signals(stop):
         observer = LateObserver()
         service = make_service(settings, observer)
         try:
             await service.start()
-            async with _listening(service, settings, observer):
+            async with _listening(service, settings, observer, stop):
                 return await _serve(service, settings, stop, begin)
         finally:
             await service.aclose()
 
 
 @contextlib.asynccontextmanager
-async def _listening(service: Service, settings: Settings, observer: LateObserver) -> AsyncIterator[None]:
+async def _listening(
+    service: Service, settings: Settings, observer: LateObserver, stop: Stop
+) -> AsyncIterator[None]:
     # In a thread: the loop is about to spawn the worker, and must not wait for half a second of imports.
     await asyncio.to_thread(_import_servers)
     from xapp.metrics import Metrics  # noqa: PLC0415
@@ -116,8 +132,8 @@ async def _listening(service: Service, settings: Settings, observer: LateObserve
     host, metrics = PsutilReader(), Metrics()
     observer.target = metrics
     async with (
-        serve_grpc(service, settings, metrics, host) as grpc_server,
-        serve_http(service, settings, metrics, host, grpc_server.port) as http_server,
+        serve_grpc(service, settings, metrics, host, stop.on_listener_lost) as grpc_server,
+        serve_http(service, settings, metrics, host, grpc_server.self_call) as http_server,
     ):
         ports: dict[str, object] = {"grpc_port": grpc_server.port, "http_port": http_server.port}
         logs.event(_log, "listening", {"event": "listening", "host": settings.host, **ports})
@@ -148,7 +164,7 @@ def _report_failure(model: str, error: XappError) -> None:
     fields: dict[str, object] = {"event": "model_failed", "model": model, "reason": error.reason}
     logs.event(_log, error.message, fields, level=logging.ERROR)
     # Once more for people, as `serve` says that a setting is wrong.
-    sys.stderr.write(f"genai-xapp: {' '.join(error.message.split())}\n")
+    logs.say(f"genai-xapp: {' '.join(error.message.split())}")
 
 
 async def _drain(service: RunnableService, grace_s: float, stop: Stop) -> int:
@@ -158,6 +174,8 @@ async def _drain(service: RunnableService, grace_s: float, stop: Stop) -> int:
     await service.aclose()
     orderly = drained is not None and drained.result()
     logs.event(_log, "stopped", {"event": "stopped", "orderly": orderly})
+    if stop.listener_lost:
+        return EXIT_LISTENER
     return EXIT_IMMEDIATE if drained is None else EXIT_OK
 
 

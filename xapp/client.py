@@ -23,6 +23,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from xapp.hosts import channel_options, host_of, proxy_of
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc, models_pb2, models_pb2_grpc
 
@@ -178,7 +179,7 @@ class Client:
                             yield started
                         yield event
             except grpc.aio.AioRpcError as error:
-                await attempts.again(decode_error(error))
+                await attempts.again(self._error(error))
             else:
                 return
             finally:
@@ -201,7 +202,7 @@ class Client:
             async for sample in call:
                 yield sample
         except grpc.aio.AioRpcError as error:
-            raise decode_error(error) from error
+            raise self._error(error) from error
         finally:
             call.cancel()
 
@@ -300,7 +301,15 @@ class Client:
             try:
                 return await method(request, timeout=attempts.left_s(), metadata=self._metadata)
             except grpc.aio.AioRpcError as error:
-                await attempts.again(decode_error(error))
+                await attempts.again(self._error(error))
+
+    def _error(self, error: grpc.aio.AioRpcError) -> ClientError:
+        """What did not come from the node may be the word of a proxy that nobody thought of."""
+        decoded = decode_error(error)
+        if decoded.code != "UNAVAILABLE" or decoded.reason or not (proxy := proxy_of(self.target)):
+            return decoded
+        hint = f"asked through the proxy {proxy}; no_proxy={host_of(self.target)} goes past it"
+        return ClientError(decoded.code, f"{decoded.message} ({hint})")
 
 
 class _Attempts:
@@ -390,9 +399,10 @@ def _facts(details: bytes) -> dict[str, Any]:
 
 
 def _channel(target: str, credentials: grpc.ChannelCredentials | None) -> grpc.aio.Channel:
+    options = (*_OPTIONS, *channel_options(target))
     if credentials is None:
-        return grpc.aio.insecure_channel(target, options=_OPTIONS)
-    return grpc.aio.secure_channel(target, credentials, options=_OPTIONS)
+        return grpc.aio.insecure_channel(target, options=options)
+    return grpc.aio.secure_channel(target, credentials, options=options)
 
 
 def input_fields(prompt: _Asked) -> dict[str, Any]:

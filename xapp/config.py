@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from xapp.errors import ConfigError
 from xapp.folders import default_models_dir
+from xapp.hosts import bare
 from xapp.settings_file import FILE_KEY, read_settings_file
 
 PREFIX = "XAPP_"
@@ -142,6 +143,8 @@ def _known(values: dict[str, Any], source: str) -> dict[str, Any]:
 
 
 def _convert(values: dict[str, Any]) -> Settings:
+    if isinstance(host := values.get("host"), str):
+        values = values | {"host": bare(host)}
     for name, value in values.items():
         _check_one(name, value)
     return msgspec.convert(values, Settings, strict=False)

@@ -1,4 +1,4 @@
-"""JSON logs: one line a record, on stderr.
+"""JSON logs: one line a record, on stderr, written by a thread so that a slow reader stops nobody.
 
 Keys are `ts` (UTC, RFC 3339), `level`, `logger`, `msg`, then `correlation_id` inside a request, then
 the fields of the event. A prompt's text is never logged here; who logs it asks `Settings.log_prompts`.
@@ -11,6 +11,12 @@ import sys
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
+from xapp.log_writer import LogWriter, writing_to
+from xapp.visible import visible, visible_json
+
+FLUSH_S = 1.0
+"""How long the end of the process waits for the reader of the log."""
+
 correlation_id: contextvars.ContextVar[str] = contextvars.ContextVar("correlation_id", default="")
 """Names the request that the current task works on; "" outside of one."""
 
@@ -20,7 +26,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without its newline."""
-        return json.dumps(_entry(record, self), ensure_ascii=False, default=str)
+        return visible_json(json.dumps(_entry(record, self), ensure_ascii=False, default=str))
 
 
 def _entry(record: logging.LogRecord, formatter: logging.Formatter) -> dict[str, Any]:
@@ -50,12 +56,61 @@ def event(
     logger.log(level, "%s", message, extra={"fields": fields}, exc_info=error)
 
 
+class _QueueHandler(logging.Handler):
+    """Formats where the record is made, for the context's sake, and hands the line to the writer."""
+
+    def __init__(self, writer: LogWriter) -> None:
+        super().__init__()
+        self.writer = writer
+        self.setFormatter(JsonFormatter())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self.writer.put(self.format(record))
+        except Exception:  # noqa: BLE001  as every handler of logging: a record must not end who logs
+            self.handleError(record)
+
+    def close(self) -> None:
+        self.writer.close()
+        super().close()
+
+
 def setup(level: str, stream: TextIO | None = None) -> None:
     """Sends every logger's records from `level` on to `stream` (stderr), in place of what was set."""
-    handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonFormatter())
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [_QueueHandler(LogWriter(writing_to(stream or sys.stderr), _dropped))]
     root.setLevel(level.upper())
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     logging.captureWarnings(True)
+
+
+def _dropped(number: int) -> str:
+    text = f"{number} log lines were dropped: nobody read the log"
+    record = logging.LogRecord(__name__, logging.WARNING, "", 0, text, None, None)
+    record.fields = {"event": "log_lines_dropped", "count": number}
+    return JsonFormatter().format(record)
+
+
+def _writer() -> LogWriter | None:
+    handlers = logging.getLogger().handlers
+    return next((each.writer for each in handlers if isinstance(each, _QueueHandler)), None)
+
+
+def flush(timeout_s: float = FLUSH_S) -> None:
+    """Waits until the log is written, but not for a reader that does not read."""
+    if writer := _writer():
+        writer.flush(timeout_s)
+
+
+def num_dropped() -> int:
+    """Lines that were dropped since the start."""
+    writer = _writer()
+    return writer.num_dropped if writer else 0
+
+
+def say(text: str) -> None:
+    """A line for people on standard error, after what was logged; never blocks where logs are set up."""
+    if writer := _writer():
+        writer.put(visible(text))
+    else:
+        sys.stderr.write(visible(text) + "\n")

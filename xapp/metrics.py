@@ -54,6 +54,7 @@ NODE_GAUGES = {
 NODE_COUNTERS = {
     "tasks_reloads": "Times the tasks were loaded, the first one included.",
     "tasks_reload_failures": "Times another reading of the folder of tasks failed.",
+    "log_lines_dropped": "Lines of the log that were dropped, since nobody read it.",
 }
 """Of the whole node, `_total` is added to the name."""
 
@@ -73,12 +74,12 @@ COUNTERS = {
 @dataclass(frozen=True, slots=True)
 class NodeReading:
     """The node's state now: `models` maps a model's name to values by GAUGES and COUNTERS name;
-    `tasks` has values by NODE_GAUGES and NODE_COUNTERS name.
+    `node` has values by NODE_GAUGES and NODE_COUNTERS name.
     """
 
     ready: bool
     models: dict[str, dict[str, float]]
-    tasks: dict[str, float] = field(default_factory=dict)
+    node: dict[str, float] = field(default_factory=dict)
 
 
 class Metrics:
@@ -155,7 +156,7 @@ class _ReadingCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """One family for each metric, one value a model."""
-        node = {"ready": float(self._reading.ready), **self._reading.tasks}
+        node = {"ready": float(self._reading.ready), **self._reading.node}
         for name, text in NODE_GAUGES.items():
             yield GaugeMetricFamily(f"{NAMESPACE}_{name}", text, node.get(name, 0.0))
         for name, text in NODE_COUNTERS.items():

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from xapp.errors import ConfigError
+from xapp.text_file import read_text
 
 FILE_KEY = "XAPP_CONFIG_FILE"
 
@@ -19,7 +20,7 @@ def read_settings_file(environ: Mapping[str, str]) -> dict[str, Any]:
     if not path:
         return {}
     try:
-        return tomllib.loads(Path(path).read_text())
+        return tomllib.loads(read_text(Path(path)))
     except OSError as error:
         raise ConfigError(FILE_KEY, f"cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -1,5 +1,6 @@
 """Data files of one JSON object a line, read strictly: what is wrong names the file and the line."""
 
+import codecs
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -28,7 +29,7 @@ def _lines(path: Path) -> list[bytes]:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise DataError(str(path), f"larger than {_MAX_BYTES >> 20} MiB: not a file of questions")
-        lines = path.read_bytes().splitlines()
+        lines = path.read_bytes().removeprefix(codecs.BOM_UTF8).splitlines()
     except OSError as error:
         raise DataError(str(path), f"cannot be read: {error.strerror}") from error
     if not any(line.strip() for line in lines):

@@ -13,6 +13,7 @@ from perf.record import schema
 from perf.streams import Arrival
 from perf.targets.base import Answer, Ask, Input, TargetError
 from xapp.client import ClientError, decode_error
+from xapp.hosts import channel_options
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc as rpc
 from xapp.inference.v1 import models_pb2, models_pb2_grpc
@@ -52,7 +53,8 @@ class GrpcTarget:
     @property
     def _channel(self) -> grpc.aio.Channel:
         if self._channel_made is None:
-            self._channel_made = grpc.aio.insecure_channel(self._address, options=_OPTIONS)
+            options = (*_OPTIONS, *channel_options(self._address))
+            self._channel_made = grpc.aio.insecure_channel(self._address, options=options)
         return self._channel_made
 
     async def describe(self) -> schema.Target:

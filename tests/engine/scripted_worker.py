@@ -1,7 +1,7 @@
 """A worker for tests of the server's side: real process, real frames, scripted behaviour.
 
-The "model file" is JSON: {"load": "ok" | "fail" | "silent" | "garbage" | a signal's name}. A prompt is
-text, one code point a token. The answer to a prompt is the prompt itself, one token a step, then
+The "model file" is JSON: {"load": "ok" | "fail" | "silent" | "garbage" | "assert" | a signal's name}.
+A prompt is text, one code point a token. The answer to a prompt is the prompt itself, one token a step, then
 STOP (with ignore_eos: again and again until max_tokens). Prompts that start with "!" are orders:
     !SIGxxx    three tokens, then this process dies by that signal
     !exit      prints a line and exits with code 3
@@ -75,6 +75,10 @@ class ScriptedWorker:
             self.sock.recv(1)
         elif how.startswith("SIG"):
             die(how)
+        elif how == "assert":
+            backtrace = "" if os.environ.get("GGML_NO_BACKTRACE") else "[Inferior 1 (process 7) detached]"
+            print("/build/ggml.c:12: GGML_ASSERT(a == b) failed", backtrace, sep="\n", flush=True)
+            die("SIGABRT")
         elif how == "fail":
             self.send(LoadFailed("model.gguf: not a GGUF file"))
         else:

@@ -1,22 +1,26 @@
 """The client against a real process that speaks the real frames."""
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
+import subprocess
+import sys
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from time import monotonic
 
+import psutil
 import pytest
 
-from tests.engine.workers import WorkerScript, endless, read, submit, until
+from tests.engine.workers import COMMAND, WorkerScript, endless, read, submit, until
 from xapp.engine import client as client_module
 from xapp.engine.client import EngineClient
 from xapp.engine.messages import FinishReason
 from xapp.engine.token_stream import TokenStream
-from xapp.engine.worker_exit import explain_exit
+from xapp.engine.worker_exit import explain_exit, gave_up_at
 from xapp.errors import DeadlineExceeded, ModelError, Unavailable
 
 
@@ -168,6 +172,14 @@ async def test_an_exit_quotes_the_last_line(script: WorkerScript) -> None:
             await read(client.submit(submit("!exit")))
 
 
+async def test_an_assertion_while_loading_is_quoted_and_about_the_model(script: WorkerScript) -> None:
+    script.load("assert")
+    client = script.client()
+    with pytest.raises(ModelError, match=r": ggml\.c:12: GGML_ASSERT\(a == b\) failed$") as caught:
+        await client.load(timeout_s=30)
+    assert caught.value.reason == "UNSUPPORTED_MODEL"
+
+
 async def test_load_failed_is_a_model_error(script: WorkerScript) -> None:
     script.load("fail")
     client = script.client()
@@ -287,6 +299,53 @@ async def test_every_request_ends_exactly_once(script: WorkerScript, seed: int) 
             os.kill(client.pid, signal.SIGKILL)
         assert len(ends) == len(streams)
         assert client.num_open == 0
+
+
+ABORTED = -signal.SIGABRT
+ASSERTED = "ggml-backend.cpp:7: GGML_ASSERT(n > 0) failed"
+
+
+@pytest.mark.parametrize(
+    ("code", "lines", "found"),
+    [
+        (ABORTED, [f"/home/x/src/{ASSERTED}"], ASSERTED),
+        (ABORTED, [ASSERTED, "", "[New LWP 7]", "[Inferior 1 (process 9) detached]"], ASSERTED),
+        (ABORTED, ["/src/ops.cpp:1: fatal error"], "ops.cpp:1: fatal error"),
+        (ABORTED, ["terminate called after throwing"], ""),
+        (ABORTED, [], ""),
+        (-signal.SIGSEGV, [ASSERTED], ""),
+        (1, [ASSERTED], ""),
+    ],
+)
+def test_where_native_code_gave_up(code: int, lines: list[str], found: str) -> None:
+    assert gave_up_at(code, lines) == found
+
+
+ORPHANING = """
+import asyncio, os, signal, sys
+from xapp.config import EngineSettings
+from xapp.engine.worker_process import spawn
+
+async def main():
+    worker, _ = await spawn(sys.argv[2:], sys.argv[1], EngineSettings(slots=1))
+    os.kill(worker.pid, signal.SIGSTOP)
+    print(worker.pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.slow
+def test_a_stopped_worker_does_not_outlive_its_server(script: WorkerScript) -> None:
+    command = [sys.executable, "-c", ORPHANING, str(script.path), *COMMAND]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        # Whoever adopts it may never ask for its exit status: then it stays a zombie.
+        orphan = psutil.Process(int(done.stdout))
+        with contextlib.suppress(psutil.TimeoutExpired):
+            orphan.wait(20)
+        assert orphan.status() == psutil.STATUS_ZOMBIE
 
 
 @pytest.mark.parametrize(

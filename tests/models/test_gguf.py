@@ -54,6 +54,13 @@ def test_model_without_grouped_heads(tmp_path: Path) -> None:
     assert read(tmp_path, gguf_bytes(values)).n_head_kv == 8
 
 
+def test_what_makes_vectors_pools(tmp_path: Path) -> None:
+    assert facts(tmp_path, pooling_type=1).pools
+    assert facts(tmp_path, pooling_type=4).pools
+    assert not facts(tmp_path, pooling_type=0).pools
+    assert not facts(tmp_path).pools
+
+
 def test_facts_of_the_wrong_type_are_absent(tmp_path: Path) -> None:
     info = facts(tmp_path, context_length="long", attention__head_count="many", embedding_length=0)
     assert (info.context_length, info.head_dim, info.geometry) == (None, None, None)

@@ -53,6 +53,16 @@ def test_names_from_outside_never_reach_other_files(filled: Path, tmp_path: Path
             resolve(name, filled, allow_path=False)
 
 
+@pytest.mark.parametrize(
+    "name", ["a" * 300, "a" * 300 + ".gguf", "ä" * 200, "\udcff", "a\nb", "/" * 5000, "a/" * 3000]
+)
+@pytest.mark.parametrize("allow_path", [True, False])
+def test_a_name_that_no_file_can_have_is_unknown(filled: Path, name: str, *, allow_path: bool) -> None:
+    with pytest.raises((NotFound, ModelError)) as caught:
+        resolve(name, filled, allow_path=allow_path)
+    assert len(caught.value.message) < 1000
+
+
 def test_unknown_name_tells_what_there_is(filled: Path) -> None:
     with pytest.raises(NotFound, match="no model 'gpt-9'") as caught:
         resolve("gpt-9", filled)

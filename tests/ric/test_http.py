@@ -1,9 +1,11 @@
+import asyncio
 import contextlib
 import io
 import json
 import socket
 import zipfile
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -17,11 +19,26 @@ from xapp.metrics import Metrics
 from xapp.ric.http import serve_http
 
 
+@dataclass
+class FakePort:
+    """The gRPC port, as the test wants it."""
+
+    port: int = 50051
+    answers: bool = True
+    is_dead: bool = False
+
+    async def check(self) -> None:
+        pass
+
+
 class Client:
-    def __init__(self, session: aiohttp.ClientSession, port: int, service: FakeService) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, port: int, service: FakeService, grpc: FakePort
+    ) -> None:
         self._session = session
         self.port = port
         self.service = service
+        self.grpc = grpc
 
     async def get(self, path: str) -> tuple[int, bytes]:
         async with self._session.get(f"http://127.0.0.1:{self.port}{path}") as answer:
@@ -34,12 +51,12 @@ class Client:
 
 @contextlib.asynccontextmanager
 async def serving(configured: Settings) -> AsyncIterator[Client]:
-    service = FakeService()
+    service, grpc = FakeService(), FakePort()
     async with (
-        serve_http(service, configured, Metrics(), FakeHost(), grpc_port=50051) as server,
+        serve_http(service, configured, Metrics(), FakeHost(), grpc) as server,
         aiohttp.ClientSession() as session,
     ):
-        yield Client(session, server.port, service)
+        yield Client(session, server.port, service, grpc)
 
 
 @pytest.fixture
@@ -58,6 +75,18 @@ async def test_ready_follows_the_service(client: Client) -> None:
     assert await client.json("/ric/v1/health/ready") == (200, {"status": "ready"})
     client.service.ready = False
     assert await client.json("/ric/v1/health/ready") == (503, {"status": "not ready"})
+
+
+async def test_a_grpc_port_that_answers_late_is_not_ready_and_alive(client: Client) -> None:
+    client.grpc.answers = False
+    assert (await client.get("/ric/v1/health/ready"))[0] == 503
+    assert (await client.get("/ric/v1/health/alive"))[0] == 200
+
+
+async def test_a_grpc_port_that_is_gone_is_neither(client: Client) -> None:
+    client.grpc.answers, client.grpc.is_dead = False, True
+    assert (await client.get("/ric/v1/health/ready"))[0] == 503
+    assert (await client.get("/ric/v1/health/alive"))[0] == 503
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/ric/v1/metrics"])
@@ -97,7 +126,7 @@ async def test_config_from_the_mounted_file(tmp_path: Path, monkeypatch: pytest.
         assert status == 500
 
 
-@pytest.mark.parametrize("content", [None, "{broken", "[]", b"\xff\xfe"])
+@pytest.mark.parametrize("content", [None, "{broken", "[]", b"\xff\xfe", "[" * 100_000])
 async def test_a_broken_descriptor_stops_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | bytes | None
 ) -> None:
@@ -138,3 +167,27 @@ async def test_port_in_use_names_its_key() -> None:
         with pytest.raises(ConfigError, match=f"XAPP_HTTP_PORT.*{port}"):
             async with serving(configured):
                 pass
+
+
+MALFORMED = [
+    b"\x16\x03\x01\x02\x00\x01",
+    b"GET / HTTP/1.1\r\nHost: \xff\x1b[31m\r\n\r\n",
+    b"GET /%zz\x9b HTTP/9.9\r\n\r\n",
+    b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+    b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+]
+
+
+@pytest.mark.parametrize("request_bytes", MALFORMED)
+async def test_malformed_http_is_refused_without_a_word_in_the_log(
+    client: Client, caplog: pytest.LogCaptureFixture, request_bytes: bytes
+) -> None:
+    caplog.set_level("INFO")
+    reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+    writer.write(request_bytes)
+    assert b" 400 " in await reader.readline()
+    writer.close()
+    await writer.wait_closed()
+    assert caplog.records == []
+    assert (await client.get("/ric/v1/health/alive"))[0] == 200

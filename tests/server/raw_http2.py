@@ -19,13 +19,13 @@ def _literal(name: bytes, value: bytes) -> bytes:
 
 
 def opening(
-    path: str, body: bytes, headers: Sequence[tuple[bytes, bytes]] = (), *, window: int | None = None
+    path: str | bytes, body: bytes, headers: Sequence[tuple[bytes, bytes]] = (), *, window: int | None = None
 ) -> bytes:
     """What a client sends on a new connection to call `path`; it takes `window` bytes of answer at first."""
     names = [
         (b":method", b"POST"),
         (b":scheme", b"http"),
-        (b":path", path.encode()),
+        (b":path", path if isinstance(path, bytes) else path.encode()),
         (b":authority", b"localhost"),
         (b"content-type", b"application/grpc"),
         (b"te", b"trailers"),

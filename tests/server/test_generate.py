@@ -24,6 +24,7 @@ from xapp.errors import (
 )
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.logs import JsonFormatter
+from xapp.server.observe import MAX_MODEL_CHARS
 
 GENERATE = "/xapp.inference.v1.InferenceService/Generate"
 ASK = pb.GenerateRequest(prompt="hi")
@@ -292,3 +293,14 @@ async def test_one_log_line_a_request(caplog: pytest.LogCaptureFixture, log_prom
     assert line["time_to_first_token_s"] == 0.75
     everything = " ".join(JsonFormatter().format(record) for record in caplog.records)
     assert ("a secret prompt" in everything) == log_prompts
+
+
+async def test_the_log_has_the_beginning_of_the_model_asked_for(
+    node: Node, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    node.service.script = failing(NotFound("no such model"))
+    with pytest.raises(grpc.aio.AioRpcError):
+        await all_of(node, pb.GenerateRequest(prompt="hi", model="m" * 100_000))
+    (record,) = [record for record in caplog.records if record.name == "xapp.request"]
+    assert vars(record)["fields"]["model"] == "m" * MAX_MODEL_CHARS

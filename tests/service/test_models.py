@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from tests.engine.workers import until
-from tests.models.gguf_file import gguf_bytes
+from tests.models.gguf_file import LLAMA, gguf_bytes
 from tests.service.nodes import DIGEST, Node, collect, is_ready, pid_of, text_of
 from xapp.config import EngineSettings
 from xapp.engine.kv_cache import PARKED_SHARE
@@ -264,6 +264,17 @@ def test_the_real_tools_read_the_header(tmp_path: Path, node: Node) -> None:
         ModelTools().memory_need(tmp_path / "bad.gguf", node.settings())
     assert ModelTools().available_bytes() > 0
     assert MIN_CONTEXT_TOKENS > 0
+
+
+@pytest.mark.parametrize("values", [{"llama.pooling_type": 1}, {"llama.pooling_type": 4}])
+def test_an_embedding_model_is_refused_by_its_header(
+    tmp_path: Path, node: Node, values: dict[str, int]
+) -> None:
+    path = tmp_path / "embed.gguf"
+    path.write_bytes(gguf_bytes(LLAMA | values))
+    with pytest.raises(ModelError, match="generates no text") as caught:
+        ModelTools().memory_need(path, node.settings())
+    assert caught.value.reason == "UNSUPPORTED_MODEL"
 
 
 class SmallNode(Node):

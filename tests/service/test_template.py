@@ -71,7 +71,23 @@ def test_a_refusal_of_the_template_is_the_callers_fault() -> None:
 
 
 @pytest.mark.parametrize(
-    "source", ["{{ ", "{% for %}", "{{ foo.bar.baz }}", "{% include 'x' %}", "{{ 1 / 0 }}"]
+    "source",
+    [
+        "{{ ",
+        "{% for %}",
+        "{{ foo.bar.baz }}",
+        "{% include 'x' %}",
+        "{{ 1 / 0 }}",
+        # What Jinja compiles to Python that does not run.
+        "{{ 1e400 }}",
+        "{{ -1e400 | int }}",
+        "{% if 1e400 > 1 %}{% endif %}",
+        "{% set x = [1e999] %}",
+        "{{ super() }}",
+        "{% call x() %}{% endcall %}",
+        "{{ " + "(" * 3000 + "1" + ")" * 3000 + " }}",
+        "{{ " + "9" * 5000 + " }}",
+    ],
 )
 def test_a_broken_template_is_the_files_fault(source: str) -> None:
     with pytest.raises(ModelError, match=r"model\.gguf: chat template") as caught:

@@ -82,7 +82,7 @@ def test_a_bad_key_is_named_with_its_file(text: str, key: str, why: str) -> None
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("name: [", "line 1"),
+        ("name: [", "line 2"),
         ("- a\n- b\n", "is no mapping"),
         ("", "is no mapping"),
         (GENERATE + "name: other\n", "line 8: the key 'name' is there twice"),

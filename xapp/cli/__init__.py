@@ -2,13 +2,19 @@
 
 import importlib
 import importlib.util
+import os
 from dataclasses import dataclass
 from typing import Any
 
-import click
+from xapp.early import quiet_interrupt
 
-from xapp.client import ClientError
-from xapp.errors import XappError
+with quiet_interrupt():
+    import click
+
+    from xapp.client import ClientError
+    from xapp.errors import XappError
+    from xapp.hosts import spare_loopback
+    from xapp.visible import visible
 
 EXIT_INTERRUPTED = 130
 
@@ -74,7 +80,7 @@ class _OneLine(click.ClickException):
     """`code: message` on standard error."""
 
     def show(self, file: Any = None) -> None:
-        click.echo(self.message, file=file, err=file is None)
+        click.echo(visible(self.message), file=file, err=file is None)
 
 
 def _missing_extra(error: ModuleNotFoundError) -> Exception:
@@ -98,3 +104,4 @@ def main() -> None:
 
     Each command's --help says more.
     """  # noqa: D301  click reads \b as a backspace
+    spare_loopback(os.environ)

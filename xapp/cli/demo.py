@@ -17,6 +17,7 @@ import click
 from xapp.cli.generate import Watch
 from xapp.cli.metrics import print_view
 from xapp.cli.models_view import TerminalProgress
+from xapp.cli.say import say, shown
 from xapp.client import Client, ClientError, user
 from xapp.models.paths import models_dir
 from xapp.models.pull import pull
@@ -50,9 +51,7 @@ def demo(model: str, question: str, max_tokens: int) -> None:
     if not Path(model).expanduser().is_file():
         with TerminalProgress(model) as progress:
             pulled = pull(model, folder, progress=progress)
-        click.echo(
-            f"  {pulled.model.path}" + (" (here already)" if pulled.was_there else " (fetched, checked)")
-        )
+        say(f"  {pulled.model.path}" + (" (here already)" if pulled.was_there else " (fetched, checked)"))
     grpc_port, http_port = _free_ports(2)
     _step(f"genai-xapp serve --model {model}, gRPC on 127.0.0.1:{grpc_port}")
     with _server(model, grpc_port, http_port) as (process, log):
@@ -62,20 +61,20 @@ def demo(model: str, question: str, max_tokens: int) -> None:
             raise click.ClickException(f"{error}\nThe server's last words:\n{_tail(log)}") from error
         _step("SIGTERM")
         _stop(process, log)
-    click.echo("  exit code 0")
+    say("  exit code 0")
 
 
 async def _talk(target: str, process: "subprocess.Popen[bytes]", question: str, max_tokens: int) -> None:
     async with Client(target) as client:
         await _until_serving(client, process)
-        click.echo("  health: SERVING")
+        say("  health: SERVING")
         _step(f"Generate: {question}")
         watch = Watch()
         async for event in client.generate([user(question)], max_tokens=max_tokens):
             watch.see(event)
             if event.HasField("chunk"):
-                click.echo(event.chunk.text, nl=False)
-        click.echo(f"\n  {watch.summary()}")
+                click.echo(shown(event.chunk.text), nl=False)
+        say(f"\n  {watch.summary()}")
         _step("Metrics: one sample")
         async for sample in client.metrics(count=1):
             print_view(sample)

@@ -14,6 +14,7 @@ from xapp.cli.options import (
     read_prompt,
     target_option,
 )
+from xapp.cli.say import say
 from xapp.client import Client, user
 from xapp.inference.v1 import inference_pb2 as pb
 
@@ -49,7 +50,7 @@ def estimate(
         "deadline_s": deadline,
     }
     response = asyncio.run(_estimate(target, read_prompt(prompt), options, chat=chat))
-    click.echo(json_line(response) if as_json else _table(response))
+    say(json_line(response) if as_json else _table(response))
     if not response.admitted:
         raise SystemExit(3)
 

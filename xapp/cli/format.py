@@ -1,6 +1,5 @@
 """The options that hold an answer to a format."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,6 +8,7 @@ import click
 
 from xapp import client
 from xapp.inference.v1 import inference_pb2 as pb
+from xapp.text_file import read_stdin, read_text
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _FILE = click.Path(exists=True, dir_okay=False, allow_dash=True)
@@ -47,6 +47,6 @@ def output_format(
 
 def _read(name: str) -> str:
     try:
-        return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+        return read_stdin() if name == "-" else read_text(Path(name))
     except (OSError, UnicodeDecodeError) as error:
         raise click.UsageError(f"{name}: {error}") from error

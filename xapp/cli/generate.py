@@ -21,6 +21,7 @@ from xapp.cli.options import (
     waiting_options,
 )
 from xapp.cli.record import Recorder, record_option
+from xapp.cli.say import say, shown
 from xapp.client import Client
 from xapp.inference.v1 import inference_pb2 as pb
 
@@ -156,7 +157,7 @@ def generate(
     if record is not None:
         recorder.record.write(record)
     if stats:
-        click.echo(watch.summary(), err=True)
+        say(watch.summary(), err=True)
 
 
 def _sampling(values: dict[str, Any]) -> pb.SamplingParams | None:
@@ -188,7 +189,7 @@ async def _stream(
                         write(json_line(event) + "\n")
                     elif event.HasField("chunk"):
                         ended = event.chunk.text.endswith("\n")
-                        write(event.chunk.text)
+                        write(shown(event.chunk.text))
                     flush()
         finally:
             if not ended:

@@ -8,12 +8,15 @@ import click
 from google.protobuf.duration_pb2 import Duration as PbDuration
 from rich.console import Console, Group
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from xapp.cli.options import Duration, json_line, json_option, target_option
+from xapp.cli.say import say
 from xapp.client import Client
 from xapp.inference.v1 import inference_pb2 as pb
+from xapp.visible import visible
 
 _MIB = 1024 * 1024
 
@@ -33,14 +36,14 @@ def metrics(target: str, interval: float, count: int | None, as_json: bool) -> N
     On a terminal a table that renews itself; else one line a model and sample.
     """
     if as_json:
-        asyncio.run(_watch(target, interval, count, lambda sample: click.echo(json_line(sample))))
+        asyncio.run(_watch(target, interval, count, lambda sample: say(json_line(sample))))
     elif sys.stdout.isatty():
         with Live(Text("waiting for the first sample"), auto_refresh=False) as live:
             asyncio.run(
                 _watch(target, interval, count, lambda sample: live.update(view(sample), refresh=True))
             )
     else:
-        asyncio.run(_watch(target, interval, count, lambda sample: click.echo("\n".join(lines(sample)))))
+        asyncio.run(_watch(target, interval, count, lambda sample: say("\n".join(lines(sample)))))
 
 
 async def _watch(
@@ -83,10 +86,12 @@ def _host(host: pb.HostMetrics) -> str:
 def view(sample: pb.MetricsResponse) -> Group:
     """What a terminal shows."""
     table = Table(
-        "", title=f"{sample.node} · {sample.timestamp.ToDatetime():%H:%M:%S} UTC", title_justify="left"
+        "",
+        title=f"{escape(visible(sample.node))} · {sample.timestamp.ToDatetime():%H:%M:%S} UTC",
+        title_justify="left",
     )
     for model in sample.models:
-        table.add_column(model.model, justify="right")
+        table.add_column(escape(visible(model.model)), justify="right")
     for name, cell in _ROWS:
         table.add_row(name, *(cell(model) for model in sample.models))
     return Group(table, Text(_host(sample.host)), Text("Ctrl-C ends", style="dim"))
@@ -95,7 +100,7 @@ def view(sample: pb.MetricsResponse) -> Group:
 def print_view(sample: pb.MetricsResponse) -> None:
     """Once, to standard output."""
     Console(width=None if sys.stdout.isatty() else 100).print(view(sample).renderables[0])
-    click.echo(_host(sample.host))
+    say(_host(sample.host))
 
 
 def _ms(percentiles: pb.Percentiles, name: str) -> str:

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -24,6 +25,7 @@ from xapp.models.catalogue import Entry, Kind, KvType, catalogue, weights_and_kv
 from xapp.models.info import GgufInfo, read_gguf
 from xapp.models.parts import check_parts, total_bytes
 from xapp.models.store import ModelFile, local_models
+from xapp.visible import visible
 
 LINE_EVERY_S = 5.0
 
@@ -161,7 +163,7 @@ def table(shown: list[Row], context: int, kv_type: KvType) -> Table:
     result.add_column("LICENCE")
     result.add_column("FILE", no_wrap=True)
     for row in shown:
-        result.add_row(*_cells(row))
+        result.add_row(*(escape(visible(cell)) for cell in _cells(row)))
     return result
 
 

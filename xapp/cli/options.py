@@ -11,6 +11,8 @@ from google.protobuf.message import Message
 
 from xapp.client import DEFAULT_TARGET, system, user
 from xapp.inference.v1 import inference_pb2 as pb
+from xapp.text_file import read_stdin
+from xapp.visible import visible_json
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -101,7 +103,7 @@ def json_line(message: Message) -> str:
     line: str = MessageToJson(
         message, indent=None, ensure_ascii=False, always_print_fields_with_no_presence=True
     )
-    return line
+    return visible_json(line)
 
 
 def read_prompt(prompt: str | None) -> str:
@@ -110,7 +112,7 @@ def read_prompt(prompt: str | None) -> str:
         return prompt
     if prompt is None and sys.stdin.isatty():
         raise click.UsageError("give a PROMPT, or - to read it from standard input")
-    return sys.stdin.read()
+    return read_stdin()
 
 
 def read_input(prompt: str | None, system_text: str | None, *, chat: bool) -> dict[str, Any]:

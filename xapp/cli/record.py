@@ -10,6 +10,7 @@ import click
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 
 from xapp.inference.v1 import inference_pb2 as pb
+from xapp.text_file import read_text
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -45,11 +46,11 @@ class Record:
     def read(cls, path: Path) -> Self:
         """Raises ClickException naming the file when it is none."""
         try:
-            body: Any = json.loads(path.read_text(encoding="utf-8"))
+            body: Any = json.loads(read_text(path))
             request = ParseDict(body["request"], pb.GenerateRequest())
             provenance = ParseDict(body["provenance"], pb.Provenance())
             return cls(request, provenance, str(body["text"]))
-        except (ValueError, KeyError, TypeError, ParseError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError, ParseError) as error:
             raise click.ClickException(f"{path}: is no record of an answer: {error}") from error
 
 

@@ -8,6 +8,7 @@ import click
 
 from xapp.cli.options import Duration, target_option
 from xapp.cli.record import Record, Recorder
+from xapp.cli.say import say
 from xapp.client import Client, ClientError
 from xapp.inference.v1 import inference_pb2 as pb
 
@@ -34,12 +35,12 @@ def replay(file: Path, target: str, deadline: float | None) -> None:
     try:
         now = asyncio.run(_run(recorded.request, target, deadline))
     except ClientError as error:
-        click.echo(str(error), err=True)
+        say(str(error), err=True)
         raise SystemExit(EXIT_FAILED) from error
     changed = _changed(recorded.provenance, now.provenance)
     for line in changed:
-        click.echo(line)
-    click.echo(_verdict(recorded.text, now.text))
+        say(line)
+    say(_verdict(recorded.text, now.text))
     if changed:
         raise SystemExit(EXIT_OTHER_NODE)
     if recorded.text != now.text:

@@ -14,6 +14,7 @@ from xapp.cli.options import (
     target_option,
     waiting_options,
 )
+from xapp.cli.say import say
 from xapp.client import Client
 from xapp.inference.v1 import inference_pb2 as pb
 
@@ -78,7 +79,7 @@ def score(
         **read_input(prompt, system_text, chat=chat),
     )
     response = asyncio.run(_score(target, request, deadline))
-    click.echo(json_line(response) if as_json else _table(response))
+    say(json_line(response) if as_json else _table(response))
     if response.abstained:
         raise SystemExit(EXIT_ABSTAINED)
 

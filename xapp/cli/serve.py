@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from xapp import logs
+from xapp.cli.say import say
 from xapp.config import PREFIX, Settings, load_settings, unknown_keys
 from xapp.errors import ConfigError
 from xapp.settings_file import FILE_KEY
@@ -52,7 +53,8 @@ an option of this command. All of them, with their defaults:
 {_settings_help()}
 \b
 Exit codes: 0 ended by a signal, streams drained; 1 ended at once by a second
-signal; 2 a setting is wrong or a port is in use; 3 the model cannot be served.
+signal; 2 a setting is wrong or a port is in use; 3 the model cannot be served;
+4 the gRPC port was lost.
 \b
 Examples:
   genai-xapp serve
@@ -86,8 +88,11 @@ def serve(**options: Any) -> None:
         _warn_of_unknown_keys()
         sys.exit(_run(settings))
     except ConfigError as error:
-        click.echo(f"genai-xapp: {error.message}", err=True)
+        logs.flush()
+        say(f"genai-xapp: {error.message}", err=True)
         sys.exit(EXIT_CONFIG)
+    finally:
+        logs.flush()
 
 
 def _warn_of_unknown_keys() -> None:

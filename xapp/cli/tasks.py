@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -13,8 +12,10 @@ import click
 
 from xapp.cli.options import Duration, json_line, json_option, target_option
 from xapp.cli.record import Recorder, record_option
+from xapp.cli.say import say, shown
 from xapp.client import Client, TaskCall, input_fields, task
 from xapp.inference.v1 import inference_pb2 as pb
+from xapp.text_file import read_stdin, without_mark
 
 
 @click.group()
@@ -28,7 +29,7 @@ def tasks() -> None:
 def list_tasks(target: str, as_json: bool) -> None:
     """The tasks of a node, every version: what each needs and answers."""
     for each in asyncio.run(_list(target)):
-        click.echo(json_line(each) if as_json else _line(each))
+        say(json_line(each) if as_json else _line(each))
 
 
 async def _list(target: str) -> list[pb.Task]:
@@ -56,7 +57,7 @@ def check(files: Sequence[Path]) -> None:
 
     found = read_tasks(read_files(sorted(files)))
     TaskSet(found)
-    click.echo("\n".join(f"{each.source}: {each.label} is good" for each in found))
+    say("\n".join(f"{each.source}: {each.label} is good" for each in found))
 
 
 @tasks.command()
@@ -103,8 +104,8 @@ def run(
 
 def _inputs(text: str) -> dict[str, Any]:
     try:
-        value = json.loads(sys.stdin.read() if text == "-" else text)
-    except ValueError as error:
+        value = json.loads(read_stdin() if text == "-" else without_mark(text))
+    except (ValueError, RecursionError) as error:
         raise click.UsageError(f"--inputs: is no JSON: {error}") from error
     if not isinstance(value, dict):
         raise click.UsageError("--inputs: must be a JSON object")
@@ -131,11 +132,11 @@ async def _run(
 
 def _show_score(response: pb.ScoreResponse, *, as_json: bool) -> None:
     if as_json:
-        click.echo(json_line(response))
+        say(json_line(response))
         return
     for each in sorted(response.choices, key=lambda each: -each.probability):
-        click.echo(f"{each.probability:7.1%}  {each.choice}")
-    click.echo(f"abstains: margin {response.margin:.3f}" if response.abstained else _winner(response))
+        say(f"{each.probability:7.1%}  {each.choice}")
+    say(f"abstains: margin {response.margin:.3f}" if response.abstained else _winner(response))
 
 
 def _winner(response: pb.ScoreResponse) -> str:
@@ -154,8 +155,8 @@ async def _show_answer(
         async for event in events:
             recorder.see(event)
             if as_json:
-                click.echo(json_line(event))
+                say(json_line(event))
             elif event.HasField("chunk"):
-                click.echo(event.chunk.text, nl=False)
+                click.echo(shown(event.chunk.text), nl=False)
     if not as_json:
         click.echo()

@@ -5,6 +5,7 @@ import asyncio
 import click
 
 from xapp.cli.options import json_line, json_option, model_option, read_prompt, target_option
+from xapp.cli.say import say
 from xapp.client import Client, user
 from xapp.inference.v1 import inference_pb2 as pb
 
@@ -20,9 +21,9 @@ def tokenize(prompt: str | None, target: str, model: str, chat: bool, as_json: b
     text = read_prompt(prompt)
     response = asyncio.run(_tokenize(target, model, text, chat=chat))
     if as_json:
-        click.echo(json_line(response))
+        say(json_line(response))
     else:
-        click.echo(f"{response.num_tokens} tokens of a context of {response.context_length}")
+        say(f"{response.num_tokens} tokens of a context of {response.context_length}")
 
 
 async def _tokenize(target: str, model: str, text: str, *, chat: bool) -> pb.TokenizeResponse:

@@ -250,13 +250,20 @@ class EngineClient:
         exit_story = await self._process.reap(EXIT_PATIENCE_S)
         why = self._why or exit_story
         if not self._ready.done():
-            self._ready.set_exception(self._end_error(why))
+            self._ready.set_exception(self._load_error(why))
         self.stats = Stats()
         # First: who reads a stream's error then finds that the model is not ready.
         self.lost.set_result(self._end_error(why))
         records, self._records = self._records, {}
         for record in records.values():
             record.fail(self._end_error(why))
+
+    def _load_error(self, why: str) -> ModelError | Unavailable:
+        """What native code asserts while it loads is about the file: trying again does not help."""
+        if self._closing or self._process is None or not self._process.gave_up_at:
+            return self._end_error(why)
+        message = f"{self._model_path}: llama.cpp cannot run it: {self._process.gave_up_at}"
+        return ModelError(message, reason="UNSUPPORTED_MODEL")
 
     def _end_error(self, why: str) -> Unavailable:
         if self._closing:

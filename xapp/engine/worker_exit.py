@@ -1,7 +1,11 @@
 """What the end of a worker process means, in words that say what to do about it."""
 
+import re
 import signal
+from collections.abc import Sequence
 
+_GAVE_UP = re.compile(r"(?:.*/)?([\w.-]+\.(?:c|cc|cpp|cu|h|hpp|m):\d+: .*)")
+"""How ggml says that it gives up: FILE:LINE: GGML_ASSERT(…) failed."""
 _REBUILD = "rebuild llama-cpp-python on this node (make rebuild)"
 
 _REMEDIES: dict[int, str] = {
@@ -18,6 +22,14 @@ _REMEDIES: dict[int, str] = {
     signal.SIGABRT: "native code gave up",
     signal.SIGTERM: "ended from outside",
 }
+
+
+def gave_up_at(returncode: int, lines: Sequence[str]) -> str:
+    """Where native code gave up and on what condition, as it printed; "" where it ended in another way."""
+    if returncode != -signal.SIGABRT:
+        return ""
+    found = (_GAVE_UP.fullmatch(line) for line in reversed(lines))
+    return next((match[1] for match in found if match), "")
 
 
 def explain_exit(returncode: int, last_line: str) -> str:

@@ -1,7 +1,10 @@
 """A worker as an operating-system process: start, output, end. Knows nothing of what is said to it."""
 
 import asyncio
+import ctypes
 import logging
+import os
+import signal
 import socket
 import sys
 from collections import deque
@@ -10,11 +13,15 @@ from collections.abc import Sequence
 import msgspec
 
 from xapp.config import EngineSettings
-from xapp.engine.worker_exit import explain_exit
+from xapp.engine.worker_exit import explain_exit, gave_up_at
 
 WORKER_COMMAND = (sys.executable, "-m", "xapp.engine.worker")
 MAX_KEPT_LINES = 200
 MAX_LINE_CHARS = 1000
+
+_PR_SET_PDEATHSIG = 1
+_PRCTL = ctypes.CDLL(None).prctl
+"""Looked up here: a process that has just been forked does as little as it can."""
 
 _log = logging.getLogger(__name__)
 
@@ -25,6 +32,8 @@ class WorkerProcess:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self.lines: deque[str] = deque(maxlen=MAX_KEPT_LINES)
+        self.gave_up_at = ""
+        """After `reap`: the assertion of native code that ended it, if one did."""
         self._reader = asyncio.create_task(self._read_output())
 
     @property
@@ -47,7 +56,9 @@ class WorkerProcess:
             await self._process.wait()
         await self._finish_output()
         assert self._process.returncode is not None
-        return explain_exit(self._process.returncode, self.lines[-1] if self.lines else "")
+        self.gave_up_at = gave_up_at(self._process.returncode, self.lines)
+        last_line = self.gave_up_at or (self.lines[-1] if self.lines else "")
+        return explain_exit(self._process.returncode, last_line)
 
     async def _finish_output(self) -> None:
         # A grandchild may hold the pipe open: do not wait for it.
@@ -89,6 +100,9 @@ async def spawn(
             stderr=asyncio.subprocess.STDOUT,
             # A Ctrl-C in the terminal is the server's to handle: it drains, then ends the worker.
             start_new_session=True,
+            # Else ggml starts a debugger on itself: slow, and noise in place of the cause.
+            env={**os.environ, "GGML_NO_BACKTRACE": "1"},
+            preexec_fn=_die_with_parent,
         )
     except BaseException:
         ours.close()
@@ -96,3 +110,8 @@ async def spawn(
     finally:
         theirs.close()
     return WorkerProcess(process), ours
+
+
+def _die_with_parent() -> None:
+    """A worker ends when its socket does, but one that is stopped does not see that."""
+    _PRCTL(_PR_SET_PDEATHSIG, signal.SIGKILL)

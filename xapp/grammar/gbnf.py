@@ -21,6 +21,7 @@ from xapp.grammar.expr import (
     merge,
     seq,
 )
+from xapp.text_file import without_mark
 
 MAX_BYTES = 32 * 1024
 MAX_RULES = 2000
@@ -49,7 +50,7 @@ def read_gbnf(text: str) -> dict[str, Expr]:
     """The rules by name. Raises GrammarError naming the line."""
     if len(text.encode(errors="replace")) > MAX_BYTES:
         raise GrammarError(f"is larger than {MAX_BYTES} bytes")
-    return _Reader(text).rules()
+    return _Reader(without_mark(text)).rules()
 
 
 class _Reader:

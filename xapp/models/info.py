@@ -22,6 +22,8 @@ class GgufInfo:
     key_length: int | None
     value_length: int | None
     has_chat_template: bool
+    pools: bool = False
+    """Whether it turns a text into one vector, or a score, in place of the next token."""
 
     @property
     def geometry(self) -> KvGeometry | None:
@@ -59,6 +61,7 @@ def read_gguf(path: Path) -> GgufInfo:
         key_length=facts.number("attention.key_length") or head_dim,
         value_length=facts.number("attention.value_length") or head_dim,
         has_chat_template="tokenizer.chat_template" in facts.header.values,
+        pools=facts.pools,
     )
 
 
@@ -78,6 +81,11 @@ class _Facts:
 
     def number(self, key: str) -> int | None:
         return _positive(self.value(key))
+
+    @property
+    def pools(self) -> bool:
+        """A pooling_type other than 0 (none), or attention that is not causal: an embedding model."""
+        return self.number("pooling_type") is not None or self.value("attention.causal") is False
 
     @property
     def heads_kv(self) -> int | None:

@@ -9,6 +9,7 @@ from xapp.models.catalogue import Entry, catalogue, entries_by_file
 from xapp.models.parts import is_later_part, model_name
 
 SUFFIX = ".gguf"
+MAX_SHOWN_CHARS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def _in_folder(path: Path) -> ModelFile:
 
 def _of_entry(entry: Entry, models_dir: Path) -> ModelFile:
     path = models_dir / entry.local_file
-    if path.is_file():
+    if _is_file(path):
         return ModelFile(entry.name, path, entry)
     hint = f"genai-xapp models pull {entry.name}"
     raise ModelError(
@@ -69,20 +70,30 @@ def _by_file_name(name: str, models_dir: Path) -> ModelFile | None:
         return None
     candidates = (models_dir / name, models_dir / (name + SUFFIX))
     for path in candidates:
-        if path.suffix == SUFFIX and path.is_file():
+        if path.suffix == SUFFIX and _is_file(path):
             return _in_folder(path)
     # A model in several parts goes by the name that they share.
     return next((model for model in local_models(models_dir) if model.name == name), None)
 
 
 def _looks_like_path(text: str) -> bool:
-    return "\0" not in text and (os.sep in text or text.endswith(SUFFIX) or Path(text).is_file())
+    return "\0" not in text and (os.sep in text or text.endswith(SUFFIX) or _is_file(Path(text)))
+
+
+def _is_file(path: Path) -> bool:
+    """False too for what the system does not take as a name, for instance one of 300 characters."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _by_path(path: Path, models_dir: Path) -> ModelFile:
-    if not path.exists():
-        raise ModelError(f"{path} does not exist", reason="NO_SUCH_FILE", metadata={"file": str(path)})
-    if not path.is_file():
+    if not _is_file(path) and not os.path.exists(path):  # noqa: PTH110  Path.exists raises for odd names
+        raise ModelError(
+            f"{_shown(str(path))} does not exist", reason="NO_SUCH_FILE", metadata={"file": str(path)}
+        )
+    if not _is_file(path):
         raise ModelError(f"{path} is not a file", reason="NOT_GGUF", metadata={"file": str(path)})
     if path.parent.resolve() == models_dir.resolve():
         return _in_folder(path)
@@ -93,7 +104,12 @@ def _unknown(name: str, models_dir: Path) -> NotFound:
     here = [model.name for model in local_models(models_dir)]
     known = [entry.name for entry in catalogue().values() if entry.kind.servable]
     shown = ", ".join(here) or "none"
+    name = _shown(name)
     return NotFound(
         f"no model {name!r}: not in the catalogue and no file in {models_dir} (on this node: {shown})",
         metadata={"model": name, "models": ",".join(here), "catalogue": ",".join(known)},
     )
+
+
+def _shown(name: str) -> str:
+    return name if len(name) <= MAX_SHOWN_CHARS else f"{name[:MAX_SHOWN_CHARS]}…"

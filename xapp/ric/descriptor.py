@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from xapp.errors import ConfigError
+from xapp.text_file import read_text
 from xapp.version import installed_version
 
 PATH_KEY = "XAPP_DESCRIPTOR_PATH"
@@ -29,11 +30,11 @@ def load_descriptor(environ: Mapping[str, str], http_port: int, grpc_port: int) 
 def _read(path: Path) -> str:
     file = path / _FILE_NAME if path.is_dir() else path
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_text(file)
         is_object = isinstance(json.loads(text), dict)
     except OSError as error:
         raise ConfigError(PATH_KEY, f"cannot read {file}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(PATH_KEY, f"{file} is not JSON: {error}") from error
     if not is_object:
         raise ConfigError(PATH_KEY, f"{file} is not a JSON object")

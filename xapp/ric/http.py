@@ -4,11 +4,14 @@ GET /metrics and /ric/v1/metrics, /ric/v1/health/{alive,ready}, /ric/v1/config, 
 """
 
 import contextlib
+import logging
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from xapp.config import Settings
 from xapp.errors import ConfigError
@@ -25,6 +28,22 @@ _SHUTDOWN_S = 1.0
 _BACKLOG = 1024
 """A probe must not wait behind a burst of connections: a SYN that is dropped comes again after 1 s."""
 
+_log = logging.getLogger(__name__)
+
+
+class _CallersFaults(logging.Filter):
+    """aiohttp logs a traceback for each request that is no HTTP: that says nothing about this server."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, HttpProcessingError):
+            return True
+        _log.debug("%s: %s", record.getMessage(), " ".join(str(error).split())[:200])
+        return False
+
+
+_CALLERS_FAULTS = _CallersFaults()
+
 
 @dataclass(frozen=True, slots=True)
 class HttpServer:
@@ -33,17 +52,45 @@ class HttpServer:
     port: int
 
 
+class GrpcPort(Protocol):
+    """The gRPC port of this node, and whether it answers."""
+
+    @property
+    def port(self) -> int:
+        """Its number."""
+        ...
+
+    @property
+    def answers(self) -> bool:
+        """Whether the last call to it was answered."""
+        ...
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether nobody listens there, or nothing was answered for long."""
+        ...
+
+    async def check(self) -> None:
+        """Calls it, unless it was called just now."""
+        ...
+
+
 class RicHandlers:
     """The answers; none has a body to read."""
 
     def __init__(
-        self, service: Service, settings: Settings, metrics: Metrics, host: HostReader, grpc_port: int
+        self,
+        service: Service,
+        settings: Settings,
+        metrics: Metrics,
+        host: HostReader,
+        grpc: GrpcPort,
     ) -> None:
         self._service = service
         self._settings = settings
         self._metrics = metrics
         self._host = host
-        self._grpc_port = grpc_port
+        self._grpc = grpc
 
     def routes(self) -> list[web.RouteDef]:
         """All paths, GET (and HEAD) only."""
@@ -64,19 +111,25 @@ class RicHandlers:
         return self._metrics.exposition(await read_node(self._service, self._host))
 
     async def alive(self, request: web.Request) -> web.Response:
-        """200 while the event loop turns."""
+        """200 while the event loop turns and somebody listens on the gRPC port, else 503."""
+        await self._grpc.check()
+        if self._grpc.is_dead:
+            return web.json_response({"status": "the gRPC port does not answer"}, status=503)
         return web.json_response({"status": "alive"})
 
     async def ready(self, request: web.Request) -> web.Response:
-        """200 while the default model serves, else 503."""
-        if self._service.ready:
-            return web.json_response({"status": "ready"})
-        return web.json_response({"status": "not ready"}, status=503)
+        """200 while the default model serves and the gRPC port answers, else 503."""
+        if not self._service.ready:
+            return web.json_response({"status": "not ready"}, status=503)
+        await self._grpc.check()
+        if not self._grpc.answers:
+            return web.json_response({"status": "the gRPC port does not answer"}, status=503)
+        return web.json_response({"status": "ready"})
 
     async def config(self, request: web.Request) -> web.Response:
         """The descriptor as the application manager reads it; 500 when the mounted file is broken."""
         try:
-            descriptor = load_descriptor(os.environ, self._settings.http_port, self._grpc_port)
+            descriptor = load_descriptor(os.environ, self._settings.http_port, self._grpc.port)
         except ConfigError as error:
             return web.json_response({"error": error.message}, status=500)
         metadata = {"xappName": name_in(descriptor), "configType": "json"}
@@ -93,12 +146,17 @@ class RicHandlers:
 
 @contextlib.asynccontextmanager
 async def serve_http(
-    service: Service, settings: Settings, metrics: Metrics, host: HostReader, grpc_port: int
+    service: Service,
+    settings: Settings,
+    metrics: Metrics,
+    host: HostReader,
+    grpc: GrpcPort,
 ) -> AsyncIterator[HttpServer]:
     """Listens for the length of the block. Raises ConfigError when the port cannot be had."""
-    load_descriptor(os.environ, settings.http_port, grpc_port)  # a broken file stops the start
+    load_descriptor(os.environ, settings.http_port, grpc.port)  # a broken file stops the start
     app = web.Application(client_max_size=MAX_BODY_BYTES)
-    app.add_routes(RicHandlers(service, settings, metrics, host, grpc_port).routes())
+    app.add_routes(RicHandlers(service, settings, metrics, host, grpc).routes())
+    logging.getLogger("aiohttp.server").addFilter(_CALLERS_FAULTS)
     runner = web.AppRunner(app, access_log=None, keepalive_timeout=_KEEPALIVE_S, shutdown_timeout=_SHUTDOWN_S)
     await runner.setup()
     try:

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from xapp import logs
 from xapp.metrics import NodeReading
 from xapp.metrics_host import HostReader, ProcessUsage
 from xapp.service.types import ModelSample, ModelState, ModelStatus, Service, TasksState
@@ -15,7 +16,8 @@ async def read_node(service: Service, host: HostReader) -> NodeReading:
     models = {name: _of_status(status) for name, status in statuses.items() if _is_loaded(status)}
     for sample, process in zip(samples, usage, strict=True):
         models.setdefault(sample.name, {}).update(_of_sample(sample) | _of_process(process))
-    return NodeReading(ready=service.ready, models=models, tasks=_of_tasks(service.tasks_state))
+    node = {**_of_tasks(service.tasks_state), "log_lines_dropped": float(logs.num_dropped())}
+    return NodeReading(ready=service.ready, models=models, node=node)
 
 
 def _is_loaded(status: ModelStatus) -> bool:

@@ -12,6 +12,9 @@ from xapp.errors import XappError
 from xapp.metrics import Metrics
 from xapp.service.types import Chunk, Event, Finished, Prompt, Started
 
+MAX_MODEL_CHARS = 128
+"""So much of the name that a caller asks for is logged."""
+
 _log = logging.getLogger("xapp.request")
 
 
@@ -20,7 +23,7 @@ class Observation:
 
     def __init__(self, metrics: Metrics, asked_model: str) -> None:
         self._metrics = metrics
-        self._asked_model = asked_model
+        self._asked_model = asked_model[:MAX_MODEL_CHARS]
         self.prompt: Prompt | None = None
         """Set only where the settings allow it in the logs."""
         self._begin = time.monotonic()

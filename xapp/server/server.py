@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +11,15 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from xapp.config import Settings
-from xapp.errors import ConfigError
 from xapp.inference.v1 import inference_pb2, inference_pb2_grpc, models_pb2, models_pb2_grpc
 from xapp.metrics import Metrics
 from xapp.metrics_host import HostReader
 from xapp.server.health import HealthServicer
 from xapp.server.interceptors import StatusInterceptor
+from xapp.server.listener import Listener
 from xapp.server.models_servicer import ModelServicer
 from xapp.server.sampling import NodeReader
+from xapp.server.self_call import SelfCall
 from xapp.server.servicer import InferenceServicer
 from xapp.server.watchdog import Watchdog
 from xapp.service.types import Service
@@ -67,33 +68,50 @@ def _milliseconds(seconds: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class GrpcServer:
-    """A server that listens on `port`."""
+    """A server that listens on `port`; `self_call` tells whether the port answers."""
 
     port: int
+    self_call: SelfCall
 
 
 @contextlib.asynccontextmanager
 async def serve_grpc(
-    service: Service, settings: Settings, metrics: Metrics, host: HostReader
+    service: Service,
+    settings: Settings,
+    metrics: Metrics,
+    host: HostReader,
+    on_lost: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[GrpcServer]:
     """Listens for the length of the block. Raises ConfigError when the port cannot be had.
 
-    On leaving, Metrics streams end at once; other calls have STOP_GRACE_S to end.
+    A listener that ends by itself is served again; `on_lost` is called when that is not possible. On
+    leaving, Metrics streams end at once; other calls have STOP_GRACE_S to end.
     """
     watchdog = Watchdog(settings.write_timeout_s)
     inference = InferenceServicer(service, settings, metrics, NodeReader(service, host), watchdog)
-    server = grpc.aio.server(interceptors=[StatusInterceptor(metrics)], options=_options(settings))
-    _register(server, service, inference, watchdog)
-    port = _bind(server, settings)
-    await server.start()
-    # No TaskGroup: it would wrap the errors of the block, and this one task cannot fail by itself.
-    watching = asyncio.create_task(watchdog.run())
+    interceptor = StatusInterceptor(metrics)
+
+    def make() -> grpc.aio.Server:
+        server = grpc.aio.server(interceptors=[interceptor], options=_options(settings))
+        _register(server, service, inference, watchdog)
+        return server
+
+    listener = Listener(make, settings, on_lost)
+    await listener.start()
+    # No TaskGroup: it would wrap the errors of the block, and these tasks cannot fail by themselves.
+    tasks = [asyncio.create_task(watchdog.run()), asyncio.create_task(listener.watch())]
     try:
-        yield GrpcServer(port)
+        yield GrpcServer(listener.port, listener.self_call)
     finally:
-        watching.cancel()
+        await _end(tasks)
         inference.close()
-        await server.stop(STOP_GRACE_S)
+        await listener.stop(STOP_GRACE_S)
+
+
+async def _end(tasks: list["asyncio.Task[None]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
 
 
 def _register(
@@ -104,12 +122,3 @@ def _register(
     health: Any = HealthServicer(service, _SERVICES, watchdog)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     reflection.enable_server_reflection((*_SERVICES, _HEALTH, reflection.SERVICE_NAME), server)
-
-
-def _bind(server: grpc.aio.Server, settings: Settings) -> int:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    address = f"{host}:{settings.grpc_port}"
-    try:
-        return server.add_insecure_port(address)
-    except RuntimeError as error:
-        raise ConfigError("XAPP_GRPC_PORT", f"cannot listen on {address}: is the port in use?") from error

@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Meta
 
 from xapp.errors import ConfigError, Exhausted
+from xapp.text_file import read_text, without_mark
 
 KEY = "XAPP_QUOTAS"
 DEFAULT = "default"
@@ -42,6 +43,7 @@ class Quota(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def parse_quotas(text: str) -> dict[str, Quota]:
     """Quotas by client from the setting. Raises ConfigError naming the place."""
+    text = without_mark(text)
     try:
         tables = msgspec.json.decode(text) if text.lstrip().startswith("{") else _read(text)
         return msgspec.convert(tables, dict[str, Quota])
@@ -53,7 +55,7 @@ def _read(path: str) -> object:
     if not path.strip():
         return {}
     try:
-        return tomllib.loads(Path(path).read_text())
+        return tomllib.loads(read_text(Path(path)))
     except OSError as error:
         raise ConfigError(KEY, f"cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -11,6 +11,7 @@ from xapp.backend.node import this_node
 from xapp.config import EngineSettings
 from xapp.engine.client import EngineClient, StepObserver
 from xapp.engine.kv_cache import PARKED_SHARE
+from xapp.errors import ModelError
 from xapp.models.catalogue import KvType
 from xapp.models.info import read_gguf
 from xapp.models.parts import check_parts, model_digest, total_bytes
@@ -42,6 +43,9 @@ def memory_need(path: Path, settings: EngineSettings) -> Need:
     """From the file's header, whose structure is checked. Raises ModelError naming a file, or a part."""
     check_parts(path)
     info = read_gguf(path)
+    if info.pools:
+        text = f"{path}: an embedding or ranking model ({info.architecture}): it generates no text"
+        raise ModelError(text, reason="UNSUPPORTED_MODEL")
     tokens = settings.kv_cells or settings.context_length or MIN_CONTEXT_TOKENS
     kv_type = KvType.Q8_0 if settings.kv_type == "q8_0" else KvType.F16
     per_token = info.geometry.bytes_per_token(kv_type) if info.geometry else 0

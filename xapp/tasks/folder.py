@@ -11,6 +11,7 @@ from pathlib import Path
 from xapp.errors import ConfigError
 from xapp.tasks.definition import Task
 from xapp.tasks.parse import parse_task
+from xapp.text_file import decode_text
 
 KEY = "XAPP_TASKS_DIR"
 MAX_FILES = 256
@@ -81,7 +82,7 @@ def read_tasks(snapshot: Snapshot) -> tuple[Task, ...]:
 def _parse(body: bytes, name: str) -> Task:
     """Remembered: a reload reads what changed only."""
     try:
-        text = body.decode("utf-8")
+        text = decode_text(body)
     except UnicodeDecodeError as error:
         raise ConfigError(name, f"is no UTF-8: {error.reason} at byte {error.start}") from error
     return parse_task(text, name)

@@ -1,4 +1,8 @@
-"""YAML with nothing that surprises: no aliases, no key twice, no object but mappings, lists and scalars."""
+"""YAML with nothing that surprises: no aliases, no key twice, no object but mappings, lists and scalars.
+
+It is bounded before anything is made of it: depth, number of values, digits of a number. PyYAML's own
+scanner takes time that grows with the square of open brackets, so libyaml's reads.
+"""
 
 from typing import Any
 
@@ -6,36 +10,72 @@ import yaml
 
 from xapp.errors import ConfigError
 
+MAX_DEPTH = 32
+MAX_VALUES = 20_000
+MAX_NUMBER_CHARS = 64
 
-class _Loader(yaml.SafeLoader):
-    """Aliases make much of little, and of a key that is there twice YAML takes the last in silence."""
+_INT, _FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
 
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]  # the stubs miss it
-            raise yaml.composer.ComposerError(None, None, "aliases are not supported", mark)
-        return super().compose_node(parent, index)
+
+class _Loader(yaml.CSafeLoader):
+    """Of a key that is there twice YAML takes the last in silence; a number may be as long as the file."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
-            if key.value in seen:
-                message = f"the key {key.value!r} is there twice"
-                raise yaml.constructor.ConstructorError(None, None, message, key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
+            # A key may be a list of keys, whose value has no order of its own.
+            name = key.value if isinstance(key, yaml.ScalarNode) else repr(key.value)
+            if name in seen:
+                raise _error(f"the key {name!r} is there twice", key.start_mark)
+            seen.add(name)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
+
+
+def _number(loader: _Loader, node: yaml.ScalarNode) -> Any:
+    if len(node.value) > MAX_NUMBER_CHARS:
+        raise _error(f"a number of {len(node.value)} characters", node.start_mark)
+    if node.tag == _INT:
+        return loader.construct_yaml_int(node)
+    return loader.construct_yaml_float(node)
+
+
+_Loader.add_constructor(_INT, _number)
+_Loader.add_constructor(_FLOAT, _number)
+
+
+def _error(problem: str, mark: Any) -> yaml.MarkedYAMLError:
+    return yaml.constructor.ConstructorError(None, None, problem, mark)
 
 
 def read_mapping(text: str, source: str) -> dict[str, Any]:
     """The document's mapping. Raises ConfigError naming `source` and the line."""
     try:
+        _check_events(text)
         value = yaml.load(text, Loader=_Loader)  # noqa: S506  a safe loader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line = f"line {mark.line + 1}" if mark is not None else "somewhere"
-        raise ConfigError(source, f"{line}: {error.problem}") from error
+        raise ConfigError(source, f"{line}: {error.problem}"[:300]) from error
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise ConfigError(source, f"is no YAML: {error}"[:300]) from error
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise ConfigError(source, "is no mapping of names to values")
     return value
+
+
+def _check_events(text: str) -> None:
+    """Aliases make much of little; deep nesting and many values take long."""
+    depth = num_values = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise _error("aliases are not supported", event.start_mark)
+        if isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        elif isinstance(event, yaml.NodeEvent):
+            num_values += 1
+            depth += isinstance(event, yaml.CollectionStartEvent)
+        if depth > MAX_DEPTH:
+            raise _error(f"nests deeper than {MAX_DEPTH}", event.start_mark)
+        if num_values > MAX_VALUES:
+            raise _error(f"has more than {MAX_VALUES} values", event.start_mark)

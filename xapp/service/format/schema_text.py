@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from xapp.service.format.kinds import FormatError
+from xapp.text_file import without_mark
 
 MAX_BYTES = 32 * 1024
 MAX_DEPTH = 64
@@ -14,6 +15,7 @@ def parse_schema(text: str) -> Any:
     """Numbers with a point are Decimals. Raises FormatError."""
     if len(text) > MAX_BYTES or len(text.encode(errors="replace")) > MAX_BYTES:
         raise FormatError("", f"is larger than {MAX_BYTES} bytes")
+    text = without_mark(text)
     try:
         schema = json.loads(text, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_object)
     except RecursionError:

@@ -13,6 +13,7 @@ from xapp.grammar.compile import compile_rules
 from xapp.grammar.machine import MAX_WORK, Machine, TooAmbiguous
 from xapp.grammar.progress import matches
 from xapp.service.format.pattern import read_pattern
+from xapp.text_file import without_mark
 
 MAX_PATTERN_WORK = 50 * MAX_WORK
 MAX_PLACE_CHARS = 80
@@ -26,7 +27,7 @@ class Validator:
         self._machines: dict[str, Machine] = {}
         keywords = {"pattern": self._check_pattern}
         validator: Any = extend(Draft202012Validator, keywords)  # type: ignore[no-untyped-call]
-        self._validator = validator(json.loads(schema_text))
+        self._validator = validator(json.loads(without_mark(schema_text)))
 
     def conforms(self, text: str) -> bool:
         """Whether the text is JSON and conforms."""

@@ -1,0 +1,135 @@
+"""A gRPC server that is served again when it ends by itself.
+
+grpc.aio ends its accept loop, and with it the port, at the first thing it did not expect: one call whose
+path is no UTF-8 is enough. What such a server has running goes on, so it is kept until that is done.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from time import monotonic
+
+import grpc
+
+from xapp import logs
+from xapp.config import Settings
+from xapp.errors import ConfigError
+from xapp.hosts import host_port
+from xapp.server.self_call import SelfCall
+
+MAX_RETIRED = 16
+"""Servers that ended and still have streams. With one more, the oldest one's streams are cut."""
+TICK_S = 0.25
+SELF_CALL_EVERY_TICKS = 20
+PATIENCE_S = 1.0
+"""How long the port is tried again before the listener counts as lost."""
+_RETRY_S = 0.02
+
+_log = logging.getLogger(__name__)
+
+
+class Listener:
+    """One address; `start` first, then `watch` in a task, `stop` last.
+
+    `make` gives a server that has its methods and no port. `on_lost` is called when the port cannot be
+    had again.
+    """
+
+    def __init__(
+        self, make: Callable[[], grpc.aio.Server], settings: Settings, on_lost: Callable[[], None]
+    ) -> None:
+        self._make = make
+        self._host = settings.host
+        self._keep_s = settings.max_deadline_s
+        self._on_lost = on_lost
+        self._retired: dict[asyncio.Task[None], grpc.aio.Server] = {}
+        self._server = make()
+        self.port = settings.grpc_port
+        self.self_call = SelfCall(settings.host, self.port)
+
+    async def start(self) -> None:
+        """Listens. Raises ConfigError when the port cannot be had."""
+        try:
+            self.port = self._bind()
+        except RuntimeError as error:
+            address = host_port(self._host, self.port)
+            message = f"cannot listen on {address}: is the port in use?"
+            raise ConfigError("XAPP_GRPC_PORT", message) from error
+        self.self_call = SelfCall(self._host, self.port)
+        await self._server.start()
+
+    def _bind(self) -> int:
+        return self._server.add_insecure_port(host_port(self._host, self.port))
+
+    async def watch(self) -> None:
+        """Serves again whenever the server ends; returns when it cannot, after `on_lost`."""
+        while True:
+            why = await self._until_dead()
+            logs.event(_log, "the gRPC listener ended", _fields(why), level=logging.ERROR)
+            self._retire()
+            if not await self._serve_again():
+                logs.event(_log, "the gRPC port is lost", _fields(why), level=logging.CRITICAL)
+                self._on_lost()
+                return
+            logs.event(_log, "the gRPC listener is served again", _fields(""))
+
+    async def _until_dead(self) -> str:
+        """Why the server no longer accepts calls."""
+        ticks = 0
+        try:
+            while await self._server.wait_for_termination(TICK_S):
+                ticks += 1
+                if ticks % SELF_CALL_EVERY_TICKS == 0 and await self._refuses():
+                    return "connections are refused"
+        except Exception as error:  # noqa: BLE001  whatever ended the accept loop
+            return f"{type(error).__name__}: {error}"
+        return "it was stopped"
+
+    async def _refuses(self) -> bool:
+        await self.self_call.check()
+        return self.self_call.refused
+
+    def _retire(self) -> None:
+        if len(self._retired) >= MAX_RETIRED:
+            next(iter(self._retired)).cancel()
+        task = asyncio.create_task(_let_end(self._server, self._keep_s))
+        self._retired[task] = self._server
+        task.add_done_callback(self._retired.pop)
+
+    async def _serve_again(self) -> bool:
+        until = monotonic() + PATIENCE_S
+        while True:
+            self._server = self._make()
+            with contextlib.suppress(RuntimeError):
+                self._bind()
+                await self._server.start()
+                return True
+            if monotonic() > until:
+                return False
+            await asyncio.sleep(_RETRY_S)
+
+    async def stop(self, grace_s: float) -> None:
+        """Ends the server and those that ended before it: calls have `grace_s` to end."""
+        retired = dict(self._retired)
+        await asyncio.gather(*(_stop(each, grace_s) for each in (self._server, *retired.values())))
+        await asyncio.gather(*retired, return_exceptions=True)
+
+
+async def _let_end(server: grpc.aio.Server, keep_s: float) -> None:
+    """Its streams go on for `keep_s` at most; cancelled, they end at once."""
+    try:
+        await _stop(server, keep_s)
+    finally:
+        await _stop(server, None)
+
+
+async def _stop(server: grpc.aio.Server, grace_s: float | None) -> None:
+    try:
+        await server.stop(grace_s)
+    except Exception as error:  # noqa: BLE001  what ended the accept loop is raised again: it was logged
+        _log.debug("a listener that had ended: %s", error)
+
+
+def _fields(why: str) -> dict[str, object]:
+    return {"event": "listener", "why": why} if why else {"event": "listener"}

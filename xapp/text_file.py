@@ -1,0 +1,26 @@
+"""Text that people write, from a file or standard input: UTF-8, with or without a byte order mark."""
+
+import sys
+from pathlib import Path
+
+ENCODING = "utf-8-sig"
+
+
+def read_text(path: Path) -> str:
+    """The whole file. Raises OSError, UnicodeDecodeError."""
+    return decode_text(path.read_bytes())
+
+
+def decode_text(body: bytes) -> str:
+    """UTF-8 as text; every line ends as on Unix. Raises UnicodeDecodeError."""
+    return body.decode(ENCODING).replace("\r\n", "\n")
+
+
+def without_mark(text: str) -> str:
+    """Text that was decoded already."""
+    return text.removeprefix("\ufeff")
+
+
+def read_stdin() -> str:
+    """All of standard input."""
+    return without_mark(sys.stdin.read())
