@@ -15,6 +15,10 @@ class Reader(Protocol):
         """There is something to read."""
         ...
 
+    def on_tokens(self) -> None:
+        """Tokens came, and nothing else."""
+        ...
+
     def stop_timer(self) -> None:
         """The record has ended: no deadline matters any more."""
         ...
@@ -89,11 +93,10 @@ class TokenRecord:
 
     # ---- for the client that feeds it
 
-    def push(self, token: int) -> None:
-        """One more token: the path of every token."""
-        self.tokens.append(token)
+    def tell_tokens(self) -> None:
+        """Once all of a step's are in `tokens`: the path of every token."""
         for reader in self.readers:
-            reader.wake()
+            reader.on_tokens()
 
     def on_started(self, started: SequenceStarted) -> None:
         """The worker began with the prompt."""
