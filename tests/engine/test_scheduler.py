@@ -4,7 +4,7 @@ import pytest
 
 from tests.engine.harness import Answer, Harness
 from xapp.engine.messages import Priority
-from xapp.engine.step_time import MIN_CHUNK
+from xapp.engine.pace import MIN_CHUNK
 
 
 def order_of_start(harness: Harness, answers: list[Answer]) -> list[int]:
