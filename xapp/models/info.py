@@ -9,7 +9,9 @@ from xapp.models.gguf import GgufHeader, Value, read_gguf_header
 
 @dataclass(frozen=True, slots=True)
 class GgufInfo:
-    """None or "": the file does not say. `heads_kv` is summed over the layers that keep KV."""
+    """None or "": the file does not say. `heads_kv` is summed over the layers that keep KV; `file_type` is
+    llama.cpp's number for the format of most weights.
+    """
 
     path: Path
     file_size: int
@@ -22,6 +24,7 @@ class GgufInfo:
     key_length: int | None
     value_length: int | None
     has_chat_template: bool
+    file_type: int | None = None
 
     @property
     def geometry(self) -> KvGeometry | None:
@@ -59,6 +62,7 @@ def read_gguf(path: Path) -> GgufInfo:
         key_length=facts.number("attention.key_length") or head_dim,
         value_length=facts.number("attention.value_length") or head_dim,
         has_chat_template="tokenizer.chat_template" in facts.header.values,
+        file_type=facts.file_type,
     )
 
 
@@ -78,6 +82,12 @@ class _Facts:
 
     def number(self, key: str) -> int | None:
         return _positive(self.value(key))
+
+    @property
+    def file_type(self) -> int | None:
+        """llama.cpp's number for the format of most weights; 0 is one."""
+        value = self.header.values.get("general.file_type")
+        return value if isinstance(value, int) else None
 
     @property
     def heads_kv(self) -> int | None:
