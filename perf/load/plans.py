@@ -1,7 +1,8 @@
 """The steps of a run, from its options."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from perf.data.traces import TraceRequest
@@ -24,12 +25,22 @@ def source(options: Options, trace: Sequence[TraceRequest]) -> Source:
     if trace:
         return Traced(trace, Class(options.priority, 1.0, options.deadline_s))
     shortest = SHORTEST_PROMPT + options.shared_prefix
-    return Drawn(
-        lengths.parse(options.prompt, shortest),
-        lengths.parse(options.output),
-        _classes(options),
-        options.seed,
-    )
+    with naming("--prompt-tokens"):
+        prompt = lengths.parse(options.prompt, shortest)
+    with naming("--output-tokens"):
+        output = lengths.parse(options.output)
+    with naming("--mix"):
+        mixed = _classes(options)
+    return Drawn(prompt, output, mixed, options.seed)
+
+
+@contextmanager
+def naming(option: str) -> Iterator[None]:
+    """A ValueError of the block says which option it is about."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{option}: {error}") from error
 
 
 def _classes(options: Options) -> tuple[Class, ...]:
@@ -62,7 +73,8 @@ def _closed(options: Options, concurrency: int, trace: Sequence[TraceRequest]) -
 
 def rate_step(options: Options, rate: float) -> Plan:
     """An open step of the sweep. Raises ValueError when nothing arrives in it."""
-    times = _times(options, rate, options.duration_s, options.num_requests)
+    with naming("--rate"):
+        times = _times(options, rate, options.duration_s, options.num_requests)
     if not times:
         raise ValueError(f"--rate {rate:g}: nothing arrives within {options.duration_s:g} s")
     return _open(f"rate={rate:g}", rate, times, options.duration_s)

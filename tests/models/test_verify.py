@@ -7,7 +7,7 @@ from tests.models.gguf_file import gguf_bytes
 from xapp.models.catalogue import DEFAULT_MODEL, catalogue
 from xapp.models.digest import hash_file, write_record
 from xapp.models.store import ModelFile
-from xapp.models.verify import Verdict, verify
+from xapp.models.verify import Verdict, difference, verify
 
 
 @pytest.fixture
@@ -56,3 +56,12 @@ def test_the_catalogues_other_hashes_are_no_authority(model: ModelFile) -> None:
 
 def test_absent(tmp_path: Path) -> None:
     assert verify(ModelFile("m", tmp_path / "absent.gguf")).verdict is Verdict.BROKEN
+
+
+def test_a_difference_at_the_start_counts_the_record_and_the_catalogue(model: ModelFile) -> None:
+    digest = hash_file(model.path)
+    assert difference(model, digest) == ""
+    assert "the catalogue says" in difference(replace(model, entry=catalogue()["llama-3-8b"]), digest)
+    record = write_record(model.path, "sha256:" + "0" * 64, "hf:a/b/m.gguf")
+    assert record.digest in difference(model, digest)
+    assert difference(model, record.digest) == ""

@@ -28,6 +28,7 @@ class Node:
         self.num_clients = 0
         self.needs = Need(1, 1)
         self.available = 100
+        self.difference = ""
 
     def settings(self, **fields: Any) -> Settings:
         values = {
@@ -46,6 +47,7 @@ class Node:
     def tools(self) -> ModelTools:
         return ModelTools(
             digest=lambda _: DIGEST,
+            difference=lambda *_: self.difference,
             memory_need=lambda *_: self.needs,
             available_bytes=lambda: self.available,
             load_codec=self._load_codec,

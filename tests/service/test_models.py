@@ -25,6 +25,7 @@ from xapp.errors import (
     Unavailable,
     XappError,
 )
+from xapp.service import served_model
 from xapp.service.prompts import Codec
 from xapp.service.tools import MIN_CONTEXT_TOKENS, ModelTools, Need
 from xapp.service.types import ModelState, ModelStatus, Request
@@ -331,6 +332,62 @@ async def test_a_defect_while_loading_is_a_failed_load(
         with pytest.raises(FailedPrecondition):
             await collect(service, Request("hi", model="other"))
     assert any(record.exc_info and record.exc_info[0] is ZeroDivisionError for record in caplog.records)
+
+
+class EndlessNode(Node):
+    """Reading the vocabulary of `other` does not end."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.begun, self.end = asyncio.Event(), asyncio.Event()
+        self.closed = False
+
+    async def _load_codec(self, path: Path) -> Codec:
+        if path.stem == "other":
+            self.begun.set()
+            await self.end.wait()
+        codec = await super()._load_codec(path)
+        if path.stem == "other":
+            codec.close = self._on_close  # type: ignore[method-assign]
+        return codec
+
+    def _on_close(self) -> None:
+        self.closed = True
+
+
+async def test_a_load_that_never_ends_is_given_up_and_blocks_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served_model, "LOAD_SLACK_S", 0.0)
+    node = EndlessNode(tmp_path)
+    async with node.serving(load_timeout_s=2.0) as service:
+        with pytest.raises(Unavailable, match="XAPP_LOAD_TIMEOUT_S") as caught:
+            await drain(service.load_model("other"))
+        assert caught.value.reason == "LOAD_TIMEOUT"
+        assert (await drain(service.load_model("third")))[-1].state is ModelState.READY
+        node.end.set()
+        await until(lambda: node.closed)
+
+
+async def test_a_load_that_never_ends_can_be_unloaded(tmp_path: Path) -> None:
+    node = EndlessNode(tmp_path)
+    async with node.serving() as service:
+        loading = asyncio.create_task(drain(service.load_model("other")))
+        await node.begun.wait()
+        assert (await service.unload_model("other")).state is ModelState.AVAILABLE
+        with pytest.raises(Unavailable):
+            await loading
+        node.end.set()
+
+
+async def test_a_digest_that_differs_from_the_record_is_said(
+    node: Node, caplog: pytest.LogCaptureFixture
+) -> None:
+    node.difference = "tiny.gguf has sha256:00, its record says sha256:11"
+    async with node.serving():
+        pass
+    (record,) = [record for record in caplog.records if record.message == node.difference]
+    assert vars(record)["fields"] == {"event": "digest_differs", "model": "tiny", "digest": DIGEST}
 
 
 async def test_the_log_tells_how_the_engine_was_sized(node: Node, caplog: pytest.LogCaptureFixture) -> None:

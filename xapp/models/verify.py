@@ -5,9 +5,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from xapp.errors import ModelError
-from xapp.models.digest import PREFIX, OnBytes, hash_file, record_of
+from xapp.models.digest import PREFIX, OnBytes, digest_of, hash_file, record_of
 from xapp.models.info import read_gguf
-from xapp.models.parts import check_parts, digest_of_parts, in_turn
+from xapp.models.parts import all_parts, check_parts, digest_of_parts, in_turn
 from xapp.models.store import ModelFile
 
 
@@ -49,6 +49,20 @@ def verify(model: ModelFile, on_bytes: OnBytes | None = None) -> Check:
     return replace(worst, model=model, digest=digest_of_parts([check.digest for check in checks]))
 
 
+def difference(model: ModelFile, digest: str) -> str:
+    """How a model whose digest is known differs from its record or the catalogue; "" where it does not.
+
+    Raises ModelError.
+    """
+    parts = all_parts(model.path)
+    for part in parts:
+        own = model if part == model.path else ModelFile(model.name, part)
+        check = _compare(own, digest if len(parts) == 1 else digest_of(part), catalogue_counts=True)
+        if not check.good:
+            return check.detail
+    return ""
+
+
 def _verify_part(model: ModelFile, part: Path, on_bytes: OnBytes) -> Check:
     """One file; for `_expected` only the first is the entry's."""
     read_gguf(part)
@@ -56,8 +70,10 @@ def _verify_part(model: ModelFile, part: Path, on_bytes: OnBytes) -> Check:
     return _compare(own, hash_file(part, on_bytes))
 
 
-def _compare(model: ModelFile, digest: str) -> Check:
+def _compare(model: ModelFile, digest: str, *, catalogue_counts: bool = False) -> Check:
     wanted, source = _expected(model)
+    if not wanted and catalogue_counts and model.entry and model.entry.sha256:
+        wanted, source = PREFIX + model.entry.sha256, "the catalogue"
     if not wanted:
         return Check(model, Verdict.UNRECORDED, "sound; no digest on record to compare with", digest)
     if digest == wanted:

@@ -25,6 +25,8 @@ from xapp.service.tools import ModelTools
 from xapp.service.types import ModelSample, ModelState, ModelStatus
 
 MEMORY_RETRY_AFTER_S = 30.0
+LOAD_RETRY_AFTER_S = 30.0
+LOAD_SLACK_S = 5.0
 
 _log = logging.getLogger(__name__)
 _STATES = {
@@ -106,8 +108,15 @@ class ServedModel:
             return  # unloaded while it waited for its turn
         self._notify()
         try:
-            await self._check_memory()
-            self.serving = await self._load()
+            # The worker's own limit says more, so it comes first; this is for all else that reads the file.
+            async with asyncio.timeout(self._settings.load_timeout_s + LOAD_SLACK_S):
+                await self._check_memory()
+                self.serving = await self._load()
+        except TimeoutError:
+            limit_s = self._settings.load_timeout_s
+            text = f"loading {self.name} took longer than XAPP_LOAD_TIMEOUT_S, {limit_s:g} s"
+            _log.error("%s", text)
+            self.load_error = Unavailable(text, reason="LOAD_TIMEOUT", retry_after_s=LOAD_RETRY_AFTER_S)
         except XappError as error:
             _log.error("loading %s failed: %s", self.name, error.message)
             self.load_error = error
@@ -147,14 +156,14 @@ class ServedModel:
             await header_read.wait()
             return await self._tools.load_codec(self.file.path)
 
-        digest = asyncio.create_task(asyncio.to_thread(self._tools.digest, self.file.path))
+        digest = asyncio.create_task(asyncio.to_thread(self._digest))
         codec = asyncio.create_task(load_codec())
         try:
             info = await self.supervisor.start(on_progress)
             header_read.set()
             _log_sizing(self.name, info)
             admission = self._admission(info)
-            return Serving(await codec, await digest, info, admission)
+            return Serving(await asyncio.shield(codec), await digest, info, admission)
         except BaseException:
             if not header_read.is_set():
                 codec.cancel()
@@ -162,6 +171,13 @@ class ServedModel:
             raise
         finally:
             await _cancel(digest)
+
+    def _digest(self) -> str:
+        digest = self._tools.digest(self.file.path)
+        if text := self._tools.difference(self.file, digest):
+            fields: dict[str, object] = {"event": "digest_differs", "model": self.name, "digest": digest}
+            logs.event(_log, text, fields, level=logging.WARNING)
+        return digest
 
     def _admission(self, info: ModelInfo) -> Admission:
         supervisor, settings = self.supervisor, self._settings
@@ -174,10 +190,10 @@ class ServedModel:
         )
 
     async def _abandon(self, codec: "asyncio.Task[Codec]") -> None:
-        # A codec whose loading has begun is waited for: a thread cannot be stopped, and it owns memory.
-        await asyncio.wait([codec])
-        if not codec.cancelled() and codec.exception() is None:
-            codec.result().close()
+        # A codec whose loading has begun is closed once it is there: a thread cannot be stopped, it owns
+        # memory, and it may never end, so nobody waits for it.
+        _ABANDONED.add(codec)
+        codec.add_done_callback(_close_abandoned)
         await self.supervisor.aclose()
 
     def begin_drain(self) -> None:
@@ -280,6 +296,16 @@ def _restart_policy(settings: Settings) -> RestartPolicy:
         max_delay_s=settings.restart_backoff_max_s,
         hang_after_s=settings.hang_timeout_s,
     )
+
+
+_ABANDONED: set["asyncio.Task[Codec]"] = set()
+"""The loop itself does not hold on to tasks."""
+
+
+def _close_abandoned(codec: "asyncio.Task[Codec]") -> None:
+    _ABANDONED.discard(codec)
+    if not codec.cancelled() and codec.exception() is None:
+        codec.result().close()
 
 
 async def _cancel(task: "asyncio.Task[str]") -> None:

@@ -16,6 +16,7 @@ from xapp.models.catalogue import KvType
 from xapp.models.info import read_gguf
 from xapp.models.parts import check_parts, model_digest, total_bytes
 from xapp.models.store import ModelFile, local_models, resolve
+from xapp.models.verify import difference
 from xapp.service.prompts import Codec
 from xapp.service.text import TextCodec
 
@@ -75,6 +76,7 @@ class ModelTools:
     resolve: Callable[..., ModelFile] = resolve
     local_models: Callable[[Path], Sequence[ModelFile]] = local_models
     digest: Callable[[Path], str] = model_digest
+    difference: Callable[[ModelFile, str], str] = difference
     memory_need: Callable[[Path, EngineSettings], Need] = memory_need
     available_bytes: Callable[[], int] = available_bytes
     load_codec: Callable[[Path], Awaitable[Codec]] = load_codec
@@ -98,6 +100,7 @@ def fake_tools() -> ModelTools:
         resolve=resolve_any,
         local_models=lambda _: [],
         digest=lambda path: f"sha256:{hashlib.sha256(str(path).encode()).hexdigest()}",
+        difference=lambda *_: "",
         memory_need=lambda *_: Need(0, 0),
         load_codec=byte_codec,
     )

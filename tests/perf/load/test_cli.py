@@ -34,19 +34,24 @@ SHORT = ["--requests", "4", "--prompt-tokens", "40", "--output-tokens", "6", "--
         (["--arrivals", "gamma"], "needs --burstiness"),
         (["--burstiness", "2"], "needs --arrivals gamma"),
         (["--find-rate"], "needs a limit"),
-        (["--mix", "urgent:1"], "urgent"),
+        (["--mix", "urgent:1"], "--mix: 'urgent'"),
         (["--mix", "batch:1", "--deadline", "1s"], "--mix stands alone"),
-        (["--prompt-tokens", "3"], "not in 16 to"),
-        (["--shared-prefix", "100", "--prompt-tokens", "100"], "not in 116 to"),
-        (["--output-tokens", "much"], "no length"),
-        (["--rate", "90000", "--duration", "60s"], "more than 100000"),
+        (["--prompt-tokens", "3"], "--prompt-tokens: 3 tokens is not in 16 to"),
+        (
+            ["--shared-prefix", "100", "--prompt-tokens", "100"],
+            "--prompt-tokens: 100 tokens is not in 116 to",
+        ),
+        (["--output-tokens", "much"], "--output-tokens: 'much' is no length"),
+        (["--rate", "90000", "--duration", "60s"], "--rate: more than 100000"),
         (["--concurrency", "300"], "beyond --max-in-flight"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_starts(args: list[str], reason: str) -> None:
     found = CliRunner().invoke(load, args)
     assert found.exit_code == 2
-    assert reason in " ".join(found.output.split())
+    said = " ".join(found.output.split())
+    assert reason in said
+    assert any(arg in said.partition("Error: ")[2] for arg in args if arg.startswith("--")), "names no option"
 
 
 def test_a_bad_trace_is_named_with_its_line(tmp_path: Path) -> None:
