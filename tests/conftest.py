@@ -1,6 +1,7 @@
 """Fixtures for all tests."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,3 +52,8 @@ def live_model_server(default_model_path: Path) -> Iterator[LiveServer]:
     """A real server with the default model; tests that use it are marked slow."""
     with serving({"XAPP_MODEL": str(default_model_path)}) as server:
         yield server
+
+
+# A run under nohup ignores SIGHUP, and so would each server that a test starts.
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
