@@ -8,7 +8,6 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from xapp.config import Settings
 from xapp.inference.v1 import inference_pb2, inference_pb2_grpc, models_pb2, models_pb2_grpc
@@ -18,6 +17,8 @@ from xapp.server.health import HealthServicer
 from xapp.server.interceptors import StatusInterceptor
 from xapp.server.listener import Listener
 from xapp.server.models_servicer import ModelServicer
+from xapp.server.receipt import Receipts
+from xapp.server.reflection import ReflectionServicer, add_reflection
 from xapp.server.sampling import NodeReader
 from xapp.server.self_call import SelfCall
 from xapp.server.servicer import InferenceServicer
@@ -28,6 +29,8 @@ MAX_STREAMS_PER_CONNECTION = 256
 MAX_PENDING_CALLS = 20_000
 """Calls that came and that nobody has looked at yet, all connections together, 12 KB each. gRPC's own limits,
 1,000 to 3,000, are passed by a crowd on a dozen connections."""
+MAX_UNSEEN_S = 24 * 3600
+"""Longer than the longest deadline there can be: a call that nobody has looked at ends by its own."""
 STOP_GRACE_S = 1.0
 _FASTEST_PING_MS = 5_000
 _MAX_METADATA_BYTES = 16 * 1024
@@ -51,6 +54,8 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.server.max_pending_requests", MAX_PENDING_CALLS),
         ("grpc.server.max_pending_requests_hard_limit", MAX_PENDING_CALLS),
         ("grpc.http.overload_protection", 0),
+        # What waits there longer than gRPC's own 30 s ends CANCELLED without details: we answer, or refuse.
+        ("grpc.server_max_unrequested_time_in_server", MAX_UNSEEN_S),
         ("grpc.keepalive_time_ms", _milliseconds(settings.keepalive_s)),
         ("grpc.keepalive_timeout_ms", _milliseconds(settings.keepalive_timeout_s)),
         # Without this an open stream's ping has a minute, whatever keepalive says.
@@ -89,17 +94,24 @@ async def serve_grpc(
     """
     watchdog = Watchdog(settings.write_timeout_s)
     inference = InferenceServicer(service, settings, metrics, NodeReader(service, host), watchdog)
-    interceptor = StatusInterceptor(metrics)
+    receipts = Receipts(settings.max_message_bytes)
+    interceptor = StatusInterceptor(metrics, receipts)
+    models = ModelServicer(service, watchdog)
+    health: Any = HealthServicer(service, _SERVICES, watchdog)
+    told = ReflectionServicer((*_SERVICES, _HEALTH))
 
     def make() -> grpc.aio.Server:
         server = grpc.aio.server(interceptors=[interceptor], options=_options(settings))
-        _register(server, service, inference, watchdog)
+        inference_pb2_grpc.add_InferenceServiceServicer_to_server(inference, server)
+        models_pb2_grpc.add_ModelServiceServicer_to_server(models, server)
+        health_pb2_grpc.add_HealthServicer_to_server(health, server)
+        add_reflection(server, told)
         return server
 
     listener = Listener(make, settings, on_lost)
     await listener.start()
     # No TaskGroup: it would wrap the errors of the block, and these tasks cannot fail by themselves.
-    tasks = [asyncio.create_task(watchdog.run()), asyncio.create_task(listener.watch())]
+    tasks = [asyncio.create_task(work) for work in (watchdog.run(), receipts.run(), listener.watch())]
     try:
         yield GrpcServer(listener.port, listener.self_call)
     finally:
@@ -112,13 +124,3 @@ async def _end(tasks: list["asyncio.Task[None]"]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
-
-
-def _register(
-    server: grpc.aio.Server, service: Service, inference: InferenceServicer, watchdog: Watchdog
-) -> None:
-    inference_pb2_grpc.add_InferenceServiceServicer_to_server(inference, server)
-    models_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(service, watchdog), server)
-    health: Any = HealthServicer(service, _SERVICES, watchdog)
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    reflection.enable_server_reflection((*_SERVICES, _HEALTH, reflection.SERVICE_NAME), server)
