@@ -1,6 +1,5 @@
 """The two servers, started the way the benchmark compares them."""
 
-import socket
 import sys
 import time
 import urllib.request
@@ -11,12 +10,11 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from perf import peers
-from perf.processes import HOST, START_TIMEOUT_S, Server, free_port
+from perf.processes import HOST, POLL_S, START_TIMEOUT_S, Server, free_port
 from perf.shape import EngineShape
 
 LOGS = peers.ROOT / ".build" / "perf"
 MIN_SLOT_TOKENS = 2048
-_POLL_S = 0.01
 
 
 class OurServer(Server):
@@ -40,7 +38,7 @@ class OurServer(Server):
 
     def wait_until_serving(self) -> float:
         """Seconds from the start of the process to health SERVING. Raises StartError."""
-        self._wait_for_port()
+        self.wait_for_port(self.target)
         with grpc.insecure_channel(self.target) as channel:
             watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
             try:
@@ -53,17 +51,6 @@ class OurServer(Server):
             finally:
                 watch.cancel()
         raise self.start_error("ended its health stream")
-
-    def _wait_for_port(self) -> None:
-        host, _, port = self.target.rpartition(":")
-        while True:
-            self.check_alive()
-            try:
-                socket.create_connection((host, int(port)), timeout=1).close()
-            except OSError:
-                time.sleep(_POLL_S)
-            else:
-                return
 
 
 class LlamaServer(Server):
@@ -80,7 +67,7 @@ class LlamaServer(Server):
         """Seconds from the start of the process to /health. Raises StartError."""
         while not self._healthy():
             self.check_alive()
-            time.sleep(_POLL_S)
+            time.sleep(POLL_S)
         return time.monotonic() - self.started_at
 
     def _healthy(self) -> bool:

@@ -14,6 +14,7 @@ START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 30.0
 EXIT_PATIENCE_S = 2.0
 HOST = "127.0.0.1"
+POLL_S = 0.01
 
 
 class StartError(Exception):
@@ -50,6 +51,18 @@ class Server(Ending):
             raise self.start_error("ended")
         if time.monotonic() - self.started_at > START_TIMEOUT_S:
             raise StartError(f"{self.command[0]} did not serve within {START_TIMEOUT_S:g} s")
+
+    def wait_for_port(self, address: str) -> None:
+        """Returns once something listens on `HOST:PORT`. Raises StartError."""
+        host, _, port = address.rpartition(":")
+        while True:
+            self.check_alive()
+            try:
+                socket.create_connection((host, int(port)), timeout=1).close()
+            except OSError:
+                time.sleep(POLL_S)
+            else:
+                return
 
     def start_error(self, what: str) -> StartError:
         """What to raise when the server `what` before it served: with its exit status and its last words."""

@@ -6,7 +6,6 @@ a number; every stream writes at multiples of them, as streams do that one engin
 
 import asyncio
 import signal
-import socket
 import sys
 import time
 from typing import Any
@@ -18,7 +17,6 @@ from perf.contenders import LOGS
 from perf.processes import HOST, Server, free_port
 from xapp.inference.v1 import inference_pb2 as pb
 
-_POLL_S = 0.01
 _WORD = " word"
 _SERVICE = pb.DESCRIPTOR.services_by_name["InferenceService"].full_name
 
@@ -71,15 +69,8 @@ class EchoServer(Server):
 
     def wait_until_serving(self) -> float:
         """Seconds from the start of the process until it listens. Raises StartError."""
-        host, _, port = self.target.rpartition(":")
-        while True:
-            self.check_alive()
-            try:
-                socket.create_connection((host, int(port)), timeout=1).close()
-            except OSError:
-                time.sleep(_POLL_S)
-            else:
-                return time.monotonic() - self.started_at
+        self.wait_for_port(self.target)
+        return time.monotonic() - self.started_at
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A gRPC call made of bytes, for headers that no gRPC library sends."""
 
 import asyncio
+import contextlib
 import struct
 from collections.abc import Sequence
 
@@ -40,6 +41,16 @@ def opening(
         + _frame(_HEADERS, _END_HEADERS, 1, block)
         + _frame(_DATA, _END_STREAM, 1, message)
     )
+
+
+async def send(port: int, path: str | bytes) -> None:
+    """Calls `path` without a body, and hangs up without waiting for an answer."""
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(opening(path, b""))
+    await writer.drain()
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
 
 
 async def call(port: int, path: str, body: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bytes:

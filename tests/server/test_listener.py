@@ -1,10 +1,9 @@
 """A listener that ends by itself is noticed, told and served again; its streams go on."""
 
 import asyncio
-import contextlib
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import grpc
@@ -61,16 +60,6 @@ async def until_answered(port: int) -> None:
                 return
 
 
-async def send_strange(port: int, path: bytes) -> None:
-    """The call, until the server ends it or the connection."""
-    _, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(raw_http2.opening(path, b""))
-    await writer.drain()
-    writer.close()
-    with contextlib.suppress(ConnectionError):
-        await writer.wait_closed()
-
-
 async def check(node: Node) -> int:
     stub = health_pb2_grpc.HealthStub(node.channel)
     answer = await stub.Check(health_pb2.HealthCheckRequest(), wait_for_ready=True, timeout=PATIENCE_S)
@@ -79,14 +68,14 @@ async def check(node: Node) -> int:
 
 @pytest.mark.parametrize("path", DEADLY_PATHS)
 async def test_the_port_answers_again_after_a_deadly_path(node: Node, served: Served, path: bytes) -> None:
-    await send_strange(node.port, path)
+    await raw_http2.send(node.port, path)
     await served.once()
     assert await check(node) == health_pb2.HealthCheckResponse.SERVING
 
 
 @pytest.mark.parametrize("path", STRANGE_PATHS)
 async def test_a_strange_path_ends_nothing(node: Node, path: bytes) -> None:
-    await send_strange(node.port, path)
+    await raw_http2.send(node.port, path)
     assert await check(node) == health_pb2.HealthCheckResponse.SERVING
 
 
@@ -96,7 +85,7 @@ async def test_a_running_stream_goes_on(served: Served) -> None:
         call: Any = node.inference.Generate(pb.GenerateRequest(prompt="hi"))
         assert (await call.read()).HasField("started")
         for _ in range(2):
-            await send_strange(node.port, DEADLY_PATHS[0])
+            await raw_http2.send(node.port, DEADLY_PATHS[0])
             await served.once()
         pause.set()
         for _ in range(100):
@@ -109,13 +98,19 @@ def _empty_server() -> grpc.aio.Server:
     return grpc.aio.server(options=[("grpc.so_reuseport", 0)])
 
 
-async def test_a_listener_that_was_stopped_is_served_again() -> None:
+def _recorded() -> tuple[list[grpc.aio.Server], Callable[[], grpc.aio.Server]]:
+    """The servers that were made, and what makes them."""
     made: list[grpc.aio.Server] = []
 
     def make() -> grpc.aio.Server:
         made.append(_empty_server())
         return made[-1]
 
+    return made, make
+
+
+async def test_a_listener_that_was_stopped_is_served_again() -> None:
+    made, make = _recorded()
     listener = Listener(make, settings(), lambda: None)
     await listener.start()
     watching = asyncio.create_task(listener.watch())
@@ -131,12 +126,7 @@ async def test_a_listener_that_was_stopped_is_served_again() -> None:
 async def test_a_port_that_somebody_took_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listeners, "PATIENCE_S", 0.05)
     lost = asyncio.Event()
-    made: list[grpc.aio.Server] = []
-
-    def make() -> grpc.aio.Server:
-        made.append(_empty_server())
-        return made[-1]
-
+    made, make = _recorded()
     listener = Listener(make, settings(), lost.set)
     await listener.start()
     await made[0].stop(None)
@@ -159,7 +149,7 @@ async def test_the_streams_of_many_dead_listeners_are_bounded(
         call: Any = node.inference.Generate(pb.GenerateRequest(prompt="hi"))
         assert (await call.read()).HasField("started")
         for _ in range(2):
-            await send_strange(node.port, DEADLY_PATHS[0])
+            await raw_http2.send(node.port, DEADLY_PATHS[0])
             await served.once()
             second: Any = node.inference.Generate(pb.GenerateRequest(prompt="hi"), wait_for_ready=True)
             assert (await second.read()).HasField("started")
