@@ -29,8 +29,7 @@ class Recorded:
 
     def push(self, *tokens: int) -> None:
         for token in tokens:
-            self.record.tokens.append(token)
-            self.record.tell_tokens()
+            self.record.push(token)
 
     def finish(self) -> None:
         count = len(self.record.tokens)
@@ -134,58 +133,3 @@ async def test_a_lost_worker_is_told_to_each_after_the_tokens_before() -> None:
             await reader.next()
         reader.close()
     assert recorded.cancelled == []
-
-
-async def _sleeping(stream: TokenStream) -> "asyncio.Task[list[int]]":
-    task = asyncio.create_task(stream.next())
-    await asyncio.sleep(0)
-    return task
-
-
-def _never() -> bool:
-    raise AssertionError("nothing is to be offered")
-
-
-async def test_tokens_that_are_taken_wake_nobody() -> None:
-    recorded = Recorded()
-    stream, taken = recorded.stream, []
-
-    def take() -> bool:
-        taken.extend(stream.read())
-        return True
-
-    stream.take_with(take)
-    reading = await _sleeping(stream)
-    recorded.push(10, 11)
-    await asyncio.sleep(0)
-    assert (taken, reading.done()) == ([10, 11], False)
-    recorded.finish()
-    assert await reading == []
-    assert stream.done
-
-
-async def test_tokens_that_are_not_taken_are_read() -> None:
-    recorded = Recorded()
-    recorded.stream.take_with(lambda: False)
-    reading = await _sleeping(recorded.stream)
-    recorded.push(10)
-    recorded.push(11)
-    assert await reading == [10, 11]
-
-
-async def test_nothing_is_offered_while_nobody_waits() -> None:
-    recorded = Recorded()
-    recorded.stream.take_with(_never)
-    recorded.push(10)
-    assert await recorded.stream.next() == [10]
-
-
-async def test_started_and_the_end_are_not_offered() -> None:
-    recorded = Recorded()
-    recorded.stream.take_with(_never)
-    reading = await _sleeping(recorded.stream)
-    recorded.record.on_started(SequenceStarted(7, 0.0, 1))
-    assert await reading == []
-    reading = await _sleeping(recorded.stream)
-    recorded.finish()
-    assert await reading == []

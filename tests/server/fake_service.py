@@ -91,9 +91,7 @@ class FakeService:
     estimated: Estimate = ESTIMATE
     tasks: Sequence[Task] = ()
 
-    async def generate(
-        self, request: Request, offer: Callable[[Chunk], bool] | None = None
-    ) -> AsyncGenerator[Event, None]:
+    async def generate(self, request: Request) -> AsyncGenerator[Event, None]:
         self.requests.append(request)
         try:
             async for event in self.script(request):

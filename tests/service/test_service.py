@@ -7,7 +7,6 @@ import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from hashlib import sha256
 from time import monotonic
 
 import pytest
@@ -179,33 +178,6 @@ async def test_stop_texts_do_not_depend_on_coalescing(node: Node) -> None:
         events_seen = [first] + [event async for event in events]
         assert text_of(events_seen) == "abc"
         assert finished_of(events_seen).num_completion_tokens == 7
-
-
-@pytest.mark.parametrize("stop", [(), ("STOP",)], ids=["no stop text", "stop text"])
-@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-async def test_every_chunk_comes_once_and_in_order_whichever_way(
-    node: Node, share: float, stop: tuple[str, ...]
-) -> None:
-    drawn = random.Random(7)
-    seen: list[Event] = []
-
-    def offer(chunk: Chunk) -> bool:
-        taken = drawn.random() < share
-        if taken:
-            seen.append(chunk)
-        return taken
-
-    request = Request("the cell \u20ac load is fineSTOP, and more", stop=stop)
-    async with node.serving() as service:
-        await read_into(seen, service.generate(request, offer))
-        assert num_open(service) == 0
-    finished = finished_of(seen)
-    expected = "the cell \u20ac load is fine" + ("" if stop else "STOP, and more")
-    assert text_of(seen) == expected
-    assert finished.num_completion_tokens == len((expected + "STOP" * len(stop)).encode())
-    assert finished.reason is FinishReason.STOP
-    assert finished.provenance is not None
-    assert finished.provenance.output_hash == f"sha256:{sha256(expected.encode()).hexdigest()}"
 
 
 async def test_closing_the_generator_cancels_in_the_worker(node: Node) -> None:

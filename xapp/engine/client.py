@@ -219,7 +219,6 @@ class EngineClient:
         """The path of every token: keep it short."""
         records = self._records
         gaps = []
-        grown = []
         pairs = iter(tokens)
         for request_id, token in zip(pairs, pairs, strict=True):
             record = records.get(request_id)
@@ -230,11 +229,7 @@ class EngineClient:
             else:
                 gaps.append(now - record.last_at)
             record.last_at = now
-            record.tokens.append(token)
-            grown.append(record)
-        # All of a step's first: of several tokens of a request its readers hear once.
-        for record in grown:
-            record.tell_tokens()
+            record.push(token)
         if gaps and self._observer is not None:
             self._observer.on_gaps(gaps)
 

@@ -15,10 +15,6 @@ class Reader(Protocol):
         """There is something to read."""
         ...
 
-    def on_tokens(self) -> None:
-        """Tokens came, and nothing else."""
-        ...
-
     def stop_timer(self) -> None:
         """The record has ended: no deadline matters any more."""
         ...
@@ -93,10 +89,11 @@ class TokenRecord:
 
     # ---- for the client that feeds it
 
-    def tell_tokens(self) -> None:
-        """Once all of a step's are in `tokens`: the path of every token."""
+    def push(self, token: int) -> None:
+        """One more token: the path of every token."""
+        self.tokens.append(token)
         for reader in self.readers:
-            reader.on_tokens()
+            reader.wake()
 
     def on_started(self, started: SequenceStarted) -> None:
         """The worker began with the prompt."""

@@ -1,7 +1,6 @@
 """One request's tokens on their way from a worker to whoever reads them."""
 
 import asyncio
-from collections.abc import Callable
 
 from xapp.engine.messages import SequenceFinished, SequenceStarted, Submit
 from xapp.engine.token_record import TokenRecord
@@ -20,7 +19,6 @@ class TokenStream:
         "_loop",
         "_news",
         "_position",
-        "_take",
         "_timer",
         "_until",
         "_waiter",
@@ -37,7 +35,6 @@ class TokenStream:
         self.closed = False
         self._position = 0
         self._until: int | None = None
-        self._take: Callable[[], bool] | None = None
         self._loop = asyncio.get_running_loop()
         # Who joins is told at once that it has.
         self._news = joined_at is not None
@@ -104,10 +101,6 @@ class TokenStream:
                 await self._waiter
             finally:
                 self._waiter = None
-        return self.read()
-
-    def read(self) -> list[int]:
-        """The same without waiting: empty when there is no news."""
         record = self.record
         tokens = record.tokens[self._position : self._until].tolist()
         error = self._error or record.error
@@ -117,17 +110,9 @@ class TokenStream:
         self._news = error is not None
         return tokens
 
-    def take_with(self, take: Callable[[], bool]) -> None:
-        """Tokens that come while `next` waits are offered to `take`, in the step that they came in.
-
-        It may `read` them; where it returns True, `next` waits on, and nobody is woken. It must not raise.
-        """
-        self._take = take
-
     def close(self) -> None:
         """Leaves: without other readers the request is cancelled in the worker. Safe to call twice."""
         self.closed = True
-        self._take = None
         self.stop_timer()
         self.record.leave(self)
 
@@ -187,10 +172,3 @@ class TokenStream:
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
-
-    def on_tokens(self) -> None:
-        """Tokens came: nobody wakes where they are taken at once."""
-        waiter = self._waiter
-        waits = waiter is not None and not waiter.done()
-        if not waits or self._take is None or not self._take():
-            self.wake()

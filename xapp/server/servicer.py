@@ -3,7 +3,7 @@
 import asyncio
 import platform
 import time
-from contextlib import aclosing, closing
+from contextlib import aclosing
 from typing import Any
 
 import grpc
@@ -19,7 +19,6 @@ from xapp.server.identity import client_of
 from xapp.server.limit import Limit
 from xapp.server.observe import Observation
 from xapp.server.sampling import NodeReader, sample
-from xapp.server.stream_writer import StreamWriter
 from xapp.server.watchdog import Watchdog, WatchedStream
 from xapp.service.types import Request, Service
 
@@ -28,7 +27,7 @@ _DRAIN_RETRY_AFTER_S = 5.0
 
 
 class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
-    """Streams are written with `context.write`: one message between an event and the wire."""
+    """Streams are written with `context.write`: one frame between an event and the wire."""
 
     def __init__(
         self, service: Service, settings: Settings, metrics: Metrics, reader: NodeReader, watchdog: Watchdog
@@ -66,11 +65,13 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         observation: Observation,
         stream: WatchedStream,
     ) -> None:
-        with closing(StreamWriter(context.write, stream)) as writer:
-            async with aclosing(self._service.generate(asked, writer.offer)) as events:
-                async for event in events:
-                    observation.see(event)
-                    await writer.send(event)
+        write, see, wire, clock = context.write, observation.see, respond.event, time.monotonic
+        async with aclosing(self._service.generate(asked)) as events:
+            async for event in events:
+                see(event)
+                stream.writing_since = clock()
+                await write(wire(event))
+                stream.writing_since = None
 
     async def Metrics(  # type: ignore[override]  # noqa: N802
         self, request: pb.MetricsRequest, context: "grpc.aio.ServicerContext[Any, Any]"

@@ -15,17 +15,13 @@ _RETRY_AFTER_S = 1.0
 
 
 class WatchedStream:
-    """One stream; `writing_since` is on CLOCK_MONOTONIC while a write is pending, else None.
+    """One stream; `writing_since` is on CLOCK_MONOTONIC while a write is pending, else None."""
 
-    A write that has `written` set is pending until that is done.
-    """
-
-    __slots__ = ("stalled", "task", "writing_since", "written")
+    __slots__ = ("stalled", "task", "writing_since")
 
     def __init__(self, task: "asyncio.Task[object]") -> None:
         self.task = task
         self.writing_since: float | None = None
-        self.written: asyncio.Future[object] | None = None
         self.stalled = False
 
     async def send(self, write: Awaitable[object]) -> None:
@@ -36,8 +32,6 @@ class WatchedStream:
 
     def is_stalled(self, now: float, timeout_s: float) -> bool:
         """Whether the pending write is older than `timeout_s`."""
-        if self.written is not None and self.written.done():
-            return False
         return self.writing_since is not None and now - self.writing_since > timeout_s
 
 

@@ -1,7 +1,7 @@
 """One answer: what the engine says about a request, turned into the events that its caller sees."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from time import monotonic
 
@@ -19,17 +19,10 @@ class Answer:
 
     `next`, until `done`. A stop text closes the stream at once.
     With `may_be_cut` a deadline that passes ends the answer with DEADLINE, else it is an error.
-    Chunks that come while `next` waits are offered to `offer` first: those that it takes do not come again.
     """
 
     def __init__(
-        self,
-        stream: TokenStream,
-        text: AnswerText,
-        opening: Started,
-        *,
-        may_be_cut: bool = False,
-        offer: Callable[[Chunk], bool] | None = None,
+        self, stream: TokenStream, text: AnswerText, opening: Started, *, may_be_cut: bool = False
     ) -> None:
         self._stream = stream
         self._text = text
@@ -37,12 +30,7 @@ class Answer:
         self._may_be_cut = may_be_cut
         self._num_tokens = 0
         self._untold = 0
-        self._texts: list[str] = []
-        self._refused: list[Event] = []
-        self._defect: Exception | None = None
-        self._offer = offer
-        if offer is not None:
-            stream.take_with(self._pass_on)
+        self._output = hashlib.sha256()
         self.started: Started | None = None
         self.finished: Finished | None = None
         self.error: XappError | None = None
@@ -61,26 +49,9 @@ class Answer:
                 raise
             return self._cut()
 
-    def _pass_on(self) -> bool:
-        """Offers what came; False where `next` has something to tell."""
-        if self.started is None:
-            return False
-        try:
-            chunk = self._chunk(self._read(self._stream.read()))
-        except Exception as error:  # noqa: BLE001  raised by `next`: here it would end the worker's link
-            self._defect = error
-            return False
-        assert self._offer is not None
-        if chunk is not None and not self._offer(chunk):
-            self._refused.append(chunk)
-            return False
-        return not self._text.stopped
-
     def take(self, tokens: Sequence[int]) -> list[Event]:
         """The events that tokens, and what the stream knows besides, add up to."""
-        if self._defect is not None:
-            raise self._defect
-        events, self._refused = self._refused, []
+        events: list[Event] = []
         end = self._stream.finished if self._stream.done else None
         if self.started is None and self._may_start(end):
             events.append(self._start(end.at if end is not None else 0.0))
@@ -129,8 +100,6 @@ class Answer:
         return begun.num_cached_tokens if begun is not None else 0
 
     def _read(self, tokens: Sequence[int]) -> str:
-        if self._text.stopped:
-            return ""
         if len(tokens) == 1:
             self._count(1)
             return self._text.feed(tokens)
@@ -148,16 +117,10 @@ class Answer:
         self._untold += num_tokens
 
     def _add_chunk(self, text: str, events: list[Event]) -> None:
-        if (chunk := self._chunk(text)) is not None:
-            events.append(chunk)
-
-    def _chunk(self, text: str) -> Chunk | None:
-        if not text:
-            return None
-        self._texts.append(text)
-        chunk = Chunk(text, self._untold)
-        self._untold = 0
-        return chunk
+        if text:
+            self._output.update(text.encode())
+            events.append(Chunk(text, self._untold))
+            self._untold = 0
 
     def _end(self, end: SequenceFinished, events: list[Event]) -> None:
         self._add_chunk(self._text.flush(), events)
@@ -210,7 +173,4 @@ class Answer:
 
     def _provenance(self) -> Provenance | None:
         made_by = self._opening.provenance
-        if made_by is None:
-            return None
-        output = hashlib.sha256("".join(self._texts).encode())
-        return replace(made_by, output_hash=f"sha256:{output.hexdigest()}")
+        return made_by and replace(made_by, output_hash=f"sha256:{self._output.hexdigest()}")

@@ -35,7 +35,6 @@ from xapp.service.tasks import Tasks, named_after
 from xapp.service.tickets import Ask
 from xapp.service.tools import ModelTools, tools_for
 from xapp.service.types import (
-    Chunk,
     Estimate,
     Event,
     ModelSample,
@@ -122,10 +121,8 @@ class NodeService:
 
     # ---- requests
 
-    async def generate(
-        self, request: Request, offer: Callable[[Chunk], bool] | None = None
-    ) -> AsyncGenerator[Event, None]:
-        """Exactly one Started first, exactly one Finished last, else it raises XappError. See `Service`.
+    async def generate(self, request: Request) -> AsyncGenerator[Event, None]:
+        """Exactly one Started first, exactly one Finished last, else it raises XappError.
 
         Closing the generator, or cancelling its consumer, cancels the request in the worker.
         """
@@ -149,9 +146,7 @@ class NodeService:
                     if ask.best_effort:
                         # The caller's own clock will not wait for the worker's step to end.
                         stream.fail_at(ask.deadline, DeadlineExceeded("the answer is cut"))
-                    # What is held to a format is read along with: all of it is yielded.
-                    passed = offer if held is None else None
-                    answer = Answer(stream, text, opening, may_be_cut=ask.best_effort, offer=passed)
+                    answer = Answer(stream, text, opening, may_be_cut=ask.best_effort)
                     while not answer.done:
                         for told in await answer.next():
                             event = told if held is None else await held.see(told)

@@ -3,7 +3,7 @@
 Times are seconds; points in time are on CLOCK_MONOTONIC.
 """
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum, auto
 from typing import Any, Protocol, TypeAlias
@@ -265,13 +265,9 @@ class ModelSample:
 class Service(Protocol):
     """What server/ calls. Every method raises XappError subclasses only (and CancelledError)."""
 
-    def generate(
-        self, request: Request, offer: Callable[[Chunk], bool] | None = None
-    ) -> AsyncGenerator[Event, None]:
+    def generate(self, request: Request) -> AsyncGenerator[Event, None]:
         """Exactly one Started first, exactly one Finished last, else it raises.
 
-        Chunks that come while the consumer waits for the next event are offered to `offer` first, in the
-        step that brought them; those that it takes are not yielded. It must not wait or raise.
         Closing the generator, or cancelling its consumer, cancels the request in the worker.
         """
         ...
