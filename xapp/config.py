@@ -44,11 +44,17 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     threads: Annotated[int, Meta(ge=1, le=512)] | None = None
     gpu_layers: Annotated[int, Meta(ge=-1)] = 0
     memory_limit_mb: Annotated[int, Meta(ge=64)] | None = None
-    step_budget_ms: Annotated[float, Meta(ge=1, le=60_000)] = 100.0
+    step_budget_ms: Annotated[float, Meta(ge=1, le=60_000)] | Literal["auto"] = "auto"
+    prefill_share: Annotated[float, Meta(ge=0, le=1)] = 0.5
     batch_tokens: Annotated[int, Meta(ge=1, le=4096)] = 512
     prefix_cache: bool = True
     ageing_s: Annotated[float, Meta(gt=0, le=86_400)] = 30.0
     backend: Literal["llama", "fake"] = "llama"
+
+    @property
+    def step_budget_s(self) -> float | None:
+        """Seconds that a step with prompts may take beside others; None is `auto`."""
+        return None if self.step_budget_ms == "auto" else self.step_budget_ms / 1000
 
 
 class Settings(EngineSettings, frozen=True, kw_only=True):

@@ -103,6 +103,7 @@ def _context_params(shape: EngineShape) -> ContextParams:
         outputs=num_sequences(shape.num_slots),
         batch=shape.batch_tokens,
         threads=shape.num_threads,
+        threads_batch=shape.num_threads,
         kv_type=shape.kv_type,
         flash_attention=shape.flash_attention,
     )

@@ -20,6 +20,8 @@ from xapp.backend.vocab import Vocab
 from xapp.config import EngineSettings
 from xapp.engine.engine import Engine
 from xapp.engine.messages import FinishReason, SamplingParams, SequenceFinished, Submit
+from xapp.engine.step_cost import straight_curve
+from xapp.engine.step_time import StepTime
 from xapp.errors import ConfigError, ModelError
 
 pytestmark = pytest.mark.slow
@@ -226,9 +228,9 @@ def test_where_float_noise_shows(shared: LlamaBackend, long_prompt: list[int]) -
 
 
 def test_a_cache_can_be_filled_to_the_last_cell(new_backend: Load, prompts: list[list[int]]) -> None:
-    # One step for all prompts, so that all end in the same step.
-    backend = new_backend(kv_cells=256, slots=4, step_budget_ms=1000)
-    answers = Answers(backend)
+    backend = new_backend(kv_cells=256, slots=4)
+    # Where a step costs more than its tokens, one step takes all prompts: so all end in the same step.
+    answers = Answers(backend, step_time=StepTime(straight_curve(1e-6, 0.1)))
     filler = [prompt[:1] * 40 for prompt in prompts[:4]]
     for prompt in filler:
         answers.submit(prompt, 25, ignore_eos=True)
@@ -319,7 +321,8 @@ def test_what_it_says_of_itself(shared: LlamaBackend, default_model_path: Path) 
     assert info.kv_bytes == CELLS * 30 * 3 * 64 * 2 * 2
     assert info.vocab_size == 49152
     assert info.shares_prefixes
-    assert info.prompt_token_s > 0
+    assert info.curve is not None
+    assert min(*info.curve.row_s, *info.curve.width_s) > 0
 
 
 def test_settings_that_do_not_fit_name_their_key(new_backend: Load) -> None:

@@ -18,6 +18,7 @@ from xapp.config import EngineSettings
 from xapp.engine.engine import Engine
 from xapp.engine.messages import Submit
 from xapp.engine.score import fits_one_step
+from xapp.engine.step_cost import straight_curve
 from xapp.engine.step_time import StepTime
 
 BOUND = 1e-3
@@ -136,7 +137,7 @@ def test_scores_are_those_of_a_bare_loop(new_backend: Load, vocab: Vocab, fields
 def test_company_does_not_change_a_score_that_one_step_takes(new_backend: Load, vocab: Vocab) -> None:
     backend = new_backend()
     # A price that lets every request fit the budget of a step, however busy this machine is.
-    engine = Engine(backend, clock=lambda: 0.0, step_time=StepTime(1e-4))
+    engine = Engine(backend, clock=lambda: 0.0, step_time=StepTime(straight_curve(1e-4)))
     short = submits(vocab)
     assert all(fits_one_step(request, backend) for request in short)
     talk = [Submit(100 + n, vocab.tokenize(f"Tell me about {n}."), 20, ignore_eos=True) for n in range(3)]

@@ -9,7 +9,7 @@ import pytest
 from xapp.backend import llama_trial
 from xapp.backend.llama_model import ContextParams, load_model
 from xapp.backend.llama_trial import FILL, STREAMS, trial
-from xapp.backend.llama_tuning import tuned
+from xapp.backend.llama_tuning import profile
 from xapp.backend.native import llama
 from xapp.backend.sizing import Node, Sizing
 from xapp.config import EngineSettings
@@ -31,18 +31,18 @@ def test_measured_once_then_remembered(
     model: Any, default_model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr("xapp.backend.tuning.BUDGET_S", 60.0)
-    first = tuned(model, str(default_model_path), EngineSettings(), NODE, SIZING)
-    assert first.source is TuningSource.MEASURED
-    assert {(each.threads, each.flash_attention) for each in first.trials} >= {(2, True), (1, True)}
-    assert not all(each.flash_attention for each in first.trials)
-    again = tuned(model, str(default_model_path), EngineSettings(), NODE, SIZING)
-    assert (again.source, again.trials) == (TuningSource.CACHED, first.trials)
+    first = profile(model, str(default_model_path), EngineSettings(), NODE, SIZING)
+    assert first.known.source is TuningSource.MEASURED
+    assert [(each.threads, each.flash_attention) for each in first.known.trials] == [(2, True), (2, False)]
+    assert first.threads == (2, 1)
+    first.remember(first.known)
+    again = profile(model, str(default_model_path), EngineSettings(), NODE, SIZING)
+    assert (again.known.source, again.known.trials) == (TuningSource.CACHED, first.known.trials)
 
 
 def test_what_is_set_is_not_measured(model: Any, default_model_path: Path) -> None:
     settings = EngineSettings(threads=2, flash_attention="off")
-    found = tuned(model, str(default_model_path), settings, NODE, SIZING)
+    found = profile(model, str(default_model_path), settings, NODE, SIZING).known
     assert (found.source, found.threads, found.flash_attention) == (TuningSource.SET, 2, False)
 
 
@@ -54,11 +54,12 @@ def test_every_stream_has_its_fill(model: Any, flash_attention: bool) -> None:
         outputs=STREAMS + 1,
         batch=llama_trial.PIECE,
         threads=2,
+        threads_batch=2,
         kv_type="f16",
         flash_attention=flash_attention,
     )
     with trial(model, params, "model") as filled:
-        assert filled.step(2) > 0
+        assert filled.step() > 0
         # Other cells than the stream's own would make its state longer.
         one = llama.llama_state_seq_get_size(filled._context, 0)
         piece = one / (FILL + 1)

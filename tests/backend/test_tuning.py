@@ -7,22 +7,21 @@ import pytest
 
 from xapp.backend.base import DecodeError
 from xapp.backend.sizing import Node, Sizing
-from xapp.backend.tuning import BUDGET_S, STEPS, Choices, choices, tune, untuned
+from xapp.backend.tuning import STEPS, Choices, choices, tune, untuned
 from xapp.config import EngineSettings
 from xapp.engine.messages import StepTrial, TuningSource
 
 GB = 1 << 30
-BOTH = Choices(threads=(4, 8, 3), flash_attention=(True, False))
+BOTH = Choices(threads=(4, 1, 2, 3, 5, 6, 7, 8), flash_attention=(True, False))
 
 
 class Machine:
-    """Takes `times[threads, flash_attention]` seconds for a step, on a clock of its own."""
+    """Takes `times[flash_attention]` seconds for a step, on a clock of its own."""
 
-    def __init__(self, times: dict[tuple[int, bool], float], *, opening_s: float = 0.0) -> None:
+    def __init__(self, times: dict[bool, float]) -> None:
         self._times = times
-        self._opening_s = opening_s
         self.now = 0.0
-        self.steps: list[tuple[int, bool]] = []
+        self.steps: list[bool] = []
         self.open = 0
 
     def clock(self) -> float:
@@ -30,18 +29,16 @@ class Machine:
 
     @contextmanager
     def new_trial(self, flash_attention: bool) -> Iterator["MachineTrial"]:
-        self.now += self._opening_s
         self.open += 1
         try:
             yield MachineTrial(self, flash_attention)
         finally:
             self.open -= 1
 
-    def step(self, threads: int, flash_attention: bool) -> float:
-        self.steps.append((threads, flash_attention))
-        seconds = self._times[threads, flash_attention]
-        self.now += seconds
-        return seconds
+    def step(self, flash_attention: bool) -> float:
+        self.steps.append(flash_attention)
+        self.now += self._times[flash_attention]
+        return self._times[flash_attention]
 
 
 class MachineTrial:
@@ -49,15 +46,15 @@ class MachineTrial:
         self._machine = machine
         self._flash_attention = flash_attention
 
-    def step(self, threads: int) -> float:
-        return self._machine.step(threads, self._flash_attention)
+    def step(self) -> float:
+        return self._machine.step(self._flash_attention)
 
 
 def sizing(threads: int = 4, kv_type: str = "f16") -> Sizing:
     return Sizing(2048, 8, 8192, kv_type, threads)
 
 
-def test_cores_then_hardware_threads_then_one_fewer() -> None:
+def test_cores_first_then_every_other_number_of_threads() -> None:
     assert choices(EngineSettings(), Node(GB, 4, 8), sizing()) == BOTH
 
 
@@ -76,44 +73,26 @@ def test_q8_0_keeps_flash_attention() -> None:
 
 
 def test_the_rule_stays_where_nothing_is_clearly_faster() -> None:
-    machine = Machine({(4, True): 0.020, (8, True): 0.0195, (3, True): 0.025, (4, False): 0.0195})
+    machine = Machine({True: 0.020, False: 0.0195})
     found = tune(BOTH, machine.new_trial, machine.clock)
     assert (found.source, found.threads, found.flash_attention) == (TuningSource.MEASURED, 4, True)
+    assert machine.steps == [True] * STEPS + [False] * STEPS
 
 
-def test_the_fastest_wins_and_flash_attention_is_tried_with_its_threads() -> None:
-    machine = Machine({(4, True): 0.020, (8, True): 0.018, (3, True): 0.015, (3, False): 0.012})
+def test_the_faster_one_wins() -> None:
+    machine = Machine({True: 0.020, False: 0.012})
     found = tune(BOTH, machine.new_trial, machine.clock)
-    assert (found.threads, found.flash_attention) == (3, False)
-    assert found.trials[-1] == StepTrial(3, False, 0.012)
+    assert not found.flash_attention
+    assert found.trials[-1] == StepTrial(4, False, 0.012)
     assert found.seconds == pytest.approx(machine.now)
 
 
-def test_a_hopeless_candidate_is_not_tried_to_the_end() -> None:
-    machine = Machine({(4, True): 0.010, (8, True): 0.040, (3, True): 0.011, (4, False): 0.011})
-    tune(BOTH, machine.new_trial, machine.clock)
-    assert machine.steps.count((8, True)) == 2
-    assert machine.steps.count((3, True)) == STEPS
-
-
-def test_long_steps_leave_the_rule_and_soon() -> None:
-    machine = Machine({(4, True): 0.5})
+def test_both_are_tried_once_however_long_a_step_takes() -> None:
+    machine = Machine({True: 5.0, False: 4.0})
     found = tune(BOTH, machine.new_trial, machine.clock)
-    assert (found.source, found.threads, found.flash_attention) == (TuningSource.OVERTIME, 4, True)
-    assert len(machine.steps) == 1
+    assert machine.steps == [True, False]
+    assert not found.flash_attention
     assert machine.open == 0
-
-
-def test_an_opening_that_took_all_the_time_is_followed_by_no_step_but_one() -> None:
-    machine = Machine({(4, True): 0.1}, opening_s=2 * BUDGET_S)
-    assert tune(BOTH, machine.new_trial, machine.clock).trials == ()
-    assert machine.steps == []
-
-
-def test_what_was_found_before_the_time_was_up_counts() -> None:
-    machine = Machine({(4, True): 0.09, (8, True): 0.03, (3, True): 0.09})
-    found = tune(BOTH, machine.new_trial, machine.clock)
-    assert (found.source, found.threads) == (TuningSource.OVERTIME, 8)
 
 
 def test_a_step_that_fails_is_the_callers_to_handle() -> None:

@@ -7,7 +7,7 @@ from xapp.backend.tuning_cache import HEAD_BYTES, TuningCache
 from xapp.engine.messages import StepTrial, Tuning, TuningSource
 
 OPTIONS = Choices((2, 1), (True, False))
-FOUND = Tuning(TuningSource.MEASURED, 1, False, (StepTrial(2, True, 0.02), StepTrial(1, True, 0.01)), 0.3)
+FOUND = Tuning(TuningSource.MEASURED, 1, 1, False, (StepTrial(2, True, 0.02), StepTrial(1, True, 0.01)), 0.3)
 
 
 @pytest.fixture

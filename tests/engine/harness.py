@@ -18,11 +18,10 @@ from xapp.engine.messages import (
     StepEvents,
     Submit,
 )
+from xapp.engine.pace import LONGEST_ALONE_S, MIN_CHUNK
 from xapp.engine.plan import Plan
-from xapp.engine.scheduler import IDLE_FACTOR
 from xapp.engine.score import ScoreSequence
 from xapp.engine.sequence import Sequence, Status
-from xapp.engine.step_time import MIN_CHUNK
 
 
 def rule(tokens: Tokens[int]) -> int:
@@ -219,7 +218,7 @@ class Harness:
         assert len(self.scheduler.running) <= self.slots
         self._check_decodes(plan)
         self._check_classes()
-        budget = self.budget_s * (1 if plan.num_decode else IDLE_FACTOR)
+        budget = self.budget_s if plan.num_decode else LONGEST_ALONE_S
         predicted = self.engine._step_time.predict(plan.num_decode, plan.num_prefill, plan.batch.num_read)
         assert plan.num_prefill <= MIN_CHUNK or predicted <= budget * (1 + 1e-9)
         for sequence in plan.admitted:

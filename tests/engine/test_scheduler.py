@@ -4,7 +4,7 @@ import pytest
 
 from tests.engine.harness import Answer, Harness
 from xapp.engine.messages import Priority
-from xapp.engine.step_time import MIN_CHUNK
+from xapp.engine.pace import MIN_CHUNK
 
 
 def order_of_start(harness: Harness, answers: list[Answer]) -> list[int]:
@@ -134,16 +134,17 @@ def test_a_prefix_to_be_pinned_hardly_slows_those_who_decode() -> None:
     assert pin.finished is not None
 
 
-def test_a_prefix_to_be_pinned_gets_on_beside_those_who_decode() -> None:
+def test_a_prefix_to_be_pinned_never_competes_with_a_caller() -> None:
     harness = Harness(slots=4, cells=2048, max_batch=512)
     endless = harness.submit([1] * 10, 1000, ignore_eos=True)
     harness.step()
     pin = pinning(harness, 100)
-    while not pin.finished:
+    for _ in range(50):
         harness.step()
-    assert endless.finished is None
+    assert all(plan.num_prefill == 0 for plan in harness.plans[1:])
     harness.cancel(endless)
     harness.drain()
+    assert pin.finished is not None
 
 
 def test_somebody_who_waits_for_a_prefix_to_be_pinned_waits_no_longer_than_for_another() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import ExitStack
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,15 +11,16 @@ from hypothesis import strategies as st
 from tests.engine.harness import Clock
 from xapp.backend.fake import fake_info
 from xapp.config import EngineSettings
-from xapp.engine.messages import ModelInfo, Priority, Stats, StepPrices
+from xapp.engine.messages import ModelInfo, Priority, Stats, StepCurve, StepPrices
 from xapp.errors import DeadlineExceeded, Exhausted, Unavailable
 from xapp.service.admission import Admission, FinishRate, Place
 from xapp.service.predict import Predictor
 from xapp.service.quota import Quota, Quotas
 from xapp.service.tickets import Ask
 
-INFO: ModelInfo = fake_info(EngineSettings(slots=2, kv_cells=4096))
-STATS = Stats(prices=StepPrices(0.001, 0.005, 0.005, 0.0))
+STATS = Stats(prices=StepPrices())
+CURVE = StepCurve((1, 2), (0.006, 0.007), (1, 2), (0.010, 0.015))
+INFO: ModelInfo = msgspec.structs.replace(fake_info(EngineSettings(slots=2, kv_cells=4096)), curve=CURVE)
 
 
 class Gate:

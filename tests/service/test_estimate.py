@@ -1,11 +1,12 @@
 """What Estimate says of a request that is let in, and of one that is not."""
 
+import msgspec
 import pytest
 
 from tests.engine.harness import Clock
 from xapp.backend.fake import fake_info
 from xapp.config import EngineSettings
-from xapp.engine.messages import Stats, StepPrices, Submit
+from xapp.engine.messages import Stats, StepCurve, StepPrices, Submit
 from xapp.service.admission import Admission
 from xapp.service.estimate import estimate
 from xapp.service.predict import Predictor
@@ -14,13 +15,14 @@ from xapp.service.residuals import Key
 from xapp.service.tickets import Ask
 from xapp.service.types import Estimate
 
-STATS = Stats(prices=StepPrices(0.001, 0.005, 0.005, 0.0))
+STATS = Stats(prices=StepPrices())
+CURVE = StepCurve((1, 2), (0.006, 0.007), (1, 2), (0.010, 0.015))
 
 
 def asked(within_s: float, *, slower: float) -> Estimate:
     """A request of 1.1 s, where others of late took so many times what was simulated."""
     clock = Clock()
-    info = fake_info(EngineSettings(slots=2, kv_cells=4096))
+    info = msgspec.structs.replace(fake_info(EngineSettings(slots=2, kv_cells=4096)), curve=CURVE)
     admission = Admission(
         "m", 9, Predictor(lambda: info, lambda: STATS, clock), Quotas({}, clock), clock=clock
     )

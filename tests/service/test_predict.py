@@ -4,20 +4,22 @@ from itertools import count
 from types import SimpleNamespace
 from typing import cast
 
+import msgspec
 import pytest
 
 from tests.engine.harness import Clock
 from xapp.backend.fake import fake_info
 from xapp.config import EngineSettings
-from xapp.engine.messages import FinishReason, SequenceFinished, Stats, StepPrices, Submit
+from xapp.engine.messages import FinishReason, SequenceFinished, Stats, StepCurve, StepPrices, Submit
 from xapp.engine.token_stream import TokenStream
 from xapp.service.outcome import Outcome, outcome_of
 from xapp.service.predict import Predictor
 from xapp.service.tickets import Ask, Foresight, Ticket
 from xapp.service.types import Finished
 
-INFO = fake_info(EngineSettings(slots=2, kv_cells=4096))
-STATS = Stats(prices=StepPrices(0.001, 0.005, 0.005, 0.0))
+STATS = Stats(prices=StepPrices())
+CURVE = StepCurve((1, 2), (0.006, 0.007), (1, 2), (0.010, 0.015))
+INFO = msgspec.structs.replace(fake_info(EngineSettings(slots=2, kv_cells=4096)), curve=CURVE)
 
 
 def finished(reason: FinishReason, first_s: float, decode_s: float, num_tokens: int = 101) -> Finished:

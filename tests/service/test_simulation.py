@@ -9,6 +9,8 @@ from tests.engine.harness import Harness
 from xapp.backend.fake import fake_info
 from xapp.config import EngineSettings
 from xapp.engine.messages import Priority, Stats, StepPrices
+from xapp.engine.pace import Pace
+from xapp.engine.step_cost import StepCost, straight_curve
 from xapp.service.simulation import NEVER, Job, Simulation
 from xapp.service.speeds import Speeds, speeds
 
@@ -18,7 +20,7 @@ STEP_S, TOKEN_S = 0.01, 0.003
 
 def node(slots: int = 4, cells: int = 4096, budget_s: float = 0.1) -> Speeds:
     """As measured of the harness: a step of n is 10 ms and 3 ms for each."""
-    return Speeds(StepPrices(TOKEN_S, TOKEN_S, STEP_S, 0.0), budget_s, slots, cells)
+    return Speeds(StepCost(straight_curve(TOKEN_S, STEP_S)), Pace(budget_s, 0.5, 512), slots, cells)
 
 
 def job(number: int, prefill: int, decode: int, priority: Priority = Priority.INTERACTIVE) -> Job:
@@ -101,29 +103,27 @@ def test_every_job_ends_and_the_whole_takes_as_long_as_the_engine_does(
 
 
 def test_the_end_of_a_prompt_is_dearer_than_its_start() -> None:
-    prices = StepPrices(TOKEN_S, TOKEN_S, 0.0, 1e-5)
+    cost = StepCost(straight_curve(TOKEN_S), StepPrices(1.0, 1e-5))
     fresh, cached = job(0, 100, 0), job(0, 100, 0)
     cached.computed = 1000
     for each in (fresh, cached):
-        Simulation(Speeds(prices, 0.1, 1, 4096), [], [each]).run()
+        Simulation(Speeds(cost, Pace(0.1, 0.5, 512), 1, 4096), [], [each]).run()
     assert fresh.end_s == pytest.approx(0.3 + 100 * 50 * 1e-5)
     assert cached.end_s == pytest.approx(0.3 + 100 * 1050 * 1e-5)
 
 
 def test_a_long_context_makes_decoding_slower() -> None:
-    prices = StepPrices(TOKEN_S, TOKEN_S, 0.0, 1e-5)
+    cost = StepCost(straight_curve(TOKEN_S), StepPrices(1.0, 1e-5))
     one = job(0, 0, 100)
     one.computed = 1000
-    Simulation(Speeds(prices, 0.1, 1, 4096), [one], []).run()
+    Simulation(Speeds(cost, Pace(0.1, 0.5, 512), 1, 4096), [one], []).run()
     assert one.end_s == pytest.approx(100 * (0.003 + 1050 * 1e-5))
 
 
 def test_before_anything_was_measured_the_load_tells() -> None:
-    info = msgspec.structs.replace(
-        fake_info(EngineSettings(slots=4)), prompt_token_s=0.004, decode_step_s=0.009
-    )
+    info = msgspec.structs.replace(fake_info(EngineSettings(slots=4)), curve=straight_curve(0.004, 0.005))
     found = speeds(info, Stats())
     assert found.decode_s(1, 0) == pytest.approx(0.009)
-    assert found.prompt_token_s(0) == pytest.approx(0.004)
-    measured = StepPrices(1.0, 2.0, 3.0, 4.0)
-    assert speeds(info, Stats(prices=measured)).prices == measured
+    assert found.step_s(0, 0, 10, 0) == pytest.approx(0.045)
+    slower = speeds(info, Stats(prices=StepPrices(2.0, 1e-5)))
+    assert slower.decode_s(1, 100) == pytest.approx(0.018 + 0.001)

@@ -5,10 +5,12 @@ ids, neither requests nor text.
 """
 
 import enum
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from xapp.engine.messages import ModelInfo, SamplingParams
+from xapp.backend.interrupt import Interrupt
+from xapp.engine.messages import ModelInfo, SamplingParams, Tuning
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class Batch:
     `outputs` lists the indices after which a token is drawn, ascending. `probes` lists those after
     which the probabilities of given tokens are read, ascending too and apart from `outputs`. `shared`
     maps an index to further sequence ids, empty so far, that the token becomes part of with its one cell.
+    `split` says how many tokens to compute at a time, where all tokens have an output; empty: all.
     """
 
     tokens: list[int] = field(default_factory=list)
@@ -34,6 +37,7 @@ class Batch:
     outputs: list[int] = field(default_factory=list)
     probes: list["Probe"] = field(default_factory=list)
     shared: dict[int, list[int]] = field(default_factory=dict)
+    split: list[int] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -42,6 +46,19 @@ class Batch:
     def num_read(self) -> int:
         """Cells that attention reads, for all tokens together: a token's position is their number."""
         return sum(self.positions)
+
+    def parts(self) -> Iterator["Batch"]:
+        """The batch as it is to be computed: whole, or cut as `split` says."""
+        if len(self.split) < 2:
+            yield self
+            return
+        start = 0
+        for count in self.split:
+            end = start + count
+            yield Batch(
+                self.tokens[start:end], self.positions[start:end], self.seq_ids[start:end], list(range(count))
+            )
+            start = end
 
     def add(self, token: int, position: int, seq_id: int) -> None:
         """Appends one token without output."""
@@ -97,6 +114,10 @@ class DecodeError(Exception):
         self.code = code
 
 
+class Interrupted(Exception):
+    """A decode was ended from another thread. Nothing was computed."""
+
+
 class Backend(Protocol):
     """One model, one context, `num_sequences` sequence ids from 0."""
 
@@ -128,6 +149,11 @@ class Backend(Protocol):
         """
         ...
 
+    @property
+    def interrupt(self) -> Interrupt:
+        """Ends a decode that runs, where the backend can."""
+        ...
+
     def is_end(self, token: int) -> bool:
         """Whether the token ends an answer."""
         ...
@@ -139,8 +165,8 @@ class Backend(Protocol):
     def decode(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
         """Computes the batch and draws one token for each of `batch.outputs`, in order.
 
-        `samplers` is parallel to `batch.outputs`. Raises DecodeError when nothing was computed;
-        the cells of the batch are then as they were before.
+        `samplers` is parallel to `batch.outputs`. Raises DecodeError when nothing was computed, Interrupted
+        when `interrupt` ended it; the cells of the batch are then as they were before.
         """
         ...
 
@@ -157,6 +183,19 @@ class Backend(Protocol):
 
     def remove(self, seq_id: int, start: int = 0) -> None:
         """Forgets positions from `start` on."""
+        ...
+
+    @property
+    def thread_choices(self) -> tuple[int, ...]:
+        """Numbers of compute threads that may be tried, the one in use first; none: not to be changed."""
+        ...
+
+    def set_threads(self, single: int, batch: int) -> None:
+        """From the next decode on: threads for a step of one token, and for a larger one."""
+        ...
+
+    def remember(self, tuning: Tuning) -> None:
+        """Takes what was measured into `info`, and keeps it for the next load of the model on this node."""
         ...
 
     def save(self, seq_id: int) -> object:

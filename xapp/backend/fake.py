@@ -10,11 +10,12 @@ import zlib
 from array import array
 from collections.abc import Callable, Sequence
 
-from xapp.backend.base import Batch, DecodeError, Outcome, Sampler
+from xapp.backend.base import Batch, DecodeError, Interrupted, Outcome, Sampler
 from xapp.backend.byte_vocab import BOS
 from xapp.backend.constraint import Constraint, Machines
+from xapp.backend.interrupt import Interrupt
 from xapp.config import EngineSettings
-from xapp.engine.messages import ModelInfo, SamplingParams
+from xapp.engine.messages import ModelInfo, SamplingParams, Tuning
 
 END_TOKEN = 257
 VOCAB_SIZE = 260
@@ -83,7 +84,9 @@ def fake_info(settings: EngineSettings) -> ModelInfo:
         flash_attention=False,
         num_threads=1,
         gpu_layers=0,
-        step_budget_s=settings.step_budget_ms / 1000,
+        step_budget_s=settings.step_budget_s,
+        prefill_share=settings.prefill_share,
+        batch_tokens=settings.batch_tokens,
         vocab_size=VOCAB_SIZE,
     )
 
@@ -113,6 +116,7 @@ class FakeBackend:
         self._owners: dict[int, int] = {}
         self._next_cell = 0
         self.live_samplers: set[int] = set()
+        self.interrupt = Interrupt()
         self._machines = Machines()
         self.batches: list[int] = []
         self._read: list[list[float]] = []
@@ -144,6 +148,8 @@ class FakeBackend:
 
     def decode(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
         """See Backend. Takes `step_s` and `token_s` a token of real time."""
+        if self.interrupt.is_set:
+            raise Interrupted
         if self.used + len(batch) > self._info.kv_cells_total:
             raise DecodeError(1)
         assert len(samplers) == len(batch.outputs)
@@ -203,6 +209,17 @@ class FakeBackend:
             if not self._owners[cell]:
                 del self._owners[cell], self._tokens[cell]
         del self._cells[seq_id][start:]
+
+    @property
+    def thread_choices(self) -> tuple[int, ...]:
+        """See Backend: it has none."""
+        return ()
+
+    def set_threads(self, single: int, batch: int) -> None:
+        """Does nothing."""
+
+    def remember(self, tuning: Tuning) -> None:
+        """Forgets it."""
 
     def save(self, seq_id: int) -> object:
         """See Backend."""

@@ -6,21 +6,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from xapp.backend.base import Batch, DecodeError, Sampler
+from xapp.backend.base import Batch, DecodeError, Interrupted, Sampler
 from xapp.backend.constraint import Constraint, Machines
+from xapp.backend.interrupt import Interrupt, flag_function
 from xapp.backend.llama_batch import NativeBatch
 from xapp.backend.llama_grammar import GrammarSampler
 from xapp.backend.llama_pieces import Pieces
 from xapp.backend.llama_sampler import GREEDY, ChainSampler
+from xapp.backend.llama_tuning import Profile
 from xapp.backend.log_softmax import LogSoftmax
 from xapp.backend.native import llama
 from xapp.backend.native_memory import give_back_pages
-from xapp.engine.messages import ModelInfo, SamplingParams
+from xapp.engine.messages import ModelInfo, SamplingParams, Tuning
 
 SIZE_OF_FLOAT = 4
+ABORTED = 2
+"""What llama_decode returns when the abort callback ended it."""
 
 # The binding's own makes two Python objects of the pointer, for each step.
 _logits_address: Callable[[Any], int] = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(
@@ -57,7 +62,15 @@ class LlamaBackend:
     """
 
     def __init__(
-        self, model: Any, context: Any, pieces: Pieces, info: ModelInfo, *, limits: Limits, max_batch: int
+        self,
+        model: Any,
+        context: Any,
+        pieces: Pieces,
+        info: ModelInfo,
+        *,
+        limits: Limits,
+        max_batch: int,
+        profile: Profile | None = None,
     ) -> None:
         self._model = model
         self._context = context
@@ -67,6 +80,10 @@ class LlamaBackend:
         self.num_probes = limits.probes
         self.num_steady = limits.steady
         self._memory = llama.llama_get_memory(context)
+        self._profile = profile
+        self.interrupt = Interrupt()
+        self._may_go_on = flag_function(llama.ggml_abort_callback)
+        llama.llama_set_abort_callback(context, self._may_go_on, self.interrupt.address)
         self._batch = NativeBatch(max_batch)
         self._pieces = pieces
         self._machines = Machines()
@@ -88,7 +105,17 @@ class LlamaBackend:
 
     def decode(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
         """See Backend."""
+        if len(batch.split) < 2:
+            return self._decode(batch, samplers)
+        tokens: list[int] = []
+        for part in batch.parts():
+            tokens += self._decode(part, samplers[len(tokens) : len(tokens) + len(part)])
+        return tokens
+
+    def _decode(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
         code = llama.llama_decode(self._context, self._batch.fill(batch))
+        if code == ABORTED:
+            raise Interrupted
         if code != 0:
             raise DecodeError(code)
         if not batch.outputs:
@@ -164,6 +191,23 @@ class LlamaBackend:
             return True
         self.remove(seq_id)
         return False
+
+    @property
+    def thread_choices(self) -> tuple[int, ...]:
+        """See Backend."""
+        return self._profile.threads if self._profile is not None else ()
+
+    def set_threads(self, single: int, batch: int) -> None:
+        """See Backend."""
+        llama.llama_set_n_threads(self._context, single, batch)
+
+    def remember(self, tuning: Tuning) -> None:
+        """See Backend."""
+        self.info = msgspec.structs.replace(
+            self.info, tuning=tuning, curve=tuning.curve, num_threads=tuning.threads
+        )
+        if self._profile is not None:
+            self._profile.remember(tuning)
 
     def close(self) -> None:
         """See Backend."""

@@ -21,11 +21,11 @@ from xapp.backend.llama_model import (
 )
 from xapp.backend.llama_pieces import Pieces, vocabulary
 from xapp.backend.llama_sampler import GREEDY
-from xapp.backend.llama_tuning import tuned
+from xapp.backend.llama_tuning import profile
 from xapp.backend.native import llama
 from xapp.backend.sizing import Geometry, Node, Sizing, kv_bytes_per_cell, size
 from xapp.config import EngineSettings
-from xapp.engine.messages import ModelInfo
+from xapp.engine.messages import ModelInfo, StepCurve
 from xapp.errors import ModelError
 from xapp.models.parts import total_bytes
 
@@ -40,8 +40,10 @@ PROBE_BYTES = 16 * 1024 * 1024
 STEADY_TOKENS = 63
 """From 64 tokens a batch on, ggml's attention on a CPU sums in tiles, in float32; below, row by row, in
 float16. What differs by that is enough to round some 8-bit activations the other way."""
-PROBE_TOKENS = 16
-"""About the chunk that a step has room for beside decoding sequences."""
+FIRST_SIZES = (1, 4, 16, 64)
+"""Tokens of the steps that the first load of a model measures."""
+FIRST_S = 0.25
+"""Once they took so long together, the larger ones are left for later."""
 
 
 def load(
@@ -54,7 +56,7 @@ def load(
             kv_bytes_per_token(model), total_bytes(Path(path)), llama.llama_model_n_ctx_train(model)
         )
         sizing = size(node, geometry, settings)
-        tuning = tuned(model, path, settings, node, sizing)
+        found = profile(model, path, settings, node, sizing)
         limits = _limits(model, sizing, settings)
         params = ContextParams(
             cells=sizing.kv_cells,
@@ -62,18 +64,18 @@ def load(
             # llama.cpp keeps a row for each sequence id, whether anything reads them or not.
             outputs=max(limits.sequences + limits.branches, sizing.slots + limits.probes),
             batch=settings.batch_tokens,
-            threads=tuning.threads,
+            threads=found.known.threads,
+            threads_batch=found.known.threads_batch,
             kv_type=sizing.kv_type,
-            flash_attention=tuning.flash_attention,
+            flash_attention=found.known.flash_attention,
         )
         context, pieces = _meanwhile(partial(new_context, model, params, path), partial(Pieces, vocab))
-    info = msgspec.structs.replace(_info(model, geometry, sizing, params, settings), tuning=tuning)
-    backend = LlamaBackend(model, context, pieces, info, limits=limits, max_batch=settings.batch_tokens)
-    self_test(backend, path)
-    probe = min(PROBE_TOKENS, settings.batch_tokens, info.context_length - 1)
-    backend.info = msgspec.structs.replace(
-        info, prompt_token_s=measure(backend, probe), decode_step_s=measure(backend, 1)
+    info = msgspec.structs.replace(_info(model, geometry, sizing, params, settings), tuning=found.known)
+    backend = LlamaBackend(
+        model, context, pieces, info, limits=limits, max_batch=settings.batch_tokens, profile=found
     )
+    self_test(backend, path)
+    backend.info = msgspec.structs.replace(info, curve=found.known.curve or first_curve(backend))
     if settings.gpu_layers == 0:  # else a GPU may have a hand on them
         backend.give_back_logits()
     return backend
@@ -123,7 +125,9 @@ def _info(
         flash_attention=params.flash_attention,
         num_threads=params.threads,
         gpu_layers=min(settings.gpu_layers, llama.llama_model_n_layer(model) + 1),
-        step_budget_s=settings.step_budget_ms / 1000,
+        step_budget_s=settings.step_budget_s,
+        prefill_share=settings.prefill_share,
+        batch_tokens=settings.batch_tokens,
         vocab_size=llama.llama_vocab_n_tokens(llama.llama_model_get_vocab(model)),
         shares_prefixes=can_share_prefixes(model),
     )
@@ -132,7 +136,7 @@ def _info(
 def self_test(backend: LlamaBackend, path: str) -> None:
     """One token must come out, and be one: a bad build or a bad file shows here, not in a caller's stream."""
     try:
-        token = _prefill(backend, 1)
+        (token,) = _prefill(backend, 1)
     except DecodeError as error:
         raise ModelError(f"{path}: the self-test token: {error}", reason="SELF_TEST_FAILED") from error
     if not backend.logits_are_finite():
@@ -140,17 +144,31 @@ def self_test(backend: LlamaBackend, path: str) -> None:
     assert 0 <= token < backend.info.vocab_size
 
 
-def measure(backend: LlamaBackend, count: int) -> float:
-    """Seconds that one of `count` prompt tokens costs on this node now: what predictions start from."""
+def first_curve(backend: LlamaBackend) -> StepCurve:
+    """A rough curve, for the time until there is a better one: a few sizes, as many as a moment allows."""
+    one_s = _seconds(backend, 1, output=True)
+    most = min(backend.info.batch_tokens, backend.info.context_length - 1)
+    rows: list[int] = []
+    row_s: list[float] = []
+    for count in (each for each in FIRST_SIZES if each <= most):
+        if sum(row_s) > FIRST_S:
+            break
+        rows.append(count)
+        row_s.append(_seconds(backend, count, output=False))
+    return StepCurve(tuple(rows), tuple(row_s), (1,), (one_s,))
+
+
+def _seconds(backend: LlamaBackend, count: int, *, output: bool) -> float:
     started = time.perf_counter()
-    _prefill(backend, count)
-    return (time.perf_counter() - started) / count
+    _prefill(backend, count, output=output)
+    return time.perf_counter() - started
 
 
-def _prefill(backend: LlamaBackend, count: int) -> int:
+def _prefill(backend: LlamaBackend, count: int, *, output: bool = True) -> list[int]:
     batch = Batch()
     batch.extend([0] * count, 0, 0)
-    batch.want_output()
-    (token,) = backend.decode(batch, [GREEDY])
+    if output:
+        batch.want_output()
+    tokens = backend.decode(batch, [GREEDY] if output else [])
     backend.remove(0)
-    return token
+    return tokens

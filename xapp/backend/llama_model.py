@@ -25,6 +25,7 @@ class ContextParams:
     outputs: int
     batch: int
     threads: int
+    threads_batch: int
     kv_type: str
     flash_attention: bool
 
@@ -101,7 +102,7 @@ def new_context(model: Any, params: ContextParams, path: str) -> Any:
     native.n_seq_max = params.sequences
     # Without this, room for the logits of a whole batch is kept: 100 MB for a vocabulary of 49,152.
     native.n_outputs_max = params.outputs
-    native.n_threads = native.n_threads_batch = params.threads
+    native.n_threads, native.n_threads_batch = params.threads, params.threads_batch
     native.type_k = native.type_v = GGML_TYPES[params.kv_type]
     native.flash_attn_type = int(params.flash_attention)
     native.kv_unified = True

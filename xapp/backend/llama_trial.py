@@ -54,9 +54,8 @@ class LlamaTrial:
         llama.llama_memory_seq_cp(self._memory, _SOURCE, stream, -1, -1)
         llama.llama_memory_seq_rm(self._memory, _SOURCE, -1, -1)
 
-    def step(self, threads: int) -> float:
+    def step(self) -> float:
         """See `tuning.Trial`."""
-        llama.llama_set_n_threads(self._context, threads, threads)
         batch = Batch()
         for stream in range(STREAMS):
             batch.add(0, self._position, stream)

@@ -1,5 +1,6 @@
 """Threads and flash attention for a loaded model: as set, as measured before, or measured now."""
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,30 +11,45 @@ from xapp.backend.llama_model import ContextParams, can_share_prefixes
 from xapp.backend.llama_trial import trial
 from xapp.backend.native import llama
 from xapp.backend.sizing import Node, Sizing
-from xapp.backend.tuning import choices, tune, untuned
+from xapp.backend.tuning import Choices, choices, tune, untuned
 from xapp.backend.tuning_cache import TuningCache
 from xapp.config import EngineSettings
 from xapp.engine.messages import Tuning, TuningSource
 from xapp.errors import ModelError
 
 
-def tuned(model: Any, path: str, settings: EngineSettings, node: Node, sizing: Sizing) -> Tuning:
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How fast a model is on this node: what is `known` now, what is open, and where it is remembered."""
+
+    known: Tuning
+    threads: tuple[int, ...]
+    cache: TuningCache | None = None
+
+    def remember(self, tuning: Tuning) -> None:
+        """Keeps what was measured for the next load."""
+        if self.cache is not None:
+            self.cache.write(tuning)
+
+
+def profile(model: Any, path: str, settings: EngineSettings, node: Node, sizing: Sizing) -> Profile:
     """What `path`, loaded as `model`, should run with. The rule where it cannot be measured."""
     options = choices(settings, node, sizing)
-    if not options.open:
-        return untuned(options, TuningSource.SET)
     if not can_share_prefixes(model):  # nor can its cache be filled by copying
-        return untuned(options, TuningSource.UNSUPPORTED)
+        return Profile(untuned(options, TuningSource.UNSUPPORTED), options.threads[:1])
     cache = TuningCache(Path(path), sizing.kv_type, options, _build(settings.gpu_layers))
     if (known := cache.read()) is not None:
-        return known
+        return Profile(known, options.threads, cache)
+    return Profile(_measured(model, path, options, sizing), options.threads, cache)
+
+
+def _measured(model: Any, path: str, options: Choices, sizing: Sizing) -> Tuning:
+    if len(options.flash_attention) == 1:
+        return untuned(options, TuningSource.SET)
     try:
-        found = tune(options, partial(_trial, model, path, sizing))
+        return tune(options, partial(_trial, model, path, sizing))
     except (ModelError, DecodeError):
         return untuned(options, TuningSource.UNSUPPORTED)
-    if found.source is TuningSource.MEASURED:
-        cache.write(found)
-    return found
 
 
 def _trial(model: Any, path: str, sizing: Sizing, flash_attention: bool) -> Any:
@@ -43,6 +59,7 @@ def _trial(model: Any, path: str, sizing: Sizing, flash_attention: bool) -> Any:
         outputs=llama_trial.STREAMS + 1,
         batch=llama_trial.PIECE,
         threads=sizing.threads,
+        threads_batch=sizing.threads,
         kv_type=sizing.kv_type,
         flash_attention=flash_attention,
     )

@@ -19,8 +19,9 @@ class Ageing:
         self._served_at = dict.fromkeys(Priority, float("-inf"))
 
     def served(self, sequence: Sequence, now: float) -> None:
-        """One of its class got a slot, or was promoted."""
-        self._served_at[sequence.request.priority] = now
+        """One of its class got a slot, or was promoted; a prefix to be pinned is of no class."""
+        if not sequence.request.pin:
+            self._served_at[sequence.request.priority] = now
 
     def due(self, waiting: list[Sequence], now: float) -> list[Sequence]:
         """Those to promote, of `waiting`, which is in order."""
@@ -32,7 +33,7 @@ class Ageing:
         first: tuple[float, ...] = (float(priority),)
         index = bisect_left(waiting, first, key=attrgetter("order"))
         head = waiting[index] if index < len(waiting) else None
-        return head if head is not None and head.request.priority is priority else None
+        return head if head is not None and head.rank == priority else None
 
     def _starves(self, head: Sequence, now: float) -> bool:
         since = max(head.waiting_since, self._served_at[head.request.priority])

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Protocol
 
+import msgspec
+
 from xapp.config import EngineSettings
 from xapp.engine.link import Link
 from xapp.engine.messages import (
@@ -22,7 +24,9 @@ from xapp.engine.messages import (
     Stats,
     StepEvents,
     Submit,
+    Surveyed,
     ToWorker,
+    Tuning,
     encode,
 )
 from xapp.engine.token_record import TokenRecord
@@ -53,7 +57,8 @@ class StepObserver(Protocol):
 class EngineClient:
     """One worker process, from its start to its end. `load` first, `aclose` last.
 
-    `lost` is done once the worker has ended, whatever the reason; its result says why.
+    `lost` is done once the worker has ended, whatever the reason; its result says why. `info` is what it
+    said of itself last; None before it was ready.
     """
 
     def __init__(
@@ -69,6 +74,7 @@ class EngineClient:
         self._command = command
         self._observer = observer
         self.stats = Stats()
+        self.info: ModelInfo | None = None
         self._records: dict[int, TokenRecord] = {}
         self._last_heard = monotonic()
         self._on_progress: Callable[[float], None] = lambda _: None
@@ -195,12 +201,22 @@ class EngineClient:
         elif isinstance(message, Progress):
             self._on_progress(message.fraction)
         elif isinstance(message, Ready) and not self._ready.done():
+            self.info = message.info
             self._ready.set_result(message.info)
+        elif isinstance(message, Surveyed):
+            self._on_surveyed(message.tuning)
         elif isinstance(message, LoadFailed) and not self._ready.done():
             self._ready.set_exception(ModelError(message.message, reason=message.reason))
 
+    def _on_surveyed(self, tuning: Tuning) -> None:
+        assert self.info is not None, "a worker is ready before it measures"
+        curve = tuning.curve or self.info.curve
+        self.info = msgspec.structs.replace(self.info, tuning=tuning, curve=curve, num_threads=tuning.threads)
+
     def _on_step(self, events: StepEvents) -> None:
         self._last_heard = monotonic()
+        if events.curve is not None and self.info is not None:
+            self.info = msgspec.structs.replace(self.info, curve=events.curve)
         if events.stats is not None:
             self.stats = events.stats
         for started in events.started:

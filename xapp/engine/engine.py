@@ -9,17 +9,23 @@ from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from time import monotonic
 
-from xapp.backend.base import Backend, Outcome
+from xapp.backend.base import Backend, Interrupted, Outcome
 from xapp.engine.kv_cache import KVCache
-from xapp.engine.messages import FinishReason, SequenceStarted, Stats, StepEvents, Submit
+from xapp.engine.lookout import ANYBODY, Lookout, NoLookout, watch_for
+from xapp.engine.messages import FinishReason, SequenceStarted, Stats, StepEvents, Submit, Tuning
+from xapp.engine.pace import Pace
 from xapp.engine.plan import Plan
 from xapp.engine.scheduler import Scheduler
 from xapp.engine.score import ScoreSequence, fits_one_step
 from xapp.engine.sequence import Sequence, Status
+from xapp.engine.step_cost import DEFAULT_CURVE
 from xapp.engine.step_time import StepTime
+from xapp.engine.survey import Survey
 
 FORGOTTEN_DEADLINES = 64
 """Deadlines of ended requests that may be kept beside as many as there are requests."""
+CURVE_STEPS = 64
+"""The server is told anew what steps take after so many of them."""
 
 
 class Engine:
@@ -33,6 +39,7 @@ class Engine:
         prefix_cache: bool = True,
         ageing_s: float = 30.0,
         step_time: StepTime | None = None,
+        lookout: Lookout | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         info = backend.info
@@ -40,29 +47,50 @@ class Engine:
         self._backend = backend
         self._clock = clock
         self._context_length = info.context_length
-        self._step_time = step_time or StepTime(info.prompt_token_s, info.decode_step_s or None)
+        self._step_time = step_time or StepTime(info.curve or DEFAULT_CURVE)
+        self._lookout = lookout or NoLookout()
         self._kv_cache = KVCache(backend, info.kv_cells_total, reuse=prefix_cache)
         self._scheduler = Scheduler(
             self._kv_cache,
             self._step_time,
             num_slots=info.num_slots,
-            max_batch=max_batch,
             num_probes=backend.num_probes,
             num_steady=backend.num_steady,
-            budget_s=info.step_budget_s,
+            pace=Pace(info.step_budget_s, info.prefill_share, max_batch),
             ageing_s=ageing_s,
         )
+        self._survey = Survey(backend)
         self._sequences: dict[int, Sequence] = {}
         self._deadlines: list[tuple[float, int]] = []
         self._events = StepEvents()
         self._prefill_tokens = self._cached_tokens = self._decode_tokens = 0
-        self._steps = 0
+        self._steps = self._interrupted_steps = 0
         self._step_seconds = 0.0
 
     @property
     def has_work(self) -> bool:
         """Whether a step would do anything."""
         return bool(self._sequences or self._events.finished)
+
+    @property
+    def may_survey(self) -> bool:
+        """Whether there is something to measure while there is no work."""
+        return not self._survey.done
+
+    def survey(self) -> Tuning | None:
+        """Measures one step of the model, for `step_cost`; what came of all once it is complete.
+
+        To be called without work. A message that comes ends the step.
+        """
+        assert not self.has_work, "requests go first"
+        try:
+            with self._lookout.over(ANYBODY):
+                tuning = self._survey.advance(self._kv_cache.free)
+        except Interrupted:
+            return None
+        if tuning is not None and tuning.curve is not None:
+            self._step_time.start_again(tuning.curve)
+        return tuning
 
     def submit(self, request: Submit) -> None:
         """Queues a request. Its answer ends with a SequenceFinished, whatever happens.
@@ -114,12 +142,32 @@ class Engine:
         plan = self._scheduler.schedule(began)
         self._start(plan, began)
         if len(plan.batch):
-            samplers = [sequence.sampler for sequence in plan.outputs]
-            decoding = self._clock()
-            tokens = self._backend.decode(plan.batch, samplers)
-            scores = self._backend.log_probabilities(plan.batch) if plan.scores else []
-            self._update(plan, tokens, scores, began, decoding)
+            self._compute(plan, began)
         return self._take_events()
+
+    def _compute(self, plan: Plan, began: float) -> None:
+        decoding = self._clock()
+        try:
+            tokens = self._decode(plan)
+        except Interrupted:
+            self._interrupted_steps += 1
+            for prompt in plan.prompts:
+                prompt.interrupted = True
+            return
+        scores = self._backend.log_probabilities(plan.batch) if plan.scores else []
+        self._update(plan, tokens, scores, began, decoding)
+
+    def _decode(self, plan: Plan) -> list[int]:
+        """Raises Interrupted when something came that could not wait; nothing is computed then."""
+        samplers = [sequence.sampler for sequence in plan.outputs]
+        if not plan.num_prefill:
+            return self._backend.decode(plan.batch, samplers)
+        predicted_s = self._step_time.predict(plan.num_decode, plan.num_prefill, plan.batch.num_read)
+        watch = watch_for(plan, predicted_s)
+        if watch is None:
+            return self._backend.decode(plan.batch, samplers)
+        with self._lookout.over(watch):
+            return self._backend.decode(plan.batch, samplers)
 
     def _expire(self, now: float) -> None:
         while self._deadlines and self._deadlines[0][0] <= now:
@@ -147,6 +195,8 @@ class Engine:
             self._kv_cache.computed(sequence, 1)
         for prefilled, count in plan.prefills:
             self._kv_cache.computed(prefilled, count)
+        for prompt in plan.prompts:
+            prompt.interrupted = False
         for sequence, token in zip(plan.outputs, tokens, strict=True):
             self._append(sequence, token, now)
         for (scoring, choices), log_probabilities in zip(plan.scores, scores, strict=True):
@@ -199,6 +249,8 @@ class Engine:
     def _take_events(self) -> StepEvents:
         events, self._events = self._events, StepEvents()
         events.stats = self.stats()
+        if self._steps % CURVE_STEPS == 1:
+            events.curve = self._step_time.curve
         return events
 
     def stats(self) -> Stats:
@@ -219,4 +271,5 @@ class Engine:
             total_preemptions=self._scheduler.num_preemptions,
             total_evictions=self._scheduler.num_evictions,
             kv_cells_parked=self._kv_cache.parked,
+            total_interrupted=self._interrupted_steps,
         )

@@ -62,6 +62,11 @@ class KVCache:
         return self._pool.used
 
     @property
+    def free(self) -> int:
+        """Free cells that are not promised to anybody."""
+        return self._pool.unpromised
+
+    @property
     def total(self) -> int:
         """Cells there are."""
         return self._pool.total

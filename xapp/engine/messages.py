@@ -65,6 +65,7 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
     With `choices` nothing is generated: each of them, at least one token, is scored as the prompt's
     continuation. `max_tokens` is then the longest one's length, and neither sampling nor ends matter.
     With `pin` the prompt is computed to stay: it is kept as a prefix that later prompts share.
+    While it decodes, no step with prompts of others is planned to take longer than `max_gap_s`.
     """
 
     request_id: int
@@ -77,6 +78,7 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
     deadline: float | None = None
     choices: list[list[int]] = []
     pin: bool = False
+    max_gap_s: float | None = None
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
@@ -108,6 +110,17 @@ class Progress(msgspec.Struct, frozen=True, tag="progress"):
     fraction: float
 
 
+class StepCurve(msgspec.Struct, frozen=True, array_like=True):
+    """What steps take on this node, seconds: `row_s` for `rows` tokens of a prompt without outputs, `width_s`
+    for a step in which `widths` sequences decode. Ascending, at least one point each; `step_cost` reads it.
+    """
+
+    rows: tuple[int, ...]
+    row_s: tuple[float, ...]
+    widths: tuple[int, ...]
+    width_s: tuple[float, ...]
+
+
 class TuningSource(enum.StrEnum):
     """Where the choice of threads and flash attention comes from; all but the first three are the rule."""
 
@@ -119,25 +132,38 @@ class TuningSource(enum.StrEnum):
 
 
 class StepTrial(msgspec.Struct, frozen=True):
-    """The fastest decode step, seconds, with so many threads, with or without flash attention."""
+    """The fastest step, seconds, with so many threads, with or without flash attention. `what` it computed:
+    `decode-1` and `decode-4` are so many streams, `prompt-32` so many tokens of a prompt.
+    """
 
     threads: int
     flash_attention: bool
     step_s: float
+    what: str = "decode-4"
 
 
 class Tuning(msgspec.Struct, frozen=True):
-    """What was chosen at the load, the trials behind it, the rule first, and the seconds they took."""
+    """What was chosen, the trials behind it, and the seconds that those at the load took.
+
+    `threads` compute a step of one token, `threads_batch` a larger one. `curve` is what steps take with
+    them; None until it was measured, while nobody needed the node.
+    """
 
     source: TuningSource
     threads: int
+    threads_batch: int
     flash_attention: bool
     trials: tuple[StepTrial, ...] = ()
     seconds: float = 0.0
+    curve: StepCurve | None = None
 
 
 class ModelInfo(msgspec.Struct, frozen=True):
-    """What the loaded model is and how the engine was sized for this node."""
+    """What the loaded model is and how the engine was sized for this node.
+
+    `step_budget_s` is a fixed bound of a step with prompts in it, None is `auto` (`pace`). `curve` is None
+    where nothing was measured.
+    """
 
     description: str
     size_bytes: int
@@ -149,11 +175,12 @@ class ModelInfo(msgspec.Struct, frozen=True):
     flash_attention: bool
     num_threads: int
     gpu_layers: int
-    step_budget_s: float
+    step_budget_s: float | None
     vocab_size: int
     shares_prefixes: bool = True
-    prompt_token_s: float = 0.005
-    decode_step_s: float = 0.0
+    prefill_share: float = 0.6
+    batch_tokens: int = 512
+    curve: StepCurve | None = None
     tuning: Tuning | None = None
 
 
@@ -161,6 +188,12 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
     """Loaded, sized, and the self-test token came out."""
 
     info: ModelInfo
+
+
+class Surveyed(msgspec.Struct, frozen=True, tag="surveyed"):
+    """What is now known of the model's speed on this node: see Tuning."""
+
+    tuning: Tuning
 
 
 class LoadFailed(msgspec.Struct, frozen=True, tag="load_failed"):
@@ -198,14 +231,12 @@ class SequenceScored(msgspec.Struct, frozen=True, array_like=True):
 
 
 class StepPrices(msgspec.Struct, frozen=True, array_like=True):
-    """What a step takes, in seconds: for each prompt token and each decoding sequence in it, for itself,
-    and for each cell that the attention of one of its tokens reads.
+    """What the seconds of a StepCurve are multiplied by on this node now, and the price of a cell that the
+    attention of a token reads, seconds.
     """
 
-    prompt_token_s: float
-    sequence_s: float
-    step_s: float
-    cell_s: float
+    scale: float = 1.0
+    cell_s: float = 0.0
 
 
 class Stats(msgspec.Struct, frozen=True, array_like=True):
@@ -214,6 +245,7 @@ class Stats(msgspec.Struct, frozen=True, array_like=True):
     `prices` is what it predicts steps from. `num_prefill_left`: prompt tokens that running
     sequences have still to compute. `num_paused` of those waiting had a slot and kept their cells.
     `kv_cells_parked`: tokens of computed prefixes that wait in ordinary memory, beside the cells.
+    `total_interrupted` counts steps that ended before they were computed.
     """
 
     num_running: int = 0
@@ -231,10 +263,12 @@ class Stats(msgspec.Struct, frozen=True, array_like=True):
     total_preemptions: int = 0
     total_evictions: int = 0
     kv_cells_parked: int = 0
+    total_interrupted: int = 0
 
 
 class StepEvents(msgspec.Struct, tag="step"):
     """All that one step brought. `tokens` is flat: request_id, token, request_id, token …
+    `curve` is what steps take, said anew when it has changed.
 
     Order within a request: its SequenceStarted, then tokens or its SequenceScored, then its
     SequenceFinished; a message is read in that order.
@@ -245,9 +279,10 @@ class StepEvents(msgspec.Struct, tag="step"):
     finished: list[SequenceFinished] = []
     stats: Stats | None = None
     scored: list[SequenceScored] = []
+    curve: StepCurve | None = None
 
 
-FromWorker: TypeAlias = Progress | Ready | LoadFailed | StepEvents
+FromWorker: TypeAlias = Progress | Ready | Surveyed | LoadFailed | StepEvents
 
 _encoder = msgspec.msgpack.Encoder()
 _to_worker = msgspec.msgpack.Decoder(ToWorker)

@@ -27,6 +27,16 @@ class Plan:
         """Tokens of prompts and of choices in the batch."""
         return len(self.batch) - self.num_decode
 
+    @property
+    def prompts(self) -> list[Sequence]:
+        """The sequences with a part of their prompt in the batch, in order."""
+        return [each for each, count in self.prefills if count and isinstance(each, Sequence)]
+
+    @property
+    def may_be_interrupted(self) -> bool:
+        """Whether nothing is lost but time when it ends early; choices would leave shared cells behind."""
+        return self.num_prefill > 0 and not self.scores and not self.batch.shared
+
     def add_output(self, sequence: Sequence) -> None:
         """Asks for a token after the last one added."""
         self.batch.want_output()

@@ -1,11 +1,12 @@
 """Scheduler: what the next step computes.
 
-Decoding sequences go first, one token each. What is left of the step's time budget is filled with
-chunks of prompts. Waiting sequences are admitted by class, and within a class by deadline; where that
-is the same, by arrival plus the time their prompt takes, so that short prompts pass long ones.
+Decoding sequences go first, one token each. Prompts follow, one after the other at full speed, as many
+tokens as `pace` allows. Waiting sequences are admitted by class, and within a class by deadline; where
+this is the same, by arrival plus the time their prompt takes, so that short prompts pass long ones.
 
 A higher class takes the place of a lower one when slots or cells are short, and a critical prompt is
-computed alone: the others stand still meanwhile.
+computed alone: the others stand still meanwhile. A prefix to be pinned is below all classes: it gets on
+while nothing else runs or waits, or where a request waits for it.
 """
 
 from bisect import insort
@@ -14,21 +15,18 @@ from operator import attrgetter
 from xapp.engine.ageing import Ageing
 from xapp.engine.kv_cache import NO_MATCH, KVCache, Match
 from xapp.engine.messages import Priority
+from xapp.engine.pace import NO_END, Beside, Pace
 from xapp.engine.plan import Plan
 from xapp.engine.score import ScoreSequence
 from xapp.engine.score_planner import ScorePlanner
 from xapp.engine.sequence import Sequence, Status
-from xapp.engine.step_time import MIN_CHUNK, StepTime
+from xapp.engine.step_time import StepTime
 
+NEVER = float("inf")
 SCAN_LIMIT = 16
 """Waiting sequences that one step looks at: matching a prefix is not free."""
-IDLE_FACTOR = 4.0
-"""With nobody decoding a step may take this many budgets; more brings no more tokens a second.
-Not for batch prompts: a critical one that comes meanwhile waits for the step's end."""
 STALL_LIMIT_S = 1.0
 """So long the others stand still for critical prompts; then they take part in one step."""
-PIN_INTERVAL_S = 1.0
-"""While others decode, a prefix to be pinned that nobody waits for gets on in one step so often."""
 RELIEF_CHUNK = 16
 """Tokens that the first of their prompts gets in that step, before the critical ones."""
 
@@ -44,21 +42,18 @@ class Scheduler:
         step_time: StepTime,
         *,
         num_slots: int,
-        max_batch: int,
         num_probes: int,
         num_steady: int,
-        budget_s: float,
+        pace: Pace,
         ageing_s: float = float("inf"),
     ) -> None:
         self._kv_cache = kv_cache
         self._step_time = step_time
         self._num_slots = num_slots
-        self._max_batch = max_batch
         self._score_planner = ScorePlanner(kv_cache.branches, num_probes, num_steady)
-        self._budget_s = budget_s
+        self._pace = pace
         self._ageing = Ageing(ageing_s)
         self._alone_since: float | None = None
-        self._pinned_at = float("-inf")
         self.waiting: list[Sequence] = []
         self.running: list[Sequence] = []
         self.num_preemptions = self.num_evictions = 0
@@ -72,8 +67,8 @@ class Scheduler:
     def _order(self, sequence: Sequence) -> tuple[float, ...]:
         request = sequence.request
         deadline = float("inf") if request.deadline is None else request.deadline
-        pass_time = request.arrival + sequence.num_to_prefill * self._step_time.per_prompt_token
-        return float(request.priority), deadline, pass_time, request.request_id
+        pass_time = request.arrival + self._step_time.predict(0, sequence.num_to_prefill)
+        return float(sequence.rank), deadline, pass_time, request.request_id
 
     def remove(self, sequence: Sequence) -> None:
         """Forgets a sequence that ended, wherever it is; its slot is free at once."""
@@ -99,6 +94,8 @@ class Scheduler:
         moving = self._moving(now)
         self._add_decodes(plan, moving, now)
         self._add_prefills(plan, moving, now)
+        if not plan.num_prefill:
+            plan.batch.split = self._step_time.split(plan.num_decode)
         assert len(plan.batch) or not self.waiting, "somebody waits and nothing runs"
         return plan
 
@@ -119,6 +116,8 @@ class Scheduler:
                 return
             # Read anew: whoever was preempted for the last one waits among those behind it.
             sequence = self.waiting[passed]
+            if sequence.request.pin and not self._is_quiet:
+                return
             match = NO_MATCH if sequence.paused else self._kv_cache.match(sequence)
             if match.pending:
                 plan.awaits_prefix = True
@@ -129,6 +128,11 @@ class Scheduler:
                 passed += 1
             else:
                 return
+
+    @property
+    def _is_quiet(self) -> bool:
+        """Whether nothing runs or waits but prefixes to be pinned: they are the last in either list."""
+        return all(each.request.pin for each in (*self.running, *self.waiting))
 
     def _admit(self, sequence: Sequence, match: Match) -> bool:
         """Makes room for it, where it may; False when it has to wait."""
@@ -153,7 +157,7 @@ class Scheduler:
 
     def _run(self, sequence: Sequence, plan: Plan, now: float) -> None:
         self.waiting.remove(sequence)
-        sequence.order = (float(sequence.request.priority), *sequence.order[1:])
+        sequence.order = (float(sequence.rank), *sequence.order[1:])
         sequence.status = sequence.resumes_as
         insort(self.running, sequence, key=_by_order)
         self._ageing.served(sequence, now)
@@ -165,7 +169,7 @@ class Scheduler:
 
     def _may_take(self, sequence: Sequence, victim: Sequence) -> bool:
         """Whether a running one must make way."""
-        return victim.promoted_at is None and victim.request.priority > sequence.request.priority
+        return victim.promoted_at is None and victim.rank > sequence.rank
 
     def _victim(self, sequence: Sequence) -> Sequence | None:
         """The last in order of those that must make way for it."""
@@ -237,48 +241,48 @@ class Scheduler:
         plan.num_decode = len(batch)
 
     def _add_prefills(self, plan: Plan, moving: list[Sequence], now: float) -> None:
-        prompts = self._due(plan, [each for each in moving if each.status is not Status.DECODE], now)
+        prompts = self._due(plan, [each for each in moving if each.status is not Status.DECODE])
         if not prompts:
             return
-        most = self._max_batch - plan.num_decode
+        chunk = self._pace.chunk(self._step_time, self._beside(plan, prompts, now))
+        most = min(chunk, self._pace.max_batch - plan.num_decode)
         room = self._score_planner.steady_room(prompts, most, plan.num_decode)
-        budget_s = self._prefill_budget(plan, prompts)
         # A lower class is before a critical one only to be relieved.
         before_critical = not _is_critical(prompts[0]) and any(map(_is_critical, prompts))
         relieved = prompts[0] if before_critical else None
         for sequence in prompts:
-            share = min(room, self._fitting(plan, budget_s, sequence.num_computed))
-            if share <= 0:
+            if room <= 0:
                 return
-            if sequence is relieved:
-                share = min(share, RELIEF_CHUNK)
+            share = min(room, RELIEF_CHUNK) if sequence is relieved else room
             if added := self._add_prompt(plan, sequence, share):
                 sequence.advanced_at = now
             room -= added
 
-    def _due(self, plan: Plan, prompts: list[Sequence], now: float) -> list[Sequence]:
-        """Those that have a part in this step."""
-        if not plan.num_decode or plan.awaits_prefix or now - self._pinned_at >= PIN_INTERVAL_S:
-            self._pinned_at = now
+    def _due(self, plan: Plan, prompts: list[Sequence]) -> list[Sequence]:
+        """The prompts that have a part in this step."""
+        if plan.awaits_prefix or self._is_quiet:
             return prompts
         return [each for each in prompts if not each.request.pin]
+
+    def _beside(self, plan: Plan, prompts: list[Sequence], now: float) -> Beside:
+        bounds = [each.request.max_gap_s for each in plan.outputs if each.request.max_gap_s is not None]
+        first = prompts[0]
+        return Beside(
+            plan.num_decode,
+            cells=plan.batch.num_read,
+            position=first.num_computed,
+            num_waiting=len(prompts) + len(self.waiting),
+            max_gap_s=min(bounds, default=None),
+            # Small requests with choices share a step: it need not end with the first.
+            left=NO_END if isinstance(first, ScoreSequence) else first.prompt_left,
+            time_left_s=NEVER if first.deadline is None else first.deadline - now,
+            interrupted=first.interrupted,
+        )
 
     def _add_prompt(self, plan: Plan, sequence: Sequence, room: int) -> int:
         if isinstance(sequence, ScoreSequence):
             return self._score_planner.add(plan, sequence, room)
         return self._add_chunk(plan, sequence, min(room, sequence.prompt_left))
-
-    def _prefill_budget(self, plan: Plan, prompts: list[Sequence]) -> float:
-        """Seconds that the step may take, prompts and all."""
-        priority = min(each.request.priority for each in prompts)
-        patient = plan.num_decode == 0 and priority is not Priority.BATCH
-        return self._budget_s * IDLE_FACTOR if patient else self._budget_s
-
-    def _fitting(self, plan: Plan, budget_s: float, position: int) -> int:
-        """Prompt tokens from `position` on that may still go into the step."""
-        spent_s = self._step_time.predict(plan.num_decode, plan.num_prefill, plan.batch.num_read)
-        fitting = self._step_time.fitting(budget_s - spent_s, position)
-        return fitting if plan.num_prefill else max(MIN_CHUNK, fitting)
 
     @staticmethod
     def _add_chunk(plan: Plan, sequence: Sequence, count: int) -> int:

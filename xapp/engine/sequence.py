@@ -4,7 +4,9 @@ import enum
 from dataclasses import dataclass, field
 
 from xapp.backend.base import Outcome, Sampler
-from xapp.engine.messages import FinishReason, SequenceFinished, Submit
+from xapp.engine.messages import FinishReason, Priority, SequenceFinished, Submit
+
+PIN_RANK = max(Priority) + 1
 
 
 class Status(enum.Enum):
@@ -32,6 +34,7 @@ class Sequence:
 
     One that was preempted waits again: with its cells, and goes on as `resumes_as`; or evicted, without,
     and prefills all its `tokens`. Its sampler stays, so the answer is what it would have been.
+    `interrupted`: the last step with a part of its prompt was ended before it was computed.
     """
 
     request: Submit
@@ -50,6 +53,7 @@ class Sequence:
     advanced_at: float = 0.0
     promoted_at: float | None = None
     extended_to: float | None = None
+    interrupted: bool = False
 
     def __post_init__(self) -> None:
         self.tokens = list(self.request.prompt)
@@ -58,6 +62,11 @@ class Sequence:
     def deadline(self) -> float | None:
         """When it expires."""
         return self.request.deadline if self.extended_to is None else self.extended_to
+
+    @property
+    def rank(self) -> int:
+        """Its class; a prefix to be pinned is below all of them."""
+        return PIN_RANK if self.request.pin else int(self.request.priority)
 
     @property
     def num_prompt(self) -> int:

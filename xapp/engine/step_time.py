@@ -1,101 +1,125 @@
-"""StepTime: learns from measured steps how long a step of a given make-up takes.
+"""StepTime: learns from the steps that run how long a step takes on this node now.
 
-A step costs something for itself, for each decoding sequence, for each prompt token, and for each cell
-that attention reads: a token at position 1,000 reads 1,000 of them, so a prompt's end is dearer than
-its start. These four prices are fitted by least squares to the steps of late, so that they follow the
-clock's throttling and noisy neighbours. Prices are never negative.
+It starts from a measured curve (`step_cost`) and learns three things:
+
+- `scale`, how fast the node is now (a throttled clock, noisy neighbours), and `cell_s`, the price of a cell
+  that attention reads. Both are fitted by least squares to the last steps, and follow within some 30 of them.
+- The curve itself: each step moves the points beside its size a little. A size far from every point becomes
+  a point of its own.
 """
 
-import msgspec
+from bisect import bisect_left, insort
 
-from xapp.engine.messages import StepPrices
+from xapp.engine.messages import StepCurve, StepPrices
+from xapp.engine.step_cost import DEFAULT_CURVE, StepCost, between
 
 FORGET = 0.97
-"""What a measurement weighs after one more; the last 30 or so decide."""
+"""What a measurement weighs after the next: the last 30 or so decide."""
 OUTLIER = 4.0
-"""A measurement counts as at most this many times what was predicted: one hiccup must not starve prefill."""
-MIN_CHUNK = 4
-"""Prompt tokens that a step takes at least, so that prefill always gets on."""
-FLOOR_S = 1e-7
-"""No prompt token costs less."""
-PROMPT_TOKEN, SEQUENCE, STEP, CELL = range(4)
-"""As in StepPrices. Prices are corrected in this order: what steps do not tell apart is put on the first."""
+"""A measurement counts as at most this many times the prediction: a hiccup must not starve prefill."""
+DOUBT_CELLS = 1000
+"""It starts as if a step that read so many cells had taken no longer for them: the first steps read few."""
+BEND = 0.1
+"""How far a step moves the points of the curve towards what it took."""
+BEND_LIMITS = (0.5, 2.0)
+NEW_POINT = 1.5
+"""A size this many times away from its neighbours becomes a point."""
+MAX_POINTS = 64
+SPLIT_STEPS = 256
+"""After so many steps it is asked again whether sequences are to be computed all at once."""
+BOUNDS = (1e-3, 1e3)
+"""Of the scale."""
 
 
-def starting_prices(per_prompt_token: float, one_sequence: float | None) -> StepPrices:
-    """From the price of a prompt token and of a step with one decoding sequence, s; None: the same.
+class StepTime(StepCost):
+    """A StepCost that learns. See there for the terms."""
 
-    A decoding sequence is taken to cost what a prompt token does, and the step the rest.
-    """
-    alone = per_prompt_token if one_sequence is None else one_sequence
-    return StepPrices(per_prompt_token, min(alone, per_prompt_token), max(0.0, alone - per_prompt_token), 0.0)
+    def __init__(self, curve: StepCurve = DEFAULT_CURVE) -> None:
+        super().__init__(curve)
+        self._begin()
 
+    def _begin(self) -> None:
+        self._moments = [[1.0, 0.0], [0.0, (DOUBT_CELLS / self.row_s[0]) ** 2]]
+        self._sums = [1.0, 0.0]
+        self._num_bent = 0
 
-class StepTime:
-    """Predicts step times, in seconds.
-
-    It starts from `starting_prices`. `cells` is always what the attention of the tokens in question
-    reads: the sum of their positions.
-    """
-
-    def __init__(self, per_prompt_token: float = 0.005, one_sequence: float | None = None) -> None:
-        self._prices: list[float] = list(
-            msgspec.structs.astuple(starting_prices(per_prompt_token, one_sequence))
-        )
-        self._moments = [[0.0] * 4 for _ in range(4)]
-        self._sums = [0.0] * 4
-        for num_decode, num_prefill in ((1, 0), (0, 1)):
-            self._remember(_make_up(num_decode, num_prefill, 0), self.predict(num_decode, num_prefill))
-
-    @property
-    def per_prompt_token(self) -> float:
-        """Seconds a prompt token adds to a step, at the start of a prompt."""
-        return self._prices[PROMPT_TOKEN]
+    def start_again(self, curve: StepCurve) -> None:
+        """Takes a curve that was measured in place of what was learned; the price of a cell stays."""
+        super().__init__(curve, StepPrices(1.0, self.cell_s))
+        self._begin()
 
     @property
     def prices(self) -> StepPrices:
-        """All of them as they are now."""
-        return StepPrices(*self._prices)
+        """What the curve is multiplied by, and the price of a cell."""
+        return StepPrices(self.scale, self.cell_s)
 
-    def predict(self, num_decode: int, num_prefill: int, cells: int = 0) -> float:
-        """Seconds for a step of this make-up."""
-        token, sequence, step, cell = self._prices
-        return step + sequence * num_decode + token * num_prefill + cell * cells
-
-    def fitting(self, seconds: float, position: int = 0) -> int:
-        """Prompt tokens from `position` on that take at most so long; none where that is negative."""
-        token, cell = self._prices[PROMPT_TOKEN], self._prices[CELL]
-        most = max(0.0, seconds / (token + cell * position))
-        # Each token reads one cell more than the one before it.
-        return int(max(0.0, seconds) / (token + cell * (position + most / 2)))
-
-    def observe(self, num_decode: int, num_prefill: int, seconds: float, cells: int = 0) -> None:
+    def observe(self, num_decode: int, num_prompt: int, seconds: float, cells: float = 0.0) -> None:
         """Learns from a step that was run."""
-        seconds = min(seconds, OUTLIER * self.predict(num_decode, num_prefill, cells))
-        self._remember(_make_up(num_decode, num_prefill, cells), seconds)
+        base = self.base(num_decode, num_prompt)
+        seconds = min(seconds, OUTLIER * self.predict(num_decode, num_prompt, cells))
+        self._remember(1.0, cells / base, seconds / base)
         self._correct()
+        self._bend(num_decode, num_prompt, seconds - self.cell_s * cells)
 
-    def _remember(self, make_up: tuple[int, ...], seconds: float) -> None:
-        """Adds a step to the weighted sums, as seconds a token: a long step says no more than a short one."""
-        token, sequence, step, _ = make_up
-        weight = 1.0 / (token + sequence + step) ** 2
-        for index, row in enumerate(self._moments):
-            part = weight * make_up[index]
-            self._sums[index] = FORGET * self._sums[index] + part * seconds
-            row[:] = [FORGET * old + part * other for old, other in zip(row, make_up, strict=True)]
+    def _remember(self, scale: float, cell: float, ratio: float) -> None:
+        """Adds a step to the weighted sums: `ratio` is to be scale × `scale` + cell_s × `cell`."""
+        parts = (scale, cell)
+        for index, part in enumerate(parts):
+            self._sums[index] = FORGET * self._sums[index] + part * ratio
+            row = self._moments[index]
+            row[:] = [FORGET * old + part * other for old, other in zip(row, parts, strict=True)]
 
     def _correct(self) -> None:
-        """One sweep of coordinate descent: each price becomes the best one beside the others.
+        """One sweep of coordinate descent from the prices before: they stay where the steps do not tell.
 
-        It starts from the prices before, which so stay as they are where the steps of late do not tell.
+        The scale goes first. What either would explain is then a slower node, not a dearer cell: that would
+        make long prompts look bad.
         """
-        prices = self._prices
-        for index, row in enumerate(self._moments):
-            if row[index] > 0:
-                wrong = self._sums[index] - sum(map(float.__mul__, row, prices))
-                prices[index] = max(0.0, prices[index] + wrong / row[index])
-        prices[PROMPT_TOKEN] = max(FLOOR_S, prices[PROMPT_TOKEN])
+        (scales, cross), (_, cells) = self._moments
+        low, high = BOUNDS
+        self.scale = min(high, max(low, (self._sums[0] - cross * self.cell_s) / scales))
+        if cells > 0:
+            self.cell_s = max(0.0, (self._sums[1] - cross * self.scale) / cells)
+
+    def _bend(self, num_decode: int, num_prompt: int, seconds: float) -> None:
+        self._num_bent += 1
+        if self._num_bent % SPLIT_STEPS == 0:
+            self._splits.clear()
+        if num_prompt == 0:
+            ratio = seconds / self.scale / self.base(num_decode, 0)
+            for width in dict.fromkeys(self.split(num_decode)):
+                _bend_curve(
+                    self.widths, self.width_s, width, ratio * between(self.widths, self.width_s, width)
+                )
+        else:
+            outputs_s = self.outputs_s(num_decode) if num_decode else 0.0
+            _bend_curve(self.rows, self.row_s, num_decode + num_prompt, seconds / self.scale - outputs_s)
 
 
-def _make_up(num_decode: int, num_prefill: int, cells: int) -> tuple[int, ...]:
-    return num_prefill, num_decode, 1, cells
+def _bend_curve(points: list[int], seconds: list[float], number: int, took: float) -> None:
+    """Moves the points on both sides of `number`, the nearer one more. Adds a point where none is near."""
+    before = between(points, seconds, number)
+    if before <= 0:
+        return
+    if _is_far(points, number) and len(points) < MAX_POINTS:
+        insort(points, number)
+        seconds.insert(bisect_left(points, number), before)
+    low, high = BEND_LIMITS
+    change = BEND * (min(high, max(low, took / before)) - 1)
+    for index, weight in _sides(points, number):
+        seconds[index] *= 1 + change * weight
+
+
+def _is_far(points: list[int], number: int) -> bool:
+    return all(max(number, point) >= NEW_POINT * min(number, point) for point in points)
+
+
+def _sides(points: list[int], number: int) -> list[tuple[int, float]]:
+    """The points next to `number`, by index, and how near each is: together 1."""
+    index = bisect_left(points, number)
+    if index == len(points):
+        return [(index - 1, 1.0)]
+    if points[index] == number or index == 0:
+        return [(index, 1.0)]
+    part = (number - points[index - 1]) / (points[index] - points[index - 1])
+    return [(index - 1, 1 - part), (index, part)]

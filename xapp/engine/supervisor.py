@@ -78,7 +78,6 @@ class Supervisor:
         self._task: asyncio.Task[None] | None = None
         self._next_start_s = policy.first_delay_s
         self.state = WorkerState.LOADING
-        self.info: ModelInfo | None = None
         self.error = ""
         self.num_restarts = 0
 
@@ -86,6 +85,11 @@ class Supervisor:
     def pid(self) -> int:
         """The worker's process id; 0 while there is none."""
         return self._client.pid if self._client is not None and self.state is WorkerState.READY else 0
+
+    @property
+    def info(self) -> ModelInfo | None:
+        """What the worker said of itself last; None before the first was ready."""
+        return self._client.info if self._client is not None else None
 
     @property
     def stats(self) -> Stats:
@@ -130,11 +134,11 @@ class Supervisor:
 
     async def _load(self, on_progress: Callable[[float], None]) -> tuple[EngineClient, ModelInfo]:
         client = self._new_client()
-        self.info = await client.load(on_progress, timeout_s=self._policy.load_timeout_s)
+        info = await client.load(on_progress, timeout_s=self._policy.load_timeout_s)
         self._client = client
         client.lost.add_done_callback(self._on_lost)
         self._set_state(WorkerState.READY)
-        return client, self.info
+        return client, info
 
     def _on_lost(self, lost: "asyncio.Future[Unavailable]") -> None:
         if self.state is WorkerState.READY:

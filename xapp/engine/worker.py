@@ -3,13 +3,13 @@
     python -m xapp.engine.worker FD MODEL_PATH SETTINGS_JSON
 
 FD is one end of a socket pair to the server. The worker ends when the socket does. It blocks on the
-socket while there is nothing to do, and on it too when the server does not read: that is the only
-back-pressure there needs to be, since the server always reads.
+socket while there is nothing to do, and on it too when the server does not read: no other back-pressure
+is needed, since the server always reads. A second thread reads the socket while a long step computes
+(`inbox`); the two never do so at once.
 """
 
 import gc
 import os
-import select
 import socket
 import sys
 from collections.abc import Callable
@@ -20,77 +20,62 @@ from xapp.backend.base import Backend
 from xapp.backend.node import this_node
 from xapp.config import EngineSettings
 from xapp.engine.engine import Engine
+from xapp.engine.inbox import Inbox, InboxLookout, ServerGone
+from xapp.engine.lookout import Lookout
 from xapp.engine.messages import (
     Cancel,
     Extend,
-    FrameBuffer,
-    FromWorker,
     LoadFailed,
     Progress,
     Ready,
     Shutdown,
     Submit,
+    Surveyed,
     ToWorker,
-    decode_to_worker,
-    encode,
 )
 from xapp.errors import XappError
 
-RECEIVE_BYTES = 1 << 18
+IDLE_S = 0.3
+"""A worker without work for so long measures how fast it is, where that is not known."""
 SPIN_COUNT = "1000"
 """How long a compute thread spins at a barrier before it sleeps. libgomp's own 300,000 is as fast on an
 idle node, but with the server and its callers on the same cores the spinning thread keeps the one it
 waits for off its core: steps of 20 ms were seen to take 400 ms and more, against 56 ms with this."""
 
 
-class ServerGone(Exception):
-    """The server closed the socket, or said Shutdown."""
-
-
-class Channel:
-    """Frames over the socket."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._socket = sock
-        self._poll = select.poll()
-        self._poll.register(sock, select.POLLIN)
-        self._frames = FrameBuffer()
-
-    def send(self, message: FromWorker) -> None:
-        """Blocks until the server has taken it. Raises ServerGone."""
-        try:
-            self._socket.sendall(encode(message))
-        except (BrokenPipeError, ConnectionResetError) as error:
-            raise ServerGone from error
-
-    def receive(self, *, wait: bool) -> list[ToWorker]:
-        """What has come; with `wait` at least one byte of it. Raises ServerGone."""
-        # Asked before each step, and nearly always there is nothing: a poll costs less than an exception.
-        if not wait and not self._poll.poll(0):
-            return []
-        try:
-            data = self._socket.recv(RECEIVE_BYTES)
-        except ConnectionResetError as error:
-            raise ServerGone from error
-        if not data:
-            raise ServerGone
-        return [decode_to_worker(body) for body in self._frames.feed(data)]
-
-
 class Worker:
-    """Runs an engine for the server at the other end of the channel."""
+    """Runs an engine for the server at the other end of the inbox."""
 
-    def __init__(self, engine: Engine, channel: Channel) -> None:
+    def __init__(self, engine: Engine, inbox: Inbox) -> None:
         self._engine = engine
-        self._channel = channel
+        self._inbox = inbox
+        self._surveying = False
 
     def run(self) -> None:
         """Until the server is gone."""
         while True:
-            for message in self._channel.receive(wait=not self._engine.has_work):
+            for message in self._inbox.receive(wait_s=self._patience_s):
                 self._handle(message)
             if self._engine.has_work:
-                self._channel.send(self._engine.step())
+                self._surveying = False
+                self._inbox.send(self._engine.step())
+            elif self._engine.may_survey:
+                self._surveying = True
+                self._survey()
+
+    @property
+    def _patience_s(self) -> float | None:
+        """How long to wait for a message."""
+        if self._engine.has_work:
+            return 0.0
+        if not self._engine.may_survey:
+            return None
+        return 0.0 if self._surveying else IDLE_S
+
+    def _survey(self) -> None:
+        tuning = self._engine.survey()
+        if tuning is not None:
+            self._inbox.send(Surveyed(tuning))
 
     def _handle(self, message: ToWorker) -> None:
         match message:
@@ -115,29 +100,31 @@ def load_backend(path: str, settings: EngineSettings, on_progress: Callable[[flo
     return load(path, settings, this_node(), on_progress)
 
 
-def new_engine(backend: Backend, settings: EngineSettings) -> Engine:
+def new_engine(backend: Backend, settings: EngineSettings, lookout: Lookout | None = None) -> Engine:
     """An engine as the settings want it."""
     return Engine(
         backend,
         max_batch=settings.batch_tokens,
         prefix_cache=settings.prefix_cache and backend.info.shares_prefixes,
         ageing_s=settings.ageing_s,
+        lookout=lookout,
     )
 
 
 def serve(sock: socket.socket, path: str, settings: EngineSettings) -> None:
     """Loads, tells the server, works until the server is gone."""
-    channel = Channel(sock)
+    inbox = Inbox(sock)
     try:
-        backend = load_backend(path, settings, lambda fraction: channel.send(Progress(fraction)))
+        backend = load_backend(path, settings, lambda fraction: inbox.send(Progress(fraction)))
     except XappError as error:
-        channel.send(LoadFailed(error.message, error.reason))
+        inbox.send(LoadFailed(error.message, error.reason))
         return
     try:
-        channel.send(Ready(backend.info))
+        inbox.send(Ready(backend.info))
         # What is loaded by now lives for ever: the collector need not look at it again.
         gc.freeze()
-        Worker(new_engine(backend, settings), channel).run()
+        lookout = InboxLookout(inbox, backend.interrupt)
+        Worker(new_engine(backend, settings, lookout), inbox).run()
     finally:
         backend.close()
 

@@ -9,7 +9,7 @@ a millisecond for dozens of requests. It knows no clock: times are seconds from 
 from bisect import insort
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
-from math import ceil
+from math import ceil, floor
 from operator import attrgetter
 
 from xapp.engine.messages import Priority
@@ -175,12 +175,8 @@ class Simulation:
     def _prefill(self, job: Job) -> None:
         """Steps with chunks of one prompt, until it is computed or a decoding job ends."""
         groups = (self._critical,) if job.critical else (self._critical, self._others)
-        decode_s = self._decode_s(groups)
-        token_s = self._speeds.prompt_token_s(job.computed + job.prefill / 2)
-        patient = not any(group.count for group in groups) and job.order[0] != Priority.BATCH
-        chunk = self._speeds.chunk(decode_s, token_s, patient=patient)
-        tokens, steps = self._advance(job, groups, chunk)
-        self._now += tokens * token_s + steps * decode_s
+        tokens, seconds, steps = self._advance(job, groups)
+        self._now += seconds
         job.prefill -= tokens
         job.computed += tokens
         self._tick(groups, steps)
@@ -191,20 +187,29 @@ class Simulation:
             self._prefilling.remove(job)
             self._begin_decode(job)
 
+    def _advance(self, job: Job, groups: tuple[_Group, ...]) -> tuple[float, float, float]:
+        """Prompt tokens, seconds and steps until the prompt's end, or until a decoding job's."""
+        count, cells = sum(group.count for group in groups), sum(group.cells for group in groups)
+        num_waiting = len(self._prefilling) + len(self._waiting)
+        chunk = self._speeds.chunk(count, num_waiting, cells, job.computed)
+        # Its steps begin, on average, half of the way to where the last whole one begins.
+        rest = job.prefill % chunk
+        step_s = self._speeds.step_s(
+            count, cells, chunk, job.computed + max(0.0, job.prefill - rest - chunk) / 2
+        )
+        first = min(group.left() for group in groups)
+        steps = job.prefill / chunk
+        if steps > first:
+            return min(job.prefill, first * chunk), first * step_s, first
+        if rest and len(self._prefilling) == 1:  # no other prompt shares its last step
+            last_s = self._speeds.step_s(count, cells, rest, job.computed + job.prefill - rest)
+            return job.prefill, floor(steps) * step_s + last_s, float(ceil(steps))
+        return job.prefill, steps * step_s, steps
+
     def _decode_s(self, groups: tuple[_Group, ...]) -> float:
-        """Seconds of a step, but for its prompts."""
+        """Seconds of a step without prompts."""
         count = sum(group.count for group in groups)
         return self._speeds.decode_s(count, sum(group.cells for group in groups))
-
-    def _advance(self, job: Job, groups: tuple[_Group, ...], chunk: float) -> tuple[float, float]:
-        """Prompt tokens and steps until the prompt's end, or until a decoding job's."""
-        steps = job.prefill / chunk
-        if len(self._prefilling) == 1:
-            steps = float(ceil(steps))  # no other prompt shares its last step
-        first = min(group.left() for group in groups)
-        if steps <= first:
-            return job.prefill, steps
-        return min(job.prefill, first * chunk), first
 
     def _decode(self) -> None:
         """Steps without prompts, until a job ends."""

@@ -1,37 +1,43 @@
-"""What a model's steps take on this node now, from what its worker measures."""
+"""What a model's steps take on this node now, as its worker measures, and how the worker plans them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from xapp.engine.messages import ModelInfo, Stats, StepPrices
-from xapp.engine.scheduler import IDLE_FACTOR
-from xapp.engine.step_time import MIN_CHUNK, starting_prices
+from xapp.engine.messages import ModelInfo, Stats
+from xapp.engine.pace import Beside, Pace
+from xapp.engine.step_cost import DEFAULT_CURVE, StepCost
 
 
 @dataclass(frozen=True, slots=True)
 class Speeds:
-    """A step's `prices`, what it may take, s, and how much runs at once."""
+    """A step's `cost`, the `pace` at which prompts get on, and how much runs at once."""
 
-    prices: StepPrices
-    budget_s: float
+    cost: StepCost
+    pace: Pace
     num_slots: int
     num_cells: int
+    _chunks: dict[tuple[int, int], int] = field(default_factory=dict, init=False)
 
     def decode_s(self, num_decode: int, cells: float) -> float:
         """A step of sequences that read so many cells together, and nothing else."""
-        prices = self.prices
-        return prices.step_s + prices.sequence_s * num_decode + prices.cell_s * cells
+        return self.cost.predict(num_decode, 0, cells)
 
-    def prompt_token_s(self, position: float) -> float:
-        """A prompt token there, beside other things."""
-        return self.prices.prompt_token_s + self.prices.cell_s * position
+    def chunk(self, num_decode: int, num_waiting: int, cells: float, position: float) -> int:
+        """Prompt tokens that go into a step beside decoding sequences, while so many wait for a first token.
 
-    def chunk(self, decode_s: float, prompt_token_s: float, *, patient: bool) -> float:
-        """Prompt tokens at that price that go into a step beside decoding sequences, or, `patient`, alone."""
-        budget_s = self.budget_s * IDLE_FACTOR if patient else self.budget_s
-        return max(float(MIN_CHUNK), (budget_s - decode_s) / prompt_token_s)
+        Found once for each pair of numbers: cells and position of the first time stand for all.
+        """
+        key = (num_decode, num_waiting)
+        if key not in self._chunks:
+            self._chunks[key] = self.pace.chunk(self.cost, Beside(num_decode, cells, position, num_waiting))
+        return self._chunks[key]
+
+    def step_s(self, num_decode: int, cells: float, prompt: float, position: float) -> float:
+        """A step with so many prompt tokens from `position` on, beside sequences that read `cells`."""
+        return self.cost.predict(num_decode, max(1, round(prompt)), cells + prompt * (position + prompt / 2))
 
 
 def speeds(info: ModelInfo, stats: Stats) -> Speeds:
     """As measured; before anything was, from what the load measured."""
-    prices = stats.prices or starting_prices(info.prompt_token_s, info.decode_step_s or None)
-    return Speeds(prices, info.step_budget_s, info.num_slots, info.kv_cells_total)
+    cost = StepCost(info.curve or DEFAULT_CURVE, stats.prices)
+    pace = Pace(info.step_budget_s, info.prefill_share, info.batch_tokens)
+    return Speeds(cost, pace, info.num_slots, info.kv_cells_total)

@@ -1,0 +1,210 @@
+"""Survey: measures how fast a model is on this node, while nobody needs it.
+
+The first load of a model on a node knows a few points of the curve only, since all of it takes some 20
+seconds with a large model. So the worker measures in its idle time, a step at a time: first every number
+of threads, then steps of every size with the best. A request that comes interrupts the step; it is
+measured again later. What came out is remembered for the next load.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from time import perf_counter
+
+import msgspec
+
+from xapp.backend.base import Backend, Batch
+from xapp.engine.messages import SamplingParams, StepCurve, StepTrial, Tuning, TuningSource
+from xapp.engine.pace import LONGEST_S
+
+SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 256, 384, 512)
+"""Tokens of a prompt in a step. Kernels work on tiles of tokens, so their price jumps in between."""
+WIDTHS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16)
+"""Sequences that decode in a step."""
+THREADS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
+"""Numbers of threads that are tried, of those the node has."""
+REPEATS = 2
+"""Each step is measured so often, with all others in between. The fastest counts."""
+MARGIN = 0.05
+"""By how much another number of threads must be faster than the rule."""
+FEW = 4
+PROMPT = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One step to measure: `size` sequences that decode, or tokens of a prompt."""
+
+    decode: bool
+    size: int
+    threads: int
+
+    @property
+    def name(self) -> str:
+        """As in StepTrial."""
+        return f"{'decode' if self.decode else 'prompt'}-{self.size}"
+
+
+class Survey:
+    """Computes on the backend's branch ids, in cells that are free. `advance` until `done`."""
+
+    def __init__(self, backend: Backend, clock: Callable[[], float] = perf_counter) -> None:
+        self._backend = backend
+        self._clock = clock
+        tuning = backend.info.tuning
+        self.done = tuning is None or tuning.curve is not None or not self._is_possible
+        self._fastest: dict[Job, float] = {}
+        self._jobs: deque[Job] = deque()
+        self._has_threads = False
+        if not self.done:
+            assert tuning is not None
+            self._threads = (tuning.threads, tuning.threads_batch)
+            self._add(self._thread_jobs())
+
+    @property
+    def _is_possible(self) -> bool:
+        return bool(self._backend.thread_choices and self._backend.num_branches)
+
+    def advance(self, num_free: int) -> Tuning | None:
+        """Measures one step, if `num_free` cells are enough for it. What came of all, at the end.
+
+        Raises Interrupted; the step is then still to be measured.
+        """
+        job = self._jobs[0]
+        if job.size <= num_free and not self._is_long(job):
+            self._measure(job)
+        self._jobs.popleft()
+        if self._jobs:
+            return None
+        return self._next_phase()
+
+    def _is_long(self, job: Job) -> bool:
+        """Whether a smaller step was as long as any may be: no such step will ever be planned."""
+        return any(
+            seconds > LONGEST_S and each.decode == job.decode and each.size < job.size
+            for each, seconds in self._fastest.items()
+        )
+
+    def _measure(self, job: Job) -> None:
+        self._backend.set_threads(job.threads, job.threads)
+        try:
+            began = self._clock()
+            self._compute(job)
+            seconds = self._clock() - began
+        finally:
+            self._backend.set_threads(*self._threads)
+        self._fastest[job] = min(seconds, self._fastest.get(job, seconds))
+
+    def _compute(self, job: Job) -> None:
+        backend, batch = self._backend, Batch()
+        first = backend.num_sequences
+        used = range(first, first + job.size) if job.decode else range(first, first + 1)
+        for seq_id in used if job.decode else ():
+            batch.add(0, 0, seq_id)
+            batch.want_output()
+        if not job.decode:
+            batch.extend([0] * job.size, 0, first)
+        samplers = [backend.new_sampler(SamplingParams(), [0]) for _ in batch.outputs]
+        try:
+            backend.decode(batch, samplers)
+            for seq_id in used:
+                backend.remove(seq_id)
+        finally:
+            for sampler in samplers:
+                sampler.close()
+
+    # ---- which steps
+
+    def _add(self, jobs: Iterable[Job]) -> None:
+        self._jobs += [job for _ in range(REPEATS) for job in jobs]
+
+    def _thread_jobs(self) -> list[Job]:
+        rule, *others = self._backend.thread_choices
+        tried = [rule, *(each for each in others if each in THREADS)] if others else []
+        few = min(FEW, self._most_decode)
+        return [
+            job
+            for threads in tried
+            for job in (Job(True, 1, threads), Job(True, few, threads), Job(False, self._prompt, threads))
+        ]
+
+    def _curve_jobs(self) -> list[Job]:
+        single, batch = self._threads
+        info = self._backend.info
+        most = min(info.batch_tokens, info.context_length - 1)
+        widths = [
+            Job(True, size, batch if size > 1 else single) for size in WIDTHS if size <= self._most_decode
+        ]
+        sizes = [Job(False, size, batch if size > 1 else single) for size in SIZES if size <= most]
+        return [*widths, *sizes]
+
+    @property
+    def _most_decode(self) -> int:
+        return min(self._backend.num_branches, self._backend.info.num_slots)
+
+    @property
+    def _prompt(self) -> int:
+        return min(PROMPT, self._backend.info.batch_tokens)
+
+    # ---- what came out
+
+    def _next_phase(self) -> Tuning | None:
+        if not self._has_threads:
+            self._has_threads = True
+            self._threads = self._best_threads()
+            self._backend.set_threads(*self._threads)
+            self._add(self._curve_jobs())
+            return None
+        self.done = True
+        tuning = self._tuning()
+        self._backend.remember(tuning)
+        return tuning
+
+    def _best_threads(self) -> tuple[int, int]:
+        single, batch = self._threads
+        few = min(FEW, self._most_decode)
+        return (
+            self._best(single, ["decode-1"]),
+            self._best(batch, [f"decode-{few}", f"prompt-{self._prompt}"]),
+        )
+
+    def _best(self, rule: int, names: list[str]) -> int:
+        """The number of threads with the shortest steps of these names together."""
+        sums: dict[int, float] = {}
+        for job, seconds in self._fastest.items():
+            if job.name in names:
+                sums[job.threads] = sums.get(job.threads, 0.0) + seconds
+        if rule not in sums:
+            return rule
+        best = min(sums, key=lambda threads: sums[threads])
+        return best if sums[best] < sums[rule] * (1 - MARGIN) else rule
+
+    def _tuning(self) -> Tuning:
+        tuning = self._backend.info.tuning
+        assert tuning is not None
+        single, batch = self._threads
+        source = TuningSource.MEASURED if len(self._backend.thread_choices) > 1 else tuning.source
+        trials = [
+            StepTrial(job.threads, tuning.flash_attention, seconds, job.name)
+            for job, seconds in self._fastest.items()
+            if job in self._thread_jobs()
+        ]
+        return msgspec.structs.replace(
+            tuning,
+            source=source,
+            threads=single,
+            threads_batch=batch,
+            trials=(*tuning.trials, *trials),
+            curve=self._curve(),
+        )
+
+    def _curve(self) -> StepCurve:
+        single, batch = self._threads
+        found = {
+            (job.decode, job.size): seconds
+            for job, seconds in self._fastest.items()
+            if job.threads == (single if job.size == 1 else batch)
+        }
+        rows = {size: seconds for (decode, size), seconds in sorted(found.items()) if not decode}
+        widths = {size: seconds for (decode, size), seconds in sorted(found.items()) if decode}
+        return StepCurve(tuple(rows), tuple(rows.values()), tuple(widths), tuple(widths.values()))
