@@ -136,6 +136,7 @@ class Client:
         deadline_s: float | None = None,
         deadline_policy: "pb.DeadlinePolicy.ValueType" = pb.DEADLINE_POLICY_UNSPECIFIED,
         format: pb.OutputFormat | None = None,  # noqa: A002  the contract's name
+        max_token_gap_s: float | None = None,
     ) -> AsyncGenerator[pb.GenerateResponse, None]:
         """The events of one answer. `prompt` is raw text, messages for the chat template, or a `task`.
 
@@ -152,6 +153,7 @@ class Client:
             correlation_id=correlation_id,
             deadline_policy=deadline_policy,
             format=format,
+            max_token_gap=duration(max_token_gap_s),
             **input_fields(prompt),
         )
         async with aclosing(self.generate_request(request, deadline_s=deadline_s)) as events:
@@ -196,7 +198,7 @@ class Client:
         self, *, interval_s: float | None = None, count: int | None = None
     ) -> AsyncIterator[pb.MetricsResponse]:
         """Samples, every `interval_s` seconds (the server's default is 1), `count` of them or for ever."""
-        request = pb.MetricsRequest(count=count, interval=_duration(interval_s))
+        request = pb.MetricsRequest(count=count, interval=duration(interval_s))
         call = self._inference.Metrics(request)
         try:
             async for sample in call:
@@ -250,13 +252,15 @@ class Client:
         max_tokens: int | None = None,
         priority: "pb.Priority.ValueType" = pb.PRIORITY_UNSPECIFIED,
         deadline_s: float | None = None,
+        max_token_gap_s: float | None = None,
     ) -> pb.EstimateResponse:
         """What `generate` would take now, and whether the node would take it with that deadline."""
         request = pb.EstimateRequest(
             model=model,
             max_tokens=max_tokens,
             priority=priority,
-            deadline=_duration(deadline_s),
+            deadline=duration(deadline_s),
+            max_token_gap=duration(max_token_gap_s),
             **input_fields(prompt),
         )
         response: pb.EstimateResponse = await self._unary(self._inference.Estimate, request, None)
@@ -428,5 +432,9 @@ def _timestamp(call: TaskCall) -> Timestamp | None:
     return stamp
 
 
-def _duration(seconds: float | None) -> Duration | None:
-    return None if seconds is None else Duration(seconds=int(seconds), nanos=round(seconds % 1 * 1e9))
+def duration(seconds: float | None) -> Duration | None:
+    """The message, to the nanosecond; None stays None."""
+    if seconds is None:
+        return None
+    whole, nanos = divmod(round(seconds * 1e9), 10**9)
+    return Duration(seconds=whole, nanos=nanos)

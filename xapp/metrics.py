@@ -65,6 +65,7 @@ COUNTERS = {
     "decode_tokens": "Tokens generated.",
     "preemptions": "Times a running request made way for one of a higher class.",
     "evictions": "Times such a request lost its cells as well.",
+    "interrupted_steps": "Steps that ended before they were computed, for something more urgent.",
     "worker_cpu_seconds": "CPU time of the worker process.",
     "worker_restarts": "Times the worker was started again after it died.",
 }

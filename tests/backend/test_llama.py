@@ -5,13 +5,14 @@ batch, so two nearly equal logits may swap: from there on answers may differ, an
 that only where the two logits are closer than the noise that `test_where_float_noise_shows` bounds.
 """
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from xapp.backend.base import Batch
+from xapp.backend.base import Batch, Interrupted
 from xapp.backend.llama import LlamaBackend
 from xapp.backend.llama_load import load
 from xapp.backend.llama_sampler import GREEDY
@@ -250,6 +251,45 @@ def test_one_request_fills_a_cache_of_leftovers(new_backend: Load, prompts: list
     answers.run()
     assert len(answers.tokens[whole]) == 257 - 45 * len(prompts[0])
     assert answers.finished[too_much].started_at is None
+
+
+def test_a_decode_that_is_interrupted_leaves_the_cells_as_they_were(
+    shared: LlamaBackend, prompts: list[list[int]]
+) -> None:
+    whole = alone(shared, prompts[0] * 8)
+    answers = Answers(shared)
+    answers.submit(prompts[0] * 8)
+    shared.interrupt.set()
+    for _ in range(3):
+        answers.step()
+    assert answers.engine.stats().total_interrupted == 3
+    assert answers.tokens == {0: []}
+    shared.interrupt.clear()
+    answers.run()
+    assert answers.tokens[0] == whole
+
+
+def decode_for_ever(backend: LlamaBackend, batch: Batch) -> None:
+    while True:
+        backend.remove(0)
+        backend.decode(batch, [])
+
+
+def test_a_decode_can_be_interrupted_while_it_runs(shared: LlamaBackend) -> None:
+    batch = Batch()
+    batch.extend([7] * 256, 0, 0)
+    for seq_id in range(shared.num_sequences):
+        shared.remove(seq_id)
+    timer = threading.Timer(0.001, shared.interrupt.set)
+    timer.start()
+    try:
+        with pytest.raises(Interrupted):
+            decode_for_ever(shared, batch)
+    finally:
+        timer.join()
+        shared.interrupt.clear()
+    assert shared.decode(batch, []) == []
+    shared.remove(0)
 
 
 def test_an_end_token_ends_and_ignore_eos_goes_on(shared: LlamaBackend, vocab: Vocab) -> None:

@@ -2,7 +2,9 @@
 
 import zlib
 from array import array
+from collections.abc import Iterator
 from collections.abc import Sequence as Tokens
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from xapp.backend.base import Batch, Sampler
@@ -10,6 +12,7 @@ from xapp.backend.fake import END_TOKEN, FakeBackend, log_probability
 from xapp.config import EngineSettings
 from xapp.engine.engine import Engine
 from xapp.engine.kv_cache import NO_MATCH, KVCache, Match
+from xapp.engine.lookout import Watch
 from xapp.engine.messages import (
     FinishReason,
     Priority,
@@ -71,6 +74,25 @@ class TimedBackend(FakeBackend):
         return tokens
 
 
+class Hasty:
+    """Ends every step that it is asked to look out over while `ends` is set."""
+
+    def __init__(self, backend: FakeBackend) -> None:
+        self._backend = backend
+        self.ends = False
+        self.watches: list[Watch] = []
+
+    @contextmanager
+    def over(self, watch: Watch) -> Iterator[None]:
+        self.watches.append(watch)
+        if self.ends:
+            self._backend.interrupt.set()
+        try:
+            yield
+        finally:
+            self._backend.interrupt.clear()
+
+
 @dataclass
 class Answer:
     """All that was said about one request."""
@@ -116,11 +138,13 @@ class Harness:
             num_probes=probes,
             num_steady=steady,
         )
+        self.lookout = Hasty(self.backend)
         self.engine = Engine(
             self.backend,
             max_batch=max_batch,
             prefix_cache=prefix_cache,
             ageing_s=ageing_s,
+            lookout=self.lookout,
             clock=self.clock,
         )
         self.max_batch = max_batch
@@ -167,13 +191,25 @@ class Harness:
 
     def step(self) -> StepEvents:
         waiting = bool(self.scheduler.waiting or self.scheduler.running)
-        before = len(self.backend.batches)
+        before = self._num_computed
         events = self.engine.step()
         self._read(events)
         self._check_cells()
         still = bool(self.scheduler.waiting or self.scheduler.running)
-        assert len(self.backend.batches) > before or not (waiting and still), "work waits, nothing runs"
+        assert self._num_computed > before or not (waiting and still), "work waits, nothing runs"
         return events
+
+    def step_interrupted(self) -> StepEvents:
+        """A step that is ended before it is computed, where it may be."""
+        self.lookout.ends = True
+        try:
+            return self.step()
+        finally:
+            self.lookout.ends = False
+
+    @property
+    def _num_computed(self) -> int:
+        return len(self.backend.batches) + self.engine.stats().total_interrupted
 
     def drain(self, limit: int = 5000) -> None:
         """Steps until nothing is left; every request must then have ended as it must."""

@@ -44,6 +44,11 @@ class Steps:
 
 
 @dataclass(frozen=True)
+class Interruptions:
+    count: int
+
+
+@dataclass(frozen=True)
 class Tick:
     seconds: float
 
@@ -63,6 +68,7 @@ operations = st.lists(
         ),
         st.builds(Cancelled, st.integers(0, 40)),
         st.builds(Steps, st.integers(1, 6)),
+        st.builds(Interruptions, st.integers(1, 3)),
         st.builds(Tick, st.floats(0, 1)),
     ),
     min_size=10,
@@ -70,7 +76,10 @@ operations = st.lists(
 )
 
 
-def perform(harness: Harness, operation: Submitted | Cancelled | Steps | Tick) -> None:
+Operation = Submitted | Cancelled | Steps | Interruptions | Tick
+
+
+def perform(harness: Harness, operation: Operation) -> None:
     match operation:
         case Submitted():
             deadline = None if operation.deadline is None else harness.clock.now + operation.deadline
@@ -86,6 +95,9 @@ def perform(harness: Harness, operation: Submitted | Cancelled | Steps | Tick) -
         case Steps(count):
             for _ in range(count):
                 harness.step()
+        case Interruptions(count):
+            for _ in range(count):
+                harness.step_interrupted()
         case Tick(seconds):
             harness.clock.now += seconds
 
@@ -101,7 +113,7 @@ def perform(harness: Harness, operation: Submitted | Cancelled | Steps | Tick) -
     st.booleans(),
 )
 def test_any_interleaving(
-    todo: list[Submitted | Cancelled | Steps | Tick],
+    todo: list[Operation],
     slots: int,
     spare_ids: int,
     cells: int,
@@ -119,6 +131,31 @@ def test_any_interleaving(
     )
     for operation in todo:
         perform(harness, operation)
+    harness.drain()
+
+
+def test_a_step_that_is_interrupted_loses_only_what_it_computed_and_the_next_one_is_not() -> None:
+    harness = Harness(slots=2, cells=1024, max_batch=512)
+    answer = harness.submit([*STEMS[0], *STEMS[1]], 5)
+    assert harness.step_interrupted().tokens == []
+    assert harness.engine.stats().total_interrupted == 1
+    assert harness.engine.stats().total_steps == 0
+    harness.step_interrupted()
+    assert harness.engine.stats().total_interrupted == 1
+    assert harness.engine.stats().total_steps == 1
+    harness.drain()
+    assert answer.finished is not None
+
+
+def test_a_request_that_interrupted_a_step_is_computed_first() -> None:
+    harness = Harness(slots=2, cells=1024, max_batch=512)
+    slow = harness.submit([*STEMS[0], *STEMS[1]], 5, priority=Priority.BATCH)
+    harness.step_interrupted()
+    urgent = harness.submit(STEMS[2][:20], 1, priority=Priority.CRITICAL)
+    assert harness.lookout.watches[-1].ends_for(urgent.request)
+    harness.step()
+    assert urgent.finished is not None
+    assert not slow.tokens
     harness.drain()
 
 

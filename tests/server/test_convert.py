@@ -167,6 +167,18 @@ def test_deadline_policy(wire: pb.DeadlinePolicy.ValueType, policy: DeadlinePoli
     assert field_of(deadline_policy=7) == "deadline_policy"
 
 
+def test_max_token_gap() -> None:
+    assert request_of().max_gap_s is None
+    assert request_of(max_token_gap=Duration(nanos=150_000_000)).max_gap_s == pytest.approx(0.15)
+    wire = pb.EstimateRequest(prompt="hi", max_token_gap=Duration(seconds=2))
+    assert convert.to_estimated(wire, None, "").max_gap_s == 2
+
+
+@pytest.mark.parametrize("gap", [Duration(), Duration(seconds=-1), Duration(seconds=1, nanos=-1)])
+def test_a_gap_that_is_none_is_refused(gap: Duration) -> None:
+    assert field_of(max_token_gap=gap) == "max_token_gap"
+
+
 def test_an_estimate_s_own_deadline_goes_before_the_call_s() -> None:
     wire = pb.EstimateRequest(prompt="hi", max_tokens=5, priority=pb.PRIORITY_BATCH)
     asked = convert.to_estimated(wire, 7.0, "me", now=100.0)

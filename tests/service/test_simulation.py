@@ -112,6 +112,17 @@ def test_the_end_of_a_prompt_is_dearer_than_its_start() -> None:
     assert cached.end_s == pytest.approx(0.3 + 100 * 1050 * 1e-5)
 
 
+def test_prompts_are_slower_beside_an_answer_that_wants_short_gaps() -> None:
+    ends = []
+    for gap_s in (None, 0.03):
+        answer, prompt = job(0, 0, 1000), job(1, 300, 0)
+        answer.max_gap_s = gap_s
+        Simulation(node(), [answer], [prompt]).run(prompt)
+        ends.append(prompt.end_s)
+    free, bound = ends
+    assert bound > 1.5 * free
+
+
 def test_a_long_context_makes_decoding_slower() -> None:
     cost = StepCost(straight_curve(TOKEN_S), StepPrices(1.0, 1e-5))
     one = job(0, 0, 100)

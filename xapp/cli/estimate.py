@@ -6,6 +6,7 @@ import click
 
 from xapp.cli.options import (
     Duration,
+    gap_option,
     json_line,
     json_option,
     model_option,
@@ -27,6 +28,7 @@ from xapp.inference.v1 import inference_pb2 as pb
 @click.option("--max-tokens", type=click.IntRange(min=1), help="As for `generate`.")
 @priority_option("The class that the request would have.")
 @click.option("--deadline", type=Duration(), metavar="30s", help="The deadline that it would have.")
+@gap_option
 @json_option
 def estimate(
     prompt: str | None,
@@ -37,6 +39,7 @@ def estimate(
     max_tokens: int | None,
     priority: str,
     deadline: float | None,
+    max_token_gap: float | None,
     as_json: bool,
 ) -> None:
     """Predict what `generate` would take for PROMPT (- or nothing: standard input). Runs nothing.
@@ -48,6 +51,7 @@ def estimate(
         "max_tokens": max_tokens,
         "priority": priority_of(priority),
         "deadline_s": deadline,
+        "max_token_gap_s": max_token_gap,
     }
     response = asyncio.run(_estimate(target, read_prompt(prompt), options, chat=chat))
     say(json_line(response) if as_json else _table(response))

@@ -11,6 +11,7 @@ import click
 
 from xapp.cli.format import format_options, output_format
 from xapp.cli.options import (
+    gap_option,
     json_line,
     json_option,
     model_option,
@@ -22,7 +23,7 @@ from xapp.cli.options import (
 )
 from xapp.cli.record import Recorder, record_option
 from xapp.cli.say import say, shown
-from xapp.client import Client
+from xapp.client import Client, duration
 from xapp.inference.v1 import inference_pb2 as pb
 
 
@@ -96,6 +97,7 @@ class Watch:
 @click.option("--stop", multiple=True, metavar="TEXT", help="Ends the answer where it comes. Repeatable.")
 @click.option("--ignore-eos", is_flag=True, help="Go on past the model's end, for benchmarks.")
 @waiting_options
+@gap_option
 @click.option(
     "--best-effort", is_flag=True, help="At the deadline cut the answer, rather than refuse or fail."
 )
@@ -112,6 +114,7 @@ def generate(
     chat: bool,
     system_text: str | None,
     deadline: float | None,
+    max_token_gap: float | None,
     best_effort: bool,
     json_schema: str | None,
     grammar: str | None,
@@ -150,6 +153,7 @@ def generate(
         deadline_policy=pb.DEADLINE_POLICY_BEST_EFFORT if best_effort else pb.DEADLINE_POLICY_UNSPECIFIED,
         sampling=_sampling(sampling),
         format=output_format(json_schema, grammar, choices),
+        max_token_gap=duration(max_token_gap),
         **asked,
     )
     recorder = Recorder(request)

@@ -86,6 +86,16 @@ def waiting_options(command: _F) -> _F:
     return priority(correlation_id(deadline(command)))
 
 
+def gap_option(command: _F) -> _F:
+    """`max_token_gap`, seconds."""
+    return click.option(
+        "--max-token-gap",
+        type=Duration(),
+        metavar="150ms",
+        help="Plan no longer gap between two tokens, whatever prompts of others come.",
+    )(command)
+
+
 def priority_of(name: str) -> "pb.Priority.ValueType":
     """What `--priority` means on the wire."""
     return pb.Priority.Value(f"PRIORITY_{name.upper()}")

@@ -127,7 +127,6 @@ class TuningSource(enum.StrEnum):
     SET = "set"
     MEASURED = "measured"
     CACHED = "cached"
-    OVERTIME = "overtime"
     UNSUPPORTED = "unsupported"
 
 

@@ -15,7 +15,7 @@ import msgspec
 
 from xapp.backend.base import Backend, Batch
 from xapp.engine.messages import SamplingParams, StepCurve, StepTrial, Tuning, TuningSource
-from xapp.engine.pace import LONGEST_S
+from xapp.engine.pace import LONGEST_ALONE_S
 
 SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 256, 384, 512)
 """Tokens of a prompt in a step. Kernels work on tiles of tokens, so their price jumps in between."""
@@ -60,6 +60,8 @@ class Survey:
             assert tuning is not None
             self._threads = (tuning.threads, tuning.threads_batch)
             self._add(self._thread_jobs())
+            if not self._jobs:  # threads are set
+                self._next_phase()
 
     @property
     def _is_possible(self) -> bool:
@@ -81,7 +83,7 @@ class Survey:
     def _is_long(self, job: Job) -> bool:
         """Whether a smaller step was as long as any may be: no such step will ever be planned."""
         return any(
-            seconds > LONGEST_S and each.decode == job.decode and each.size < job.size
+            seconds > LONGEST_ALONE_S and each.decode == job.decode and each.size < job.size
             for each, seconds in self._fastest.items()
         )
 

@@ -46,6 +46,7 @@ def _of_sample(sample: ModelSample) -> dict[str, float]:
         "decode_tokens": stats.total_decode_tokens,
         "preemptions": stats.total_preemptions,
         "evictions": stats.total_evictions,
+        "interrupted_steps": stats.total_interrupted,
     }
 
 

@@ -63,6 +63,7 @@ def to_request(
         correlation_id=correlation_id,
         deadline=deadline,
         deadline_policy=to_deadline_policy(wire.deadline_policy),
+        max_gap_s=_max_gap_s(wire),
         client=client,
         format=to_format(wire.format) if wire.HasField("format") else None,
         task=task,
@@ -102,9 +103,19 @@ def to_estimated(
         max_tokens=_max_tokens(wire.max_tokens) if wire.HasField("max_tokens") else None,
         priority=priority,
         deadline=deadline,
+        max_gap_s=_max_gap_s(wire),
         client=client,
         task=task,
     )
+
+
+def _max_gap_s(wire: pb.GenerateRequest | pb.EstimateRequest) -> float | None:
+    if not wire.HasField("max_token_gap"):
+        return None
+    seconds = _seconds(wire.max_token_gap, "max_token_gap")
+    if seconds <= 0:
+        raise InvalidArgument("max_token_gap", f"must be more than 0, is {seconds} s")
+    return seconds
 
 
 def _seconds(wire: Duration, field: str) -> float:

@@ -21,6 +21,7 @@ def ask_for(request: Request, settings: Settings, limit: int, arrival: float) ->
         client=request.client,
         kind=request.task_label or request.client,
         exact=request.ignore_eos,
+        max_gap_s=request.max_gap_s,
         num_bytes=_num_bytes(request.prompt),
     )
 

@@ -55,7 +55,9 @@ class Lookahead:
         """One that has not begun, whose answer has the length at that quantile."""
         prefill = ticket.num_prompt - ticket.num_cached
         decode = self.num_tokens(ticket, share) - 1
-        return Job(ticket.order, prefill, decode, ticket.num_cells, ticket.num_cached)
+        return Job(
+            ticket.order, prefill, decode, ticket.num_cells, ticket.num_cached, max_gap_s=ticket.ask.max_gap_s
+        )
 
     def _job(self, ticket: Ticket, prefill: dict[Ticket, int]) -> Job:
         if not ticket.running:
@@ -63,7 +65,7 @@ class Lookahead:
         to_prefill = prefill.get(ticket, 0)
         computed = ticket.num_prompt - to_prefill + ticket.num_done
         left = self.num_tokens(ticket, ticket.share) - max(1, ticket.num_done)
-        return Job(ticket.order, to_prefill, left, ticket.num_cells, computed)
+        return Job(ticket.order, to_prefill, left, ticket.num_cells, computed, max_gap_s=ticket.ask.max_gap_s)
 
     def _prefill_left(self, running: Iterable[Ticket]) -> dict[Ticket, int]:
         """What the worker has still to compute of its prompts: the first in order are the furthest."""

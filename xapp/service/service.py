@@ -214,10 +214,12 @@ class NodeService:
             priority=request.priority,
             arrival=ask.arrival,
             deadline=ask.deadline,
+            max_gap_s=ask.max_gap_s,
         )
 
     def _identity(self, request: Request, submit: Submit, opening: Started) -> Identity | None:
-        if not self._settings.join_identical or opening.provenance is None:
+        may_join = self._settings.join_identical and request.max_gap_s is None
+        if not may_join or opening.provenance is None:
             return None
         return identity_of(submit, opening.provenance.prompt_hash, request.stop)
 

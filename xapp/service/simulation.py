@@ -13,6 +13,7 @@ from math import ceil, floor
 from operator import attrgetter
 
 from xapp.engine.messages import Priority
+from xapp.engine.pace import Beside
 from xapp.service.speeds import Speeds
 
 Order = tuple[float, ...]
@@ -24,7 +25,7 @@ _by_order = attrgetter("order")
 @dataclass(slots=True, eq=False)
 class Job:
     """One request: tokens still to `prefill` and to `decode` after that, `cells` for all of it, of which
-    `computed` have their token.
+    `computed` have their token. While it decodes, no step is planned to take longer than `max_gap_s`.
 
     `order` begins with the class and says who goes first. The three times are the answer; NEVER where
     the simulation ended before.
@@ -35,6 +36,7 @@ class Job:
     decode: float
     cells: int
     computed: float = 0
+    max_gap_s: float | None = None
     started_s: float = NEVER
     first_s: float = NEVER
     end_s: float = NEVER
@@ -57,19 +59,22 @@ class Job:
 class _Group:
     """Decoding jobs that go on together: `ticks` counts their steps, and a job ends at a tick.
 
-    A step of them reads `cells`.
+    A step of them reads `cells`, and takes no longer than the least of `gaps`.
     """
 
     def __init__(self) -> None:
         self.ticks = 0.0
         self.count = 0
         self.cells = 0.0
+        self.gaps: dict[Order, float] = {}
         self.heap: list[tuple[float, Order, Job]] = []
 
     def add(self, job: Job) -> None:
         job._ends_at = self.ticks + job.decode
         self.count += 1
         self.cells += job.read
+        if job.max_gap_s is not None:
+            self.gaps[job.order] = job.max_gap_s
         heappush(self.heap, (job._ends_at, job.order, job))
 
     def drop(self, job: Job) -> None:
@@ -83,6 +88,7 @@ class _Group:
     def _leave(self, job: Job) -> None:
         self.count -= 1
         self.cells -= job.read
+        self.gaps.pop(job.order, None)
 
     def left(self) -> float:
         """Steps until the next end."""
@@ -191,7 +197,8 @@ class Simulation:
         """Prompt tokens, seconds and steps until the prompt's end, or until a decoding job's."""
         count, cells = sum(group.count for group in groups), sum(group.cells for group in groups)
         num_waiting = len(self._prefilling) + len(self._waiting)
-        chunk = self._speeds.chunk(count, num_waiting, cells, job.computed)
+        gap_s = min((gap_s for group in groups for gap_s in group.gaps.values()), default=None)
+        chunk = self._speeds.chunk(Beside(count, cells, job.computed, num_waiting, gap_s))
         # Its steps begin, on average, half of the way to where the last whole one begins.
         rest = job.prefill % chunk
         step_s = self._speeds.step_s(

@@ -15,20 +15,21 @@ class Speeds:
     pace: Pace
     num_slots: int
     num_cells: int
-    _chunks: dict[tuple[int, int], int] = field(default_factory=dict, init=False)
+    _chunks: dict[tuple[int, int, float | None], int] = field(default_factory=dict, init=False)
 
     def decode_s(self, num_decode: int, cells: float) -> float:
         """A step of sequences that read so many cells together, and nothing else."""
         return self.cost.predict(num_decode, 0, cells)
 
-    def chunk(self, num_decode: int, num_waiting: int, cells: float, position: float) -> int:
-        """Prompt tokens that go into a step beside decoding sequences, while so many wait for a first token.
+    def chunk(self, beside: Beside) -> int:
+        """Prompt tokens that go into such a step.
 
-        Found once for each pair of numbers: cells and position of the first time stand for all.
+        Found once for each number of decoding and of waiting requests and each bound: cells and position of
+        the first time stand for all.
         """
-        key = (num_decode, num_waiting)
+        key = (beside.num_decode, beside.num_waiting, beside.max_gap_s)
         if key not in self._chunks:
-            self._chunks[key] = self.pace.chunk(self.cost, Beside(num_decode, cells, position, num_waiting))
+            self._chunks[key] = self.pace.chunk(self.cost, beside)
         return self._chunks[key]
 
     def step_s(self, num_decode: int, cells: float, prompt: float, position: float) -> float:

@@ -27,6 +27,7 @@ class Ask:
     kind: str = ""
     exact: bool = False
     num_bytes: int = 0
+    max_gap_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

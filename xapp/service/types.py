@@ -51,7 +51,7 @@ class Request:
 
     `model` "" is the default. `sampling.seed` None draws one. `deadline` None takes the default.
     `client` "" has not said who it is. With `task` there is no prompt yet; `task_label`, NAME@VERSION, is
-    set once the task has made it.
+    set once the task has made it. `max_gap_s`: no gap between tokens is planned to be longer.
     """
 
     prompt: Prompt
@@ -65,6 +65,7 @@ class Request:
     correlation_id: str = ""
     deadline: float | None = None
     deadline_policy: DeadlinePolicy = DeadlinePolicy.REJECT
+    max_gap_s: float | None = None
     client: str = ""
     format: Format | None = None
     task: TaskCall | None = None

@@ -313,6 +313,7 @@ class GenerateRequest(_message.Message):
     TASK_FIELD_NUMBER: _builtins.int
     INPUTS_FIELD_NUMBER: _builtins.int
     INPUT_TIMESTAMP_FIELD_NUMBER: _builtins.int
+    MAX_TOKEN_GAP_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of a served model; "" is the node's default."""
     prompt: _builtins.str
@@ -359,6 +360,14 @@ class GenerateRequest(_message.Message):
     def input_timestamp(self) -> _timestamp_pb2.Timestamp:
         """When the inputs were measured. Required by tasks with a limit on their age."""
 
+    @_builtins.property
+    def max_token_gap(self) -> _duration_pb2.Duration:
+        """The longest time that is planned between two tokens of this answer, more than 0. While the answer
+        runs, other callers' prompts get on in smaller pieces, and wait longer for their first token. A
+        decode step that takes longer by itself does so. Such a request does not join an identical one.
+        Default: the node's bound.
+        """
+
     def __init__(
         self,
         *,
@@ -376,10 +385,11 @@ class GenerateRequest(_message.Message):
         task: _builtins.str = ...,
         inputs: _struct_pb2.Struct | None = ...,
         input_timestamp: _timestamp_pb2.Timestamp | None = ...,
+        max_token_gap: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "format", b"format", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_tokens", b"max_tokens", "prompt", b"prompt", "sampling", b"sampling"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "format", b"format", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "prompt", b"prompt", "sampling", b"sampling"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "correlation_id", b"correlation_id", "deadline_policy", b"deadline_policy", "format", b"format", "ignore_eos", b"ignore_eos", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_tokens", b"max_tokens", "model", b"model", "priority", b"priority", "prompt", b"prompt", "sampling", b"sampling", "stop", b"stop", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "correlation_id", b"correlation_id", "deadline_policy", b"deadline_policy", "format", b"format", "ignore_eos", b"ignore_eos", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "model", b"model", "priority", b"priority", "prompt", b"prompt", "sampling", b"sampling", "stop", b"stop", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_tokens: _TypeAlias = _typing.Literal["max_tokens"]  # noqa: Y015
     _WhichOneofArgType__max_tokens: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens"]  # noqa: Y015
@@ -1207,6 +1217,7 @@ class EstimateRequest(_message.Message):
     TASK_FIELD_NUMBER: _builtins.int
     INPUTS_FIELD_NUMBER: _builtins.int
     INPUT_TIMESTAMP_FIELD_NUMBER: _builtins.int
+    MAX_TOKEN_GAP_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of a served model; "" is the node's default."""
     prompt: _builtins.str
@@ -1233,6 +1244,10 @@ class EstimateRequest(_message.Message):
     def input_timestamp(self) -> _timestamp_pb2.Timestamp:
         """As in GenerateRequest."""
 
+    @_builtins.property
+    def max_token_gap(self) -> _duration_pb2.Duration:
+        """As in GenerateRequest."""
+
     def __init__(
         self,
         *,
@@ -1245,10 +1260,11 @@ class EstimateRequest(_message.Message):
         task: _builtins.str = ...,
         inputs: _struct_pb2.Struct | None = ...,
         input_timestamp: _timestamp_pb2.Timestamp | None = ...,
+        max_token_gap: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "deadline", b"deadline", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_tokens", b"max_tokens", "prompt", b"prompt"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "deadline", b"deadline", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "prompt", b"prompt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "deadline", b"deadline", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_tokens", b"max_tokens", "model", b"model", "priority", b"priority", "prompt", b"prompt", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "deadline", b"deadline", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "model", b"model", "priority", b"priority", "prompt", b"prompt", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_tokens: _TypeAlias = _typing.Literal["max_tokens"]  # noqa: Y015
     _WhichOneofArgType__max_tokens: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens"]  # noqa: Y015

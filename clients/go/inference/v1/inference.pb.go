@@ -581,8 +581,13 @@ type GenerateRequest struct {
 	Inputs *structpb.Struct `protobuf:"bytes,13,opt,name=inputs,proto3" json:"inputs,omitempty"`
 	// When the inputs were measured. Required by tasks with a limit on their age.
 	InputTimestamp *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=input_timestamp,json=inputTimestamp,proto3" json:"input_timestamp,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// The longest time that is planned between two tokens of this answer, more than 0. While the answer
+	// runs, other callers' prompts get on in smaller pieces, and wait longer for their first token. A
+	// decode step that takes longer by itself does so. Such a request does not join an identical one.
+	// Default: the node's bound.
+	MaxTokenGap   *durationpb.Duration `protobuf:"bytes,15,opt,name=max_token_gap,json=maxTokenGap,proto3" json:"max_token_gap,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GenerateRequest) Reset() {
@@ -720,6 +725,13 @@ func (x *GenerateRequest) GetInputs() *structpb.Struct {
 func (x *GenerateRequest) GetInputTimestamp() *timestamppb.Timestamp {
 	if x != nil {
 		return x.InputTimestamp
+	}
+	return nil
+}
+
+func (x *GenerateRequest) GetMaxTokenGap() *durationpb.Duration {
+	if x != nil {
+		return x.MaxTokenGap
 	}
 	return nil
 }
@@ -2381,8 +2393,10 @@ type EstimateRequest struct {
 	Inputs *structpb.Struct `protobuf:"bytes,8,opt,name=inputs,proto3" json:"inputs,omitempty"`
 	// As in GenerateRequest.
 	InputTimestamp *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=input_timestamp,json=inputTimestamp,proto3" json:"input_timestamp,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// As in GenerateRequest.
+	MaxTokenGap   *durationpb.Duration `protobuf:"bytes,10,opt,name=max_token_gap,json=maxTokenGap,proto3" json:"max_token_gap,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *EstimateRequest) Reset() {
@@ -2485,6 +2499,13 @@ func (x *EstimateRequest) GetInputs() *structpb.Struct {
 func (x *EstimateRequest) GetInputTimestamp() *timestamppb.Timestamp {
 	if x != nil {
 		return x.InputTimestamp
+	}
+	return nil
+}
+
+func (x *EstimateRequest) GetMaxTokenGap() *durationpb.Duration {
+	if x != nil {
+		return x.MaxTokenGap
 	}
 	return nil
 }
@@ -2938,7 +2959,7 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"jsonSchema\x12\x1a\n" +
 	"\agrammar\x18\x02 \x01(\tH\x00R\agrammar\x126\n" +
 	"\achoices\x18\x03 \x01(\v2\x1a.xapp.inference.v1.ChoicesH\x00R\achoicesB\b\n" +
-	"\x06format\"\x8d\x05\n" +
+	"\x06format\"\xcc\x05\n" +
 	"\x0fGenerateRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\x06prompt\x18\x02 \x01(\tH\x00R\x06prompt\x12-\n" +
@@ -2956,7 +2977,8 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\x0fdeadline_policy\x18\v \x01(\x0e2!.xapp.inference.v1.DeadlinePolicyR\x0edeadlinePolicy\x12\x12\n" +
 	"\x04task\x18\f \x01(\tR\x04task\x12/\n" +
 	"\x06inputs\x18\r \x01(\v2\x17.google.protobuf.StructR\x06inputs\x12C\n" +
-	"\x0finput_timestamp\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\x0einputTimestampB\a\n" +
+	"\x0finput_timestamp\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\x0einputTimestamp\x12=\n" +
+	"\rmax_token_gap\x18\x0f \x01(\v2\x19.google.protobuf.DurationR\vmaxTokenGapB\a\n" +
 	"\x05inputB\r\n" +
 	"\v_max_tokens\"\xaf\x01\n" +
 	"\n" +
@@ -3097,7 +3119,7 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\n" +
 	"provenance\x18\b \x01(\v2\x1d.xapp.inference.v1.ProvenanceR\n" +
 	"provenanceB\t\n" +
-	"\a_winner\"\xa6\x03\n" +
+	"\a_winner\"\xe5\x03\n" +
 	"\x0fEstimateRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\x06prompt\x18\x02 \x01(\tH\x00R\x06prompt\x12-\n" +
@@ -3108,7 +3130,9 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\bdeadline\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\bdeadline\x12\x12\n" +
 	"\x04task\x18\a \x01(\tR\x04task\x12/\n" +
 	"\x06inputs\x18\b \x01(\v2\x17.google.protobuf.StructR\x06inputs\x12C\n" +
-	"\x0finput_timestamp\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x0einputTimestampB\a\n" +
+	"\x0finput_timestamp\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x0einputTimestamp\x12=\n" +
+	"\rmax_token_gap\x18\n" +
+	" \x01(\v2\x19.google.protobuf.DurationR\vmaxTokenGapB\a\n" +
 	"\x05inputB\r\n" +
 	"\v_max_tokens\"\xa7\x03\n" +
 	"\x10EstimateResponse\x12*\n" +
@@ -3230,69 +3254,71 @@ var file_xapp_inference_v1_inference_proto_depIdxs = []int32{
 	1,  // 6: xapp.inference.v1.GenerateRequest.deadline_policy:type_name -> xapp.inference.v1.DeadlinePolicy
 	33, // 7: xapp.inference.v1.GenerateRequest.inputs:type_name -> google.protobuf.Struct
 	34, // 8: xapp.inference.v1.GenerateRequest.input_timestamp:type_name -> google.protobuf.Timestamp
-	35, // 9: xapp.inference.v1.Started.queue_duration:type_name -> google.protobuf.Duration
-	9,  // 10: xapp.inference.v1.Started.provenance:type_name -> xapp.inference.v1.Provenance
-	35, // 11: xapp.inference.v1.Timing.queue:type_name -> google.protobuf.Duration
-	35, // 12: xapp.inference.v1.Timing.prefill:type_name -> google.protobuf.Duration
-	35, // 13: xapp.inference.v1.Timing.decode:type_name -> google.protobuf.Duration
-	35, // 14: xapp.inference.v1.Timing.time_to_first_token:type_name -> google.protobuf.Duration
-	2,  // 15: xapp.inference.v1.Finished.finish_reason:type_name -> xapp.inference.v1.FinishReason
-	12, // 16: xapp.inference.v1.Finished.usage:type_name -> xapp.inference.v1.Usage
-	13, // 17: xapp.inference.v1.Finished.timing:type_name -> xapp.inference.v1.Timing
-	9,  // 18: xapp.inference.v1.Finished.provenance:type_name -> xapp.inference.v1.Provenance
-	10, // 19: xapp.inference.v1.GenerateResponse.started:type_name -> xapp.inference.v1.Started
-	11, // 20: xapp.inference.v1.GenerateResponse.chunk:type_name -> xapp.inference.v1.Chunk
-	14, // 21: xapp.inference.v1.GenerateResponse.finished:type_name -> xapp.inference.v1.Finished
-	35, // 22: xapp.inference.v1.MetricsRequest.interval:type_name -> google.protobuf.Duration
-	35, // 23: xapp.inference.v1.Percentiles.p50:type_name -> google.protobuf.Duration
-	35, // 24: xapp.inference.v1.Percentiles.p95:type_name -> google.protobuf.Duration
-	35, // 25: xapp.inference.v1.Percentiles.p99:type_name -> google.protobuf.Duration
-	17, // 26: xapp.inference.v1.ModelMetrics.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
-	17, // 27: xapp.inference.v1.ModelMetrics.inter_token_latency:type_name -> xapp.inference.v1.Percentiles
-	34, // 28: xapp.inference.v1.MetricsResponse.timestamp:type_name -> google.protobuf.Timestamp
-	18, // 29: xapp.inference.v1.MetricsResponse.models:type_name -> xapp.inference.v1.ModelMetrics
-	19, // 30: xapp.inference.v1.MetricsResponse.host:type_name -> xapp.inference.v1.HostMetrics
-	4,  // 31: xapp.inference.v1.TokenizeRequest.chat:type_name -> xapp.inference.v1.Chat
-	4,  // 32: xapp.inference.v1.ScoreRequest.chat:type_name -> xapp.inference.v1.Chat
-	0,  // 33: xapp.inference.v1.ScoreRequest.priority:type_name -> xapp.inference.v1.Priority
-	33, // 34: xapp.inference.v1.ScoreRequest.inputs:type_name -> google.protobuf.Struct
-	34, // 35: xapp.inference.v1.ScoreRequest.input_timestamp:type_name -> google.protobuf.Timestamp
-	24, // 36: xapp.inference.v1.ChoiceScore.tokens:type_name -> xapp.inference.v1.TokenLogProbability
-	25, // 37: xapp.inference.v1.ScoreResponse.choices:type_name -> xapp.inference.v1.ChoiceScore
-	12, // 38: xapp.inference.v1.ScoreResponse.usage:type_name -> xapp.inference.v1.Usage
-	13, // 39: xapp.inference.v1.ScoreResponse.timing:type_name -> xapp.inference.v1.Timing
-	9,  // 40: xapp.inference.v1.ScoreResponse.provenance:type_name -> xapp.inference.v1.Provenance
-	4,  // 41: xapp.inference.v1.EstimateRequest.chat:type_name -> xapp.inference.v1.Chat
-	0,  // 42: xapp.inference.v1.EstimateRequest.priority:type_name -> xapp.inference.v1.Priority
-	35, // 43: xapp.inference.v1.EstimateRequest.deadline:type_name -> google.protobuf.Duration
-	33, // 44: xapp.inference.v1.EstimateRequest.inputs:type_name -> google.protobuf.Struct
-	34, // 45: xapp.inference.v1.EstimateRequest.input_timestamp:type_name -> google.protobuf.Timestamp
-	17, // 46: xapp.inference.v1.EstimateResponse.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
-	17, // 47: xapp.inference.v1.EstimateResponse.completion:type_name -> xapp.inference.v1.Percentiles
-	17, // 48: xapp.inference.v1.EstimateResponse.queue:type_name -> xapp.inference.v1.Percentiles
-	35, // 49: xapp.inference.v1.EstimateResponse.retry_after:type_name -> google.protobuf.Duration
-	32, // 50: xapp.inference.v1.ListTasksResponse.tasks:type_name -> xapp.inference.v1.Task
-	31, // 51: xapp.inference.v1.Task.inputs:type_name -> xapp.inference.v1.TaskInput
-	35, // 52: xapp.inference.v1.Task.default_deadline:type_name -> google.protobuf.Duration
-	0,  // 53: xapp.inference.v1.Task.priority:type_name -> xapp.inference.v1.Priority
-	35, // 54: xapp.inference.v1.Task.max_input_age:type_name -> google.protobuf.Duration
-	8,  // 55: xapp.inference.v1.InferenceService.Generate:input_type -> xapp.inference.v1.GenerateRequest
-	16, // 56: xapp.inference.v1.InferenceService.Metrics:input_type -> xapp.inference.v1.MetricsRequest
-	23, // 57: xapp.inference.v1.InferenceService.Score:input_type -> xapp.inference.v1.ScoreRequest
-	27, // 58: xapp.inference.v1.InferenceService.Estimate:input_type -> xapp.inference.v1.EstimateRequest
-	29, // 59: xapp.inference.v1.InferenceService.ListTasks:input_type -> xapp.inference.v1.ListTasksRequest
-	21, // 60: xapp.inference.v1.InferenceService.Tokenize:input_type -> xapp.inference.v1.TokenizeRequest
-	15, // 61: xapp.inference.v1.InferenceService.Generate:output_type -> xapp.inference.v1.GenerateResponse
-	20, // 62: xapp.inference.v1.InferenceService.Metrics:output_type -> xapp.inference.v1.MetricsResponse
-	26, // 63: xapp.inference.v1.InferenceService.Score:output_type -> xapp.inference.v1.ScoreResponse
-	28, // 64: xapp.inference.v1.InferenceService.Estimate:output_type -> xapp.inference.v1.EstimateResponse
-	30, // 65: xapp.inference.v1.InferenceService.ListTasks:output_type -> xapp.inference.v1.ListTasksResponse
-	22, // 66: xapp.inference.v1.InferenceService.Tokenize:output_type -> xapp.inference.v1.TokenizeResponse
-	61, // [61:67] is the sub-list for method output_type
-	55, // [55:61] is the sub-list for method input_type
-	55, // [55:55] is the sub-list for extension type_name
-	55, // [55:55] is the sub-list for extension extendee
-	0,  // [0:55] is the sub-list for field type_name
+	35, // 9: xapp.inference.v1.GenerateRequest.max_token_gap:type_name -> google.protobuf.Duration
+	35, // 10: xapp.inference.v1.Started.queue_duration:type_name -> google.protobuf.Duration
+	9,  // 11: xapp.inference.v1.Started.provenance:type_name -> xapp.inference.v1.Provenance
+	35, // 12: xapp.inference.v1.Timing.queue:type_name -> google.protobuf.Duration
+	35, // 13: xapp.inference.v1.Timing.prefill:type_name -> google.protobuf.Duration
+	35, // 14: xapp.inference.v1.Timing.decode:type_name -> google.protobuf.Duration
+	35, // 15: xapp.inference.v1.Timing.time_to_first_token:type_name -> google.protobuf.Duration
+	2,  // 16: xapp.inference.v1.Finished.finish_reason:type_name -> xapp.inference.v1.FinishReason
+	12, // 17: xapp.inference.v1.Finished.usage:type_name -> xapp.inference.v1.Usage
+	13, // 18: xapp.inference.v1.Finished.timing:type_name -> xapp.inference.v1.Timing
+	9,  // 19: xapp.inference.v1.Finished.provenance:type_name -> xapp.inference.v1.Provenance
+	10, // 20: xapp.inference.v1.GenerateResponse.started:type_name -> xapp.inference.v1.Started
+	11, // 21: xapp.inference.v1.GenerateResponse.chunk:type_name -> xapp.inference.v1.Chunk
+	14, // 22: xapp.inference.v1.GenerateResponse.finished:type_name -> xapp.inference.v1.Finished
+	35, // 23: xapp.inference.v1.MetricsRequest.interval:type_name -> google.protobuf.Duration
+	35, // 24: xapp.inference.v1.Percentiles.p50:type_name -> google.protobuf.Duration
+	35, // 25: xapp.inference.v1.Percentiles.p95:type_name -> google.protobuf.Duration
+	35, // 26: xapp.inference.v1.Percentiles.p99:type_name -> google.protobuf.Duration
+	17, // 27: xapp.inference.v1.ModelMetrics.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
+	17, // 28: xapp.inference.v1.ModelMetrics.inter_token_latency:type_name -> xapp.inference.v1.Percentiles
+	34, // 29: xapp.inference.v1.MetricsResponse.timestamp:type_name -> google.protobuf.Timestamp
+	18, // 30: xapp.inference.v1.MetricsResponse.models:type_name -> xapp.inference.v1.ModelMetrics
+	19, // 31: xapp.inference.v1.MetricsResponse.host:type_name -> xapp.inference.v1.HostMetrics
+	4,  // 32: xapp.inference.v1.TokenizeRequest.chat:type_name -> xapp.inference.v1.Chat
+	4,  // 33: xapp.inference.v1.ScoreRequest.chat:type_name -> xapp.inference.v1.Chat
+	0,  // 34: xapp.inference.v1.ScoreRequest.priority:type_name -> xapp.inference.v1.Priority
+	33, // 35: xapp.inference.v1.ScoreRequest.inputs:type_name -> google.protobuf.Struct
+	34, // 36: xapp.inference.v1.ScoreRequest.input_timestamp:type_name -> google.protobuf.Timestamp
+	24, // 37: xapp.inference.v1.ChoiceScore.tokens:type_name -> xapp.inference.v1.TokenLogProbability
+	25, // 38: xapp.inference.v1.ScoreResponse.choices:type_name -> xapp.inference.v1.ChoiceScore
+	12, // 39: xapp.inference.v1.ScoreResponse.usage:type_name -> xapp.inference.v1.Usage
+	13, // 40: xapp.inference.v1.ScoreResponse.timing:type_name -> xapp.inference.v1.Timing
+	9,  // 41: xapp.inference.v1.ScoreResponse.provenance:type_name -> xapp.inference.v1.Provenance
+	4,  // 42: xapp.inference.v1.EstimateRequest.chat:type_name -> xapp.inference.v1.Chat
+	0,  // 43: xapp.inference.v1.EstimateRequest.priority:type_name -> xapp.inference.v1.Priority
+	35, // 44: xapp.inference.v1.EstimateRequest.deadline:type_name -> google.protobuf.Duration
+	33, // 45: xapp.inference.v1.EstimateRequest.inputs:type_name -> google.protobuf.Struct
+	34, // 46: xapp.inference.v1.EstimateRequest.input_timestamp:type_name -> google.protobuf.Timestamp
+	35, // 47: xapp.inference.v1.EstimateRequest.max_token_gap:type_name -> google.protobuf.Duration
+	17, // 48: xapp.inference.v1.EstimateResponse.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
+	17, // 49: xapp.inference.v1.EstimateResponse.completion:type_name -> xapp.inference.v1.Percentiles
+	17, // 50: xapp.inference.v1.EstimateResponse.queue:type_name -> xapp.inference.v1.Percentiles
+	35, // 51: xapp.inference.v1.EstimateResponse.retry_after:type_name -> google.protobuf.Duration
+	32, // 52: xapp.inference.v1.ListTasksResponse.tasks:type_name -> xapp.inference.v1.Task
+	31, // 53: xapp.inference.v1.Task.inputs:type_name -> xapp.inference.v1.TaskInput
+	35, // 54: xapp.inference.v1.Task.default_deadline:type_name -> google.protobuf.Duration
+	0,  // 55: xapp.inference.v1.Task.priority:type_name -> xapp.inference.v1.Priority
+	35, // 56: xapp.inference.v1.Task.max_input_age:type_name -> google.protobuf.Duration
+	8,  // 57: xapp.inference.v1.InferenceService.Generate:input_type -> xapp.inference.v1.GenerateRequest
+	16, // 58: xapp.inference.v1.InferenceService.Metrics:input_type -> xapp.inference.v1.MetricsRequest
+	23, // 59: xapp.inference.v1.InferenceService.Score:input_type -> xapp.inference.v1.ScoreRequest
+	27, // 60: xapp.inference.v1.InferenceService.Estimate:input_type -> xapp.inference.v1.EstimateRequest
+	29, // 61: xapp.inference.v1.InferenceService.ListTasks:input_type -> xapp.inference.v1.ListTasksRequest
+	21, // 62: xapp.inference.v1.InferenceService.Tokenize:input_type -> xapp.inference.v1.TokenizeRequest
+	15, // 63: xapp.inference.v1.InferenceService.Generate:output_type -> xapp.inference.v1.GenerateResponse
+	20, // 64: xapp.inference.v1.InferenceService.Metrics:output_type -> xapp.inference.v1.MetricsResponse
+	26, // 65: xapp.inference.v1.InferenceService.Score:output_type -> xapp.inference.v1.ScoreResponse
+	28, // 66: xapp.inference.v1.InferenceService.Estimate:output_type -> xapp.inference.v1.EstimateResponse
+	30, // 67: xapp.inference.v1.InferenceService.ListTasks:output_type -> xapp.inference.v1.ListTasksResponse
+	22, // 68: xapp.inference.v1.InferenceService.Tokenize:output_type -> xapp.inference.v1.TokenizeResponse
+	63, // [63:69] is the sub-list for method output_type
+	57, // [57:63] is the sub-list for method input_type
+	57, // [57:57] is the sub-list for extension type_name
+	57, // [57:57] is the sub-list for extension extendee
+	0,  // [0:57] is the sub-list for field type_name
 }
 
 func init() { file_xapp_inference_v1_inference_proto_init() }
