@@ -7,7 +7,7 @@ its tokens. A caller who waits for a first token wants full steps: small chunks 
   so no urgent request waits for its end. It ends with the first prompt, where that alone fills a kernel:
   one prompt at full speed after the other brings first tokens earlier than all at once.
 - A fixed bound (`XAPP_STEP_BUDGET_MS` is a number): the fastest chunk within it.
-- `auto`: the fastest chunk within 100 ms or 2.5 decode steps, whichever is longer. Where this leaves prompts
+- `auto`: the fastest chunk within 100 ms or 2.75 decode steps, whichever is longer. Where this leaves prompts
   less than `share` of their full speed, the smallest chunk that gives them so much, within 1 s. The more
   callers wait for a first token, beside those whose answers run, the larger the share. A prompt whose
   deadline is near gets all of it.
@@ -23,7 +23,7 @@ MIN_CHUNK = 4
 """Prompt tokens that a step takes at least, so that prefill always gets on."""
 GAP_S = 0.1
 """A gap between two tokens that disturbs no reader."""
-GAP_STEPS = 2.5
+GAP_STEPS = 2.75
 """Decode steps that a gap may take, where this is longer."""
 LONGEST_S = 1.0
 """No step with prompts beside answers is planned to take longer, unless its decode step does by itself."""
@@ -38,7 +38,7 @@ NEARLY = 0.98
 ENOUGH = 0.9
 """A step may end with a prompt where it has this share of the best speed by then."""
 NO_END = 1 << 30
-MOST_SHARE = 0.85
+MOST_SHARE = 0.95
 """The share of their full speed that prompts get where nearly all callers wait for a first token."""
 HURRY = 2.0
 """A prompt is in a hurry when its deadline leaves less than so many times what it takes at full speed."""
@@ -130,7 +130,8 @@ class Pace:
         if beside.left / full * HURRY > beside.time_left_s:
             return full
         others = max(0, beside.num_waiting - 1)
-        return full * (self.share + max(0.0, MOST_SHARE - self.share) * others / (others + beside.num_decode))
+        crowd = others / (others + beside.num_decode / 2)
+        return full * (self.share + max(0.0, MOST_SHARE - self.share) * crowd)
 
 
 def _full(chunks: list[Chunk]) -> Chunk:
