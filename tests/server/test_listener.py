@@ -73,6 +73,14 @@ async def test_the_port_answers_again_after_a_deadly_path(node: Node, served: Se
     assert await check(node) == health_pb2.HealthCheckResponse.SERVING
 
 
+async def test_one_call_at_a_time_is_asked_for(node: Node) -> None:
+    """gRPC writes a call to where it was asked for, even after the accept loop failed and freed the place."""
+    assert await check(node) == health_pb2.HealthCheckResponse.SERVING
+    coroutines: list[Any] = [task.get_coro() for task in asyncio.all_tasks()]
+    asked = [each.__qualname__ for each in coroutines if "_request_" in each.__qualname__]
+    assert asked == ["AioServer._request_call"]
+
+
 @pytest.mark.parametrize("path", STRANGE_PATHS)
 async def test_a_strange_path_ends_nothing(node: Node, path: bytes) -> None:
     await raw_http2.send(node.port, path)
