@@ -20,9 +20,17 @@ def _literal(name: bytes, value: bytes) -> bytes:
 
 
 def opening(
-    path: str | bytes, body: bytes, headers: Sequence[tuple[bytes, bytes]] = (), *, window: int | None = None
+    path: str | bytes,
+    body: bytes,
+    headers: Sequence[tuple[bytes, bytes]] = (),
+    *,
+    window: int | None = None,
+    claimed: int | None = None,
 ) -> bytes:
-    """What a client sends on a new connection to call `path`; it takes `window` bytes of answer at first."""
+    """What a client sends on a new connection to call `path`; it takes `window` bytes of answer at first.
+
+    `claimed`: the length that the message says it has; it is not ended then.
+    """
     names = [
         (b":method", b"POST"),
         (b":scheme", b"http"),
@@ -33,13 +41,13 @@ def opening(
         *headers,
     ]
     block = b"".join(_literal(name, value) for name, value in names)
-    message = b"\x00" + struct.pack("!I", len(body)) + body
+    message = b"\x00" + struct.pack("!I", len(body) if claimed is None else claimed) + body
     settings = b"" if window is None else struct.pack("!HI", _INITIAL_WINDOW_SIZE, window)
     return (
         _PREFACE
         + _frame(_SETTINGS, 0, 0, settings)
         + _frame(_HEADERS, _END_HEADERS, 1, block)
-        + _frame(_DATA, _END_STREAM, 1, message)
+        + _frame(_DATA, _END_STREAM if claimed is None else 0, 1, message)
     )
 
 

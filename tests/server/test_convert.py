@@ -83,6 +83,17 @@ def test_input() -> None:
     assert field_of(prompt=None, chat=pb.Chat()) == "chat.messages"
 
 
+def test_numbers_are_bounded_before_anything_is_made_of_them() -> None:
+    turn = pb.Message(role="user")
+    assert len(request_of(prompt=None, chat=pb.Chat(messages=[turn] * 1000)).prompt) == 1000
+    assert field_of(prompt=None, chat=pb.Chat(messages=[turn] * 1001)) == "chat.messages"
+    # The number comes before what is wrong with each of them.
+    assert field_of(prompt=None, chat=pb.Chat(messages=[pb.Message()] * 400_000)) == "chat.messages"
+    choices = pb.OutputFormat(choices=pb.Choices(choices=["a"] * 300_000))
+    assert field_of(format=choices) == "format.choices"
+    assert field_of(stop=["a"] * 300_000) == "stop"
+
+
 def test_chat() -> None:
     def chat(*roles: str) -> pb.Chat:
         return pb.Chat(messages=[pb.Message(role=role, content="") for role in roles])

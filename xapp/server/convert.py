@@ -14,8 +14,10 @@ from xapp.errors import InvalidArgument
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.server.tasks import to_call
 from xapp.service.format.kinds import Choices, Format, Grammar, JsonSchema
+from xapp.service.format.prepare import MAX_CHOICES
 from xapp.service.types import ChatMessage, DeadlinePolicy, Prompt, Request
 
+MAX_MESSAGES = 1000
 MAX_STOPS = 16
 MAX_STOP_BYTES = 256
 MAX_CORRELATION_ID = 128
@@ -78,6 +80,8 @@ def to_format(wire: pb.OutputFormat) -> Format:
         case "grammar":
             return Grammar(_given("format.grammar", wire.grammar))
         case "choices":
+            if (count := len(wire.choices.choices)) > MAX_CHOICES:
+                raise InvalidArgument("format.choices", f"has {count} texts, at most {MAX_CHOICES} are taken")
             return Choices(tuple(wire.choices.choices))
         case _:
             raise InvalidArgument("format", "set json_schema, grammar or choices")
@@ -154,6 +158,8 @@ def _text(prompt: str) -> str:
 def _chat(chat: pb.Chat) -> tuple[ChatMessage, ...]:
     if not chat.messages:
         raise InvalidArgument("chat.messages", "has no message")
+    if (count := len(chat.messages)) > MAX_MESSAGES:
+        raise InvalidArgument("chat.messages", f"has {count} messages, at most {MAX_MESSAGES} are taken")
     return tuple(_message(index, message) for index, message in enumerate(chat.messages))
 
 

@@ -16,6 +16,7 @@ from xapp import logs
 from xapp.errors import InvalidArgument, XappError
 from xapp.metrics import Metrics
 from xapp.server import convert
+from xapp.server.receipt import Receipts
 from xapp.server.status import DETAILS_KEY, code_of, status_of
 
 CORRELATION_KEY = "x-correlation-id"
@@ -32,8 +33,9 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 class StatusInterceptor(grpc.aio.ServerInterceptor):
     """Translates XappError to a rich status, anything else to INTERNAL; cancellation passes."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, receipts: Receipts) -> None:
         self._metrics = metrics
+        self._receipts = receipts
         self._guarded: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -51,22 +53,23 @@ class StatusInterceptor(grpc.aio.ServerInterceptor):
         return self._guarded[method]
 
     def _guard_handler(self, method: str, handler: Handler) -> Handler:
-        # The request is parsed in the guard: a body that is no such message is the caller's error too.
+        # The request is read and parsed in the guard: a body that does not come, or is no such message, is
+        # the caller's error too. On the wire a stream of one request is what a single request is.
         # grpc's types know handlers of the blocking server only.
         any_handler: Any = handler
         behaviour = any_handler.unary_stream or any_handler.unary_unary
         guarded: Any = self._guard(method, behaviour, any_handler.request_deserializer)
         wrap = (
-            grpc.unary_stream_rpc_method_handler
+            grpc.stream_stream_rpc_method_handler
             if handler.response_streaming
-            else grpc.unary_unary_rpc_method_handler
+            else grpc.stream_unary_rpc_method_handler
         )
         return wrap(guarded, response_serializer=handler.response_serializer)
 
     def _guard(self, method: str, behaviour: Behaviour, parse: Callable[[bytes], Any]) -> Behaviour:
-        async def guarded(body: bytes, context: Context) -> Any:
+        async def guarded(_: object, context: Context) -> Any:
             try:
-                request = _parse(parse, body)
+                request = _parse(parse, await self._receipts.read(context))
                 await _name_request(request, context)
                 return await behaviour(request, context)
             except XappError as error:

@@ -8,7 +8,6 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2_grpc
-from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from xapp.config import Settings
 from xapp.inference.v1 import inference_pb2, inference_pb2_grpc, models_pb2, models_pb2_grpc
@@ -19,6 +18,8 @@ from xapp.server.interceptors import StatusInterceptor
 from xapp.server.listener import Listener
 from xapp.server.methods import Methods
 from xapp.server.models_servicer import ModelServicer
+from xapp.server.receipt import Receipts
+from xapp.server.reflection import ReflectionServicer, add_reflection
 from xapp.server.sampling import NodeReader
 from xapp.server.self_call import SelfCall
 from xapp.server.servicer import InferenceServicer
@@ -29,6 +30,8 @@ MAX_STREAMS_PER_CONNECTION = 256
 MAX_PENDING_CALLS = 20_000
 """Calls that came and that nobody has looked at yet, all connections together, 12 KB each. gRPC's own limits,
 1,000 to 3,000, are passed by a crowd on a dozen connections."""
+MAX_UNSEEN_S = 24 * 3600
+"""Longer than the longest deadline there can be: a call that nobody has looked at ends by its own."""
 STOP_GRACE_S = 1.0
 _FASTEST_PING_MS = 5_000
 _MAX_METADATA_BYTES = 16 * 1024
@@ -52,6 +55,8 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.server.max_pending_requests", MAX_PENDING_CALLS),
         ("grpc.server.max_pending_requests_hard_limit", MAX_PENDING_CALLS),
         ("grpc.http.overload_protection", 0),
+        # What waits there longer than gRPC's own 30 s ends CANCELLED without details: we answer, or refuse.
+        ("grpc.server_max_unrequested_time_in_server", MAX_UNSEEN_S),
         ("grpc.keepalive_time_ms", _milliseconds(settings.keepalive_s)),
         ("grpc.keepalive_timeout_ms", _milliseconds(settings.keepalive_timeout_s)),
         # Without this an open stream's ping has a minute, whatever keepalive says.
@@ -90,7 +95,8 @@ async def serve_grpc(
     """
     watchdog = Watchdog(settings.write_timeout_s)
     inference = InferenceServicer(service, settings, metrics, NodeReader(service, host), watchdog)
-    interceptor = StatusInterceptor(metrics)
+    receipts = Receipts(settings.max_message_bytes)
+    interceptor = StatusInterceptor(metrics, receipts)
     methods = _methods(service, inference, watchdog)
 
     def make() -> grpc.aio.Server:
@@ -101,7 +107,7 @@ async def serve_grpc(
     listener = Listener(make, settings, on_lost)
     await listener.start()
     # No TaskGroup: it would wrap the errors of the block, and these tasks cannot fail by themselves.
-    tasks = [asyncio.create_task(watchdog.run()), asyncio.create_task(listener.watch())]
+    tasks = [asyncio.create_task(work) for work in (watchdog.run(), receipts.run(), listener.watch())]
     try:
         yield GrpcServer(listener.port, listener.self_call)
     finally:
@@ -124,6 +130,5 @@ def _methods(service: Service, inference: InferenceServicer, watchdog: Watchdog)
     models_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(service, watchdog), server)
     health: Any = HealthServicer(service, _SERVICES, watchdog)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    told = reflection.aio.ReflectionServicer((*_SERVICES, _HEALTH, reflection.SERVICE_NAME))
-    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(told, server)
+    add_reflection(server, ReflectionServicer((*_SERVICES, _HEALTH)))
     return methods

@@ -151,7 +151,7 @@ class Chat(_message.Message):
     MESSAGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Message]:
-        """The turns, oldest first. At least one."""
+        """The turns, oldest first. 1 to 1,000."""
 
     def __init__(
         self,

@@ -1,0 +1,183 @@
+"""Requests that do not arrive are ended, with a reason; those that do are not held up by them."""
+
+import asyncio
+import contextlib
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from tests.server import raw_http2
+from tests.server.conftest import Node, running, settings
+from tests.server.fake_service import FakeService
+from tests.server.rich import details_of
+from xapp.errors import Exhausted
+from xapp.inference.v1 import inference_pb2 as pb
+from xapp.server import reflection
+from xapp.server.receipt import MAX_SLOW_BYTES, Receipts
+from xapp.server.reflection import ReflectionServicer, add_reflection
+
+PATIENCE_S = 20.0
+METHODS = [
+    "/xapp.inference.v1.InferenceService/Generate",
+    "/xapp.inference.v1.InferenceService/Tokenize",
+    "/xapp.inference.v1.ModelService/LoadModel",
+    "/grpc.health.v1.Health/Check",
+    "/grpc.health.v1.Health/Watch",
+]
+
+
+class Silent:
+    """A context whose request comes when the test says so."""
+
+    def __init__(self) -> None:
+        self.body: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+
+    async def read(self) -> object:
+        return await self.body
+
+
+async def reading(receipts: Receipts, count: int) -> tuple[list[Silent], list["asyncio.Task[bytes]"]]:
+    contexts = [Silent() for _ in range(count)]
+    tasks = [asyncio.create_task(receipts.read(context)) for context in contexts]  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+    return contexts, tasks
+
+
+async def ended(tasks: list["asyncio.Task[bytes]"]) -> list[str]:
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    errors = [task.exception() for task in tasks if task.done()]
+    assert all(isinstance(error, Exhausted) for error in errors)
+    return [error.reason for error in errors if isinstance(error, Exhausted)]
+
+
+async def finish(contexts: list[Silent], tasks: list["asyncio.Task[bytes]"]) -> int:
+    """How many got their request."""
+    for context in contexts:
+        if not context.body.done():
+            context.body.set_result(b"x")
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    return results.count(b"x")
+
+
+async def test_the_oldest_of_too_many_slow_ones_are_ended() -> None:
+    receipts = Receipts(MAX_SLOW_BYTES // 4)
+    assert receipts.max_slow == 4
+    contexts, tasks = await reading(receipts, 10)
+    receipts.check(0.0)
+    assert await ended(tasks) == [], "what came just now is not slow"
+    receipts.check(0.0)
+    assert await ended(tasks) == ["SLOW_SENDER"] * 6
+    assert [task.done() for task in tasks] == [True] * 6 + [False] * 4
+    assert await finish(contexts, tasks) == 4
+
+
+async def test_many_at_once_are_not_touched_when_they_come() -> None:
+    receipts = Receipts(MAX_SLOW_BYTES)
+    for _ in range(3):
+        contexts, tasks = await reading(receipts, 1000)
+        receipts.check(0.0)
+        assert await finish(contexts, tasks) == 1000
+
+
+async def test_one_that_never_comes_has_its_time() -> None:
+    receipts = Receipts(1024, timeout_s=5.0)
+    contexts, tasks = await reading(receipts, 1)
+    now = asyncio.get_running_loop().time()
+    receipts.check(now)
+    assert await ended(tasks) == []
+    receipts.check(now + 1e6)
+    assert await ended(tasks) == ["SLOW_SENDER"]
+    assert await finish(contexts, tasks) == 0
+
+
+async def test_a_client_that_cancels_is_no_slow_sender() -> None:
+    receipts = Receipts(1024)
+    _, (task,) = await reading(receipts, 1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def half_sent(port: int, path: str, size: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A call whose message says `size` bytes, and of which the last never comes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(raw_http2.opening(path, b"x" * 10, claimed=size))
+    await writer.drain()
+    return reader, writer
+
+
+async def answer_of(reader: asyncio.StreamReader) -> bytes:
+    got = b""
+    async with asyncio.timeout(PATIENCE_S):
+        while b"grpc-status" not in got and (more := await reader.read(65536)):
+            got += more
+    return got
+
+
+@pytest.mark.parametrize("path", METHODS)
+async def test_half_sent_requests_are_refused_and_nobody_else_is(path: str) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        node = await stack.enter_async_context(
+            running(FakeService(), settings(max_message_bytes=MAX_SLOW_BYTES // 4))
+        )
+        halves = [await half_sent(node.port, path, 1_000_000) for _ in range(5)]
+        answers = [asyncio.create_task(answer_of(reader)) for reader, _ in halves]
+        done, left = await asyncio.wait(answers, return_when=asyncio.FIRST_COMPLETED)
+        assert all(b"the request did not arrive" in task.result() for task in done)
+        assert len(left) >= 4
+        events = [event async for event in node.inference.Generate(pb.GenerateRequest(prompt="hi"))]
+        assert events[-1].HasField("finished")
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left)
+        for _, writer in halves:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+
+async def test_a_call_without_a_request_is_refused(node: Node) -> None:
+    stub = node.channel.stream_unary("/grpc.health.v1.Health/Check")  # type: ignore[var-annotated]
+    call = stub()
+    await call.done_writing()
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert details_of(caught.value).info.reason == "MALFORMED_REQUEST"
+
+
+async def test_reflection_streams_are_bounded(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    stub = reflection_pb2_grpc.ServerReflectionStub(node.channel)
+    request = reflection_pb2.ServerReflectionRequest(list_services="")
+    calls = [stub.ServerReflectionInfo() for _ in range(reflection.MAX_STREAMS)]
+    for call in calls:
+        await call.write(request)
+        assert (await call.read()).HasField("list_services_response")
+    one_more = stub.ServerReflectionInfo()
+    await one_more.write(request)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await one_more.read()
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert details_of(caught.value).info.reason == "TOO_MANY_STREAMS"
+    health = health_pb2_grpc.HealthStub(node.channel)
+    assert (await health.Check(health_pb2.HealthCheckRequest())).status == 1
+    for call in calls:
+        call.cancel()
+
+
+async def test_a_reflection_stream_ends_by_itself() -> None:
+    server = grpc.aio.server()
+    add_reflection(server, ReflectionServicer(("a.B",), timeout_s=0.01))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            call = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo()
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await call.read()
+        assert details_of(caught.value).info.reason == "TOO_MANY_STREAMS"
+    finally:
+        await server.stop(0)

@@ -1,0 +1,55 @@
+"""gRPC reflection with a bound on its streams, which have no end of their own."""
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator
+from typing import Any
+
+import grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2 as pb
+
+from xapp.errors import Exhausted
+from xapp.server.limit import Limit
+from xapp.server.status import DETAILS_KEY, code_of, status_of
+
+SERVICE_NAME: str = reflection.SERVICE_NAME
+MAX_STREAMS = 64
+TIMEOUT_S = 60.0
+"""A tool asks some questions and leaves."""
+_RETRY_AFTER_S = 5.0
+
+
+class ReflectionServicer(reflection.aio.ReflectionServicer):  # type: ignore[misc]  # untyped base
+    """At most MAX_STREAMS streams, each for TIMEOUT_S at most."""
+
+    def __init__(self, names: tuple[str, ...], timeout_s: float = TIMEOUT_S) -> None:
+        super().__init__((*names, SERVICE_NAME))
+        self._timeout_s = timeout_s
+        self._limit = Limit("reflection streams", MAX_STREAMS)
+
+    async def ServerReflectionInfo(  # noqa: N802
+        self,
+        request_iterator: AsyncIterable[pb.ServerReflectionRequest],
+        context: "grpc.aio.ServicerContext[Any, Any]",
+    ) -> AsyncIterator[pb.ServerReflectionResponse]:
+        """What the base class answers, until the client or its time ends."""
+        try:
+            with self._limit.hold():
+                async with asyncio.timeout(self._timeout_s):
+                    async for answer in super().ServerReflectionInfo(request_iterator, context):
+                        yield answer
+        except TimeoutError:
+            text = f"a reflection stream may be open for {self._timeout_s:g} s"
+            await _abort(context, Exhausted(text, reason="TOO_MANY_STREAMS", retry_after_s=_RETRY_AFTER_S))
+        except Exhausted as error:
+            await _abort(context, error)
+
+
+async def _abort(context: "grpc.aio.ServicerContext[Any, Any]", error: Exhausted) -> None:
+    status = status_of(error)
+    await context.abort(code_of(error), status.message, ((DETAILS_KEY, status.SerializeToString()),))
+
+
+def add_reflection(server: grpc.aio.Server, servicer: ReflectionServicer) -> None:
+    """Registers it."""
+    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, server)
