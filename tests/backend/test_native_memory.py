@@ -1,7 +1,9 @@
 import ctypes
 import mmap
 
-from xapp.backend.native_memory import give_back_pages
+import pytest
+
+from xapp.backend.native_memory import give_back_pages, heap_in_use
 
 PAGE = mmap.PAGESIZE
 
@@ -22,3 +24,17 @@ def test_less_than_a_page_stays() -> None:
     view = (ctypes.c_char * PAGE).from_buffer(memory)
     assert give_back_pages(ctypes.addressof(view), PAGE - 1) == 0
     assert memory[:] == b"x" * PAGE
+
+
+def test_the_heap_in_use_follows_what_is_taken_and_given_back() -> None:
+    before = heap_in_use()
+    if before is None:
+        pytest.skip("this C library does not say")
+    taken = bytearray(50_000_000)
+    during = heap_in_use()
+    assert during is not None
+    assert during - before > 40_000_000
+    del taken
+    after = heap_in_use()
+    assert after is not None
+    assert after - before < 10_000_000

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 
 import grpc
 import pytest
@@ -14,8 +15,8 @@ from tests.server.fake_service import FakeService
 from tests.server.rich import details_of
 from xapp.errors import Exhausted
 from xapp.inference.v1 import inference_pb2 as pb
-from xapp.server import reflection
-from xapp.server.receipt import MAX_SLOW_BYTES, Receipts
+from xapp.server import receipt, reflection
+from xapp.server.receipt import MAX_BYTES, Crowd, Receipts
 from xapp.server.reflection import ReflectionServicer, add_reflection
 
 PATIENCE_S = 20.0
@@ -62,33 +63,89 @@ async def finish(contexts: list[Silent], tasks: list["asyncio.Task[bytes]"]) -> 
     return results.count(b"x")
 
 
-async def test_the_oldest_of_too_many_slow_ones_are_ended() -> None:
-    receipts = Receipts(MAX_SLOW_BYTES // 4)
-    assert receipts.max_slow == 4
+class Heap:
+    """Grows when the test says so."""
+
+    def __init__(self, used: int | None = 1000) -> None:
+        self.used = used
+        self.asked = asyncio.Event()
+
+    def __call__(self) -> int | None:
+        self.asked.set()
+        return self.used
+
+    def grow(self, size: int) -> None:
+        self.used = (self.used or 0) + size
+
+
+def of_four(heap: Heap) -> tuple[Receipts, Crowd]:
+    """Receipts that end those beyond four, in a crowd that has begun."""
+    receipts = Receipts(MAX_BYTES // 4, heap=heap)
+    assert receipts.num_free == 4
+    return receipts, Crowd(heap(), receipts.num_free)
+
+
+@pytest.mark.parametrize("heap", [Heap(), Heap(None)], ids=["heap grows", "heap unknown"])
+async def test_the_oldest_of_too_many_slow_ones_are_ended(heap: Heap) -> None:
+    receipts, crowd = of_four(heap)
     contexts, tasks = await reading(receipts, 10)
-    receipts.check(0.0)
+    if heap.used is not None:
+        heap.grow(MAX_BYTES + 1)
+    receipts.end_oldest(crowd)
     assert await ended(tasks) == [], "what came just now is not slow"
-    receipts.check(0.0)
+    receipts.end_oldest(crowd)
     assert await ended(tasks) == ["SLOW_SENDER"] * 6
     assert [task.done() for task in tasks] == [True] * 6 + [False] * 4
+    assert crowd.was_large
     assert await finish(contexts, tasks) == 4
 
 
+async def test_many_slow_ones_that_take_little_are_not_touched() -> None:
+    heap = Heap()
+    receipts, crowd = of_four(heap)
+    contexts, tasks = await reading(receipts, 1000)
+    heap.grow(MAX_BYTES)
+    for _ in range(10):
+        receipts.end_oldest(crowd)
+    assert not crowd.was_large
+    assert await finish(contexts, tasks) == 1000
+
+
 async def test_many_at_once_are_not_touched_when_they_come() -> None:
-    receipts = Receipts(MAX_SLOW_BYTES)
+    heap = Heap()
+    receipts, crowd = of_four(heap)
+    heap.grow(10 * MAX_BYTES)
     for _ in range(3):
         contexts, tasks = await reading(receipts, 1000)
-        receipts.check(0.0)
+        receipts.end_oldest(crowd)
         assert await finish(contexts, tasks) == 1000
+
+
+async def test_a_crowd_is_watched_until_it_is_gone() -> None:
+    heap = Heap()
+    receipts = Receipts(MAX_BYTES // 4, heap=heap)
+    watching = asyncio.create_task(receipts.run())
+    for _ in range(2):
+        contexts, tasks = await reading(receipts, 10)
+        heap.asked.clear()
+        await heap.asked.wait()
+        heap.grow(MAX_BYTES + 1)
+        async with asyncio.timeout(PATIENCE_S):
+            await asyncio.wait(tasks[:6])
+        assert await ended(tasks) == ["SLOW_SENDER"] * 6
+        assert await finish(contexts, tasks) == 4
+    watching.cancel()
+    await asyncio.wait([watching])
+    assert watching.cancelled()
 
 
 async def test_one_that_never_comes_has_its_time() -> None:
     receipts = Receipts(1024, timeout_s=5.0)
     contexts, tasks = await reading(receipts, 1)
-    now = asyncio.get_running_loop().time()
-    receipts.check(now)
+    now = time.monotonic()
+    receipts.end_late(now)
     assert await ended(tasks) == []
-    receipts.check(now + 1e6)
+    receipts.end_late(now + 1e6)
     assert await ended(tasks) == ["SLOW_SENDER"]
     assert await finish(contexts, tasks) == 0
 
@@ -101,15 +158,19 @@ async def test_a_client_that_cancels_is_no_slow_sender() -> None:
         await task
 
 
-async def half_sent(port: int, path: str, size: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A call whose message says `size` bytes, and of which the last never comes."""
+async def send_half(port: int, path: str, size: int) -> bytes:
+    """A call whose message says `size` bytes and lacks the last; what it is answered, when it is."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(raw_http2.opening(path, b"x" * 10, claimed=size))
-    await writer.drain()
-    return reader, writer
+    try:
+        writer.write(raw_http2.opening(path, b"x" * 10, claimed=size))
+        return await _answer_of(reader)
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
 
-async def answer_of(reader: asyncio.StreamReader) -> bytes:
+async def _answer_of(reader: asyncio.StreamReader) -> bytes:
     got = b""
     async with asyncio.timeout(PATIENCE_S):
         while b"grpc-status" not in got and (more := await reader.read(65536)):
@@ -118,14 +179,13 @@ async def answer_of(reader: asyncio.StreamReader) -> bytes:
 
 
 @pytest.mark.parametrize("path", METHODS)
-async def test_half_sent_requests_are_refused_and_nobody_else_is(path: str) -> None:
-    async with contextlib.AsyncExitStack() as stack:
-        node = await stack.enter_async_context(
-            running(FakeService(), settings(max_message_bytes=MAX_SLOW_BYTES // 4))
-        )
-        halves = [await half_sent(node.port, path, 1_000_000) for _ in range(5)]
-        answers = [asyncio.create_task(answer_of(reader)) for reader, _ in halves]
-        done, left = await asyncio.wait(answers, return_when=asyncio.FIRST_COMPLETED)
+async def test_half_sent_requests_are_refused_and_nobody_else_is(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receipt, "MAX_BYTES", 0)
+    async with running(FakeService(), settings()) as node:
+        halves = [asyncio.create_task(send_half(node.port, path, 1_000_000)) for _ in range(5)]
+        done, left = await asyncio.wait(halves, return_when=asyncio.FIRST_COMPLETED)
         assert all(b"the request did not arrive" in task.result() for task in done)
         assert len(left) >= 4
         events = [event async for event in node.inference.Generate(pb.GenerateRequest(prompt="hi"))]
@@ -133,10 +193,6 @@ async def test_half_sent_requests_are_refused_and_nobody_else_is(path: str) -> N
         for task in left:
             task.cancel()
         await asyncio.wait(left)
-        for _, writer in halves:
-            writer.close()
-            with contextlib.suppress(ConnectionError):
-                await writer.wait_closed()
 
 
 async def test_a_call_without_a_request_is_refused(node: Node) -> None:
@@ -149,7 +205,7 @@ async def test_a_call_without_a_request_is_refused(node: Node) -> None:
     assert details_of(caught.value).info.reason == "MALFORMED_REQUEST"
 
 
-async def test_reflection_streams_are_bounded(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_reflection_streams_are_bounded(node: Node) -> None:
     stub = reflection_pb2_grpc.ServerReflectionStub(node.channel)
     request = reflection_pb2.ServerReflectionRequest(list_services="")
     calls = [stub.ServerReflectionInfo() for _ in range(reflection.MAX_STREAMS)]

@@ -25,3 +25,33 @@ def give_back_pages(address: int, size: int) -> int:
     advise = _libc.madvise
     advise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
     return length if advise(begin, length, mmap.MADV_DONTNEED) == 0 else 0
+
+
+class _HeapState(ctypes.Structure):
+    """glibc's `struct mallinfo2`."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in (
+            "from_system",
+            "num_free_chunks",
+            "num_fast_chunks",
+            "num_mapped",
+            "mapped",
+            "unused",
+            "fast_free",
+            "used",
+            "free",
+            "trimmable",
+        )
+    )
+
+
+def heap_in_use() -> int | None:
+    """Bytes that native code and large Python objects hold; None where the C library does not say."""
+    ask = getattr(_libc, "mallinfo2", None)
+    if ask is None:
+        return None
+    ask.restype = _HeapState
+    state = ask()
+    return int(state.used + state.mapped)

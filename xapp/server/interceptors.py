@@ -10,12 +10,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 import grpc
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError
 
 from xapp import logs
 from xapp.errors import InvalidArgument, XappError
 from xapp.metrics import Metrics
-from xapp.server import convert
+from xapp.server import convert, wire
 from xapp.server.receipt import Receipts
 from xapp.server.status import DETAILS_KEY, code_of, status_of
 
@@ -67,9 +68,11 @@ class StatusInterceptor(grpc.aio.ServerInterceptor):
         return wrap(guarded, response_serializer=handler.response_serializer)
 
     def _guard(self, method: str, behaviour: Behaviour, parse: Callable[[bytes], Any]) -> Behaviour:
+        descriptor: Descriptor = parse(b"").DESCRIPTOR
+
         async def guarded(_: object, context: Context) -> Any:
             try:
-                request = _parse(parse, await self._receipts.read(context))
+                request = _parse(parse, descriptor, await self._receipts.read(context))
                 await _name_request(request, context)
                 return await behaviour(request, context)
             except XappError as error:
@@ -97,7 +100,9 @@ class StatusInterceptor(grpc.aio.ServerInterceptor):
             _log.debug("%s: the client does not read its status", method)
 
 
-def _parse(parse: Callable[[bytes], Any], body: bytes) -> Any:
+def _parse(parse: Callable[[bytes], Any], descriptor: Descriptor, body: bytes) -> Any:
+    if wire.has_too_many_fields(body, descriptor):
+        raise InvalidArgument("request", f"has more than {wire.MAX_FIELDS} fields in all")
     try:
         return parse(body)
     except DecodeError as error:

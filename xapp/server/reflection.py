@@ -13,7 +13,8 @@ from xapp.server.limit import Limit
 from xapp.server.status import DETAILS_KEY, code_of, status_of
 
 SERVICE_NAME: str = reflection.SERVICE_NAME
-MAX_STREAMS = 64
+MAX_STREAMS = 16
+"""Each may hold one half-sent message of the largest size."""
 TIMEOUT_S = 60.0
 """A tool asks some questions and leaves."""
 _RETRY_AFTER_S = 5.0

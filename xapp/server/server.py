@@ -55,6 +55,9 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.server.max_pending_requests", MAX_PENDING_CALLS),
         ("grpc.server.max_pending_requests_hard_limit", MAX_PENDING_CALLS),
         ("grpc.http.overload_protection", 0),
+        # Else gRPC lets megabytes of a fast sender in before anybody has asked for its message. Once the
+        # message is asked for, it has room whole.
+        ("grpc.http2.bdp_probe", 0),
         # What waits there longer than gRPC's own 30 s ends CANCELLED without details: we answer, or refuse.
         ("grpc.server_max_unrequested_time_in_server", MAX_UNSEEN_S),
         ("grpc.keepalive_time_ms", _milliseconds(settings.keepalive_s)),
