@@ -40,6 +40,15 @@ def test_what_attention_reads_has_a_price_of_its_own() -> None:
     assert model.cell_s == pytest.approx(2e-6, rel=0.1)
 
 
+def test_a_node_that_gets_slower_while_an_answer_grows_makes_no_long_context_too_dear() -> None:
+    model = StepTime(CURVE)
+    for _ in range(3):
+        for position in range(60, 180):
+            model.observe(1, 0, 0.03 * (1 + position / 60), float(position))
+    slowest = 0.03 * (1 + 180 / 60)
+    assert model.predict(1, 0, 1000.0) <= 3 * slowest
+
+
 def test_a_size_that_takes_longer_than_was_measured_is_learned() -> None:
     model = StepTime(CURVE)
     for _ in range(100):

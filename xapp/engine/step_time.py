@@ -19,6 +19,9 @@ OUTLIER = 4.0
 """A measurement counts as at most this many times the prediction: a hiccup must not starve prefill."""
 DOUBT_CELLS = 1000
 """It starts as if a step that read so many cells had taken no longer for them: the first steps read few."""
+MOST_CELL = 0.002
+"""A cell costs at most this share of a step of one token. Steps that read few cells, on a node that gets
+slower meanwhile, would otherwise make long contexts look many times too dear."""
 BEND = 0.1
 """How far a step moves the points of the curve towards what it took."""
 BEND_LIMITS = (0.5, 2.0)
@@ -79,7 +82,8 @@ class StepTime(StepCost):
         low, high = BOUNDS
         self.scale = min(high, max(low, (self._sums[0] - cross * self.cell_s) / scales))
         if cells > 0:
-            self.cell_s = max(0.0, (self._sums[1] - cross * self.scale) / cells)
+            most = MOST_CELL * self.scale * self.row_s[0]
+            self.cell_s = min(most, max(0.0, (self._sums[1] - cross * self.scale) / cells))
 
     def _bend(self, num_decode: int, num_prompt: int, seconds: float) -> None:
         self._num_bent += 1
