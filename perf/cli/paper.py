@@ -20,7 +20,7 @@ from perf.machine import NoiseMeter, describe
 from perf.paper.figures import figures
 from perf.paper.node import targets
 from perf.paper.run import Contestant, Experiment
-from perf.paper.samples import MIN_DECODE_TOKENS, MIN_PREFILL_TOKENS, Started
+from perf.paper.samples import MIN_DECODE_TOKENS, MIN_PREFILL_TOKENS, Sample, Started
 from perf.peers import ROOT
 from perf.record.schema import Mode, Result, Status
 from perf.record.store import Journal, result_path
@@ -63,7 +63,10 @@ def paper(  # noqa: PLR0917  one for each option
     """Play dialogues turn by turn with growing context: speed, memory and energy of each model.
 
     Every model gets a server of its own on the loopback interface. The user's turns come from the
-    data, the answers are the model's own: greedy, at most --max-tokens a turn.
+    data, the answers are the model's own: greedy, at most --max-tokens a turn. A model without a chat
+    template continues the conversation as plain text.
+
+    Exit code 0: every model was measured. 1: at least one was not, or not in whole; `missing` says why.
     """
     given = local_models(models)
     contestants = [Contestant(each.given, each.name) for each in given]
@@ -113,8 +116,13 @@ def _run(experiment: Experiment, contestants: Sequence[Contestant], settings: di
         samples=experiment.journal.samples,
         missing=experiment.missing,
         noise=[noise.read()],
-        notes=[*NOTES, *_resumed(resumed)],
+        notes=[*NOTES, *_raw(samples), *_resumed(resumed)],
     )
+
+
+def _raw(samples: Sequence[Sample]) -> list[str]:
+    names = dict.fromkeys(each.model for each in samples if isinstance(each, Started) and each.raw)
+    return [f"{name} has no chat template: it continues the conversation as plain text." for name in names]
 
 
 def _resumed(count: int) -> list[str]:

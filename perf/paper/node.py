@@ -67,6 +67,7 @@ async def _started(own: Own, name: str, probe: Probe, idle_w: float | None) -> S
         idle_w=idle_w,
         energy_meter=probe.energy_meter,
         not_measured=dict(probe.not_measured),
+        raw=not model.has_chat_template,
     )
 
 

@@ -27,11 +27,15 @@ class Meter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The experiment's: at most so many tokens a turn, within so many seconds, in so large a context."""
+    """The experiment's: at most so many tokens a turn, within so many seconds, in so large a context.
+
+    `raw` is for a model without a chat template: it continues the conversation as plain text.
+    """
 
     max_tokens: int
     deadline_s: float
     context_length: int
+    raw: bool = False
 
 
 class Record:
@@ -87,12 +91,13 @@ class Player:
             answers.append(sample.text)
 
     async def _turn(self, dialogue: Dialogue, turn: int, answers: Sequence[str]) -> Turn | Skipped:
-        messages = conversation(dialogue, turn, answers)
+        asked = conversation(dialogue, turn, answers)
+        given = as_text(asked) if self._rules.raw else asked
         try:
-            num_tokens = await self._target.count_tokens(messages)
+            num_tokens = await self._target.count_tokens(given)
             if num_tokens >= self._rules.context_length:
                 return self._skipped(dialogue, turn, _too_long(num_tokens, self._rules.context_length))
-            return await self._measure(dialogue, turn, messages)
+            return await self._measure(dialogue, turn, given)
         except TargetError as error:
             if error.code != "invalid":
                 raise
@@ -101,8 +106,8 @@ class Player:
     def _skipped(self, dialogue: Dialogue, turn: int, reason: str) -> Skipped:
         return Skipped(self._model, dialogue.id, turn, reason)
 
-    async def _measure(self, dialogue: Dialogue, turn: int, messages: tuple[base.Turn, ...]) -> Turn:
-        ask = Ask(messages, self._rules.max_tokens, deadline_s=self._rules.deadline_s)
+    async def _measure(self, dialogue: Dialogue, turn: int, given: base.Input) -> Turn:
+        ask = Ask(given, self._rules.max_tokens, deadline_s=self._rules.deadline_s)
         self._meter.begin()
         try:
             answer = await self._target.ask(ask)
@@ -118,6 +123,11 @@ def _too_long(num_tokens: int, context_length: int) -> str:
 def conversation(dialogue: Dialogue, turn: int, answers: Sequence[str]) -> tuple[base.Turn, ...]:
     """All that was said before the answer to `turn`."""
     return tuple(_messages(dialogue.questions[: turn + 1], answers))
+
+
+def as_text(messages: Sequence[base.Turn]) -> str:
+    """The conversation as a model without a chat template reads it: one paragraph a turn, no roles."""
+    return "".join(f"{message.content}\n\n" for message in messages)
 
 
 def _messages(questions: Sequence[str], answers: Sequence[str]) -> Iterator[base.Turn]:

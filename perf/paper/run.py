@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from perf.data.dialogues import Dialogue
 from perf.paper.node import Node, serving
 from perf.paper.play import Player, Record, Rules
-from perf.paper.samples import Sample, decode
+from perf.paper.samples import Sample, Skipped, Turn, decode
 from perf.record.journal import Journal
 from perf.record.rows import encode
 from perf.targets.base import TargetError
@@ -54,22 +54,31 @@ class Experiment:
     ) -> None:
         """Every model; one that cannot be served or is lost is noted in `missing`, and the next one comes."""
         for contestant in contestants:
-            if not self._left(Record(contestant.name, self.samples)):
-                continue
             try:
-                await self._model(contestant, advance, serve)
+                if self._left(Record(contestant.name, self.samples)):
+                    await self._model(contestant, advance, serve)
             except TargetError as error:
                 left = self._left(Record(contestant.name, self.samples))
                 self.missing.append(f"{contestant.name}: {left} turns not played: {error}")
+            else:
+                self._say_if_nothing_was_played(contestant.name)
 
     async def _model(self, contestant: Contestant, advance: Callable[[str], None], serve: Serve) -> None:
         record = Record(contestant.name, self.samples)
         async with serve(contestant.given, contestant.name) as node:
             self._add(node.started)
-            rules = Rules(self.max_tokens, self.deadline_s, node.started.context_length)
+            started = node.started
+            rules = Rules(self.max_tokens, self.deadline_s, started.context_length, started.raw)
             player = Player(contestant.name, node.target, rules, node.sampler, self._add)
             for dialogue in self.dialogues:
                 await player.play(dialogue, record, advance)
+
+    def _say_if_nothing_was_played(self, name: str) -> None:
+        """A model whose every dialogue was skipped has no figures: without a word it would be lost."""
+        own = [sample for sample in self.samples if sample.model == name]
+        if not any(isinstance(sample, Turn) for sample in own):
+            reason = next((sample.reason for sample in own if isinstance(sample, Skipped)), "no dialogues")
+            self.missing.append(f"{name}: no turn was played: {reason}")
 
     def _add(self, sample: Sample) -> None:
         self.journal.add(encode(sample))

@@ -41,7 +41,8 @@ class Started(msgspec.Struct, frozen=True, tag_field="kind", tag="started"):
     """A model's server came up. A resumed run has one more for each time it was started.
 
     `idle_w` is the power with the server loaded and idle, `energy_meter` what measured it. `not_measured`
-    has the reason for each meter there is not: of `pss`, `temperature`, `throttling`, `energy`.
+    has the reason for each meter there is not: of `pss`, `temperature`, `throttling`, `energy`. `raw`: the
+    model has no chat template, so it continues the conversation as plain text.
     """
 
     model: str
@@ -54,6 +55,7 @@ class Started(msgspec.Struct, frozen=True, tag_field="kind", tag="started"):
     idle_w: float | None = None
     energy_meter: str = ""
     not_measured: dict[str, str] = {}
+    raw: bool = False
 
 
 class Turn(msgspec.Struct, frozen=True, tag_field="kind", tag="turn"):

@@ -6,7 +6,6 @@ from perf.paper.samples import Started, Turn
 from perf.record.schema import Target
 from perf.streams import Arrival
 from perf.targets.base import Answer, Ask, Input, TargetError
-from perf.targets.base import Turn as Message
 
 DIALOGUES = (Dialogue("first", ("one", "two", "three")), Dialogue("second", ("four", "five")))
 
@@ -25,6 +24,10 @@ class Meter:
         return Reading(wall_s=2.0, cpu_s=1.0, rss_bytes=100, pss_bytes=90)
 
 
+def _last(given: Input) -> str:
+    return given.split("\n\n")[-2] if isinstance(given, str) else given[-1].content
+
+
 class Answering:
     """Answers "re: QUESTION"; a character is a token. Fails on the question `lost_at`, once."""
 
@@ -35,12 +38,11 @@ class Answering:
         self._empty_at = empty_at
 
     async def ask(self, ask: Ask) -> Answer:
-        question = ask.input[-1]
-        assert isinstance(question, Message)
-        if question.content == self._lost_at:
-            raise TargetError(self._code, f"no answer to {question.content}")
+        question = _last(ask.input)
+        if question == self._lost_at:
+            raise TargetError(self._code, f"no answer to {question}")
         self.asks.append(ask)
-        text = "" if question.content == self._empty_at else f"re: {question.content}"
+        text = "" if question == self._empty_at else f"re: {question}"
         count = await self.count_tokens(ask.input)
         return Answer(
             sent=0.0,
@@ -56,7 +58,9 @@ class Answering:
         )
 
     async def count_tokens(self, input: Input) -> int:  # noqa: A002
-        return sum(len(turn.content) for turn in input if isinstance(turn, Message))
+        if isinstance(input, str):
+            return len(input)
+        return sum(len(turn.content) for turn in input)
 
     async def describe(self) -> Target:
         return Target("fake", "fake", "", "m")

@@ -85,6 +85,21 @@ def test_interrupted_it_says_how_to_go_on_and_does(
     _check(out)
 
 
+@pytest.mark.slow
+def test_a_base_model_is_measured_on_plain_text(data: Path, tmp_path: Path, default_model_path: Path) -> None:
+    base = tmp_path / "base.gguf"
+    base.write_bytes(
+        default_model_path.read_bytes().replace(b"tokenizer.chat_template", b"tokenizer.no_template__", 1)
+    )
+    out = tmp_path / "paper.json"
+    command = ["--model", str(base), "--data", str(data), "--max-tokens", "8", "--out", str(out)]
+    found = CliRunner().invoke(paper, command)
+    assert found.exit_code == 0, found.output
+    result = read_result(out)
+    assert "base has no chat template: it continues the conversation as plain text." in result.notes
+    assert {figure.name: figure.value for figure in result.summary}["num_turns"] == 4
+
+
 def _interrupt_after(patch: pytest.MonkeyPatch, count: int) -> None:
     add = Journal.add
 

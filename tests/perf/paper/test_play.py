@@ -11,11 +11,11 @@ FIRST = DIALOGUES[0]
 class Stage:
     """A player, what it added and how often it got on."""
 
-    def __init__(self, target: Answering, context_length: int = 1000) -> None:
+    def __init__(self, target: Answering, context_length: int = 1000, *, raw: bool = False) -> None:
         self.samples: list[Sample] = []
         self.steps = 0
         self.meter = Meter()
-        rules = Rules(max_tokens=500, deadline_s=60.0, context_length=context_length)
+        rules = Rules(max_tokens=500, deadline_s=60.0, context_length=context_length, raw=raw)
         self.player = Player("m", target, rules, self.meter, self.samples.append)
 
     async def play(self, *known: Sample) -> None:
@@ -37,6 +37,12 @@ async def test_the_models_own_answers_are_what_it_sees_of_itself() -> None:
         ("user", "three"),
     ]
     assert {(ask.max_tokens, ask.deadline_s, ask.ignore_eos) for ask in target.asks} == {(500, 60.0, False)}
+
+
+async def test_a_model_without_a_template_continues_the_text_of_the_conversation() -> None:
+    target = Answering()
+    await Stage(target, raw=True).play()
+    assert target.asks[-1].input == "one\n\nre: one\n\ntwo\n\nre: two\n\nthree\n\n"
 
 
 async def test_every_turn_is_a_sample_with_its_times_and_its_reading() -> None:

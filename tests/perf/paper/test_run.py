@@ -10,7 +10,7 @@ from perf.paper.run import Contestant, Experiment
 from perf.paper.samples import Started, Turn
 from perf.record.errors import RecordError
 from perf.record.journal import Journal
-from perf.targets.base import TargetError
+from perf.targets.base import Input, TargetError
 from tests.perf.paper.playing import DIALOGUES, Answering, Meter, started
 
 A, B = Contestant("a.gguf", "a"), Contestant("b.gguf", "b")
@@ -72,6 +72,21 @@ async def test_a_model_that_does_not_come_up_is_named(journal: Journal) -> None:
     found = experiment(journal)
     await found.run([A, B], nothing, Serving(b=Answering()))
     assert found.missing == ["a: 5 turns not played: it did not come up"]
+
+
+class RefusingAll(Answering):
+    """A server that takes no question at all."""
+
+    async def count_tokens(self, input: Input) -> int:  # noqa: A002
+        raise TargetError("invalid", "such questions are not taken")
+
+
+async def test_a_model_of_which_nothing_was_played_is_missing_also_when_resumed(journal: Journal) -> None:
+    for _ in range(2):
+        found = experiment(journal)
+        await found.run([A, B], nothing, Serving(a=RefusingAll(), b=Answering()))
+        assert found.missing == ["a: no turn was played: such questions are not taken"]
+    assert turns(found, "b") == WHOLE
 
 
 async def test_a_run_goes_on_where_the_last_one_stopped(tmp_path: Path) -> None:
