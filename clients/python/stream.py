@@ -1,4 +1,4 @@
-"""A network function's way to a genai-xapp node, in Python: one answer, cancelled, late, tried again.
+"""A network function's way to a genai-xapp node, in Python: answers whole, cancelled, late, cut, tried again.
 
     python stream.py --target 127.0.0.1:50051 "What is O-RAN?"
 
@@ -9,8 +9,10 @@ import argparse
 import asyncio
 import sys
 from contextlib import aclosing
+from typing import Any
 
 from xapp.client import Client, ClientError, Retry, system, user
+from xapp.inference.v1 import inference_pb2 as pb
 
 
 async def stream(client: Client, question: str) -> None:
@@ -36,19 +38,27 @@ async def cancel(client: Client, question: str) -> None:
 
 
 async def deadline(client: Client, question: str) -> None:
-    """What came before the deadline is ours to keep."""
-    text = ""
+    """A node refuses at once what it cannot answer in time, unless a part of the answer is enough."""
     try:
-        async for piece in client.stream_text(
-            [user(question)], max_tokens=2000, ignore_eos=True, deadline_s=0.5
-        ):
-            text += piece
+        await _text(client, question, deadline_s=0.5)
     except ClientError as error:
-        if error.code != "DEADLINE_EXCEEDED":
+        if error.reason != "DEADLINE_UNREACHABLE" and error.code != "DEADLINE_EXCEEDED":
             raise
-        print(f"[deadline: {len(text)} characters in 0.5 s]")
+        print(f"[deadline: {error.code}, 2000 tokens do not fit into 0.5 s]")
     else:
         print("[deadline: finished in time]")
+
+
+async def best_effort(client: Client, question: str) -> None:
+    """The answer is cut so that its end arrives before the deadline."""
+    part = await _text(client, question, deadline_s=2, deadline_policy=pb.DEADLINE_POLICY_BEST_EFFORT)
+    print(f"[best effort: {len(part)} characters within 2 s]")
+
+
+async def _text(client: Client, question: str, **options: Any) -> str:
+    """An answer of 2,000 tokens, whatever the model would end with."""
+    pieces = client.stream_text([user(question)], max_tokens=2000, ignore_eos=True, **options)
+    return "".join([piece async for piece in pieces])
 
 
 async def retry(target: str, question: str) -> None:
@@ -60,7 +70,7 @@ async def retry(target: str, question: str) -> None:
 
 
 async def main() -> int:
-    """All four. Exit code 1 and `code: message` when the node refuses."""
+    """All five. Exit code 1 and `code: message` when the node refuses."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -72,6 +82,7 @@ async def main() -> int:
             await stream(client, arguments.question)
             await cancel(client, arguments.question)
             await deadline(client, arguments.question)
+            await best_effort(client, arguments.question)
         await retry(arguments.target, arguments.question)
     except ClientError as error:
         print(error, file=sys.stderr)

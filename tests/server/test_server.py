@@ -74,6 +74,24 @@ async def test_reflection_names_the_services(node: Node) -> None:
     assert described.file_descriptor_response.file_descriptor_proto
 
 
+def _methods() -> list[str]:
+    services = (
+        *pb.DESCRIPTOR.services_by_name.values(),
+        *models_pb2.DESCRIPTOR.services_by_name.values(),
+        *health_pb2.DESCRIPTOR.services_by_name.values(),
+    )
+    return [method.full_name for service in services for method in service.methods]
+
+
+async def test_reflection_describes_every_method_and_none_that_is_not_there(node: Node) -> None:
+    stub = reflection_pb2_grpc.ServerReflectionStub(node.channel)
+    names = [*_methods(), "xapp.inference.v1.InferenceService.Nope", "nope.Nope", "nope", ""]
+    asked = [reflection_pb2.ServerReflectionRequest(file_containing_symbol=name) for name in names]
+    answers = [answer async for answer in stub.ServerReflectionInfo(iter(asked))]
+    found = [answer.WhichOneof("message_response") for answer in answers]
+    assert found == ["file_descriptor_response"] * len(_methods()) + ["error_response"] * 4
+
+
 async def test_unknown_method(node: Node) -> None:
     channel: Any = node.channel
     with pytest.raises(grpc.aio.AioRpcError) as caught:

@@ -11,6 +11,7 @@ from grpc_reflection.v1alpha import reflection_pb2 as pb
 from xapp.errors import Exhausted
 from xapp.server.limit import Limit
 from xapp.server.status import DETAILS_KEY, code_of, status_of
+from xapp.server.symbols import SymbolPool
 
 SERVICE_NAME: str = reflection.SERVICE_NAME
 MAX_STREAMS = 16
@@ -24,7 +25,7 @@ class ReflectionServicer(reflection.aio.ReflectionServicer):  # type: ignore[mis
     """At most MAX_STREAMS streams, each for TIMEOUT_S at most."""
 
     def __init__(self, names: tuple[str, ...], timeout_s: float = TIMEOUT_S) -> None:
-        super().__init__((*names, SERVICE_NAME))
+        super().__init__((*names, SERVICE_NAME), SymbolPool())
         self._timeout_s = timeout_s
         self._limit = Limit("reflection streams", MAX_STREAMS)
 
