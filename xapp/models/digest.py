@@ -89,8 +89,13 @@ def record_of(path: Path) -> Record | None:
 def write_record(path: Path, digest: str, source: str, revision: str = "") -> Record:
     """Records a file that has just been checked. Raises OSError."""
     record = make_record(path, digest, source, revision)
-    _write(sidecar(path), record)
+    keep_record(path, record)
     return record
+
+
+def keep_record(path: Path, record: Record) -> None:
+    """Writes down the record of a file that is at `path`, or is about to be. Raises OSError."""
+    _write(sidecar(path), record)
 
 
 def make_record(path: Path, digest: str, source: str, revision: str = "") -> Record:

@@ -1,0 +1,102 @@
+"""Asks a child process: whatever native code does there, the asker lives and says what happened."""
+
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from typing import IO, TypeVar
+
+import msgspec
+
+from xapp.backend.optimize import jobs
+from xapp.errors import ModelError
+
+COMMAND = (sys.executable, "-m", "xapp.backend.optimize.child")
+TIMEOUT_S = 3600.0
+"""A child that has not answered by then hangs."""
+TICK_S = 0.25
+"""How often a caller that wants to look is called."""
+_SAID_BYTES = 2000
+
+_T = TypeVar("_T", bound=jobs.Answer)
+
+
+def ask(job: jobs.Job, kind: type[_T], on_tick: Callable[[], None] | None = None) -> _T:
+    """The answer of a child of its own, which has ended when this returns or raises.
+
+    Raises ModelError: the child's own, or CHILD_LOST, saying how it ended.
+    """
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
+        try:
+            line = _converse(process, job, on_tick)
+        finally:
+            process.kill()
+            process.communicate()
+        if not line:
+            raise _lost(job, process.returncode, errors)
+    answer = msgspec.json.decode(line, type=jobs.Answer)
+    if isinstance(answer, jobs.Failed):
+        raise ModelError(answer.message, reason=answer.reason)
+    assert isinstance(answer, kind)
+    return answer
+
+
+def _converse(process: "subprocess.Popen[bytes]", job: jobs.Job, on_tick: Callable[[], None] | None) -> bytes:
+    """The line that came, b"" when the child ended without. Its standard input stays open meanwhile."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    _send(process.stdin, job)
+    until = time.monotonic() + TIMEOUT_S
+    while time.monotonic() < until:
+        if line := _line(process, TICK_S):
+            return line
+        if process.poll() is not None:
+            return process.stdout.readline()
+        if on_tick:
+            on_tick()
+    raise ModelError(f"{_subject(job)}: no answer for {TIMEOUT_S:,.0f} s", reason="CHILD_LOST")
+
+
+def _send(pipe: IO[bytes], job: jobs.Job) -> None:
+    try:
+        pipe.write(msgspec.json.encode(job) + b"\n")
+        pipe.flush()
+    except BrokenPipeError:
+        return  # it has ended: its exit status says why
+
+
+def _line(process: "subprocess.Popen[bytes]", patience_s: float) -> bytes:
+    """b"" when none began within that time. A line is written at once, so the rest is there too."""
+    assert process.stdout is not None
+    ready, _, _ = select.select([process.stdout], [], [], patience_s)
+    return process.stdout.readline() if ready else b""
+
+
+def _subject(job: jobs.Job) -> str:
+    return job.source if isinstance(job, jobs.Size | jobs.Quantize) else job.path
+
+
+def _lost(job: jobs.Job, code: int, errors: IO[bytes]) -> ModelError:
+    """The kill that makes sure of the end does not change the status of a child that had ended."""
+    what = type(job).__name__.lower()
+    text = f"{_subject(job)}: the child process ({what}) {_end(code)}{_last_words(errors)}"
+    return ModelError(text, reason="CHILD_LOST")
+
+
+def _end(code: int) -> str:
+    if code >= 0:
+        return f"ended with exit code {code}"
+    hint = ", most probably out of memory" if code == -signal.SIGKILL else ""
+    return f"was ended by {signal.Signals(-code).name}{hint}"
+
+
+def _last_words(errors: IO[bytes]) -> str:
+    end = errors.seek(0, 2)
+    errors.seek(max(end - _SAID_BYTES, 0))
+    lines = errors.read().decode(errors="replace").split("\n")
+    said = [line.strip() for line in lines if line.strip()]
+    return f"; it said last: {said[-1]}" if said else ""
