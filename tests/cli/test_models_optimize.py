@@ -1,10 +1,13 @@
 import json
+import signal
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from tests.backend.optimize.stand_in import SOURCE, StandIn, install
+from tests.models.gguf_file import LLAMA, gguf_bytes
+from xapp.backend.optimize import jobs
 from xapp.cli.models import models
 from xapp.errors import ModelError
 
@@ -77,6 +80,10 @@ def test_json(folder: Path, stand_in: StandIn) -> None:
     assert len(copy["samples"]) == 1
     assert document["written"]["path"] == str(folder / "m.Q8_0.gguf")
     assert document["written"]["was_there"] is False
+    assert document["written"]["format"] == "Q8_0"
+    assert document["written"]["origin"] == document["digest"]
+    assert document["written"]["tool"].startswith("genai-xapp ")
+    assert document["source_is_rounded"] is True
 
 
 def test_a_format_that_could_not_be_made_has_no_figures(folder: Path, stand_in: StandIn) -> None:
@@ -89,6 +96,87 @@ def test_a_format_that_could_not_be_made_has_no_figures(folder: Path, stand_in: 
 def test_a_model_that_is_not_here(folder: Path) -> None:
     result = run("optimize", "gpt-9")
     assert (result.exit_code, "no model 'gpt-9'" in result.stderr) == (1, True)
+
+
+WINOGRANDE = "".join(
+    json.dumps({"qID": f"{n}", "sentence": "A _ ran.", "option1": "dog", "option2": "cat", "answer": "2"})
+    + "\n"
+    for n in range(40)
+)
+
+
+def test_winogrande_is_filled_in_by_each(folder: Path, stand_in: StandIn) -> None:
+    file = folder.parent / "questions.jsonl"
+    file.write_text(WINOGRANDE)
+    arguments = ("optimize", "m", "--rounds", "1", "--winogrande", str(file), "--items", "20")
+    lines = run(*arguments).stdout.splitlines()
+    assert lines[1].split()[-1] == "20/20"
+    assert lines[2].split()[-2:] == ["(-1", "+0)"]
+    asked = next(job for job in stand_in.asked if isinstance(job, jobs.Choose))
+    assert asked.blanks[0] == jobs.Blank(("A dog", "A cat"), " ran.", 1)
+    document = json.loads(run(*arguments, "--json").stdout)
+    assert (document["formats"][1]["winogrande_right"], document["formats"][1]["winogrande_items"]) == (
+        19,
+        20,
+    )
+    assert document["best"] == "Q8_0"
+
+
+def test_a_bad_line_of_the_questions_is_named(folder: Path, stand_in: StandIn) -> None:
+    file = folder.parent / "questions.jsonl"
+    file.write_text(WINOGRANDE + "{}\n")
+    result = run("optimize", "m", "--winogrande", str(file))
+    assert (result.exit_code, "questions.jsonl, line 41" in result.stderr) == (1, True)
+
+
+def test_a_source_that_is_rounded_already_is_said(folder: Path, stand_in: StandIn) -> None:
+    assert "the source is Q4_1: what that rounding lost does not come back" in run("optimize", "m").stderr
+    (folder / "m.gguf").write_bytes(gguf_bytes(LLAMA | {"general.file_type": 1}))
+    assert "does not come back" not in run("optimize", "m").stderr
+
+
+def test_a_model_goes_by_its_path_too(folder: Path, stand_in: StandIn) -> None:
+    elsewhere = folder.parent / "elsewhere" / "x.gguf"
+    elsewhere.parent.mkdir()
+    elsewhere.write_bytes(SOURCE)
+    result = run("optimize", str(elsewhere), "--rounds", "0", "--write", "Q8_0")
+    copy = elsewhere.with_name("x.Q8_0.gguf")
+    assert f"genai-xapp serve --model {copy}" in result.stdout
+    assert run("verify", str(copy)).stdout.startswith("ok")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_leaves_nothing(folder: Path, stand_in: StandIn, number: int) -> None:
+    def ended(job: jobs.Job) -> None:
+        if isinstance(job, jobs.Quantize):
+            signal.raise_signal(number)
+
+    stand_in.before = ended
+    assert run("optimize", "m", "--write", "best").exit_code == 1
+    assert [path.name for path in folder.iterdir()] == ["m.gguf"]
+
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTED = [
+    line.split("#")[0].split()[2:]
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+    for line in page.read_text().splitlines()
+    if line.startswith("genai-xapp models optimize ")
+]
+
+
+@pytest.mark.parametrize("arguments", DOCUMENTED, ids=" ".join)
+def test_what_the_documentation_shows_runs(folder: Path, stand_in: StandIn, arguments: list[str]) -> None:
+    (folder / "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf").write_bytes(SOURCE)
+    (folder / "SmolLM2-135M-Instruct.Q4_1.gguf").write_bytes(SOURCE)
+    questions = folder.parent / "winogrande_dev.jsonl"
+    questions.write_text(WINOGRANDE)
+    given = [str(questions) if each == questions.name else each for each in arguments]
+    assert run(*given).exit_code == 0
+
+
+def test_the_documentation_shows_it() -> None:
+    assert DOCUMENTED
 
 
 @pytest.mark.parametrize("more", [(), ("--write", "best")])

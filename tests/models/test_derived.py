@@ -47,9 +47,10 @@ def test_a_partial_belongs_to_its_source(copy: Derived) -> None:
 def test_a_landed_copy_is_known_and_verified(copy: Derived, seen: Seen) -> None:
     with making_copies(copy.source, seen):
         copy.partial.write_bytes(CONTENT)
-        record = land_copy(copy, seen)
+        record = land_copy(copy, seen, "a tool")
     assert names(copy.path.parent) == ["m.Q4_1.Q8_0.gguf", "m.Q4_1.Q8_0.gguf.json", "m.Q4_1.gguf"]
     assert record.digest == hash_file(copy.path)
+    assert (record.origin, record.format, record.tool) == (ORIGIN, "Q8_0", "a tool")
     assert copy.there() == record_of(copy.path) == record
     check = verify(resolve("m.Q4_1.Q8_0", copy.path.parent))
     assert check.verdict is Verdict.OK
@@ -68,7 +69,7 @@ def test_another_file_of_that_name_is_not_replaced(copy: Derived) -> None:
 
 def test_a_copy_of_another_source_is_another_file(copy: Derived, seen: Seen) -> None:
     copy.partial.write_bytes(CONTENT)
-    land_copy(copy, seen)
+    land_copy(copy, seen, "a tool")
     with pytest.raises(ModelError, match="was not made of this"):
         Derived(copy.source, "sha256:" + "1" * 64, copy.format).there()
 
@@ -83,15 +84,19 @@ def test_what_was_left_is_cleared_before_and_after(copy: Derived, seen: Seen) ->
 
 
 def test_an_interrupted_block_leaves_nothing(copy: Derived, seen: Seen) -> None:
-    with pytest.raises(KeyboardInterrupt), making_copies(copy.source, seen):
-        copy.partial.write_bytes(b"half")
-        raise KeyboardInterrupt
+    def broken_off() -> None:
+        with making_copies(copy.source, seen):
+            copy.partial.write_bytes(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        broken_off()
     assert names(copy.path.parent) == ["m.Q4_1.gguf"]
 
 
 def test_the_records_of_finished_copies_stay(copy: Derived, seen: Seen) -> None:
     copy.partial.write_bytes(CONTENT)
-    land_copy(copy, seen)
+    land_copy(copy, seen, "a tool")
     with making_copies(copy.source, seen):
         pass
     assert copy.there() is not None
@@ -100,7 +105,7 @@ def test_the_records_of_finished_copies_stay(copy: Derived, seen: Seen) -> None:
 def test_half_a_file_does_not_get_the_name(copy: Derived, seen: Seen) -> None:
     copy.partial.write_bytes(CONTENT[:-1])
     with pytest.raises(ModelError, match="is truncated"):
-        land_copy(copy, seen)
+        land_copy(copy, seen, "a tool")
     assert not copy.path.exists()
 
 
@@ -111,7 +116,7 @@ def test_a_disk_that_fills_up_at_the_end(copy: Derived, seen: Seen, monkeypatch:
     monkeypatch.setattr(under_test, "sync", full)
     copy.partial.write_bytes(CONTENT)
     with pytest.raises(ModelError, match=rf"m.Q4_1.Q8_0.gguf: {len(CONTENT):,} bytes needed") as caught:
-        land_copy(copy, seen)
+        land_copy(copy, seen, "a tool")
     assert caught.value.reason == "DISK_FULL"
     assert not copy.path.exists()
 

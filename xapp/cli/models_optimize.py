@@ -1,6 +1,9 @@
 """`genai-xapp models optimize`: which format of the weights is the fastest on this CPU, and writing it."""
 
 import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,10 +11,12 @@ import click
 
 from xapp.cli.models_options import folder_option, json_option
 from xapp.cli.models_view import TerminalProgress, size_text
+from xapp.errors import ModelError
 from xapp.models.formats import FORMATS, USUAL
 from xapp.models.store import resolve
 
 if TYPE_CHECKING:
+    from xapp.backend.optimize.jobs import Blank
     from xapp.backend.optimize.run import Written
 
 BEST = "best"
@@ -49,6 +54,19 @@ def _formats_help() -> str:
     metavar="PERCENT",
     help="Most perplexity that best may lose against the source, what the text leaves open counted in.",
 )
+@click.option(
+    "--winogrande",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Sentences of WinoGrande that each format fills in as well: the file that bench accuracy takes.",
+)
+@click.option(
+    "--items",
+    type=click.IntRange(1, 5000),
+    default=100,
+    show_default=True,
+    help="How many sentences of that file, taken evenly over it.",
+)
 def optimize(  # noqa: PLR0917  one for each option
     name: str,
     folder: Path,
@@ -57,6 +75,8 @@ def optimize(  # noqa: PLR0917  one for each option
     rounds: int,
     write: str | None,
     max_loss: float,
+    winogrande: Path | None,
+    items: int,
 ) -> None:
     """Write the weights of model NAME in other formats, and measure what each gains and loses here.
 
@@ -73,9 +93,10 @@ def optimize(  # noqa: PLR0917  one for each option
 
     if not rounds and write in (None, BEST):
         raise click.UsageError("--rounds 0 measures nothing: say with --write which format to write")
-    wish = Wish(formats or USUAL, rounds, max_loss / 100, write or "")
+    blanks = _blanks(winogrande, items) if winogrande and rounds else ()
+    wish = Wish(formats or USUAL, rounds, max_loss / 100, write or "", blanks)
     model = resolve(name, folder)
-    with TerminalProgress(model.name) as progress:
+    with _ended_as_by_ctrl_c(), TerminalProgress(model.name) as progress:
         outcome = run(model, wish, progress)
     if as_json:
         click.echo(json.dumps(as_document(outcome, wish), indent=2))
@@ -83,11 +104,40 @@ def optimize(  # noqa: PLR0917  one for each option
     if rounds:
         show(outcome, wish)
     if outcome.written:
-        _tell_written(outcome.written)
+        _tell_written(outcome.written, folder)
 
 
-def _tell_written(written: "Written") -> None:
+def _blanks(path: Path, items: int) -> tuple["Blank", ...]:
+    from perf.data.questions import BLANK, read_winogrande  # noqa: PLC0415
+    from perf.data.rows import DataError, spread  # noqa: PLC0415
+    from xapp.backend.optimize.jobs import Blank  # noqa: PLC0415
+
+    try:
+        chosen = spread(read_winogrande(path), items)
+    except DataError as error:
+        raise ModelError(str(error), reason="BAD_DATA") from error
+    parts = [(each.sentence.partition(BLANK), each) for each in chosen]
+    return tuple(
+        Blank((before + each.options[0], before + each.options[1]), rest, each.right)
+        for (before, _, rest), each in parts
+    )
+
+
+@contextmanager
+def _ended_as_by_ctrl_c() -> Iterator[None]:
+    """A closed terminal or `kill` must leave no half file either."""
+    kept = {each: signal.signal(each, signal.default_int_handler) for each in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for each, handler in kept.items():
+            signal.signal(each, handler)
+
+
+def _tell_written(written: "Written", folder: Path) -> None:
     how = "is there already" if written.was_there else "written and checked"
     size = size_text(written.record.size)
     click.echo(f"{written.model.name} {how}: {written.model.path} ({size})")
-    click.echo(f"serve it: genai-xapp serve --model {written.model.name}")
+    in_folder = written.model.path.parent.resolve() == folder.resolve()
+    name = written.model.name if in_folder else written.model.path
+    click.echo(f"serve it: genai-xapp serve --model {name}")

@@ -6,7 +6,7 @@ the source's lock, and clears what an interrupted run has left.
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from xapp.errors import ModelError
@@ -94,14 +94,22 @@ def _clear(source: ModelFile) -> None:
         path.unlink(missing_ok=True)
 
 
-def land_copy(copy: Derived, progress: Progress) -> Record:
-    """Checks the partial, records it and gives it its name. Raises ModelError naming the file."""
+def land_copy(copy: Derived, progress: Progress, tool: str) -> Record:
+    """Checks the partial, records it and gives it its name. `tool` is what made it.
+
+    Raises ModelError naming the file.
+    """
     read_gguf(copy.partial)
     size = copy.partial.stat().st_size
     digest = hash_file(copy.partial, lambda done: progress.update("checking", done, size))
     try:
         sync(copy.partial)
-        record = make_record(copy.partial, digest, copy.record_source)
+        record = replace(
+            make_record(copy.partial, digest, copy.record_source),
+            origin=copy.origin,
+            format=copy.format.name,
+            tool=tool,
+        )
         keep_record(copy.path, record)
         copy.partial.replace(copy.path)
     except OSError as error:

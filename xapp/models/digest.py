@@ -25,13 +25,19 @@ OnBytes = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a file is known to be. `digest` is `sha256:` and 64 hex digits; `revision` the hub's commit."""
+    """What a file is known to be. `digest` is `sha256:` and 64 hex digits; `revision` the hub's commit.
+
+    A copy that was made here also has its source's digest (`origin`), its format, and what made it (`tool`).
+    """
 
     digest: str
     size: int
     mtime_ns: int
     source: str = ""
     revision: str = ""
+    origin: str = ""
+    format: str = ""
+    tool: str = ""
 
     def fits(self, stat: os.stat_result) -> bool:
         """Whether the file has not been touched since. Image layers keep whole seconds of mtime only."""
@@ -133,7 +139,8 @@ def _write(path: Path, record: Record) -> None:
     """Whole or not at all: another process may be reading it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_text(json.dumps(asdict(record)) + "\n")
+        stated = {key: value for key, value in asdict(record).items() if value != ""}
+        temporary.write_text(json.dumps(stated) + "\n")
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -32,6 +32,8 @@ FORMATS = MappingProxyType({each.name: each for each in _OFFERED})
 """What a model can be written in. Fewer than 4 bits lose too much without the data they are made with."""
 USUAL = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_0")
 """What is tried where nothing is chosen."""
+WHOLE = (0, 1, 32)
+"""The numbers of F32, F16 and BF16: weights as they were trained, or next to it."""
 _OTHERS = {0: "F32", 1: "F16", 3: "Q4_1", 8: "Q5_0", 9: "Q5_1", 10: "Q2_K", 11: "Q3_K_S", 12: "Q3_K_M"}
 _MORE = {13: "Q3_K_L", 14: "Q4_K_S", 16: "Q5_K_S", 30: "IQ4_XS", 32: "BF16", 38: "MXFP4"}
 _NAMES = {**{each.file_type: each.name for each in _OFFERED}, **_OTHERS, **_MORE}

@@ -14,12 +14,20 @@ from xapp.models.formats import FORMATS, format_name
 
 SOURCE = gguf_bytes(LLAMA | {"general.file_type": 3})
 SPEED = {"Q8_0": 2.0, "Q6_K": 1.5, "Q4_0": 3.0}
+WRONG = {"Q8_0": 1, "Q6_K": 10}
 EXTRA_NATS = {"Q8_0": 0.001, "Q6_K": 0.002, "Q4_0": 0.2}
 
 
 def form_of(path: str) -> str:
     """Of a partial's name; "" of the source."""
     return next((name for name in FORMATS if f".{name}." in path), "")
+
+
+def format_of(job: jobs.Job) -> str:
+    """What the job is about; "" for the source."""
+    if isinstance(job, jobs.Size | jobs.Quantize):
+        return format_name(job.file_type)
+    return form_of(job.path)
 
 
 @dataclass
@@ -32,8 +40,7 @@ class StandIn:
 
     def __call__(self, job: jobs.Job, _kind: object, on_tick: Callable[[], None] | None = None) -> Any:
         self.asked.append(job)
-        known = isinstance(job, jobs.Size | jobs.Quantize)
-        form = format_name(job.file_type) if known else form_of(job.path)
+        form = format_of(job)
         if isinstance(job, jobs.Quantize):
             Path(job.target).write_bytes(SOURCE)
         self.before(job)
@@ -53,6 +60,8 @@ class StandIn:
             case jobs.Guess():
                 extra = EXTRA_NATS.get(form, 0.0)
                 return jobs.Guesses([1 + extra, 2 + extra, 3 + extra], [1, 2, 3])
+            case jobs.Choose():
+                return jobs.Choices([index >= WRONG.get(form, 0) for index in range(len(job.blanks))])
 
     def kinds(self) -> list[str]:
         """The classes of the jobs, in turn."""

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from xapp.backend.optimize.figures import Loss, Measured, best, loss, rotated
+from xapp.backend.optimize.figures import Loss, Measured, best, changes, loss, rotated
 from xapp.backend.optimize.jobs import Guesses, Speeds
 
 
@@ -31,7 +31,9 @@ def test_the_margin_is_what_the_tokens_disagree_about() -> None:
 
 def test_nothing_is_lost_against_itself() -> None:
     guesses = Guesses([1.0, 2.5], [1, 2])
-    assert loss(guesses, guesses) == Loss(pytest.approx(5.7546, abs=1e-3), 0.0, 0.0, 1.0)
+    found = loss(guesses, guesses)
+    assert (found.worse, found.margin, found.agreement) == (0.0, 0.0, 1.0)
+    assert found.perplexity == pytest.approx(5.7546, abs=1e-3)
 
 
 def test_rounds_count_by_their_median() -> None:
@@ -71,3 +73,24 @@ def test_every_format_is_first_in_turn() -> None:
         ["c", "a", "b"],
         ["a", "b", "c"],
     ]
+
+
+def answering(right: list[bool]) -> Measured:
+    found = measured("q", 2.0)
+    found.right = right
+    return found
+
+
+def test_fewer_right_answers_count_when_they_are_no_chance() -> None:
+    source = measured("source")
+    source.right = [True] * 20 + [False] * 20
+    assert changes(answering([True] * 19 + [False] * 20 + [True]), source) == (1, 1)
+    assert best(source, [answering([True] * 18 + [False] * 22)], 0.01) is not None
+    assert best(source, [answering([True] * 10 + [False] * 30)], 0.01) is None
+
+
+def test_rounds_that_differ_are_told_by_the_worst_of_them() -> None:
+    found = measured("q")
+    assert found.unsteadiness == 0
+    found.rounds.append(speeds(0.5))
+    assert found.unsteadiness == 0.5

@@ -26,7 +26,7 @@ def children(monkeypatch: pytest.MonkeyPatch) -> list["subprocess.Popen[bytes]"]
         started.append(usual(*args, **more))
         return started[-1]
 
-    monkeypatch.setattr(under_test.subprocess, "Popen", start)
+    monkeypatch.setattr("xapp.backend.optimize.process.subprocess.Popen", start)
     return started
 
 
@@ -84,7 +84,7 @@ def test_a_child_that_hangs_is_ended(
     monkeypatch: pytest.MonkeyPatch, children: list["subprocess.Popen[bytes]"]
 ) -> None:
     child(monkeypatch, BLOCK)
-    monkeypatch.setattr(under_test, "TIMEOUT_S", 0.0)
+    monkeypatch.setattr(under_test, "BASE_TIMEOUT_S", 0.0)
     with pytest.raises(ModelError, match="no answer"):
         ask(JOB, Bytes)
     assert [each.returncode for each in children] == [-9]

@@ -39,7 +39,12 @@ def names(folder: Path) -> list[str]:
 
 def test_measure_and_write(model: ModelFile, seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("xapp.backend.optimize.measure._text", lambda: TEXT)
-    outcome = optimize(model, Wish(("Q8_0",), 1, 1.0, "Q8_0"), seen)
+    blanks = (
+        jobs.Blank(
+            ("The sea was calm and the ship sailed, since the wind", "The sea was calm since it"), " blew.", 0
+        ),
+    )
+    outcome = optimize(model, Wish(("Q8_0",), 1, 1.0, "Q8_0", blanks), seen)
     source, copy = outcome.measured
     assert (source.format, copy.format, copy.fault) == ("Q4_1 (source)", "Q8_0", "")
     assert copy.size_bytes > source.size_bytes
@@ -48,6 +53,7 @@ def test_measure_and_write(model: ModelFile, seen: Seen, monkeypatch: pytest.Mon
     assert -0.1 < copy.loss.worse < 0.1
     assert copy.peak_bytes > copy.size_bytes
     assert min(copy.prefill, *(copy.decode(count) for count in (1, 4, 8))) > 0
+    assert len(source.right) == len(copy.right) == 1
     assert outcome.written
     path = outcome.written.model.path
     assert verify(outcome.written.model).verdict is Verdict.OK
@@ -79,6 +85,18 @@ def test_an_architecture_that_llama_cpp_does_not_know(tmp_path: Path, seen: Seen
     with pytest.raises(ModelError, match=r"alien.gguf: llama.cpp cannot quantize it: .*alien"):
         optimize(resolve("alien", tmp_path), WRITE_Q8, seen)
     assert names(tmp_path) == ["alien.gguf"]
+
+
+def test_a_child_stays_within_the_memory_that_is_free(
+    model: ModelFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scarce = (
+        "from xapp.backend.optimize import child; from xapp.backend.sizing import Node;"
+        "child.this_node = lambda: Node(60_000_000, 2); child.main()"
+    )
+    monkeypatch.setattr("xapp.backend.optimize.process.COMMAND", (sys.executable, "-c", scarce))
+    with pytest.raises(ModelError, match=r"m\.gguf: "):
+        ask(jobs.Quantize(str(model.path), 7, str(model.path.with_name("x.gguf")), 2, "sha256:0"), jobs.Bytes)
 
 
 class Interrupted(Seen):

@@ -5,17 +5,23 @@ midst of native code.
 """
 
 import os
+import resource
 import signal
 import sys
 import threading
 
 import msgspec
 
+from xapp.backend.node import this_node
 from xapp.backend.optimize import jobs
+from xapp.backend.optimize.choose import choose
 from xapp.backend.optimize.guess import guess
 from xapp.backend.optimize.quantize import predicted_bytes, quantize
 from xapp.backend.optimize.speed import measure
 from xapp.errors import ModelError
+
+NICENESS = 19
+"""A server on the node keeps its speed; on an idle node it changes no figure."""
 
 
 def answer(job: jobs.Job) -> jobs.Answer:
@@ -36,16 +42,28 @@ def _do(job: jobs.Job) -> jobs.Answer:
             return measure(job)
         case jobs.Guess():
             return guess(job)
+        case jobs.Choose():
+            return choose(job)
 
 
 def main() -> None:
     """Runs it. Ctrl-C reaches the child too, and is the parent's to answer: it ends the child."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _stand_back()
     job = msgspec.json.decode(sys.stdin.buffer.readline(), type=jobs.Job)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     sys.stdout.buffer.write(msgspec.json.encode(answer(job)) + b"\n")
     sys.stdout.buffer.flush()
     os._exit(0)  # the watcher blocks in a read, which an orderly end would wait for
+
+
+def _stand_back() -> None:
+    """Everything else on the node comes first, and what is free now is all the memory that there is."""
+    os.nice(NICENESS)
+    free = this_node().memory_bytes
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = free if most == resource.RLIM_INFINITY else min(free, most)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
 
 
 def _end_with_parent() -> None:

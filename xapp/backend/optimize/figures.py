@@ -49,13 +49,17 @@ def loss(own: Guesses, source: Guesses) -> Loss:
 
 @dataclass(slots=True)
 class Measured:
-    """A format, its file, and what was measured of it: one Speeds a round. `fault`: why there is no more."""
+    """A format, its file, and what was measured of it: one Speeds a round. `fault`: why there is no more.
+
+    `right`: whether it filled in each sentence of WinoGrande rightly; empty where none was asked.
+    """
 
     format: str
     path: Path
     size_bytes: int
     rounds: list[Speeds] = field(default_factory=list)
     loss: Loss | None = None
+    right: list[bool] = field(default_factory=list)
     fault: str = ""
 
     @property
@@ -73,6 +77,12 @@ class Measured:
         return max(each.peak_bytes for each in self.rounds)
 
     @property
+    def unsteadiness(self) -> float:
+        """How far the slowest round is below the fastest, as a share, where they differ most."""
+        rates = [(each.prefill, *each.decode.values()) for each in self.rounds]
+        return max((1 - min(same) / max(same) for same in zip(*rates, strict=True)), default=0.0)
+
+    @property
     def complete(self) -> bool:
         """Whether there is something to compare."""
         return bool(self.rounds) and not self.fault and self.loss is not None
@@ -86,13 +96,29 @@ class Measured:
 
 def best(source: Measured, others: Iterable[Measured], max_loss: float) -> Measured | None:
     """The fastest format that clearly beats the source and loses at most that, noise included; or none."""
-    good = [each for each in others if each.complete and _allowed(each, max_loss)]
+    good = [
+        each
+        for each in others
+        if each.complete and _allowed(each, max_loss) and not fewer_right(each, source)
+    ]
     faster = [each for each in good if each.typical_s < source.typical_s * (1 - MARGIN)]
     return min(faster, key=lambda each: each.typical_s, default=None)
 
 
 def _allowed(measured: Measured, max_loss: float) -> bool:
     return measured.loss is not None and measured.loss.at_most <= max_loss
+
+
+def fewer_right(measured: Measured, source: Measured) -> bool:
+    """Whether it fills in clearly fewer sentences rightly than the source (95 %, of those that differ)."""
+    lost, won = changes(measured, source)
+    return lost - won > Z * math.sqrt(lost + won)
+
+
+def changes(measured: Measured, source: Measured) -> tuple[int, int]:
+    """How many sentences the source alone filled in rightly, and how many this alone."""
+    pairs = list(zip(measured.right, source.right, strict=True)) if measured.right else []
+    return pairs.count((False, True)), pairs.count((True, False))
 
 
 def rotated(items: Sequence[Measured], number: int) -> list[Measured]:

@@ -21,13 +21,13 @@ def guess(job: Guess) -> Guesses:
     """Raises ModelError."""
     with session(
         job.path,
-        job.text,
+        [job.text],
         cells=CHUNK_TOKENS,
         sequences=1,
         outputs=STEP_TOKENS,
         batch=STEP_TOKENS,
         threads=job.threads,
-    ) as (made, tokens):
+    ) as (made, [tokens]):
         reader = _Reader(made)
         for chunk in _chunks(made.bos, tokens):
             reader.read(chunk)

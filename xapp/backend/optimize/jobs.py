@@ -40,7 +40,26 @@ class Guess(msgspec.Struct, frozen=True, tag=True):
     text: str
 
 
-Job = Size | Quantize | Speed | Guess
+class Blank(msgspec.Struct, frozen=True):
+    """A sentence with a blank: how it begins when either option fills the blank, and how it goes on.
+
+    `right` is the index of the right beginning.
+    """
+
+    beginnings: tuple[str, str]
+    rest: str
+    right: int
+
+
+class Choose(msgspec.Struct, frozen=True, tag=True):
+    """Which option does the model hold for the likelier one, in each sentence? Answered with Choices."""
+
+    path: str
+    threads: int
+    blanks: tuple[Blank, ...]
+
+
+Job = Size | Quantize | Speed | Guess | Choose
 
 
 class Bytes(msgspec.Struct, frozen=True, tag=True):
@@ -69,6 +88,12 @@ class Guesses(msgspec.Struct, frozen=True, tag=True):
     favourites: list[int]
 
 
+class Choices(msgspec.Struct, frozen=True, tag=True):
+    """Whether each was right."""
+
+    right: list[bool]
+
+
 class Failed(msgspec.Struct, frozen=True, tag=True):
     """A ModelError of the child."""
 
@@ -76,4 +101,4 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     reason: str
 
 
-Answer = Bytes | Speeds | Guesses | Failed
+Answer = Bytes | Speeds | Guesses | Choices | Failed

@@ -12,11 +12,19 @@ from xapp.models.transfer import Progress
 
 
 def measure(
-    source: Measured, others: Sequence[Measured], rounds: int, threads: int, progress: Progress
+    source: Measured,
+    others: Sequence[Measured],
+    rounds: int,
+    threads: int,
+    progress: Progress,
+    *,
+    blanks: tuple[jobs.Blank, ...] = (),
 ) -> None:
     """Fills them. Whatever goes wrong with one of `others` becomes its fault; with the source, ModelError."""
     bench = _Bench(threads, _text(), progress)
     bench.lose(source, others)
+    if blanks:
+        bench.choose([source, *others], blanks)
     for number in range(rounds):
         for each in rotated([source, *others], number):
             with _own_fault(each, each is source):
@@ -48,6 +56,15 @@ class _Bench:
     def _guess(self, measured: Measured) -> jobs.Guesses:
         self._progress.say(f"perplexity: {measured.format}")
         return ask(jobs.Guess(str(measured.path), self._threads, self._text), jobs.Guesses)
+
+    def choose(self, all_of_them: Sequence[Measured], blanks: tuple[jobs.Blank, ...]) -> None:
+        """Which sentences each fills in rightly. The source, which is first, may not fail."""
+        for index, each in enumerate(all_of_them):
+            with _own_fault(each, is_source=index == 0):
+                if not each.fault:
+                    self._progress.say(f"WinoGrande: {each.format}")
+                    job = jobs.Choose(str(each.path), self._threads, blanks)
+                    each.right = ask(job, jobs.Choices).right
 
     def time(self, measured: Measured, what: str) -> None:
         """One round of it."""

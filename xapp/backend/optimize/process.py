@@ -7,16 +7,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import IO, TypeVar
 
 import msgspec
 
 from xapp.backend.optimize import jobs
 from xapp.errors import ModelError
+from xapp.models.parts import total_bytes
 
 COMMAND = (sys.executable, "-m", "xapp.backend.optimize.child")
-TIMEOUT_S = 3600.0
-"""A child that has not answered by then hangs."""
+BASE_TIMEOUT_S, BYTES_PER_S = 300.0, 1e6
+"""A child that has not answered by then hangs: time for the work itself, and for each byte of the model."""
 TICK_S = 0.25
 """How often a caller that wants to look is called."""
 _SAID_BYTES = 2000
@@ -50,7 +52,8 @@ def _converse(process: "subprocess.Popen[bytes]", job: jobs.Job, on_tick: Callab
     assert process.stdin is not None
     assert process.stdout is not None
     _send(process.stdin, job)
-    until = time.monotonic() + TIMEOUT_S
+    limit_s = _limit_s(job)
+    until = time.monotonic() + limit_s
     while time.monotonic() < until:
         if line := _line(process, TICK_S):
             return line
@@ -58,7 +61,12 @@ def _converse(process: "subprocess.Popen[bytes]", job: jobs.Job, on_tick: Callab
             return process.stdout.readline()
         if on_tick:
             on_tick()
-    raise ModelError(f"{_subject(job)}: no answer for {TIMEOUT_S:,.0f} s", reason="CHILD_LOST")
+    raise ModelError(f"{_subject(job)}: no answer for {limit_s:,.0f} s", reason="CHILD_LOST")
+
+
+def _limit_s(job: jobs.Job) -> float:
+    path = Path(_subject(job))
+    return BASE_TIMEOUT_S + (total_bytes(path) / BYTES_PER_S if path.is_file() else 0)
 
 
 def _send(pipe: IO[bytes], job: jobs.Job) -> None:

@@ -5,16 +5,18 @@ from dataclasses import dataclass
 from xapp.backend.node import this_node
 from xapp.backend.optimize.copies import make, predict
 from xapp.backend.optimize.figures import Measured, best
+from xapp.backend.optimize.jobs import Blank
 from xapp.backend.optimize.measure import measure
 from xapp.backend.optimize.room import check_disk, check_memory
 from xapp.errors import ModelError
 from xapp.models.derived import Derived, land_copy, making_copies
 from xapp.models.digest import Record
-from xapp.models.formats import FORMATS, format_name
+from xapp.models.formats import FORMATS, WHOLE, format_name
 from xapp.models.info import read_gguf
 from xapp.models.parts import check_parts, model_digest, total_bytes
 from xapp.models.store import ModelFile
 from xapp.models.transfer import Progress
+from xapp.version import build
 
 BEST = "best"
 """In place of a format's name: whatever turns out to be the best."""
@@ -22,12 +24,16 @@ BEST = "best"
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is to be done. `rounds` 0: nothing is timed, and `write` names a format. `max_loss` 0.01: 1 %."""
+    """What is to be done. `rounds` 0: nothing is timed, and `write` names a format. `max_loss` 0.01: 1 %.
+
+    `blanks` are sentences of WinoGrande that each format fills in.
+    """
 
     formats: tuple[str, ...]
     rounds: int
     max_loss: float
     write: str = ""
+    blanks: tuple[Blank, ...] = ()
 
     @property
     def named(self) -> str:
@@ -60,6 +66,11 @@ class Outcome:
     measured: tuple[Measured, ...]
     best: str
     written: Written | None
+
+    @property
+    def source_is_rounded(self) -> bool:
+        """Whether the source has lost something already, which no copy brings back."""
+        return read_gguf(self.source.path).file_type not in WHOLE
 
 
 def optimize(model: ModelFile, wish: Wish, progress: Progress) -> Outcome:
@@ -121,8 +132,9 @@ class _Run:
 
     def _measured(self, others: list[Measured]) -> str:
         """The best format."""
-        measure(self._source, others, self._wish.rounds, self._node.cores, self._progress)
-        found = best(self._source, others, self._wish.max_loss)
+        wish = self._wish
+        measure(self._source, others, wish.rounds, self._node.cores, self._progress, blanks=wish.blanks)
+        found = best(self._source, others, wish.max_loss)
         return found.format if found else ""
 
     def _write(self, name: str, others: list[Measured]) -> Written | None:
@@ -134,7 +146,7 @@ class _Run:
         fault = next(each.fault for each in others if each.format == name)
         if fault:
             raise ModelError(fault, reason="CANNOT_QUANTIZE")
-        return Written(copy.model, land_copy(copy, self._progress), was_there=False)
+        return Written(copy.model, land_copy(copy, self._progress, build()), was_there=False)
 
 
 def _there(copies: dict[str, Derived], wish: Wish) -> dict[str, Record]:

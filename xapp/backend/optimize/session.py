@@ -42,13 +42,15 @@ class Session:
 
 @contextmanager
 def session(
-    path: str, text: str, *, cells: int, sequences: int, outputs: int, batch: int, threads: int
-) -> Iterator[tuple[Session, Sequence[int]]]:
-    """A session for the block, and the text's tokens. The model is loaded as a worker loads it."""
-    tokens, facts, bos = _read(path, text)
+    path: str, texts: Sequence[str], *, cells: int, sequences: int, outputs: int, batch: int, threads: int
+) -> Iterator[tuple[Session, list[list[int]]]]:
+    """A session for the block, and the tokens of each text. The model is loaded as a worker loads it."""
+    tokens, facts, bos = _read(path, texts)
     model = load_model(path, 0, lambda _: None, without=facts)
     try:
-        params = ContextParams(cells, sequences, outputs, batch, threads, "f16", flash_attention=True)
+        params = ContextParams(
+            cells, sequences, outputs, batch, threads, threads, "f16", flash_attention=True
+        )
         made = Session(path, new_context(model, params, path), batch, facts.num_tokens, bos)
         try:
             yield made, tokens
@@ -58,11 +60,11 @@ def session(
         llama.llama_model_free(model)
 
 
-def _read(path: str, text: str) -> tuple[list[int], VocabFacts, list[int]]:
+def _read(path: str, texts: Sequence[str]) -> tuple[list[list[int]], VocabFacts, list[int]]:
     vocab = Vocab(path)
     try:
         architecture = vocab.meta("general.architecture") or ""
         bos = [vocab.bos] if vocab.add_bos and vocab.bos is not None else []
-        return vocab.tokenize(text), VocabFacts(architecture, vocab.size), bos
+        return [vocab.tokenize(text) for text in texts], VocabFacts(architecture, vocab.size), bos
     finally:
         vocab.close()

@@ -27,13 +27,13 @@ def measure(job: Speed) -> Speeds:
     room = len(job.streams) * (WARM_UP_STEPS + STEPS) * most
     with session(
         job.path,
-        job.text,
+        [job.text],
         cells=PROMPT_TOKENS + room,
         sequences=most,
         outputs=most,
         batch=PROMPT_TOKENS,
         threads=job.threads,
-    ) as (made, tokens):
+    ) as (made, [tokens]):
         prefill = _prefill(made, tokens)
         decoder = _Decoder(made)
         decode = {count: decoder.speed(count) for count in sorted(job.streams)}
