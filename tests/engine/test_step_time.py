@@ -1,5 +1,7 @@
 """The model of step times against nodes that behave: it must follow them, and never stop learning."""
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,6 +49,14 @@ def test_a_node_that_gets_slower_while_an_answer_grows_makes_no_long_context_too
             model.observe(1, 0, 0.03 * (1 + position / 60), float(position))
     slowest = 0.03 * (1 + 180 / 60)
     assert model.predict(1, 0, 1000.0) <= 3 * slowest
+
+
+@pytest.mark.parametrize("noise", [0.1, 0.5, 0.9])
+def test_hours_of_noisy_decoding_say_little_of_prompts(noise: float) -> None:
+    model, random = StepTime(CURVE), Random(7)
+    for _ in range(20_000):
+        model.observe(1, 0, 0.03 * random.uniform(1 - noise, 1 + noise), 50.0)
+    assert 0.6 / 3 <= model.predict(0, 64) <= 0.6 * 3
 
 
 def test_a_size_that_takes_longer_than_was_measured_is_learned() -> None:

@@ -11,7 +11,7 @@ It starts from a measured curve (`step_cost`) and learns three things:
 from bisect import bisect_left, insort
 
 from xapp.engine.messages import StepCurve, StepPrices
-from xapp.engine.step_cost import DEFAULT_CURVE, StepCost, between
+from xapp.engine.step_cost import DEFAULT_CURVE, LEAST_S, StepCost, between
 
 FORGET = 0.97
 """What a measurement weighs after the next: the last 30 or so decide."""
@@ -25,6 +25,9 @@ slower meanwhile, would otherwise make long contexts look many times too dear.""
 BEND = 0.1
 """How far a step moves the points of the curve towards what it took."""
 BEND_LIMITS = (0.5, 2.0)
+FARTHEST = 2.5
+"""So many times its first value is the most that a point becomes, or the least as its inverse. Noise lets the
+points of common sizes fall slowly while the scale rises: rare sizes would look ever dearer."""
 NEW_POINT = 1.5
 """A size this many times away from its neighbours becomes a point."""
 MAX_POINTS = 64
@@ -45,6 +48,7 @@ class StepTime(StepCost):
         self._moments = [[1.0, 0.0], [0.0, (DOUBT_CELLS / self.row_s[0]) ** 2]]
         self._sums = [1.0, 0.0]
         self._num_bent = 0
+        self._first_row_s, self._first_width_s = list(self.row_s), list(self.width_s)
 
     def start_again(self, curve: StepCurve) -> None:
         """Takes a curve that was measured in place of what was learned; the price of a cell stays."""
@@ -93,14 +97,21 @@ class StepTime(StepCost):
             ratio = seconds / self.scale / self.base(num_decode, 0)
             for width in dict.fromkeys(self.split(num_decode)):
                 _bend_curve(
-                    self.widths, self.width_s, width, ratio * between(self.widths, self.width_s, width)
+                    self.widths,
+                    self.width_s,
+                    self._first_width_s,
+                    width,
+                    ratio * between(self.widths, self.width_s, width),
                 )
         else:
             outputs_s = self.outputs_s(num_decode) if num_decode else 0.0
-            _bend_curve(self.rows, self.row_s, num_decode + num_prompt, seconds / self.scale - outputs_s)
+            took = seconds / self.scale - outputs_s
+            _bend_curve(self.rows, self.row_s, self._first_row_s, num_decode + num_prompt, took)
 
 
-def _bend_curve(points: list[int], seconds: list[float], number: int, took: float) -> None:
+def _bend_curve(
+    points: list[int], seconds: list[float], first: list[float], number: int, took: float
+) -> None:
     """Moves the points on both sides of `number`, the nearer one more. Adds a point where none is near."""
     before = between(points, seconds, number)
     if before <= 0:
@@ -108,10 +119,12 @@ def _bend_curve(points: list[int], seconds: list[float], number: int, took: floa
     if _is_far(points, number) and len(points) < MAX_POINTS:
         insort(points, number)
         seconds.insert(bisect_left(points, number), before)
+        first.insert(bisect_left(points, number), before)
     low, high = BEND_LIMITS
     change = BEND * (min(high, max(low, took / before)) - 1)
     for index, weight in _sides(points, number):
-        seconds[index] *= 1 + change * weight
+        moved = max(LEAST_S, seconds[index] * (1 + change * weight))
+        seconds[index] = min(FARTHEST * first[index], max(first[index] / FARTHEST, moved))
 
 
 def _is_far(points: list[int], number: int) -> bool:
