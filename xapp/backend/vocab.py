@@ -20,6 +20,10 @@ PIECE_BYTES = 256
 """Room for nearly every piece."""
 _ATTR_CONTROL = 1 << 3
 _ATTR_UNKNOWN = 1 << 0
+_ATTR_UNUSED = 1 << 1
+_ATTR_USER_DEFINED = 1 << 4
+_ATTR_PARSED = _ATTR_CONTROL | _ATTR_UNKNOWN | _ATTR_USER_DEFINED
+_OPENING, _CLOSING = frozenset({b"<", b"[", b"{", b"("}), frozenset(">]})")
 _ATTR_LSTRIP = 1 << 7
 _ATTR_RSTRIP = 1 << 8
 
@@ -40,8 +44,8 @@ class Vocab:
     """A loaded vocabulary. Raises ModelError, naming the file, when it cannot be loaded.
 
     `size` is the number of tokens; `max_piece_bytes` the most bytes of text one token can stand
-    for, so that a text of n bytes is at least n / max_piece_bytes tokens; `controls` maps the text
-    of each control token to it.
+    for, so that a text of n bytes is at least n / max_piece_bytes tokens; `Tokenizer` documents
+    `controls`, `added` and `markup`.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -54,6 +58,8 @@ class Vocab:
         template: bytes | None = llama.llama_model_chat_template(self._model, None)
         self.chat_template = template.decode(errors="replace") if template else None
         self.controls: dict[str, Control] = {}
+        self.added: dict[str, Control] = {}
+        self.markup: dict[str, Control] = {}
         self.max_piece_bytes = self._scan()
         self.piece = _Pieces(self).__getitem__
 
@@ -84,7 +90,10 @@ class Vocab:
 
     def text(self, token: int) -> str:
         """The token as the vocabulary writes it."""
-        return self.render(token, special=True).decode(errors="replace")
+        piece = self.render(token, special=True)
+        if not piece and self._model is not None:  # an unused token stands for nothing, and has a text
+            piece = llama.llama_vocab_get_text(self._vocab, token) or b""
+        return piece.decode(errors="replace")
 
     def is_end(self, token: int) -> bool:
         """Whether the token ends an answer."""
@@ -114,7 +123,7 @@ class Vocab:
         return (buffer[: max(count, 0)], count)
 
     def _scan(self) -> int:
-        """Fills `controls` and returns the longest piece: 1 µs a token."""
+        """Fills `controls`, `added` and `markup` and returns the longest piece: 1 µs a token."""
         buffer = ctypes.create_string_buffer(PIECE_BYTES)
         to_piece, get_attr, vocab = llama.llama_token_to_piece, llama.llama_vocab_get_attr, self._vocab
         longest = 1
@@ -122,9 +131,17 @@ class Vocab:
             length = abs(to_piece(vocab, token, buffer, PIECE_BYTES, 0, True))
             longest = max(longest, length)
             attr = get_attr(vocab, token)
-            if attr & (_ATTR_CONTROL | _ATTR_UNKNOWN) and length:
-                control = Control(token, bool(attr & _ATTR_LSTRIP), bool(attr & _ATTR_RSTRIP))
-                self.controls[self.text(token)] = control
+            unused = attr & _ATTR_UNUSED and not length
+            if not (unused or (length and (attr & _ATTR_PARSED or buffer[0] in _OPENING))):
+                continue
+            text = self.text(token)
+            control = Control(token, bool(attr & _ATTR_LSTRIP), bool(attr & _ATTR_RSTRIP))
+            if attr & (_ATTR_CONTROL | _ATTR_UNKNOWN):
+                self.controls[text] = control
+            elif attr & _ATTR_USER_DEFINED:
+                self.added[text] = control
+            elif text[-1:] in _CLOSING:
+                self.markup[text] = control
         return longest
 
 
