@@ -1,5 +1,6 @@
 """Asks a child process: whatever native code does there, the asker lives and says what happened."""
 
+import os
 import select
 import signal
 import subprocess
@@ -21,6 +22,8 @@ BASE_TIMEOUT_S, BYTES_PER_S = 300.0, 1e6
 """A child that has not answered by then hangs: time for the work itself, and for each byte of the model."""
 TICK_S = 0.25
 """How often a caller that wants to look is called."""
+SPIN_COUNT = "1000"
+"""That of a worker (`xapp/engine/worker.py` says why), so that what is measured is what is served."""
 _SAID_BYTES = 2000
 
 _T = TypeVar("_T", bound=jobs.Answer)
@@ -32,7 +35,9 @@ def ask(job: jobs.Job, kind: type[_T], on_tick: Callable[[], None] | None = None
     Raises ModelError: the child's own, or CHILD_LOST, saying how it ended.
     """
     with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
+        process = subprocess.Popen(
+            COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=_environment()
+        )
         try:
             line = _converse(process, job, on_tick)
         finally:
@@ -62,6 +67,11 @@ def _converse(process: "subprocess.Popen[bytes]", job: jobs.Job, on_tick: Callab
         if on_tick:
             on_tick()
     raise ModelError(f"{_subject(job)}: no answer for {limit_s:,.0f} s", reason="CHILD_LOST")
+
+
+def _environment() -> dict[str, str]:
+    """Compute threads wait for each other as those of a worker do; libgomp reads it once, at its start."""
+    return {"GOMP_SPINCOUNT": SPIN_COUNT, **os.environ}
 
 
 def _limit_s(job: jobs.Job) -> float:
