@@ -78,6 +78,19 @@ class Beside:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidates:
+    """The chunks for a step beside so many sequences, ascending, and what they are measured by.
+
+    `decode_s` is what the step takes without prompts, seconds. `full` is the chunk at which prompts alone
+    are fastest. The callers who wait, and their deadlines, change none of these.
+    """
+
+    chunks: list[Chunk]
+    decode_s: float
+    full: Chunk
+
+
+@dataclass(frozen=True, slots=True)
 class Pace:
     """`budget_s` is a fixed bound, None is `auto`. A step has `max_batch` tokens at most."""
 
@@ -87,25 +100,28 @@ class Pace:
 
     def chunk(self, cost: StepCost, beside: Beside) -> int:
         """Prompt tokens for the step, at least MIN_CHUNK."""
-        chunk = self._beside(cost, beside) if beside.num_decode else self._alone(cost, beside)
-        return max(MIN_CHUNK, chunk.tokens)
+        return self.choose(self.candidates(cost, beside), beside)
 
-    def _alone(self, cost: StepCost, beside: Beside) -> Chunk:
+    def candidates(self, cost: StepCost, beside: Beside) -> Candidates:
+        """All that needs `cost`: the slow part of `chunk`."""
         chunks = self._chunks(cost, beside)
-        largest = _full(chunks)
-        if beside.interrupted:
-            return _fastest(chunks, SHORT_S)
-        enough = _smallest(chunks, ENOUGH * largest.rate, LONGEST_ALONE_S)
-        tokens = min(largest.tokens, max(beside.left, enough.tokens))
-        return _chunk(cost, beside, tokens)
+        if beside.num_decode == 0:
+            return Candidates(chunks, 0.0, _full(chunks))
+        decode_s = cost.predict(beside.num_decode, 0, beside.cells)
+        alone = self._chunks(cost, Beside(0, position=beside.position))
+        return Candidates(chunks, decode_s, _full(alone))
 
-    def _beside(self, cost: StepCost, beside: Beside) -> Chunk:
-        chunks = self._chunks(cost, beside)
-        bound_s, longest_s = self._bounds(cost, beside)
-        best = _fastest(chunks, bound_s)
-        if longest_s > bound_s and best.rate < (least := self._least_rate(cost, beside)):
-            best = _smallest(chunks, least, longest_s)
-        return best
+    def choose(self, candidates: Candidates, beside: Beside) -> int:
+        """As `chunk`, from candidates for as many decoding sequences."""
+        tokens = self._beside(candidates, beside) if beside.num_decode else _alone(candidates, beside)
+        return max(MIN_CHUNK, tokens)
+
+    def _beside(self, candidates: Candidates, beside: Beside) -> int:
+        bound_s, longest_s = self._bounds(candidates, beside)
+        best = _fastest(candidates.chunks, bound_s)
+        if longest_s > bound_s and best.rate < (least := self._least_rate(candidates, beside)):
+            best = _smallest(candidates.chunks, least, longest_s)
+        return best.tokens
 
     def _chunks(self, cost: StepCost, beside: Beside) -> list[Chunk]:
         """Those that come into question, ascending; the step has a size that was measured, or about that."""
@@ -113,25 +129,32 @@ class Pace:
         sizes = sorted({size - beside.num_decode for size in (*cost.rows, *_SIZES, self.max_batch)})
         return [_chunk(cost, beside, size) for size in sizes if 0 < size <= most] or [_chunk(cost, beside, 1)]
 
-    def _bounds(self, cost: StepCost, beside: Beside) -> tuple[float, float]:
+    def _bounds(self, candidates: Candidates, beside: Beside) -> tuple[float, float]:
         """Seconds that a step may take, and that it may take to give prompts their share."""
         if self.budget_s is not None:
             bounds = (self.budget_s, self.budget_s)
         else:
-            bound_s = max(GAP_S, GAP_STEPS * cost.predict(beside.num_decode, 0, beside.cells))
+            bound_s = max(GAP_S, GAP_STEPS * candidates.decode_s)
             bounds = (bound_s, max(bound_s, LONGEST_S))
         if beside.max_gap_s is None:
             return bounds
         return min(bounds[0], beside.max_gap_s), min(bounds[1], beside.max_gap_s)
 
-    def _least_rate(self, cost: StepCost, beside: Beside) -> float:
-        alone = Beside(0, position=beside.position)
-        full = _full(self._chunks(cost, alone)).rate
+    def _least_rate(self, candidates: Candidates, beside: Beside) -> float:
+        full = candidates.full.rate
         if beside.left / full * HURRY > beside.time_left_s:
             return full
         others = max(0, beside.num_waiting - 1)
         crowd = others / (others + beside.num_decode / 2)
         return full * (self.share + max(0.0, MOST_SHARE - self.share) * crowd)
+
+
+def _alone(candidates: Candidates, beside: Beside) -> int:
+    if beside.interrupted:
+        return _fastest(candidates.chunks, SHORT_S).tokens
+    largest = candidates.full
+    enough = _smallest(candidates.chunks, ENOUGH * largest.rate, LONGEST_ALONE_S)
+    return min(largest.tokens, max(beside.left, enough.tokens))
 
 
 def _full(chunks: list[Chunk]) -> Chunk:

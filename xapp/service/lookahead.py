@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from xapp.engine.messages import ModelInfo, Stats
 from xapp.service.lengths import AnswerLengths
 from xapp.service.simulation import Job, Simulation
-from xapp.service.speeds import speeds
+from xapp.service.speeds import Speeds, speeds
 from xapp.service.tickets import Ticket
 
 Jobs = dict[Ticket, Job]
@@ -25,6 +25,7 @@ class Lookahead:
         self._stats = stats
         self._lengths = lengths
         self._tickets = tickets
+        self._last: tuple[ModelInfo, Stats, Speeds] | None = None
 
     def num_tokens(self, ticket: Ticket, share: float) -> int:
         """Tokens the whole answer is expected to have, at that quantile."""
@@ -35,7 +36,7 @@ class Lookahead:
 
     def run(self, job: Job | None, others: Jobs, *, to_the_end: bool = False) -> None:
         """Simulates a new one among others, until it has ended or all have."""
-        speed = speeds(self._info(), self._stats())
+        speed = self._speeds()
         started = sorted((each for each in others if each.running), key=lambda each: each.order)
         running = [others[each] for each in started[: speed.num_slots]]
         waiting = [each for each in others.values() if each not in running]
@@ -45,6 +46,13 @@ class Lookahead:
         cells = sum(job.read for job in running)
         lead_s = speed.decode_s(len(running), cells) / 2 if running else 0.0
         Simulation(speed, running, waiting, lead_s).run(None if to_the_end else job)
+
+    def _speeds(self) -> Speeds:
+        """Made anew when the worker has said something: an admission simulates several times in between."""
+        info, stats = self._info(), self._stats()
+        if self._last is None or self._last[0] is not info or self._last[1] is not stats:
+            self._last = (info, stats, speeds(info, stats))
+        return self._last[2]
 
     def jobs(self, but: Ticket | None = None) -> Jobs:
         """What is left of all but one."""

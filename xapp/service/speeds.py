@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from xapp.engine.messages import ModelInfo, Stats
-from xapp.engine.pace import Beside, Pace
+from xapp.engine.pace import Beside, Candidates, Pace
 from xapp.engine.step_cost import DEFAULT_CURVE, StepCost
 
 
@@ -15,7 +15,7 @@ class Speeds:
     pace: Pace
     num_slots: int
     num_cells: int
-    _chunks: dict[tuple[int, int, float | None], int] = field(default_factory=dict, init=False)
+    _candidates: dict[int, Candidates] = field(default_factory=dict, init=False)
 
     def decode_s(self, num_decode: int, cells: float) -> float:
         """A step of sequences that read so many cells together, and nothing else."""
@@ -24,13 +24,13 @@ class Speeds:
     def chunk(self, beside: Beside) -> int:
         """Prompt tokens that go into such a step.
 
-        Found once for each number of decoding and of waiting requests and each bound: cells and position of
-        the first time stand for all.
+        Candidates are found once for each number of decoding requests: cells and position of the first time
+        stand for all.
         """
-        key = (beside.num_decode, beside.num_waiting, beside.max_gap_s)
-        if key not in self._chunks:
-            self._chunks[key] = self.pace.chunk(self.cost, beside)
-        return self._chunks[key]
+        count = beside.num_decode
+        if count not in self._candidates:
+            self._candidates[count] = self.pace.candidates(self.cost, beside)
+        return self.pace.choose(self._candidates[count], beside)
 
     def step_s(self, num_decode: int, cells: float, prompt: float, position: float) -> float:
         """A step with so many prompt tokens from `position` on, beside sequences that read `cells`."""
