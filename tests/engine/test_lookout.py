@@ -2,10 +2,10 @@
 
 import pytest
 
-from xapp.engine.lookout import ANYBODY, LONG_S, NEVER, Watch, watch_for
+from xapp.engine.lookout import ANYBODY, LONG_S, Watch, watch_for
 from xapp.engine.messages import Cancel, Extend, Priority, Shutdown, Submit, ToWorker
 from xapp.engine.plan import Plan
-from xapp.engine.sequence import Sequence
+from xapp.engine.sequence import NEVER, Sequence
 
 CRITICAL, INTERACTIVE, BATCH = Priority.CRITICAL, Priority.INTERACTIVE, Priority.BATCH
 

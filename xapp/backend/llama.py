@@ -105,11 +105,9 @@ class LlamaBackend:
 
     def decode(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
         """See Backend."""
-        if len(batch.split) < 2:
-            return self._decode(batch, samplers)
         tokens: list[int] = []
         for part in batch.parts():
-            tokens += self._decode(part, samplers[len(tokens) : len(tokens) + len(part)])
+            tokens += self._decode(part, samplers[len(tokens) : len(tokens) + len(part.outputs)])
         return tokens
 
     def _decode(self, batch: Batch, samplers: list[Sampler]) -> list[int]:

@@ -12,11 +12,10 @@ from typing import Protocol
 
 from xapp.engine.messages import Cancel, Priority, Shutdown, Submit, ToWorker
 from xapp.engine.plan import Plan
-from xapp.engine.sequence import Sequence
+from xapp.engine.sequence import NEVER, Sequence
 
 LONG_S = 0.03
 """A shorter step is not worth watching."""
-NEVER = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ def watch_for(plan: Plan, predicted_s: float) -> Watch | None:
 
 
 def _order(sequence: Sequence) -> tuple[float, float]:
-    return sequence.rank, NEVER if sequence.deadline is None else sequence.deadline
+    return sequence.rank, sequence.ends_by
 
 
 class Lookout(Protocol):

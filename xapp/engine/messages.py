@@ -177,7 +177,7 @@ class ModelInfo(msgspec.Struct, frozen=True):
     step_budget_s: float | None
     vocab_size: int
     shares_prefixes: bool = True
-    prefill_share: float = 0.6
+    prefill_share: float = 0.5
     batch_tokens: int = 512
     curve: StepCurve | None = None
     tuning: Tuning | None = None

@@ -28,15 +28,15 @@ GAP_STEPS = 2.75
 LONGEST_S = 1.0
 """No step with prompts beside answers is planned to take longer, unless its decode step does by itself."""
 LONGEST_ALONE_S = 2.5
-"""Nor does a step of prompts alone: so much is lost at most where it is interrupted."""
+"""No step of prompts alone is planned to take longer. An interruption loses at most so much."""
 MOST_ALONE = 256
 """Prompt tokens of such a step. An operation of a larger one takes too long to be interrupted in 20 ms."""
 SHORT_S = 0.25
-"""A prompt whose last step was interrupted gets on in a step of this length, which is not."""
+"""The step after an interruption takes no longer: the same prompt cannot be interrupted twice in a row."""
 NEARLY = 0.98
 """A chunk with this share of the best speed is as good as the best."""
 ENOUGH = 0.9
-"""A step may end with a prompt where it has this share of the best speed by then."""
+"""A step ends with its first prompt where the step has at least this share of the best speed."""
 NO_END = 1 << 30
 MOST_SHARE = 0.95
 """The share of their full speed that prompts get where nearly all callers wait for a first token."""

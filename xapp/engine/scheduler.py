@@ -19,10 +19,9 @@ from xapp.engine.pace import NO_END, Beside, Pace
 from xapp.engine.plan import Plan
 from xapp.engine.score import ScoreSequence
 from xapp.engine.score_planner import ScorePlanner
-from xapp.engine.sequence import Sequence, Status
+from xapp.engine.sequence import NEVER, Sequence, Status
 from xapp.engine.step_time import StepTime
 
-NEVER = float("inf")
 SCAN_LIMIT = 16
 """Waiting sequences that one step looks at: matching a prefix is not free."""
 STALL_LIMIT_S = 1.0
@@ -66,7 +65,7 @@ class Scheduler:
 
     def _order(self, sequence: Sequence) -> tuple[float, ...]:
         request = sequence.request
-        deadline = float("inf") if request.deadline is None else request.deadline
+        deadline = NEVER if request.deadline is None else request.deadline
         pass_time = request.arrival + self._step_time.predict(0, sequence.num_to_prefill)
         return float(sequence.rank), deadline, pass_time, request.request_id
 
@@ -275,7 +274,7 @@ class Scheduler:
             max_gap_s=min(bounds, default=None),
             # Small requests with choices share a step: it need not end with the first.
             left=NO_END if isinstance(first, ScoreSequence) else first.prompt_left,
-            time_left_s=NEVER if first.deadline is None else first.deadline - now,
+            time_left_s=first.ends_by - now,
             interrupted=first.interrupted,
         )
 

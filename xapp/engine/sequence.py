@@ -7,6 +7,8 @@ from xapp.backend.base import Outcome, Sampler
 from xapp.engine.messages import FinishReason, Priority, SequenceFinished, Submit
 
 PIN_RANK = max(Priority) + 1
+NEVER = float("inf")
+"""On CLOCK_MONOTONIC: where there is no deadline."""
 
 
 class Status(enum.Enum):
@@ -62,6 +64,11 @@ class Sequence:
     def deadline(self) -> float | None:
         """When it expires."""
         return self.request.deadline if self.extended_to is None else self.extended_to
+
+    @property
+    def ends_by(self) -> float:
+        """Its deadline; NEVER where it has none."""
+        return NEVER if self.deadline is None else self.deadline
 
     @property
     def rank(self) -> int:
