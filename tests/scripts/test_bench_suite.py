@@ -8,10 +8,11 @@ import pytest
 from xapp.cli.bench import bench
 
 SUITE = Path(__file__).resolve().parents[2] / "scripts" / "bench_suite"
-# Keeps what it is called with, and leaves a result as a mode would; fails at engine.
+# Keeps what it is called with, and leaves a result as a mode would; fails at engine, and at load once.
 STUB = """#!/usr/bin/env bash
 printf '%q ' "${@:2}" >> "$LOG"; echo >> "$LOG"
-[[ $2 == engine ]] && exit 1
+[[ $2 == engine ]] && { echo "no node" >&2; exit 3; }
+[[ $2 == load && ! -e $LOG.load ]] && { touch "$LOG.load"; echo "lost the node" >&2; exit 1; }
 while (($# > 1)); do [[ $1 == --out && $2 == *.json ]] && echo '{}' > "$2"; shift; done
 exit 0
 """
@@ -60,6 +61,23 @@ def test_one_that_fails_is_named_and_the_others_run(folder: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.endswith("failed: engine\n")
     assert called(folder)[-1][0] == "report"
+
+
+def test_one_that_fails_is_gone_on_with_once(folder: Path) -> None:
+    done = run(folder, "smoke")
+    modes = [mode for mode, *_ in called(folder)]
+    assert modes.count("load") == modes.count("engine") == 2
+    assert modes.count("compare") == 1
+    assert done.stderr.endswith("failed: engine\n"), "the second try of load did not fail"
+
+
+def test_what_those_that_failed_said_is_said_again_at_the_end(folder: Path) -> None:
+    last = run(folder, "smoke").stderr.splitlines()[-7:]
+    assert last == [
+        *("load: exit status 1", "    lost the node"),
+        *("engine: exit status 3", "    no node") * 2,
+        "failed: engine",
+    ]
 
 
 def test_nightly_leaves_alone_what_is_finished(folder: Path) -> None:
