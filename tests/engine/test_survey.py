@@ -16,14 +16,17 @@ PLENTY = 10_000
 class Node(FakeBackend):
     """Steps of one token are fastest with 2 threads, larger ones with 4."""
 
-    def __init__(self, threads: tuple[int, ...] = (3, 1, 2, 4), token_cost: float = 0.001) -> None:
+    def __init__(
+        self, threads: tuple[int, ...] = (3, 1, 2, 4), token_cost: float = 0.001, cpu_share: float = 1.0
+    ) -> None:
         settings = EngineSettings(slots=8, kv_cells=PLENTY, context_length=4096)
         super().__init__(settings, num_sequences=16, num_branches=8)
         self._choices = threads
         self._token_cost = token_cost
         rule = threads[0] if threads else 1
         self._in_use = (rule, rule)
-        self.now = 0.0
+        self._cpu_share = cpu_share
+        self.now = self.cpu_now = 0.0
         self.remembered: list[Tuning] = []
         self.interrupt_at: int | None = None
         self.num_steps = 0
@@ -48,12 +51,14 @@ class Node(FakeBackend):
             raise Interrupted
         threads = self._in_use[len(batch) > 1]
         best = 4 if len(batch) > 1 else 2
-        self.now += self._token_cost * len(batch) * (1 + abs(best - threads))
+        seconds = self._token_cost * len(batch) * (1 + abs(best - threads))
+        self.now += seconds
+        self.cpu_now += seconds * threads * self._cpu_share
         return super().decode(batch, samplers)
 
 
 def surveyed(node: Node, free: int = PLENTY) -> Tuning:
-    survey = Survey(node, clock=lambda: node.now)
+    survey = Survey(node, lambda: node.now, lambda: node.cpu_now)
     while not survey.done:
         tuning = survey.advance(free)
     assert tuning is not None
@@ -88,7 +93,7 @@ def test_what_came_out_is_remembered_and_no_cell_is_left_in_use() -> None:
 def test_a_step_that_was_interrupted_is_measured_again() -> None:
     node = Node()
     node.interrupt_at = 20
-    survey = Survey(node, clock=lambda: node.now)
+    survey = Survey(node, lambda: node.now, lambda: node.cpu_now)
     interrupted = 0
     while not survey.done:
         try:
@@ -97,6 +102,14 @@ def test_a_step_that_was_interrupted_is_measured_again() -> None:
             interrupted += 1
     assert interrupted == 1
     assert tuning == surveyed(Node())
+
+
+def test_beside_other_programs_the_rule_for_threads_stays_and_nothing_is_remembered() -> None:
+    node = Node(cpu_share=0.6)
+    tuning = surveyed(node)
+    assert (tuning.threads, tuning.threads_batch) == (3, 3)
+    assert tuning.curve is not None
+    assert not node.remembered
 
 
 def test_sizes_for_which_there_are_no_cells_are_left_out() -> None:

@@ -3,13 +3,15 @@
 The first load of a model on a node knows a few points of the curve only, since all of it takes some 20
 seconds with a large model. So the worker measures in its idle time, a step at a time: first every number
 of threads, then steps of every size with the best. A request that comes interrupts the step; it is
-measured again later. What came out is remembered for the next load.
+measured again later. What came out is remembered for the next load, unless other programs took the CPU
+meanwhile: a compute thread that waits for a core makes few threads look better than they are.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from time import perf_counter
+from statistics import median
+from time import perf_counter, process_time
 
 import msgspec
 
@@ -27,6 +29,8 @@ REPEATS = 2
 """Each step is measured so often, with all others in between. The fastest counts."""
 MARGIN = 0.05
 """By how much another number of threads must be faster than the rule."""
+CALM = 0.8
+"""Share of the time for which compute threads had a core. With less, the node was not idle."""
 FEW = 4
 PROMPT = 32
 
@@ -46,14 +50,24 @@ class Job:
 
 
 class Survey:
-    """Computes on the backend's branch ids, in cells that are free. `advance` until `done`."""
+    """Computes on the backend's branch ids, in cells that are free. `advance` until `done`.
 
-    def __init__(self, backend: Backend, clock: Callable[[], float] = perf_counter) -> None:
+    `cpu_clock` tells the CPU seconds that all threads of the process took.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        clock: Callable[[], float] = perf_counter,
+        cpu_clock: Callable[[], float] = process_time,
+    ) -> None:
         self._backend = backend
         self._clock = clock
+        self._cpu_clock = cpu_clock
         tuning = backend.info.tuning
         self.done = tuning is None or tuning.curve is not None or not self._is_possible
         self._fastest: dict[Job, float] = {}
+        self._cpu_shares: dict[Job, float] = {}
         self._jobs: deque[Job] = deque()
         self._has_threads = False
         if not self.done:
@@ -90,12 +104,19 @@ class Survey:
     def _measure(self, job: Job) -> None:
         self._backend.set_threads(job.threads, job.threads)
         try:
-            began = self._clock()
+            began, began_cpu = self._clock(), self._cpu_clock()
             self._compute(job)
-            seconds = self._clock() - began
+            seconds, cpu_seconds = self._clock() - began, self._cpu_clock() - began_cpu
         finally:
             self._backend.set_threads(*self._threads)
-        self._fastest[job] = min(seconds, self._fastest.get(job, seconds))
+        if job not in self._fastest or seconds < self._fastest[job]:
+            self._fastest[job] = seconds
+            self._cpu_shares[job] = cpu_seconds / (seconds * job.threads) if seconds else 1.0
+
+    @property
+    def _is_calm(self) -> bool:
+        """Whether the compute threads had the node to themselves."""
+        return median(self._cpu_shares.values()) >= CALM
 
     def _compute(self, job: Job) -> None:
         backend, batch = self._backend, Batch()
@@ -159,7 +180,8 @@ class Survey:
             return None
         self.done = True
         tuning = self._tuning()
-        self._backend.remember(tuning)
+        if self._is_calm:
+            self._backend.remember(tuning)
         return tuning
 
     def _best_threads(self) -> tuple[int, int]:
@@ -176,7 +198,7 @@ class Survey:
         for job, seconds in self._fastest.items():
             if job.name in names:
                 sums[job.threads] = sums.get(job.threads, 0.0) + seconds
-        if rule not in sums:
+        if rule not in sums or not self._is_calm:
             return rule
         best = min(sums, key=lambda threads: sums[threads])
         return best if sums[best] < sums[rule] * (1 - MARGIN) else rule
