@@ -11,7 +11,7 @@
     ├── ConfigError          (stops the start)    names the key
     └── ModelError           (a file, a download) names the file
 
-This module knows no gRPC: server/interceptors.py translates.
+This module knows no gRPC: server/boundary.py translates.
 """
 
 from typing import ClassVar

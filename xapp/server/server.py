@@ -1,28 +1,27 @@
-"""The gRPC server: ports, limits, health, reflection. The servicers do the work."""
+"""The gRPC server: its port, its limits, and what guards a call. The servicers do the work."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Any
 
 import grpc
-from grpc_health.v1 import health_pb2_grpc
 
 from xapp.config import Settings
-from xapp.inference.v1 import inference_pb2, inference_pb2_grpc, models_pb2, models_pb2_grpc
 from xapp.metrics import Metrics
 from xapp.metrics_host import HostReader
-from xapp.server.health import HealthServicer
-from xapp.server.interceptors import StatusInterceptor
+from xapp.server.authentication import authenticating
+from xapp.server.boundary import Boundary
+from xapp.server.call import Guard
+from xapp.server.correlation import name_call
+from xapp.server.grpc_service import methods_of
 from xapp.server.listener import Listener
-from xapp.server.methods import Methods
-from xapp.server.models_servicer import ModelServicer
 from xapp.server.receipt import Receipts
-from xapp.server.reflection import ReflectionServicer, add_reflection
+from xapp.server.request import reading
 from xapp.server.sampling import NodeReader
 from xapp.server.self_call import SelfCall
 from xapp.server.servicer import InferenceServicer
+from xapp.server.services import HEALTH, REFLECTION, node_services
 from xapp.server.watchdog import Watchdog
 from xapp.service.types import Service
 
@@ -35,12 +34,7 @@ MAX_UNSEEN_S = 24 * 3600
 STOP_GRACE_S = 1.0
 _FASTEST_PING_MS = 5_000
 _MAX_METADATA_BYTES = 16 * 1024
-
-_SERVICES = (
-    inference_pb2.DESCRIPTOR.services_by_name["InferenceService"].full_name,
-    models_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
-)
-_HEALTH = "grpc.health.v1.Health"
+_OPEN_SERVICES = frozenset({HEALTH.full_name, REFLECTION.full_name})
 
 
 def _options(settings: Settings) -> list[tuple[str, int]]:
@@ -99,13 +93,11 @@ async def serve_grpc(
     watchdog = Watchdog(settings.write_timeout_s)
     inference = InferenceServicer(service, settings, metrics, NodeReader(service, host), watchdog)
     receipts = Receipts(settings.max_message_bytes)
-    interceptor = StatusInterceptor(metrics, receipts)
-    methods = _methods(service, inference, watchdog)
+    boundary = Boundary(metrics, _guards(receipts))
+    methods = methods_of(node_services(service, inference, watchdog), boundary)
 
     def make() -> grpc.aio.Server:
-        return grpc.aio.server(
-            handlers=methods.generic, interceptors=[interceptor], options=_options(settings)
-        )
+        return grpc.aio.server(handlers=[methods], options=_options(settings))
 
     listener = Listener(make, settings, on_lost)
     await listener.start()
@@ -125,13 +117,6 @@ async def _end(tasks: list["asyncio.Task[None]"]) -> None:
     await asyncio.wait(tasks)
 
 
-def _methods(service: Service, inference: InferenceServicer, watchdog: Watchdog) -> Methods:
-    methods = Methods()
-    # Types ask for a whole server; the generated code calls no more than what Methods has.
-    server: Any = methods
-    inference_pb2_grpc.add_InferenceServiceServicer_to_server(inference, server)
-    models_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(service, watchdog), server)
-    health: Any = HealthServicer(service, _SERVICES, watchdog)
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    add_reflection(server, ReflectionServicer((*_SERVICES, _HEALTH)))
-    return methods
+def _guards(receipts: Receipts) -> tuple[Guard, ...]:
+    """In the order in which a call meets them: a stranger's request is not even read."""
+    return (authenticating(_OPEN_SERVICES), reading(receipts), name_call)
