@@ -31,6 +31,9 @@ _DEFAULTS_IN_WORDS = {
     "models": "(none)",
     "models_dir": "~/.cache/genai-xapp/models",
     "node_name": "(the host's name)",
+    "tls_cert": "(none)",
+    "tls_key": "(none)",
+    "tls_client_ca": "(none)",
     "tasks_dir": "(the tasks that are shipped)",
 }
 

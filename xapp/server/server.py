@@ -10,10 +10,12 @@ import grpc
 from xapp.config import Settings
 from xapp.metrics import Metrics
 from xapp.metrics_host import HostReader
+from xapp.security.security import Security
 from xapp.server.authentication import authenticating
 from xapp.server.boundary import Boundary
 from xapp.server.call import Guard
 from xapp.server.correlation import name_call
+from xapp.server.credentials import server_credentials
 from xapp.server.grpc_service import methods_of
 from xapp.server.listener import Listener
 from xapp.server.receipt import Receipts
@@ -84,11 +86,14 @@ async def serve_grpc(
     metrics: Metrics,
     host: HostReader,
     on_lost: Callable[[], None] = lambda: None,
+    *,
+    security: Security | None = None,
 ) -> AsyncIterator[GrpcServer]:
     """Listens for the length of the block. Raises ConfigError when the port cannot be had.
 
-    A listener that ends by itself is served again; `on_lost` is called when that is not possible. On
-    leaving, Metrics streams end at once; other calls have STOP_GRACE_S to end.
+    Without `security` the port is plain text and asks for no credentials. A listener that ends by itself is
+    served again; `on_lost` is called when that is not possible. On leaving, Metrics streams end at once;
+    other calls have STOP_GRACE_S to end.
     """
     watchdog = Watchdog(settings.write_timeout_s)
     inference = InferenceServicer(service, settings, metrics, NodeReader(service, host), watchdog)
@@ -99,7 +104,9 @@ async def serve_grpc(
     def make() -> grpc.aio.Server:
         return grpc.aio.server(handlers=[methods], options=_options(settings))
 
-    listener = Listener(make, settings, on_lost)
+    certificates = security.certificates if security else None
+    credentials = server_credentials(certificates) if certificates else None
+    listener = Listener(make, settings, on_lost, credentials)
     await listener.start()
     # No TaskGroup: it would wrap the errors of the block, and these tasks cannot fail by themselves.
     tasks = [asyncio.create_task(work) for work in (watchdog.run(), receipts.run(), listener.watch())]
