@@ -6,9 +6,11 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from xapp.early import quiet_interrupt
+from xapp.early import quiet_grpc, quiet_interrupt
 
 with quiet_interrupt():
+    quiet_grpc()
+
     import click
 
     from xapp.client import ClientError
