@@ -71,6 +71,9 @@ class Settings(EngineSettings, frozen=True, kw_only=True):
     tls_key: str = ""
     tls_client_ca: str = ""
     http_tls: bool = True
+    tokens_file: str = ""
+    policy_file: str = ""
+    open: str = "health"
     node_name: str = ""
     max_queue: Annotated[int, Meta(ge=0, le=100_000)] = 64
     max_output_tokens: Positive = 2048

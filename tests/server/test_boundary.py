@@ -6,8 +6,10 @@ import pytest
 from tests.server.rich import details_of
 from tests.server.shapes import SHAPES, body, serving
 from xapp import logs
+from xapp.config import Settings
 from xapp.errors import Exhausted
 from xapp.security import principal
+from xapp.security.access import Access
 from xapp.security.principal import ANONYMOUS, Principal
 from xapp.server.authentication import authenticating
 from xapp.server.call import Call, Guard
@@ -21,7 +23,7 @@ each_shape = pytest.mark.parametrize("method", SHAPES)
 
 def guards() -> tuple[Guard, ...]:
     """Those of a node."""
-    return (authenticating(frozenset()), reading(Receipts(1 << 20)), name_call)
+    return (authenticating(Access(Settings()), frozenset()), reading(Receipts(1 << 20)), name_call)
 
 
 @each_shape

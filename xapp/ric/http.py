@@ -18,10 +18,13 @@ from xapp.config import Settings
 from xapp.errors import ConfigError
 from xapp.metrics import CONTENT_TYPE, Metrics
 from xapp.metrics_host import HostReader
+from xapp.ric.access import guarding
 from xapp.ric.descriptor import load_descriptor, name_in
 from xapp.ric.reading import read_node
 from xapp.ric.symptoms import symptom_zip
+from xapp.security.access import Access
 from xapp.security.https import latest_context
+from xapp.security.refusals import Refusals
 from xapp.security.security import Security
 from xapp.service.types import Service
 
@@ -159,7 +162,8 @@ async def serve_http(
 ) -> AsyncIterator[HttpServer]:
     """Listens for the length of the block. Raises ConfigError when the port cannot be had."""
     load_descriptor(os.environ, settings.http_port, grpc.port)  # a broken file stops the start
-    app = web.Application(client_max_size=MAX_BODY_BYTES)
+    access = security.access if security else Access(settings)
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[guarding(access, Refusals())])
     app.add_routes(RicHandlers(service, settings, metrics, host, grpc).routes())
     logging.getLogger("aiohttp.server").addFilter(_CALLERS_FAULTS)
     runner = web.AppRunner(app, access_log=None, keepalive_timeout=_KEEPALIVE_S, shutdown_timeout=_SHUTDOWN_S)

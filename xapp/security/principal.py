@@ -3,6 +3,8 @@
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from xapp import logs
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:
@@ -18,4 +20,9 @@ class Principal:
 ANONYMOUS = Principal()
 
 current: ContextVar[Principal] = ContextVar("principal", default=ANONYMOUS)
-"""Set by the edge before a call's method runs."""
+
+
+def enter(who: Principal) -> None:
+    """What the current task does from now on is done for `who`; the log says so where that is proved."""
+    current.set(who)
+    logs.principal.set(who.name if who.proved else "")

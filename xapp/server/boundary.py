@@ -13,8 +13,9 @@ from typing import Any, TypeAlias
 import grpc
 
 from xapp import logs
-from xapp.errors import XappError
+from xapp.errors import PermissionDenied, Unauthenticated, XappError
 from xapp.metrics import Metrics
+from xapp.security.refusals import Refusals
 from xapp.server.call import Call, Context, Guard, Method
 from xapp.server.request import bounded
 from xapp.server.status import DETAILS_KEY, code_of, status_of
@@ -35,6 +36,7 @@ class Boundary:
 
     def __init__(self, metrics: Metrics, guards: Sequence[Guard]) -> None:
         self._metrics = metrics
+        self._refusals = Refusals()
         self._guards = tuple(guards)
 
     def wrap(self, path: str, handler: Handler) -> Handler:
@@ -81,6 +83,8 @@ class Boundary:
 
     async def _refuse(self, path: str, context: Context, error: XappError) -> None:
         self._metrics.rpc_errors.labels(path, error.code).inc()
+        if isinstance(error, Unauthenticated | PermissionDenied):
+            self._refusals.log(path, context.peer(), error)
         status = status_of(error)
         details = ((DETAILS_KEY, status.SerializeToString()),)
         try:

@@ -19,6 +19,11 @@ class Method:
     parse: Parse
 
     @property
+    def name(self) -> str:
+        """Without its service."""
+        return self.path.split("/")[2]
+
+    @property
     def service(self) -> str:
         """The service's name, with its package."""
         return self.path.split("/")[1]

@@ -14,19 +14,31 @@ from xapp.server.methods import Methods
 class GrpcService:
     """`add_to_server` is the generated function that takes the servicer and a server.
 
-    `serving`: what health says of the service; None where health does not know its name.
+    `serving`: what health says of the service; None where health does not know its name. `for_admins`:
+    methods that only administrators may call, where a policy says who they are.
     """
 
     descriptor: ServiceDescriptor
     add_to_server: Callable[[Any, Any], None]
     servicer: object
     serving: Callable[[], bool] | None = None
+    for_admins: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
         """With its package."""
         name: str = self.descriptor.full_name
         return name
+
+    @property
+    def methods(self) -> list[str]:
+        """Their names."""
+        return [method.name for method in self.descriptor.methods]
+
+    @property
+    def admin_paths(self) -> list[str]:
+        """The paths of methods for administrators."""
+        return [f"/{self.name}/{method}" for method in self.for_admins]
 
 
 def methods_of(services: Iterable[GrpcService], boundary: Boundary) -> Methods:

@@ -10,13 +10,17 @@ import grpc
 from xapp.config import Settings
 from xapp.metrics import Metrics
 from xapp.metrics_host import HostReader
+from xapp.security.access import HEALTH as OPEN_HEALTH
+from xapp.security.access import REFLECTION as OPEN_REFLECTION
+from xapp.security.access import Access
 from xapp.security.security import Security
 from xapp.server.authentication import authenticating
+from xapp.server.authorisation import allowing_method, allowing_request
 from xapp.server.boundary import Boundary
 from xapp.server.call import Guard
 from xapp.server.correlation import name_call
 from xapp.server.credentials import server_credentials
-from xapp.server.grpc_service import methods_of
+from xapp.server.grpc_service import GrpcService, methods_of
 from xapp.server.listener import Listener
 from xapp.server.receipt import Receipts
 from xapp.server.request import reading
@@ -36,7 +40,6 @@ MAX_UNSEEN_S = 24 * 3600
 STOP_GRACE_S = 1.0
 _FASTEST_PING_MS = 5_000
 _MAX_METADATA_BYTES = 16 * 1024
-_OPEN_SERVICES = frozenset({HEALTH.full_name, REFLECTION.full_name})
 
 
 def _options(settings: Settings) -> list[tuple[str, int]]:
@@ -98,8 +101,11 @@ async def serve_grpc(
     watchdog = Watchdog(settings.write_timeout_s)
     inference = InferenceServicer(service, settings, metrics, NodeReader(service, host), watchdog)
     receipts = Receipts(settings.max_message_bytes)
-    boundary = Boundary(metrics, _guards(receipts))
-    methods = methods_of(node_services(service, inference, watchdog), boundary)
+    services = node_services(service, inference, watchdog)
+    access = security.access if security else Access(settings)
+    access.know_methods([method for each in services for method in each.methods])
+    boundary = Boundary(metrics, _guards(access, services, service, receipts))
+    methods = methods_of(services, boundary)
 
     def make() -> grpc.aio.Server:
         return grpc.aio.server(handlers=[methods], options=_options(settings))
@@ -124,6 +130,19 @@ async def _end(tasks: list["asyncio.Task[None]"]) -> None:
     await asyncio.wait(tasks)
 
 
-def _guards(receipts: Receipts) -> tuple[Guard, ...]:
+def _guards(
+    access: Access, services: tuple[GrpcService, ...], service: Service, receipts: Receipts
+) -> tuple[Guard, ...]:
     """In the order in which a call meets them: a stranger's request is not even read."""
-    return (authenticating(_OPEN_SERVICES), reading(receipts), name_call)
+    open_services = _open_services(access)
+    who, read = authenticating(access, open_services), reading(receipts)
+    if not access.required:
+        return (who, read, name_call)
+    admin_paths = frozenset(path for each in services for path in each.admin_paths)
+    may_call = allowing_method(access, open_services, admin_paths)
+    return (who, may_call, read, name_call, allowing_request(access, service))
+
+
+def _open_services(access: Access) -> frozenset[str]:
+    names = {OPEN_HEALTH: HEALTH.full_name, OPEN_REFLECTION: REFLECTION.full_name}
+    return frozenset(name for what, name in names.items() if access.is_open(what))

@@ -39,6 +39,7 @@ def node_services(
             models_pb2_grpc.add_ModelServiceServicer_to_server,
             ModelServicer(service, watchdog),
             serving=ready,
+            for_admins=frozenset({"LoadModel", "UnloadModel"}),
         ),
     )
     return with_health_and_reflection(own, ready, watchdog)
@@ -59,5 +60,6 @@ def with_health_and_reflection(
         REFLECTION,
         reflection_pb2_grpc.add_ServerReflectionServicer_to_server,
         ReflectionServicer(tuple(each.name for each in named)),
+        for_admins=frozenset({"ServerReflectionInfo"}),
     )
     return (*named, reflection)
