@@ -19,6 +19,7 @@ from xapp.config import Settings
 from xapp.errors import ConfigError, XappError
 from xapp.late_observer import LateObserver
 from xapp.ports import check_free
+from xapp.security.security import Security
 from xapp.service.observe import Observer
 from xapp.service.types import Service
 
@@ -102,17 +103,18 @@ async def run(
 
     0 after an orderly end, 1 after one at once, 3 when the default model cannot be served, 4 when the
     gRPC port was lost.
-    Raises ConfigError when a setting or a port stops the start.
+    Raises ConfigError when a setting, a file that it names, or a port stops the start.
     """
     begin = time.monotonic()
     stop = stop or Stop()
     check_free(settings.host, {"XAPP_GRPC_PORT": settings.grpc_port, "XAPP_HTTP_PORT": settings.http_port})
+    security = Security(settings)
     with _signals(stop):
         observer = LateObserver()
         service = make_service(settings, observer)
         try:
             await service.start()
-            async with _listening(service, settings, observer, stop):
+            async with security.watching(), _listening(service, settings, observer, stop, security):
                 return await _serve(service, settings, stop, begin)
         finally:
             await service.aclose()
@@ -120,7 +122,7 @@ async def run(
 
 @contextlib.asynccontextmanager
 async def _listening(
-    service: Service, settings: Settings, observer: LateObserver, stop: Stop
+    service: Service, settings: Settings, observer: LateObserver, stop: Stop, security: Security
 ) -> AsyncIterator[None]:
     # In a thread: the loop is about to spawn the worker, and must not wait for half a second of imports.
     await asyncio.to_thread(_import_servers)
@@ -132,8 +134,8 @@ async def _listening(
     host, metrics = PsutilReader(), Metrics()
     observer.target = metrics
     async with (
-        serve_grpc(service, settings, metrics, host, stop.on_listener_lost) as grpc_server,
-        serve_http(service, settings, metrics, host, grpc_server.self_call) as http_server,
+        serve_grpc(service, settings, metrics, host, stop.on_listener_lost, security=security) as grpc_server,
+        serve_http(service, settings, metrics, host, grpc_server.self_call, security=security) as http_server,
     ):
         ports: dict[str, object] = {"grpc_port": grpc_server.port, "http_port": http_server.port}
         logs.event(_log, "listening", {"event": "listening", "host": settings.host, **ports})

@@ -67,6 +67,13 @@ class Settings(EngineSettings, frozen=True, kw_only=True):
     host: str = "0.0.0.0"  # noqa: S104  a node's service is reached from other pods
     grpc_port: Port = 50051
     http_port: Port = 8080
+    tls_cert: str = ""
+    tls_key: str = ""
+    tls_client_ca: str = ""
+    http_tls: bool = True
+    tokens_file: str = ""
+    policy_file: str = ""
+    open: str = "health"
     node_name: str = ""
     max_queue: Annotated[int, Meta(ge=0, le=100_000)] = 64
     max_output_tokens: Positive = 2048

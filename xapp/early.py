@@ -1,9 +1,19 @@
-"""The first moments of a command: a Ctrl-C while modules are imported ends it without a traceback."""
+"""The first moments of a command: what must be so before its modules are imported."""
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+
+def quiet_grpc() -> None:
+    """Keeps gRPC's core from lines of its own on standard error, unless GRPC_VERBOSITY says so.
+
+    It reads this when it is imported. Else it writes a line for each connection that is no TLS: whoever
+    reaches the port fills the log, and a reader of the log that stalls holds gRPC up.
+    """
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
 @contextmanager

@@ -3,6 +3,8 @@
     XappError
     ├── InvalidArgument      INVALID_ARGUMENT     names the field
     ├── NotFound             NOT_FOUND            tells what there is
+    ├── Unauthenticated      UNAUTHENTICATED      says what is missing
+    ├── PermissionDenied     PERMISSION_DENIED    tells who may not do what
     ├── FailedPrecondition   FAILED_PRECONDITION
     ├── Exhausted            RESOURCE_EXHAUSTED   says when to try again
     ├── Unavailable          UNAVAILABLE          says when to try again
@@ -11,7 +13,7 @@
     ├── ConfigError          (stops the start)    names the key
     └── ModelError           (a file, a download) names the file
 
-This module knows no gRPC: server/interceptors.py translates.
+This module knows no gRPC: server/boundary.py translates.
 """
 
 from typing import ClassVar
@@ -55,6 +57,20 @@ class NotFound(XappError):
 
     code = "NOT_FOUND"
     default_reason = "MODEL_NOT_FOUND"
+
+
+class Unauthenticated(XappError):
+    """Nobody knows who calls; the message says which credential is missing or wrong, and never shows it."""
+
+    code = "UNAUTHENTICATED"
+    default_reason = "NO_CREDENTIALS"
+
+
+class PermissionDenied(XappError):
+    """Who calls is known, and may not do this."""
+
+    code = "PERMISSION_DENIED"
+    default_reason = "METHOD_NOT_ALLOWED"
 
 
 class FailedPrecondition(XappError):

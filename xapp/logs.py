@@ -1,7 +1,8 @@
 """JSON logs: one line a record, on stderr, written by a thread so that a slow reader stops nobody.
 
-Keys are `ts` (UTC, RFC 3339), `level`, `logger`, `msg`, then `correlation_id` inside a request, then
-the fields of the event. A prompt's text is never logged here; who logs it asks `Settings.log_prompts`.
+Keys are `ts` (UTC, RFC 3339), `level`, `logger`, `msg`, then `correlation_id` inside a request and
+`principal` where a credential proves who asks, then the fields of the event. A prompt's text is never
+logged here; who logs it asks `Settings.log_prompts`.
 """
 
 import contextvars
@@ -19,6 +20,8 @@ FLUSH_S = 1.0
 
 correlation_id: contextvars.ContextVar[str] = contextvars.ContextVar("correlation_id", default="")
 """Names the request that the current task works on; "" outside of one."""
+principal: contextvars.ContextVar[str] = contextvars.ContextVar("principal", default="")
+"""Who asks, where a credential proves it; "" elsewhere."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -38,6 +41,8 @@ def _entry(record: logging.LogRecord, formatter: logging.Formatter) -> dict[str,
     }
     if correlation := correlation_id.get():
         entry["correlation_id"] = correlation
+    if who := principal.get():
+        entry["principal"] = who
     entry |= getattr(record, "fields", {})
     if record.exc_info:
         entry["traceback"] = formatter.formatException(record.exc_info)

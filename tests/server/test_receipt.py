@@ -15,9 +15,13 @@ from tests.server.fake_service import FakeService
 from tests.server.rich import details_of
 from xapp.errors import Exhausted
 from xapp.inference.v1 import inference_pb2 as pb
+from xapp.metrics import Metrics
 from xapp.server import receipt, reflection
+from xapp.server.boundary import Boundary
+from xapp.server.grpc_service import GrpcService, methods_of
 from xapp.server.receipt import MAX_BYTES, Crowd, Receipts
-from xapp.server.reflection import ReflectionServicer, add_reflection
+from xapp.server.reflection import ReflectionServicer
+from xapp.server.services import REFLECTION
 
 PATIENCE_S = 20.0
 METHODS = [
@@ -225,8 +229,10 @@ async def test_reflection_streams_are_bounded(node: Node) -> None:
 
 
 async def test_a_reflection_stream_ends_by_itself() -> None:
-    server = grpc.aio.server()
-    add_reflection(server, ReflectionServicer(("a.B",), timeout_s=0.01))
+    servicer = ReflectionServicer(("a.B",), timeout_s=0.01)
+    add = reflection_pb2_grpc.add_ServerReflectionServicer_to_server
+    methods = methods_of([GrpcService(REFLECTION, add, servicer)], Boundary(Metrics(), ()))
+    server = grpc.aio.server(handlers=[methods])
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:

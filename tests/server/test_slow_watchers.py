@@ -47,7 +47,7 @@ async def ends_as_slow(call: Any, stuck: Stuck, watchdog: Watchdog) -> None:
 
 async def test_health_watch() -> None:
     watchdog, stuck = Watchdog(timeout_s=30), Stuck()
-    servicer = HealthServicer(FakeService(), (), watchdog)
+    servicer = HealthServicer({}, watchdog)
     call: Any = servicer.Watch(health_pb2.HealthCheckRequest(), stuck)  # type: ignore[arg-type]
     await ends_as_slow(call, stuck, watchdog)
 

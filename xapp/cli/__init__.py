@@ -6,9 +6,11 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from xapp.early import quiet_interrupt
+from xapp.early import quiet_grpc, quiet_interrupt
 
 with quiet_interrupt():
+    quiet_grpc()
+
     import click
 
     from xapp.client import ClientError
@@ -35,6 +37,7 @@ _COMMANDS = {
     "score": _Lazy("xapp.cli.score", "score", "Tell how likely each of several answers is."),
     "tokenize": _Lazy("xapp.cli.tokenize", "tokenize", "Count a prompt's tokens."),
     "tasks": _Lazy("xapp.cli.tasks", "tasks", "See, check and run named questions."),
+    "token": _Lazy("xapp.cli.token", "token", "Make a bearer token for a node."),
     "replay": _Lazy("xapp.cli.replay", "replay", "Run a recorded request again and compare."),
     "metrics": _Lazy("xapp.cli.metrics", "metrics", "Watch a node's load and speed."),
     "models": _Lazy("xapp.cli.models", "models", "See, fetch, check and remove model files."),

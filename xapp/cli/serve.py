@@ -31,6 +31,11 @@ _DEFAULTS_IN_WORDS = {
     "models": "(none)",
     "models_dir": "~/.cache/genai-xapp/models",
     "node_name": "(the host's name)",
+    "policy_file": "(none)",
+    "tokens_file": "(none)",
+    "tls_cert": "(none)",
+    "tls_key": "(none)",
+    "tls_client_ca": "(none)",
     "tasks_dir": "(the tasks that are shipped)",
 }
 

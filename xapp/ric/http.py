@@ -6,6 +6,7 @@ GET /metrics and /ric/v1/metrics, /ric/v1/health/{alive,ready}, /ric/v1/config, 
 import contextlib
 import logging
 import os
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,9 +18,14 @@ from xapp.config import Settings
 from xapp.errors import ConfigError
 from xapp.metrics import CONTENT_TYPE, Metrics
 from xapp.metrics_host import HostReader
+from xapp.ric.access import guarding
 from xapp.ric.descriptor import load_descriptor, name_in
 from xapp.ric.reading import read_node
 from xapp.ric.symptoms import symptom_zip
+from xapp.security.access import Access
+from xapp.security.https import latest_context
+from xapp.security.refusals import Refusals
+from xapp.security.security import Security
 from xapp.service.types import Service
 
 MAX_BODY_BYTES = 64 * 1024
@@ -151,22 +157,32 @@ async def serve_http(
     metrics: Metrics,
     host: HostReader,
     grpc: GrpcPort,
+    *,
+    security: Security | None = None,
 ) -> AsyncIterator[HttpServer]:
     """Listens for the length of the block. Raises ConfigError when the port cannot be had."""
     load_descriptor(os.environ, settings.http_port, grpc.port)  # a broken file stops the start
-    app = web.Application(client_max_size=MAX_BODY_BYTES)
+    access = security.access if security else Access(settings)
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[guarding(access, Refusals())])
     app.add_routes(RicHandlers(service, settings, metrics, host, grpc).routes())
     logging.getLogger("aiohttp.server").addFilter(_CALLERS_FAULTS)
     runner = web.AppRunner(app, access_log=None, keepalive_timeout=_KEEPALIVE_S, shutdown_timeout=_SHUTDOWN_S)
     await runner.setup()
     try:
-        yield HttpServer(await _listen(runner, settings))
+        yield HttpServer(await _listen(runner, settings, _ssl_context(settings, security)))
     finally:
         await runner.cleanup()
 
 
-async def _listen(runner: web.AppRunner, settings: Settings) -> int:
-    site = web.TCPSite(runner, settings.host, settings.http_port, backlog=_BACKLOG)
+def _ssl_context(settings: Settings, security: Security | None) -> ssl.SSLContext | None:
+    """None is plain text."""
+    if security is None or security.certificates is None or not settings.http_tls:
+        return None
+    return latest_context(security.certificates)
+
+
+async def _listen(runner: web.AppRunner, settings: Settings, ssl_context: ssl.SSLContext | None) -> int:
+    site = web.TCPSite(runner, settings.host, settings.http_port, backlog=_BACKLOG, ssl_context=ssl_context)
     try:
         await site.start()
     except OSError as error:

@@ -1,6 +1,7 @@
-"""grpc.health.v1 that asks the service at every Check, so it is never behind the truth."""
+"""grpc.health.v1 that asks each service at every Check, so it is never behind the truth."""
 
 import asyncio
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import grpc
@@ -9,18 +10,16 @@ from grpc_health.v1 import health_pb2_grpc
 
 from xapp.server.limit import Limit
 from xapp.server.watchdog import Watchdog
-from xapp.service.types import Service
 
 MAX_WATCHERS = 1024
 WATCH_INTERVAL_S = 0.1
 
 
 class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # untyped base
-    """One status for the server ("") and each of `names`: SERVING while the service is ready."""
+    """`serving` tells for each name whether it is SERVING; "" is the node as a whole."""
 
-    def __init__(self, service: Service, names: tuple[str, ...], watchdog: Watchdog) -> None:
-        self._service = service
-        self._names = frozenset(("", *names))
+    def __init__(self, serving: Mapping[str, Callable[[], bool]], watchdog: Watchdog) -> None:
+        self._serving = dict(serving)
         self._watchdog = watchdog
         self._watchers = Limit("health watchers", MAX_WATCHERS)
 
@@ -28,7 +27,7 @@ class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # u
         self, request: pb.HealthCheckRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.HealthCheckResponse:
         """The status now; NOT_FOUND for a service there is not."""
-        if request.service not in self._names:
+        if request.service not in self._serving:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"no service {request.service[:128]!r}")
         return pb.HealthCheckResponse(status=self._status(request.service))
 
@@ -49,11 +48,12 @@ class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # u
         self, request: pb.HealthListRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.HealthListResponse:
         """The status of every name."""
-        statuses = {name: pb.HealthCheckResponse(status=self._status(name)) for name in self._names}
+        statuses = {name: pb.HealthCheckResponse(status=self._status(name)) for name in self._serving}
         return pb.HealthListResponse(statuses=statuses)
 
     def _status(self, name: str) -> int:
         kinds = pb.HealthCheckResponse
-        if name not in self._names:
+        serving = self._serving.get(name)
+        if serving is None:
             return int(kinds.SERVICE_UNKNOWN)
-        return int(kinds.SERVING if self._service.ready else kinds.NOT_SERVING)
+        return int(kinds.SERVING if serving() else kinds.NOT_SERVING)

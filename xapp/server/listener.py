@@ -7,6 +7,8 @@ path is no UTF-8 is enough. What such a server has running goes on, so it is kep
 import asyncio
 import contextlib
 import logging
+import os
+import secrets
 from collections.abc import Callable
 from time import monotonic
 
@@ -32,21 +34,28 @@ _log = logging.getLogger(__name__)
 class Listener:
     """One address; `start` first, then `watch` in a task, `stop` last.
 
-    `make` gives a server that has its methods and no port. `on_lost` is called when the port cannot be
-    had again.
+    `make` gives a server that has its methods and no port. Without `credentials` the port is plain text.
+    `on_lost` is called when the port cannot be had again.
     """
 
     def __init__(
-        self, make: Callable[[], grpc.aio.Server], settings: Settings, on_lost: Callable[[], None]
+        self,
+        make: Callable[[], grpc.aio.Server],
+        settings: Settings,
+        on_lost: Callable[[], None],
+        credentials: grpc.ServerCredentials | None = None,
     ) -> None:
         self._make = make
         self._host = settings.host
+        self._credentials = credentials
+        # The node has no certificate to show to itself, so it asks itself where none is wanted.
+        self._own_socket = f"unix-abstract:genai-xapp-{os.getpid()}-{secrets.token_hex(8)}"
         self._keep_s = settings.max_deadline_s
         self._on_lost = on_lost
         self._retired: dict[asyncio.Task[None], grpc.aio.Server] = {}
         self._server = make()
         self.port = settings.grpc_port
-        self.self_call = SelfCall(settings.host, self.port)
+        self.self_call = self._self_call()
 
     async def start(self) -> None:
         """Listens. Raises ConfigError when the port cannot be had."""
@@ -56,11 +65,18 @@ class Listener:
             address = host_port(self._host, self.port)
             message = f"cannot listen on {address}: is the port in use?"
             raise ConfigError("XAPP_GRPC_PORT", message) from error
-        self.self_call = SelfCall(self._host, self.port)
+        self.self_call = self._self_call()
         await self._server.start()
 
     def _bind(self) -> int:
-        return self._server.add_insecure_port(host_port(self._host, self.port))
+        address = host_port(self._host, self.port)
+        if self._credentials is None:
+            return self._server.add_insecure_port(address)
+        self._server.add_insecure_port(self._own_socket)
+        return self._server.add_secure_port(address, self._credentials)
+
+    def _self_call(self) -> SelfCall:
+        return SelfCall(self._host, self.port, "" if self._credentials is None else self._own_socket)
 
     async def watch(self) -> None:
         """Serves again whenever the server ends; returns when it cannot, after `on_lost`."""

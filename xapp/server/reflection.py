@@ -5,12 +5,11 @@ from collections.abc import AsyncIterable, AsyncIterator
 from typing import Any
 
 import grpc
-from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
+from grpc_reflection.v1alpha import reflection
 from grpc_reflection.v1alpha import reflection_pb2 as pb
 
 from xapp.errors import Exhausted
 from xapp.server.limit import Limit
-from xapp.server.status import DETAILS_KEY, code_of, status_of
 from xapp.server.symbols import SymbolPool
 
 SERVICE_NAME: str = reflection.SERVICE_NAME
@@ -42,16 +41,4 @@ class ReflectionServicer(reflection.aio.ReflectionServicer):  # type: ignore[mis
                         yield answer
         except TimeoutError:
             text = f"a reflection stream may be open for {self._timeout_s:g} s"
-            await _abort(context, Exhausted(text, reason="TOO_MANY_STREAMS", retry_after_s=_RETRY_AFTER_S))
-        except Exhausted as error:
-            await _abort(context, error)
-
-
-async def _abort(context: "grpc.aio.ServicerContext[Any, Any]", error: Exhausted) -> None:
-    status = status_of(error)
-    await context.abort(code_of(error), status.message, ((DETAILS_KEY, status.SerializeToString()),))
-
-
-def add_reflection(server: grpc.aio.Server, servicer: ReflectionServicer) -> None:
-    """Registers it."""
-    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, server)
+            raise Exhausted(text, reason="TOO_MANY_STREAMS", retry_after_s=_RETRY_AFTER_S) from None

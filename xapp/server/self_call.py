@@ -1,4 +1,4 @@
-"""Whether the gRPC port answers, seen from outside: a health call on a connection of its own."""
+"""Whether the gRPC server answers, seen from outside: a health call on a connection of its own."""
 
 import asyncio
 from time import monotonic
@@ -21,11 +21,11 @@ _OPTIONS = (("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1)
 
 
 class SelfCall:
-    """Calls the port of this process. `refused`: nobody listened at the last call."""
+    """Calls the server of this process: at its port, or at `target`. `refused`: nobody listened there."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, target: str = "") -> None:
         self.port = port
-        self._target = host_port(loopback_of(host), port)
+        self._target = target or host_port(loopback_of(host), port)
         self._asking: asyncio.Task[None] | None = None
         self._asked_at = float("-inf")
         self._failing_since: float | None = None

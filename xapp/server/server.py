@@ -1,28 +1,33 @@
-"""The gRPC server: ports, limits, health, reflection. The servicers do the work."""
+"""The gRPC server: its port, its limits, and what guards a call. The servicers do the work."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Any
 
 import grpc
-from grpc_health.v1 import health_pb2_grpc
 
 from xapp.config import Settings
-from xapp.inference.v1 import inference_pb2, inference_pb2_grpc, models_pb2, models_pb2_grpc
 from xapp.metrics import Metrics
 from xapp.metrics_host import HostReader
-from xapp.server.health import HealthServicer
-from xapp.server.interceptors import StatusInterceptor
+from xapp.security.access import HEALTH as OPEN_HEALTH
+from xapp.security.access import REFLECTION as OPEN_REFLECTION
+from xapp.security.access import Access
+from xapp.security.security import Security
+from xapp.server.authentication import authenticating
+from xapp.server.authorisation import allowing_method, allowing_request
+from xapp.server.boundary import Boundary
+from xapp.server.call import Guard
+from xapp.server.correlation import name_call
+from xapp.server.credentials import server_credentials
+from xapp.server.grpc_service import GrpcService, methods_of
 from xapp.server.listener import Listener
-from xapp.server.methods import Methods
-from xapp.server.models_servicer import ModelServicer
 from xapp.server.receipt import Receipts
-from xapp.server.reflection import ReflectionServicer, add_reflection
+from xapp.server.request import reading
 from xapp.server.sampling import NodeReader
 from xapp.server.self_call import SelfCall
 from xapp.server.servicer import InferenceServicer
+from xapp.server.services import HEALTH, REFLECTION, node_services
 from xapp.server.watchdog import Watchdog
 from xapp.service.types import Service
 
@@ -35,12 +40,6 @@ MAX_UNSEEN_S = 24 * 3600
 STOP_GRACE_S = 1.0
 _FASTEST_PING_MS = 5_000
 _MAX_METADATA_BYTES = 16 * 1024
-
-_SERVICES = (
-    inference_pb2.DESCRIPTOR.services_by_name["InferenceService"].full_name,
-    models_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
-)
-_HEALTH = "grpc.health.v1.Health"
 
 
 def _options(settings: Settings) -> list[tuple[str, int]]:
@@ -90,24 +89,30 @@ async def serve_grpc(
     metrics: Metrics,
     host: HostReader,
     on_lost: Callable[[], None] = lambda: None,
+    *,
+    security: Security | None = None,
 ) -> AsyncIterator[GrpcServer]:
     """Listens for the length of the block. Raises ConfigError when the port cannot be had.
 
-    A listener that ends by itself is served again; `on_lost` is called when that is not possible. On
-    leaving, Metrics streams end at once; other calls have STOP_GRACE_S to end.
+    Without `security` the port is plain text and asks for no credentials. A listener that ends by itself is
+    served again; `on_lost` is called when that is not possible. On leaving, Metrics streams end at once;
+    other calls have STOP_GRACE_S to end.
     """
     watchdog = Watchdog(settings.write_timeout_s)
     inference = InferenceServicer(service, settings, metrics, NodeReader(service, host), watchdog)
     receipts = Receipts(settings.max_message_bytes)
-    interceptor = StatusInterceptor(metrics, receipts)
-    methods = _methods(service, inference, watchdog)
+    services = node_services(service, inference, watchdog)
+    access = security.access if security else Access(settings)
+    access.know_methods([method for each in services for method in each.methods])
+    boundary = Boundary(metrics, _guards(access, services, service, receipts))
+    methods = methods_of(services, boundary)
 
     def make() -> grpc.aio.Server:
-        return grpc.aio.server(
-            handlers=methods.generic, interceptors=[interceptor], options=_options(settings)
-        )
+        return grpc.aio.server(handlers=[methods], options=_options(settings))
 
-    listener = Listener(make, settings, on_lost)
+    certificates = security.certificates if security else None
+    credentials = server_credentials(certificates) if certificates else None
+    listener = Listener(make, settings, on_lost, credentials)
     await listener.start()
     # No TaskGroup: it would wrap the errors of the block, and these tasks cannot fail by themselves.
     tasks = [asyncio.create_task(work) for work in (watchdog.run(), receipts.run(), listener.watch())]
@@ -125,13 +130,19 @@ async def _end(tasks: list["asyncio.Task[None]"]) -> None:
     await asyncio.wait(tasks)
 
 
-def _methods(service: Service, inference: InferenceServicer, watchdog: Watchdog) -> Methods:
-    methods = Methods()
-    # Types ask for a whole server; the generated code calls no more than what Methods has.
-    server: Any = methods
-    inference_pb2_grpc.add_InferenceServiceServicer_to_server(inference, server)
-    models_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(service, watchdog), server)
-    health: Any = HealthServicer(service, _SERVICES, watchdog)
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    add_reflection(server, ReflectionServicer((*_SERVICES, _HEALTH)))
-    return methods
+def _guards(
+    access: Access, services: tuple[GrpcService, ...], service: Service, receipts: Receipts
+) -> tuple[Guard, ...]:
+    """In the order in which a call meets them: a stranger's request is not even read."""
+    open_services = _open_services(access)
+    who, read = authenticating(access, open_services), reading(receipts)
+    if not access.required:
+        return (who, read, name_call)
+    admin_paths = frozenset(path for each in services for path in each.admin_paths)
+    may_call = allowing_method(access, open_services, admin_paths)
+    return (who, may_call, read, name_call, allowing_request(access, service))
+
+
+def _open_services(access: Access) -> frozenset[str]:
+    names = {OPEN_HEALTH: HEALTH.full_name, OPEN_REFLECTION: REFLECTION.full_name}
+    return frozenset(name for what, name in names.items() if access.is_open(what))

@@ -14,8 +14,8 @@ from xapp.errors import Unavailable
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc
 from xapp.metrics import Metrics
+from xapp.security import principal
 from xapp.server import convert, respond, score, tasks
-from xapp.server.identity import client_of
 from xapp.server.limit import Limit
 from xapp.server.observe import Observation
 from xapp.server.sampling import NodeReader, sample
@@ -52,7 +52,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
             Observation(self._metrics, request.model) as observation,
             self._watchdog.watch() as stream,
         ):
-            client = client_of(context)
+            client = principal.current.get().name
             asked = convert.to_request(request, logs.correlation_id.get(), _deadline(context), client)
             if self._settings.log_prompts:
                 observation.prompt = asked.prompt
@@ -103,7 +103,8 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         """How likely each choice is."""
         with Observation(self._metrics, request.model) as observation:
             correlation_id, deadline = logs.correlation_id.get(), _deadline(context)
-            asked = score.to_score(request, correlation_id, deadline, client_of(context))
+            client = principal.current.get().name
+            asked = score.to_score(request, correlation_id, deadline, client)
             if self._settings.log_prompts:
                 observation.prompt = asked.request.prompt
             result = await self._service.score(asked)
@@ -115,7 +116,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         self, request: pb.EstimateRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.EstimateResponse:
         """What Generate would take."""
-        asked = convert.to_estimated(request, _deadline(context), client_of(context))
+        asked = convert.to_estimated(request, _deadline(context), principal.current.get().name)
         return respond.estimate(await self._service.estimate(asked))
 
     async def ListTasks(  # noqa: N802

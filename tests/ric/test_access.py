@@ -1,0 +1,76 @@
+"""Who may ask the HTTP port for what."""
+
+import ssl
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.certificates import Authority, Pair
+from tests.ric.test_http import serving as serving_plain
+from tests.ric.test_https import serving as serving_tls
+from tests.server.test_access import POLICY, secured, token_of
+
+HEALTH = ["/ric/v1/health/alive", "/ric/v1/health/ready"]
+METRICS = ["/metrics", "/ric/v1/metrics", "/ric/v1/config"]
+SYMPTOMS = "/ric/v1/symptomdata"
+
+
+async def get(port: int, path: str, name: str | None = None, **headers: str) -> tuple[int, str]:
+    """The status, and the reason of a refusal."""
+    if name is not None:
+        headers["Authorization"] = f"Bearer {token_of(name)}"
+    url = f"http://127.0.0.1:{port}{path}"
+    async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as answer:
+        refused = answer.status in {401, 403}
+        return answer.status, (await answer.json())["reason"] if refused else ""
+
+
+async def test_health_is_open_and_nothing_else(tmp_path: Path) -> None:
+    async with serving_plain(secured(tmp_path)) as client:
+        for path in HEALTH:
+            assert await get(client.port, path) == (200, "")
+        for path in (*METRICS, SYMPTOMS, "/elsewhere"):
+            assert await get(client.port, path) == (401, "NO_CREDENTIALS")
+            assert await get(client.port, path, Authorization="Bearer \udcff") == (401, "BAD_TOKEN")
+            assert (await get(client.port, path, "planner"))[0] in {200, 404}
+
+
+async def test_a_policy_holds_here_too(tmp_path: Path) -> None:
+    policy = POLICY + '[guest]\nmethods = ["Metrics"]\n'
+    async with serving_plain(secured(tmp_path, policy)) as client:
+        for path in METRICS:
+            assert await get(client.port, path, "guest") == (200, "")
+            assert await get(client.port, path, "planner") == (403, "METHOD_NOT_ALLOWED")
+        assert await get(client.port, SYMPTOMS, "guest") == (403, "METHOD_NOT_ALLOWED")
+        assert await get(client.port, SYMPTOMS, "operator") == (200, "")
+
+
+async def test_metrics_may_be_opened_and_health_closed(tmp_path: Path) -> None:
+    async with serving_plain(secured(tmp_path, open="metrics")) as client:
+        assert await get(client.port, "/metrics") == (200, "")
+        assert await get(client.port, HEALTH[0]) == (401, "NO_CREDENTIALS")
+        assert await get(client.port, HEALTH[0], "guest") == (200, "")
+
+
+@pytest.mark.parametrize("subject", ["/CN=prometheus", "/"])
+async def test_a_certificate_is_a_credential(tmp_path: Path, subject: str) -> None:
+    """Its name is the common name, else the first alternative name."""
+    authority = Authority(tmp_path)
+    pair = authority.sign("prometheus", "DNS:prometheus", subject=subject)
+    (tmp_path / "policy.toml").write_text('[prometheus]\nmethods = ["Metrics"]\n')
+    files = {"tls_client_ca": str(authority.cert), "policy_file": str(tmp_path / "policy.toml")}
+    async with serving_tls(authority.sign("node"), **files) as (port, _):
+        assert await with_certificate(port, "/metrics", authority, pair) == 200
+        assert await with_certificate(port, "/metrics", authority, authority.sign("other")) == 403
+        assert await with_certificate(port, "/metrics", authority, None) == 401
+
+
+async def with_certificate(port: int, path: str, authority: Authority, pair: Pair | None) -> int:
+    context = ssl.create_default_context(cafile=authority.cert)
+    if pair:
+        context.load_cert_chain(pair.cert, pair.key)
+    connector = aiohttp.TCPConnector(ssl=context)
+    url = f"https://localhost:{port}{path}"
+    async with aiohttp.ClientSession(connector=connector) as session, session.get(url) as answer:
+        return answer.status

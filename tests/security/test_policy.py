@@ -1,0 +1,124 @@
+"""What a policy allows, and what it may have in it."""
+
+from pathlib import Path
+
+import pytest
+
+from xapp.errors import ConfigError, PermissionDenied
+from xapp.security.policy import Policy, Rule, read_policy
+
+
+def denied(check: object, *arguments: object, **options: object) -> PermissionDenied:
+    with pytest.raises(PermissionDenied) as caught:
+        check(*arguments, **options)  # type: ignore[operator]
+    return caught.value
+
+
+def read(folder: Path, text: str) -> Policy:
+    path = folder / "policy.toml"
+    path.write_text(text)
+    return read_policy(path)
+
+
+def test_without_a_policy_whoever_is_known_may_do_everything() -> None:
+    policy = Policy(None)
+    policy.check_method("anybody", "LoadModel", for_admins=True)
+    policy.check_model("anybody", ["any"])
+    policy.check_priority("anybody", ["critical"])
+    policy.check_task("anybody", "any")
+
+
+def test_who_has_no_table_may_do_nothing() -> None:
+    policy = Policy({"planner": Rule()})
+    assert denied(policy.check_method, "other", "Generate", for_admins=False).reason == "METHOD_NOT_ALLOWED"
+    denied(policy.check_model, "other", ["tiny"])
+    denied(policy.check_task, "other", "triage")
+    denied(policy.check_priority, "other", ["batch"])
+
+
+def test_default_is_for_all_others() -> None:
+    policy = Policy({"default": Rule(methods=("Score",)), "planner": Rule(methods=("Generate",))})
+    policy.check_method("other", "Score", for_admins=False)
+    policy.check_method("planner", "Generate", for_admins=False)
+    denied(policy.check_method, "other", "Generate", for_admins=False)
+    denied(policy.check_method, "planner", "Score", for_admins=False)
+
+
+def test_an_empty_table_allows_all_but_what_is_for_admins() -> None:
+    policy = Policy({"planner": Rule()})
+    policy.check_method("planner", "Generate", for_admins=False)
+    policy.check_model("planner", ["any"])
+    denied(policy.check_method, "planner", "LoadModel", for_admins=True)
+
+
+def test_naming_a_method_makes_no_admin() -> None:
+    policy = Policy({"planner": Rule(methods=("LoadModel",))})
+    denied(policy.check_method, "planner", "LoadModel", for_admins=True)
+
+
+def test_an_admin_may_do_everything() -> None:
+    policy = Policy({"operator": Rule(admin=True, methods=(), models=())})
+    policy.check_method("operator", "LoadModel", for_admins=True)
+    policy.check_model("operator", ["any"])
+
+
+@pytest.mark.parametrize(
+    ("model", "allowed"), [("smollm2-135m", True), ("smollm2", True), ("qwen", False), ("SMOLLM2", False)]
+)
+def test_models_have_wildcards(model: str, allowed: bool) -> None:
+    policy = Policy({"planner": Rule(models=("smollm2*",))})
+    if allowed:
+        policy.check_model("planner", [model])
+    else:
+        error = denied(policy.check_model, "planner", [model])
+        assert error.reason == "MODEL_NOT_ALLOWED"
+        assert error.metadata == {"principal": "planner", "model": model}
+
+
+def test_every_model_that_may_answer_has_to_be_allowed() -> None:
+    denied(Policy({"planner": Rule(models=("a",))}).check_model, "planner", ["a", "b"])
+
+
+def test_tasks_and_priorities() -> None:
+    policy = Policy({"planner": Rule(tasks=("triage",), priorities=("batch",))})
+    policy.check_task("planner", "triage")
+    policy.check_priority("planner", ["batch"])
+    assert denied(policy.check_task, "planner", "other").reason == "TASK_NOT_ALLOWED"
+    assert denied(policy.check_priority, "planner", ["critical"]).reason == "PRIORITY_NOT_ALLOWED"
+
+
+def test_a_callers_text_is_cut_in_the_error() -> None:
+    error = denied(Policy({"a": Rule(models=("m",))}).check_model, "a", ["x" * 100_000])
+    assert len(error.message) < 300
+
+
+def test_a_file_is_read(tmp_path: Path) -> None:
+    text = '[default]\nmethods = ["Generate"]\npriorities = ["batch"]\n[operator]\nadmin = true\n'
+    policy = read(tmp_path, text)
+    policy.check_names({"Generate"})
+    policy.check_method("operator", "LoadModel", for_admins=True)
+    policy.check_method("planner", "Generate", for_admins=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[planner", "TOML"),
+        ("planner = 1", "Expected `object`"),
+        ("[planner]\nmethod = []", "method"),
+        ('[planner]\npriorities = ["urgent"]', "urgent"),
+        ('[planner]\nadmin = "yes"', "admin"),
+        ('[planner]\nmodels = "all"', "models"),
+    ],
+)
+def test_what_is_wrong_names_the_place(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, text)
+    assert caught.value.key == "XAPP_POLICY_FILE"
+    assert says in caught.value.message
+
+
+def test_a_method_there_is_not_names_those_there_are(tmp_path: Path) -> None:
+    policy = read(tmp_path, '[planner]\nmethods = ["Generat"]')
+    with pytest.raises(ConfigError, match=r"planner: no method 'Generat'; there are Generate, Score"):
+        policy.check_names({"Score", "Generate"})

@@ -1,0 +1,128 @@
+"""Who gets in: both ports bring what a caller showed, and ask here."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from xapp.config import Settings
+from xapp.errors import ConfigError, Unauthenticated
+from xapp.security.policy import POLICY_KEY, Policy, read_policy
+from xapp.security.principal import Principal
+from xapp.security.reload import Reloaded
+from xapp.security.tokens import MAX_NAME_CHARS, Tokens, read_tokens
+
+OPEN_KEY = "XAPP_OPEN"
+HEALTH, METRICS, REFLECTION = "health", "metrics", "reflection"
+OPENABLE = (HEALTH, METRICS, REFLECTION)
+NOTHING = "none"
+_SCHEME = "bearer"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a caller showed.
+
+    `certificate`: the name in a verified certificate, None where there is none. `authorization`: the values
+    of that header. `claim`: what the caller calls itself.
+    """
+
+    certificate: str | None = None
+    authorization: Sequence[str] = ()
+    claim: str = ""
+
+
+class Access:
+    """`required`: whether callers have to show who they are. If not, they are what they claim to be."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises ConfigError naming the key."""
+        self._methods: frozenset[str] | None = None
+        self._tokens = _reloaded_tokens(settings.tokens_file)
+        self.required = bool(settings.tls_client_ca) or self._tokens is not None
+        self._policy = self._reloaded_policy(settings.policy_file)
+        self._open = _parse_open(settings.open)
+
+    @property
+    def watched(self) -> list["Reloaded[Tokens] | Reloaded[Policy]"]:
+        """What changes with its file."""
+        return [each for each in (self._tokens, self._policy) if each is not None]
+
+    @property
+    def takes_tokens(self) -> bool:
+        """Whether a token lets somebody in."""
+        return self._tokens is not None
+
+    @property
+    def policy(self) -> Policy:
+        """What each principal may do now."""
+        return self._policy.value if self._policy else Policy(None)
+
+    def is_open(self, what: str) -> bool:
+        """Whether anybody may ask for it. `what` is one of OPENABLE."""
+        return not self.required or what in self._open
+
+    def identify(self, shown: Shown) -> Principal:
+        """Raises Unauthenticated, reason NO_CREDENTIALS, BAD_TOKEN or BAD_CERTIFICATE_NAME.
+
+        A token counts more than a certificate: a proxy has a certificate, and its callers have tokens.
+        """
+        if self._tokens is not None and shown.authorization:
+            return Principal(_owner(self._tokens.value, shown.authorization), proved=True)
+        if shown.certificate is not None:
+            return Principal(_checked(shown.certificate), proved=True)
+        if self.required:
+            raise Unauthenticated(f"{self._wanted()} is needed")
+        return Principal(shown.claim)
+
+    def _wanted(self) -> str:
+        if self.takes_tokens:
+            return "a bearer token in `authorization`"
+        return "a client certificate"
+
+    def know_methods(self, methods: Collection[str]) -> None:
+        """The policy may name these. Raises ConfigError when it names another one, now or read again."""
+        self._methods = frozenset(methods)
+        self.policy.check_names(self._methods)
+
+    def _reloaded_policy(self, path: str) -> Reloaded[Policy] | None:
+        if not path:
+            return None
+        if not self.required:
+            message = "needs XAPP_TOKENS_FILE or XAPP_TLS_CLIENT_CA: nobody proves who calls"
+            raise ConfigError(POLICY_KEY, message)
+        return Reloaded("policy", [Path(path)], lambda: self._read_policy(Path(path)))
+
+    def _read_policy(self, path: Path) -> Policy:
+        policy = read_policy(path)
+        if self._methods is not None:
+            policy.check_names(self._methods)
+        return policy
+
+
+def _reloaded_tokens(path: str) -> Reloaded[Tokens] | None:
+    return Reloaded("tokens", [Path(path)], lambda: read_tokens(Path(path))) if path else None
+
+
+def _parse_open(text: str) -> frozenset[str]:
+    names = frozenset(filter(None, (name.strip() for name in text.split(",")))) - {NOTHING}
+    for name in sorted(names - set(OPENABLE)):
+        raise ConfigError(OPEN_KEY, f"{name!r} is not one of {', '.join(OPENABLE)}, {NOTHING}")
+    return names
+
+
+def _owner(tokens: Tokens, authorization: Sequence[str]) -> str:
+    scheme, _, token = authorization[0].partition(" ")
+    if len(authorization) > 1 or scheme.lower() != _SCHEME:
+        raise Unauthenticated("`authorization` has to be one bearer token", reason="BAD_TOKEN")
+    name = tokens.find(token.strip())
+    if name is None:
+        raise Unauthenticated("nobody has this bearer token", reason="BAD_TOKEN")
+    return name
+
+
+def _checked(name: str) -> str:
+    """Not cut, and nothing left out: two certificates must not become one name."""
+    if not name or len(name) > MAX_NAME_CHARS or not name.isprintable():
+        message = f"the certificate has no name of 1 to {MAX_NAME_CHARS} printable characters"
+        raise Unauthenticated(message, reason="BAD_CERTIFICATE_NAME")
+    return name

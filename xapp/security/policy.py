@@ -1,0 +1,131 @@
+"""What each principal may do.
+
+XAPP_POLICY_FILE is TOML with a table for each principal, and one named "default" for all others:
+
+    [default]
+    methods = ["Generate", "Score", "Estimate", "Tokenize", "ListTasks"]
+    priorities = ["interactive", "batch"]
+
+    [operator]
+    admin = true
+
+What a table leaves out is allowed, but for what only administrators may do. Who has no table, where there
+is no default either, may do nothing.
+"""
+
+import tomllib
+from collections.abc import Collection, Iterable, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from xapp.errors import ConfigError, PermissionDenied
+from xapp.security.reload import read_bytes
+from xapp.security.tokens import check_name
+from xapp.text_file import decode_text
+
+POLICY_KEY = "XAPP_POLICY_FILE"
+DEFAULT = "default"
+_MAX_SHOWN_CHARS = 128
+
+Priority = Literal["critical", "interactive", "batch"]
+
+
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one principal may do; None is everything. Models and tasks may have `*` and `?`."""
+
+    admin: bool = False
+    methods: tuple[str, ...] | None = None
+    models: tuple[str, ...] | None = None
+    tasks: tuple[str, ...] | None = None
+    priorities: tuple[Priority, ...] | None = None
+
+    @property
+    def is_unbounded(self) -> bool:
+        """Whether every model, task and class is allowed."""
+        return self.admin or (self.models is None and self.tasks is None and self.priorities is None)
+
+
+_NOTHING = Rule(methods=(), models=(), tasks=(), priorities=())
+
+
+class Policy:
+    """`rules` by principal. None: nobody wrote a policy, and whoever is known may do everything.
+
+    `source` names the file in errors.
+    """
+
+    def __init__(self, rules: Mapping[str, Rule] | None, source: str = "") -> None:
+        self._rules = rules
+        self._source = source
+
+    def check_names(self, methods: Collection[str]) -> None:
+        """`methods` are those there are. Raises ConfigError when a rule names another one."""
+        for name, rule in (self._rules or {}).items():
+            for method in rule.methods or ():
+                if method not in methods:
+                    known = ", ".join(sorted(methods))
+                    message = f"{self._source}: {name}: no method {method!r}; there are {known}"
+                    raise ConfigError(POLICY_KEY, message)
+
+    def rule(self, name: str) -> Rule | None:
+        """The principal's; None where it has none."""
+        if self._rules is None:
+            return Rule(admin=True)
+        return self._rules.get(name) or self._rules.get(DEFAULT)
+
+    def check_method(self, name: str, method: str, *, for_admins: bool) -> None:
+        """Raises PermissionDenied unless the principal may call the method."""
+        rule = self.rule(name)
+        if rule is not None and rule.admin:
+            return
+        if rule is None or for_admins or not _allows(rule.methods, method):
+            raise _denied(name, "method", method, reason="METHOD_NOT_ALLOWED")
+
+    def check_model(self, name: str, models: Iterable[str]) -> None:
+        """Raises PermissionDenied unless the principal may use every one of the models."""
+        rule = self.rule(name) or _NOTHING
+        for model in models:
+            if not (rule.admin or _allows(rule.models, model)):
+                raise _denied(name, "model", model, reason="MODEL_NOT_ALLOWED")
+
+    def check_task(self, name: str, task: str) -> None:
+        """Raises PermissionDenied unless the principal may run the task, which has no version here."""
+        rule = self.rule(name) or _NOTHING
+        if not (rule.admin or _allows(rule.tasks, task)):
+            raise _denied(name, "task", task, reason="TASK_NOT_ALLOWED")
+
+    def check_priority(self, name: str, priorities: Iterable[str]) -> None:
+        """Raises PermissionDenied unless the principal may ask in each of these classes."""
+        rule = self.rule(name) or _NOTHING
+        for priority in priorities:
+            if not (rule.admin or _allows(rule.priorities, priority)):
+                raise _denied(name, "priority", priority, reason="PRIORITY_NOT_ALLOWED")
+
+
+def _allows(patterns: Collection[str] | None, value: str) -> bool:
+    return patterns is None or any(fnmatchcase(value, pattern) for pattern in patterns)
+
+
+def _denied(name: str, what: str, value: str, *, reason: str) -> PermissionDenied:
+    value = value[:_MAX_SHOWN_CHARS]
+    message = f"{name!r} may not use the {what} {value!r}"
+    return PermissionDenied(message, reason=reason, metadata={"principal": name, what: value})
+
+
+def read_policy(path: Path) -> Policy:
+    """Raises ConfigError naming the place."""
+    try:
+        tables = tomllib.loads(decode_text(read_bytes(POLICY_KEY, path)))
+        rules = msgspec.convert(tables, dict[str, Rule])
+    except UnicodeDecodeError as error:
+        raise ConfigError(POLICY_KEY, f"{path} is not UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(POLICY_KEY, f"{path} is not TOML: {error}") from error
+    except msgspec.ValidationError as error:
+        raise ConfigError(POLICY_KEY, f"{path}: {error}") from error
+    for name in rules:
+        check_name(POLICY_KEY, path, name)
+    return Policy(rules, str(path))

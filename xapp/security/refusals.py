@@ -1,0 +1,37 @@
+"""Who was not let in: a record in the log for each call, but for a flood of them."""
+
+import logging
+from collections.abc import Callable
+from time import monotonic
+
+from xapp import logs
+from xapp.errors import XappError
+from xapp.security import principal
+
+MOST_A_SECOND = 10
+"""A caller with a wrong token may try a million: that fills no log."""
+
+_log = logging.getLogger("xapp.security")
+
+
+class Refusals:
+    """Counts what it does not log, and says it with the next record."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._since = float("-inf")
+        self._num_logged = 0
+        self._num_left_out = 0
+
+    def log(self, method: str, peer: str, error: XappError) -> None:
+        """What was asked, by whom, from where, and why it was refused."""
+        if self._clock() - self._since >= 1.0:
+            self._since, self._num_logged = self._clock(), 0
+        if self._num_logged >= MOST_A_SECOND:
+            self._num_left_out += 1
+            return
+        self._num_logged += 1
+        fields: dict[str, object] = {"event": "refused", "method": method, "peer": peer}
+        fields |= {"principal": principal.current.get().name, "code": error.code, "reason": error.reason}
+        fields["num_left_out"], self._num_left_out = self._num_left_out, 0
+        logs.event(_log, f"refused: {error.message}", fields, level=logging.WARNING)

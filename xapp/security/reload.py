@@ -1,0 +1,75 @@
+"""What files say, read again when they change; the last good reading stays until there is another one."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Generic, TypeAlias, TypeVar
+
+from xapp import logs
+from xapp.errors import ConfigError
+
+LOOK_S = 1.0
+MAX_FILE_BYTES = 1024 * 1024
+
+_T = TypeVar("_T")
+_Stamp: TypeAlias = tuple[tuple[int, int, int] | None, ...]
+_log = logging.getLogger(__name__)
+
+
+class Reloaded(Generic[_T]):
+    """`value` is what `read` made of the files. `what` names it in the log.
+
+    Files are compared by inode, size and time: a Secret's folder is swapped as a whole, behind a link.
+    """
+
+    def __init__(self, what: str, paths: Sequence[Path], read: Callable[[], _T]) -> None:
+        """Raises what `read` raises: a ConfigError naming the key."""
+        self._what = what
+        self._paths = paths
+        self._read = read
+        self._stamp = self._look()
+        self.value = read()
+
+    async def watch(self) -> None:
+        """Looks for changes until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            await self.check()
+
+    async def check(self) -> None:
+        """Reads the files if they changed. What cannot be used is logged, once for each change."""
+        stamp = await asyncio.to_thread(self._look)
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            self.value = await asyncio.to_thread(self._read)
+        except ConfigError as error:
+            fields: dict[str, object] = {"event": "security_not_reloaded", "what": self._what}
+            logs.event(_log, f"{self._what} stays as it was: {error.message}", fields, level=logging.ERROR)
+        else:
+            logs.event(_log, f"{self._what} read again", {"event": "security_reloaded", "what": self._what})
+
+    def _look(self) -> _Stamp:
+        return tuple(_stamp(path) for path in self._paths)
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_ino, state.st_size, state.st_mtime_ns
+
+
+def read_bytes(key: str, path: Path) -> bytes:
+    """A small file. Raises ConfigError naming the setting's key."""
+    try:
+        with path.open("rb") as file:
+            body = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(key, f"cannot read {path}: {error.strerror}") from error
+    if len(body) > MAX_FILE_BYTES:
+        raise ConfigError(key, f"{path} is larger than {MAX_FILE_BYTES} bytes")
+    return body

@@ -1,0 +1,42 @@
+"""What a node's settings say of its security, read once for both of its ports."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+from xapp import logs
+from xapp.config import Settings
+from xapp.security.access import Access
+from xapp.security.reload import Reloaded
+from xapp.security.tls import CERT_KEY, Certificates, read_certificates, tls_files
+from xapp.security.tokens import TOKENS_KEY
+
+_log = logging.getLogger(__name__)
+
+
+class Security:
+    """`certificates` is None where connections are plain text; `access` says who gets in."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Reads every file that the settings name. Raises ConfigError naming the key."""
+        self.certificates: Reloaded[Certificates] | None = None
+        if files := tls_files(settings.tls_cert, settings.tls_key, settings.tls_client_ca):
+            self.certificates = Reloaded("certificate", files.paths, lambda: read_certificates(files))
+        self.access = Access(settings)
+        if self.access.takes_tokens and self.certificates is None:
+            fields: dict[str, object] = {"event": "tokens_in_plain_text"}
+            text = f"{TOKENS_KEY} is set and {CERT_KEY} is not: tokens travel in plain text"
+            logs.event(_log, text, fields, level=logging.WARNING)
+
+    @contextlib.asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """Follows the changes of the files for the length of the block."""
+        certificates = [] if self.certificates is None else [self.certificates]
+        tasks = [asyncio.create_task(each.watch()) for each in (*certificates, *self.access.watched)]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,154 @@
+"""The node's certificate and key, and the authorities that its clients' certificates come from.
+
+What is read is tried in a handshake with itself: a key that does not fit, and a file that is half-written,
+are found before a client meets them.
+"""
+
+import logging
+import os
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from xapp import logs
+from xapp.errors import ConfigError
+from xapp.security.reload import read_bytes
+
+CERT_KEY, KEY_KEY, CLIENT_CA_KEY = "XAPP_TLS_CERT", "XAPP_TLS_KEY", "XAPP_TLS_CLIENT_CA"
+_MAX_TURNS = 4
+_ALPN = ["http/1.1"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """Where they are; without `client_ca` clients need no certificate."""
+
+    cert: Path
+    key: Path
+    client_ca: Path | None = None
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """All of them."""
+        return (self.cert, self.key) if self.client_ca is None else (self.cert, self.key, self.client_ca)
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """PEM. `not_after` and `fault` are what a client makes of the certificate, "" where it is fine."""
+
+    cert: bytes
+    key: bytes = field(repr=False)
+    client_ca: bytes | None = None
+    not_after: str = ""
+    fault: str = ""
+
+
+def tls_files(cert: str, key: str, client_ca: str) -> TlsFiles | None:
+    """From the settings; None is plain text. Raises ConfigError naming the key that lacks its other half."""
+    if not cert and not key:
+        if client_ca:
+            raise ConfigError(CLIENT_CA_KEY, f"needs {CERT_KEY} and {KEY_KEY}: without TLS nobody is asked")
+        return None
+    if not key:
+        raise ConfigError(KEY_KEY, f"is not set, and {CERT_KEY} is")
+    if not cert:
+        raise ConfigError(CERT_KEY, f"is not set, and {KEY_KEY} is")
+    return TlsFiles(Path(cert), Path(key), Path(client_ca) if client_ca else None)
+
+
+def read_certificates(files: TlsFiles) -> Certificates:
+    """What the files have. Raises ConfigError naming the key; an expired certificate is logged only.
+
+    A node whose clock is wrong would not start otherwise.
+    """
+    cert, key = read_bytes(CERT_KEY, files.cert), read_bytes(KEY_KEY, files.key)
+    client_ca = None if files.client_ca is None else read_bytes(CLIENT_CA_KEY, files.client_ca)
+    if client_ca is not None:
+        _check_authorities(client_ca, files)
+    not_after, fault = _try_with_itself(_server_context(cert, key, files), cert)
+    fields: dict[str, object] = {"event": "certificate", "file": str(files.cert), "not_after": not_after}
+    if fault:
+        logs.event(
+            _log, f"{files.cert}: clients refuse this certificate: {fault}", fields, level=logging.ERROR
+        )
+    else:
+        logs.event(_log, "certificate read", fields)
+    return Certificates(cert, key, client_ca, not_after, fault)
+
+
+def _check_authorities(client_ca: bytes, files: TlsFiles) -> None:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=client_ca.decode())
+    except (ssl.SSLError, ValueError) as error:
+        raise ConfigError(CLIENT_CA_KEY, f"{files.client_ca} has no certificates in PEM: {error}") from error
+
+
+def server_context(certificates: Certificates) -> ssl.SSLContext:
+    """For a server of the standard library's kind. A client may show a certificate, and need not."""
+    context = _load(certificates.cert, certificates.key)
+    context.set_alpn_protocols(_ALPN)
+    if certificates.client_ca is not None:
+        context.load_verify_locations(cadata=certificates.client_ca.decode())
+        context.verify_mode = ssl.CERT_OPTIONAL
+    return context
+
+
+def _server_context(cert: bytes, key: bytes, files: TlsFiles) -> ssl.SSLContext:
+    try:
+        return _load(cert, key)
+    except ssl.SSLError as error:
+        reason = (error.reason or "").replace("_", " ").lower() or str(error)
+        raise ConfigError(CERT_KEY, f"{files.cert} and {files.key} cannot be used: {reason}") from error
+    except _Locked as error:
+        raise ConfigError(KEY_KEY, f"{files.key} has a password; a key without one is needed") from error
+
+
+class _Locked(Exception):
+    """The key is encrypted."""
+
+
+def _no_password() -> str:
+    raise _Locked
+
+
+def _load(cert: bytes, key: bytes) -> ssl.SSLContext:
+    """The standard library loads files only, and what was read once is what must be loaded."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with _as_file(cert) as cert_path, _as_file(key) as key_path:
+        context.load_cert_chain(cert_path, key_path, password=_no_password)
+    return context
+
+
+@contextmanager
+def _as_file(body: bytes) -> Iterator[str]:
+    """In memory: a key is written to no disk."""
+    descriptor = os.memfd_create("pem", os.MFD_CLOEXEC)
+    try:
+        os.write(descriptor, body)
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
+
+
+def _try_with_itself(server: ssl.SSLContext, cert: bytes) -> tuple[str, str]:
+    """Until when the certificate is good, or why a client that trusts it refuses it. The other is ""."""
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    client.load_verify_locations(cadata=cert.decode("ascii", "replace"))
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    asking = client.wrap_bio(to_client, to_server)
+    answering = server.wrap_bio(to_server, to_client, server_side=True)
+    try:
+        for _ in range(_MAX_TURNS):
+            for end in (asking, answering):
+                with suppress(ssl.SSLWantReadError):
+                    end.do_handshake()
+    except ssl.SSLError as error:
+        return "", getattr(error, "verify_message", "") or str(error)
+    return str((asking.getpeercert() or {}).get("notAfter", "")), ""

@@ -1,0 +1,100 @@
+"""Bearer tokens: who shows which one. Only their hashes are kept, in the file and here.
+
+XAPP_TOKENS_FILE is TOML, a list of hashes for each principal. A list has several while a token is renewed:
+
+    cell-planner = ["sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"]
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from xapp.errors import ConfigError
+from xapp.security.reload import read_bytes
+from xapp.text_file import decode_text
+
+TOKENS_KEY = "XAPP_TOKENS_FILE"
+MAX_NAME_CHARS = 128
+MAX_TOKENS = 10_000
+PREFIX = "sha256:"
+_HASH = re.compile(r"sha256:[0-9a-f]{64}")
+_TOKEN_BYTES = 32
+
+
+def new_token() -> str:
+    """A token that nobody guesses: 256 random bits."""
+    return secrets.token_urlsafe(_TOKEN_BYTES)
+
+
+def hash_of(token: str) -> str:
+    """As the file has it. A plain hash is enough, since tokens are random and long."""
+    return PREFIX + hashlib.sha256(token.encode(errors="replace")).hexdigest()
+
+
+class Tokens:
+    """Finds the principal of a token in a time that tells nothing of the tokens there are."""
+
+    def __init__(self, hashes: dict[str, str]) -> None:
+        """Principals by the hash of their token."""
+        # What is looked up is a hash under a key of this process. So how long it takes says nothing of a
+        # token to a caller, who knows neither the key nor what its token becomes.
+        self._key = secrets.token_bytes(_TOKEN_BYTES)
+        self._names = {self._sealed(hash_text): name for hash_text, name in hashes.items()}
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def find(self, token: str) -> str | None:
+        """The principal's name; None for a token that nobody has."""
+        return self._names.get(self._sealed(hash_of(token)))
+
+    def _sealed(self, hash_text: str) -> bytes:
+        return hmac.digest(self._key, hash_text.encode(), "sha256")
+
+
+def read_tokens(path: Path) -> Tokens:
+    """Raises ConfigError naming the place; what it says shows no hash, which might be a token by mistake."""
+    return Tokens(_hashes(_table(path), path))
+
+
+def _table(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(decode_text(read_bytes(TOKENS_KEY, path)))
+    except UnicodeDecodeError as error:
+        raise ConfigError(TOKENS_KEY, f"{path} is not UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(TOKENS_KEY, f"{path} is not TOML: {error}") from error
+
+
+def _hashes(table: dict[str, Any], path: Path) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, hashes in table.items():
+        check_name(TOKENS_KEY, path, name)
+        if not isinstance(hashes, list):
+            raise ConfigError(TOKENS_KEY, f"{path}: {name} is no list of hashes")
+        for number, text in enumerate(hashes, 1):
+            if not isinstance(text, str) or not _HASH.fullmatch(text):
+                message = f"{path}: hash {number} of {name} is not {PREFIX} and 64 hexadecimal digits"
+                raise ConfigError(TOKENS_KEY, message)
+            if found.setdefault(text, name) != name:
+                message = f"{path}: hash {number} of {name} is also one of {found[text]}"
+                raise ConfigError(TOKENS_KEY, message)
+    if len(found) > MAX_TOKENS:
+        raise ConfigError(TOKENS_KEY, f"{path} has {len(found)} hashes, at most {MAX_TOKENS} are taken")
+    return found
+
+
+def is_name(text: str) -> bool:
+    """Whether a principal may have this name."""
+    return 0 < len(text) <= MAX_NAME_CHARS and text.isascii() and text.isprintable()
+
+
+def check_name(key: str, path: Path, name: str) -> None:
+    """Raises ConfigError for what cannot be the name of a principal."""
+    if not is_name(name):
+        most = f"1 to {MAX_NAME_CHARS} printable ASCII characters"
+        raise ConfigError(key, f"{path}: a name has {most}, {name[:64]!r} has not")

@@ -1,0 +1,111 @@
+"""The one place where an error becomes a status. It wraps each method once, and runs the guards in order.
+
+The messages of an answer do not pass through it.
+"""
+
+import asyncio
+import inspect
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from typing import Any, TypeAlias
+
+import grpc
+
+from xapp import logs
+from xapp.errors import PermissionDenied, Unauthenticated, XappError
+from xapp.metrics import Metrics
+from xapp.security.refusals import Refusals
+from xapp.server.call import Call, Context, Guard, Method
+from xapp.server.request import bounded
+from xapp.server.status import DETAILS_KEY, code_of, status_of
+
+_STATUS_TIMEOUT_S = 1.0
+
+_log = logging.getLogger(__name__)
+
+Behaviour: TypeAlias = Callable[[Any, Context], Awaitable[Any]]
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+
+
+class Boundary:
+    """Translates XappError to a rich status, anything else to INTERNAL; cancellation passes.
+
+    `guards` run in this order before every method, and what they raise becomes a status as well.
+    """
+
+    def __init__(self, metrics: Metrics, guards: Sequence[Guard]) -> None:
+        self._metrics = metrics
+        self._refusals = Refusals()
+        self._guards = tuple(guards)
+
+    def wrap(self, path: str, handler: Handler) -> Handler:
+        """The method's handler, guarded."""
+        # grpc's types know handlers of the blocking server only.
+        any_handler: Any = handler
+        parse = bounded(any_handler.request_deserializer)
+        method = Method(path, handler.request_streaming, parse)
+        guarded: Any = self._guard(method, _behaviour(any_handler))
+        wrap = (
+            grpc.stream_stream_rpc_method_handler
+            if handler.response_streaming
+            else grpc.stream_unary_rpc_method_handler
+        )
+        # A single request is read and parsed by a guard: a body that does not come, or is no such message, is
+        # the caller's error too. On the wire a stream of one request is what a single request is.
+        return wrap(
+            guarded,
+            request_deserializer=parse if method.takes_stream else None,
+            response_serializer=handler.response_serializer,
+        )
+
+    def _guard(self, method: Method, behaviour: Behaviour) -> Behaviour:
+        guards = self._guards
+
+        async def guarded(requests: object, context: Context) -> Any:
+            try:
+                call = Call(method, context, requests)
+                for guard in guards:
+                    await guard(call)
+                return await behaviour(call.request, context)
+            except XappError as error:
+                await self._refuse(method.path, context, error)
+            except grpc.aio.AbortError:
+                raise
+            except grpc.aio.BaseError as error:
+                # gRPC could not write: the client is gone, and there is nobody to tell.
+                _log.debug("%s: the client is gone: %s", method.path, error)
+            except Exception as error:  # noqa: BLE001  the boundary: a defect must not look like a lost connection
+                logs.event(_log, "internal error", {"method": method.path}, level=logging.ERROR, error=error)
+                await self._refuse(method.path, context, XappError("internal error, see the server's log"))
+
+        return guarded
+
+    async def _refuse(self, path: str, context: Context, error: XappError) -> None:
+        self._metrics.rpc_errors.labels(path, error.code).inc()
+        if isinstance(error, Unauthenticated | PermissionDenied):
+            self._refusals.log(path, context.peer(), error)
+        status = status_of(error)
+        details = ((DETAILS_KEY, status.SerializeToString()),)
+        try:
+            # A status waits behind messages that a client does not read; this task must not.
+            async with asyncio.timeout(_STATUS_TIMEOUT_S):
+                await context.abort(code_of(error), status.message, details)
+        except TimeoutError:
+            _log.debug("%s: the client does not read its status", path)
+
+
+def _behaviour(handler: Any) -> Behaviour:
+    """The method itself, whatever its shape; one that yields its answers as one that writes them."""
+    shapes = (handler.unary_unary, handler.unary_stream, handler.stream_unary, handler.stream_stream)
+    behaviour = next(filter(None, shapes))
+    return _writing(behaviour) if inspect.isasyncgenfunction(behaviour) else behaviour
+
+
+def _writing(generate: Callable[[Any, Context], AsyncGenerator[Any, None]]) -> Behaviour:
+    async def behaviour(request: Any, context: Context) -> None:
+        async with aclosing(generate(request, context)) as messages:
+            async for message in messages:
+                await context.write(message)
+
+    return behaviour

@@ -1,0 +1,45 @@
+"""A call on its way in, as guards see it: the same for all four shapes of a method."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import grpc
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Parse: TypeAlias = Callable[[bytes], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """`path` is `/package.Service/Method`; `parse` makes a request of its bytes."""
+
+    path: str
+    takes_stream: bool
+    parse: Parse
+
+    @property
+    def name(self) -> str:
+        """Without its service."""
+        return self.path.split("/")[2]
+
+    @property
+    def service(self) -> str:
+        """The service's name, with its package."""
+        return self.path.split("/")[1]
+
+
+@dataclass(slots=True)
+class Call:
+    """`request`: the message once it is read; the iterator of messages where the method takes a stream."""
+
+    method: Method
+    context: Context
+    request: Any
+
+
+Guard: TypeAlias = Callable[[Call], Awaitable[None]]
+"""Runs before the method, and returns, or raises an XappError to refuse the call.
+
+A guard does not stay on the stack while the method runs: the messages of a stream pass no guard.
+"""

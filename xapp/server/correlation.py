@@ -1,0 +1,26 @@
+"""The name of a call in the logs: the request's own, else the metadata's, else a new one."""
+
+import uuid
+
+from xapp import logs
+from xapp.server import convert
+from xapp.server.call import Call
+
+CORRELATION_KEY = "x-correlation-id"
+
+
+async def name_call(call: Call) -> None:
+    """A guard: names the call for the logs, and tells the client the name before the first message."""
+    name = _correlation_id(call) or uuid.uuid4().hex
+    logs.correlation_id.set(name)
+    if name.isascii():
+        await call.context.send_initial_metadata(((CORRELATION_KEY, name),))
+
+
+def _correlation_id(call: Call) -> str:
+    if given := getattr(call.request, "correlation_id", ""):
+        return convert.to_correlation_id("correlation_id", given)
+    for key, value in call.context.invocation_metadata() or ():
+        if key == CORRELATION_KEY:
+            return convert.to_ascii_correlation_id(f"metadata.{CORRELATION_KEY}", value)
+    return ""

@@ -1,0 +1,49 @@
+"""A gRPC service of this node: one entry is all that registration, health and reflection need to know."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.descriptor import ServiceDescriptor
+
+from xapp.server.boundary import Boundary
+from xapp.server.methods import Methods
+
+
+@dataclass(frozen=True, slots=True)
+class GrpcService:
+    """`add_to_server` is the generated function that takes the servicer and a server.
+
+    `serving`: what health says of the service; None where health does not know its name. `for_admins`:
+    methods that only administrators may call, where a policy says who they are.
+    """
+
+    descriptor: ServiceDescriptor
+    add_to_server: Callable[[Any, Any], None]
+    servicer: object
+    serving: Callable[[], bool] | None = None
+    for_admins: frozenset[str] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """With its package."""
+        name: str = self.descriptor.full_name
+        return name
+
+    @property
+    def methods(self) -> list[str]:
+        """Their names."""
+        return [method.name for method in self.descriptor.methods]
+
+    @property
+    def admin_paths(self) -> list[str]:
+        """The paths of methods for administrators."""
+        return [f"/{self.name}/{method}" for method in self.for_admins]
+
+
+def methods_of(services: Iterable[GrpcService], boundary: Boundary) -> Methods:
+    """Every method of the services, guarded; a handler for `grpc.aio.server`."""
+    methods = Methods(boundary.wrap)
+    for service in services:
+        service.add_to_server(service.servicer, methods)
+    return methods

@@ -1,0 +1,65 @@
+"""The gRPC services of a node. Another one is another entry of `node_services`."""
+
+from collections.abc import Callable
+
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from xapp.inference.v1 import inference_pb2, inference_pb2_grpc, models_pb2, models_pb2_grpc
+from xapp.server.grpc_service import GrpcService
+from xapp.server.health import HealthServicer
+from xapp.server.models_servicer import ModelServicer
+from xapp.server.reflection import ReflectionServicer
+from xapp.server.servicer import InferenceServicer
+from xapp.server.watchdog import Watchdog
+from xapp.service.types import Service
+
+HEALTH: ServiceDescriptor = health_pb2.DESCRIPTOR.services_by_name["Health"]
+REFLECTION: ServiceDescriptor = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]
+
+
+def node_services(
+    service: Service, inference: InferenceServicer, watchdog: Watchdog
+) -> tuple[GrpcService, ...]:
+    """What a node serves, health and reflection included."""
+
+    def ready() -> bool:
+        return service.ready
+
+    own = (
+        GrpcService(
+            inference_pb2.DESCRIPTOR.services_by_name["InferenceService"],
+            inference_pb2_grpc.add_InferenceServiceServicer_to_server,
+            inference,
+            serving=ready,
+        ),
+        GrpcService(
+            models_pb2.DESCRIPTOR.services_by_name["ModelService"],
+            models_pb2_grpc.add_ModelServiceServicer_to_server,
+            ModelServicer(service, watchdog),
+            serving=ready,
+            for_admins=frozenset({"LoadModel", "UnloadModel"}),
+        ),
+    )
+    return with_health_and_reflection(own, ready, watchdog)
+
+
+def with_health_and_reflection(
+    services: tuple[GrpcService, ...], ready: Callable[[], bool], watchdog: Watchdog
+) -> tuple[GrpcService, ...]:
+    """`services` and the two that tell of them. `ready` is the health of the node as a whole."""
+    statuses = {each.name: each.serving for each in services if each.serving is not None}
+    health = GrpcService(
+        HEALTH,
+        health_pb2_grpc.add_HealthServicer_to_server,
+        HealthServicer({"": ready} | statuses, watchdog),
+    )
+    named = (*services, health)
+    reflection = GrpcService(
+        REFLECTION,
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server,
+        ReflectionServicer(tuple(each.name for each in named)),
+        for_admins=frozenset({"ServerReflectionInfo"}),
+    )
+    return (*named, reflection)
