@@ -11,6 +11,7 @@ from xapp.early import quiet_interrupt
 with quiet_interrupt():
     import click
 
+    from xapp.cli.group import NearGroup
     from xapp.client import ClientError
     from xapp.errors import XappError
     from xapp.hosts import spare_loopback
@@ -43,7 +44,7 @@ _COMMANDS = {
 }
 
 
-class _Group(click.Group):
+class _Group(NearGroup):
     """Imports a command on use; says errors in one line, with exit code 1."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
+from xapp.cli.group import NearGroup
 from xapp.cli.models_view import Row, TerminalProgress, kind_note, rows, size_text, table
 from xapp.errors import ModelError, XappError
 from xapp.models.bring import bring
@@ -31,7 +32,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _NO_COLOUR_WIDTH = 160
 
 
-class _Group(click.Group):
+class _Group(NearGroup):
     """Shows an XappError as a message and exit code 1, not as a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -16,6 +16,7 @@ from xapp.models.package import fetch_from_package
 from xapp.models.parts import model_name, part_of
 from xapp.models.store import SUFFIX
 from xapp.models.transfer import Backoff, NoProgress, Progress, check_room, one_at_a_time, raise_for_disk
+from xapp.near import did_you_mean
 
 HUB_PREFIX = "hf:"
 SERVER_EXTRA = "pip install 'genai-xapp[server]'"
@@ -82,7 +83,7 @@ def _target(name: str, models_dir: Path) -> Target:
         return _hub_target(name, models_dir)
     raise NotFound(
         f"no model {name!r} in the catalogue (see: genai-xapp models list --all); "
-        "any other GGUF file of the hub: hf:OWNER/REPOSITORY/FILE.gguf",
+        f"any other GGUF file of the hub: hf:OWNER/REPOSITORY/FILE.gguf{did_you_mean(name, catalogue())}",
         metadata={"model": name, "catalogue": ",".join(catalogue())},
     )
 

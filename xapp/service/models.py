@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from xapp.config import Settings
 from xapp.errors import ConfigError, Exhausted, FailedPrecondition, NotFound, Unavailable, XappError
 from xapp.models.store import ModelFile
+from xapp.near import did_you_mean
 from xapp.service.changes import Changes
 from xapp.service.file_watch import FileWatch
 from xapp.service.observe import Observer
@@ -135,7 +136,8 @@ class ModelRegistry:
         if any(file.name == name for file in self._tools.local_models(self._dir)):
             text = f"{shown} is not loaded: load it with ModelService.LoadModel (loaded: {served})"
             return NotFound(text, reason="MODEL_NOT_LOADED", metadata={"models": served})
-        return NotFound(f"no model {shown!r}, served are: {served}", metadata={"models": served})
+        near = did_you_mean(name, (model.name for model in self.models))
+        return NotFound(f"no model {shown!r}, served are: {served}{near}", metadata={"models": served})
 
     def status(self, name: str) -> ModelStatus:
         """One model, loaded or on disk. Raises NotFound."""
