@@ -14,6 +14,7 @@ import click
 from rich.console import Console
 
 from xapp.cli.group import NearGroup
+from xapp.cli.models_loaded import load, unload
 from xapp.cli.models_view import Row, TerminalProgress, kind_note, rows, size_text, table
 from xapp.errors import ModelError, XappError
 from xapp.models.bring import bring
@@ -69,6 +70,9 @@ def models() -> None:
       genai-xapp models pull qwen2.5-0.5b          fetch a model of the catalogue
       genai-xapp models pull hf:OWNER/REPO/F.gguf  any other GGUF file of the hub
       genai-xapp serve --model qwen2.5-0.5b        serve it
+
+    \b
+      genai-xapp models load qwen2.5-0.5b          have a node that runs serve it as well
 
     A GGUF file that you have already needs no pull: `models import` it, or give `serve` its path.
     """  # noqa: D301  click wants the backspace itself: it keeps the lines
@@ -284,6 +288,10 @@ def _unlink(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise ModelError(f"cannot remove {path}: {error.strerror}") from error
+
+
+models.add_command(load)
+models.add_command(unload)
 
 
 def _exit_if(failures: list[Any]) -> None:
