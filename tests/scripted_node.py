@@ -157,7 +157,25 @@ class ScriptedNode(inference_pb2_grpc.InferenceServiceServicer, models_pb2_grpc.
     def GetModel(self, request: Any, context: Any) -> Any:  # noqa: N802
         raise NotImplementedError
 
-    LoadModel = UnloadModel = GetModel
+    def LoadModel(self, request: Any, context: Any) -> Iterator[models_pb2.LoadModelResponse]:  # noqa: N802
+        """Every model but "absent" is there."""
+        if request.name == "absent":
+            context.abort(grpc.StatusCode.NOT_FOUND, "no model 'absent'")
+        model = models_pb2.Model(name=request.name, size_bytes=100, state=models_pb2.MODEL_STATE_LOADING)
+        yield models_pb2.LoadModelResponse(model=model, progress=0.5)
+        model.MergeFrom(
+            models_pb2.Model(
+                state=models_pb2.MODEL_STATE_READY, num_slots=4, context_length=1024, memory_bytes=2_000_000
+            )
+        )
+        yield models_pb2.LoadModelResponse(model=model, progress=1.0)
+
+    def UnloadModel(self, request: Any, context: Any) -> models_pb2.UnloadModelResponse:  # noqa: N802
+        """The default stays."""
+        if request.name == "m":
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, "m is the default model")
+        model = models_pb2.Model(name=request.name, state=models_pb2.MODEL_STATE_AVAILABLE)
+        return models_pb2.UnloadModelResponse(model=model)
 
     def ListModels(self, request: Any, context: Any) -> models_pb2.ListModelsResponse:  # noqa: N802
         return models_pb2.ListModelsResponse(models=[models_pb2.Model(name="m")])

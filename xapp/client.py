@@ -285,6 +285,27 @@ class Client:
         response = await self._unary(self._models.ListModels, request, deadline_s)
         return list(response.models)
 
+    async def load_model(
+        self, name: str, *, deadline_s: float | None = None
+    ) -> AsyncGenerator[models_pb2.LoadModelResponse, None]:
+        """Loads a model that lies on the node; yields its progress, last the model that is READY."""
+        request = models_pb2.LoadModelRequest(name=name)
+        call = self._models.LoadModel(request, timeout=deadline_s, metadata=self._metadata)
+        try:
+            async for progress in call:
+                yield progress
+        except grpc.aio.AioRpcError as error:
+            raise self._error(error) from error
+        finally:
+            call.cancel()
+
+    async def unload_model(self, name: str, *, deadline_s: float | None = None) -> models_pb2.Model:
+        """Lets its running streams finish, then gives its memory back."""
+        request = models_pb2.UnloadModelRequest(name=name)
+        response = await self._unary(self._models.UnloadModel, request, deadline_s)
+        model: models_pb2.Model = response.model
+        return model
+
     async def wait_until_serving(self, deadline_s: float) -> None:
         """Returns when the node's health says SERVING; raises ClientError after `deadline_s` seconds."""
         from grpc_health.v1 import health_pb2, health_pb2_grpc  # noqa: PLC0415  rarely needed

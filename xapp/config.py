@@ -4,9 +4,8 @@ The key of a field is `XAPP_` and its name in capitals; in the file (`XAPP_CONFI
 name itself. None means: sized by the service from the node. Raises ConfigError naming the key.
 """
 
-import difflib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -15,6 +14,7 @@ from msgspec import Meta
 from xapp.errors import ConfigError
 from xapp.folders import default_models_dir
 from xapp.hosts import bare
+from xapp.near import did_you_mean, nearest
 from xapp.settings_file import FILE_KEY, read_settings_file
 
 PREFIX = "XAPP_"
@@ -119,7 +119,7 @@ def unknown_keys(environ: Mapping[str, str]) -> dict[str, str]:
     known = {PREFIX + name.upper() for name in Settings.__struct_fields__} | OTHER_KEYS
     unread = (key for key in environ if key.startswith(PREFIX) and key.upper() not in known)
     return {
-        key: _nearest(key.upper(), known)
+        key: nearest(key.upper(), known)
         for key in unread
         if environ[key] and not _is_kubernetes(key, environ[key])
     }
@@ -127,10 +127,6 @@ def unknown_keys(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _is_kubernetes(key: str, value: str) -> bool:
     return bool(_KUBERNETES_KEY.search(key) or _KUBERNETES_PORT.search(f"{key}={value}"))
-
-
-def _nearest(name: str, known: Collection[str]) -> str:
-    return next(iter(difflib.get_close_matches(name, sorted(known), n=1)), "")
 
 
 def _read_environment(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -149,8 +145,7 @@ def _is_set(key: str, value: str) -> bool:
 def _known(values: dict[str, Any], source: str) -> dict[str, Any]:
     for name in values:
         if name not in Settings.__struct_fields__:
-            nearest = _nearest(name, Settings.__struct_fields__)
-            hint = f"; did you mean {nearest}?" if nearest else ""
+            hint = did_you_mean(name, Settings.__struct_fields__)
             raise ConfigError(name, f"no such setting (in {source}){hint}")
     return values
 

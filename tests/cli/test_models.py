@@ -242,3 +242,20 @@ def test_files_that_cannot_be_removed(folder: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(ModelError, match=r"cannot remove .*own.gguf: Permission denied"):
         under_test._unlink(folder / "own.gguf")
     assert not sidecar(folder / "own.gguf").exists()
+
+
+def test_import_brings_a_file_and_says_so(folder: Path, tmp_path: Path) -> None:
+    source = tmp_path / "mine.gguf"
+    source.write_bytes(CONTENT)
+    result = run("import", str(source), "--link")
+    assert result.exit_code == 0
+    assert f"mine imported and checked: {folder / 'mine.gguf'}" in result.stdout
+    assert (folder / "mine.gguf").samefile(source)
+    again = json.loads(run("import", str(source), "--json").stdout)
+    assert (again["failed"], again["imported"][0]["was_there"]) == ([], True)
+    assert again["imported"][0]["source"] == f"file:{source}"
+
+
+def test_import_names_a_file_that_is_not_there(folder: Path, tmp_path: Path) -> None:
+    result = run("import", str(tmp_path / "absent.gguf"))
+    assert (result.exit_code, "absent.gguf is not a .gguf file" in result.stderr) == (1, True)

@@ -174,3 +174,15 @@ async def counted(server: LiveServer, name: str, **labels: str) -> float:
         if sample.name == f"ricxapp_genai_{name}" and labels.items() <= sample.labels.items()
     ]
     return float(sum(values))
+
+
+async def until_counted(server: LiveServer, value: float, name: str, **labels: str) -> None:
+    """Waits until a metric has this value, however slowly: only one that stands still is given up."""
+    before = seen = await counted(server, name, **labels)
+    while seen != value:
+        async with asyncio.timeout(CALL_S):
+            while seen == before:
+                # Each look takes the server some milliseconds, of which a crowd has none to spare.
+                await asyncio.sleep(0.1)
+                seen = await counted(server, name, **labels)
+        before = seen

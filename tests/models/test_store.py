@@ -90,3 +90,10 @@ def test_local_models_are_the_gguf_files(filled: Path, tmp_path: Path) -> None:
     assert local_models(tmp_path / "absent") == []
     with pytest.raises(ModelError, match="cannot read"):
         local_models(filled / "own.gguf")
+
+
+def test_an_unknown_name_names_the_nearest(tmp_path: Path) -> None:
+    (tmp_path / "traffic-planner.gguf").touch()
+    for name, meant in (("qwen2.5-05b", "qwen2.5-0.5b"), ("traffic-planer", "traffic-planner")):
+        with pytest.raises(NotFound, match=f"; did you mean {meant}\\?"):
+            resolve(name, tmp_path)

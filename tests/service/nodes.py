@@ -1,6 +1,6 @@
 """A NodeService on scripted workers: real processes, real frames, tokens that are bytes."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from tests.engine.workers import COMMAND, WorkerScript
 from xapp.backend.byte_vocab import ByteVocab
 from xapp.config import EngineSettings, Settings
 from xapp.engine.client import EngineClient, StepObserver
+from xapp.models.mark import Mark
 from xapp.service.observe import Observer
 from xapp.service.prompts import Codec
 from xapp.service.service import NodeService
@@ -29,6 +30,9 @@ class Node:
         self.needs = Need(1, 1)
         self.available = 100
         self.difference = ""
+        self.digest: Callable[[Path], str] = lambda _: DIGEST
+        self.look: Callable[[Path], Mark] = lambda _: ()
+        """Files do not change, unless a test says so: the script of a worker is its model file."""
 
     def settings(self, **fields: Any) -> Settings:
         values = {
@@ -46,13 +50,21 @@ class Node:
 
     def tools(self) -> ModelTools:
         return ModelTools(
-            digest=lambda _: DIGEST,
+            digest=self._digest,
+            rehash=self._digest,
+            look=self._look,
             difference=lambda *_: self.difference,
             memory_need=lambda *_: self.needs,
             available_bytes=lambda: self.available,
             load_codec=self._load_codec,
             new_client=self._new_client,
         )
+
+    def _digest(self, path: Path) -> str:
+        return self.digest(path)
+
+    def _look(self, path: Path) -> Mark:
+        return self.look(path)
 
     async def _load_codec(self, _: Path) -> Codec:
         return TextCodec(ByteVocab())

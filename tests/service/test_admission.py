@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import ExitStack
+from unittest.mock import patch
 
 import msgspec
 import pytest
@@ -262,3 +263,12 @@ def test_no_place_is_ever_lost(capacity: int, orders: list[tuple[bool, int]]) ->
             assert gate.admission.num_open == len(inside) == len(gate.admission.predictor.tickets)
 
     asyncio.run(run())
+
+
+async def test_without_admission_only_as_much_is_foreseen_as_estimates_learn_from() -> None:
+    gate = Gate(by_deadline=False)
+    with ExitStack() as stack, patch.object(gate.admission.predictor, "predict") as predict:
+        place = gate.enter(stack, gate.ask(within_s=0.001))
+        assert place._ticket.expected is not None
+        assert place._ticket.expected.end_s > 0.001
+        predict.assert_not_called()

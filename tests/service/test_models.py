@@ -408,3 +408,9 @@ def test_parked_prefixes_are_part_of_the_need(tmp_path: Path) -> None:
     assert need.total_bytes == need.weights_bytes + need.kv_bytes + need.parked_bytes
     without = msgspec.structs.replace(settings, prefix_cache=False)
     assert ModelTools().memory_need(path, without).parked_bytes == 0
+
+
+async def test_a_mistyped_model_names_the_nearest_that_is_served(node: Node) -> None:
+    async with node.serving() as service:
+        with pytest.raises(NotFound, match=r"; did you mean tiny\?"):
+            await collect(service, Request("hi", model="tinny"))

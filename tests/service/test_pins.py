@@ -48,7 +48,7 @@ async def test_a_new_worker_gets_them_again(tmp_path: Path) -> None:
         first = pid_of(service)
         os.kill(first, signal.SIGKILL)
         await until(lambda: pid_of(service) not in {0, first})
-        await until(lambda: service._pins._done["tiny"][0] == 1 and num_pinned(service) == 1)
+        await until(lambda: service._pins._done["tiny"][0][1] == 1 and num_pinned(service) == 1)
         assert await num_cached(service) == NUM_PINNED
 
 

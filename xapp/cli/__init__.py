@@ -13,6 +13,7 @@ with quiet_interrupt():
 
     import click
 
+    from xapp.cli.group import NearGroup
     from xapp.client import ClientError
     from xapp.errors import XappError
     from xapp.hosts import spare_loopback
@@ -46,7 +47,7 @@ _COMMANDS = {
 }
 
 
-class _Group(click.Group):
+class _Group(NearGroup):
     """Imports a command on use; says errors in one line, with exit code 1."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from xapp.cli.group import NearGroup
+
 _COMMANDS = {
     "paper": "Dialogues turn by turn: speed, memory and energy of each model.",
     "accuracy": "Share of questions a model answers right, with its interval.",
@@ -16,7 +18,7 @@ _COMMANDS = {
 }
 
 
-class _Group(click.Group):
+class _Group(NearGroup):
     """Imports a mode on use; a package that is missing is said in one line, with exit code 1."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

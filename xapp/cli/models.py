@@ -1,6 +1,6 @@
 """`genai-xapp models`: which models there are, fetching, checking and removing them.
 
-`list`, `verify` and `rm` work with the base package alone; `pull` from the hub needs the server extra.
+All but `pull` from the hub works with the base package alone; that needs the server extra.
 """
 
 import json
@@ -13,8 +13,11 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
+from xapp.cli.group import NearGroup
+from xapp.cli.models_loaded import load, unload
 from xapp.cli.models_view import Row, TerminalProgress, kind_note, rows, size_text, table
 from xapp.errors import ModelError, XappError
+from xapp.models.bring import bring
 from xapp.models.catalogue import KvType, catalogue
 from xapp.models.digest import sidecar
 from xapp.models.landing import Pulled, leftovers
@@ -30,7 +33,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _NO_COLOUR_WIDTH = 160
 
 
-class _Group(click.Group):
+class _Group(NearGroup):
     """Shows an XappError as a message and exit code 1, not as a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -68,7 +71,10 @@ def models() -> None:
       genai-xapp models pull hf:OWNER/REPO/F.gguf  any other GGUF file of the hub
       genai-xapp serve --model qwen2.5-0.5b        serve it
 
-    A GGUF file that you have already needs no pull: put it in the folder, or give `serve` its path.
+    \b
+      genai-xapp models load qwen2.5-0.5b          have a node that runs serve it as well
+
+    A GGUF file that you have already needs no pull: `models import` it, or give `serve` its path.
     """  # noqa: D301  click wants the backspace itself: it keeps the lines
 
 
@@ -120,35 +126,71 @@ def pull(names: tuple[str, ...], folder: Path, as_json: bool, revision: str | No
     """Fetch models: a NAME of the catalogue, or hf:OWNER/REPOSITORY/FILE.gguf.
 
     The file is checked against the sha256 that the hub states before it appears in the folder. A
-    pull that was cut off goes on where it stopped. For a gated model accept the licence on its page
+    pull that was cut off goes on where it stopped. A file that is there already and has the sha256 that
+    the catalogue knows is taken over without the hub. For a gated model accept the licence on its page
     and set HF_TOKEN. HF_ENDPOINT names another hub, a mirror for instance.
     """
-    pulled, failures = [], []
+
+    def pull_one(name: str, progress: TerminalProgress) -> Pulled:
+        return pull_model(name, folder, revision=revision, progress=progress)
+
+    _bring_each(names, pull_one, "pulled", "fetched and checked", as_json=as_json)
+
+
+@models.command("import", short_help="Bring GGUF files of this machine into the folder.")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@_folder_option
+@_json_option
+@click.option("--link", is_flag=True, help="No copy: a second name (hard link) on the same disk.")
+def import_files(files: tuple[str, ...], folder: Path, as_json: bool, link: bool) -> None:
+    """Copy GGUF files into the folder of models, without a network.
+
+    Each is checked, and recorded with its sha256 and where it came from. One that the catalogue knows by
+    its sha256 gets the catalogue's name. Of a model in several parts name the first. --link saves the
+    room of a copy; what is written to the file later changes the model as well.
+    """
+
+    def import_one(name: str, progress: TerminalProgress) -> Pulled:
+        return bring(Path(name).expanduser(), folder, link=link, progress=progress)
+
+    _bring_each(files, import_one, "imported", "imported and checked", as_json=as_json)
+
+
+def _bring_each(
+    names: tuple[str, ...],
+    bring_one: Callable[[str, TerminalProgress], Pulled],
+    key: str,
+    how: str,
+    *,
+    as_json: bool,
+) -> None:
+    """One after the other, whatever becomes of those before; exit code 1 if one failed."""
+    landed, failures = [], []
     for name in names:
         try:
             with TerminalProgress(name) as progress:
-                done = pull_model(name, folder, revision=revision, progress=progress)
+                done = bring_one(name, progress)
         except XappError as error:
             failures.append({"name": name, "reason": error.reason, "error": error.message})
             click.echo(f"Error: {error.message}", err=True)
         else:
-            pulled.append(done)
-            _tell_pulled(done, quiet=as_json)
+            landed.append(done)
+            _tell_landed(done, how, quiet=as_json)
     if as_json:
-        click.echo(json.dumps({"pulled": [_pulled_json(p) for p in pulled], "failed": failures}, indent=2))
+        click.echo(json.dumps({key: [_landed_json(each) for each in landed], "failed": failures}, indent=2))
     _exit_if(failures)
 
 
-def _tell_pulled(done: Pulled, *, quiet: bool) -> None:
+def _tell_landed(done: Pulled, how: str, *, quiet: bool) -> None:
     for note in (*done.notes, kind_note(done.model.entry)):
         if note:
             click.echo(f"Note: {note}", err=True)
     if not quiet:
-        how = "is there already" if done.was_there else "fetched and checked"
+        how = "is there already" if done.was_there else how
         click.echo(f"{done.model.name} {how}: {done.model.path} ({size_text(done.record.size)})")
 
 
-def _pulled_json(done: Pulled) -> dict[str, Any]:
+def _landed_json(done: Pulled) -> dict[str, Any]:
     return {
         "name": done.model.name,
         "path": str(done.model.path),
@@ -246,6 +288,10 @@ def _unlink(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise ModelError(f"cannot remove {path}: {error.strerror}") from error
+
+
+models.add_command(load)
+models.add_command(unload)
 
 
 def _exit_if(failures: list[Any]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from xapp.cli.group import NearGroup
 from xapp.cli.options import Duration, json_line, json_option, target_option
 from xapp.cli.record import Recorder, record_option
 from xapp.cli.say import say, shown
@@ -18,7 +19,7 @@ from xapp.inference.v1 import inference_pb2 as pb
 from xapp.text_file import read_stdin, without_mark
 
 
-@click.group()
+@click.group(cls=NearGroup)
 def tasks() -> None:
     """See a node's tasks, check task files, run a task."""
 

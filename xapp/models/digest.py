@@ -32,9 +32,13 @@ class Record:
     mtime_ns: int
     source: str = ""
     revision: str = ""
+    inode: int = 0
+    """Where it is known: what travels with a file to another disk has none."""
 
     def fits(self, stat: os.stat_result) -> bool:
         """Whether the file has not been touched since. Image layers keep whole seconds of mtime only."""
+        if self.inode not in (0, stat.st_ino):
+            return False
         whole_seconds = self.mtime_ns - self.mtime_ns % 1_000_000_000
         return self.size == stat.st_size and stat.st_mtime_ns in (self.mtime_ns, whole_seconds)
 
@@ -48,11 +52,25 @@ def digest_of(path: Path, on_bytes: OnBytes | None = None) -> str:
         stat = path.stat()
     except OSError as error:
         raise unreadable(path, error) from error
-    for record in (read_record(sidecar(path)), read_record(_cached(path))):
+    # The note knows which file it was, the record only what it looked like.
+    for record in (read_record(_cached(path)), read_record(sidecar(path))):
         if record is not None and record.fits(stat):
             return record.digest
+    return _hash_and_remember(path, stat, on_bytes)
+
+
+def rehash(path: Path) -> str:
+    """The same by reading the file, whatever is remembered of it; remembered from now on."""
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise unreadable(path, error) from error
+    return _hash_and_remember(path, stat, None)
+
+
+def _hash_and_remember(path: Path, stat: os.stat_result, on_bytes: OnBytes | None) -> str:
     digest = hash_file(path, on_bytes)
-    _remember(path, Record(digest, stat.st_size, stat.st_mtime_ns))
+    _remember(path, Record(digest, stat.st_size, stat.st_mtime_ns, inode=stat.st_ino))
     return digest
 
 

@@ -93,6 +93,19 @@ def _left_over(name: str, model: str) -> bool:
     return name.startswith(f".{model}.") and ".partial" in name[len(model) + 1 :]
 
 
+def adopt(target: Target, progress: Progress) -> Pulled | None:
+    """Records a file that is there and has the sha256 that the catalogue knows; None for any other."""
+    entry, size = target.entry, target.path.stat().st_size
+    if entry is None or not entry.sha256 or (entry.repo, entry.file) != (target.repo, target.file):
+        return None
+    if entry.size_bytes not in (None, size):
+        return None
+    wanted = Wanted(entry.sha256, size, target.source)
+    if _hash(target.path, wanted, progress) != wanted.sha256:
+        return None
+    return _recorded(target, wanted, was_there=True)
+
+
 def keep(target: Target, wanted: Wanted, progress: Progress) -> Pulled:
     """For a file that is there: the wanted content gets its record, other content is not ours to replace."""
     if target.path.stat().st_size == wanted.size and _hash(target.path, wanted, progress) == wanted.sha256:

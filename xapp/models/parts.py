@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from xapp.errors import ModelError
-from xapp.models.digest import PREFIX, OnBytes, digest_of
+from xapp.models.digest import PREFIX, OnBytes, digest_of, rehash
 
 MAX_PARTS = 999
 _PART = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.gguf")
@@ -100,6 +100,11 @@ def model_digest(path: Path, on_bytes: OnBytes | None = None) -> str:
     Raises ModelError naming a file that cannot be read.
     """
     return digest_of_parts([digest_of(part, tell) for part, tell in in_turn(path, on_bytes)])
+
+
+def model_rehash(path: Path) -> str:
+    """The same, whatever is remembered of the files: each is read. Raises ModelError."""
+    return digest_of_parts([rehash(part) for part in all_parts(path)])
 
 
 def digest_of_parts(digests: list[str]) -> str:

@@ -11,11 +11,12 @@ from pathlib import Path
 from xapp.errors import ModelError, NotFound
 from xapp.models.catalogue import Entry, catalogue, entries_by_file, flat_name
 from xapp.models.digest import record_of
-from xapp.models.landing import Pulled, Target, Wanted, keep, land, leftovers, whole_of
+from xapp.models.landing import Pulled, Target, Wanted, adopt, keep, land, leftovers, whole_of
 from xapp.models.package import fetch_from_package
 from xapp.models.parts import model_name, part_of
 from xapp.models.store import SUFFIX
 from xapp.models.transfer import Backoff, NoProgress, Progress, check_room, one_at_a_time, raise_for_disk
+from xapp.near import did_you_mean
 
 HUB_PREFIX = "hf:"
 SERVER_EXTRA = "pip install 'genai-xapp[server]'"
@@ -82,7 +83,7 @@ def _target(name: str, models_dir: Path) -> Target:
         return _hub_target(name, models_dir)
     raise NotFound(
         f"no model {name!r} in the catalogue (see: genai-xapp models list --all); "
-        "any other GGUF file of the hub: hf:OWNER/REPOSITORY/FILE.gguf",
+        f"any other GGUF file of the hub: hf:OWNER/REPOSITORY/FILE.gguf{did_you_mean(name, catalogue())}",
         metadata={"model": name, "catalogue": ",".join(catalogue())},
     )
 
@@ -112,7 +113,9 @@ def _writable(models_dir: Path) -> Iterator[None]:
 
 
 def _there(target: Target, revision: str | None, progress: Progress) -> Pulled | None:
-    """What needs neither hub nor lock: an untouched file of the same source, or a pinned one."""
+    """What needs neither hub nor lock: an untouched file of the same source, a pinned one, or one that is
+    what the catalogue knows, whoever brought it here.
+    """
     if not target.path.exists():
         return None
     record = record_of(target.path)
@@ -121,7 +124,7 @@ def _there(target: Target, revision: str | None, progress: Progress) -> Pulled |
         return Pulled(target.model, record, was_there=True)
     if target.entry and target.entry.package:
         return keep(target, _pinned(target.entry), progress)
-    return None
+    return adopt(target, progress) if revision is None else None
 
 
 def _pinned(entry: Entry) -> Wanted:

@@ -7,6 +7,7 @@ from pathlib import Path
 from xapp.errors import ModelError, NotFound
 from xapp.models.catalogue import Entry, catalogue, entries_by_file
 from xapp.models.parts import is_later_part, model_name
+from xapp.near import did_you_mean
 
 SUFFIX = ".gguf"
 MAX_SHOWN_CHARS = 256
@@ -104,9 +105,10 @@ def _unknown(name: str, models_dir: Path) -> NotFound:
     here = [model.name for model in local_models(models_dir)]
     known = [entry.name for entry in catalogue().values() if entry.kind.servable]
     shown = ", ".join(here) or "none"
+    near = did_you_mean(name, {*here, *known})
     name = _shown(name)
     return NotFound(
-        f"no model {name!r}: not in the catalogue and no file in {models_dir} (on this node: {shown})",
+        f"no model {name!r}: not in the catalogue and no file in {models_dir} (on this node: {shown}){near}",
         metadata={"model": name, "models": ",".join(here), "catalogue": ",".join(known)},
     )
 

@@ -149,6 +149,7 @@ def model(status: ModelStatus) -> models_pb2.Model:
         license=status.license,
         has_chat_template=status.has_chat_template,
         num_restarts=status.num_restarts,
+        warning=status.warning,
     )
     if info := status.info:
         wire.context_length = info.context_length

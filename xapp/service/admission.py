@@ -118,6 +118,15 @@ class Admission:
             return prediction, error
         return prediction, None
 
+    def admit(self, ticket: Ticket) -> None:
+        """Raises Exhausted, reason DEADLINE_UNREACHABLE. Where no deadline is judged, only looks so far ahead
+        as Estimate learns from.
+        """
+        if self._by_deadline:
+            self.check_deadline(ticket, self.predictor.predict(ticket))
+        else:
+            self.predictor.expect(ticket)
+
     def check_deadline(self, ticket: Ticket, prediction: Prediction) -> None:
         """Raises Exhausted, reason DEADLINE_UNREACHABLE."""
         if not self._by_deadline:
@@ -190,9 +199,8 @@ class Place:
         """Looks again, now that its size is known. Raises Exhausted, reason DEADLINE_UNREACHABLE."""
         ticket = self._ticket
         self._predictor.tokenized(ticket, prompt, max_tokens)
-        prediction = self._predictor.predict(ticket)
-        self._admission.check_deadline(ticket, prediction)
-        self._charge.set(len(prompt) + prediction.num_tokens)
+        self._admission.admit(ticket)
+        self._charge.set(len(prompt) + ticket.num_expected)
 
     def in_time_with(self, computed: "Place") -> bool:
         """Whether that one's answer is predicted to end before this one's deadline."""

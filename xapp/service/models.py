@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 from xapp.config import Settings
 from xapp.errors import ConfigError, Exhausted, FailedPrecondition, NotFound, Unavailable, XappError
 from xapp.models.store import ModelFile
+from xapp.near import did_you_mean
 from xapp.service.changes import Changes
+from xapp.service.file_watch import FileWatch
 from xapp.service.observe import Observer
 from xapp.service.quota import Quotas, parse_quotas
 from xapp.service.served_model import ServedModel, check_servable, file_size
@@ -21,6 +23,7 @@ _T = TypeVar("_T")
 MAX_NAME_CHARS = 256
 UNLOAD_RETRY_AFTER_S = 30.0
 SHUTTING_DOWN = "the server is shutting down"
+FILE_CHANGED = "the model's file is another one: it is loaded anew"
 
 
 class ModelRegistry:
@@ -59,6 +62,8 @@ class ModelRegistry:
         self.default_name = default.name
         models = [self._add(file) for file in files]
         self._spawn(self._load_in_turn(models))
+        watch = FileWatch(lambda: self.models, self._tools.rehash, self._renew)
+        self._spawn(watch.run(self.changes))
 
     def _configured(self, key: str, name: str) -> ModelFile:
         try:
@@ -131,7 +136,8 @@ class ModelRegistry:
         if any(file.name == name for file in self._tools.local_models(self._dir)):
             text = f"{shown} is not loaded: load it with ModelService.LoadModel (loaded: {served})"
             return NotFound(text, reason="MODEL_NOT_LOADED", metadata={"models": served})
-        return NotFound(f"no model {shown!r}, served are: {served}", metadata={"models": served})
+        near = did_you_mean(name, (model.name for model in self.models))
+        return NotFound(f"no model {shown!r}, served are: {served}{near}", metadata={"models": served})
 
     def status(self, name: str) -> ModelStatus:
         """One model, loaded or on disk. Raises NotFound."""
@@ -184,6 +190,13 @@ class ModelRegistry:
         """Another try."""
         del self._models[failed.name]
         return self._add_and_load(failed.file)
+
+    async def _renew(self, model: ServedModel) -> None:
+        """What is in its file now is loaded as a new model of that name: vocabulary, digest, admission."""
+        await model.aclose(FILE_CHANGED)
+        if self._models.get(model.name) is model and not self._draining:
+            self._begin_load(self._add(model.file))
+            self.changes.notify()
 
     def _add_and_load(self, file: ModelFile) -> ServedModel:
         if self._draining:

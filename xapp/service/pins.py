@@ -33,7 +33,7 @@ class Pins:
         self._registry = registry
         self._tasks = tasks
         self._new_id = new_id
-        self._done: dict[str, tuple[int, set[tuple[int, ...]]]] = {}
+        self._done: dict[str, tuple[tuple[ServedModel, int], set[tuple[int, ...]]]] = {}
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -76,8 +76,8 @@ class Pins:
 
     def _done_in(self, model: ServedModel) -> set[tuple[int, ...]]:
         """What this worker has; a new one has nothing."""
-        worker = model.supervisor.num_restarts
-        if self._done.get(model.name, (-1, set()))[0] != worker:
+        worker = (model, model.supervisor.num_restarts)
+        if model.name not in self._done or self._done[model.name][0] != worker:
             self._done[model.name] = (worker, set())
         return self._done[model.name][1]
 

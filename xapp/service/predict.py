@@ -74,16 +74,21 @@ class Predictor:
 
     def predict(self, ticket: Ticket) -> Prediction:
         """From now on; also kept in the ticket, for `learn`."""
-        ticket.num_others = len(self.tickets - {ticket})
-        ticket.num_expected = self.num_tokens(ticket, MEDIAN)
-        ticket.expected = self._times(ticket, MEDIAN)
+        expected = self.expect(ticket)
         high = self._times(ticket, HIGH)
         return Prediction(
             ticket.num_expected,
-            self._corrected(ticket, ticket.expected, MEDIAN),
+            self._corrected(ticket, expected, MEDIAN),
             self._corrected(ticket, high, HIGH),
             high.end_s * self._leeway,
         )
+
+    def expect(self, ticket: Ticket) -> Times:
+        """What `learn` holds against what happens, kept in the ticket; half the work of `predict`."""
+        ticket.num_others = len(self.tickets) - (ticket in self.tickets)
+        ticket.num_expected = self.num_tokens(ticket, MEDIAN)
+        ticket.expected = self._times(ticket, MEDIAN)
+        return ticket.expected
 
     def soonest_end_s(self, ticket: Ticket) -> float:
         """Seconds until the end at the best: nothing of the prompt to compute, an answer of median length."""

@@ -8,7 +8,7 @@ import msgspec
 
 from xapp import logs
 from xapp.config import Settings
-from xapp.engine.client import UNLOADING
+from xapp.engine.client import UNLOADING, EngineClient
 from xapp.engine.messages import ModelInfo
 from xapp.engine.supervisor import RestartPolicy, Supervisor, WorkerState
 from xapp.errors import Exhausted, FailedPrecondition, ModelError, Unavailable, XappError
@@ -21,6 +21,7 @@ from xapp.service.observe import ModelProbe, Observer
 from xapp.service.predict import Predictor
 from xapp.service.prompts import Codec, PromptReader
 from xapp.service.quota import Quotas
+from xapp.service.served_file import ServedFile
 from xapp.service.tools import ModelTools
 from xapp.service.types import ModelSample, ModelState, ModelStatus
 
@@ -73,13 +74,20 @@ class ServedModel:
         self.progress = 0.0
         self.load_error: XappError | None = None
         self.serving: Serving | None = None
+        self.warning = ""
+        self.disk = ServedFile(file.path, tools.look)
         self.probe = ModelProbe(file.name, observer)
         self.supervisor = Supervisor(
             file.name,
-            lambda: tools.new_client(file.path, settings.engine, self.probe),
+            self._new_worker,
             _restart_policy(settings),
             self._notify,
         )
+
+    def _new_worker(self) -> EngineClient:
+        """Raises ModelError where the file is not that of the worker before: its text has other tokens."""
+        self.disk.check()
+        return self._tools.new_client(self.file.path, self._settings.engine, self.probe)
 
     @property
     def state(self) -> ModelState:
@@ -107,6 +115,7 @@ class ServedModel:
         if self._draining:
             return  # unloaded while it waited for its turn
         self._notify()
+        self.disk.take()
         try:
             # The worker's own limit says more, so it comes first; this is for all else that reads the file.
             async with asyncio.timeout(self._settings.load_timeout_s + LOAD_SLACK_S):
@@ -163,7 +172,7 @@ class ServedModel:
             header_read.set()
             _log_sizing(self.name, info)
             admission = self._admission(info)
-            return Serving(await asyncio.shield(codec), await digest, info, admission)
+            return Serving(await asyncio.shield(codec), self._unchanged(await digest), info, admission)
         except BaseException:
             if not header_read.is_set():
                 codec.cancel()
@@ -177,6 +186,11 @@ class ServedModel:
         if text := self._tools.difference(self.file, digest):
             fields: dict[str, object] = {"event": "digest_differs", "model": self.name, "digest": digest}
             logs.event(_log, text, fields, level=logging.WARNING)
+        return digest
+
+    def _unchanged(self, digest: str) -> str:
+        """Raises ModelError where what was read of the file may be of two files."""
+        self.disk.check()
         return digest
 
     def _admission(self, info: ModelInfo) -> Admission:
@@ -195,6 +209,11 @@ class ServedModel:
         _ABANDONED.add(codec)
         codec.add_done_callback(_close_abandoned)
         await self.supervisor.aclose()
+
+    def warn(self, text: str) -> bool:
+        """What is wrong although it serves, or ""; whether that is new."""
+        is_new, self.warning = text != self.warning, text
+        return is_new
 
     def begin_drain(self) -> None:
         """Takes no more requests."""
@@ -246,6 +265,7 @@ class ServedModel:
             has_chat_template=serving.codec.has_chat_template if serving else False,
             num_restarts=self.supervisor.num_restarts,
             progress=1.0 if serving else self.progress,
+            warning=self.warning,
         )
 
     def sample(self) -> ModelSample:

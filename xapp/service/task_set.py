@@ -8,6 +8,7 @@ from xapp.engine.messages import Priority
 from xapp.errors import FailedPrecondition, InvalidArgument, NotFound
 from xapp.grammar.expr import GrammarError
 from xapp.grammar.machine import Machine, TooAmbiguous
+from xapp.near import did_you_mean
 from xapp.service.format.kinds import FormatError, JsonSchema
 from xapp.service.format.schema import schema_program
 from xapp.service.format.schema_text import parse_schema
@@ -108,7 +109,9 @@ class TaskSet:
         ready = (self._ready if "@" in name else self._newest).get(name)
         if ready is None:
             known = ", ".join(self._ready) or "none"
-            message = f"no task {name[:80]!r}: there are {known}"
+            message = (
+                f"no task {name[:80]!r}: there are {known}{did_you_mean(name, {*self._ready, *self._newest})}"
+            )
             raise NotFound(message, reason="TASK_NOT_FOUND", metadata={"tasks": known})
         if kind is not None and ready.task.kind is not kind:
             rpc = ready.task.kind.capitalize()

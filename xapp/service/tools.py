@@ -14,7 +14,8 @@ from xapp.engine.kv_cache import PARKED_SHARE
 from xapp.errors import ModelError
 from xapp.models.catalogue import KvType
 from xapp.models.info import read_gguf
-from xapp.models.parts import check_parts, model_digest, total_bytes
+from xapp.models.mark import Mark, mark_of
+from xapp.models.parts import check_parts, model_digest, model_rehash, total_bytes
 from xapp.models.store import ModelFile, local_models, resolve
 from xapp.models.verify import difference
 from xapp.service.prompts import Codec
@@ -71,11 +72,13 @@ def new_client(path: Path, settings: EngineSettings, observer: StepObserver) -> 
 
 @dataclass(frozen=True, slots=True)
 class ModelTools:
-    """Functions; all that block are called in a thread. Tests replace those they need to."""
+    """Functions; all that block (not `look`) are called in a thread. Tests replace those they need to."""
 
     resolve: Callable[..., ModelFile] = resolve
     local_models: Callable[[Path], Sequence[ModelFile]] = local_models
     digest: Callable[[Path], str] = model_digest
+    rehash: Callable[[Path], str] = model_rehash
+    look: Callable[[Path], Mark] = mark_of
     difference: Callable[[ModelFile, str], str] = difference
     memory_need: Callable[[Path, EngineSettings], Need] = memory_need
     available_bytes: Callable[[], int] = available_bytes
@@ -100,6 +103,7 @@ def fake_tools() -> ModelTools:
         resolve=resolve_any,
         local_models=lambda _: [],
         digest=lambda path: f"sha256:{hashlib.sha256(str(path).encode()).hexdigest()}",
+        look=lambda _: (),
         difference=lambda *_: "",
         memory_need=lambda *_: Need(0, 0),
         load_codec=byte_codec,

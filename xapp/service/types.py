@@ -250,6 +250,7 @@ class ModelStatus:
     has_chat_template: bool = False
     num_restarts: int = 0
     progress: float = 0.0
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -258,7 +258,7 @@ func (x *Message) GetContent() string {
 // Chat is a conversation, turned into a prompt by the model's own template.
 type Chat struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The turns, oldest first. At least one.
+	// The turns, oldest first. 1 to 1,000.
 	Messages      []*Message `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

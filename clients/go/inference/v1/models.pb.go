@@ -127,7 +127,9 @@ type Model struct {
 	// Whether the file carries a chat template.
 	HasChatTemplate bool `protobuf:"varint,17,opt,name=has_chat_template,json=hasChatTemplate,proto3" json:"has_chat_template,omitempty"`
 	// Times the worker was started again after it died.
-	NumRestarts   int32 `protobuf:"varint,18,opt,name=num_restarts,json=numRestarts,proto3" json:"num_restarts,omitempty"`
+	NumRestarts int32 `protobuf:"varint,18,opt,name=num_restarts,json=numRestarts,proto3" json:"num_restarts,omitempty"`
+	// What is wrong although it serves, or "": for instance that another file lies where its own was.
+	Warning       string `protobuf:"bytes,19,opt,name=warning,proto3" json:"warning,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -286,6 +288,13 @@ func (x *Model) GetNumRestarts() int32 {
 		return x.NumRestarts
 	}
 	return 0
+}
+
+func (x *Model) GetWarning() string {
+	if x != nil {
+		return x.Warning
+	}
+	return ""
 }
 
 // ListModelsRequest has no fields.
@@ -660,7 +669,7 @@ var File_xapp_inference_v1_models_proto protoreflect.FileDescriptor
 
 const file_xapp_inference_v1_models_proto_rawDesc = "" +
 	"\n" +
-	"\x1exapp/inference/v1/models.proto\x12\x11xapp.inference.v1\"\xd6\x04\n" +
+	"\x1exapp/inference/v1/models.proto\x12\x11xapp.inference.v1\"\xf0\x04\n" +
 	"\x05Model\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x123\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1d.xapp.inference.v1.ModelStateR\x05state\x12\x1d\n" +
@@ -684,7 +693,8 @@ const file_xapp_inference_v1_models_proto_rawDesc = "" +
 	"\fmemory_bytes\x18\x0f \x01(\x03R\vmemoryBytes\x12 \n" +
 	"\vdescription\x18\x10 \x01(\tR\vdescription\x12*\n" +
 	"\x11has_chat_template\x18\x11 \x01(\bR\x0fhasChatTemplate\x12!\n" +
-	"\fnum_restarts\x18\x12 \x01(\x05R\vnumRestarts\"\x13\n" +
+	"\fnum_restarts\x18\x12 \x01(\x05R\vnumRestarts\x12\x18\n" +
+	"\awarning\x18\x13 \x01(\tR\awarning\"\x13\n" +
 	"\x11ListModelsRequest\"F\n" +
 	"\x12ListModelsResponse\x120\n" +
 	"\x06models\x18\x01 \x03(\v2\x18.xapp.inference.v1.ModelR\x06models\"%\n" +
