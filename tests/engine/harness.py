@@ -67,10 +67,13 @@ class TimedBackend(FakeBackend):
         super().__init__(settings, num_sequences=num_sequences, rule=rule, **fields)
         self.clock = clock
         self.step_seconds, self.token_seconds = 0.01, 0.003
+        self.stall_s = 0.0
+        """What the next decode takes longer."""
 
     def decode(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
         tokens = super().decode(batch, samplers)
-        self.clock.now += self.step_seconds + self.token_seconds * len(batch)
+        self.clock.now += self.step_seconds + self.token_seconds * len(batch) + self.stall_s
+        self.stall_s = 0.0
         return tokens
 
 

@@ -56,7 +56,41 @@ def test_hours_of_noisy_decoding_say_little_of_prompts(noise: float) -> None:
     model, random = StepTime(CURVE), Random(7)
     for _ in range(20_000):
         model.observe(1, 0, 0.03 * random.uniform(1 - noise, 1 + noise), 50.0)
-    assert 0.6 / 3 <= model.predict(0, 64) <= 0.6 * 3
+    assert model.predict(0, 64) == pytest.approx(0.6, rel=0.25)
+
+
+@pytest.mark.parametrize("noise", [0.1, 0.5, 0.9])
+def test_no_size_drifts_while_others_run_for_hours(noise: float) -> None:
+    model, random = StepTime(CURVE), Random(7)
+    for number in range(8_000):
+        decode, prompt = ((1, 0), (4, 0), (0, 16), (3, 13))[number % 4]
+        took = StepTime(CURVE).predict(decode, prompt)
+        model.observe(decode, prompt, took * random.uniform(1 - noise, 1 + noise), 50.0)
+    for decode, prompt in ((8, 0), (0, 64), (0, 1), (7, 40)):
+        assert model.predict(decode, prompt) == pytest.approx(
+            StepTime(CURVE).predict(decode, prompt), rel=0.3
+        )
+
+
+steps = st.tuples(st.integers(0, 8), st.integers(0, 64), st.floats(1e-3, 10), st.floats(0, 1e4)).filter(
+    lambda step: step[0] + step[1] > 0
+)
+
+
+@given(st.lists(steps, max_size=100), steps, st.randoms(use_true_random=False), st.floats(0, 0.5))
+def test_whatever_was_seen_it_finds_what_a_step_really_takes(
+    before: list[tuple[int, int, float, float]],
+    step: tuple[int, int, float, float],
+    random: Random,
+    noise: float,
+) -> None:
+    model = StepTime(CURVE)
+    for decode, prompt, seconds, cells in before:
+        model.observe(decode, prompt, seconds, cells)
+    decode, prompt, seconds, cells = step
+    for _ in range(400):
+        model.observe(decode, prompt, seconds * random.uniform(1 - noise, 1 + noise), cells)
+    assert seconds / 1.6 <= model.predict(decode, prompt, cells) <= seconds * 1.6
 
 
 def test_a_size_that_takes_longer_than_was_measured_is_learned() -> None:

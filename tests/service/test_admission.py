@@ -2,6 +2,8 @@
 
 import asyncio
 from contextlib import ExitStack
+from types import SimpleNamespace
+from typing import cast
 from unittest.mock import patch
 
 import msgspec
@@ -12,12 +14,22 @@ from hypothesis import strategies as st
 from tests.engine.harness import Clock
 from xapp.backend.fake import fake_info
 from xapp.config import EngineSettings
-from xapp.engine.messages import ModelInfo, Priority, Stats, StepCurve, StepPrices
+from xapp.engine.messages import (
+    FinishReason,
+    ModelInfo,
+    Priority,
+    Stats,
+    StepCurve,
+    StepPrices,
+    Submit,
+)
+from xapp.engine.token_stream import TokenStream
 from xapp.errors import DeadlineExceeded, Exhausted, Unavailable
 from xapp.service.admission import Admission, FinishRate, Place
 from xapp.service.predict import Predictor
 from xapp.service.quota import Quota, Quotas
 from xapp.service.tickets import Ask
+from xapp.service.types import Finished
 
 STATS = Stats(prices=StepPrices())
 CURVE = StepCurve((1, 2), (0.006, 0.007), (1, 2), (0.010, 0.015))
@@ -108,13 +120,67 @@ async def test_an_empty_one_is_idle() -> None:
 
 def test_who_cannot_be_served_in_time_is_refused() -> None:
     gate = Gate()
-    # 0.1 s for the prompt, 1 s for the answer, and a quarter more as long as nothing was measured.
-    error = gate.refused(gate.ask(1.3))
-    assert error.reason == "DEADLINE_UNREACHABLE"
-    assert error.retry_after_s is not None
-    assert error.retry_after_s >= 0.1
     with ExitStack() as stack:
-        gate.enter(stack, gate.ask(1.5))
+        gate.enter(stack, gate.ask(priority=Priority.BATCH), prompt=1)
+        # 0.1 s for the prompt, 1 to 1.5 s for the answer, and a quarter more as long as nothing was measured.
+        error = gate.refused(gate.ask(1.3))
+        assert error.reason == "DEADLINE_UNREACHABLE"
+        assert error.retry_after_s is not None
+        assert error.retry_after_s >= 0.1
+        gate.enter(stack, gate.ask(2.1))
+
+
+@pytest.mark.parametrize("within_s", [0.34, 0.9, 1.3])
+def test_with_nothing_open_a_probe_is_let_in(within_s: float) -> None:
+    gate = Gate()
+    with ExitStack() as stack:
+        gate.enter(stack, gate.ask(within_s))
+        assert gate.refused(gate.ask(within_s)).reason in {"DEADLINE_UNREACHABLE", "DEADLINE_TOO_SHORT"}
+
+
+def test_what_takes_three_times_as_long_at_best_is_no_probe_and_waiting_does_not_help() -> None:
+    gate = Gate()
+    error = gate.refused(gate.ask(0.33))
+    assert (error.reason, error.retry_after_s) == ("DEADLINE_TOO_SHORT", None)
+    with ExitStack() as stack:
+        gate.enter(stack, gate.ask())
+        error = gate.refused(gate.ask(0.33))
+        assert (error.reason, error.retry_after_s) == ("DEADLINE_TOO_SHORT", None)
+
+
+def ended(gate: Gate, within_s: float, reason: FinishReason, decode_s: float) -> None:
+    """A request is let in, and so it ends."""
+    with ExitStack() as stack:
+        ask = gate.ask(within_s)
+        place = gate.enter(stack, ask)
+        submit = Submit(1, [1] * 100, 101, arrival=ask.arrival)
+        stream = SimpleNamespace(
+            request=submit, started=None, finished=None, first_at=None, num_tokens=0, joined_at=None
+        )
+        stack.enter_context(place.following(cast("TokenStream", stream)))
+        gate.clock.now += decode_s
+        place.finished = Finished(reason, 100, 0, 101, 0.0, 0.1, decode_s, 0.1)
+
+
+def test_a_probe_that_is_late_puts_the_next_off_longer_each_time() -> None:
+    gate = Gate()
+    waits = []
+    for _ in range(8):
+        ended(gate, 1.0, FinishReason.DEADLINE, 1.0)
+        error = gate.refused(gate.ask(1.3))
+        assert error.reason == "DEADLINE_UNREACHABLE"
+        waits.append(error.retry_after_s)
+        gate.clock.now += 60.0
+    assert waits == [5, 5, 5, 8, 16, 30, 30, 30]
+
+
+def test_a_probe_that_is_in_time_lets_the_next_come_at_once() -> None:
+    gate = Gate()
+    for _ in range(3):
+        ended(gate, 1.2, FinishReason.LENGTH, 0.9)
+        gate.clock.now += 0.1
+    ended(gate, 5.0, FinishReason.LENGTH, 0.9)
+    assert gate.refused(gate.ask(1.0)).reason == "DEADLINE_TOO_SHORT"
 
 
 def test_the_queue_counts_and_retry_info_is_the_predicted_wait() -> None:
@@ -187,13 +253,13 @@ def test_estimating_takes_nothing() -> None:
     gate = Gate(default=Quota(requests_per_s=0.1, burst_s=10))
     predictor = gate.admission.predictor
     for _ in range(3):
-        ticket = predictor.ticket(gate.ask(1.0))
+        ticket = predictor.ticket(gate.ask(0.3))
         predictor.tokenized(ticket, [1] * 100, 101)
         prediction, error = gate.admission.refusal(ticket)
         assert prediction.median.first_s == pytest.approx(0.105)
         assert prediction.median.end_s == pytest.approx(1.105)
         assert error is not None
-        assert error.reason == "DEADLINE_UNREACHABLE"
+        assert error.reason == "DEADLINE_TOO_SHORT"
     with ExitStack() as stack:
         gate.enter(stack, gate.ask())
         assert gate.admission.num_open == 1

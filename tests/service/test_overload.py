@@ -75,6 +75,27 @@ def test_who_could_have_been_served_is_not_refused_by_an_idle_node() -> None:
     assert (node.num_refused, good(node)) == (0, 20)
 
 
+@pytest.mark.parametrize("every_s", [1.5, 3.0, 10.0])
+@pytest.mark.parametrize("within_s", [2.0, 30.0])
+def test_an_idle_node_that_stalled_serves_again_what_comes(within_s: float, every_s: float) -> None:
+    """Each takes 0.95 s. Seven took 5 s longer: what was refused after that would teach nothing."""
+    node = VirtualNode()
+    node.open_loop([Wanted(10.0 * number, 100, 50, within_s, stall_s=5.0) for number in range(7)])
+    node.num_refused, stalled = 0, len(node.answers)
+    assert stalled >= 4
+    node.open_loop([Wanted(5 + every_s * number, 100, 50, 2.0) for number in range(30)])
+    assert node.num_refused == 0
+    assert all(answer.good for answer in node.answers[stalled:])
+
+
+def test_what_takes_too_long_on_an_idle_node_is_tried_seldom() -> None:
+    """Each takes 0.95 s and leaves 0.8: a probe that was late puts the next off."""
+    node = VirtualNode()
+    node.open_loop([Wanted(1.0 * number, 100, 50, 0.8) for number in range(120)])
+    assert node.num_refused >= 105
+    assert len(node.answers) > good(node)
+
+
 @pytest.mark.parametrize("num_callers", [1, 4, 12])
 def test_estimates_are_right_at_any_load(num_callers: int) -> None:
     rng = random.Random(num_callers)

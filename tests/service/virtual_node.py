@@ -27,12 +27,16 @@ SLOTS = 8
 
 @dataclass(frozen=True)
 class Wanted:
-    """A request that comes `at` that second and is due `within_s` of it; `tokens` are generated."""
+    """A request that comes `at` that second and is due `within_s` of it; `tokens` are generated.
+
+    If it is let in, the step after that takes `stall_s` longer.
+    """
 
     at: float
     prompt: int
     tokens: int
     within_s: float = 1e6
+    stall_s: float = 0.0
 
 
 @dataclass(eq=False)
@@ -73,7 +77,8 @@ class VirtualNode:
     def __post_init__(self) -> None:
         self.clock = Clock()
         settings = EngineSettings(slots=SLOTS, kv_cells=8192)
-        self.engine = Engine(TimedBackend(settings, 2 * SLOTS, self.clock), clock=self.clock)
+        self.backend = TimedBackend(settings, 2 * SLOTS, self.clock)
+        self.engine = Engine(self.backend, clock=self.clock)
         self._stats = self.engine.stats()
         info = TimedBackend(settings, 2 * SLOTS, self.clock).info
         self._admission = Admission(
@@ -143,6 +148,7 @@ class VirtualNode:
             held.enter_context(place.following(cast("TokenStream", answer)))
             answer.held = held.pop_all()
         self._open[submit.request_id] = answer
+        self.backend.stall_s += wanted.stall_s
         return submit
 
     def _tell(self, events: StepEvents) -> None:

@@ -1,5 +1,5 @@
 """Who may come in: not while it drains, only so many at once, within the client's quota, and only who can
-be served before the deadline.
+be served before the deadline, or shows what the node can do now (`probes`).
 
 All of it is decided without waiting for anything: first from what is known before the prompt is
 tokenized, then once more from its tokens.
@@ -14,8 +14,10 @@ from time import monotonic
 from xapp.engine.messages import Priority
 from xapp.engine.token_stream import TokenStream
 from xapp.errors import DeadlineExceeded, Exhausted, Unavailable, XappError
-from xapp.service.predict import MEDIAN, Predictor
+from xapp.service.predict import HIGH, MEDIAN, Predictor
+from xapp.service.probes import Probes
 from xapp.service.quota import Charge, Quotas
+from xapp.service.residuals import GUESSES
 from xapp.service.tickets import Ask, Prediction, Ticket
 from xapp.service.types import Finished
 
@@ -24,6 +26,8 @@ MAX_REMEMBERED = 256
 MIN_RETRY_S = 0.1
 MAX_RETRY_S = 60.0
 FIRST_GUESS_S = 1.0
+DOUBT = 3.0
+"""What would take more than so many times what its deadline leaves, at the very best, is no probe."""
 
 
 class FinishRate:
@@ -66,6 +70,7 @@ class Admission:
         self._by_deadline = by_deadline
         self._clock = clock
         self._rate = FinishRate()
+        self._probes = Probes()
         self._idle = asyncio.Event()
         self._idle.set()
         self._draining = False
@@ -128,14 +133,25 @@ class Admission:
             self.predictor.expect(ticket)
 
     def check_deadline(self, ticket: Ticket, prediction: Prediction) -> None:
-        """Raises Exhausted, reason DEADLINE_UNREACHABLE."""
+        """Raises Exhausted: DEADLINE_UNREACHABLE, or DEADLINE_TOO_SHORT where waiting does not help."""
         if not self._by_deadline:
             return
         now = self._clock()
         if not ticket.ask.best_effort:
-            self._check_end(ticket.ask, prediction.promise_s, now)
+            self._check_end(ticket, prediction.promise_s, now)
         if self.predictor.harms(ticket, now):
             raise self._unreachable("another request would miss its deadline", self._rate.seconds_each(now))
+
+    def learn(self, ticket: Ticket, finished: Finished | None) -> None:
+        """How one that was let in ended."""
+        outcome = self.predictor.learn(ticket, finished)
+        if outcome is None:
+            return
+        self._probes.learned(self._clock())
+        if ticket.probe and outcome.whole:
+            self._probes.succeeded()
+        elif ticket.probe and not self.predictor.tickets - {ticket}:  # else it was late for their sake
+            self._probes.failed(self._clock())
 
     def foresee(self) -> None:
         """Once one more was let in."""
@@ -163,13 +179,23 @@ class Admission:
     def _check_soonest(self, ticket: Ticket) -> None:
         """Spares hopeless requests, and the thread, the work of tokenizing."""
         if self._by_deadline and self.num_open and not ticket.ask.best_effort:
-            self._check_end(ticket.ask, self.predictor.soonest_end_s(ticket), self._clock())
+            self._check_end(ticket, self.predictor.soonest_end_s(ticket), self._clock())
 
-    def _check_end(self, ask: Ask, end_s: float, now: float) -> None:
-        left_s = ask.deadline - now
-        if end_s > left_s:
-            what = f"it would take {end_s:.2f} s, and its deadline is in {left_s:.2f} s"
-            raise self._unreachable(what, _sensible(end_s - left_s))
+    def _check_end(self, ticket: Ticket, end_s: float, now: float) -> None:
+        left_s = ticket.ask.deadline - now
+        if end_s <= left_s:
+            return
+        alone = not self.predictor.tickets - {ticket}
+        alone_s = self.predictor.alone_s(ticket)
+        wait_s = self._probes.wait_s(now, doubtful=alone_s * GUESSES[HIGH] <= left_s)
+        if alone and wait_s == 0 and self.predictor.least_s(ticket) <= DOUBT * left_s:
+            ticket.probe = True
+            return
+        what = f"it would take {end_s:.2f} s, and its deadline is in {left_s:.2f} s"
+        if alone_s > left_s:
+            text = f"{self._model}: {what}; it would be late on an idle node as well"
+            raise Exhausted(text, reason="DEADLINE_TOO_SHORT")
+        raise self._unreachable(what, _sensible(wait_s if alone else end_s - left_s))
 
     def _unreachable(self, what: str, retry_after_s: float) -> Exhausted:
         return Exhausted(f"{self._model}: {what}", reason="DEADLINE_UNREACHABLE", retry_after_s=retry_after_s)
@@ -196,7 +222,7 @@ class Place:
         self.finished: Finished | None = None
 
     def tokenized(self, prompt: list[int], max_tokens: int) -> None:
-        """Looks again, now that its size is known. Raises Exhausted, reason DEADLINE_UNREACHABLE."""
+        """Looks again, now that its size is known. Raises Exhausted as `check_deadline` does."""
         ticket = self._ticket
         self._predictor.tokenized(ticket, prompt, max_tokens)
         self._admission.admit(ticket)
@@ -227,7 +253,7 @@ class Place:
             yield
         finally:
             self._charge.set(ticket.num_prompt + stream.num_tokens)
-            self._predictor.learn(ticket, self.finished)
+            self._admission.learn(ticket, self.finished)
 
 
 def _sensible(seconds: float) -> float:

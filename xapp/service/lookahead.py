@@ -9,6 +9,7 @@ from xapp.service.speeds import Speeds, speeds
 from xapp.service.tickets import Ticket
 
 Jobs = dict[Ticket, Job]
+PRICED_TOKENS = 15
 
 
 class Lookahead:
@@ -46,6 +47,18 @@ class Lookahead:
         cells = sum(job.read for job in running)
         lead_s = speed.decode_s(len(running), cells) / 2 if running else 0.0
         Simulation(speed, running, waiting, lead_s).run(None if to_the_end else job)
+
+    def least_s(self, ticket: Ticket, share: float) -> float:
+        """Seconds that the answer takes alone, at that quantile of its length, on a node that is as fast as
+        it ever was, and with all of the prompt in the cache.
+        """
+        speed = self._speeds()
+        return self.num_tokens(ticket, share) * speed.decode_s(1, 0) / max(1.0, speed.cost.scale)
+
+    @property
+    def price_s(self) -> float:
+        """What a step of middle size takes now: how dear steps are."""
+        return self._speeds().step_s(1, 0, PRICED_TOKENS, 0)
 
     def _speeds(self) -> Speeds:
         """Made anew when the worker has said something: an admission simulates several times in between."""

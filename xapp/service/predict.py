@@ -25,7 +25,7 @@ from xapp.service.simulation import Job
 from xapp.service.tickets import Ask, Foresight, Prediction, Ticket, Times
 from xapp.service.types import Finished
 
-MEDIAN, HIGH = 0.5, 0.95
+LOW, MEDIAN, HIGH = 0.05, 0.5, 0.95
 SHORT_S = 0.2
 """A shorter time says little of how good predictions are."""
 _PROMISE = Key("promise")
@@ -43,7 +43,7 @@ class Predictor:
         self._clock = clock
         self._numbers = count()
         self._prefixes = PrefixGuess(info().kv_cells_total)
-        self._residuals = Residuals(clock)
+        self._residuals = Residuals(clock, lambda: self._ahead.price_s)
         self.lengths = AnswerLengths(clock)
         self.tickets: set[Ticket] = set()
         self._ahead = Lookahead(info, stats, self.lengths, self.tickets)
@@ -96,6 +96,16 @@ class Predictor:
         job.prefill = 1
         self._ahead.run(job, self._ahead.jobs(but=ticket))
         return job.end_s
+
+    def alone_s(self, ticket: Ticket) -> float:
+        """Seconds until its end with nothing else there, at the high quantile, as simulated."""
+        job = self._ahead.new_job(ticket, HIGH)
+        self._ahead.run(job, {})
+        return job.end_s
+
+    def least_s(self, ticket: Ticket) -> float:
+        """Seconds that it takes at the very best: see Lookahead."""
+        return self._ahead.least_s(ticket, LOW)
 
     def left_s(self, ticket: Ticket, but: Ticket) -> float:
         """Seconds until one that was let in has ended, at the high quantile, without `but`."""
@@ -161,17 +171,21 @@ class Predictor:
 
     # ---- looking back
 
-    def learn(self, ticket: Ticket, finished: Finished | None) -> None:
-        """The request ended, with `finished` or without an answer to the end."""
+    def learn(self, ticket: Ticket, finished: Finished | None) -> Outcome | None:
+        """The request ended, with `finished` or without an answer to the end. How it turned out, if known."""
         if finished is not None and not ticket.ask.exact:
             whole = finished.reason is FinishReason.STOP
             self.lengths.record(ticket.ask.kind, finished.num_completion_tokens, cut=not whole)
         outcome = outcome_of(ticket, finished)
         if outcome is None or ticket.expected is None:
-            return
+            return outcome
         self._learn_times(ticket, outcome, ticket.expected)
+        if ticket.probe and outcome.whole:
+            # By the promises it was to be late. It may be one of many, but it is the latest.
+            self._residuals.doubt(_PROMISE)
         if ticket.foresight is not None:
             self._learn_promise(ticket.ask.arrival, outcome, ticket.foresight)
+        return outcome
 
     def _learn_times(self, ticket: Ticket, outcome: Outcome, expected: Times) -> None:
         # Who was cut before the first token would have waited for it longer than that.

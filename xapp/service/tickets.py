@@ -84,7 +84,7 @@ class Ticket:
     each is taken, in predictions of others, to have the length at a quantile of its own, `share`.
 
     `expected` is what was simulated for it with `num_others` there and `num_expected` tokens to come,
-    `foresight` what was last.
+    `foresight` what was last. A `probe` was let in although it is predicted to be late.
     """
 
     def __init__(self, ask: Ask, number: int) -> None:
@@ -98,6 +98,7 @@ class Ticket:
         self.expected: Times | None = None
         self.num_expected = self.num_others = 0
         self.foresight: Foresight | None = None
+        self.probe = False
 
     @property
     def running(self) -> bool:
