@@ -6,9 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.live import LiveServer, serving
 from xapp.folders import default_models_dir
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+settings.register_profile("genai-xapp", deadline=None)
+settings.load_profile("genai-xapp")
 
 DEFAULT_MODEL_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 

@@ -17,7 +17,7 @@ actions = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(actions)
 def test_a_cell_is_used_while_anybody_owns_it(todo: list[tuple[str, int, int, int]]) -> None:
     pool = CellPool(TOTAL, IDS)

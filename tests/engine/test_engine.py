@@ -102,7 +102,7 @@ def perform(harness: Harness, operation: Operation) -> None:
             harness.clock.now += seconds
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     operations,
     st.integers(1, 5),

@@ -198,7 +198,7 @@ def test_but_not_for_long() -> None:
 # ---- nobody starves
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 3), st.sampled_from([0.5, 2.0]), st.booleans())
 def test_lower_classes_are_served_at_a_bounded_interval(slots: int, ageing_s: float, both: bool) -> None:
     harness = Harness(slots=slots, ageing_s=ageing_s, cells=2048)
@@ -258,7 +258,7 @@ crowds = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     crowds,
     st.integers(1, 3),

@@ -34,7 +34,7 @@ others = st.one_of(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.one_of(scored, scored, generated, others), min_size=5, max_size=50),
     st.integers(1, 5),

@@ -79,7 +79,7 @@ def test_absent_file(tmp_path: Path) -> None:
         digest_of(tmp_path / "absent")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.one_of(
         st.binary(max_size=200),

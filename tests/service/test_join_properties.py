@@ -219,7 +219,7 @@ def play(folder: Path, operations: list[object], **fields: object) -> Play:
 
 
 @given(operations=OPERATIONS, by_deadline=st.booleans(), slots=st.integers(1, 3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_request_ends_once_with_its_own_answer_and_nothing_is_lost(
     folder: Path, operations: list[object], by_deadline: bool, slots: int
 ) -> None:

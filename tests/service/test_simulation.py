@@ -73,7 +73,7 @@ def test_one_that_needs_more_cells_than_there_are_runs_alone() -> None:
     assert large.end_s < NEVER
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.tuples(st.integers(1, 150), st.integers(1, 60), st.sampled_from(Priority)),

@@ -28,7 +28,7 @@ THREE_DIGITS = r"\d{1,3}| ?[A-Za-z]+|[^\w\s]|\s"
 UNEVEN = r"\d5?| ?[a-z]+|[^\w\s]|\s"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     length=st.integers(16, 400),
     number=st.integers(0, 2**40),

@@ -5,7 +5,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -24,7 +24,6 @@ def machine(schema: Any) -> Machine:
     return found
 
 
-@settings(deadline=None)
 @given(schemas(), st.integers(0, 2**32))
 def test_what_the_grammar_accepts_conforms(schema: Any, seed: int) -> None:
     follower, random = machine(schema), Random(seed)
@@ -35,7 +34,6 @@ def test_what_the_grammar_accepts_conforms(schema: Any, seed: int) -> None:
             validator.validate(json.loads(text))
 
 
-@settings(deadline=None)
 @given(schemas(), st.integers(0, 2**32))
 def test_a_text_comes_to_an_end(schema: Any, seed: int) -> None:
     random = Random(seed)
