@@ -12,9 +12,9 @@ from xapp.engine.client import EngineClient, StepObserver
 from xapp.service.observe import Observer
 from xapp.service.prompts import Codec
 from xapp.service.service import NodeService
-from xapp.service.text import TextCodec
 from xapp.service.tools import ModelTools, Need
 from xapp.service.types import Chunk, Event, Finished, ModelState, Request, Started
+from xapp.text.codec import TextCodec
 
 DIGEST = "sha256:" + "0" * 64
 

@@ -17,9 +17,9 @@ from xapp.service.format.kinds import JsonSchema
 from xapp.service.provenance import output_hash, prompt_hash
 from xapp.service.service import NodeService
 from xapp.service.tasks import Tasks
-from xapp.service.text import TextCodec
 from xapp.service.types import ChatMessage, Request, ScoreRequest, Started, TaskCall
 from xapp.tasks.definition import Kind
+from xapp.text.codec import TextCodec
 
 NOW = 1_000_000.0
 CELL = """\

@@ -17,7 +17,7 @@ _Ts = TypeVarTuple("_Ts")
 
 
 class AnswerText(Protocol):
-    """One answer's tokens to text; `service.stream_text.TextStream`."""
+    """One answer's tokens to text; `text.stream_text.TextStream`."""
 
     stopped: bool
 
@@ -31,7 +31,7 @@ class AnswerText(Protocol):
 
 
 class Codec(Protocol):
-    """Text to tokens and back for one model; `service.text.TextCodec`."""
+    """Text to tokens and back for one model; `text.codec.TextCodec`."""
 
     @property
     def has_chat_template(self) -> bool:

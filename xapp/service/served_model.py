@@ -8,7 +8,7 @@ import msgspec
 
 from xapp import logs
 from xapp.config import Settings
-from xapp.engine.client import UNLOADING
+from xapp.engine.child import UNLOADING
 from xapp.engine.messages import ModelInfo
 from xapp.engine.supervisor import RestartPolicy, Supervisor, WorkerState
 from xapp.errors import Exhausted, FailedPrecondition, ModelError, Unavailable, XappError

@@ -12,10 +12,10 @@ import jinja2.nodes
 from jinja2.meta import find_undeclared_variables
 
 from xapp.errors import InvalidArgument
-from xapp.service.budget import Budget, measured, spending
-from xapp.service.sandbox import FAULTS, Sandbox
 from xapp.tasks.definition import Task
 from xapp.tasks.parse import fault
+from xapp.text.budget import Budget, measured, spending
+from xapp.text.sandbox import FAULTS, Sandbox
 
 MAX_RENDER_UNITS = 100_000
 

@@ -18,7 +18,7 @@ from xapp.models.parts import check_parts, model_digest, total_bytes
 from xapp.models.store import ModelFile, local_models, resolve
 from xapp.models.verify import difference
 from xapp.service.prompts import Codec
-from xapp.service.text import TextCodec
+from xapp.text.codec import TextCodec
 
 MIN_CONTEXT_TOKENS = 512
 """What a model that sizes itself is certain to want."""

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Self
 
 from xapp.backend.tokenizer import Tokenizer
 from xapp.errors import InvalidArgument, ModelError
-from xapp.service.stream_text import TextStream
-from xapp.service.types import ChatMessage
+from xapp.text.chat import ChatMessage
+from xapp.text.stream_text import TextStream
 
 if TYPE_CHECKING:
-    from xapp.service.template import ChatTemplate
+    from xapp.text.template import ChatTemplate
 
 # Put between the characters of a control token that a message contains; in no real text.
 _MARK = "\ufdd0\ufdd1\ufdd2"
@@ -121,7 +121,7 @@ class TextCodec:
         if source is None:
             return None
         # Imported here: a model without a template needs no Jinja.
-        from xapp.service.template import ChatTemplate  # noqa: PLC0415
+        from xapp.text.template import ChatTemplate  # noqa: PLC0415
 
         try:
             return ChatTemplate(

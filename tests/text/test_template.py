@@ -3,8 +3,8 @@ import datetime
 import pytest
 
 from xapp.errors import InvalidArgument, ModelError
-from xapp.service.template import ChatTemplate
 from xapp.service.types import ChatMessage
+from xapp.text.template import ChatTemplate
 
 HELLO = (ChatMessage("system", "Be brief."), ChatMessage("user", "What is a RIC?"))
 LONG = (ChatMessage("user", "hi" * 1000),)

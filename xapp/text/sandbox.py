@@ -19,7 +19,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 from jinja2.visitor import NodeTransformer
 
-from xapp.service.budget import concat, current, join, measured, metered, read, replace, text
+from xapp.text.budget import concat, current, join, measured, metered, read, replace, text
 
 FAULTS = (
     TemplateError,
