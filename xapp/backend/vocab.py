@@ -1,12 +1,13 @@
 """The vocabulary of a GGUF file, without its weights: text to tokens and back.
 
-The server process keeps one for each served model (SmolLM2-135M, 49,152 tokens: about 17 MB). It
-knows no templates, no stop strings, no streams. llama.cpp's tokenizer is used from several threads
+The text process of each served model keeps one (SmolLM2-135M, 49,152 tokens: about 17 MB). It knows no
+templates, no stop strings, no streams. llama.cpp's tokenizer is used from several threads
 at once safely: a loaded vocabulary does not change, and the calls release the GIL.
 """
 
 import ctypes
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,20 @@ from xapp.backend.native import captured_errors, llama
 from xapp.backend.native_memory import give_back_heap
 from xapp.backend.tokenizer import Control
 from xapp.errors import ModelError, Unavailable
+from xapp.models.gguf_vocab import with_controls
 
 PIECE_BYTES = 256
 """Room for nearly every piece."""
-_ATTR_CONTROL = 1 << 3
+MAX_CONTROL_CHARS = 512
+"""Of the text of a control token."""
 _ATTR_UNKNOWN = 1 << 0
+_ATTR_CONTROL = 1 << 3
+_ATTR_USER_DEFINED = 1 << 4
+_ATTR_BYTE = 1 << 5
 _ATTR_LSTRIP = 1 << 7
 _ATTR_RSTRIP = 1 << 8
+_BPE = 2
+_TAG = re.compile(r"<[^\s<>'\"]*[^\W\d_][^\s<>'\"]*>")
 
 
 class _Pieces(dict[int, bytes]):
@@ -45,16 +53,17 @@ class Vocab:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._model = load_vocab(Path(path))
-        self._vocab = llama.llama_model_get_vocab(self._model)
-        self.size: int = llama.llama_vocab_n_tokens(self._vocab)
+        self._as_text: frozenset[int] = frozenset()
+        self._model: Any = None
+        self._vocab: Any = None
+        self._open(Path(path))
         self.bos = _token(llama.llama_vocab_bos(self._vocab))
         self.eos = _token(llama.llama_vocab_eos(self._vocab))
         self.add_bos: bool = llama.llama_vocab_get_add_bos(self._vocab)
-        template: bytes | None = llama.llama_model_chat_template(self._model, None)
-        self.chat_template = template.decode(errors="replace") if template else None
+        self.is_bpe: bool = llama.llama_vocab_type(self._vocab) == _BPE
         self.controls: dict[str, Control] = {}
         self.max_piece_bytes = self._scan()
+        self._check_controls(path)
         self.piece = _Pieces(self).__getitem__
 
     def tokenize(
@@ -80,7 +89,7 @@ class Vocab:
         if self._model is None:
             # An answer that outlives its model may still be read: what it lacks is told by its error.
             return b""
-        return token_bytes(self._vocab, token, special=special)
+        return token_bytes(self._vocab, token, special=special or token in self._as_text)
 
     def text(self, token: int) -> str:
         """The token as the vocabulary writes it."""
@@ -113,6 +122,48 @@ class Vocab:
         count = llama.llama_tokenize(self._vocab, data, len(data), buffer, capacity, add, parse)
         return (buffer[: max(count, 0)], count)
 
+    def _open(self, path: Path) -> None:
+        """Loads, and once more where tokens pass for plain text that a caller must not write.
+
+        llama.cpp makes a USER_DEFINED token of its text wherever it stands; of a CONTROL token only where
+        it is told to.
+        """
+        self._load(path)
+        found = self._disguised()
+        if not found:
+            return
+        with with_controls(path, found) as image:
+            if image is not None:
+                self.close()
+                self._load(image, named=path)
+                # In an answer they stay what they were.
+                self._as_text = found
+
+    def _load(self, path: Path, named: Path | None = None) -> None:
+        self._model = load_vocab(path, named)
+        self._vocab = llama.llama_model_get_vocab(self._model)
+        self.size: int = llama.llama_vocab_n_tokens(self._vocab)
+        template: bytes | None = llama.llama_model_chat_template(self._model, None)
+        self.chat_template = template.decode(errors="replace") if template else None
+
+    def _disguised(self) -> frozenset[int]:
+        get_attr, vocab, template = llama.llama_vocab_get_attr, self._vocab, self.chat_template or ""
+        found = set()
+        for token in range(self.size):
+            attr = get_attr(vocab, token)
+            if attr & (_ATTR_CONTROL | _ATTR_UNKNOWN | _ATTR_BYTE):
+                continue
+            # Most tokens are ordinary, and only of those in the template the text matters.
+            text = llama.llama_vocab_get_text(vocab, token).decode(errors="replace")
+            if is_markup(text, template, added=bool(attr & _ATTR_USER_DEFINED)):
+                found.add(token)
+        return frozenset(found)
+
+    def _check_controls(self, path: str | os.PathLike[str]) -> None:
+        if (longest := max(map(len, self.controls), default=0)) > MAX_CONTROL_CHARS:
+            text = f"{path}: a control token of {longest:,} characters, at most {MAX_CONTROL_CHARS} are taken"
+            raise ModelError(text, reason="UNSUPPORTED_MODEL")
+
     def _scan(self) -> int:
         """Fills `controls` and returns the longest piece: 1 µs a token."""
         buffer = ctypes.create_string_buffer(PIECE_BYTES)
@@ -126,6 +177,19 @@ class Vocab:
                 control = Control(token, bool(attr & _ATTR_LSTRIP), bool(attr & _ATTR_RSTRIP))
                 self.controls[self.text(token)] = control
         return longest
+
+
+def is_markup(text: str, template: str, *, added: bool) -> bool:
+    """Whether a token that is no control token means more to the model than its characters.
+
+    `added` to the vocabulary by hand, USER_DEFINED: with a sign in it, or in the chat template. White space
+    and single characters are text. Of ordinary tokens those that the template writes as a tag.
+    """
+    if added:
+        stripped = text.strip()
+        signs = any(not char.isalnum() and not char.isspace() for char in stripped)
+        return len(stripped) > 1 and (signs or stripped in template)
+    return len(text) > 3 and text[0] == "<" and _TAG.fullmatch(text) is not None and text in template
 
 
 def _token(token: int) -> int | None:
@@ -142,14 +206,14 @@ def token_bytes(vocab: Any, token: int, *, special: bool = False) -> bytes:
     return bytes(buffer.raw[: max(length, 0)])
 
 
-def load_vocab(path: Path) -> Any:
-    """A handle of a model that has its vocabulary only. Raises ModelError naming the file."""
+def load_vocab(path: Path, named: Path | None = None) -> Any:
+    """A handle of a model that has its vocabulary only. Raises ModelError naming the file, or `named`."""
     check_readable(path)
     params = llama.llama_model_default_params()
     params.vocab_only = True
     with captured_errors() as lines:
         model = llama.llama_model_load_from_file(os.fsencode(path), params)
     if model is None:
-        raise ModelError(f"{path}: {load_reason(lines)}")
+        raise ModelError(f"{named or path}: {load_reason(lines)}")
     give_back_heap()  # loading leaves about 2 MB
     return model
