@@ -15,6 +15,7 @@ from xapp.service.service import NodeService
 from xapp.service.tools import ModelTools, Need
 from xapp.service.types import Chunk, Event, Finished, ModelState, Request, Started
 from xapp.text.codec import TextCodec
+from xapp.text.local import LocalText
 
 DIGEST = "sha256:" + "0" * 64
 
@@ -55,7 +56,7 @@ class Node:
         )
 
     async def _load_codec(self, _: Path) -> Codec:
-        return TextCodec(ByteVocab())
+        return LocalText(TextCodec(ByteVocab()))
 
     def _new_client(self, path: Path, settings: EngineSettings, observer: StepObserver) -> EngineClient:
         self.num_clients += 1

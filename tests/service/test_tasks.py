@@ -20,6 +20,7 @@ from xapp.service.tasks import Tasks
 from xapp.service.types import ChatMessage, Request, ScoreRequest, Started, TaskCall
 from xapp.tasks.definition import Kind
 from xapp.text.codec import TextCodec
+from xapp.text.local import LocalText
 
 NOW = 1_000_000.0
 CELL = """\
@@ -309,8 +310,8 @@ async def test_an_estimate_of_a_score_generates_nothing(node: Node, folder: Path
 
 
 async def test_a_model_without_a_template_names_the_task(node: Node, folder: Path) -> None:
-    async def bare_codec(_: Path) -> TextCodec:
-        return TextCodec(ByteVocab(chat_template=None))
+    async def bare_codec(_: Path) -> LocalText:
+        return LocalText(TextCodec(ByteVocab(chat_template=None)))
 
     tools = replace(node.tools(), load_codec=bare_codec)
     async with NodeService(node.settings(tasks_dir=str(folder)), tools=tools) as service:

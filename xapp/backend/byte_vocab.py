@@ -25,6 +25,7 @@ class ByteVocab:
     eos: int | None = EOS
     max_piece_bytes = max(map(len, _TEXTS.values()))
     size = SIZE
+    splits_words = True
 
     def __init__(self, *, add_bos: bool = False, chat_template: str | None = _TEMPLATE) -> None:
         self.add_bos = add_bos

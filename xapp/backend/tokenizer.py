@@ -26,6 +26,8 @@ class Tokenizer(Protocol):
     chat_template: str | None
     max_piece_bytes: int
     controls: dict[str, Control]
+    splits_words: bool
+    """Whether regular expressions cut the text first, so that it may be cut between words before."""
 
     def tokenize(
         self, text: str | bytes, *, add_special: bool = False, parse_special: bool = False

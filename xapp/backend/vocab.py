@@ -8,6 +8,7 @@ at once safely: a loaded vocabulary does not change, and the calls release the G
 import ctypes
 import os
 import re
+from array import array
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ class Vocab:
         self.bos = _token(llama.llama_vocab_bos(self._vocab))
         self.eos = _token(llama.llama_vocab_eos(self._vocab))
         self.add_bos: bool = llama.llama_vocab_get_add_bos(self._vocab)
-        self.is_bpe: bool = llama.llama_vocab_type(self._vocab) == _BPE
+        self.splits_words: bool = llama.llama_vocab_type(self._vocab) == _BPE
         self.controls: dict[str, Control] = {}
         self.max_piece_bytes = self._scan()
         self._check_controls(path)
@@ -94,6 +95,10 @@ class Vocab:
     def text(self, token: int) -> str:
         """The token as the vocabulary writes it."""
         return self.render(token, special=True).decode(errors="replace")
+
+    def all_pieces(self) -> "tuple[bytes, array[int]]":
+        """What `piece` says of all tokens; see the function."""
+        return all_pieces(self._vocab, self.size, self._as_text)
 
     def is_end(self, token: int) -> bool:
         """Whether the token ends an answer."""
@@ -204,6 +209,22 @@ def token_bytes(vocab: Any, token: int, *, special: bool = False) -> bytes:
         buffer = ctypes.create_string_buffer(-length)
         length = llama.llama_token_to_piece(vocab, token, buffer, -length, 0, special)
     return bytes(buffer.raw[: max(length, 0)])
+
+
+def all_pieces(vocab: Any, size: int, as_text: frozenset[int] = frozenset()) -> "tuple[bytes, array[int]]":
+    """All pieces in a row, and where each begins, the end of the last one included. About 1 µs a token.
+
+    A control token has none, unless it is in `as_text`.
+    """
+    buffer = ctypes.create_string_buffer(PIECE_BYTES)
+    view, to_piece = memoryview(buffer).cast("B"), llama.llama_token_to_piece
+    text, starts = bytearray(), array("I", [0])
+    for token in range(size):
+        special = token in as_text
+        length = to_piece(vocab, token, buffer, PIECE_BYTES, 0, special)
+        text += view[:length] if length >= 0 else token_bytes(vocab, token, special=special)
+        starts.append(len(text))
+    return bytes(text), starts
 
 
 def load_vocab(path: Path, named: Path | None = None) -> Any:

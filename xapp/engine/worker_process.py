@@ -38,6 +38,11 @@ class WorkerProcess:
         """The process id, also after the end."""
         return self._process.pid
 
+    @property
+    def returncode(self) -> int | None:
+        """As `subprocess` states it; None before the end."""
+        return self._process.returncode
+
     def kill(self) -> None:
         """SIGKILL, unless it has ended."""
         if self._process.returncode is None:

@@ -143,31 +143,22 @@ class ServedModel:
             )
 
     async def _load(self) -> Serving:
-        """The codec follows once the worker survived the file's header: llama.cpp may crash on a bad one."""
-        header_read = asyncio.Event()
+        """Worker and text process load side by side; what the worker says of the file counts first."""
 
         def on_progress(fraction: float) -> None:
             self.progress = fraction
-            if fraction > 0:
-                header_read.set()
             self.changes.notify()
 
-        async def load_codec() -> Codec:
-            await header_read.wait()
-            return await self._tools.load_codec(self.file.path)
-
         digest = asyncio.create_task(asyncio.to_thread(self._digest))
-        codec = asyncio.create_task(load_codec())
+        codec = asyncio.ensure_future(self._tools.load_codec(self.file.path))
         try:
             info = await self.supervisor.start(on_progress)
-            header_read.set()
             _log_sizing(self.name, info)
             admission = self._admission(info)
-            return Serving(await asyncio.shield(codec), await digest, info, admission)
+            return Serving(await codec, await digest, info, admission)
         except BaseException:
-            if not header_read.is_set():
-                codec.cancel()
-            await self._abandon(codec)
+            await _abandon(codec)
+            await self.supervisor.aclose()
             raise
         finally:
             await _cancel(digest)
@@ -188,13 +179,6 @@ class ServedModel:
             self._quotas,
             by_deadline=settings.deadline_admission,
         )
-
-    async def _abandon(self, codec: "asyncio.Task[Codec]") -> None:
-        # A codec whose loading has begun is closed once it is there: a thread cannot be stopped, it owns
-        # memory, and it may never end, so nobody waits for it.
-        _ABANDONED.add(codec)
-        codec.add_done_callback(_close_abandoned)
-        await self.supervisor.aclose()
 
     def begin_drain(self) -> None:
         """Takes no more requests."""
@@ -298,14 +282,12 @@ def _restart_policy(settings: Settings) -> RestartPolicy:
     )
 
 
-_ABANDONED: set["asyncio.Task[Codec]"] = set()
-"""The loop itself does not hold on to tasks."""
-
-
-def _close_abandoned(codec: "asyncio.Task[Codec]") -> None:
-    _ABANDONED.discard(codec)
+async def _abandon(codec: "asyncio.Future[Codec]") -> None:
+    """Ends one that may have been loaded already."""
+    codec.cancel()
+    await asyncio.wait([codec])
     if not codec.cancelled() and codec.exception() is None:
-        codec.result().close()
+        await codec.result().aclose()
 
 
 async def _cancel(task: "asyncio.Task[str]") -> None:

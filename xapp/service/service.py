@@ -173,7 +173,7 @@ class NodeService:
             with serving.admission.enter(ask) as place:
                 with named_after(alike):
                     prompt, wholes = await serving.prompts.read_choices(
-                        alike.prompt, request.choices, serving.limit
+                        alike.prompt, request.choices, serving.limit, alike.client
                     )
                 parts = cut(prompt, wholes, serving.limit)
                 place.tokenized(parts.to_compute, 1)
@@ -204,7 +204,7 @@ class NodeService:
     ) -> Submit:
         """A request in tokens that fits the model. Raises InvalidArgument naming the field."""
         with named_after(request):
-            prompt = await serving.prompts.read(request.prompt, serving.limit)
+            prompt = await serving.prompts.read(request.prompt, serving.limit, request.client)
         return Submit(
             request_id=self._new_id(),
             prompt=prompt,

@@ -19,6 +19,8 @@ from xapp.models.store import ModelFile, local_models, resolve
 from xapp.models.verify import difference
 from xapp.service.prompts import Codec
 from xapp.text.codec import TextCodec
+from xapp.text.local import LocalText
+from xapp.text.model_text import ModelText
 
 MIN_CONTEXT_TOKENS = 512
 """What a model that sizes itself is certain to want."""
@@ -60,8 +62,8 @@ def available_bytes() -> int:
 
 
 async def load_codec(path: Path) -> Codec:
-    """Reads the vocabulary, in a thread."""
-    return await TextCodec.load(path)
+    """Starts the text process, which reads the vocabulary."""
+    return await ModelText.load(str(path))
 
 
 def new_client(path: Path, settings: EngineSettings, observer: StepObserver) -> EngineClient:
@@ -94,7 +96,7 @@ def fake_tools() -> ModelTools:
         return ModelFile(Path(name).name, Path(name))
 
     async def byte_codec(_: Path) -> Codec:
-        return TextCodec(ByteVocab())
+        return LocalText(TextCodec(ByteVocab()))
 
     return ModelTools(
         resolve=resolve_any,

@@ -6,15 +6,14 @@ characters are plain text, whatever a subscriber's data says. What a model write
 characters only (Llama 2's `[INST]`) cannot be told from content by anyone.
 """
 
-import asyncio
 import re
 from collections.abc import Iterator, Sequence
-from os import PathLike
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from xapp.backend.tokenizer import Tokenizer
 from xapp.errors import InvalidArgument, ModelError
 from xapp.text.chat import ChatMessage
+from xapp.text.runs import cut_runs
 from xapp.text.stream_text import TextStream
 
 if TYPE_CHECKING:
@@ -46,21 +45,6 @@ class TextCodec:
         self._template_fault: ModelError | None = None
         self._template = self._compile()
 
-    @classmethod
-    async def load(cls, path: str | PathLike[str]) -> Self:
-        """Reads the vocabulary of a GGUF file in a thread. Raises ModelError naming the file.
-
-        llama.cpp may end the process on a malicious file: load it after the worker could.
-        """
-        return await asyncio.to_thread(cls._load, path)
-
-    @classmethod
-    def _load(cls, path: str | PathLike[str]) -> Self:
-        # Imported here: it brings llama.cpp, which the fake backend does without.
-        from xapp.backend.vocab import Vocab  # noqa: PLC0415
-
-        return cls(Vocab(path), name=str(path))
-
     def encode(self, text: str, *, special: bool = True, add_bos: bool = True) -> list[int]:
         """A raw prompt's tokens; `special` turns the text of control tokens into them.
 
@@ -69,7 +53,7 @@ class TextCodec:
         if special and self._has_many_controls(text):
             tokens = self._encode_parts(text)
         else:
-            tokens = self._tokenizer.tokenize(text, parse_special=special)
+            tokens = self._tokenize(text, special=special)
         return self._bos(tokens) + tokens if add_bos else tokens
 
     def render(self, messages: Sequence[ChatMessage]) -> str:
@@ -161,6 +145,14 @@ class TextCodec:
             content += _MARK
         return content
 
+    def _tokenize(self, text: str, *, special: bool = False) -> list[int]:
+        if not self._tokenizer.splits_words:
+            return self._tokenizer.tokenize(text, parse_special=special)
+        tokens: list[int] = []
+        for part in cut_runs(text):
+            tokens += self._tokenizer.tokenize(part, parse_special=special)
+        return tokens
+
     def _encode_parts(self, text: str) -> list[int]:
         """Control tokens where the text has them unmarked, plain text between: llama.cpp's own way."""
         tokens: list[int] = []
@@ -168,7 +160,7 @@ class TextCodec:
             if isinstance(part, int):
                 tokens.append(int(part))
             elif part:
-                tokens += self._tokenizer.tokenize(part.replace(_MARK, ""))
+                tokens += self._tokenize(part.replace(_MARK, ""))
         return tokens
 
     def _parts(self, text: str) -> Iterator[str | int]:
