@@ -31,6 +31,8 @@ class ByteVocab:
         self.add_bos = add_bos
         self.chat_template = chat_template
         self.controls = {text: Control(token) for token, text in _TEXTS.items()}
+        self.added: dict[str, Control] = {}
+        self.markup: dict[str, Control] = {}
         self._split = re.compile(b"(" + b"|".join(re.escape(text.encode()) for text in self.controls) + b")")
 
     def tokenize(

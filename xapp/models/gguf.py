@@ -54,22 +54,21 @@ class GgufHeader:
 
 def read_gguf_header(path: Path) -> GgufHeader:
     """Checks the structure and reads the metadata. Raises ModelError naming the file and the fault."""
-    with opened(path) as reader:
+    with _opened(path) as reader:
         return _read(reader)
 
 
 def read_tensor_bytes(path: Path) -> dict[str, int]:
     """Each tensor's name and its bytes; 0 of a type newer than this module. Raises ModelError."""
-    with opened(path) as reader:
-        num_tensors, num_keys = read_counts(reader)
+    with _opened(path) as reader:
+        num_tensors, num_keys = _counts(reader)
         for _ in range(num_keys):
             _key_value(reader)
         return {tensor.name: tensor.size for tensor in (_tensor(reader) for _ in range(num_tensors))}
 
 
 @contextmanager
-def opened(path: Path) -> Iterator["_Reader"]:
-    """For reading field after field. Raises ModelError."""
+def _opened(path: Path) -> Iterator["_Reader"]:
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -115,7 +114,7 @@ class _Reader:
 
 
 def _read(reader: _Reader) -> GgufHeader:
-    num_tensors, num_keys = read_counts(reader)
+    num_tensors, num_keys = _counts(reader)
     values = dict(_key_value(reader) for _ in range(num_keys))
     end = max((sum(_tensor(reader)[1:]) for _ in range(num_tensors)), default=0)
     needed = _data_start(reader, values) + end
@@ -125,7 +124,7 @@ def _read(reader: _Reader) -> GgufHeader:
     return GgufHeader(reader.size, needed, values)
 
 
-def read_counts(reader: _Reader) -> tuple[int, int]:
+def _counts(reader: _Reader) -> tuple[int, int]:
     """Of the tensors and of the keys, from the start of the file."""
     _check_magic(reader)
     num_tensors, num_keys = reader.number("Q"), reader.number("Q")
@@ -147,49 +146,11 @@ def _check_magic(reader: _Reader) -> None:
 
 
 def _key_value(reader: _Reader) -> tuple[str, Value]:
-    return _key(reader), _value(reader, reader.number("I"))
-
-
-def _key(reader: _Reader) -> str:
     length = reader.number("Q")
     if length > MAX_KEY_BYTES:
         raise reader.corrupt(f"a key of {length:,} bytes")
-    return reader.take(length).decode("utf-8", "replace")
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where in the file a key's value is; `kind` and `count` are those of an array's items."""
-
-    kind: int
-    count: int
-    start: int
-    end: int
-
-
-def read_place(reader: _Reader) -> tuple[str, Place]:
-    """The next key, and where its value is."""
-    key = _key(reader)
-    kind, count = reader.number("I"), 1
-    if kind == _ARRAY:
-        start = reader.position
-        kind, count = reader.number("I"), reader.number("Q")
-        _skip_items(reader, kind, count)
-        start += 12
-    else:
-        start = reader.position
-        _value(reader, kind)
-    return key, Place(kind, count, start, reader.position)
-
-
-def _skip_items(reader: _Reader, kind: int, count: int) -> None:
-    if kind == _TEXT:
-        reader.room(count * 8)
-        _skip_texts(reader, count)
-        return
-    if kind not in _SCALARS:
-        raise reader.corrupt(f"an array of type {kind}")
-    reader.skip(count * struct.calcsize("<" + _SCALARS[kind]))
+    key = reader.take(length).decode("utf-8", "replace")
+    return key, _value(reader, reader.number("I"))
 
 
 def _value(reader: _Reader, kind: int) -> Value:
