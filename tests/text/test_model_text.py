@@ -4,12 +4,11 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.text.processes import loaded
 from tests.text.vocab_files import CONTROL, USER_DEFINED, write_byteless, write_vocab
 from xapp.backend.vocab import Vocab
 from xapp.errors import InvalidArgument, ModelError, Unavailable
@@ -22,15 +21,6 @@ HI = (ChatMessage("user", "hi <|turn|>"),)
 LONG = "a b" * 1_000_000
 NO_TOKEN = "\x07"
 """A byte that a vocabulary without byte tokens has no token for."""
-
-
-@asynccontextmanager
-async def loaded(path: Path) -> AsyncIterator[ModelText]:
-    model = await ModelText.load(str(path))
-    try:
-        yield model
-    finally:
-        await model.aclose()
 
 
 @pytest.fixture
@@ -109,6 +99,7 @@ async def test_what_takes_too_long_is_ended_and_others_go_on(
 ) -> None:
     async with loaded(path) as model:
         monkeypatch.setattr(model_text, "LIMIT_S", 0.1)
+        monkeypatch.setattr(model_text, "PATIENCE_S", 0.0)
         os.kill(model.pid, signal.SIGSTOP)
         slow = asyncio.create_task(model.read(HI))
         with pytest.raises(InvalidArgument, match=r"took longer than 0\.1 s") as caught:

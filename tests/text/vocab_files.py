@@ -80,3 +80,15 @@ def _bpe(kind: str) -> Mapping[str, Value]:
     """`none` states no kind."""
     pre: dict[str, Value] = {} if kind == "none" else {"tokenizer.ggml.pre": kind}
     return {"tokenizer.ggml.merges": ["a a", "h i"], **pre}
+
+
+def write_endless(path: Path) -> Path:
+    """An RWKV vocabulary that knows how `ab` goes on, but no `a`: llama.cpp looks for it for ever."""
+    tokens: dict[str, int] = {"<s>": CONTROL, "ab": NORMAL}
+    types: list[int] = list(tokens.values())
+    return write_vocab(
+        path,
+        tokenizer__ggml__model="rwkv",
+        tokenizer__ggml__tokens=list(tokens),
+        tokenizer__ggml__token_type=types,
+    )

@@ -1,8 +1,8 @@
 """From what the caller wrote to the tokens the model reads, without holding up the event loop."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from xapp.errors import Exhausted, InvalidArgument
 from xapp.service.types import Prompt
@@ -49,6 +49,10 @@ class Codec(Protocol):
 
     async def read_choices(self, prompt: Prompt, choices: Sequence[str], client: str) -> list[list[int]]:
         """The prompt's tokens, then for each choice those of both together. Raises InvalidArgument."""
+        ...
+
+    async def render(self, template: str, values: Mapping[str, Any], client: str) -> str:
+        """The prompt that a task's template makes. Raises InvalidArgument with field `inputs`."""
         ...
 
     def piece(self, token: int) -> bytes:
@@ -102,6 +106,11 @@ class PromptReader:
         with self._turn():
             first, *others = await self._codec.read_choices(prompt, choices, client)
         return _check_tokens(field, first, limit), others
+
+    async def render(self, template: str, values: Mapping[str, Any], client: str = "") -> str:
+        """The prompt that a task's template makes. Raises InvalidArgument, Exhausted."""
+        with self._turn():
+            return await self._codec.render(template, values, client)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

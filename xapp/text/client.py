@@ -6,12 +6,22 @@ from collections.abc import Callable, Sequence
 
 from xapp.engine.child import ChildClient
 from xapp.errors import ModelError, Unavailable
-from xapp.text.messages import Broke, FromText, Loaded, LoadFailed, Read, Refused, Tokens, decode_from_text
+from xapp.text.messages import (
+    Broke,
+    FromText,
+    Loaded,
+    LoadFailed,
+    Refused,
+    Rendered,
+    Tokens,
+    ToText,
+    decode_from_text,
+)
 
 TEXT_COMMAND = (sys.executable, "-m", "xapp.text.process")
-_CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
+_CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGPROF)
 
-Reply = Tokens | Refused | Broke
+Reply = Tokens | Rendered | Refused | Broke
 
 
 class TextClient(ChildClient[Loaded]):
@@ -35,11 +45,14 @@ class TextClient(ChildClient[Loaded]):
 
     @property
     def crash(self) -> str:
-        """The signal by which native code ended the process; "" where it ended otherwise, or has not."""
+        """The signal by which a text ended the process; "" where it ended otherwise, or has not.
+
+        SIGPROF is of `limits.limited_time`.
+        """
         code = self._process.returncode if self._process is not None else None
         return signal.Signals(-code).name if code is not None and -code in _CRASHES else ""
 
-    def ask(self, request: Read) -> None:
+    def ask(self, request: ToText) -> None:
         """Sends it. Raises Unavailable when the process cannot take it."""
         self._check_room()
         self._send(request)

@@ -1,10 +1,12 @@
 """The same as `model_text` in this process: for vocabularies that are Python, and harmless."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from xapp.text.chat import Prompt
 from xapp.text.codec import TextCodec
 from xapp.text.stream_text import TextStream
+from xapp.text.task_template import render
 
 
 class LocalText:
@@ -26,6 +28,10 @@ class LocalText:
         if isinstance(prompt, str):
             return [self._codec.encode(prompt + choice) for choice in ("", *choices)]
         return self._codec.encode_answers(prompt, ("", *choices))
+
+    async def render(self, template: str, values: Mapping[str, Any], client: str = "") -> str:
+        """Text."""
+        return render(template, values)
 
     def stream(self, stop: Sequence[str] = ()) -> TextStream:
         """Text."""

@@ -3,7 +3,7 @@
 Text travels as UTF-8, tokens as 4-byte integers of this machine.
 """
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -13,16 +13,32 @@ import msgspec
 class Read(msgspec.Struct, frozen=True, tag="read"):
     """Text to tokens. `text` is a raw prompt; without, `turns` are roles and contents of a conversation.
 
-    With `choices` the tokens of the prompt, then of the prompt with each choice behind it. `apart`: in a
-    process of its own that may take `limit_s` seconds.
+    With `choices` the tokens of the prompt, then of the prompt with each choice behind it. `size` is the
+    bytes of all that is tokenized; `limit_s` seconds of CPU time it may take. `apart`: in a process of
+    its own.
     """
 
     request_id: int
     text: bytes | None
     turns: list[tuple[str, bytes]] = []
     choices: list[bytes] | None = None
+    size: int = 0
     apart: bool = False
     limit_s: float = 0.0
+
+
+class Render(msgspec.Struct, frozen=True, tag="render"):
+    """A task's prompt: its template with these values. The rest as in Read."""
+
+    request_id: int
+    template: str
+    inputs: dict[str, Any]
+    size: int = 0
+    apart: bool = False
+    limit_s: float = 0.0
+
+
+ToText: TypeAlias = Read | Render
 
 
 # ---- text process → server
@@ -60,6 +76,13 @@ class Tokens(msgspec.Struct, frozen=True, tag="tokens"):
     lists: list[Ids]
 
 
+class Rendered(msgspec.Struct, frozen=True, tag="rendered"):
+    """The answer to Render."""
+
+    request_id: int
+    text: bytes
+
+
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
     """The text is not taken. `field` is "" where the model's file is at fault."""
 
@@ -76,15 +99,16 @@ class Broke(msgspec.Struct, frozen=True, tag="broke"):
     why: str
 
 
-FromText: TypeAlias = Loaded | LoadFailed | Tokens | Refused | Broke
+FromText: TypeAlias = Loaded | LoadFailed | Tokens | Rendered | Refused | Broke
 
-_read = msgspec.msgpack.Decoder(Read)
+_to_text = msgspec.msgpack.Decoder(ToText)
 _from_text = msgspec.msgpack.Decoder(FromText)
 
 
-def decode_read(body: bytes) -> Read:
+def decode_to_text(body: bytes) -> ToText:
     """Raises msgspec.ValidationError when the body is no such message."""
-    return _read.decode(body)
+    message: ToText = _to_text.decode(body)
+    return message
 
 
 def decode_from_text(body: bytes) -> FromText:

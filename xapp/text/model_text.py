@@ -8,10 +8,10 @@ put together here, from a table of all tokens' bytes that the process sends once
 
 import asyncio
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from time import monotonic
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
@@ -20,7 +20,7 @@ from xapp.engine.supervisor import ChildSupervisor, RestartPolicy, WorkerState
 from xapp.errors import InvalidArgument, ModelError, Unavailable, XappError
 from xapp.text.chat import Prompt
 from xapp.text.client import TEXT_COMMAND, Reply, TextClient
-from xapp.text.messages import Broke, Ids, Loaded, Read, Refused
+from xapp.text.messages import Broke, Ids, Loaded, Read, Refused, Render, Rendered
 from xapp.text.queue import FairQueue, Job
 from xapp.text.stream_text import TextStream
 
@@ -29,9 +29,9 @@ LONG_BYTES = 16 * 1024
 MAX_APART = 2
 LIMIT_S = 2.0
 LIMIT_S_PER_BYTE = 4e-6
-"""A Pi makes tokens of 1 MB in about a second."""
-PATIENCE_S = 1.0
-"""For a text process to say itself that a text apart took too long."""
+"""Of CPU time. A Pi makes tokens of 1 MB in about a second."""
+WALL_S_PER_CPU_S, PATIENCE_S = 6.0, 5.0
+"""A process that says nothing for so long is ended. It ends itself before: this is for one that hangs."""
 CAUTIOUS_S = 60.0
 """After a text ended the process, all are worked on apart for so long."""
 MAX_LOST = 3
@@ -104,6 +104,14 @@ class ModelText:
         """The prompt's tokens, then for each choice those of both together. Raises as `read`."""
         return await self._ask(prompt, choices, client)
 
+    async def render(self, template: str, values: Mapping[str, Any], client: str = "") -> str:
+        """The prompt that a task's template makes. Raises InvalidArgument naming `inputs`, Unavailable."""
+        inputs = dict(values)
+        size = len(template.encode(errors="replace")) + len(msgspec.msgpack.encode(inputs))
+        request = Render(next(self._ids), template, inputs, size, self._apart(size), self._limit_s(size))
+        text: str = await self._finish(request, "inputs", client)
+        return text
+
     def stream(self, stop: Sequence[str] = ()) -> TextStream:
         """The text of one answer."""
         return TextStream(self.piece, stop)
@@ -116,22 +124,29 @@ class ModelText:
     # ---- asking
 
     async def _ask(self, prompt: Prompt, choices: Sequence[str] | None, client: str) -> list[list[int]]:
-        if self._supervisor.state in {WorkerState.FAILED, WorkerState.CLOSED}:
-            raise self._supervisor.not_ready()
-        job = self._job(prompt, choices, client)
-        self._waiting[job.request.apart].put(job)
-        self._pump()
-        return await job.result
-
-    def _job(self, prompt: Prompt, choices: Sequence[str] | None, client: str) -> Job:
         field, text, turns, size = _encoded(prompt)
         ends = None if choices is None else [choice.encode(errors="replace") for choice in choices]
         if ends is not None:
             size += sum(map(len, ends)) + size * len(ends)
-        limit_s = LIMIT_S + size * LIMIT_S_PER_BYTE
-        apart = size > LONG_BYTES or self._cautious
-        request = Read(next(self._ids), text, turns, ends, apart, limit_s)
-        return Job(request, field, client, limit_s, asyncio.get_running_loop().create_future())
+        apart, limit_s = self._apart(size), self._limit_s(size)
+        request = Read(next(self._ids), text, turns, ends, size, apart, limit_s)
+        lists: list[list[int]] = await self._finish(request, field, client)
+        return lists
+
+    async def _finish(self, request: Read | Render, field: str, client: str) -> Any:
+        """Has it done, when its turn comes."""
+        if self._supervisor.state in {WorkerState.FAILED, WorkerState.CLOSED}:
+            raise self._supervisor.not_ready()
+        job = Job(request, field, client, asyncio.get_running_loop().create_future())
+        self._waiting[request.apart].put(job)
+        self._pump()
+        return await job.result
+
+    def _apart(self, size: int) -> bool:
+        return size > LONG_BYTES or self._cautious
+
+    def _limit_s(self, size: int) -> float:
+        return LIMIT_S + size * LIMIT_S_PER_BYTE
 
     def _pump(self) -> None:
         """Sends what may be worked on now."""
@@ -146,7 +161,7 @@ class ModelText:
             except Unavailable as error:
                 self._end(job, error)
                 continue
-            after_s = job.limit_s + (PATIENCE_S if job.request.apart else 0.0)
+            after_s = job.request.limit_s * WALL_S_PER_CPU_S + PATIENCE_S
             job.timer = asyncio.get_running_loop().call_later(after_s, self._on_late, job)
 
     def _next(self) -> Job | None:
@@ -177,6 +192,8 @@ class ModelText:
             self._end(job, _refusal(job, reply.why))
         elif isinstance(reply, Refused):
             self._end(job, _as_error(reply))
+        elif isinstance(reply, Rendered):
+            self._end(job, reply.text.decode())
         else:
             self._end(job, _unpacked(reply.lists))
         self._pump()
@@ -185,15 +202,16 @@ class ModelText:
         client = self._supervisor.client
         if client is not None and self._running.get(job.request.request_id) is job:
             self._guilty = job
-            client.kill(f"a text took longer than {job.limit_s:.1f} s")
+            client.kill(f"a text took longer than {job.request.limit_s:.1f} s")
 
     def _on_lost(self, client: TextClient) -> None:
         """The text that the process itself worked on is the cause; those apart are not."""
         jobs, guilty, self._guilty = list(self._running.values()), self._guilty, None
         for job in jobs:
-            why = f"it took longer than {job.limit_s:.1f} s" if job is guilty else ""
-            if not why and client.crash and guilty is None and not job.request.apart:
-                why = f"native code was ended by {client.crash}"
+            died_of = client.crash if guilty is None and not job.request.apart else ""
+            why = f"native code was ended by {died_of}" if died_of else ""
+            if job is guilty or died_of == "SIGPROF":
+                why = f"it took longer than {job.request.limit_s:.1f} s"
             job.num_lost += 1
             if why:
                 self._cautious_until = monotonic() + CAUTIOUS_S
@@ -208,7 +226,7 @@ class ModelText:
         job.request = msgspec.structs.replace(job.request, request_id=next(self._ids), apart=True)
         self._waiting[True].put_back(job)
 
-    def _end(self, job: Job, result: list[list[int]] | XappError) -> None:
+    def _end(self, job: Job, result: list[list[int]] | str | XappError) -> None:
         self._forget(job)
         if job.given_up:
             return

@@ -28,7 +28,19 @@ from xapp.engine.parked import common_prefix
 from xapp.errors import InvalidArgument, ModelError, XappError
 from xapp.text import limits
 from xapp.text.chat import ChatMessage
-from xapp.text.messages import Broke, Ids, Loaded, LoadFailed, Read, Refused, Tokens, decode_read
+from xapp.text.messages import (
+    Broke,
+    Ids,
+    Loaded,
+    LoadFailed,
+    Read,
+    Refused,
+    Render,
+    Rendered,
+    Tokens,
+    ToText,
+    decode_to_text,
+)
 
 if TYPE_CHECKING:
     from xapp.text.codec import TextCodec
@@ -37,17 +49,19 @@ MAX_PIECES_BYTES = 12 << 20
 """All tokens' bytes together; a vocabulary of 262,144 has 2 MB."""
 _RECEIVE_BYTES = 1 << 18
 _PR_SET_PDEATHSIG = 1
+WALL_S_PER_CPU_S = 5.0
+"""On a busy machine a text waits for a CPU; this is for one that waits for ever."""
 
 
 class Apart:
     """A child that has a text of its own."""
 
-    def __init__(self, request: Read, pid: int, pipe: int) -> None:
+    def __init__(self, request: ToText, pid: int, pipe: int) -> None:
         self.request = request
         self.pid = pid
         self.pipe = pipe
         self.data = bytearray()
-        self.until = monotonic() + request.limit_s
+        self.until = monotonic() + request.limit_s * WALL_S_PER_CPU_S
         self.late = False
 
     def read(self) -> bool:
@@ -70,7 +84,7 @@ class Apart:
         return encode(Broke(self.request.request_id, self._why(status)))
 
     def _why(self, status: int) -> str:
-        if self.late:
+        if self.late or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGPROF):
             return f"it took longer than {self.request.limit_s:.1f} s"
         if os.WIFSIGNALED(status):
             return f"native code was ended by {signal.Signals(os.WTERMSIG(status)).name}"
@@ -101,14 +115,16 @@ class TextProcess:
     def _take(self) -> bool:
         data = self._socket.recv(_RECEIVE_BYTES)
         for body in self._frames.feed(data) if data else ():
-            request = decode_read(body)
+            request = decode_to_text(body)
             if request.apart:
                 self._fork(request)
             else:
-                self._socket.sendall(answer(self._codec, request))
+                with limits.limited_time(request.limit_s):
+                    frame = answer(self._codec, request)
+                self._socket.sendall(frame)
         return bool(data)
 
-    def _fork(self, request: Read) -> None:
+    def _fork(self, request: ToText) -> None:
         ours, theirs = os.pipe()
         pid = os.fork()
         if pid == 0:
@@ -134,11 +150,13 @@ class TextProcess:
                 apart.kill()
 
 
-def _run_apart(codec: "TextCodec", request: Read, pipe: int) -> None:
+def _run_apart(codec: "TextCodec", request: ToText, pipe: int) -> None:
     """The child's whole life: it never returns, and shares nothing with its parent but the pipe."""
     try:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        data = memoryview(answer(codec, request))
+        limits.limit_memory(limits.room_for(request.size))
+        with limits.limited_time(request.limit_s):
+            data = memoryview(answer(codec, request))
         while data:
             data = data[os.write(pipe, data) :]
         os._exit(0)
@@ -146,10 +164,10 @@ def _run_apart(codec: "TextCodec", request: Read, pipe: int) -> None:
         os._exit(1)
 
 
-def answer(codec: "TextCodec", request: Read) -> bytes:
+def answer(codec: "TextCodec", request: ToText) -> bytes:
     """One frame."""
     try:
-        frame = encode(Tokens(request.request_id, _packed(_read(codec, request))))
+        frame = encode(_render(request) if isinstance(request, Render) else _tokens(codec, request))
     except InvalidArgument as error:
         return encode(Refused(request.request_id, error.field, error.description, error.reason))
     except ModelError as error:
@@ -159,8 +177,18 @@ def answer(codec: "TextCodec", request: Read) -> bytes:
     except RecursionError:
         return encode(Broke(request.request_id, "it nests too deep"))
     if len(frame) > MAX_FRAME_BYTES:
-        return encode(Broke(request.request_id, "it makes too many tokens"))
+        return encode(Broke(request.request_id, "it makes too much of it"))
     return frame
+
+
+def _render(request: Render) -> Rendered:
+    from xapp.text.task_template import render  # noqa: PLC0415  a node whose tasks are not asked needs none
+
+    return Rendered(request.request_id, render(request.template, request.inputs).encode(errors="replace"))
+
+
+def _tokens(codec: "TextCodec", request: Read) -> Tokens:
+    return Tokens(request.request_id, _packed(_read(codec, request)))
 
 
 def _read(codec: "TextCodec", request: Read) -> list[list[int]]:

@@ -3,19 +3,19 @@
 import asyncio
 from collections import OrderedDict, deque
 from dataclasses import dataclass
+from typing import Any
 
-from xapp.text.messages import Read
+from xapp.text.messages import ToText
 
 
 @dataclass(slots=True)
 class Job:
-    """A text on its way. `field` is what an error names; `limit_s` the time it may take."""
+    """A text on its way. `field` is what an error names; `result` lists of tokens, or a text."""
 
-    request: Read
+    request: ToText
     field: str
     client: str
-    limit_s: float
-    result: "asyncio.Future[list[list[int]]]"
+    result: "asyncio.Future[Any]"
     num_lost: int = 0
     timer: asyncio.TimerHandle | None = None
 
