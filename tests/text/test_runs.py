@@ -17,6 +17,21 @@ def test_parts_make_the_text_and_none_has_a_long_run(runs: list[str]) -> None:
     )
 
 
+def test_a_run_that_nearly_fills_the_window_is_looked_through_once() -> None:
+    text = ("é" * (WINDOW - 1) + "$") * 3
+    assert list(cut_runs(text)) == [text]
+
+
+def test_letters_and_their_marks_are_one_class() -> None:
+    text = "e\u03011日" * WINDOW
+    assert max(map(len, cut_runs(text))) <= 2 * WINDOW
+
+
+def test_a_text_without_spaces_is_whole_where_it_has_punctuation() -> None:
+    text = "日本語のテキスト、句読点。" * WINDOW
+    assert list(cut_runs(text)) == [text]
+
+
 @given(st.text("ab, 日。", max_size=5 * WINDOW))
 def test_text_without_such_a_run_is_whole(text: str) -> None:
     spaced = " ,".join(text[start : start + WINDOW // 2] for start in range(0, len(text), WINDOW // 2))

@@ -6,18 +6,28 @@ stack for each of them. No language has words so long.
 
 import re
 from collections.abc import Callable, Iterator
+from unicodedata import category
 
 WINDOW = 1000
 """Characters. A run of twice as many is cut for certain, one of fewer is never cut."""
 _MARKS = re.compile(r"[^\w\s]+")
-_MIXED = re.compile(r"(?:\w|[^\x00-\x7f\s])+")
-"""Letters together with the marks above and below them."""
+_MIXED = re.compile(r"[^\s\x00-/:-@\[-\^`{-\x7f]+")
+"""What words are made of, and all beyond ASCII but space. One class: two that overlap would take for ever."""
+
+
+def _is_word(window: str) -> bool:
+    """Letters together with the marks above and below them. A text in Chinese has its punctuation."""
+    return bool(_MIXED.fullmatch(window)) and all(
+        category(char)[0] in "LMN" or char == "_" for char in window
+    )
+
+
 _CLASSES: tuple[Callable[[str], object], ...] = (
     str.isalpha,
     str.isspace,
     str.isalnum,
     _MARKS.fullmatch,
-    _MIXED.fullmatch,
+    _is_word,
 )
 
 
