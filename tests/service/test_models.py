@@ -25,10 +25,12 @@ from xapp.errors import (
     Unavailable,
     XappError,
 )
+from xapp.models.info import read_gguf
 from xapp.service import served_model
 from xapp.service.prompts import Codec
 from xapp.service.tools import MIN_CONTEXT_TOKENS, ModelTools, Need
 from xapp.service.types import ModelState, ModelStatus, Request
+from xapp.text.limits import resident_bytes
 
 
 async def drain(statuses: AsyncIterator[ModelStatus]) -> list[ModelStatus]:
@@ -401,6 +403,7 @@ def test_parked_prefixes_are_part_of_the_need(tmp_path: Path) -> None:
     need = ModelTools().memory_need(path, settings)
     assert need.kv_bytes > 0
     assert need.parked_bytes == need.kv_bytes * PARKED_SHARE
-    assert need.total_bytes == need.weights_bytes + need.kv_bytes + need.parked_bytes
+    assert need.total_bytes == need.weights_bytes + need.kv_bytes + need.parked_bytes + need.text_bytes
+    assert need.text_bytes == resident_bytes(read_gguf(path).metadata_bytes)
     without = msgspec.structs.replace(settings, prefix_cache=False)
     assert ModelTools().memory_need(path, without).parked_bytes == 0

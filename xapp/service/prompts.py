@@ -34,6 +34,11 @@ class Codec(Protocol):
         ...
 
     @property
+    def num_restarts(self) -> int:
+        """How often the text process was started again."""
+        ...
+
+    @property
     def has_chat_template(self) -> bool:
         """Whether the model can chat."""
         ...

@@ -135,7 +135,8 @@ class ServedModel:
         if need.total_bytes > limit:
             raise Exhausted(
                 f"{self.name} needs {_mb(need.total_bytes)} MB ({_mb(need.weights_bytes)} MB of weights,"
-                f" {_mb(need.kv_bytes)} MB of KV cache, {_mb(need.parked_bytes)} MB for parked prefixes)"
+                f" {_mb(need.kv_bytes)} MB of KV cache, {_mb(need.parked_bytes)} MB for parked prefixes,"
+                f" {_mb(need.text_bytes)} MB for the text process)"
                 f" and {_mb(limit)} MB are available: unload another model, lower XAPP_CONTEXT_LENGTH,"
                 " or choose a smaller one",
                 reason="OUT_OF_MEMORY",
@@ -234,10 +235,13 @@ class ServedModel:
 
     def sample(self) -> ModelSample:
         """For Metrics."""
+        codec = self.serving.codec if self.serving else None
         return ModelSample(
             name=self.name,
             stats=self.supervisor.stats,
             worker_pid=self.supervisor.pid,
+            text_pid=codec.pid if codec else 0,
+            num_text_restarts=codec.num_restarts if codec else 0,
             time_to_first_token=self.probe.time_to_first_token,
             inter_token_latency=self.probe.inter_token_latency,
         )

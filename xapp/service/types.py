@@ -253,6 +253,8 @@ class ModelSample:
     worker_pid: int = 0
     time_to_first_token: Latencies = Latencies()
     inter_token_latency: Latencies = Latencies()
+    text_pid: int = 0
+    num_text_restarts: int = 0
 
 
 class Service(Protocol):

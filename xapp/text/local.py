@@ -14,7 +14,7 @@ class LocalText:
 
     def __init__(self, codec: TextCodec) -> None:
         self._codec = codec
-        self.pid = 0
+        self.pid = self.num_restarts = 0
         self.has_chat_template = codec.has_chat_template
         self.max_piece_bytes = codec.max_piece_bytes
         self.piece = codec.piece
