@@ -40,6 +40,8 @@ GAUGES = {
     "model_ready": "1 while the model serves.",
     "worker_resident_memory_bytes": "Resident memory of the worker process; counts the mapped model file.",
     "worker_proportional_memory_bytes": "Proportional set size of the worker process; 0 where not told.",
+    "text_resident_memory_bytes": "Resident memory of the text process.",
+    "text_proportional_memory_bytes": "Proportional set size of the text process; 0 where not told.",
 }
 """By model; the keys are the names that a NodeReading uses."""
 
@@ -67,9 +69,11 @@ COUNTERS = {
     "evictions": "Times such a request lost its cells as well.",
     "interrupted_steps": "Steps that ended before they were computed, for something more urgent.",
     "worker_cpu_seconds": "CPU time of the worker process.",
+    "text_cpu_seconds": "CPU time of the text process; starts again at 0 with it.",
+    "text_restarts": "Times the text process was started again after a text ended it.",
     "worker_restarts": "Times the worker was started again after it died.",
 }
-"""By model, `_total` is added to the name; all but the last start again at 0 with their worker."""
+"""By model, `_total` is added to the name; all but the last three start again at 0 with their worker."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ import psutil
 import pytest
 
 from tests.engine.workers import COMMAND, WorkerScript, endless, read, submit, until
+from xapp.config import EngineSettings
+from xapp.engine import child as child_module
 from xapp.engine import client as client_module
 from xapp.engine.client import EngineClient
 from xapp.engine.messages import FinishReason
@@ -223,7 +225,7 @@ async def test_garbage_ends_the_worker(script: WorkerScript) -> None:
 
 
 async def test_no_worker_program(script: WorkerScript) -> None:
-    client = EngineClient(str(script.path), script.client()._settings, command=("/does/not/exist",))
+    client = EngineClient(str(script.path), EngineSettings(slots=4), command=("/does/not/exist",))
     with pytest.raises(Unavailable, match="cannot start a worker"):
         await client.load()
 
@@ -254,7 +256,7 @@ async def test_a_stuck_worker_does_not_outlast_the_deadline(
 async def test_a_worker_that_does_not_read_is_refused_more(
     script: WorkerScript, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "MAX_UNSENT_BYTES", 100_000)
+    monkeypatch.setattr(child_module, "MAX_UNSENT_BYTES", 100_000)
     async with loaded(script.client()) as client:
         client.submit(submit("!hang"))
         await until(lambda: client.silence_s > 0.1)
@@ -323,11 +325,10 @@ def test_where_native_code_gave_up(code: int, lines: list[str], found: str) -> N
 
 ORPHANING = """
 import asyncio, os, signal, sys
-from xapp.config import EngineSettings
 from xapp.engine.worker_process import spawn
 
 async def main():
-    worker, _ = await spawn(sys.argv[2:], sys.argv[1], EngineSettings(slots=1))
+    worker, _ = await spawn(sys.argv[2:], sys.argv[1], '{"slots": 1}')
     os.kill(worker.pid, signal.SIGSTOP)
     print(worker.pid, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)

@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Mapping, Sequence
 
-Value = str | int | list[int] | list[str]
+Value = str | int | bool | list[int] | list[str] | list[float]
 F32, Q4_1 = 0, 3
 LLAMA: dict[str, Value] = {
     "general.architecture": "llama",
@@ -27,10 +27,14 @@ def text(value: str) -> bytes:
 def value_bytes(value: Value) -> bytes:
     if isinstance(value, str):
         return struct.pack("<I", 8) + text(value)
+    if isinstance(value, bool):
+        return struct.pack("<I?", 7, value)
     if isinstance(value, int):
         return struct.pack("<II", 4, value)
     if value and isinstance(value[0], str):
         return struct.pack("<IIQ", 9, 8, len(value)) + b"".join(text(str(item)) for item in value)
+    if value and isinstance(value[0], float):
+        return struct.pack("<IIQ", 9, 6, len(value)) + b"".join(struct.pack("<f", item) for item in value)
     return struct.pack("<IIQ", 9, 5, len(value)) + b"".join(struct.pack("<i", item) for item in value)
 
 

@@ -138,7 +138,8 @@ class FakeService:
 
     def samples(self) -> list[ModelSample]:
         latencies = Latencies(0.5, 1.25, 2.0)
-        return [ModelSample(MODEL, self.stats, self.worker_pid, latencies)]
+        pid = self.worker_pid
+        return [ModelSample(MODEL, self.stats, pid, latencies, text_pid=pid + 1, num_text_restarts=3)]
 
     def list_tasks(self) -> Sequence[Task]:
         return self.tasks

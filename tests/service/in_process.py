@@ -15,7 +15,8 @@ from xapp.backend.base import Batch, Sampler
 from xapp.backend.byte_vocab import ByteVocab
 from xapp.backend.fake import END_TOKEN, FakeBackend
 from xapp.config import EngineSettings
-from xapp.engine.client import UNLOADING, EngineClient, StepObserver
+from xapp.engine.child import UNLOADING
+from xapp.engine.client import EngineClient, StepObserver
 from xapp.engine.engine import Engine
 from xapp.engine.messages import (
     Cancel,
@@ -30,7 +31,7 @@ from xapp.engine.messages import (
 )
 from xapp.errors import Unavailable
 from xapp.service.service import NodeService
-from xapp.service.text import TextCodec
+from xapp.text.codec import TextCodec
 
 STEP_S, TOKEN_S = 0.01, 0.003
 

@@ -13,9 +13,10 @@ from xapp.models.mark import Mark
 from xapp.service.observe import Observer
 from xapp.service.prompts import Codec
 from xapp.service.service import NodeService
-from xapp.service.text import TextCodec
 from xapp.service.tools import ModelTools, Need
 from xapp.service.types import Chunk, Event, Finished, ModelState, Request, Started
+from xapp.text.codec import TextCodec
+from xapp.text.local import LocalText
 
 DIGEST = "sha256:" + "0" * 64
 
@@ -67,7 +68,7 @@ class Node:
         return self.look(path)
 
     async def _load_codec(self, _: Path) -> Codec:
-        return TextCodec(ByteVocab())
+        return LocalText(TextCodec(ByteVocab()))
 
     def _new_client(self, path: Path, settings: EngineSettings, observer: StepObserver) -> EngineClient:
         self.num_clients += 1

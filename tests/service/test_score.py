@@ -18,8 +18,8 @@ from xapp.engine.messages import FinishReason
 from xapp.errors import DeadlineExceeded, InvalidArgument, XappError
 from xapp.service.score import MAX_CHOICE_TOKENS, cut, margin, outcome, score_choices, softmax
 from xapp.service.service import NodeService
-from xapp.service.text import TextCodec
 from xapp.service.types import ChatMessage, Finished, Request, ScoreRequest, ScoreResult, Started
+from xapp.text.codec import TextCodec
 
 FINISHED = Finished(FinishReason.STOP, 3, 1, 2, 0.25, 0.5, 0.0, 0.75)
 

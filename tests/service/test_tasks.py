@@ -1,10 +1,11 @@
 """Tasks: what becomes of a request that names one, and how their folder is followed."""
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import pytest
 
@@ -17,9 +18,11 @@ from xapp.service.format.kinds import JsonSchema
 from xapp.service.provenance import output_hash, prompt_hash
 from xapp.service.service import NodeService
 from xapp.service.tasks import Tasks
-from xapp.service.text import TextCodec
 from xapp.service.types import ChatMessage, Request, ScoreRequest, Started, TaskCall
 from xapp.tasks.definition import Kind
+from xapp.text.codec import TextCodec
+from xapp.text.local import LocalText
+from xapp.text.task_template import render
 
 NOW = 1_000_000.0
 CELL = """\
@@ -63,6 +66,10 @@ inputs:
 GOOD = {"cell": "C7", "load": 80}
 
 
+async def render_here(_: Request, template: str, values: Mapping[str, Any]) -> str:
+    return render(template, values)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     path = tmp_path / "tasks"
@@ -76,7 +83,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def tasks(folder: Path) -> AsyncIterator[Tasks]:
-    tasks = Tasks(str(folder), poll_s=3600, clock=lambda: NOW)
+    tasks = Tasks(str(folder), render=render_here, poll_s=3600, clock=lambda: NOW)
     await tasks.start()
     yield tasks
     await tasks.aclose()
@@ -187,7 +194,7 @@ async def test_a_score_task_brings_its_choices(tasks: Tasks) -> None:
 async def test_a_render_is_bounded(tmp_path: Path) -> None:
     loops = "{% for a in text %}{% for b in text %}{% for c in text %}x{% endfor %}{% endfor %}{% endfor %}"
     (tmp_path / "t.yaml").write_text(ECHO.replace("{{ text }}", loops))
-    tasks = Tasks(str(tmp_path), poll_s=3600)
+    tasks = Tasks(str(tmp_path), render=render_here, poll_s=3600)
     await tasks.reload()
     with pytest.raises(InvalidArgument, match="too much"):
         await tasks.resolve(Request((), task=TaskCall("echo", {"text": "a" * 1000})))
@@ -213,7 +220,7 @@ BAD: list[tuple[Callable[[str], str], str]] = [
 @pytest.mark.parametrize(("change", "why"), BAD)
 async def test_the_start_refuses_a_bad_file(folder: Path, change: Callable[[str], str], why: str) -> None:
     (folder / "echo.yaml").write_text(change(ECHO))
-    tasks = Tasks(str(folder))
+    tasks = Tasks(str(folder), render=render_here)
     with pytest.raises(ConfigError) as caught:
         await tasks.start()
     assert caught.value.message.startswith(f"echo.yaml: {why}")
@@ -231,7 +238,7 @@ async def test_the_service_does_not_start_with_a_bad_file(node: Node, folder: Pa
 async def test_a_change_is_followed_and_a_bad_one_keeps_the_old_set(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tasks = Tasks(str(folder), poll_s=0.01)
+    tasks = Tasks(str(folder), render=render_here, poll_s=0.01)
     await tasks.start()
     try:
         (folder / "echo-2.yaml").write_text(ECHO.replace("version: 1", "version: 2"))
@@ -252,7 +259,7 @@ async def test_a_change_is_followed_and_a_bad_one_keeps_the_old_set(
 
 
 async def test_one_error_is_told_once(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    tasks = Tasks(str(folder), poll_s=3600)
+    tasks = Tasks(str(folder), render=render_here, poll_s=3600)
     await tasks.start()
     with caplog.at_level(logging.ERROR, "xapp.service.tasks"):
         for message in ("a", "a", "b"):
@@ -309,8 +316,8 @@ async def test_an_estimate_of_a_score_generates_nothing(node: Node, folder: Path
 
 
 async def test_a_model_without_a_template_names_the_task(node: Node, folder: Path) -> None:
-    async def bare_codec(_: Path) -> TextCodec:
-        return TextCodec(ByteVocab(chat_template=None))
+    async def bare_codec(_: Path) -> LocalText:
+        return LocalText(TextCodec(ByteVocab(chat_template=None)))
 
     tools = replace(node.tools(), load_codec=bare_codec)
     async with NodeService(node.settings(tasks_dir=str(folder)), tools=tools) as service:

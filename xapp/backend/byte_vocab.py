@@ -25,11 +25,14 @@ class ByteVocab:
     eos: int | None = EOS
     max_piece_bytes = max(map(len, _TEXTS.values()))
     size = SIZE
+    splits_words = True
 
     def __init__(self, *, add_bos: bool = False, chat_template: str | None = _TEMPLATE) -> None:
         self.add_bos = add_bos
         self.chat_template = chat_template
         self.controls = {text: Control(token) for token, text in _TEXTS.items()}
+        self.added: dict[str, Control] = {}
+        self.markup: dict[str, Control] = {}
         self._split = re.compile(b"(" + b"|".join(re.escape(text.encode()) for text in self.controls) + b")")
 
     def tokenize(

@@ -4,7 +4,6 @@ llama.cpp's own has the tables of its tokenizer in it: 15 MB for 49,152 tokens, 
 takes 11 bytes a token, and the server's codec keeps the only whole one.
 """
 
-import ctypes
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ import numpy.typing as npt
 from xapp.backend.llama_model import VocabFacts, metadata
 from xapp.backend.native import llama
 from xapp.backend.native_memory import give_back_heap
-from xapp.backend.vocab import PIECE_BYTES, load_vocab, token_bytes
+from xapp.backend.vocab import all_pieces, load_vocab
 
 
 class Pieces:
@@ -26,7 +25,7 @@ class Pieces:
     def __init__(self, vocab: Any) -> None:
         self.size: int = llama.llama_vocab_n_tokens(vocab)
         self.ends = frozenset(_ends(vocab, self.size))
-        self._text, self._starts = _texts(vocab, self.size)
+        self._text, self._starts = all_pieces(vocab, self.size)
         self._table: Table | None = None
 
     def piece(self, token: int) -> bytes:
@@ -44,18 +43,6 @@ class Pieces:
 def _ends(vocab: Any, size: int) -> Iterator[int]:
     is_end = llama.llama_vocab_is_eog
     return (token for token in range(size) if is_end(vocab, token))
-
-
-def _texts(vocab: Any, size: int) -> "tuple[bytes, array[int]]":
-    """All pieces in a row, and where each begins, the end of the last one included."""
-    buffer = ctypes.create_string_buffer(PIECE_BYTES)
-    view, to_piece = memoryview(buffer).cast("B"), llama.llama_token_to_piece
-    text, starts = bytearray(), array("I", [0])
-    for token in range(size):
-        length = to_piece(vocab, token, buffer, PIECE_BYTES, 0, False)
-        text += view[:length] if length >= 0 else token_bytes(vocab, token)
-        starts.append(len(text))
-    return bytes(text), starts
 
 
 @contextmanager

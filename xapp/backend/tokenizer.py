@@ -18,7 +18,11 @@ class Control(int):
 
 
 class Tokenizer(Protocol):
-    """What the text layer needs of a vocabulary: `Vocab` for real, `ByteVocab` for tests."""
+    """What the text layer needs of a vocabulary: `Vocab` for real, `ByteVocab` for tests.
+
+    `controls` maps the text of each control token to it; `added` those that the model's author added as
+    user-defined tokens, `markup` any other token whose text stands in brackets.
+    """
 
     bos: int | None
     eos: int | None
@@ -26,6 +30,10 @@ class Tokenizer(Protocol):
     chat_template: str | None
     max_piece_bytes: int
     controls: dict[str, Control]
+    added: dict[str, Control]
+    markup: dict[str, Control]
+    splits_words: bool
+    """Whether regular expressions cut the text first, so that it may be cut between words before."""
 
     def tokenize(
         self, text: str | bytes, *, add_special: bool = False, parse_special: bool = False

@@ -1,12 +1,13 @@
 """The vocabulary of a GGUF file, without its weights: text to tokens and back.
 
-The server process keeps one for each served model (SmolLM2-135M, 49,152 tokens: about 17 MB). It
-knows no templates, no stop strings, no streams. llama.cpp's tokenizer is used from several threads
+The text process of each served model keeps one (SmolLM2-135M, 49,152 tokens: about 17 MB). It knows no
+templates, no stop strings, no streams. llama.cpp's tokenizer is used from several threads
 at once safely: a loaded vocabulary does not change, and the calls release the GIL.
 """
 
 import ctypes
 import os
+from array import array
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,17 @@ from xapp.errors import ModelError, Unavailable
 
 PIECE_BYTES = 256
 """Room for nearly every piece."""
-_ATTR_CONTROL = 1 << 3
+MAX_CONTROL_CHARS = 512
+"""Of the text of a control token."""
 _ATTR_UNKNOWN = 1 << 0
+_ATTR_UNUSED = 1 << 1
+_ATTR_CONTROL = 1 << 3
+_ATTR_USER_DEFINED = 1 << 4
+_ATTR_PARSED = _ATTR_CONTROL | _ATTR_UNKNOWN | _ATTR_USER_DEFINED
 _ATTR_LSTRIP = 1 << 7
 _ATTR_RSTRIP = 1 << 8
+_OPENING, _CLOSING = frozenset({b"<", b"[", b"{", b"("}), frozenset(">]})")
+_BPE = 2
 
 
 class _Pieces(dict[int, bytes]):
@@ -40,8 +48,8 @@ class Vocab:
     """A loaded vocabulary. Raises ModelError, naming the file, when it cannot be loaded.
 
     `size` is the number of tokens; `max_piece_bytes` the most bytes of text one token can stand
-    for, so that a text of n bytes is at least n / max_piece_bytes tokens; `controls` maps the text
-    of each control token to it.
+    for, so that a text of n bytes is at least n / max_piece_bytes tokens; `Tokenizer` documents
+    `controls`, `added` and `markup`.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -51,10 +59,14 @@ class Vocab:
         self.bos = _token(llama.llama_vocab_bos(self._vocab))
         self.eos = _token(llama.llama_vocab_eos(self._vocab))
         self.add_bos: bool = llama.llama_vocab_get_add_bos(self._vocab)
+        self.splits_words: bool = llama.llama_vocab_type(self._vocab) == _BPE
         template: bytes | None = llama.llama_model_chat_template(self._model, None)
         self.chat_template = template.decode(errors="replace") if template else None
         self.controls: dict[str, Control] = {}
+        self.added: dict[str, Control] = {}
+        self.markup: dict[str, Control] = {}
         self.max_piece_bytes = self._scan()
+        self._check_controls(path)
         self.piece = _Pieces(self).__getitem__
 
     def tokenize(
@@ -84,7 +96,14 @@ class Vocab:
 
     def text(self, token: int) -> str:
         """The token as the vocabulary writes it."""
-        return self.render(token, special=True).decode(errors="replace")
+        piece = self.render(token, special=True)
+        if not piece and self._model is not None:  # an unused token stands for nothing, and has a text
+            piece = llama.llama_vocab_get_text(self._vocab, token) or b""
+        return piece.decode(errors="replace")
+
+    def all_pieces(self) -> "tuple[bytes, array[int]]":
+        """What `piece` says of all tokens; see the function."""
+        return all_pieces(self._vocab, self.size)
 
     def is_end(self, token: int) -> bool:
         """Whether the token ends an answer."""
@@ -113,8 +132,13 @@ class Vocab:
         count = llama.llama_tokenize(self._vocab, data, len(data), buffer, capacity, add, parse)
         return (buffer[: max(count, 0)], count)
 
+    def _check_controls(self, path: str | os.PathLike[str]) -> None:
+        if (longest := max(map(len, {**self.controls, **self.added}), default=0)) > MAX_CONTROL_CHARS:
+            text = f"{path}: a control token of {longest:,} characters, at most {MAX_CONTROL_CHARS} are taken"
+            raise ModelError(text, reason="UNSUPPORTED_MODEL")
+
     def _scan(self) -> int:
-        """Fills `controls` and returns the longest piece: 1 µs a token."""
+        """Fills `controls`, `added` and `markup` and returns the longest piece: 1 µs a token."""
         buffer = ctypes.create_string_buffer(PIECE_BYTES)
         to_piece, get_attr, vocab = llama.llama_token_to_piece, llama.llama_vocab_get_attr, self._vocab
         longest = 1
@@ -122,10 +146,20 @@ class Vocab:
             length = abs(to_piece(vocab, token, buffer, PIECE_BYTES, 0, True))
             longest = max(longest, length)
             attr = get_attr(vocab, token)
-            if attr & (_ATTR_CONTROL | _ATTR_UNKNOWN) and length:
-                control = Control(token, bool(attr & _ATTR_LSTRIP), bool(attr & _ATTR_RSTRIP))
-                self.controls[self.text(token)] = control
+            unused = attr & _ATTR_UNUSED and not length
+            if unused or (length and (attr & _ATTR_PARSED or buffer[0] in _OPENING)):
+                self._sort(token, attr)
         return longest
+
+    def _sort(self, token: int, attr: int) -> None:
+        text = self.text(token)
+        control = Control(token, bool(attr & _ATTR_LSTRIP), bool(attr & _ATTR_RSTRIP))
+        if attr & (_ATTR_CONTROL | _ATTR_UNKNOWN):
+            self.controls[text] = control
+        elif attr & _ATTR_USER_DEFINED:
+            self.added[text] = control
+        elif text[-1:] in _CLOSING and len(text) <= MAX_CONTROL_CHARS:
+            self.markup[text] = control
 
 
 def _token(token: int) -> int | None:
@@ -140,6 +174,18 @@ def token_bytes(vocab: Any, token: int, *, special: bool = False) -> bytes:
         buffer = ctypes.create_string_buffer(-length)
         length = llama.llama_token_to_piece(vocab, token, buffer, -length, 0, special)
     return bytes(buffer.raw[: max(length, 0)])
+
+
+def all_pieces(vocab: Any, size: int) -> "tuple[bytes, array[int]]":
+    """All pieces in a row, and where each begins, the end of the last one included. About 1 µs a token."""
+    buffer = ctypes.create_string_buffer(PIECE_BYTES)
+    view, to_piece = memoryview(buffer).cast("B"), llama.llama_token_to_piece
+    text, starts = bytearray(), array("I", [0])
+    for token in range(size):
+        length = to_piece(vocab, token, buffer, PIECE_BYTES, 0, False)
+        text += view[:length] if length >= 0 else token_bytes(vocab, token)
+        starts.append(len(text))
+    return bytes(text), starts
 
 
 def load_vocab(path: Path) -> Any:

@@ -2,5 +2,5 @@
 
 docs/engine.md follows one request through it. The worker's side is worker, engine, scheduler,
 step_time, sequence, kv_cache and cells; the server's side is client, link, token_stream,
-worker_process, worker_exit and supervisor; messages is what the two say to each other.
+worker_process, worker_exit, child and supervisor; messages is what the two say to each other.
 """

@@ -3,15 +3,14 @@
 Knows neither text nor models' names, and does not start a worker again: that is the supervisor's.
 """
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from time import monotonic
 from typing import Protocol
 
 import msgspec
 
 from xapp.config import EngineSettings
-from xapp.engine.link import Link
+from xapp.engine.child import ChildClient
 from xapp.engine.messages import (
     Cancel,
     Extend,
@@ -25,21 +24,15 @@ from xapp.engine.messages import (
     StepEvents,
     Submit,
     Surveyed,
-    ToWorker,
     Tuning,
-    encode,
+    decode_from_worker,
 )
 from xapp.engine.token_record import TokenRecord
 from xapp.engine.token_stream import TokenStream
-from xapp.engine.worker_process import WORKER_COMMAND, WorkerProcess, spawn
+from xapp.engine.worker_process import WORKER_COMMAND
 from xapp.errors import DeadlineExceeded, ModelError, Unavailable
 
-MAX_UNSENT_BYTES = 16 * 1024 * 1024
 DEADLINE_SLACK_S = 1.0
-EXIT_PATIENCE_S = 2.0
-RETRY_AFTER_S = 1.0
-LOAD_RETRY_AFTER_S = 30.0
-UNLOADING = "the model is being unloaded"
 
 
 class StepObserver(Protocol):
@@ -54,11 +47,10 @@ class StepObserver(Protocol):
         ...
 
 
-class EngineClient:
+class EngineClient(ChildClient[ModelInfo]):
     """One worker process, from its start to its end. `load` first, `aclose` last.
 
-    `lost` is done once the worker has ended, whatever the reason; its result says why. `info` is what it
-    said of itself last; None before it was ready.
+    `info` is what it said of itself last; None before it was ready.
     """
 
     def __init__(
@@ -69,28 +61,13 @@ class EngineClient:
         command: Sequence[str] = WORKER_COMMAND,
         observer: StepObserver | None = None,
     ) -> None:
-        self._model_path = model_path
-        self._settings = settings
-        self._command = command
+        arguments = (model_path, msgspec.json.encode(settings).decode())
+        super().__init__("worker", model_path, command, arguments)
         self._observer = observer
         self.stats = Stats()
         self.info: ModelInfo | None = None
         self._records: dict[int, TokenRecord] = {}
         self._last_heard = monotonic()
-        self._on_progress: Callable[[float], None] = lambda _: None
-        self._process: WorkerProcess | None = None
-        self._transport: asyncio.Transport | None = None
-        self._reaper: asyncio.Task[None] | None = None
-        self._closing = ""
-        self._why = ""
-        loop = asyncio.get_running_loop()
-        self._ready: asyncio.Future[ModelInfo] = loop.create_future()
-        self.lost: asyncio.Future[Unavailable] = loop.create_future()
-
-    @property
-    def pid(self) -> int:
-        """The worker's process id; 0 before it was started."""
-        return self._process.pid if self._process else 0
 
     @property
     def num_open(self) -> int:
@@ -102,49 +79,10 @@ class EngineClient:
         """How long a worker with work has said nothing; 0 when it has none."""
         return monotonic() - self._last_heard if self._records else 0.0
 
-    async def load(
-        self, on_progress: Callable[[float], None] | None = None, *, timeout_s: float = 600.0
-    ) -> ModelInfo:
-        """Starts the worker and waits until it can serve.
-
-        Raises ModelError when the model cannot be served, Unavailable when the worker dies or takes
-        longer than `timeout_s`. The worker has ended when this raises.
-        """
-        assert self._process is None
-        if on_progress is not None:
-            self._on_progress = on_progress
-        try:
-            return await self._start(timeout_s)
-        except BaseException:
-            await self.aclose()
-            raise
-
-    async def _start(self, timeout_s: float) -> ModelInfo:
-        try:
-            self._process, ours = await spawn(self._command, self._model_path, self._settings)
-        except OSError as error:
-            raise Unavailable(f"cannot start a worker: {error}", retry_after_s=RETRY_AFTER_S) from error
-        loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_unix_connection(
-            lambda: Link(self._on_message, self.kill, self._on_closed), sock=ours
-        )
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await self._ready
-        except TimeoutError:
-            message = f"loading {self._model_path} took longer than XAPP_LOAD_TIMEOUT_S, {timeout_s:g} s"
-            raise Unavailable(message, reason="LOAD_TIMEOUT", retry_after_s=LOAD_RETRY_AFTER_S) from None
-
     def submit(self, request: Submit) -> TokenStream:
         """Hands a request to the worker. Raises Unavailable when the worker cannot take it."""
         assert request.request_id not in self._records
-        if self._closing or self._reaper is not None or not self._ready.done():
-            raise Unavailable("the worker is not running", retry_after_s=RETRY_AFTER_S)
-        assert self._transport is not None
-        if self._transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
-            raise Unavailable(
-                "the worker does not take requests now", reason="WORKER_STALLED", retry_after_s=RETRY_AFTER_S
-            )
+        self._check_room()
         record = TokenRecord(request, self.cancel, self.extend)
         stream = TokenStream(record, request)
         if request.deadline is not None:
@@ -170,30 +108,10 @@ class EngineClient:
         if request_id in self._records:
             self._send(Extend(request_id, deadline))
 
-    def kill(self, why: str) -> None:
-        """Ends the worker at once; `lost` follows and says `why`."""
-        self._why = self._why or why
-        if self._process is not None:
-            self._process.kill()
-
-    async def aclose(self, why: str = UNLOADING) -> None:
-        """Ends the worker and every open stream, which hears `why`. Safe to call twice, and before `load`."""
-        self._closing = self._closing or why
-        if self._transport is not None:
-            self._send(Shutdown())
-            self._transport.close()
-            self._on_closed()
-        elif self._process is not None:
-            self._process.kill()
-            await self._process.reap(EXIT_PATIENCE_S)
-        if self._reaper is not None:
-            await asyncio.shield(self._reaper)
-
-    def _send(self, message: ToWorker) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(encode(message))
-
     # ---- what the worker says
+
+    def _decode(self, body: bytes) -> FromWorker:
+        return decode_from_worker(body)
 
     def _on_message(self, message: FromWorker) -> None:
         if type(message) is StepEvents:
@@ -257,31 +175,11 @@ class EngineClient:
 
     # ---- the end
 
-    def _on_closed(self) -> None:
-        if self._reaper is None:
-            self._reaper = asyncio.create_task(self._reap())
+    def _say_goodbye(self) -> None:
+        self._send(Shutdown())
 
-    async def _reap(self) -> None:
-        assert self._process is not None
-        exit_story = await self._process.reap(EXIT_PATIENCE_S)
-        why = self._why or exit_story
-        if not self._ready.done():
-            self._ready.set_exception(self._load_error(why))
+    def _on_end(self, error: Unavailable) -> None:
         self.stats = Stats()
-        # First: who reads a stream's error then finds that the model is not ready.
-        self.lost.set_result(self._end_error(why))
         records, self._records = self._records, {}
         for record in records.values():
-            record.fail(self._end_error(why))
-
-    def _load_error(self, why: str) -> ModelError | Unavailable:
-        """What native code asserts while it loads is about the file: trying again does not help."""
-        if self._closing or self._process is None or not self._process.gave_up_at:
-            return self._end_error(why)
-        message = f"{self._model_path}: llama.cpp cannot run it: {self._process.gave_up_at}"
-        return ModelError(message, reason="UNSUPPORTED_MODEL")
-
-    def _end_error(self, why: str) -> Unavailable:
-        if self._closing:
-            return Unavailable(self._closing, reason="DRAINING", retry_after_s=RETRY_AFTER_S)
-        return Unavailable(why, retry_after_s=RETRY_AFTER_S)
+            record.fail(error)

@@ -2,24 +2,30 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
-from xapp.engine.messages import FrameBuffer, FromWorker, decode_from_worker
+from xapp.engine.messages import FrameBuffer
 
 RECEIVE_BYTES = 64 * 1024
 
 
 class Link(asyncio.BufferedProtocol):
-    """Cuts the byte stream into messages. Buffered: a plain Protocol allocates 256 KiB for each read."""
+    """Cuts the byte stream into messages, which `decode` reads.
+
+    Buffered: a plain Protocol allocates 256 KiB for each read.
+    """
 
     def __init__(
         self,
-        on_message: Callable[[FromWorker], None],
+        decode: Callable[[bytes], Any],
+        on_message: Callable[[Any], None],
         on_garbage: Callable[[str], None],
         on_closed: Callable[[], None],
     ) -> None:
         self._frames = FrameBuffer()
+        self._decode = decode
         self._on_message = on_message
         self._on_garbage = on_garbage
         self._on_closed = on_closed
@@ -33,7 +39,7 @@ class Link(asyncio.BufferedProtocol):
         """So many bytes came."""
         try:
             for body in self._frames.feed(bytes(self._buffer[:nbytes])):
-                self._on_message(decode_from_worker(body))
+                self._on_message(self._decode(body))
         except (ValueError, msgspec.DecodeError) as error:
             self._on_garbage(f"the worker sent what is no message: {error}")
 

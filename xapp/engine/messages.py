@@ -288,7 +288,7 @@ _to_worker = msgspec.msgpack.Decoder(ToWorker)
 _from_worker = msgspec.msgpack.Decoder(FromWorker)
 
 
-def encode(message: ToWorker | FromWorker) -> bytes:
+def encode(message: msgspec.Struct) -> bytes:
     """One frame."""
     body = _encoder.encode(message)
     return _LENGTH.pack(len(body)) + body

@@ -10,8 +10,10 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
+from typing import Any, Generic, TypeVar
 
-from xapp.engine.client import UNLOADING, EngineClient
+from xapp.engine.child import UNLOADING, ChildClient
+from xapp.engine.client import EngineClient
 from xapp.engine.messages import ModelInfo, Stats, Submit
 from xapp.engine.token_stream import TokenStream
 from xapp.errors import Unavailable, XappError
@@ -59,22 +61,31 @@ class Backoff:
         return delay
 
 
-class Supervisor:
-    """One model's worker, whichever process that is at the moment. `start` first, `aclose` last."""
+Client = TypeVar("Client", bound=ChildClient[Any])
+
+
+class ChildSupervisor(Generic[Client]):
+    """One model's process of a kind, whichever it is at the moment. `start` first, `aclose` last.
+
+    `what` it is, for messages.
+    """
 
     def __init__(
         self,
         name: str,
-        new_client: Callable[[], EngineClient],
+        new_client: Callable[[], Client],
         policy: RestartPolicy,
         on_state: Callable[[], None] = lambda: None,
+        *,
+        what: str = "worker",
     ) -> None:
+        self._what = what
         self._name = name
         self._new_client = new_client
         self._policy = policy
         self._on_state = on_state
         self._backoff = Backoff(policy)
-        self._client: EngineClient | None = None
+        self._client: Client | None = None
         self._task: asyncio.Task[None] | None = None
         self._next_start_s = policy.first_delay_s
         self.state = WorkerState.LOADING
@@ -87,17 +98,15 @@ class Supervisor:
         return self._client.pid if self._client is not None and self.state is WorkerState.READY else 0
 
     @property
-    def info(self) -> ModelInfo | None:
-        """What the worker said of itself last; None before the first was ready."""
-        return self._client.info if self._client is not None else None
+    def client(self) -> Client | None:
+        """The process that serves now; None while there is none."""
+        return self._client if self.state is WorkerState.READY else None
 
-    @property
-    def stats(self) -> Stats:
-        """The worker's last word about itself."""
-        return self._client.stats if self._client is not None else Stats()
+    async def start(self, on_progress: Callable[[float], None] = lambda _: None) -> Any:
+        """Loads the model; returns what the process said of it.
 
-    async def start(self, on_progress: Callable[[float], None] = lambda _: None) -> ModelInfo:
-        """Loads the model. Raises ModelError or Unavailable, after which only `aclose` is left to call."""
+        Raises ModelError or Unavailable, after which only `aclose` is left to call.
+        """
         try:
             client, info = await self._load(on_progress)
         except XappError as error:
@@ -106,15 +115,10 @@ class Supervisor:
         self._task = asyncio.create_task(self._supervise(client), name=f"supervisor of {self._name}")
         return info
 
-    def submit(self, request: Submit) -> TokenStream:
-        """Hands a request to the worker. Raises Unavailable, saying when to try again."""
-        if self._client is None or self.state is not WorkerState.READY:
-            raise self._not_ready()
-        return self._client.submit(request)
-
-    def _not_ready(self) -> Unavailable:
+    def not_ready(self) -> Unavailable:
+        """What there is to say while no process serves."""
         why = f": {self.error}" if self.error else ""
-        message = f"the worker of {self._name} is being started{why}"
+        message = f"the {self._what} of {self._name} is being started{why}"
         return Unavailable(message, reason="MODEL_LOADING", retry_after_s=max(1.0, self._next_start_s))
 
     async def aclose(self, why: str = UNLOADING) -> None:
@@ -132,7 +136,7 @@ class Supervisor:
         self.state, self.error = state, error
         self._on_state()
 
-    async def _load(self, on_progress: Callable[[float], None]) -> tuple[EngineClient, ModelInfo]:
+    async def _load(self, on_progress: Callable[[float], None]) -> tuple[Client, Any]:
         client = self._new_client()
         info = await client.load(on_progress, timeout_s=self._policy.load_timeout_s)
         self._client = client
@@ -144,14 +148,14 @@ class Supervisor:
         if self.state is WorkerState.READY:
             self._set_state(WorkerState.LOADING, lost.result().message)
 
-    async def _supervise(self, client: EngineClient) -> None:
+    async def _supervise(self, client: Client) -> None:
         while True:
             ready_at = monotonic()
             why = await self._watch(client)
-            _log.error("worker of %s lost: %s", self._name, why.message)
+            _log.error("%s of %s lost: %s", self._what, self._name, why.message)
             client = await self._restart(why, monotonic() - ready_at)
 
-    async def _watch(self, client: EngineClient) -> Unavailable:
+    async def _watch(self, client: Client) -> Unavailable:
         """Returns when the worker is gone; ends it when it hangs."""
         limit = self._policy.hang_after_s
         while True:
@@ -159,9 +163,10 @@ class Supervisor:
             if client.lost.done():
                 return client.lost.result()
             if client.silence_s > limit:
-                client.kill(f"the worker hung: it had work and said nothing for {client.silence_s:.0f} s")
+                silence_s = client.silence_s
+                client.kill(f"the {self._what} hung: it had work and said nothing for {silence_s:.0f} s")
 
-    async def _restart(self, why: XappError, uptime_s: float) -> EngineClient:
+    async def _restart(self, why: XappError, uptime_s: float) -> Client:
         self._set_state(WorkerState.LOADING, why.message)
         while True:
             self._next_start_s = self._backoff.delay_s(uptime_s)
@@ -170,8 +175,29 @@ class Supervisor:
             try:
                 client, _ = await self._load(lambda _: None)
             except XappError as error:
-                _log.error("starting the worker of %s again failed: %s", self._name, error.message)
+                _log.error("starting the %s of %s again failed: %s", self._what, self._name, error.message)
                 self._set_state(WorkerState.FAILED, error.message)
                 uptime_s = 0.0
             else:
                 return client
+
+
+class Supervisor(ChildSupervisor[EngineClient]):
+    """One model's worker."""
+
+    @property
+    def info(self) -> ModelInfo | None:
+        """What the worker said of itself last; None before the first was ready."""
+        return self._client.info if self._client is not None else None
+
+    @property
+    def stats(self) -> Stats:
+        """The worker's last word about itself."""
+        return self._client.stats if self._client is not None else Stats()
+
+    def submit(self, request: Submit) -> TokenStream:
+        """Hands a request to the worker. Raises Unavailable, saying when to try again."""
+        client = self.client
+        if client is None:
+            raise self.not_ready()
+        return client.submit(request)

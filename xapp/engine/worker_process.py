@@ -10,9 +10,6 @@ import sys
 from collections import deque
 from collections.abc import Sequence
 
-import msgspec
-
-from xapp.config import EngineSettings
 from xapp.engine.worker_exit import explain_exit, gave_up_at
 
 WORKER_COMMAND = (sys.executable, "-m", "xapp.engine.worker")
@@ -40,6 +37,11 @@ class WorkerProcess:
     def pid(self) -> int:
         """The process id, also after the end."""
         return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """As `subprocess` states it; None before the end."""
+        return self._process.returncode
 
     def kill(self) -> None:
         """SIGKILL, unless it has ended."""
@@ -83,17 +85,14 @@ class WorkerProcess:
             _log.debug("worker %d: %s", self.pid, self.lines[-1])
 
 
-async def spawn(
-    command: Sequence[str], model_path: str, settings: EngineSettings
-) -> tuple[WorkerProcess, socket.socket]:
-    """Starts a worker; returns it with this side's end of the socket pair. Raises OSError."""
+async def spawn(command: Sequence[str], *arguments: str) -> tuple[WorkerProcess, socket.socket]:
+    """Starts `command FD arguments`; returns it with this side's end of the socket pair. Raises OSError."""
     ours, theirs = socket.socketpair()
     try:
         process = await asyncio.create_subprocess_exec(
             *command,
             str(theirs.fileno()),
-            model_path,
-            msgspec.json.encode(settings).decode(),
+            *arguments,
             pass_fds=(theirs.fileno(),),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,

@@ -45,11 +45,12 @@ _BLOCKS = {
 
 @dataclass(frozen=True, slots=True)
 class GgufHeader:
-    """The metadata, and how long the file is and has to be, in bytes."""
+    """The metadata, and how long it is and the file is and has to be, in bytes."""
 
     file_size: int
     needed_bytes: int
     values: dict[str, Value]
+    metadata_bytes: int
 
 
 def read_gguf_header(path: Path) -> GgufHeader:
@@ -116,12 +117,13 @@ class _Reader:
 def _read(reader: _Reader) -> GgufHeader:
     num_tensors, num_keys = _counts(reader)
     values = dict(_key_value(reader) for _ in range(num_keys))
+    metadata_bytes = reader.position
     end = max((sum(_tensor(reader)[1:]) for _ in range(num_tensors)), default=0)
     needed = _data_start(reader, values) + end
     if needed > reader.size:
         text = f"{reader.path} is truncated: has {reader.size:,} of {needed:,} bytes"
         raise ModelError(text, reason="TRUNCATED_FILE")
-    return GgufHeader(reader.size, needed, values)
+    return GgufHeader(reader.size, needed, values, metadata_bytes)
 
 
 def _counts(reader: _Reader) -> tuple[int, int]:

@@ -22,6 +22,8 @@ class GgufInfo:
     key_length: int | None
     value_length: int | None
     has_chat_template: bool
+    metadata_bytes: int
+    """Nearly all of it is the vocabulary."""
     pools: bool = False
     """Whether it turns a text into one vector, or a score, in place of the next token."""
 
@@ -61,6 +63,7 @@ def read_gguf(path: Path) -> GgufInfo:
         key_length=facts.number("attention.key_length") or head_dim,
         value_length=facts.number("attention.value_length") or head_dim,
         has_chat_template="tokenizer.chat_template" in facts.header.values,
+        metadata_bytes=facts.header.metadata_bytes,
         pools=facts.pools,
     )
 

@@ -12,10 +12,10 @@ async def read_node(service: Service, host: HostReader) -> NodeReading:
     """Reads processes in a thread, for the kernel may take milliseconds over one."""
     samples = service.samples()
     statuses = {status.name: status for status in service.list_models()}
-    usage = await asyncio.to_thread(lambda: [host.process(sample.worker_pid) for sample in samples])
+    usage = await asyncio.to_thread(lambda: [_processes(host, sample) for sample in samples])
     models = {name: _of_status(status) for name, status in statuses.items() if _is_loaded(status)}
-    for sample, process in zip(samples, usage, strict=True):
-        models.setdefault(sample.name, {}).update(_of_sample(sample) | _of_process(process))
+    for sample, processes in zip(samples, usage, strict=True):
+        models.setdefault(sample.name, {}).update(_of_sample(sample) | processes)
     node = {**_of_tasks(service.tasks_state), "log_lines_dropped": float(logs.num_dropped())}
     return NodeReading(ready=service.ready, models=models, node=node)
 
@@ -47,6 +47,7 @@ def _of_sample(sample: ModelSample) -> dict[str, float]:
         "preemptions": stats.total_preemptions,
         "evictions": stats.total_evictions,
         "interrupted_steps": stats.total_interrupted,
+        "text_restarts": float(sample.num_text_restarts),
     }
 
 
@@ -60,9 +61,14 @@ def _of_tasks(state: TasksState) -> dict[str, float]:
     }
 
 
-def _of_process(process: ProcessUsage) -> dict[str, float]:
+def _processes(host: HostReader, sample: ModelSample) -> dict[str, float]:
+    worker, text = host.process(sample.worker_pid), host.process(sample.text_pid)
+    return _of_process("worker", worker) | _of_process("text", text)
+
+
+def _of_process(kind: str, process: ProcessUsage) -> dict[str, float]:
     return {
-        "worker_resident_memory_bytes": process.rss_bytes,
-        "worker_proportional_memory_bytes": process.pss_bytes,
-        "worker_cpu_seconds": process.cpu_s,
+        f"{kind}_resident_memory_bytes": process.rss_bytes,
+        f"{kind}_proportional_memory_bytes": process.pss_bytes,
+        f"{kind}_cpu_seconds": process.cpu_s,
     }

@@ -174,8 +174,10 @@ class ModelRegistry:
                 raise model.load_error
             if model.state in {ModelState.DRAINING, ModelState.AVAILABLE}:
                 raise Unavailable(f"{model.name} is being unloaded", reason="DRAINING", retry_after_s=1.0)
-            yield self._status_of(model)
-            if model.state is ModelState.READY:
+            status = self._status_of(model)
+            yield status
+            # The model may have become ready while the caller took this.
+            if status.state is ModelState.READY:
                 return
             await model.changes.wait(change)
 

@@ -1,23 +1,18 @@
 """From what the caller wrote to the tokens the model reads, without holding up the event loop."""
 
-import asyncio
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol, TypeVar, TypeVarTuple
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
 
 from xapp.errors import Exhausted, InvalidArgument
-from xapp.service.types import ChatMessage, Prompt
+from xapp.service.types import Prompt
 
-INLINE_BYTES = 2048
 MAX_CHOICE_BYTES = 16 * 1024 * 1024
 """Prompt and choices are tokenized together, so the prompt as often as there are choices."""
 
-_T = TypeVar("_T")
-_Ts = TypeVarTuple("_Ts")
-
 
 class AnswerText(Protocol):
-    """One answer's tokens to text; `service.stream_text.TextStream`."""
+    """One answer's tokens to text; `text.stream_text.TextStream`."""
 
     stopped: bool
 
@@ -31,7 +26,17 @@ class AnswerText(Protocol):
 
 
 class Codec(Protocol):
-    """Text to tokens and back for one model; `service.text.TextCodec`."""
+    """Text to tokens and back for one model; `text.model_text.ModelText`."""
+
+    @property
+    def pid(self) -> int:
+        """The text process's id; 0 where there is none."""
+        ...
+
+    @property
+    def num_restarts(self) -> int:
+        """How often the text process was started again."""
+        ...
 
     @property
     def has_chat_template(self) -> bool:
@@ -43,16 +48,16 @@ class Codec(Protocol):
         """The most bytes of text one token stands for."""
         ...
 
-    def encode(self, text: str) -> list[int]:
-        """Text as it is."""
+    async def read(self, prompt: Prompt, client: str) -> list[int]:
+        """A prompt's tokens; `client` is whose it is. Raises InvalidArgument."""
         ...
 
-    def encode_chat(self, messages: Sequence[ChatMessage]) -> list[int]:
-        """A conversation through the model's template. Raises InvalidArgument."""
+    async def read_choices(self, prompt: Prompt, choices: Sequence[str], client: str) -> list[list[int]]:
+        """The prompt's tokens, then for each choice those of both together. Raises InvalidArgument."""
         ...
 
-    def encode_answers(self, messages: Sequence[ChatMessage], answers: Sequence[str]) -> list[list[int]]:
-        """The same with the beginning of each answer behind it. Raises InvalidArgument."""
+    async def render(self, template: str, values: Mapping[str, Any], client: str) -> str:
+        """The prompt that a task's template makes. Raises InvalidArgument with field `inputs`."""
         ...
 
     def piece(self, token: int) -> bytes:
@@ -63,36 +68,33 @@ class Codec(Protocol):
         """For one answer."""
         ...
 
-    def close(self) -> None:
-        """Frees native memory."""
+    async def aclose(self) -> None:
+        """Ends the text process."""
         ...
 
 
 class PromptReader:
-    """Tokenizes for one model: short texts at once, the rest one at a time in a thread of its own."""
+    """Checks sizes before and after a model's text process; bounds how many prompts wait for it."""
 
     def __init__(self, codec: Codec, max_pending: int) -> None:
         self._codec = codec
         self._max_pending = max_pending
         self._num_pending = 0
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="tokenize")
 
-    async def read(self, prompt: Prompt, limit: int) -> list[int]:
+    async def read(self, prompt: Prompt, limit: int, client: str = "") -> list[int]:
         """The prompt's tokens, fewer than `limit`.
 
         Raises InvalidArgument on an empty prompt, one of `limit` tokens or more, and on messages
-        that the model's template refuses; Exhausted when too many prompts wait for the thread.
+        that the model's template refuses; Exhausted when too many prompts wait.
         """
         field, size = _measure(prompt)
         self._check_bytes(field, size, limit)
-        if isinstance(prompt, str) and size <= INLINE_BYTES:
-            tokens = self._encode(prompt)
-        else:
-            tokens = await self._in_thread(self._encode, prompt)
+        with self._turn():
+            tokens = await self._codec.read(prompt, client)
         return _check_tokens(field, tokens, limit)
 
     async def read_choices(
-        self, prompt: Prompt, choices: Sequence[str], limit: int
+        self, prompt: Prompt, choices: Sequence[str], limit: int, client: str = ""
     ) -> tuple[list[int], list[list[int]]]:
         """The prompt's tokens, and for each choice those of prompt and choice together. Raises as `read`."""
         field, size = _measure(prompt)
@@ -106,19 +108,22 @@ class PromptReader:
                 f"come to {size} bytes, each with the prompt before it: at most {MAX_CHOICE_BYTES} are taken"
             )
             raise InvalidArgument("choices", text)
-        if isinstance(prompt, str) and size <= INLINE_BYTES:
-            first, *others = self._encode_choices(prompt, choices)
-        else:
-            first, *others = await self._in_thread(self._encode_choices, prompt, choices)
+        with self._turn():
+            first, *others = await self._codec.read_choices(prompt, choices, client)
         return _check_tokens(field, first, limit), others
 
-    async def _in_thread(self, encode: Callable[[*_Ts], _T], *args: *_Ts) -> _T:
+    async def render(self, template: str, values: Mapping[str, Any], client: str = "") -> str:
+        """The prompt that a task's template makes. Raises InvalidArgument, Exhausted."""
+        with self._turn():
+            return await self._codec.render(template, values, client)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
         if self._num_pending >= self._max_pending:
             raise Exhausted(f"{self._num_pending} prompts are being tokenized", retry_after_s=1.0)
-        loop = asyncio.get_running_loop()
         self._num_pending += 1
         try:
-            return await loop.run_in_executor(self._pool, encode, *args)
+            yield
         finally:
             self._num_pending -= 1
 
@@ -127,20 +132,9 @@ class PromptReader:
         if at_least >= limit:
             raise _too_long(field, f"at least {at_least}", limit)
 
-    def _encode(self, prompt: Prompt) -> list[int]:
-        if isinstance(prompt, str):
-            return self._codec.encode(prompt)
-        return self._codec.encode_chat(prompt)
-
-    def _encode_choices(self, prompt: Prompt, choices: Sequence[str]) -> list[list[int]]:
-        if isinstance(prompt, str):
-            return [self._codec.encode(prompt + choice) for choice in ("", *choices)]
-        return self._codec.encode_answers(prompt, ("", *choices))
-
     async def aclose(self) -> None:
-        """Waits for the thread and its queue, where each must get an answer; then frees the codec."""
-        await asyncio.to_thread(self._pool.shutdown, wait=True)
-        self._codec.close()
+        """Ends the codec: whoever waits is told."""
+        await self._codec.aclose()
 
 
 def _measure(prompt: Prompt) -> tuple[str, int]:

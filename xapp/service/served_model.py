@@ -8,7 +8,8 @@ import msgspec
 
 from xapp import logs
 from xapp.config import Settings
-from xapp.engine.client import UNLOADING, EngineClient
+from xapp.engine.child import UNLOADING
+from xapp.engine.client import EngineClient
 from xapp.engine.messages import ModelInfo
 from xapp.engine.supervisor import RestartPolicy, Supervisor, WorkerState
 from xapp.errors import Exhausted, FailedPrecondition, ModelError, Unavailable, XappError
@@ -144,7 +145,8 @@ class ServedModel:
         if need.total_bytes > limit:
             raise Exhausted(
                 f"{self.name} needs {_mb(need.total_bytes)} MB ({_mb(need.weights_bytes)} MB of weights,"
-                f" {_mb(need.kv_bytes)} MB of KV cache, {_mb(need.parked_bytes)} MB for parked prefixes)"
+                f" {_mb(need.kv_bytes)} MB of KV cache, {_mb(need.parked_bytes)} MB for parked prefixes,"
+                f" {_mb(need.text_bytes)} MB for the text process)"
                 f" and {_mb(limit)} MB are available: unload another model, lower XAPP_CONTEXT_LENGTH,"
                 " or choose a smaller one",
                 reason="OUT_OF_MEMORY",
@@ -152,31 +154,22 @@ class ServedModel:
             )
 
     async def _load(self) -> Serving:
-        """The codec follows once the worker survived the file's header: llama.cpp may crash on a bad one."""
-        header_read = asyncio.Event()
+        """Worker and text process load side by side; what the worker says of the file counts first."""
 
         def on_progress(fraction: float) -> None:
             self.progress = fraction
-            if fraction > 0:
-                header_read.set()
             self.changes.notify()
 
-        async def load_codec() -> Codec:
-            await header_read.wait()
-            return await self._tools.load_codec(self.file.path)
-
         digest = asyncio.create_task(asyncio.to_thread(self._digest))
-        codec = asyncio.create_task(load_codec())
+        codec = asyncio.ensure_future(self._tools.load_codec(self.file.path))
         try:
             info = await self.supervisor.start(on_progress)
-            header_read.set()
             _log_sizing(self.name, info)
             admission = self._admission(info)
-            return Serving(await asyncio.shield(codec), self._unchanged(await digest), info, admission)
+            return Serving(await codec, self._unchanged(await digest), info, admission)
         except BaseException:
-            if not header_read.is_set():
-                codec.cancel()
-            await self._abandon(codec)
+            await _abandon(codec)
+            await self.supervisor.aclose()
             raise
         finally:
             await _cancel(digest)
@@ -202,13 +195,6 @@ class ServedModel:
             self._quotas,
             by_deadline=settings.deadline_admission,
         )
-
-    async def _abandon(self, codec: "asyncio.Task[Codec]") -> None:
-        # A codec whose loading has begun is closed once it is there: a thread cannot be stopped, it owns
-        # memory, and it may never end, so nobody waits for it.
-        _ABANDONED.add(codec)
-        codec.add_done_callback(_close_abandoned)
-        await self.supervisor.aclose()
 
     def warn(self, text: str) -> bool:
         """What is wrong although it serves, or ""; whether that is new."""
@@ -270,10 +256,13 @@ class ServedModel:
 
     def sample(self) -> ModelSample:
         """For Metrics."""
+        codec = self.serving.codec if self.serving else None
         return ModelSample(
             name=self.name,
             stats=self.supervisor.stats,
             worker_pid=self.supervisor.pid,
+            text_pid=codec.pid if codec else 0,
+            num_text_restarts=codec.num_restarts if codec else 0,
             time_to_first_token=self.probe.time_to_first_token,
             inter_token_latency=self.probe.inter_token_latency,
         )
@@ -318,14 +307,12 @@ def _restart_policy(settings: Settings) -> RestartPolicy:
     )
 
 
-_ABANDONED: set["asyncio.Task[Codec]"] = set()
-"""The loop itself does not hold on to tasks."""
-
-
-def _close_abandoned(codec: "asyncio.Task[Codec]") -> None:
-    _ABANDONED.discard(codec)
+async def _abandon(codec: "asyncio.Future[Codec]") -> None:
+    """Ends one that may have been loaded already."""
+    codec.cancel()
+    await asyncio.wait([codec])
     if not codec.cancelled() and codec.exception() is None:
-        codec.result().close()
+        await codec.result().aclose()
 
 
 async def _cancel(task: "asyncio.Task[str]") -> None:

@@ -6,11 +6,11 @@ events. Knows no gRPC.
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from time import monotonic
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
@@ -63,7 +63,7 @@ class NodeService:
         self._observer = observer or NullObserver()
         self._registry = ModelRegistry(settings, tools or tools_for(settings), self._observer)
         self._formats = Formats()
-        self._tasks = Tasks(settings.tasks_dir, on_change=self._registry.changes.notify)
+        self._tasks = Tasks(settings.tasks_dir, render=self._render, on_change=self._registry.changes.notify)
         self._pins = Pins(self._registry, self._tasks, self._new_id)
         self._draining = False
         self._last_id = 0
@@ -173,7 +173,7 @@ class NodeService:
             with serving.admission.enter(ask) as place:
                 with named_after(alike):
                     prompt, wholes = await serving.prompts.read_choices(
-                        alike.prompt, request.choices, serving.limit
+                        alike.prompt, request.choices, serving.limit, alike.client
                     )
                 parts = cut(prompt, wholes, serving.limit)
                 place.tokenized(parts.to_compute, 1)
@@ -204,7 +204,7 @@ class NodeService:
     ) -> Submit:
         """A request in tokens that fits the model. Raises InvalidArgument naming the field."""
         with named_after(request):
-            prompt = await serving.prompts.read(request.prompt, serving.limit)
+            prompt = await serving.prompts.read(request.prompt, serving.limit, request.client)
         return Submit(
             request_id=self._new_id(),
             prompt=prompt,
@@ -216,6 +216,11 @@ class NodeService:
             deadline=ask.deadline,
             max_gap_s=ask.max_gap_s,
         )
+
+    async def _render(self, request: Request, template: str, values: Mapping[str, Any]) -> str:
+        """A task's prompt, by the text process of the model that will read it."""
+        serving = self._registry.find(request.model).require_ready()
+        return await serving.prompts.render(template, values, request.client)
 
     def _identity(self, request: Request, submit: Submit, opening: Started) -> Identity | None:
         may_join = self._settings.join_identical and request.max_gap_s is None

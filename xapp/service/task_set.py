@@ -1,6 +1,6 @@
 """The tasks of one snapshot of the folder, ready to be asked: found by name, their prompts made."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -38,8 +38,17 @@ class ReadyTask:
         self._inputs = TaskInputs(task)
         _check_answer(task)
 
+    @property
+    def template(self) -> str:
+        """What makes the prompt, of `values`."""
+        return self._prompt.source
+
+    def values(self, call: TaskCall) -> dict[str, Any]:
+        """What the template is given."""
+        return self._prompt.values(call.inputs)
+
     def fill(self, request: Request, call: TaskCall, now: float, monotonic_now: float) -> Request:
-        """The request that the call stands for; what the caller set wins over the task's defaults.
+        """The request that the call stands for but its prompt; what the caller set wins over the task.
 
         `now` is seconds since 1970. Raises InvalidArgument, FailedPrecondition for stale inputs.
         """
@@ -51,7 +60,6 @@ class ReadyTask:
             deadline = monotonic_now + task.default_deadline_s
         return replace(
             request,
-            prompt=self._turns(call.inputs),
             model=request.model or task.model,
             max_tokens=self._max_tokens(request),
             ignore_eos=request.ignore_eos or task.kind is Kind.SCORE,
@@ -82,12 +90,10 @@ class ReadyTask:
     @property
     def openings(self) -> list[Prompt]:
         """Prompts that have in common what all prompts of the task have, and no token more."""
-        return [self._chat(self._prompt.literal_start + end) for end in _ENDS]
+        return [self.chat(self._prompt.literal_start + end) for end in _ENDS]
 
-    def _turns(self, inputs: Mapping[str, Any]) -> Prompt:
-        return self._chat(self._prompt.render(inputs))
-
-    def _chat(self, content: str) -> Prompt:
+    def chat(self, content: str) -> Prompt:
+        """What the model is asked: the task's system turn, then the prompt."""
         user = ChatMessage("user", content)
         return (ChatMessage("system", self.task.system), user) if self.task.system else (user,)
 

@@ -2,17 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic, time
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from xapp import logs
 from xapp.errors import ConfigError, Exhausted, InvalidArgument
-from xapp.service.task_set import TaskSet
-from xapp.service.types import Request, ScoreRequest, TasksState
+from xapp.service.task_set import ReadyTask, TaskSet
+from xapp.service.types import Request, ScoreRequest, TaskCall, TasksState
 from xapp.tasks.definition import Kind, Task
 from xapp.tasks.folder import read_folder, read_tasks, shipped_dir
 
@@ -22,6 +23,9 @@ RETRY_AFTER_S = 1.0
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
+
+Render: TypeAlias = Callable[[Request, str, Mapping[str, Any]], Awaitable[str]]
+"""Makes a prompt of a template and its values, where that may take time and die."""
 
 
 @contextmanager
@@ -40,18 +44,20 @@ def named_after(request: Request) -> Iterator[None]:
 class Tasks:
     """`start` first, `aclose` last. `folder` "" is that of the tasks which are shipped.
 
-    Folders are read and prompts are made in a thread of their own.
+    Folders are read and inputs are checked in a thread of their own; `render` makes the prompts.
     """
 
     def __init__(
         self,
         folder: str,
         *,
+        render: Render,
         poll_s: float = POLL_S,
         clock: Callable[[], float] = time,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._folder = Path(folder).expanduser() if folder else shipped_dir()
+        self._render = render
         self._poll_s = poll_s
         self._clock = clock
         self._on_change = on_change
@@ -93,8 +99,7 @@ class Tasks:
         call = request.task
         if call is None:
             return request
-        ready = self._set.find(call.name, kind)
-        return await self._run(lambda: ready.fill(request, call, self._clock(), monotonic()))
+        return await self._fill(self._set.find(call.name, kind), request, call)
 
     async def resolve_score(self, request: ScoreRequest) -> ScoreRequest:
         """The same for Score."""
@@ -102,12 +107,18 @@ class Tasks:
         if call is None:
             return request
         ready = self._set.find(call.name, Kind.SCORE)
-        filled = await self._run(lambda: ready.fill(request.request, call, self._clock(), monotonic()))
-        return ready.fill_score(request, filled)
+        return ready.fill_score(request, await self._fill(ready, request.request, call))
+
+    async def _fill(self, ready: ReadyTask, request: Request, call: TaskCall) -> Request:
+        filled = await self._run(lambda: ready.fill(request, call, self._clock(), monotonic()))
+        content = await self._render(filled, ready.template, ready.values(call))
+        return replace(filled, prompt=ready.chat(content))
 
     async def _run(self, function: Callable[[], _T]) -> _T:
         if self._num_pending >= MAX_PENDING:
-            raise Exhausted(f"{self._num_pending} tasks' prompts are being made", retry_after_s=RETRY_AFTER_S)
+            raise Exhausted(
+                f"{self._num_pending} tasks' inputs are being checked", retry_after_s=RETRY_AFTER_S
+            )
         self._num_pending += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, function)

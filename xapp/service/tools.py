@@ -19,7 +19,10 @@ from xapp.models.parts import check_parts, model_digest, model_rehash, total_byt
 from xapp.models.store import ModelFile, local_models, resolve
 from xapp.models.verify import difference
 from xapp.service.prompts import Codec
-from xapp.service.text import TextCodec
+from xapp.text.codec import TextCodec
+from xapp.text.limits import resident_bytes
+from xapp.text.local import LocalText
+from xapp.text.model_text import ModelText
 
 MIN_CONTEXT_TOKENS = 512
 """What a model that sizes itself is certain to want."""
@@ -27,18 +30,19 @@ MIN_CONTEXT_TOKENS = 512
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Memory a model will take: the weights, KV for as many tokens as are asked for at least, and the
-    most that parked prefixes may take.
+    """Memory a model will take: the weights, KV for as many tokens as are asked for at least, the
+    most that parked prefixes may take, and the text process.
     """
 
     weights_bytes: int
     kv_bytes: int
     parked_bytes: int = 0
+    text_bytes: int = 0
 
     @property
     def total_bytes(self) -> int:
         """All of it."""
-        return self.weights_bytes + self.kv_bytes + self.parked_bytes
+        return self.weights_bytes + self.kv_bytes + self.parked_bytes + self.text_bytes
 
 
 def memory_need(path: Path, settings: EngineSettings) -> Need:
@@ -52,7 +56,8 @@ def memory_need(path: Path, settings: EngineSettings) -> Need:
     kv_type = KvType.Q8_0 if settings.kv_type == "q8_0" else KvType.F16
     per_token = info.geometry.bytes_per_token(kv_type) if info.geometry else 0
     kv_bytes = tokens * per_token
-    return Need(total_bytes(path), kv_bytes, int(kv_bytes * PARKED_SHARE) if settings.prefix_cache else 0)
+    parked_bytes = int(kv_bytes * PARKED_SHARE) if settings.prefix_cache else 0
+    return Need(total_bytes(path), kv_bytes, parked_bytes, resident_bytes(info.metadata_bytes))
 
 
 def available_bytes() -> int:
@@ -61,8 +66,8 @@ def available_bytes() -> int:
 
 
 async def load_codec(path: Path) -> Codec:
-    """Reads the vocabulary, in a thread."""
-    return await TextCodec.load(path)
+    """Starts the text process, which reads the vocabulary."""
+    return await ModelText.load(str(path))
 
 
 def new_client(path: Path, settings: EngineSettings, observer: StepObserver) -> EngineClient:
@@ -97,7 +102,7 @@ def fake_tools() -> ModelTools:
         return ModelFile(Path(name).name, Path(name))
 
     async def byte_codec(_: Path) -> Codec:
-        return TextCodec(ByteVocab())
+        return LocalText(TextCodec(ByteVocab()))
 
     return ModelTools(
         resolve=resolve_any,

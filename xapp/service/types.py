@@ -11,18 +11,10 @@ from typing import Any, Protocol, TypeAlias
 from xapp.engine.messages import FinishReason, ModelInfo, Priority, SamplingParams, Stats
 from xapp.service.format.kinds import Format
 from xapp.tasks.definition import Task
+from xapp.text import chat
 
-
-@dataclass(frozen=True, slots=True)
-class ChatMessage:
-    """One turn; `role` is system, user or assistant."""
-
-    role: str
-    content: str
-
-
-Prompt: TypeAlias = str | tuple[ChatMessage, ...]
-"""Text as it is, or a conversation for the model's template."""
+ChatMessage = chat.ChatMessage
+Prompt: TypeAlias = chat.Prompt
 
 
 class DeadlinePolicy(Enum):
@@ -262,6 +254,8 @@ class ModelSample:
     worker_pid: int = 0
     time_to_first_token: Latencies = Latencies()
     inter_token_latency: Latencies = Latencies()
+    text_pid: int = 0
+    num_text_restarts: int = 0
 
 
 class Service(Protocol):

@@ -12,9 +12,9 @@ from typing import Any, NoReturn
 import jinja2
 
 from xapp.errors import InvalidArgument, ModelError
-from xapp.service.budget import MAX_UNITS, Budget, measured, spending
-from xapp.service.sandbox import FAULTS, Sandbox
-from xapp.service.types import ChatMessage
+from xapp.text.budget import MAX_UNITS, Budget, measured, spending
+from xapp.text.chat import ChatMessage
+from xapp.text.sandbox import FAULTS, Sandbox
 
 MAX_SOURCE_CHARS = 256 * 1024
 ROLES = ("system", "user", "assistant")

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from xapp.backend.byte_vocab import BOS, IM_END, IM_START, ByteVocab
 from xapp.backend.tokenizer import Control
 from xapp.errors import InvalidArgument, ModelError
-from xapp.service.text import TextCodec
 from xapp.service.types import ChatMessage
+from xapp.text.codec import TextCodec
 
 codec = TextCodec(ByteVocab())
 
@@ -107,8 +107,3 @@ def test_stream_is_made_of_the_vocabularys_pieces() -> None:
     stream = codec.stream(["!"])
     assert stream.feed([*b"h", IM_END, *b"i!x"]) == "hi"
     assert stream.stopped
-
-
-async def test_loading_fails_with_the_files_name(tmp_path: object) -> None:
-    with pytest.raises(ModelError, match=r"nothing\.gguf: No such file"):
-        await TextCodec.load(f"{tmp_path}/nothing.gguf")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xapp.service.stream_text import TextStream
+from xapp.text.stream_text import TextStream
 
 
 def bytes_of(token: int) -> bytes:

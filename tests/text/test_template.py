@@ -3,8 +3,8 @@ import datetime
 import pytest
 
 from xapp.errors import InvalidArgument, ModelError
-from xapp.service.template import ChatTemplate
 from xapp.service.types import ChatMessage
+from xapp.text.template import ChatTemplate
 
 HELLO = (ChatMessage("system", "Be brief."), ChatMessage("user", "What is a RIC?"))
 LONG = (ChatMessage("user", "hi" * 1000),)
@@ -52,6 +52,10 @@ ORDINARY = {
     "{% generation %}{{ 'x' }}{% endgeneration %}": "x",
     "{{ '<&>' | string }}{{ '<&>' | safe }}": "<&><&>",
     "{{ range(3) | list }}{{ [1, 2] + [3] }}": "[0, 1, 2][1, 2, 3]",
+    "{{ '<{}>{}{{}}'.format(messages[1].role, 2) }}": "<user>2{}",
+    "{{ '{1}{0}{name}'.format('a', 'b', name='c') }}": "bac",
+    "{% set t = '<{}>' %}{% for m in messages %}{{ t.format(m.role) }}{% endfor %}": "<system><user>",
+    "{{ 3 in range(5) }}{{ 1.5 in range(5) }}": "TrueFalse",
 }
 
 
@@ -105,6 +109,12 @@ ESCAPES = [
     "{{ ''['__class__'] }}",
     "{{ messages|map(attribute='__class__')|list }}",
     "{{ '{0.__class__}'.format('') }}",
+    "{{ '{0[a]}'.format({'a': 1}) }}",
+    "{{ '{!r}'.format('') }}",
+    "{{ '{:>9}'.format('') }}",
+    "{{ '{:{}}'.format(1, 9) }}",
+    "{{ '{}'.format(range) }}",
+    "{{ '{}'.format_map({}) }}",
     "{{ messages.append(1) }}",
     "{{ dict.mro() }}",
     "{% import '/etc/passwd' as x %}",
@@ -122,6 +132,12 @@ DOUBLING = (
 )
 HOGS = [
     "{% for i in range(1000000000) %}x{% endfor %}",
+    "{{ 1.5 in range(10**12) }}",
+    "{{ 1.5 in range(1000000000000) }}",
+    "{{ 1.5 is in range(1000000000000) }}",
+    "{{ [range(1000000000000)] | map('list') | list }}",
+    "{{ range(0, 9000000000000000000, 3) | list }}",
+    DOUBLING % ("'ab'", "'{}{}'.format(ns.a, ns.a)"),
     "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}",
     "{% for i in range(300) %}" * 3 + "{% endfor %}" * 3,
     "{% for i in range(99999) %}" + "x" * 10_000 + "{% endfor %}",

@@ -2,28 +2,27 @@
 
 Who may write control tokens (`<|im_end|>` and the like)? The template may, and the author of a raw
 `prompt`, who may write ChatML by hand. The content of a chat message may not: there the same
-characters are plain text, whatever a subscriber's data says. What a model writes in ordinary
-characters only (Llama 2's `[INST]`) cannot be told from content by anyone.
+characters are plain text, whatever a subscriber's data says. `guard` tells which texts these are. What a
+model writes in several ordinary tokens (Llama 2's `[INST]`) cannot be told from content by anyone.
 """
 
-import asyncio
-import re
 from collections.abc import Iterator, Sequence
-from os import PathLike
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from xapp.backend.tokenizer import Tokenizer
 from xapp.errors import InvalidArgument, ModelError
-from xapp.service.stream_text import TextStream
-from xapp.service.types import ChatMessage
+from xapp.text.chat import ChatMessage
+from xapp.text.guard import MARK, Guard
+from xapp.text.runs import cut_runs
+from xapp.text.stream_text import TextStream
 
 if TYPE_CHECKING:
-    from xapp.service.template import ChatTemplate
+    from xapp.text.template import ChatTemplate
 
-# Put between the characters of a control token that a message contains; in no real text.
-_MARK = "\ufdd0\ufdd1\ufdd2"
 # llama.cpp takes quadratic time in control tokens: above this many they are cut out here.
 _MANY_CONTROLS = 64
+# No vocabulary joins it to what follows; it is few tokens.
+_ANCHOR, _MOST_OF_ANCHOR = "\n", 4
 _SPACE = " \t\n\v\f\r"
 
 
@@ -39,27 +38,9 @@ class TextCodec:
         self._name = name
         self.max_piece_bytes = tokenizer.max_piece_bytes
         self.has_chat_template = tokenizer.chat_template is not None
-        self._controls = sorted(tokenizer.controls, key=len, reverse=True)
-        self._control = re.compile("|".join(map(re.escape, self._controls)) or r"(?!)")
-        self._prefixes = {text[:end] for text in self._controls for end in range(1, len(text))}
-        self._longest = max(map(len, self._controls), default=0)
+        self._guard = Guard(tokenizer)
         self._template_fault: ModelError | None = None
         self._template = self._compile()
-
-    @classmethod
-    async def load(cls, path: str | PathLike[str]) -> Self:
-        """Reads the vocabulary of a GGUF file in a thread. Raises ModelError naming the file.
-
-        llama.cpp may end the process on a malicious file: load it after the worker could.
-        """
-        return await asyncio.to_thread(cls._load, path)
-
-    @classmethod
-    def _load(cls, path: str | PathLike[str]) -> Self:
-        # Imported here: it brings llama.cpp, which the fake backend does without.
-        from xapp.backend.vocab import Vocab  # noqa: PLC0415
-
-        return cls(Vocab(path), name=str(path))
 
     def encode(self, text: str, *, special: bool = True, add_bos: bool = True) -> list[int]:
         """A raw prompt's tokens; `special` turns the text of control tokens into them.
@@ -69,7 +50,7 @@ class TextCodec:
         if special and self._has_many_controls(text):
             tokens = self._encode_parts(text)
         else:
-            tokens = self._tokenizer.tokenize(text, parse_special=special)
+            tokens = self._tokenize(text, special=special)
         return self._bos(tokens) + tokens if add_bos else tokens
 
     def render(self, messages: Sequence[ChatMessage]) -> str:
@@ -88,9 +69,9 @@ class TextCodec:
 
     def encode_chat(self, messages: Sequence[ChatMessage]) -> list[int]:
         """A conversation's tokens; control tokens come from the template only. Raises as `render`."""
-        if not any(self._may_make_control(message.content) for message in messages):
+        if not any(self._guard.concerns(message.content) for message in messages):
             return self.encode(self.render(messages))
-        marked = [ChatMessage(message.role, self._mark(message.content)) for message in messages]
+        marked = [ChatMessage(message.role, self._guard.mark(message.content)) for message in messages]
         tokens = self._encode_parts(self.render(marked))
         return self._bos(tokens) + tokens
 
@@ -99,9 +80,9 @@ class TextCodec:
 
         An answer is content: it makes no control tokens. Raises as `render`.
         """
-        marked = [ChatMessage(message.role, self._mark(message.content)) for message in messages]
-        rendered = self.render(marked) + _MARK
-        wholes = [self._encode_parts(rendered + self._mark(answer)) for answer in answers]
+        marked = [ChatMessage(message.role, self._guard.mark(message.content)) for message in messages]
+        rendered = self.render(marked) + MARK
+        wholes = [self._encode_parts(rendered + self._guard.mark(answer)) for answer in answers]
         return [self._bos(tokens) + tokens for tokens in wholes]
 
     def piece(self, token: int) -> bytes:
@@ -121,7 +102,7 @@ class TextCodec:
         if source is None:
             return None
         # Imported here: a model without a template needs no Jinja.
-        from xapp.service.template import ChatTemplate  # noqa: PLC0415
+        from xapp.text.template import ChatTemplate  # noqa: PLC0415
 
         try:
             return ChatTemplate(
@@ -145,21 +126,16 @@ class TextCodec:
         return [bos]
 
     def _has_many_controls(self, text: str) -> bool:
-        matches = self._control.finditer(text)
+        matches = self._guard.control.finditer(text)
         return sum(1 for _ in zip(range(_MANY_CONTROLS), matches, strict=False)) == _MANY_CONTROLS
 
-    def _may_make_control(self, content: str) -> bool:
-        if self._control.search(content):
-            return True
-        # Its end could become one together with what the template or the next message adds.
-        return any(content[-length:] in self._prefixes for length in range(1, self._longest))
-
-    def _mark(self, content: str) -> str:
-        content = content.replace(_MARK, "")
-        content = self._control.sub(lambda match: _MARK.join(match[0]), content)
-        if any(content[-length:] in self._prefixes for length in range(1, self._longest)):
-            content += _MARK
-        return content
+    def _tokenize(self, text: str, *, special: bool = False) -> list[int]:
+        if not self._tokenizer.splits_words:
+            return self._tokenizer.tokenize(text, parse_special=special)
+        tokens: list[int] = []
+        for part in cut_runs(text):
+            tokens += self._tokenizer.tokenize(part, parse_special=special)
+        return tokens
 
     def _encode_parts(self, text: str) -> list[int]:
         """Control tokens where the text has them unmarked, plain text between: llama.cpp's own way."""
@@ -168,13 +144,41 @@ class TextCodec:
             if isinstance(part, int):
                 tokens.append(int(part))
             elif part:
-                tokens += self._tokenizer.tokenize(part.replace(_MARK, ""))
+                tokens += self._encode_plain(part)
         return tokens
+
+    def _encode_plain(self, text: str) -> list[int]:
+        """Text whose marks say where a message had guarded text.
+
+        Mostly the tokenizer leaves that alone. Where it does not, it never sees it whole.
+        """
+        tokens = self._tokenize(text.replace(MARK, ""))
+        if MARK not in text or self._guard.tokens.isdisjoint(tokens):
+            return tokens
+        first, *others = filter(None, text.split(MARK))
+        tokens = self._tokenize(first)
+        for part in others:
+            tokens += self._encode_further(part)
+        return tokens
+
+    def _encode_further(self, text: str) -> list[int]:
+        """Text that goes on after other text: without the space that some vocabularies put before a text."""
+        tokens = self._tokenize(text)
+        data = text.encode(errors="replace")
+        if self._bytes(tokens) == data:
+            return tokens
+        anchored = self._tokenize(_ANCHOR + text)
+        starts = range(min(len(anchored), _MOST_OF_ANCHOR + 1))
+        start = next((at for at in starts if self._bytes(anchored[at:]) == data), None)
+        return tokens if start is None else anchored[start:]
+
+    def _bytes(self, tokens: Sequence[int]) -> bytes:
+        return b"".join(map(self._tokenizer.piece, tokens))
 
     def _parts(self, text: str) -> Iterator[str | int]:
         start, strip_next = 0, False
-        for match in self._control.finditer(text):
-            control = self._tokenizer.controls[match[0]]
+        for match in self._guard.control.finditer(text):
+            control = self._guard.controls[match[0]]
             yield _strip(text[start : match.start()], strip_next, control.lstrip)
             yield control
             start, strip_next = match.end(), control.rstrip

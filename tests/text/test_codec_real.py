@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from xapp.backend.vocab import Vocab
-from xapp.service.text import TextCodec
 from xapp.service.types import ChatMessage
+from xapp.text.codec import TextCodec
 
 pytestmark = pytest.mark.slow
 

@@ -19,7 +19,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 from jinja2.visitor import NodeTransformer
 
-from xapp.service.budget import concat, current, join, measured, metered, read, replace, text
+from xapp.text.budget import concat, current, join, measured, metered, read, replace, text
+from xapp.text.formatting import format_text, formatted_by
 
 FAULTS = (
     TemplateError,
@@ -58,6 +59,13 @@ _FILTERS = _words(
     "reject rejectattr reverse select selectattr sort string title trim unique upper"
 )
 _COMPARING_TESTS = _words("in == eq equalto != ne > gt greaterthan ge >= < lt lessthan <= le")
+
+
+def _range(*args: int) -> range:
+    """What is found in it, or is not, may cost a look at each number: so all of them are paid for."""
+    numbers = range(*args)
+    current().charge(len(numbers))
+    return numbers
 
 
 def _call_method(receiver: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -168,8 +176,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
             cache_size=0,
             extensions=["jinja2.ext.loopcontrols", _Generation],
         )
-        self._functions = {*functions.values(), range, dict, Namespace}
-        self.globals = {"range": range, "dict": dict, "namespace": Namespace, **functions}
+        self._functions = {*functions.values(), _range, dict, Namespace}
+        self.globals = {"range": _range, "dict": dict, "namespace": Namespace, **functions}
         self.filters = {
             name: _measuring(function) if name in _FILTERS else _refusing(name)
             for name, function in self.filters.items()
@@ -195,6 +203,9 @@ class Sandbox(ImmutableSandboxedEnvironment):
             return super().call(__context, __obj)
         # In a loop Jinja passes its own variables along.
         kwargs = {key: value for key, value in kwargs.items() if key not in {"_loop_vars", "_block_vars"}}
+        # Jinja puts a function of its own in the place of str.format.
+        if (template := formatted_by(__obj)) is not None:
+            return format_text(template, args, kwargs)
         return _call_method(getattr(__obj, "__self__", None), getattr(__obj, "__name__", ""), args, kwargs)
 
     def unsafe_undefined(self, obj: Any, attribute: str) -> Undefined:

@@ -1,0 +1,75 @@
+"""Model files that kill or hold who works on them, in a real text process. The caller is told."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.text.processes import loaded
+from tests.text.vocab_files import NORMAL, write_endless, write_vocab
+from xapp.errors import InvalidArgument, ModelError
+from xapp.text import model_text
+from xapp.text.chat import ChatMessage
+from xapp.text.model_text import ModelText
+
+HI = (ChatMessage("user", "hi"),)
+SLOW = "{% for i in range(100000) %}{{ 'x' }}{% endfor %}"
+
+
+async def refused(model: ModelText, prompt: str | tuple[ChatMessage, ...]) -> InvalidArgument:
+    with pytest.raises(InvalidArgument) as caught:
+        await model.read(prompt)
+    assert caught.value.reason == "TEXT_NOT_TOKENIZED"
+    return caught.value
+
+
+async def test_a_tokenizer_that_never_ends_is_ended(tmp_path: Path) -> None:
+    async with loaded(write_endless(tmp_path / "v.gguf")) as model:
+        assert "native code was ended" in (await refused(model, "a")).message
+        # From now on each text is worked on apart.
+        assert "native code was ended" in (await refused(model, "a")).message
+        assert await model.read("ab")
+        assert model.num_restarts == 1
+
+
+async def test_a_template_that_holds_the_interpreter_is_the_files_fault(tmp_path: Path) -> None:
+    template = "{{ 1.5 in range(10**12) }}{{ 1.5 in range(1000000000000) }}"
+    async with loaded(write_vocab(tmp_path / "v.gguf", tokenizer__chat_template=template)) as model:
+        with pytest.raises(ModelError, match="chat template"):
+            await model.read(HI)
+        assert await model.read("hi")
+        assert model.num_restarts == 0
+
+
+async def test_a_token_of_a_megabyte_costs_its_bytes_once(tmp_path: Path) -> None:
+    async with loaded(write_vocab(tmp_path / "v.gguf", added={"<" + "b" * 1_000_000 + ">": NORMAL})) as model:
+        assert await model.read((ChatMessage("user", "<bb" * 1000),))
+        assert model.max_piece_bytes == 1_000_002
+
+
+async def test_cpu_time_that_a_text_takes_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with loaded(write_vocab(tmp_path / "v.gguf", tokenizer__chat_template=SLOW)) as model:
+        monkeypatch.setattr(model_text, "LIMIT_S", 0.02)
+        monkeypatch.setattr(model_text, "LIMIT_S_PER_BYTE", 0.0)
+        first, second = await refused(model, HI), await refused(model, HI)
+        assert "it took longer than 0.0 s" in first.message
+        assert first.message == second.message
+        monkeypatch.setattr(model_text, "LIMIT_S", 30.0)
+        assert await model.read("hi")
+        assert model.num_restarts == 1
+
+
+async def test_a_tasks_prompt_is_made_within_the_same_bounds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with loaded(write_vocab(tmp_path / "v.gguf")) as model:
+        assert await model.render("{{ a }} {{ b }}", {"a": "é", "b": 1}) == "é 1"
+        with pytest.raises(InvalidArgument, match="takes too much work") as caught:
+            await model.render("{{ 1.5 in range(n) }}", {"n": 10**12})
+        assert caught.value.field == "inputs"
+        monkeypatch.setattr(model_text, "LIMIT_S", 0.01)
+        monkeypatch.setattr(model_text, "LIMIT_S_PER_BYTE", 0.0)
+        with pytest.raises(InvalidArgument, match="took longer") as caught:
+            await model.render(SLOW.replace("100000", "n"), {"n": 30_000})
+        assert (caught.value.field, caught.value.reason) == ("inputs", "TEXT_NOT_TOKENIZED")
+        monkeypatch.setattr(model_text, "LIMIT_S", 30.0)
+        assert await model.render("{{ a }}", {"a": "x" * 20_000}) == "x" * 20_000

@@ -1,0 +1,74 @@
+"""The server's end of one text process. What is asked of it, and in which order, is `model_text`'s."""
+
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+from xapp.engine.child import ChildClient
+from xapp.errors import ModelError, Unavailable
+from xapp.text.messages import (
+    Broke,
+    FromText,
+    Loaded,
+    LoadFailed,
+    Refused,
+    Rendered,
+    Tokens,
+    ToText,
+    decode_from_text,
+)
+
+TEXT_COMMAND = (sys.executable, "-m", "xapp.text.process")
+_CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGPROF)
+
+Reply = Tokens | Rendered | Refused | Broke
+
+
+class TextClient(ChildClient[Loaded]):
+    """`on_reply` hears what comes back, `on_end` that the process has ended."""
+
+    def __init__(
+        self,
+        model_path: str,
+        on_reply: Callable[[Reply], None],
+        on_end: Callable[[Unavailable], None],
+        command: Sequence[str] = TEXT_COMMAND,
+    ) -> None:
+        super().__init__("text process", model_path, command, (model_path,))
+        self._on_reply = on_reply
+        self._tell_end = on_end
+
+    @property
+    def running(self) -> bool:
+        """Whether it takes requests."""
+        return not self._closing and self._reaper is None and self._ready.done()
+
+    @property
+    def crash(self) -> str:
+        """The signal by which a text ended the process; "" where it ended otherwise, or has not.
+
+        SIGPROF is of `limits.limited_time`.
+        """
+        code = self._process.returncode if self._process is not None else None
+        return signal.Signals(-code).name if code is not None and -code in _CRASHES else ""
+
+    def ask(self, request: ToText) -> None:
+        """Sends it. Raises Unavailable when the process cannot take it."""
+        self._check_room()
+        self._send(request)
+
+    def _decode(self, body: bytes) -> FromText:
+        return decode_from_text(body)
+
+    def _on_message(self, message: FromText) -> None:
+        if isinstance(message, Loaded):
+            if not self._ready.done():
+                self._ready.set_result(message)
+        elif isinstance(message, LoadFailed):
+            if not self._ready.done():
+                self._ready.set_exception(ModelError(message.message, reason=message.reason))
+        else:
+            self._on_reply(message)
+
+    def _on_end(self, error: Unavailable) -> None:
+        self._tell_end(error)

@@ -1,0 +1,42 @@
+"""The same as `model_text` in this process: for vocabularies that are Python, and harmless."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from xapp.text.chat import Prompt
+from xapp.text.codec import TextCodec
+from xapp.text.stream_text import TextStream
+from xapp.text.task_template import render
+
+
+class LocalText:
+    """See `ModelText`, which documents the methods."""
+
+    def __init__(self, codec: TextCodec) -> None:
+        self._codec = codec
+        self.pid = self.num_restarts = 0
+        self.has_chat_template = codec.has_chat_template
+        self.max_piece_bytes = codec.max_piece_bytes
+        self.piece = codec.piece
+
+    async def read(self, prompt: Prompt, client: str = "") -> list[int]:
+        """Tokens."""
+        return self._codec.encode(prompt) if isinstance(prompt, str) else self._codec.encode_chat(prompt)
+
+    async def read_choices(self, prompt: Prompt, choices: Sequence[str], client: str = "") -> list[list[int]]:
+        """Lists of tokens."""
+        if isinstance(prompt, str):
+            return [self._codec.encode(prompt + choice) for choice in ("", *choices)]
+        return self._codec.encode_answers(prompt, ("", *choices))
+
+    async def render(self, template: str, values: Mapping[str, Any], client: str = "") -> str:
+        """Text."""
+        return render(template, values)
+
+    def stream(self, stop: Sequence[str] = ()) -> TextStream:
+        """Text."""
+        return self._codec.stream(stop)
+
+    async def aclose(self) -> None:
+        """Frees the codec."""
+        self._codec.close()

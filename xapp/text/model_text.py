@@ -1,0 +1,287 @@
+"""Text to tokens and back for one model, as the server sees it: the work is done in a text process.
+
+A short text takes a round trip over a socket; a long one is worked on apart (see `process`), at most
+MAX_APART at a time. When a text ends the process, or takes too long, its caller is told and all others are
+asked again of the next process, apart for a while, so that the next such text harms nobody. Answers are
+put together here, from a table of all tokens' bytes that the process sends once.
+"""
+
+import asyncio
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
+from time import monotonic
+from typing import Any, Self
+
+import msgspec
+
+from xapp.engine.child import UNLOADING
+from xapp.engine.supervisor import ChildSupervisor, RestartPolicy, WorkerState
+from xapp.errors import InvalidArgument, ModelError, Unavailable, XappError
+from xapp.text.chat import Prompt
+from xapp.text.client import TEXT_COMMAND, Reply, TextClient
+from xapp.text.messages import Broke, Ids, Loaded, Read, Refused, Render, Rendered
+from xapp.text.queue import FairQueue, Job
+from xapp.text.stream_text import TextStream
+
+LONG_BYTES = 16 * 1024
+"""Longer texts are worked on apart."""
+MAX_APART = 2
+LIMIT_S = 2.0
+LIMIT_S_PER_BYTE = 4e-6
+"""Of CPU time. A Pi makes tokens of 1 MB in about a second."""
+WALL_S_PER_CPU_S, PATIENCE_S = 6.0, 5.0
+"""A process that says nothing for so long is ended. It ends itself before: this is for one that hangs."""
+CAUTIOUS_S = 60.0
+"""After a text ended the process, all are worked on apart for so long."""
+MAX_LOST = 3
+_POLICY = RestartPolicy(first_delay_s=0.05, max_delay_s=1.0, healthy_after_s=10.0)
+
+
+class PieceTable(dict[int, bytes]):
+    """The bytes of each token; looked up once, then a dict's item. Raises ValueError for other ids."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        super().__init__()
+        self._text = loaded.pieces
+        self._starts = array("I", loaded.starts)
+
+    def __missing__(self, token: int) -> bytes:
+        if not 0 <= token < len(self._starts) - 1:
+            raise ValueError(f"token {token} is outside the vocabulary of {len(self._starts) - 1}")
+        piece = self[token] = self._text[self._starts[token] : self._starts[token + 1]]
+        return piece
+
+
+class ModelText:
+    """`load` makes it, `aclose` ends it."""
+
+    def __init__(self, path: str, command: Sequence[str] = TEXT_COMMAND) -> None:
+        self._path = path
+        self._command = command
+        self._supervisor = ChildSupervisor(
+            path, self._new_client, _POLICY, self._on_state, what="text process"
+        )
+        self._ids = count(1)
+        self._waiting = {False: FairQueue(), True: FairQueue()}
+        self._running: dict[int, Job] = {}
+        self._cautious_until = 0.0
+        self._guilty: Job | None = None
+        self.has_chat_template = False
+        self.max_piece_bytes = 1
+        self.piece: Callable[[int], bytes] = PieceTable(Loaded(False, 1, b"", b"")).__getitem__
+
+    @classmethod
+    async def load(cls, path: str, command: Sequence[str] = TEXT_COMMAND) -> Self:
+        """Starts the process. Raises ModelError naming the file, Unavailable; nothing is left then."""
+        model = cls(path, command)
+        try:
+            loaded: Loaded = await model._supervisor.start()
+        except BaseException:
+            await model.aclose()
+            raise
+        model.has_chat_template = loaded.has_chat_template
+        model.max_piece_bytes = loaded.max_piece_bytes
+        model.piece = PieceTable(loaded).__getitem__
+        return model
+
+    @property
+    def pid(self) -> int:
+        """The text process's id; 0 while there is none."""
+        return self._supervisor.pid
+
+    @property
+    def num_restarts(self) -> int:
+        """How often the process was started again."""
+        return self._supervisor.num_restarts
+
+    async def read(self, prompt: Prompt, client: str = "") -> list[int]:
+        """The prompt's tokens. Raises InvalidArgument naming its field, ModelError, Unavailable."""
+        (tokens,) = await self._ask(prompt, None, client)
+        return tokens
+
+    async def read_choices(self, prompt: Prompt, choices: Sequence[str], client: str = "") -> list[list[int]]:
+        """The prompt's tokens, then for each choice those of both together. Raises as `read`."""
+        return await self._ask(prompt, choices, client)
+
+    async def render(self, template: str, values: Mapping[str, Any], client: str = "") -> str:
+        """The prompt that a task's template makes. Raises InvalidArgument naming `inputs`, Unavailable."""
+        inputs = dict(values)
+        size = len(template.encode(errors="replace")) + len(msgspec.msgpack.encode(inputs))
+        request = Render(next(self._ids), template, inputs, size, self._apart(size), self._limit_s(size))
+        text: str = await self._finish(request, "inputs", client)
+        return text
+
+    def stream(self, stop: Sequence[str] = ()) -> TextStream:
+        """The text of one answer."""
+        return TextStream(self.piece, stop)
+
+    async def aclose(self) -> None:
+        """Ends the process; whoever waits is told. Safe to call twice."""
+        await self._supervisor.aclose()
+        self._fail_all(Unavailable(UNLOADING, reason="DRAINING", retry_after_s=1.0))
+
+    # ---- asking
+
+    async def _ask(self, prompt: Prompt, choices: Sequence[str] | None, client: str) -> list[list[int]]:
+        field, text, turns, size = _encoded(prompt)
+        ends = None if choices is None else [choice.encode(errors="replace") for choice in choices]
+        if ends is not None:
+            size += sum(map(len, ends)) + size * len(ends)
+        apart, limit_s = self._apart(size), self._limit_s(size)
+        request = Read(next(self._ids), text, turns, ends, size, apart, limit_s)
+        lists: list[list[int]] = await self._finish(request, field, client)
+        return lists
+
+    async def _finish(self, request: Read | Render, field: str, client: str) -> Any:
+        """Has it done, when its turn comes."""
+        if self._supervisor.state in {WorkerState.FAILED, WorkerState.CLOSED}:
+            raise self._supervisor.not_ready()
+        job = Job(request, field, client, asyncio.get_running_loop().create_future())
+        self._waiting[request.apart].put(job)
+        self._pump()
+        return await job.result
+
+    def _apart(self, size: int) -> bool:
+        return size > LONG_BYTES or self._cautious
+
+    def _limit_s(self, size: int) -> float:
+        return LIMIT_S + size * LIMIT_S_PER_BYTE
+
+    def _pump(self) -> None:
+        """Sends what may be worked on now."""
+        client = self._supervisor.client
+        while client is not None and client.running:
+            job = self._next()
+            if job is None:
+                return
+            self._running[job.request.request_id] = job
+            try:
+                client.ask(job.request)
+            except Unavailable as error:
+                self._end(job, error)
+                continue
+            after_s = job.request.limit_s * WALL_S_PER_CPU_S + PATIENCE_S
+            job.timer = asyncio.get_running_loop().call_later(after_s, self._on_late, job)
+
+    def _next(self) -> Job | None:
+        num_apart = sum(job.request.apart for job in self._running.values())
+        if num_apart == len(self._running) and not self._cautious:
+            job = self._waiting[False].take()
+            if job is not None:
+                return job
+        return self._next_apart() if num_apart < MAX_APART else None
+
+    def _next_apart(self) -> Job | None:
+        job = self._waiting[True].take()
+        if job is None and self._cautious and (job := self._waiting[False].take()) is not None:
+            job.request = msgspec.structs.replace(job.request, apart=True)
+        return job
+
+    @property
+    def _cautious(self) -> bool:
+        return monotonic() < self._cautious_until
+
+    # ---- what becomes of it
+
+    def _on_reply(self, reply: Reply) -> None:
+        job = self._running.get(reply.request_id)
+        if job is None:
+            return
+        if isinstance(reply, Broke):
+            self._end(job, _refusal(job, reply.why))
+        elif isinstance(reply, Refused):
+            self._end(job, _as_error(reply))
+        elif isinstance(reply, Rendered):
+            self._end(job, reply.text.decode())
+        else:
+            self._end(job, _unpacked(reply.lists))
+        self._pump()
+
+    def _on_late(self, job: Job) -> None:
+        client = self._supervisor.client
+        if client is not None and self._running.get(job.request.request_id) is job:
+            self._guilty = job
+            client.kill(f"a text took longer than {job.request.limit_s:.1f} s")
+
+    def _on_lost(self, client: TextClient) -> None:
+        """The text that the process itself worked on is the cause; those apart are not."""
+        jobs, guilty, self._guilty = list(self._running.values()), self._guilty, None
+        for job in jobs:
+            died_of = client.crash if guilty is None and not job.request.apart else ""
+            why = f"native code was ended by {died_of}" if died_of else ""
+            if job is guilty or died_of == "SIGPROF":
+                why = f"it took longer than {job.request.limit_s:.1f} s"
+            job.num_lost += 1
+            if why:
+                self._cautious_until = monotonic() + CAUTIOUS_S
+                self._end(job, _refusal(job, why))
+            elif job.num_lost >= MAX_LOST:
+                self._end(job, self._supervisor.not_ready())
+            else:
+                self._ask_again(job)
+
+    def _ask_again(self, job: Job) -> None:
+        self._forget(job)
+        job.request = msgspec.structs.replace(job.request, request_id=next(self._ids), apart=True)
+        self._waiting[True].put_back(job)
+
+    def _end(self, job: Job, result: list[list[int]] | str | XappError) -> None:
+        self._forget(job)
+        if job.given_up:
+            return
+        if isinstance(result, XappError):
+            job.result.set_exception(result)
+        else:
+            job.result.set_result(result)
+
+    def _forget(self, job: Job) -> None:
+        self._running.pop(job.request.request_id, None)
+        if job.timer is not None:
+            job.timer.cancel()
+
+    def _fail_all(self, error: XappError) -> None:
+        waiting = [job for queue in self._waiting.values() for job in queue.take_all()]
+        for job in [*self._running.values(), *waiting]:
+            self._end(job, error)
+
+    # ---- the process
+
+    def _new_client(self) -> TextClient:
+        client = TextClient(
+            self._path, self._on_reply, lambda _: self._on_lost(client), command=self._command
+        )
+        return client
+
+    def _on_state(self) -> None:
+        if self._supervisor.state is WorkerState.FAILED:
+            self._fail_all(self._supervisor.not_ready())
+        self._pump()
+
+
+def _encoded(prompt: Prompt) -> tuple[str, bytes | None, list[tuple[str, bytes]], int]:
+    """Its field, and what is sent of it, and the bytes of that."""
+    if isinstance(prompt, str):
+        text = prompt.encode(errors="replace")
+        return "prompt", text, [], len(text)
+    turns = [(turn.role, turn.content.encode(errors="replace")) for turn in prompt]
+    return "chat", None, turns, sum(len(content) for _, content in turns)
+
+
+def _unpacked(lists: Sequence[Ids]) -> list[list[int]]:
+    found: list[list[int]] = []
+    for ids in lists:
+        shared = found[0][: ids.shared] if ids.shared else []
+        found.append(shared + array("i", ids.rest).tolist())
+    return found
+
+
+def _refusal(job: Job, why: str) -> InvalidArgument:
+    text = f"the model's tokenizer or chat template cannot take it: {why}"
+    return InvalidArgument(job.field, text, reason="TEXT_NOT_TOKENIZED")
+
+
+def _as_error(refused: Refused) -> XappError:
+    if refused.field:
+        return InvalidArgument(refused.field, refused.message, reason=refused.reason)
+    return ModelError(refused.message, reason=refused.reason)
