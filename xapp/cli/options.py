@@ -9,7 +9,8 @@ import click
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 
-from xapp.client import DEFAULT_TARGET, system, user
+from xapp.client import system, user
+from xapp.hosts import DEFAULT_TARGET
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.text_file import read_stdin
 from xapp.visible import visible_json
