@@ -59,7 +59,7 @@ def test_help_is_there_without_the_server_extra(command: str) -> None:
 def test_serve_names_the_missing_extra() -> None:
     result = run_without_server("sys.argv = ['genai-xapp', 'serve']\nfrom xapp.cli import main\nmain()")
     assert result.returncode != 0
-    assert "genai-xapp[server]" in result.stderr
+    assert ".[server]" in result.stderr
 
 
 def test_the_blocker_blocks() -> None:

@@ -58,3 +58,54 @@ def test_errors_carry_a_traceback(stream: io.StringIO) -> None:
 def test_level(stream: io.StringIO) -> None:
     logging.getLogger("x").debug("hidden")
     assert lines(stream) == []
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def terminal(stream: io.StringIO) -> Terminal:
+    """Where logs go, once `stream` has seen to it that all is put back afterwards."""
+    terminal = Terminal()
+    logs.setup("info", terminal)
+    return terminal
+
+
+def test_on_a_terminal_a_line_is_for_people(terminal: Terminal) -> None:
+    token = logs.correlation_id.set("abc")
+    logs.event(logging.getLogger("a.b"), "listening", {"event": "listening", "port": 3, "host": "::1"})
+    logs.correlation_id.reset(token)
+    logging.getLogger("x").warning("look \x1b[2J")
+    logs.flush(PATIENCE_S)
+    first, second = (line[len("12:34:56 ") :] for line in terminal.getvalue().splitlines())
+    assert first == "listening  port=3  host=::1  correlation_id=abc"
+    assert second == r"WARNING: look \x1b[2J"
+
+
+def test_a_traceback_follows_its_line(terminal: Terminal) -> None:
+    logs.event(logging.getLogger("x"), "bad", {}, level=logging.ERROR, error=ValueError("why"))
+    logs.flush(PATIENCE_S)
+    first, *_, last = terminal.getvalue().splitlines()
+    assert first[len("12:34:56 ") :] == "ERROR: bad"
+    assert last == "ValueError: why"
+
+
+def test_a_hint_is_for_people_only(terminal: Terminal) -> None:
+    logs.hint("try this")
+    logs.flush(PATIENCE_S)
+    assert terminal.getvalue() == "try this\n"
+
+
+def test_a_hint_is_no_line_for_programs(stream: io.StringIO) -> None:
+    logs.hint("try this")
+    assert lines(stream) == []
+
+
+@pytest.mark.parametrize(("form", "is_json"), [("json", True), ("plain", False)])
+def test_a_setting_says_which(terminal: Terminal, form: str, is_json: bool) -> None:
+    logs.setup("info", terminal, form)
+    logging.getLogger("x").info("text")
+    logs.flush(PATIENCE_S)
+    assert terminal.getvalue().startswith("{") is is_json

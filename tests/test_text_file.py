@@ -59,10 +59,10 @@ def test_quotas(marked: Path) -> None:
 
 def test_schema_and_grammar(marked: Path) -> None:
     schema, grammar = '{"type": "integer"}', 'root ::= "a"'
-    asked = output_format(write(marked, schema), None, None)
+    asked = output_format(write(marked, schema), None, ())
     assert asked is not None
     assert asked.json_schema == schema
-    asked = output_format(None, write(marked, grammar), None)
+    asked = output_format(None, write(marked, grammar), ())
     assert asked is not None
     assert asked.grammar == grammar
     assert Validator("\ufeff" + schema).conforms("3")

@@ -17,6 +17,7 @@ from typing import Protocol, TypeVar
 from xapp import logs
 from xapp.config import Settings
 from xapp.errors import ConfigError, XappError
+from xapp.hosts import DEFAULT_TARGET, host_port, loopback_of
 from xapp.late_observer import LateObserver
 from xapp.ports import check_free
 from xapp.security.security import Security
@@ -114,8 +115,11 @@ async def run(
         service = make_service(settings, observer)
         try:
             await service.start()
-            async with security.watching(), _listening(service, settings, observer, stop, security):
-                return await _serve(service, settings, stop, begin)
+            async with (
+                security.watching(),
+                _listening(service, settings, observer, stop, security) as grpc_port,
+            ):
+                return await _serve(service, settings, stop, begin, grpc_port)
         finally:
             await service.aclose()
 
@@ -123,7 +127,7 @@ async def run(
 @contextlib.asynccontextmanager
 async def _listening(
     service: Service, settings: Settings, observer: LateObserver, stop: Stop, security: Security
-) -> AsyncIterator[None]:
+) -> AsyncIterator[int]:
     # In a thread: the loop is about to spawn the worker, and must not wait for half a second of imports.
     await asyncio.to_thread(_import_servers)
     from xapp.metrics import Metrics  # noqa: PLC0415
@@ -139,7 +143,7 @@ async def _listening(
     ):
         ports: dict[str, object] = {"grpc_port": grpc_server.port, "http_port": http_server.port}
         logs.event(_log, "listening", {"event": "listening", "host": settings.host, **ports})
-        yield
+        yield grpc_server.port
 
 
 def _import_servers() -> None:
@@ -147,7 +151,9 @@ def _import_servers() -> None:
         importlib.import_module(name)
 
 
-async def _serve(service: RunnableService, settings: Settings, stop: Stop, begin: float) -> int:
+async def _serve(
+    service: RunnableService, settings: Settings, stop: Stop, begin: float, grpc_port: int
+) -> int:
     try:
         ready = await _unless(stop.asked, service.wait_ready())
     except ConfigError:
@@ -158,8 +164,14 @@ async def _serve(service: RunnableService, settings: Settings, stop: Stop, begin
     if ready is not None:
         seconds = round(time.monotonic() - begin, 3)
         logs.event(_log, "serving", {"event": "serving", "model": settings.model, "start_s": seconds})
+        _hint(host_port(loopback_of(settings.host), grpc_port))
         await stop.asked.wait()
     return await _drain(service, settings.grace_period_s, stop)
+
+
+def _hint(target: str) -> None:
+    option = "" if target == DEFAULT_TARGET else f" --target {target}"
+    logs.hint(f'ready; try, in another shell: genai-xapp generate "What is O-RAN?"{option}')
 
 
 def _report_failure(model: str, error: XappError) -> None:

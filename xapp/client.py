@@ -23,11 +23,10 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from xapp.hosts import channel_options, host_of, proxy_of
+from xapp.hosts import DEFAULT_TARGET, channel_options, host_of, proxy_of
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc, models_pb2, models_pb2_grpc
 
-DEFAULT_TARGET = "127.0.0.1:50051"
 _DETAILS = "grpc-status-details-bin"
 _CLIENT_KEY = "x-client-id"
 _AUTHORIZATION_KEY = "authorization"

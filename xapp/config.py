@@ -95,6 +95,7 @@ class Settings(EngineSettings, frozen=True, kw_only=True):
     hang_timeout_s: Seconds = 300.0
     restart_backoff_max_s: Seconds = 30.0
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "plain"] = "auto"
     log_prompts: bool = False
 
     @property

@@ -7,6 +7,8 @@ import ipaddress
 import os
 from collections.abc import Mapping, MutableMapping
 
+DEFAULT_TARGET = "127.0.0.1:50051"
+"""Where a client looks for a node."""
 PROXY_KEYS = ("grpc_proxy", "https_proxy", "http_proxy")
 """What gRPC reads, the first that is set."""
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")

@@ -1,8 +1,9 @@
-"""JSON logs: one line a record, on stderr, written by a thread so that a slow reader stops nobody.
+"""Logs: one line a record, on stderr, written by a thread so that a slow reader stops nobody.
 
-Keys are `ts` (UTC, RFC 3339), `level`, `logger`, `msg`, then `correlation_id` inside a request and
-`principal` where a credential proves who asks, then the fields of the event. A prompt's text is never
-logged here; who logs it asks `Settings.log_prompts`.
+On a terminal a line is for people, else it is one JSON object. Its keys are `ts` (UTC, RFC 3339),
+`level`, `logger`, `msg`, then `correlation_id` inside a request and `principal` where a credential proves
+who asks, then the fields of the event. A prompt's text is never logged here; who logs it asks
+`Settings.log_prompts`.
 """
 
 import contextvars
@@ -10,6 +11,7 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TextIO
 
 from xapp.log_writer import LogWriter, writing_to
@@ -30,6 +32,33 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line, without its newline."""
         return visible_json(json.dumps(_entry(record, self), ensure_ascii=False, default=str))
+
+
+class PlainFormatter(logging.Formatter):
+    """A record as a line for people: time of day, level where it is worth a look, message, fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, without its newline; a traceback has more."""
+        at = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
+        level = "" if record.levelno == logging.INFO else f"{record.levelname}: "
+        parts = [f"{at} {level}{record.getMessage()}", *self._fields(record)]
+        lines = ["  ".join(parts)]
+        if record.exc_info:
+            lines.append(self.formatException(record.exc_info))
+        return visible("\n".join(lines))
+
+    def _fields(self, record: logging.LogRecord) -> list[str]:
+        fields = dict(getattr(record, "fields", {}))
+        fields.pop("event", None)  # a word for programs, of what the message says
+        if correlation := correlation_id.get():
+            fields["correlation_id"] = correlation
+        if who := principal.get():
+            fields["principal"] = who
+        return [f"{key}={_shown(value)}" for key, value in fields.items()]
+
+
+def _shown(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _entry(record: logging.LogRecord, formatter: logging.Formatter) -> dict[str, Any]:
@@ -64,10 +93,11 @@ def event(
 class _QueueHandler(logging.Handler):
     """Formats where the record is made, for the context's sake, and hands the line to the writer."""
 
-    def __init__(self, writer: LogWriter) -> None:
+    def __init__(self, writer: LogWriter, formatter: logging.Formatter) -> None:
         super().__init__()
         self.writer = writer
-        self.setFormatter(JsonFormatter())
+        self.for_people = isinstance(formatter, PlainFormatter)
+        self.setFormatter(formatter)
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -80,25 +110,36 @@ class _QueueHandler(logging.Handler):
         super().close()
 
 
-def setup(level: str, stream: TextIO | None = None) -> None:
-    """Sends every logger's records from `level` on to `stream` (stderr), in place of what was set."""
-    root = logging.getLogger()
-    root.handlers[:] = [_QueueHandler(LogWriter(writing_to(stream or sys.stderr), _dropped))]
+def setup(level: str, stream: TextIO | None = None, form: str = "auto") -> None:
+    """Sends every logger's records from `level` on to `stream` (stderr), in place of what was set.
+
+    `form`: "json", "plain", or "auto", which is plain on a terminal.
+    """
+    root, stream = logging.getLogger(), stream or sys.stderr
+    is_plain = stream.isatty() if form == "auto" else form == "plain"
+    formatter = PlainFormatter() if is_plain else JsonFormatter()
+    writer = LogWriter(writing_to(stream), partial(_dropped, formatter))
+    root.handlers[:] = [_QueueHandler(writer, formatter)]
     root.setLevel(level.upper())
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     logging.captureWarnings(True)
 
 
-def _dropped(number: int) -> str:
+def _dropped(formatter: logging.Formatter, number: int) -> str:
     text = f"{number} log lines were dropped: nobody read the log"
     record = logging.LogRecord(__name__, logging.WARNING, "", 0, text, None, None)
     record.fields = {"event": "log_lines_dropped", "count": number}
-    return JsonFormatter().format(record)
+    return formatter.format(record)
+
+
+def _handler() -> _QueueHandler | None:
+    handlers = logging.getLogger().handlers
+    return next((each for each in handlers if isinstance(each, _QueueHandler)), None)
 
 
 def _writer() -> LogWriter | None:
-    handlers = logging.getLogger().handlers
-    return next((each.writer for each in handlers if isinstance(each, _QueueHandler)), None)
+    handler = _handler()
+    return None if handler is None else handler.writer
 
 
 def flush(timeout_s: float = FLUSH_S) -> None:
@@ -111,6 +152,13 @@ def num_dropped() -> int:
     """Lines that were dropped since the start."""
     writer = _writer()
     return writer.num_dropped if writer else 0
+
+
+def hint(text: str) -> None:
+    """A line that only a person at a terminal can use; nothing where the log is for programs."""
+    handler = _handler()
+    if handler is not None and handler.for_people:
+        handler.writer.put(visible(text))
 
 
 def say(text: str) -> None:

@@ -8,12 +8,9 @@ plugins="$(mktemp -d)"
 trap 'rm -rf "$plugins"' EXIT
 GOBIN="$plugins" go install google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.11
 GOBIN="$plugins" go install google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
-package="genai-xapp/clients/go/inference/v1;inferencev1"
 "$python" -m grpc_tools.protoc -I ../../proto \
   --plugin="protoc-gen-go=$plugins/protoc-gen-go" \
   --plugin="protoc-gen-go-grpc=$plugins/protoc-gen-go-grpc" \
   --go_out=. --go_opt=module=genai-xapp/clients/go \
-  --go_opt="Mxapp/inference/v1/inference.proto=$package" --go_opt="Mxapp/inference/v1/models.proto=$package" \
   --go-grpc_out=. --go-grpc_opt=module=genai-xapp/clients/go \
-  --go-grpc_opt="Mxapp/inference/v1/inference.proto=$package" --go-grpc_opt="Mxapp/inference/v1/models.proto=$package" \
   xapp/inference/v1/inference.proto xapp/inference/v1/models.proto

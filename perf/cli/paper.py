@@ -14,7 +14,7 @@ from perf.cli import options
 from perf.cli.models import local_models, models_option
 from perf.cli.outcome import deliver
 from perf.data import hub
-from perf.data.dialogues import Dialogue, read_dialogues
+from perf.data.dialogues import SHIPPED, Dialogue, read_dialogues
 from perf.data.rows import DataError
 from perf.machine import NoiseMeter, describe
 from perf.paper.figures import figures
@@ -25,6 +25,8 @@ from perf.peers import ROOT
 from perf.record.schema import Mode, Result, Status
 from perf.record.store import Journal, result_path
 
+SAMPLE = Path("sample")
+"""What --data says for the dialogues that ship with the harness."""
 NOTES = [
     "Assistant turns are the model's own answers, not the data's; greedy; one request at a time.",
     "Prompt tokens taken from the cache count in no prefill figure.",
@@ -38,7 +40,8 @@ NOTES = [
 @click.option(
     "--data",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Dialogues, one JSON object a line. Default: oasst1 (Apache-2.0) from the hub.",
+    help="Dialogues, one JSON object a line; `sample`: 8 that ship with the harness, of 5 turns each. "
+    "Default: oasst1 (Apache-2.0) from the hub.",
 )
 @options.limit_option("dialogues")
 @click.option("--max-tokens", type=click.IntRange(min=1), default=500, show_default=True, help="Most a turn.")
@@ -87,12 +90,17 @@ def paper(  # noqa: PLR0917  one for each option
         deliver(result, path, as_json=as_json)
 
 
+def _shipped(data: Path | None) -> Path | None:
+    return SHIPPED if data == SAMPLE and not data.exists() else None
+
+
 def _dialogues(data: Path | None, limit: int | None) -> tuple[Path, list[Dialogue]]:
     try:
-        file = data or hub.fetch("oasst1")
+        file = _shipped(data) or data or hub.fetch("oasst1")
         return file, read_dialogues(file, limit)
     except DataError as error:
-        raise click.ClickException(str(error)) from error
+        hint = "" if data else ", or --data sample"
+        raise click.ClickException(f"{error}{hint}") from error
 
 
 def _run(experiment: Experiment, contestants: Sequence[Contestant], settings: dict[str, Any]) -> Result:

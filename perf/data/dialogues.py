@@ -12,6 +12,8 @@ import msgspec
 from perf.data.rows import DataError, read_rows
 
 OASST1 = "OpenAssistant/oasst1"
+SHIPPED = Path(__file__).with_name("shipped") / "dialogues.jsonl"
+"""Written for this project: for a node without a network, and to see what a run is like."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ def test_a_missing_extra_is_named() -> None:
     code = "import sys; sys.modules['msgspec'] = None; from xapp.cli import main; main(['serve', '--help'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "this command needs the server extra: pip install 'genai-xapp[server]'" in done.stderr
+    assert "this command needs the server extra: pip install '.[server]'" in done.stderr
 
 
 def test_generate_streams_and_tells_figures(node: ScriptedNode) -> None:

@@ -13,7 +13,7 @@ from xapp.inference.v1 import inference_pb2 as pb
 
 @click.command()
 @format_options
-def command(json_schema: str | None, grammar: str | None, choices: str | None) -> None:
+def command(json_schema: str | None, grammar: str | None, choices: tuple[str, ...]) -> None:
     """Shows what would be sent."""
     click.echo(repr(output_format(json_schema, grammar, choices)), nl=False)
 
@@ -30,6 +30,8 @@ def test_from_files_and_from_standard_input(tmp_path: Path) -> None:
     assert run("--grammar", str(file)) == repr(grammar('{"const": "é"}'))
     assert run("--json-schema", "-", text="{}") == repr(json_schema("{}"))
     assert run("--choices", "yes,no way") == repr(choices("yes", "no way"))
+    assert run("--choice", "yes, please", "--choice", "no") == repr(choices("yes, please", "no"))
+    assert run("--choices", "a,b", "--choice", "c") == repr(choices("c", "a", "b"))
     assert run() == "None"
 
 

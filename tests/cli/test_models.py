@@ -120,7 +120,7 @@ def test_pull_without_the_server_extra(folder: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.delattr("xapp.models.hub", raising=False)
     result = run("pull", NAME)
     assert result.exit_code == 1
-    assert "pip install 'genai-xapp[server]'" in result.stderr
+    assert "pip install '.[server]'" in result.stderr
 
 
 def test_verify(folder: Path) -> None:

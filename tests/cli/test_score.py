@@ -60,3 +60,14 @@ def test_wrong_usage_is_exit_code_2(node: ScriptedNode, args: tuple[str, ...], s
     done = score(node, *args)
     assert done.exit_code == 2
     assert says in done.stderr
+
+
+def test_choices_are_given_one_by_one_or_in_a_list(node: ScriptedNode) -> None:
+    for args in (("--choice", "a", "--choice", "b"), ("--choices", "a,b")):
+        assert score(node, *args, "hi").exit_code == 0
+    assert [list(asked.choices) for asked in node.scored] == [["a", "b"], ["a", "b"]]
+
+
+def test_without_choices_it_says_how_to_give_them(node: ScriptedNode) -> None:
+    done = score(node, "hi")
+    assert (done.exit_code, "--choices A,B" in done.stderr, node.scored) == (2, True, [])

@@ -16,6 +16,7 @@ with quiet_interrupt():
     from xapp.cli.group import NearGroup
     from xapp.client import ClientError
     from xapp.errors import XappError
+    from xapp.extras import how_to_add
     from xapp.hosts import spare_loopback
     from xapp.visible import visible
 
@@ -91,7 +92,7 @@ def _missing_extra(error: ModuleNotFoundError) -> Exception:
     if (error.name or "").split(".")[0] == "xapp":
         return error
     return click.ClickException(
-        f"this command needs the server extra: pip install 'genai-xapp[server]' (no module {error.name})"
+        f"this command needs the server extra: {how_to_add('server')} (no module {error.name})"
     )
 
 

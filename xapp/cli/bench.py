@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from xapp.cli.group import NearGroup
+from xapp.extras import how_to_add
 
 _COMMANDS = {
     "paper": "Dialogues turn by turn: speed, memory and energy of each model.",
@@ -48,9 +49,9 @@ class _Group(NearGroup):
 def _missing_extra(error: ModuleNotFoundError) -> Exception:
     if (error.name or "").split(".")[0] in {"xapp", "perf"}:
         return error
+    how = how_to_add("server,bench")
     return click.ClickException(
-        "this command needs the server and bench extras: "
-        f"pip install 'genai-xapp[server,bench]' (no module {error.name})"
+        f"this command needs the server and bench extras: {how} (no module {error.name})"
     )
 
 

@@ -1,12 +1,13 @@
 """The options that hold an answer to a format."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from xapp import client
+from xapp.cli.choices import choice_options
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.text_file import read_stdin, read_text
 
@@ -15,7 +16,7 @@ _FILE = click.Path(exists=True, dir_okay=False, allow_dash=True)
 
 
 def format_options(command: _F) -> _F:
-    """--json-schema, --grammar, --choices."""
+    """--json-schema, --grammar, --choice and --choices."""
     options = (
         click.option(
             "--json-schema",
@@ -24,7 +25,7 @@ def format_options(command: _F) -> _F:
             help="Hold the answer to this JSON schema (- reads it).",
         ),
         click.option("--grammar", type=_FILE, metavar="FILE", help="Hold the answer to this GBNF grammar."),
-        click.option("--choices", metavar="A,B,...", help="Hold the answer to one of these."),
+        choice_options("Hold the answer to one of these."),
     )
     for option in reversed(options):
         command = option(command)
@@ -32,17 +33,16 @@ def format_options(command: _F) -> _F:
 
 
 def output_format(
-    json_schema: str | None, grammar: str | None, choices: str | None
+    json_schema: str | None, grammar: str | None, choices: Sequence[str]
 ) -> pb.OutputFormat | None:
     """None where none is asked for. Raises UsageError on more than one."""
-    given = [name for name in (json_schema, grammar, choices) if name is not None]
-    if len(given) > 1:
+    if sum((json_schema is not None, grammar is not None, bool(choices))) > 1:
         raise click.UsageError("give one of --json-schema, --grammar and --choices")
     if json_schema is not None:
         return client.json_schema(_read(json_schema))
     if grammar is not None:
         return client.grammar(_read(grammar))
-    return None if choices is None else client.choices(*choices.split(","))
+    return client.choices(*choices) if choices else None
 
 
 def _read(name: str) -> str:

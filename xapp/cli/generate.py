@@ -118,7 +118,7 @@ def generate(
     best_effort: bool,
     json_schema: str | None,
     grammar: str | None,
-    choices: str | None,
+    choices: tuple[str, ...],
     client_id: str,
     record: Path | None,
     as_json: bool,

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 import click
 import grpc
 
-from xapp.client import DEFAULT_TARGET, Client
+from xapp.client import Client
+from xapp.hosts import DEFAULT_TARGET
 from xapp.text_file import read_text
 from xapp.tls import credentials
 

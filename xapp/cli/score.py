@@ -4,6 +4,7 @@ import asyncio
 
 import click
 
+from xapp.cli.choices import choice_options
 from xapp.cli.node import Node, node_options
 from xapp.cli.options import (
     json_line,
@@ -23,14 +24,7 @@ EXIT_ABSTAINED = 3
 @click.command()
 @click.argument("prompt", required=False)
 @node_options
-@click.option(
-    "--choice",
-    "choices",
-    multiple=True,
-    required=True,
-    metavar="TEXT",
-    help="A continuation, 1 to 256 of them. With --raw, begin it with the space that the text needs.",
-)
+@choice_options("A continuation, 1 to 256 in all. With --raw, begin it with the space that the text needs.")
 @model_option
 @click.option(
     "--chat/--raw",
@@ -62,11 +56,13 @@ def score(
     """Tell how likely each --choice is after PROMPT (- or nothing: standard input).
 
     \b
-      genai-xapp score "Is 7 prime?" --choice Yes --choice No
+      genai-xapp score "Is 7 prime?" --choices Yes,No
       genai-xapp score --raw "Severity of a fan failure:" --choice " low" --choice " high" --min-margin 0.2
 
     Exit code 0: there is a winner. 3: it abstains. 1: an error.
     """  # noqa: D301  click reads \b as a backspace
+    if not choices:
+        raise click.UsageError("give the continuations: --choice A --choice B, or --choices A,B")
     request = pb.ScoreRequest(
         model=model,
         choices=choices,

@@ -83,13 +83,13 @@ Examples:
 def serve(**options: Any) -> None:
     """Serve a model on this node: gRPC on 50051, metrics and health over HTTP on 8080.
 
-    The process logs one JSON object a line on stderr. `listening` tells the ports; `serving` tells
-    that the model is loaded, and from then on gRPC health says SERVING. SIGTERM or Ctrl-C lets the
-    running streams finish (XAPP_GRACE_PERIOD_S) and ends with exit code 0.
+    The process logs on stderr: for people on a terminal, else one JSON object a line. `listening`
+    tells the ports; `serving` tells that the model is loaded, and from then on gRPC health says SERVING.
+    SIGTERM or Ctrl-C lets the running streams finish (XAPP_GRACE_PERIOD_S) and ends with exit code 0.
     """
     try:
         settings = load_settings(os.environ, options)
-        logs.setup(settings.log_level)
+        logs.setup(settings.log_level, form=settings.log_format)
         _warn_of_unknown_keys()
         sys.exit(_run(settings))
     except ConfigError as error:

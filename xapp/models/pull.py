@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from xapp.errors import ModelError, NotFound
+from xapp.extras import how_to_add
 from xapp.models.catalogue import Entry, catalogue, entries_by_file, flat_name
 from xapp.models.digest import record_of
 from xapp.models.landing import Pulled, Target, Wanted, adopt, keep, land, leftovers, whole_of
@@ -19,7 +20,6 @@ from xapp.models.transfer import Backoff, NoProgress, Progress, check_room, one_
 from xapp.near import did_you_mean
 
 HUB_PREFIX = "hf:"
-SERVER_EXTRA = "pip install 'genai-xapp[server]'"
 
 
 def pull(
@@ -147,7 +147,7 @@ def _pull_hub(
     try:
         from xapp.models.hub import Hub  # noqa: PLC0415  the one part that the base package cannot do
     except ImportError as error:
-        raise ModelError(f"pulling from the hub needs the server extra: {SERVER_EXTRA}") from error
+        raise ModelError(f"pulling from the hub needs the server extra: {how_to_add('server')}") from error
     hub = Hub(progress, backoff, endpoint)
     remote = hub.locate(target.repo, target.file, revision)
     wanted = Wanted(remote.sha256, remote.size, remote.source, remote.commit)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from perf.data.dialogues import Dialogue, read_dialogues
+from perf.data.dialogues import SHIPPED, Dialogue, read_dialogues
 from perf.data.rows import DataError
 
 
@@ -45,3 +45,9 @@ def test_what_is_no_dialogue_names_its_line_even_past_the_limit(
     path = written(tmp_path, row("a", ("user", "Hello.")), bad)
     with pytest.raises(DataError, match=rf"line 2: .*{reason}"):
         read_dialogues(path, 1)
+
+
+def test_the_dialogues_that_ship_are_as_the_experiment_wants_them() -> None:
+    dialogues = read_dialogues(SHIPPED)
+    assert len(dialogues) == 8
+    assert {len(each.questions) for each in dialogues} == {5}

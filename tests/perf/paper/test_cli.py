@@ -4,10 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 
-from perf.cli.paper import paper
+from perf.cli.paper import SAMPLE, _dialogues, paper
+from perf.data.dialogues import SHIPPED
+from perf.data.rows import DataError
 from perf.paper.samples import Started, Turn, decode
 from perf.record.journal import Journal, journal_path
 from perf.record.schema import Status
@@ -40,6 +43,27 @@ def test_bad_data_is_one_line(tmp_path: Path, broken: str) -> None:
     found = CliRunner().invoke(paper, ["--model", broken, "--data", str(bad)])
     assert found.exit_code == 1
     assert "bad.jsonl, line 1" in found.output
+
+
+def test_without_the_hub_it_names_the_dialogues_that_ship(
+    broken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(name: str) -> Path:
+        raise DataError(name, "cannot be fetched from the hub; give --data FILE")
+
+    monkeypatch.setattr("perf.data.hub.fetch", unreachable)
+    found = CliRunner().invoke(paper, ["--model", broken])
+    assert (found.exit_code, "give --data FILE, or --data sample" in found.output) == (1, True)
+
+
+def test_sample_means_what_ships_unless_there_is_such_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert _dialogues(SAMPLE, 2)[0] == SHIPPED
+    SAMPLE.write_text("")
+    with pytest.raises(click.ClickException, match="sample: empty"):
+        _dialogues(SAMPLE, 2)
 
 
 def test_a_model_given_twice_is_refused(data: Path, broken: str) -> None:
