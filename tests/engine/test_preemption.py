@@ -248,6 +248,7 @@ crowds = st.lists(
             st.sampled_from(Priority),
             st.booleans(),
             st.one_of(st.none(), st.floats(0.05, 5)),
+            st.sampled_from((False, False, True)),
         ),
         st.builds(Cancelled, st.integers(0, 60)),
         st.builds(Steps, st.integers(1, 5)),

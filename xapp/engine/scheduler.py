@@ -53,6 +53,7 @@ class Scheduler:
         self._pace = pace
         self._ageing = Ageing(ageing_s)
         self._alone_since: float | None = None
+        self._apart_is_next = False
         self.waiting: list[Sequence] = []
         self.running: list[Sequence] = []
         self.num_preemptions = self.num_evictions = 0
@@ -90,13 +91,23 @@ class Scheduler:
         plan = Plan()
         self._promote(now)
         self._admit_all(plan, now)
-        moving = self._moving(now)
-        self._add_decodes(plan, moving, now)
-        self._add_prefills(plan, moving, now)
+        self._fill(plan, self._moving(now), now)
         if not plan.num_prefill:
             plan.batch.split = self._step_time.split(plan.num_decode)
         assert len(plan.batch) or not self.waiting, "somebody waits and nothing runs"
         return plan
+
+    def _fill(self, plan: Plan, moving: list[Sequence], now: float) -> None:
+        """A sequence that is computed apart takes turns with all others: its own step, a step of theirs."""
+        apart = next((each for each in moving if each.apart), None)
+        if apart is None or not self._apart_is_next:
+            shared = [each for each in moving if each is not apart]
+            self._add_decodes(plan, shared, now)
+            self._add_prefills(plan, shared, now)
+        self._apart_is_next = len(plan.batch) > 0
+        if apart is not None and not len(plan.batch):
+            self._kv_cache.apart.add_to(plan)
+            apart.advanced_at = now
 
     # ---- who gets a slot
 
@@ -109,12 +120,14 @@ class Scheduler:
             self._ageing.served(sequence, now)
 
     def _admit_all(self, plan: Plan, now: float) -> None:
-        passed = 0
-        for _ in range(SCAN_LIMIT):
-            if passed == len(self.waiting):
-                return
+        passed = looked = 0
+        while passed < len(self.waiting) and looked < SCAN_LIMIT:
             # Read anew: whoever was preempted for the last one waits among those behind it.
             sequence = self.waiting[passed]
+            if self._waits_for_apart(sequence):
+                passed += 1
+                continue
+            looked += 1
             if sequence.request.pin and not self._is_quiet:
                 return
             match = NO_MATCH if sequence.paused else self._kv_cache.match(sequence)
@@ -127,6 +140,13 @@ class Scheduler:
                 passed += 1
             else:
                 return
+
+    def _waits_for_apart(self, sequence: Sequence) -> bool:
+        """Whether another one is computed apart and need not make way: those behind do not wait for that."""
+        holder = self._kv_cache.apart.sequence
+        if not sequence.apart or holder is None or holder is sequence:
+            return False
+        return not self._may_take(sequence, holder)
 
     @property
     def _is_quiet(self) -> bool:
@@ -149,6 +169,11 @@ class Scheduler:
 
     def _lend(self, sequence: Sequence, match: Match, victim: Sequence | None) -> bool:
         """Cells and a sequence id."""
+        if sequence.apart:
+            if (holder := self._kv_cache.apart.sequence) is not None:
+                self._evict(holder)
+            self._kv_cache.apart.admit(sequence)
+            return True
         if not self._kv_cache.has_id:
             self._evict(self._last_paused() or victim)
             match = self._match_ready(sequence)
@@ -170,12 +195,14 @@ class Scheduler:
         """Whether a running one must make way."""
         return victim.promoted_at is None and victim.rank > sequence.rank
 
-    def _victim(self, sequence: Sequence) -> Sequence | None:
+    def _victim(self, sequence: Sequence, *, with_cells: bool = False) -> Sequence | None:
         """The last in order of those that must make way for it."""
-        return next((each for each in reversed(self.running) if self._may_take(sequence, each)), None)
+        last_first = (each for each in reversed(self.running) if not (with_cells and each.apart))
+        return next((each for each in last_first if self._may_take(sequence, each)), None)
 
     def _last_paused(self) -> Sequence | None:
-        return next((each for each in reversed(self.waiting) if each.paused), None)
+        """Of those that hold cells."""
+        return next((each for each in reversed(self.waiting) if each.paused and not each.apart), None)
 
     def _pause(self, victim: Sequence) -> None:
         """It waits, with its cells."""
@@ -199,10 +226,11 @@ class Scheduler:
 
         Nobody is evicted where even that would not be enough.
         """
-        lasting = [each for each in self.running if not self._may_take(sequence, each)]
+        sharing = [each for each in self.running if not each.apart]
+        lasting = [each for each in sharing if not self._may_take(sequence, each)]
         if sum(each.cells_needed for each in [*lasting, sequence]) > self._kv_cache.total:
             return False
-        while (victim := self._last_paused() or self._victim(sequence)) is not None:
+        while (victim := self._last_paused() or self._victim(sequence, with_cells=True)) is not None:
             self._evict(victim)
             if self._kv_cache.admit(sequence, self._match_ready(sequence)):
                 return True
