@@ -18,7 +18,7 @@ from xapp.engine.messages import Priority, SamplingParams, Submit
 from xapp.errors import ModelError
 
 pytestmark = pytest.mark.slow
-REPEATS = 4
+REPEATS = 3
 TOKENS = 10
 PROMPT = [int(token) for token in np.random.default_rng(1).integers(1000, 20_000, 70)]
 

@@ -14,7 +14,7 @@ from xapp.client import Client, user
 from xapp.inference.v1 import inference_pb2 as pb
 
 pytestmark = pytest.mark.slow
-REPEATS = 5
+REPEATS = 3
 QUESTION = [user("What does a near-real-time RIC do in a mobile network? Answer in one sentence.")]
 
 

@@ -14,18 +14,16 @@ from operator import attrgetter
 
 from xapp.engine.ageing import Ageing
 from xapp.engine.kv_cache import NO_MATCH, KVCache, Match
-from xapp.engine.messages import Priority
 from xapp.engine.pace import NO_END, Beside, Pace
 from xapp.engine.plan import Plan
 from xapp.engine.score import ScoreSequence
 from xapp.engine.score_planner import ScorePlanner
 from xapp.engine.sequence import NEVER, Sequence, Status
 from xapp.engine.step_time import StepTime
+from xapp.engine.turns import Turns, is_critical
 
 SCAN_LIMIT = 16
 """Waiting sequences that one step looks at: matching a prefix is not free."""
-STALL_LIMIT_S = 1.0
-"""So long the others stand still for critical prompts; then they take part in one step."""
 RELIEF_CHUNK = 16
 """Tokens that the first of their prompts gets in that step, before the critical ones."""
 
@@ -52,8 +50,7 @@ class Scheduler:
         self._score_planner = ScorePlanner(kv_cache.branches, num_probes, num_steady)
         self._pace = pace
         self._ageing = Ageing(ageing_s)
-        self._alone_since: float | None = None
-        self._apart_is_next = False
+        self._turns = Turns()
         self.waiting: list[Sequence] = []
         self.running: list[Sequence] = []
         self.num_preemptions = self.num_evictions = 0
@@ -91,23 +88,20 @@ class Scheduler:
         plan = Plan()
         self._promote(now)
         self._admit_all(plan, now)
-        self._fill(plan, self._moving(now), now)
+        self._fill(plan, now)
         if not plan.num_prefill:
             plan.batch.split = self._step_time.split(plan.num_decode)
         assert len(plan.batch) or not self.waiting, "somebody waits and nothing runs"
         return plan
 
-    def _fill(self, plan: Plan, moving: list[Sequence], now: float) -> None:
-        """A sequence that is computed apart takes turns with all others: its own step, a step of theirs."""
-        apart = next((each for each in moving if each.apart), None)
-        if apart is None or not self._apart_is_next:
-            shared = [each for each in moving if each is not apart]
-            self._add_decodes(plan, shared, now)
-            self._add_prefills(plan, shared, now)
-        self._apart_is_next = len(plan.batch) > 0
+    def _fill(self, plan: Plan, now: float) -> None:
+        shared, apart = self._turns.split(self._turns.moving(self.running, now))
+        self._add_decodes(plan, shared, now)
+        self._add_prefills(plan, shared, now)
         if apart is not None and not len(plan.batch):
             self._kv_cache.apart.add_to(plan)
             apart.advanced_at = now
+        self._turns.took(apart=plan.batch.apart)
 
     # ---- who gets a slot
 
@@ -242,20 +236,6 @@ class Scheduler:
 
     # ---- what goes into the step
 
-    def _moving(self, now: float) -> list[Sequence]:
-        """The running ones, in order; while critical prompts are computed, only those of that class."""
-        if not any(_is_critical_prompt(each) for each in self.running):
-            self._alone_since = None
-            return self.running
-        if self._alone_since is None:
-            self._alone_since = now
-        if now - self._alone_since < STALL_LIMIT_S:
-            return [each for each in self.running if _is_critical(each)]
-        self._alone_since = None
-        first = next((each for each in self.running if _is_lower_prompt(each)), None)
-        others = [each for each in self.running if each is not first]
-        return others if first is None else [first, *others]
-
     @staticmethod
     def _add_decodes(plan: Plan, moving: list[Sequence], now: float) -> None:
         batch = plan.batch
@@ -275,7 +255,7 @@ class Scheduler:
         most = min(chunk, self._pace.max_batch - plan.num_decode)
         room = self._score_planner.steady_room(prompts, most, plan.num_decode)
         # A lower class is before a critical one only to be relieved.
-        before_critical = not _is_critical(prompts[0]) and any(map(_is_critical, prompts))
+        before_critical = not is_critical(prompts[0]) and any(map(is_critical, prompts))
         relieved = prompts[0] if before_critical else None
         for sequence in prompts:
             if room <= 0:
@@ -320,15 +300,3 @@ class Scheduler:
         if count == sequence.prompt_left:
             plan.add_output(sequence)
         return count
-
-
-def _is_critical(sequence: Sequence) -> bool:
-    return sequence.request.priority is Priority.CRITICAL
-
-
-def _is_critical_prompt(sequence: Sequence) -> bool:
-    return _is_critical(sequence) and sequence.status is not Status.DECODE
-
-
-def _is_lower_prompt(sequence: Sequence) -> bool:
-    return not _is_critical(sequence) and sequence.status is not Status.DECODE
