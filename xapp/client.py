@@ -143,9 +143,11 @@ class Client:
         deadline_policy: "pb.DeadlinePolicy.ValueType" = pb.DEADLINE_POLICY_UNSPECIFIED,
         format: pb.OutputFormat | None = None,  # noqa: A002  the contract's name
         max_token_gap_s: float | None = None,
+        deterministic: bool = False,
     ) -> AsyncGenerator[pb.GenerateResponse, None]:
         """The events of one answer. `prompt` is raw text, messages for the chat template, or a `task`.
 
+        `deterministic`: the node gives the same answer again, bit for bit, whatever else it does.
         `format`: what `json_schema`, `grammar` or `choices` makes; Finished says whether it was kept.
         Closing the generator, or cancelling its task, cancels the request on the node.
         """
@@ -160,6 +162,7 @@ class Client:
             deadline_policy=deadline_policy,
             format=format,
             max_token_gap=duration(max_token_gap_s),
+            deterministic=deterministic,
             **input_fields(prompt),
         )
         async with aclosing(self.generate_request(request, deadline_s=deadline_s)) as events:
@@ -259,6 +262,7 @@ class Client:
         priority: "pb.Priority.ValueType" = pb.PRIORITY_UNSPECIFIED,
         deadline_s: float | None = None,
         max_token_gap_s: float | None = None,
+        deterministic: bool = False,
     ) -> pb.EstimateResponse:
         """What `generate` would take now, and whether the node would take it with that deadline."""
         request = pb.EstimateRequest(
@@ -267,6 +271,7 @@ class Client:
             priority=priority,
             deadline=duration(deadline_s),
             max_token_gap=duration(max_token_gap_s),
+            deterministic=deterministic,
             **input_fields(prompt),
         )
         response: pb.EstimateResponse = await self._unary(self._inference.Estimate, request, None)

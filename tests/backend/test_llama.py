@@ -118,7 +118,7 @@ def logits(backend: LlamaBackend, prompt: list[int], chunk: int) -> Logits:
         batch.extend(prompt[start : start + chunk], start, 0)
         batch.want_output()
         backend.decode(batch, [GREEDY])
-    return backend._rows(1).copy()
+    return backend._main.rows(1).copy()
 
 
 def assert_same(backend: LlamaBackend, prompt: list[int], got: list[int], wanted: list[int]) -> None:

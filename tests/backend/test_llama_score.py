@@ -94,7 +94,7 @@ def bare(backend: LlamaBackend, prompt: list[int], choice: list[int]) -> list[fl
     batch.outputs = list(range(len(prompt) - 1, len(tokens) - 1))
     assert llama.llama_decode(backend._context, backend._batch.fill(batch)) == 0
     llama.llama_synchronize(backend._context)
-    rows = [ln_softmax(row) for row in backend._rows(len(choice))]
+    rows = [ln_softmax(row) for row in backend._main.rows(len(choice))]
     backend.remove(0)
     return [float(row[token]) for row, token in zip(rows, choice, strict=True)]
 

@@ -102,6 +102,28 @@ def test_the_same_answer_again(node: ScriptedNode, tmp_path: Path) -> None:
     assert second.chat == first.chat
 
 
+@pytest.mark.parametrize(
+    ("args", "recorded"), [((), True), (("--deterministic",), True), (("--no-deterministic",), False)]
+)
+def test_answers_are_recorded_and_replayed_as_deterministic_requests(
+    node: ScriptedNode, tmp_path: Path, args: tuple[str, ...], recorded: bool
+) -> None:
+    node.script = [answer("Hello"), answer("Help!")]
+    file = tmp_path / "r.json"
+    record(node, file, *args)
+    result = replay(node, file)
+    assert [request.deterministic for request in node.requests] == [recorded, True]
+    assert ("--no-deterministic" in result.output) == (not recorded)
+
+
+def test_without_a_record_no_request_is_deterministic_unless_it_is_said(node: ScriptedNode) -> None:
+    for args in ((), ("--deterministic",)):
+        node.script = [answer("Hello")]
+        invoke("generate", "hi", "--target", node.target, *args)
+        invoke("tasks", "run", "triage", "--target", node.target, *args)
+    assert [request.deterministic for request in node.requests] == [False, False, True, True]
+
+
 def test_another_answer(node: ScriptedNode, tmp_path: Path) -> None:
     node.script = [answer("Hello"), answer("Help!")]
     file = tmp_path / "r.json"

@@ -7,7 +7,7 @@ from collections.abc import Sequence as Tokens
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from xapp.backend.base import Batch, Sampler
+from xapp.backend.base import APART_CHUNK, Batch, Sampler
 from xapp.backend.fake import END_TOKEN, FakeBackend, log_probability
 from xapp.config import EngineSettings
 from xapp.engine.engine import Engine
@@ -199,7 +199,8 @@ class Harness:
         self._read(events)
         self._check_cells()
         still = bool(self.scheduler.waiting or self.scheduler.running)
-        assert self._num_computed > before or not (waiting and still), "work waits, nothing runs"
+        moved = self._num_computed > before or events.finished
+        assert moved or not (waiting and still), "work waits, nothing runs"
         return events
 
     def step_interrupted(self) -> StepEvents:
@@ -255,7 +256,10 @@ class Harness:
         most = max(self.backend.num_steady, plan.num_decode + MIN_CHUNK)
         assert not (scores and self.backend.num_steady) or len(plan.batch) <= most
         assert len(self.scheduler.running) <= self.slots
-        self._check_decodes(plan)
+        if plan.batch.apart:
+            self._check_apart(plan)
+        else:
+            self._check_decodes(plan)
         self._check_classes()
         budget = self.budget_s if plan.num_decode else LONGEST_ALONE_S
         predicted = self.engine._step_time.predict(plan.num_decode, plan.num_prefill, plan.batch.num_read)
@@ -265,11 +269,27 @@ class Harness:
                 # Only one that waits for its prefix, or a promoted one that waits for cells, may be passed.
                 passed = waiting.order < sequence.order and sequence.promoted_at is None
                 match = self._matches.get(waiting.request.request_id, NO_MATCH)
-                assert not passed or waiting.promoted_at or match.pending
+                apart = waiting.apart and self.cache.apart.sequence is not waiting
+                assert not passed or waiting.promoted_at or match.pending or apart
+
+    def _check_apart(self, plan: Plan) -> None:
+        """One sequence, in steps that follow from it alone, and never two in a row while others may go on."""
+        sequence = self.cache.apart.sequence
+        assert sequence is not None
+        assert sequence in self.scheduler.running
+        assert [each for each, _ in plan.prefills] + plan.outputs[: plan.num_decode] == [sequence]
+        start, count = sequence.num_computed, len(plan.batch)
+        assert plan.batch.tokens == sequence.tokens[start : start + count]
+        in_prompt = start < sequence.num_prompt
+        assert count == (min(APART_CHUNK, self.max_batch, sequence.num_prompt - start) if in_prompt else 1)
+        others = [each for each in self.scheduler.running if each is not sequence and not each.request.pin]
+        critical = any(each.request.priority is Priority.CRITICAL for each in self.scheduler.running)
+        assert critical or not others or not (self.plans and self.plans[-1].batch.apart)
 
     def _check_decodes(self, plan: Plan) -> None:
         """Nobody who decodes is left out, but for a critical prompt."""
-        decoding = [each for each in self.scheduler.running if each.status is Status.DECODE]
+        sharing = [each for each in self.scheduler.running if not each.apart]
+        decoding = [each for each in sharing if each.status is Status.DECODE]
         prompts = [each for each in self.scheduler.running if each.status is not Status.DECODE]
         must = decoding
         if any(each.request.priority is Priority.CRITICAL for each in prompts):
@@ -281,12 +301,13 @@ class Harness:
 
     def _check_classes(self) -> None:
         """Nobody waits for one of a lower class who could make way."""
-        head = next(iter(self.scheduler.waiting), None)
+        waiting = (each for each in self.scheduler.waiting if not self.scheduler._waits_for_apart(each))
+        head = next(waiting, None)
         if head is None or self._matches.get(head.request.request_id, NO_MATCH).pending:
             return
         lower = [each for each in self.scheduler.running if self.scheduler._may_take(head, each)]
         lasting = [each for each in self.scheduler.running if each not in lower]
-        cells = sum(each.cells_needed for each in [head, *lasting])
+        cells = sum(each.cells_needed for each in [head, *lasting] if not each.apart)
         assert not lower or cells > self.cache.total
 
     def _check_cells(self) -> None:
@@ -299,6 +320,11 @@ class Harness:
         begun = [each for each in alive if each.started_at is not None and not each.request.choices]
         assert len(backend.live_samplers) == len(begun)
         lent = {}
+        apart = [sequence for sequence in held if sequence.apart]
+        assert apart == ([cache.apart.sequence] if cache.apart.sequence else [])
+        computed = [token for each in apart for token in each.tokens[: each.num_computed]]
+        assert (backend.apart or []) == computed
+        held = [sequence for sequence in held if not sequence.apart]
         for sequence in held:
             assert sequence.seq_id is not None
             lent[sequence.seq_id] = sequence.tokens[: sequence.num_computed]
@@ -326,6 +352,9 @@ class Harness:
         tokens, reason = expected(request)
         if finished.reason in {FinishReason.CANCELLED, FinishReason.EXPIRED}:
             assert answer.tokens == tokens[: len(answer.tokens)]
+        elif finished.reason is FinishReason.NO_MEMORY:
+            assert request.deterministic
+            assert not self.backend.apart_fits
         elif len(request.prompt) + request.max_tokens - 1 > self.cache.total:
             assert (answer.started, answer.tokens, finished.reason) == (None, [], FinishReason.LENGTH)
         else:

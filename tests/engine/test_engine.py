@@ -31,6 +31,7 @@ class Submitted:
     priority: Priority
     ignore_eos: bool
     deadline: float | None
+    deterministic: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ operations = st.lists(
             st.sampled_from(Priority),
             st.booleans(),
             st.one_of(st.none(), st.floats(-0.1, 2)),
+            st.sampled_from((False, False, True)),
         ),
         st.builds(
             Submitted, prompts, st.integers(1, 10), st.just(Priority.INTERACTIVE), st.booleans(), st.none()
@@ -89,6 +91,7 @@ def perform(harness: Harness, operation: Operation) -> None:
                 priority=operation.priority,
                 ignore_eos=operation.ignore_eos,
                 deadline=deadline,
+                deterministic=operation.deterministic,
             )
         case Cancelled(which):
             harness.engine.cancel(which)

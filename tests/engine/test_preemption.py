@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.engine.harness import Answer, Harness
 from tests.engine.test_engine import STEMS, Cancelled, Steps, Submitted, Tick, perform
 from xapp.engine.messages import FinishReason, Priority
-from xapp.engine.scheduler import STALL_LIMIT_S
+from xapp.engine.turns import STALL_LIMIT_S
 
 BATCH, INTERACTIVE, CRITICAL = Priority.BATCH, Priority.INTERACTIVE, Priority.CRITICAL
 
@@ -248,6 +248,7 @@ crowds = st.lists(
             st.sampled_from(Priority),
             st.booleans(),
             st.one_of(st.none(), st.floats(0.05, 5)),
+            st.sampled_from((False, False, True)),
         ),
         st.builds(Cancelled, st.integers(0, 60)),
         st.builds(Steps, st.integers(1, 5)),

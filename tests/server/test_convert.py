@@ -178,6 +178,13 @@ def test_deadline_policy(wire: pb.DeadlinePolicy.ValueType, policy: DeadlinePoli
     assert field_of(deadline_policy=7) == "deadline_policy"
 
 
+def test_deterministic() -> None:
+    assert not request_of().deterministic
+    assert request_of(deterministic=True).deterministic
+    wire = pb.EstimateRequest(prompt="hi", deterministic=True)
+    assert convert.to_estimated(wire, None, "").deterministic
+
+
 def test_max_token_gap() -> None:
     assert request_of().max_gap_s is None
     assert request_of(max_token_gap=Duration(nanos=150_000_000)).max_gap_s == pytest.approx(0.15)

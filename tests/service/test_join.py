@@ -133,6 +133,16 @@ async def test_what_does_not_matter_joins(node: Node, change: dict[str, Any]) ->
         assert num_submitted(service) == 1
 
 
+@pytest.mark.parametrize("which", [(True, True), (True, False), (False, True)])
+async def test_a_deterministic_one_joins_nobody_and_nobody_joins_it(
+    node: Node, which: tuple[bool, bool]
+) -> None:
+    first, second = (replace(LONG, deterministic=each) for each in which)
+    async with two(node, first, second) as (service, _, other):
+        assert not (await begun(other)).joined
+        assert num_submitted(service) == 2
+
+
 async def test_nobody_who_draws_joins(node: Node) -> None:
     warm = replace(LONG, sampling=SamplingParams(temperature=1.0), seed=7)
     async with two(node, warm, warm) as (_, _, other):

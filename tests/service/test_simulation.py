@@ -123,6 +123,16 @@ def test_prompts_are_slower_beside_an_answer_that_wants_short_gaps() -> None:
     assert bound > 1.5 * free
 
 
+def test_one_that_is_computed_apart_takes_turns_with_the_others() -> None:
+    shared, apart = [job(number, 0, 100) for number in range(3)], job(3, 32, 100)
+    apart.apart, apart.cells = True, 0
+    Simulation(node(), shared, [apart]).run()
+    both_s = (STEP_S + 3 * TOKEN_S) + (STEP_S + TOKEN_S)
+    prompt_s = 2 * (STEP_S + 16 * TOKEN_S + STEP_S + 3 * TOKEN_S)
+    assert shared[0].end_s == pytest.approx(prompt_s + 98 * both_s)
+    assert apart.end_s == pytest.approx(prompt_s + 98 * both_s + 2 * (STEP_S + TOKEN_S))
+
+
 def test_a_long_context_makes_decoding_slower() -> None:
     cost = StepCost(straight_curve(TOKEN_S), StepPrices(1.0, 1e-5))
     one = job(0, 0, 100)

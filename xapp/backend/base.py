@@ -12,6 +12,9 @@ from typing import Protocol
 from xapp.backend.interrupt import Interrupt
 from xapp.engine.messages import ModelInfo, SamplingParams, Tuning
 
+APART_CHUNK = 16
+"""Most tokens of a step that is computed apart: see Batch. A size at which kernels are fast."""
+
 
 @dataclass(frozen=True, slots=True)
 class Probe:
@@ -29,6 +32,7 @@ class Batch:
     which the probabilities of given tokens are read, ascending too and apart from `outputs`. `shared`
     maps an index to further sequence ids, empty so far, that the token becomes part of with its one cell.
     `split` says how many tokens to compute at a time, where all tokens have an output; empty: all.
+    `apart`: all tokens are of the one sequence that has a KV cache of its own, as its sequence id 0.
     """
 
     tokens: list[int] = field(default_factory=list)
@@ -38,6 +42,7 @@ class Batch:
     probes: list["Probe"] = field(default_factory=list)
     shared: dict[int, list[int]] = field(default_factory=dict)
     split: list[int] = field(default_factory=list)
+    apart: bool = False
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -183,6 +188,16 @@ class Backend(Protocol):
 
     def remove(self, seq_id: int, start: int = 0) -> None:
         """Forgets positions from `start` on."""
+        ...
+
+    def open_apart(self, num_tokens: int) -> bool:
+        """Makes a KV cache for one sequence of so many tokens, beside the one that all others share; False
+        when there is no memory. What is computed in it depends on nothing else that the backend does.
+        """
+        ...
+
+    def close_apart(self) -> None:
+        """Frees that cache; nothing to do where there is none."""
         ...
 
     @property

@@ -119,6 +119,9 @@ class FakeBackend:
         self.interrupt = Interrupt()
         self._machines = Machines()
         self.batches: list[int] = []
+        self.apart: list[int] | None = None
+        """The tokens of the sequence that is computed apart."""
+        self.apart_fits = True
         self._read: list[list[float]] = []
 
     @property
@@ -150,6 +153,8 @@ class FakeBackend:
         """See Backend. Takes `step_s` and `token_s` a token of real time."""
         if self.interrupt.is_set:
             raise Interrupted
+        if batch.apart:
+            return self._decode_apart(batch, samplers)
         if self.used + len(batch) > self._info.kv_cells_total:
             raise DecodeError(1)
         assert len(samplers) == len(batch.outputs)
@@ -172,10 +177,21 @@ class FakeBackend:
                 answers.append(_held(samplers[len(answers)], self._rule(self.content(seq_id))))
             if index in probes:
                 self._read.append([log_probability(self.content(seq_id), each) for each in probes[index]])
+        self._took(batch)
+        return answers
+
+    def _decode_apart(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
+        assert self.apart is not None
+        assert len(samplers) == len(batch.outputs) <= 1
+        assert batch.positions == list(range(len(self.apart), len(self.apart) + len(batch)))
+        self.apart += batch.tokens
+        self._took(batch)
+        return [_held(sampler, self._rule(self.apart)) for sampler in samplers]
+
+    def _took(self, batch: Batch) -> None:
         self.batches.append(len(batch))
         if delay := self._step_s + self._token_s * len(batch):
             time.sleep(delay)
-        return answers
 
     def log_probabilities(self, batch: Batch) -> list[list[float]]:
         """See Backend."""
@@ -209,6 +225,17 @@ class FakeBackend:
             if not self._owners[cell]:
                 del self._owners[cell], self._tokens[cell]
         del self._cells[seq_id][start:]
+
+    def open_apart(self, num_tokens: int) -> bool:
+        """See Backend."""
+        assert self.apart is None
+        if self.apart_fits:
+            self.apart = []
+        return self.apart_fits
+
+    def close_apart(self) -> None:
+        """See Backend."""
+        self.apart = None
 
     @property
     def thread_choices(self) -> tuple[int, ...]:

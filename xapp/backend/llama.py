@@ -8,29 +8,23 @@ from typing import Any, cast
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
-from xapp.backend.base import Batch, DecodeError, Interrupted, Sampler
+from xapp.backend.base import Batch, Sampler
 from xapp.backend.constraint import Constraint, Machines
 from xapp.backend.interrupt import Interrupt, flag_function
 from xapp.backend.llama_batch import NativeBatch
+from xapp.backend.llama_context import NativeContext
 from xapp.backend.llama_grammar import GrammarSampler
 from xapp.backend.llama_pieces import Pieces
 from xapp.backend.llama_sampler import GREEDY, ChainSampler
 from xapp.backend.llama_tuning import Profile
 from xapp.backend.log_softmax import LogSoftmax
 from xapp.backend.native import llama
-from xapp.backend.native_memory import give_back_pages
 from xapp.engine.messages import ModelInfo, SamplingParams, Tuning
+from xapp.errors import ModelError
 
-SIZE_OF_FLOAT = 4
-ABORTED = 2
-"""What llama_decode returns when the abort callback ended it."""
-
-# The binding's own makes two Python objects of the pointer, for each step.
-_logits_address: Callable[[Any], int] = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(
-    ("llama_get_logits", llama._lib)
-)
+NewContext = Callable[[int], Any]
+"""Makes a context of its own for one sequence of so many tokens. Raises ModelError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +65,7 @@ class LlamaBackend:
         limits: Limits,
         max_batch: int,
         profile: Profile | None = None,
+        new_apart: NewContext | None = None,
     ) -> None:
         self._model = model
         self._context = context
@@ -81,14 +76,15 @@ class LlamaBackend:
         self.num_steady = limits.steady
         self._memory = llama.llama_get_memory(context)
         self._profile = profile
+        self._new_apart = new_apart
+        self._main = NativeContext(context, limits.sequences + limits.branches, info.vocab_size)
+        self._apart: NativeContext | None = None
         self.interrupt = Interrupt()
         self._may_go_on = flag_function(llama.ggml_abort_callback)
         llama.llama_set_abort_callback(context, self._may_go_on, self.interrupt.address)
         self._batch = NativeBatch(max_batch)
         self._pieces = pieces
         self._machines = Machines()
-        self._logits: npt.NDArray[np.float32] | None = None
-        self._logits_address = 0
         self._log_softmax = LogSoftmax(info.vocab_size)
 
     def is_end(self, token: int) -> bool:
@@ -105,25 +101,22 @@ class LlamaBackend:
 
     def decode(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
         """See Backend."""
+        if batch.apart:
+            assert self._apart is not None, "what is computed apart has a context"
+            return self._decode(self._apart, batch, samplers)
         tokens: list[int] = []
         for part in batch.parts():
-            tokens += self._decode(part, samplers[len(tokens) : len(tokens) + len(part.outputs)])
+            tokens += self._decode(self._main, part, samplers[len(tokens) : len(tokens) + len(part.outputs)])
         return tokens
 
-    def _decode(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
-        code = llama.llama_decode(self._context, self._batch.fill(batch))
-        if code == ABORTED:
-            raise Interrupted
-        if code != 0:
-            raise DecodeError(code)
-        if not batch.outputs:
-            llama.llama_synchronize(self._context)  # asking for logits does it as well
-        return self._draw(batch, samplers)
+    def _decode(self, context: NativeContext, batch: Batch, samplers: list[Sampler]) -> list[int]:
+        context.compute(self._batch.fill(batch), outputs=bool(batch.outputs))
+        return self._draw(context, batch, samplers)
 
-    def _draw(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
+    def _draw(self, context: NativeContext, batch: Batch, samplers: list[Sampler]) -> list[int]:
         if not batch.outputs:
             return []
-        rows = self._rows(len(batch.outputs) + len(batch.probes))
+        rows = context.rows(len(batch.outputs) + len(batch.probes))
         if batch.probes:
             rows = rows[row_numbers(batch.outputs, batch)]
         chosen = [int(rows[0].argmax())] if len(rows) == 1 else cast(list[int], rows.argmax(axis=1).tolist())
@@ -131,38 +124,44 @@ class LlamaBackend:
             if type(sampler) is GrammarSampler:
                 chosen[row] = sampler.sample(rows[row], chosen[row])
             elif sampler is not GREEDY:
-                chosen[row] = cast(ChainSampler, sampler).sample(self._context, index)
+                chosen[row] = cast(ChainSampler, sampler).sample(context.handle, index)
         return chosen
 
     def log_probabilities(self, batch: Batch) -> list[list[float]]:
         """See Backend."""
-        rows = self._rows(len(batch.outputs) + len(batch.probes))
+        rows = self._main.rows(len(batch.outputs) + len(batch.probes))
         numbers = row_numbers([probe.index for probe in batch.probes], batch)
         return [
             self._log_softmax(rows[number], probe.tokens)
             for number, probe in zip(numbers, batch.probes, strict=True)
         ]
 
-    def _rows(self, count: int) -> npt.NDArray[np.float32]:
-        """The logits of the last decode, shape (count, vocabulary), in the order of the outputs."""
-        address = _logits_address(self._context)
-        if self._logits is None or address != self._logits_address or len(self._logits) < count:
-            shape = (max(count, self.num_sequences + self.num_branches), self.info.vocab_size)
-            pointer = ctypes.cast(address, ctypes.POINTER(ctypes.c_float))
-            self._logits = np.ctypeslib.as_array(pointer, shape=shape)
-            self._logits_address = address
-        return self._logits[:count]
-
     def logits_are_finite(self) -> bool:
         """Whether the last decode's first row of logits is made of numbers."""
-        return bool(np.isfinite(self._rows(1)).all())
+        return bool(np.isfinite(self._main.rows(1)).all())
 
     def give_back_logits(self) -> None:
-        """Frees the memory of rows of logits until they are written: there is one for each sequence id, and
-        llama.cpp writes zeros to them all. Whatever they hold is lost.
-        """
-        rows = self.num_sequences + self.num_branches
-        give_back_pages(_logits_address(self._context), rows * self.info.vocab_size * SIZE_OF_FLOAT)
+        """See NativeContext."""
+        self._main.give_back_logits()
+
+    def open_apart(self, num_tokens: int) -> bool:
+        """See Backend."""
+        assert self._apart is None, "one sequence at a time is computed apart"
+        if self._new_apart is None:
+            return False
+        try:
+            context = self._new_apart(num_tokens)
+        except ModelError:
+            return False
+        llama.llama_set_abort_callback(context, self._may_go_on, self.interrupt.address)
+        self._apart = NativeContext(context, 1, self.info.vocab_size)
+        return True
+
+    def close_apart(self) -> None:
+        """See Backend."""
+        if self._apart is not None:
+            self._apart.close()
+            self._apart = None
 
     def copy_prefix(self, source: int, target: int, length: int) -> None:
         """See Backend."""
@@ -210,5 +209,6 @@ class LlamaBackend:
     def close(self) -> None:
         """See Backend."""
         self._batch.close()
-        llama.llama_free(self._context)
+        self.close_apart()
+        self._main.close()
         llama.llama_model_free(self._model)

@@ -3,14 +3,15 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from xapp.backend.base import Batch, DecodeError
-from xapp.backend.llama import Limits, LlamaBackend
+from xapp.backend.base import APART_CHUNK, Batch, DecodeError
+from xapp.backend.llama import Limits, LlamaBackend, NewContext
 from xapp.backend.llama_model import (
     ContextParams,
     can_share_prefixes,
@@ -23,6 +24,7 @@ from xapp.backend.llama_pieces import Pieces, vocabulary
 from xapp.backend.llama_sampler import GREEDY
 from xapp.backend.llama_tuning import profile
 from xapp.backend.native import llama
+from xapp.backend.node import this_node
 from xapp.backend.sizing import Geometry, Node, Sizing, kv_bytes_per_cell, size
 from xapp.config import EngineSettings
 from xapp.engine.messages import ModelInfo, StepCurve
@@ -42,6 +44,10 @@ STEADY_TOKENS = 63
 float16. What differs by that is enough to round some 8-bit activations the other way."""
 FIRST_SIZES = (1, 4, 16, 64)
 """Tokens of the steps that the first load of a model measures."""
+CELL_BLOCK = 256
+"""llama.cpp makes KV caches in blocks of so many cells."""
+APART_BYTES = 64 * 1024 * 1024
+"""What a context for one sequence may take beside its cells."""
 FIRST_S = 0.25
 """Once they took so long together, the larger ones are left for later."""
 
@@ -72,13 +78,43 @@ def load(
         context, pieces = _meanwhile(partial(new_context, model, params, path), partial(Pieces, vocab))
     info = msgspec.structs.replace(_info(model, geometry, sizing, params, settings), tuning=found.known)
     backend = LlamaBackend(
-        model, context, pieces, info, limits=limits, max_batch=settings.batch_tokens, profile=found
+        model,
+        context,
+        pieces,
+        info,
+        limits=limits,
+        max_batch=settings.batch_tokens,
+        profile=found,
+        new_apart=_apart(model, params, sizing, path),
     )
     self_test(backend, path)
     backend.info = msgspec.structs.replace(info, curve=found.known.curve or first_curve(backend))
     if settings.gpu_layers == 0:  # else a GPU may have a hand on them
         backend.give_back_logits()
     return backend
+
+
+def _apart(model: Any, params: ContextParams, sizing: Sizing, path: str) -> NewContext:
+    """Contexts for one sequence. They have as many threads as the rule says, not as many as were found to be
+    fastest: attention may sum by threads, and what is found changes.
+    """
+    one = replace(
+        params,
+        sequences=1,
+        outputs=1,
+        batch=min(APART_CHUNK, params.batch),
+        threads=sizing.threads,
+        threads_batch=sizing.threads,
+    )
+
+    def new(num_tokens: int) -> Any:
+        cells = -(-num_tokens // CELL_BLOCK) * CELL_BLOCK
+        need = cells * kv_bytes_per_token(model) + APART_BYTES
+        if need > this_node().memory_bytes:
+            raise ModelError(f"{path}: no memory for {cells} KV cells more", reason="NO_CONTEXT")
+        return new_context(model, replace(one, cells=cells), path)
+
+    return new
 
 
 def _meanwhile(first: Callable[[], _A], second: Callable[[], _B]) -> tuple[_A, _B]:

@@ -12,6 +12,7 @@ import click
 from xapp.cli.format import format_options, output_format
 from xapp.cli.node import Node, node_options
 from xapp.cli.options import (
+    deterministic_option,
     gap_option,
     json_line,
     json_option,
@@ -98,6 +99,7 @@ class Watch:
 @click.option("--ignore-eos", is_flag=True, help="Go on past the model's end, for benchmarks.")
 @waiting_options
 @gap_option
+@deterministic_option
 @click.option(
     "--best-effort", is_flag=True, help="At the deadline cut the answer, rather than refuse or fail."
 )
@@ -115,6 +117,7 @@ def generate(
     system_text: str | None,
     deadline: float | None,
     max_token_gap: float | None,
+    deterministic: bool | None,
     best_effort: bool,
     json_schema: str | None,
     grammar: str | None,
@@ -154,6 +157,7 @@ def generate(
         sampling=_sampling(sampling),
         format=output_format(json_schema, grammar, choices),
         max_token_gap=duration(max_token_gap),
+        deterministic=record is not None if deterministic is None else deterministic,
         **asked,
     )
     recorder = Recorder(request)

@@ -83,6 +83,15 @@ def gap_option(command: _F) -> _F:
     )(command)
 
 
+def deterministic_option(command: _F) -> _F:
+    """`deterministic`; None where nothing was said."""
+    return click.option(
+        "--deterministic/--no-deterministic",
+        default=None,
+        help="Compute it so that it can be repeated bit for bit: slower. Default with --record.",
+    )(command)
+
+
 def priority_of(name: str) -> "pb.Priority.ValueType":
     """What `--priority` means on the wire."""
     return pb.Priority.Value(f"PRIORITY_{name.upper()}")

@@ -27,6 +27,9 @@ _COMPARED = ("model_digest", "build", "task", "prompt_hash")
 def replay(file: Path, node: Node, deadline: float | None) -> None:
     """Run the request of FILE again, which `generate` or `tasks run` wrote with --record, and compare.
 
+    It runs as a deterministic request, and so were answers recorded unless --no-deterministic was given:
+    float noise, which depends on what else the node does, has no part in either then.
+
     Inputs of a task are sent as if they were measured now: their age has no part in the answer.
 
     Exit code 0: the same. 1: another answer, and where it begins to differ. 2: another model, build or
@@ -42,6 +45,8 @@ def replay(file: Path, node: Node, deadline: float | None) -> None:
     for line in changed:
         say(line)
     say(_verdict(recorded.text, now.text))
+    if recorded.text != now.text and not recorded.request.deterministic:
+        say("it was recorded with --no-deterministic: float noise may be all of the difference")
     if changed:
         raise SystemExit(EXIT_OTHER_NODE)
     if recorded.text != now.text:
@@ -51,6 +56,7 @@ def replay(file: Path, node: Node, deadline: float | None) -> None:
 async def _run(recorded: pb.GenerateRequest, node: Node, deadline: float | None) -> Record:
     request = pb.GenerateRequest()
     request.CopyFrom(recorded)
+    request.deterministic = True
     if request.HasField("input_timestamp"):
         request.input_timestamp.GetCurrentTime()
     recorder = Recorder(request)

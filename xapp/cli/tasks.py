@@ -12,7 +12,7 @@ import click
 
 from xapp.cli.group import NearGroup
 from xapp.cli.node import Node, node_options
-from xapp.cli.options import Duration, json_line, json_option
+from xapp.cli.options import Duration, deterministic_option, json_line, json_option
 from xapp.cli.record import Recorder, record_option
 from xapp.cli.say import say, shown
 from xapp.client import Client, TaskCall, input_fields, task
@@ -79,6 +79,7 @@ def check(files: Sequence[Path]) -> None:
 @click.option(
     "--deadline", type=Duration(), metavar="30s", help="Give up after this long. Default: the task's."
 )
+@deterministic_option
 @record_option
 @json_option
 def run(
@@ -89,6 +90,7 @@ def run(
     measured_at: float | None,
     model: str,
     deadline: float | None,
+    deterministic: bool | None,
     record: Path | None,
     as_json: bool,
 ) -> None:
@@ -99,7 +101,12 @@ def run(
       genai-xapp tasks run alarm-summary --inputs - --record answer.json < alarms.json
     """  # noqa: D301  click reads \b as a backspace
     call = task(name, _inputs(inputs), measured_at=time.time() if measured_at is None else measured_at)
-    recorder = asyncio.run(_run(node, call, model, deadline, recording=record is not None, as_json=as_json))
+    request = pb.GenerateRequest(
+        model=model,
+        deterministic=record is not None if deterministic is None else deterministic,
+        **input_fields(call),
+    )
+    recorder = asyncio.run(_run(node, call, request, deadline, recording=record is not None, as_json=as_json))
     if record is not None:
         recorder.record.write(record)
 
@@ -115,9 +122,14 @@ def _inputs(text: str) -> dict[str, Any]:
 
 
 async def _run(
-    node: Node, call: TaskCall, model: str, deadline: float | None, *, recording: bool, as_json: bool
+    node: Node,
+    call: TaskCall,
+    request: pb.GenerateRequest,
+    deadline: float | None,
+    *,
+    recording: bool,
+    as_json: bool,
 ) -> Recorder:
-    request = pb.GenerateRequest(model=model, **input_fields(call))
     recorder = Recorder(request)
     async with node.client() as client:
         bare_name = call.name.partition("@")[0]
@@ -128,7 +140,7 @@ async def _run(
         elif recording:
             raise click.UsageError(f"--record: {call.name} scores its choices, and only answers are recorded")
         else:
-            _show_score(await client.score(call, model=model, deadline_s=deadline), as_json=as_json)
+            _show_score(await client.score(call, model=request.model, deadline_s=deadline), as_json=as_json)
     return recorder
 
 

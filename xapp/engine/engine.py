@@ -49,7 +49,7 @@ class Engine:
         self._context_length = info.context_length
         self._step_time = step_time or StepTime(info.curve or DEFAULT_CURVE)
         self._lookout = lookout or NoLookout()
-        self._kv_cache = KVCache(backend, info.kv_cells_total, reuse=prefix_cache)
+        self._kv_cache = KVCache(backend, info.kv_cells_total, reuse=prefix_cache, max_batch=max_batch)
         self._scheduler = Scheduler(
             self._kv_cache,
             self._step_time,
@@ -146,6 +146,10 @@ class Engine:
         return self._take_events()
 
     def _compute(self, plan: Plan, began: float) -> None:
+        apart = self._kv_cache.apart
+        if plan.batch.apart and apart.sequence is not None and not apart.open():
+            self._finish(apart.sequence, FinishReason.NO_MEMORY, began)
+            return
         decoding = self._clock()
         try:
             tokens = self._decode(plan)
@@ -160,7 +164,7 @@ class Engine:
     def _decode(self, plan: Plan) -> list[int]:
         """Raises Interrupted when something came that could not wait; nothing is computed then."""
         samplers = [sequence.sampler for sequence in plan.outputs]
-        if not plan.num_prefill:
+        if not plan.num_prefill or plan.batch.apart:
             return self._backend.decode(plan.batch, samplers)
         predicted_s = self._step_time.predict(plan.num_decode, plan.num_prefill, plan.batch.num_read)
         watch = watch_for(plan, predicted_s)

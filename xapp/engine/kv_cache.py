@@ -10,6 +10,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from xapp.backend.base import Backend
+from xapp.engine.apart import Apart
 from xapp.engine.branches import Branches
 from xapp.engine.cells import CellPool
 from xapp.engine.parked import ParkedPrefix, ParkedPrefixes, common_prefix
@@ -46,11 +47,12 @@ NO_MATCH = Match()
 class KVCache:
     """Lends the backend's sequence ids and `num_cells` cells to sequences, running or paused."""
 
-    def __init__(self, backend: Backend, num_cells: int, *, reuse: bool = True) -> None:
+    def __init__(self, backend: Backend, num_cells: int, *, reuse: bool = True, max_batch: int = 512) -> None:
         self._backend = backend
         self._reuse = reuse
         self._pool = CellPool(num_cells, backend.num_sequences + backend.num_branches)
         self.branches = Branches(backend, self._pool)
+        self.apart = Apart(backend, max_batch)
         self._empty_ids = list(range(backend.num_sequences - 1, -1, -1))
         self._running: dict[int, Sequence] = {}
         self._cached: OrderedDict[int, list[int]] = OrderedDict()
@@ -131,6 +133,7 @@ class KVCache:
 
     def admit(self, sequence: Sequence, match: Match) -> bool:
         """Lends a sequence id and sets cells aside for the whole answer; False when it does not fit now."""
+        assert not sequence.apart, "its cells are none of these"
         if match.parked is not None and not self._make_room(len(match.parked.tokens), match):
             match = NO_MATCH
         if not self._make_room(sequence.cells_needed - self._already_there(match), match):
@@ -242,6 +245,9 @@ class KVCache:
         assert sequence.seq_id is not None
         if isinstance(sequence, Branch):
             self.branches.join(sequence)
+        elif sequence.apart:
+            sequence.num_computed += count
+            return
         self._pool.extend(sequence.seq_id, count)
         self._pool.promised -= count
         sequence.num_computed += count
@@ -250,6 +256,9 @@ class KVCache:
         """The sequence ended, or must go; what it computed stays as a cached prefix if it is worth it."""
         seq_id = sequence.seq_id
         if seq_id is None:
+            return
+        if sequence.apart:
+            self.apart.release(sequence)
             return
         if isinstance(sequence, ScoreSequence):
             self.branches.close_all(sequence)

@@ -26,6 +26,8 @@ class FinishReason(enum.StrEnum):
     STUCK = "stuck"
     """The grammar allows nothing that the model can say, or takes too much work."""
     DEADLINE = "deadline"
+    NO_MEMORY = "no_memory"
+    """There is no room for the KV cache that a deterministic request has for itself."""
 
 
 class Priority(enum.IntEnum):
@@ -66,6 +68,7 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
     continuation. `max_tokens` is then the longest one's length, and neither sampling nor ends matter.
     With `pin` the prompt is computed to stay: it is kept as a prefix that later prompts share.
     While it decodes, no step with prompts of others is planned to take longer than `max_gap_s`.
+    A `deterministic` one has a KV cache and steps of its own: its answer depends on nothing else.
     """
 
     request_id: int
@@ -79,6 +82,7 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
     choices: list[list[int]] = []
     pin: bool = False
     max_gap_s: float | None = None
+    deterministic: bool = False
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):

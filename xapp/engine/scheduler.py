@@ -14,18 +14,16 @@ from operator import attrgetter
 
 from xapp.engine.ageing import Ageing
 from xapp.engine.kv_cache import NO_MATCH, KVCache, Match
-from xapp.engine.messages import Priority
 from xapp.engine.pace import NO_END, Beside, Pace
 from xapp.engine.plan import Plan
 from xapp.engine.score import ScoreSequence
 from xapp.engine.score_planner import ScorePlanner
 from xapp.engine.sequence import NEVER, Sequence, Status
 from xapp.engine.step_time import StepTime
+from xapp.engine.turns import Turns, is_critical
 
 SCAN_LIMIT = 16
 """Waiting sequences that one step looks at: matching a prefix is not free."""
-STALL_LIMIT_S = 1.0
-"""So long the others stand still for critical prompts; then they take part in one step."""
 RELIEF_CHUNK = 16
 """Tokens that the first of their prompts gets in that step, before the critical ones."""
 
@@ -52,7 +50,7 @@ class Scheduler:
         self._score_planner = ScorePlanner(kv_cache.branches, num_probes, num_steady)
         self._pace = pace
         self._ageing = Ageing(ageing_s)
-        self._alone_since: float | None = None
+        self._turns = Turns()
         self.waiting: list[Sequence] = []
         self.running: list[Sequence] = []
         self.num_preemptions = self.num_evictions = 0
@@ -90,13 +88,20 @@ class Scheduler:
         plan = Plan()
         self._promote(now)
         self._admit_all(plan, now)
-        moving = self._moving(now)
-        self._add_decodes(plan, moving, now)
-        self._add_prefills(plan, moving, now)
+        self._fill(plan, now)
         if not plan.num_prefill:
             plan.batch.split = self._step_time.split(plan.num_decode)
         assert len(plan.batch) or not self.waiting, "somebody waits and nothing runs"
         return plan
+
+    def _fill(self, plan: Plan, now: float) -> None:
+        shared, apart = self._turns.split(self._turns.moving(self.running, now))
+        self._add_decodes(plan, shared, now)
+        self._add_prefills(plan, shared, now)
+        if apart is not None and not len(plan.batch):
+            self._kv_cache.apart.add_to(plan)
+            apart.advanced_at = now
+        self._turns.took(apart=plan.batch.apart)
 
     # ---- who gets a slot
 
@@ -109,12 +114,14 @@ class Scheduler:
             self._ageing.served(sequence, now)
 
     def _admit_all(self, plan: Plan, now: float) -> None:
-        passed = 0
-        for _ in range(SCAN_LIMIT):
-            if passed == len(self.waiting):
-                return
+        passed = looked = 0
+        while passed < len(self.waiting) and looked < SCAN_LIMIT:
             # Read anew: whoever was preempted for the last one waits among those behind it.
             sequence = self.waiting[passed]
+            if self._waits_for_apart(sequence):
+                passed += 1
+                continue
+            looked += 1
             if sequence.request.pin and not self._is_quiet:
                 return
             match = NO_MATCH if sequence.paused else self._kv_cache.match(sequence)
@@ -127,6 +134,13 @@ class Scheduler:
                 passed += 1
             else:
                 return
+
+    def _waits_for_apart(self, sequence: Sequence) -> bool:
+        """Whether another one is computed apart and need not make way: those behind do not wait for that."""
+        holder = self._kv_cache.apart.sequence
+        if not sequence.apart or holder is None or holder is sequence:
+            return False
+        return not self._may_take(sequence, holder)
 
     @property
     def _is_quiet(self) -> bool:
@@ -149,6 +163,11 @@ class Scheduler:
 
     def _lend(self, sequence: Sequence, match: Match, victim: Sequence | None) -> bool:
         """Cells and a sequence id."""
+        if sequence.apart:
+            if (holder := self._kv_cache.apart.sequence) is not None:
+                self._evict(holder)
+            self._kv_cache.apart.admit(sequence)
+            return True
         if not self._kv_cache.has_id:
             self._evict(self._last_paused() or victim)
             match = self._match_ready(sequence)
@@ -170,12 +189,14 @@ class Scheduler:
         """Whether a running one must make way."""
         return victim.promoted_at is None and victim.rank > sequence.rank
 
-    def _victim(self, sequence: Sequence) -> Sequence | None:
+    def _victim(self, sequence: Sequence, *, with_cells: bool = False) -> Sequence | None:
         """The last in order of those that must make way for it."""
-        return next((each for each in reversed(self.running) if self._may_take(sequence, each)), None)
+        last_first = (each for each in reversed(self.running) if not (with_cells and each.apart))
+        return next((each for each in last_first if self._may_take(sequence, each)), None)
 
     def _last_paused(self) -> Sequence | None:
-        return next((each for each in reversed(self.waiting) if each.paused), None)
+        """Of those that hold cells."""
+        return next((each for each in reversed(self.waiting) if each.paused and not each.apart), None)
 
     def _pause(self, victim: Sequence) -> None:
         """It waits, with its cells."""
@@ -199,10 +220,11 @@ class Scheduler:
 
         Nobody is evicted where even that would not be enough.
         """
-        lasting = [each for each in self.running if not self._may_take(sequence, each)]
+        sharing = [each for each in self.running if not each.apart]
+        lasting = [each for each in sharing if not self._may_take(sequence, each)]
         if sum(each.cells_needed for each in [*lasting, sequence]) > self._kv_cache.total:
             return False
-        while (victim := self._last_paused() or self._victim(sequence)) is not None:
+        while (victim := self._last_paused() or self._victim(sequence, with_cells=True)) is not None:
             self._evict(victim)
             if self._kv_cache.admit(sequence, self._match_ready(sequence)):
                 return True
@@ -213,20 +235,6 @@ class Scheduler:
         return NO_MATCH if match.pending else match
 
     # ---- what goes into the step
-
-    def _moving(self, now: float) -> list[Sequence]:
-        """The running ones, in order; while critical prompts are computed, only those of that class."""
-        if not any(_is_critical_prompt(each) for each in self.running):
-            self._alone_since = None
-            return self.running
-        if self._alone_since is None:
-            self._alone_since = now
-        if now - self._alone_since < STALL_LIMIT_S:
-            return [each for each in self.running if _is_critical(each)]
-        self._alone_since = None
-        first = next((each for each in self.running if _is_lower_prompt(each)), None)
-        others = [each for each in self.running if each is not first]
-        return others if first is None else [first, *others]
 
     @staticmethod
     def _add_decodes(plan: Plan, moving: list[Sequence], now: float) -> None:
@@ -247,7 +255,7 @@ class Scheduler:
         most = min(chunk, self._pace.max_batch - plan.num_decode)
         room = self._score_planner.steady_room(prompts, most, plan.num_decode)
         # A lower class is before a critical one only to be relieved.
-        before_critical = not _is_critical(prompts[0]) and any(map(_is_critical, prompts))
+        before_critical = not is_critical(prompts[0]) and any(map(is_critical, prompts))
         relieved = prompts[0] if before_critical else None
         for sequence in prompts:
             if room <= 0:
@@ -292,15 +300,3 @@ class Scheduler:
         if count == sequence.prompt_left:
             plan.add_output(sequence)
         return count
-
-
-def _is_critical(sequence: Sequence) -> bool:
-    return sequence.request.priority is Priority.CRITICAL
-
-
-def _is_critical_prompt(sequence: Sequence) -> bool:
-    return _is_critical(sequence) and sequence.status is not Status.DECODE
-
-
-def _is_lower_prompt(sequence: Sequence) -> bool:
-    return not _is_critical(sequence) and sequence.status is not Status.DECODE

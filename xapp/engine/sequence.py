@@ -81,6 +81,11 @@ class Sequence:
         return len(self.request.prompt)
 
     @property
+    def apart(self) -> bool:
+        """Whether it has a KV cache and steps of its own."""
+        return self.request.deterministic
+
+    @property
     def num_to_prefill(self) -> int:
         """Tokens to compute, when nothing is cached, before the answer begins."""
         return self.num_prompt
@@ -88,7 +93,7 @@ class Sequence:
     @property
     def may_share(self) -> bool:
         """Whether it may begin with what others have computed."""
-        return True
+        return not self.apart
 
     @property
     def num_stable(self) -> int:

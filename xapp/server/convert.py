@@ -66,6 +66,7 @@ def to_request(
         deadline=deadline,
         deadline_policy=to_deadline_policy(wire.deadline_policy),
         max_gap_s=_max_gap_s(wire),
+        deterministic=wire.deterministic,
         client=client,
         format=to_format(wire.format) if wire.HasField("format") else None,
         task=task,
@@ -108,6 +109,7 @@ def to_estimated(
         priority=priority,
         deadline=deadline,
         max_gap_s=_max_gap_s(wire),
+        deterministic=wire.deterministic,
         client=client,
         task=task,
     )

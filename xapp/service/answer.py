@@ -7,11 +7,12 @@ from time import monotonic
 
 from xapp.engine.messages import FinishReason, SequenceFinished
 from xapp.engine.token_stream import TokenStream
-from xapp.errors import DeadlineExceeded, InvalidArgument, Unavailable, XappError
+from xapp.errors import DeadlineExceeded, Exhausted, InvalidArgument, Unavailable, XappError
 from xapp.service.prompts import AnswerText
 from xapp.service.types import Chunk, Event, Finished, Provenance, Started
 
 RETRY_AFTER_S = 1.0
+MEMORY_RETRY_AFTER_S = 30.0
 
 
 class Answer:
@@ -127,6 +128,13 @@ class Answer:
         reason = end.reason
         if reason is FinishReason.STUCK:
             self.error = InvalidArgument("format", "it takes too much work, or no token of the model goes on")
+            return
+        if reason is FinishReason.NO_MEMORY:
+            self.error = Exhausted(
+                "there is no memory for the KV cache that a deterministic request has for itself",
+                reason="OUT_OF_MEMORY",
+                retry_after_s=MEMORY_RETRY_AFTER_S,
+            )
             return
         if reason is FinishReason.EXPIRED and self._ended_early(end):
             self.error = Unavailable(

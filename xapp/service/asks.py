@@ -22,6 +22,7 @@ def ask_for(request: Request, settings: Settings, limit: int, arrival: float) ->
         kind=request.task_label or request.client,
         exact=request.ignore_eos,
         max_gap_s=request.max_gap_s,
+        deterministic=request.deterministic,
         num_bytes=_num_bytes(request.prompt),
     )
 

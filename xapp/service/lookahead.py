@@ -76,9 +76,7 @@ class Lookahead:
         """One that has not begun, whose answer has the length at that quantile."""
         prefill = ticket.num_prompt - ticket.num_cached
         decode = self.num_tokens(ticket, share) - 1
-        return Job(
-            ticket.order, prefill, decode, ticket.num_cells, ticket.num_cached, max_gap_s=ticket.ask.max_gap_s
-        )
+        return _new(ticket, prefill, decode, ticket.num_cached)
 
     def _job(self, ticket: Ticket, prefill: dict[Ticket, int]) -> Job:
         if not ticket.running:
@@ -86,7 +84,7 @@ class Lookahead:
         to_prefill = prefill.get(ticket, 0)
         computed = ticket.num_prompt - to_prefill + ticket.num_done
         left = self.num_tokens(ticket, ticket.share) - max(1, ticket.num_done)
-        return Job(ticket.order, to_prefill, left, ticket.num_cells, computed, max_gap_s=ticket.ask.max_gap_s)
+        return _new(ticket, to_prefill, left, computed)
 
     def _prefill_left(self, running: Iterable[Ticket]) -> dict[Ticket, int]:
         """What the worker has still to compute of its prompts: the first in order are the furthest."""
@@ -97,3 +95,10 @@ class Lookahead:
                 shares[ticket] = max(1, min(left, ticket.num_prompt - ticket.num_cached))
                 left -= shares[ticket]
         return shares
+
+
+def _new(ticket: Ticket, prefill: int, decode: int, computed: int) -> Job:
+    ask = ticket.ask
+    job = Job(ticket.order, prefill, decode, ticket.num_cells, computed)
+    job.max_gap_s, job.apart = ask.max_gap_s, ask.deterministic
+    return job

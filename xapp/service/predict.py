@@ -55,13 +55,14 @@ class Predictor:
     def tokenized(self, ticket: Ticket, prompt: list[int], max_tokens: int) -> None:
         """Its size is known."""
         ticket.num_prompt = len(prompt)
-        ticket.num_cached = self._prefixes.num_cached(prompt)
+        ticket.num_cached = 0 if ticket.ask.deterministic else self._prefixes.num_cached(prompt)
         ticket.max_tokens = max_tokens
 
     def submitted(self, ticket: Ticket, stream: TokenStream) -> None:
         """The worker has it."""
         ticket.stream = stream
-        self._prefixes.add(stream.request.prompt)
+        if not ticket.ask.deterministic:
+            self._prefixes.add(stream.request.prompt)
 
     def joined(self, ticket: Ticket, computed: Ticket) -> None:
         """Its answer is that of `computed`: nothing is computed for it, so it is no load."""

@@ -133,7 +133,8 @@ class NodeService:
             account.model = model.name
             serving = model.require_ready()
             ask = ask_for(request, self._settings, serving.limit, arrival)
-            with serving.admission.enter(ask, may_join=serving.joins.know(request.prompt)) as place:
+            may_join = not request.deterministic and serving.joins.know(request.prompt)
+            with serving.admission.enter(ask, may_join=may_join) as place:
                 # After admission: who is refused is refused at once, and costs nothing.
                 held = await hold(self._formats, request)
                 submit = await self._prepare(serving, request, ask, held.program if held else None)
@@ -215,6 +216,7 @@ class NodeService:
             arrival=ask.arrival,
             deadline=ask.deadline,
             max_gap_s=ask.max_gap_s,
+            deterministic=ask.deterministic,
         )
 
     async def _render(self, request: Request, template: str, values: Mapping[str, Any]) -> str:
@@ -223,7 +225,8 @@ class NodeService:
         return await serving.prompts.render(template, values, request.client)
 
     def _identity(self, request: Request, submit: Submit, opening: Started) -> Identity | None:
-        may_join = self._settings.join_identical and request.max_gap_s is None
+        alone = request.max_gap_s is not None or request.deterministic
+        may_join = self._settings.join_identical and not alone
         if not may_join or opening.provenance is None:
             return None
         return identity_of(submit, opening.provenance.prompt_hash, request.stop)

@@ -12,6 +12,7 @@ from heapq import heapify, heappop, heappush
 from math import ceil, floor
 from operator import attrgetter
 
+from xapp.backend.base import APART_CHUNK
 from xapp.engine.messages import Priority
 from xapp.engine.pace import Beside
 from xapp.service.speeds import Speeds
@@ -25,7 +26,8 @@ _by_order = attrgetter("order")
 @dataclass(slots=True, eq=False)
 class Job:
     """One request: tokens still to `prefill` and to `decode` after that, `cells` for all of it, of which
-    `computed` have their token. While it decodes, no step is planned to take longer than `max_gap_s`.
+    `computed` have their token. While it decodes, no step is planned to take longer than `max_gap_s`. One
+    that is computed `apart` has steps of its own, in turn with those of all others.
 
     `order` begins with the class and says who goes first. The three times are the answer; NEVER where
     the simulation ended before.
@@ -37,6 +39,7 @@ class Job:
     cells: int
     computed: float = 0
     max_gap_s: float | None = None
+    apart: bool = False
     started_s: float = NEVER
     first_s: float = NEVER
     end_s: float = NEVER
@@ -59,20 +62,25 @@ class Job:
 class _Group:
     """Decoding jobs that go on together: `ticks` counts their steps, and a job ends at a tick.
 
-    A step of them reads `cells`, and takes no longer than the least of `gaps`.
+    A step of `count` of them reads `cells`, and takes no longer than the least of `gaps`. Each of those that
+    are computed `apart` has a step of its own beside it.
     """
 
     def __init__(self) -> None:
         self.ticks = 0.0
         self.count = 0
         self.cells = 0.0
+        self.apart: set[Job] = set()
         self.gaps: dict[Order, float] = {}
         self.heap: list[tuple[float, Order, Job]] = []
 
     def add(self, job: Job) -> None:
         job._ends_at = self.ticks + job.decode
-        self.count += 1
-        self.cells += job.read
+        if job.apart:
+            self.apart.add(job)
+        else:
+            self.count += 1
+            self.cells += job.read
         if job.max_gap_s is not None:
             self.gaps[job.order] = job.max_gap_s
         heappush(self.heap, (job._ends_at, job.order, job))
@@ -86,8 +94,11 @@ class _Group:
         job._ends_at = NEVER
 
     def _leave(self, job: Job) -> None:
-        self.count -= 1
-        self.cells -= job.read
+        if job.apart:
+            self.apart.discard(job)
+        else:
+            self.count -= 1
+            self.cells -= job.read
         self.gaps.pop(job.order, None)
 
     def left(self) -> float:
@@ -198,25 +209,39 @@ class Simulation:
         count, cells = sum(group.count for group in groups), sum(group.cells for group in groups)
         num_waiting = len(self._prefilling) + len(self._waiting)
         gap_s = min((gap_s for group in groups for gap_s in group.gaps.values()), default=None)
-        chunk = self._speeds.chunk(Beside(count, cells, job.computed, num_waiting, gap_s))
+        chunk = APART_CHUNK
+        if not job.apart:
+            chunk = self._speeds.chunk(Beside(count, cells, job.computed, num_waiting, gap_s))
         # Its steps begin, on average, half of the way to where the last whole one begins.
         rest = job.prefill % chunk
-        step_s = self._speeds.step_s(
-            count, cells, chunk, job.computed + max(0.0, job.prefill - rest - chunk) / 2
-        )
+        step_s = self._step_s(job, groups, chunk, job.computed + max(0.0, job.prefill - rest - chunk) / 2)
         first = min(group.left() for group in groups)
         steps = job.prefill / chunk
         if steps > first:
             return min(job.prefill, first * chunk), first * step_s, first
         if rest and len(self._prefilling) == 1:  # no other prompt shares its last step
-            last_s = self._speeds.step_s(count, cells, rest, job.computed + job.prefill - rest)
+            last_s = self._step_s(job, groups, rest, job.computed + job.prefill - rest)
             return job.prefill, floor(steps) * step_s + last_s, float(ceil(steps))
         return job.prefill, steps * step_s, steps
+
+    def _step_s(self, job: Job, groups: tuple[_Group, ...], tokens: float, position: float) -> float:
+        """Seconds of a step with so many tokens of the job's prompt, and of those that take turns with it."""
+        if job.apart:
+            return self._speeds.step_s(0, 0, tokens, position) + self._decode_s(groups)
+        count, cells = sum(group.count for group in groups), sum(group.cells for group in groups)
+        return self._speeds.step_s(count, cells, tokens, position) + self._apart_s(groups)
+
+    def _apart_s(self, groups: tuple[_Group, ...]) -> float:
+        """Seconds of the steps of those that are computed apart."""
+        return sum(self._speeds.decode_s(1, job.read) for group in groups for job in group.apart)
 
     def _decode_s(self, groups: tuple[_Group, ...]) -> float:
         """Seconds of a step without prompts."""
         count = sum(group.count for group in groups)
-        return self._speeds.decode_s(count, sum(group.cells for group in groups))
+        apart_s = self._apart_s(groups)
+        if not count:
+            return apart_s
+        return self._speeds.decode_s(count, sum(group.cells for group in groups)) + apart_s
 
     def _decode(self) -> None:
         """Steps without prompts, until a job ends."""

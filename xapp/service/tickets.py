@@ -28,6 +28,7 @@ class Ask:
     exact: bool = False
     num_bytes: int = 0
     max_gap_s: float | None = None
+    deterministic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,5 +113,7 @@ class Ticket:
 
     @property
     def num_cells(self) -> int:
-        """Cells that its sequence has and has promised."""
+        """Cells that its sequence has and has promised, of those that all share."""
+        if self.ask.deterministic:
+            return 0
         return self.num_prompt + self.max_tokens - 1

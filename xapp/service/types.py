@@ -44,6 +44,7 @@ class Request:
     `model` "" is the default. `sampling.seed` None draws one. `deadline` None takes the default.
     `client` "" has not said who it is. With `task` there is no prompt yet; `task_label`, NAME@VERSION, is
     set once the task has made it. `max_gap_s`: no gap between tokens is planned to be longer.
+    The answer to a `deterministic` one can be repeated bit for bit.
     """
 
     prompt: Prompt
@@ -58,6 +59,7 @@ class Request:
     deadline: float | None = None
     deadline_policy: DeadlinePolicy = DeadlinePolicy.REJECT
     max_gap_s: float | None = None
+    deterministic: bool = False
     client: str = ""
     format: Format | None = None
     task: TaskCall | None = None

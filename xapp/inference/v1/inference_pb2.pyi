@@ -314,6 +314,7 @@ class GenerateRequest(_message.Message):
     INPUTS_FIELD_NUMBER: _builtins.int
     INPUT_TIMESTAMP_FIELD_NUMBER: _builtins.int
     MAX_TOKEN_GAP_FIELD_NUMBER: _builtins.int
+    DETERMINISTIC_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of a served model; "" is the node's default."""
     prompt: _builtins.str
@@ -335,6 +336,12 @@ class GenerateRequest(_message.Message):
     task: _builtins.str
     """Name of a task, "name" for its newest version or "name@version". The task
     then makes the prompt from `inputs`; `prompt`, `chat` and `format` stay unset.
+    """
+    deterministic: _builtins.bool
+    """Whether the answer is to be the same, bit for bit, each time that this node is asked so, whatever else
+    it does. The request is then computed in a KV cache and in steps of its own, its prompt in chunks of one
+    size, with nothing from the cache and no joining; one at a time, the next one waits. It takes longer,
+    and so do others beside it. Default false: the same up to float noise.
     """
     @_builtins.property
     def chat(self) -> Global___Chat:
@@ -386,10 +393,11 @@ class GenerateRequest(_message.Message):
         inputs: _struct_pb2.Struct | None = ...,
         input_timestamp: _timestamp_pb2.Timestamp | None = ...,
         max_token_gap: _duration_pb2.Duration | None = ...,
+        deterministic: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "format", b"format", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "prompt", b"prompt", "sampling", b"sampling"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "correlation_id", b"correlation_id", "deadline_policy", b"deadline_policy", "format", b"format", "ignore_eos", b"ignore_eos", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "model", b"model", "priority", b"priority", "prompt", b"prompt", "sampling", b"sampling", "stop", b"stop", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "correlation_id", b"correlation_id", "deadline_policy", b"deadline_policy", "deterministic", b"deterministic", "format", b"format", "ignore_eos", b"ignore_eos", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "model", b"model", "priority", b"priority", "prompt", b"prompt", "sampling", b"sampling", "stop", b"stop", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_tokens: _TypeAlias = _typing.Literal["max_tokens"]  # noqa: Y015
     _WhichOneofArgType__max_tokens: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens"]  # noqa: Y015
@@ -1218,6 +1226,7 @@ class EstimateRequest(_message.Message):
     INPUTS_FIELD_NUMBER: _builtins.int
     INPUT_TIMESTAMP_FIELD_NUMBER: _builtins.int
     MAX_TOKEN_GAP_FIELD_NUMBER: _builtins.int
+    DETERMINISTIC_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of a served model; "" is the node's default."""
     prompt: _builtins.str
@@ -1227,6 +1236,8 @@ class EstimateRequest(_message.Message):
     priority: Global___Priority.ValueType
     """As in GenerateRequest."""
     task: _builtins.str
+    """As in GenerateRequest."""
+    deterministic: _builtins.bool
     """As in GenerateRequest."""
     @_builtins.property
     def chat(self) -> Global___Chat:
@@ -1261,10 +1272,11 @@ class EstimateRequest(_message.Message):
         inputs: _struct_pb2.Struct | None = ...,
         input_timestamp: _timestamp_pb2.Timestamp | None = ...,
         max_token_gap: _duration_pb2.Duration | None = ...,
+        deterministic: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "deadline", b"deadline", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "prompt", b"prompt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "deadline", b"deadline", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "model", b"model", "priority", b"priority", "prompt", b"prompt", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "deadline", b"deadline", "deterministic", b"deterministic", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "model", b"model", "priority", b"priority", "prompt", b"prompt", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_tokens: _TypeAlias = _typing.Literal["max_tokens"]  # noqa: Y015
     _WhichOneofArgType__max_tokens: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens"]  # noqa: Y015
@@ -1313,7 +1325,9 @@ class EstimateResponse(_message.Message):
 
     @_builtins.property
     def retry_after(self) -> _duration_pb2.Duration:
-        """When to try again, as RetryInfo would say; unset when admitted."""
+        """When to try again, as RetryInfo would say; unset when admitted, and where waiting
+        does not help.
+        """
 
     def __init__(
         self,

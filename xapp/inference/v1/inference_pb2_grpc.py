@@ -30,8 +30,8 @@ class InferenceServiceStub:
 
     Errors are gRPC statuses with google.rpc details: INVALID_ARGUMENT carries
     BadRequest with the field, NOT_FOUND carries ErrorInfo with the models there
-    are, RESOURCE_EXHAUSTED and UNAVAILABLE carry RetryInfo. The ErrorInfo domain
-    is "genai-xapp".
+    are, RESOURCE_EXHAUSTED and UNAVAILABLE carry RetryInfo where waiting helps. The
+    ErrorInfo domain is "genai-xapp".
     """
 
     def __init__(self, channel):
@@ -77,8 +77,8 @@ class InferenceServiceServicer:
 
     Errors are gRPC statuses with google.rpc details: INVALID_ARGUMENT carries
     BadRequest with the field, NOT_FOUND carries ErrorInfo with the models there
-    are, RESOURCE_EXHAUSTED and UNAVAILABLE carry RetryInfo. The ErrorInfo domain
-    is "genai-xapp".
+    are, RESOURCE_EXHAUSTED and UNAVAILABLE carry RetryInfo where waiting helps. The
+    ErrorInfo domain is "genai-xapp".
     """
 
     def Generate(self, request, context):
@@ -174,8 +174,8 @@ class InferenceService:
 
     Errors are gRPC statuses with google.rpc details: INVALID_ARGUMENT carries
     BadRequest with the field, NOT_FOUND carries ErrorInfo with the models there
-    are, RESOURCE_EXHAUSTED and UNAVAILABLE carry RetryInfo. The ErrorInfo domain
-    is "genai-xapp".
+    are, RESOURCE_EXHAUSTED and UNAVAILABLE carry RetryInfo where waiting helps. The
+    ErrorInfo domain is "genai-xapp".
     """
 
     @staticmethod

@@ -33,8 +33,8 @@ class InferenceServiceStub:
 
     Errors are gRPC statuses with google.rpc details: INVALID_ARGUMENT carries
     BadRequest with the field, NOT_FOUND carries ErrorInfo with the models there
-    are, RESOURCE_EXHAUSTED and UNAVAILABLE carry RetryInfo. The ErrorInfo domain
-    is "genai-xapp".
+    are, RESOURCE_EXHAUSTED and UNAVAILABLE carry RetryInfo where waiting helps. The
+    ErrorInfo domain is "genai-xapp".
     """
 
     @_typing.overload
@@ -69,8 +69,8 @@ class InferenceServiceAsyncStub(InferenceServiceStub):
 
     Errors are gRPC statuses with google.rpc details: INVALID_ARGUMENT carries
     BadRequest with the field, NOT_FOUND carries ErrorInfo with the models there
-    are, RESOURCE_EXHAUSTED and UNAVAILABLE carry RetryInfo. The ErrorInfo domain
-    is "genai-xapp".
+    are, RESOURCE_EXHAUSTED and UNAVAILABLE carry RetryInfo where waiting helps. The
+    ErrorInfo domain is "genai-xapp".
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -101,8 +101,8 @@ class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
 
     Errors are gRPC statuses with google.rpc details: INVALID_ARGUMENT carries
     BadRequest with the field, NOT_FOUND carries ErrorInfo with the models there
-    are, RESOURCE_EXHAUSTED and UNAVAILABLE carry RetryInfo. The ErrorInfo domain
-    is "genai-xapp".
+    are, RESOURCE_EXHAUSTED and UNAVAILABLE carry RetryInfo where waiting helps. The
+    ErrorInfo domain is "genai-xapp".
     """
 
     @_abc_1.abstractmethod

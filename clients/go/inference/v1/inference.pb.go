@@ -585,7 +585,12 @@ type GenerateRequest struct {
 	// runs, other callers' prompts get on in smaller pieces, and wait longer for their first token. A
 	// decode step that takes longer by itself does so. Such a request does not join an identical one.
 	// Default: the node's bound.
-	MaxTokenGap   *durationpb.Duration `protobuf:"bytes,15,opt,name=max_token_gap,json=maxTokenGap,proto3" json:"max_token_gap,omitempty"`
+	MaxTokenGap *durationpb.Duration `protobuf:"bytes,15,opt,name=max_token_gap,json=maxTokenGap,proto3" json:"max_token_gap,omitempty"`
+	// Whether the answer is to be the same, bit for bit, each time that this node is asked so, whatever else
+	// it does. The request is then computed in a KV cache and in steps of its own, its prompt in chunks of one
+	// size, with nothing from the cache and no joining; one at a time, the next one waits. It takes longer,
+	// and so do others beside it. Default false: the same up to float noise.
+	Deterministic bool `protobuf:"varint,16,opt,name=deterministic,proto3" json:"deterministic,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -734,6 +739,13 @@ func (x *GenerateRequest) GetMaxTokenGap() *durationpb.Duration {
 		return x.MaxTokenGap
 	}
 	return nil
+}
+
+func (x *GenerateRequest) GetDeterministic() bool {
+	if x != nil {
+		return x.Deterministic
+	}
+	return false
 }
 
 type isGenerateRequest_Input interface {
@@ -2394,7 +2406,9 @@ type EstimateRequest struct {
 	// As in GenerateRequest.
 	InputTimestamp *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=input_timestamp,json=inputTimestamp,proto3" json:"input_timestamp,omitempty"`
 	// As in GenerateRequest.
-	MaxTokenGap   *durationpb.Duration `protobuf:"bytes,10,opt,name=max_token_gap,json=maxTokenGap,proto3" json:"max_token_gap,omitempty"`
+	MaxTokenGap *durationpb.Duration `protobuf:"bytes,10,opt,name=max_token_gap,json=maxTokenGap,proto3" json:"max_token_gap,omitempty"`
+	// As in GenerateRequest.
+	Deterministic bool `protobuf:"varint,11,opt,name=deterministic,proto3" json:"deterministic,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2510,6 +2524,13 @@ func (x *EstimateRequest) GetMaxTokenGap() *durationpb.Duration {
 	return nil
 }
 
+func (x *EstimateRequest) GetDeterministic() bool {
+	if x != nil {
+		return x.Deterministic
+	}
+	return false
+}
+
 type isEstimateRequest_Input interface {
 	isEstimateRequest_Input()
 }
@@ -2545,7 +2566,8 @@ type EstimateResponse struct {
 	Admitted bool `protobuf:"varint,6,opt,name=admitted,proto3" json:"admitted,omitempty"`
 	// Why not, as the status' ErrorInfo would say; empty when admitted.
 	Reason string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
-	// When to try again, as RetryInfo would say; unset when admitted.
+	// When to try again, as RetryInfo would say; unset when admitted, and where waiting
+	// does not help.
 	RetryAfter    *durationpb.Duration `protobuf:"bytes,8,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2959,7 +2981,7 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"jsonSchema\x12\x1a\n" +
 	"\agrammar\x18\x02 \x01(\tH\x00R\agrammar\x126\n" +
 	"\achoices\x18\x03 \x01(\v2\x1a.xapp.inference.v1.ChoicesH\x00R\achoicesB\b\n" +
-	"\x06format\"\xcc\x05\n" +
+	"\x06format\"\xf2\x05\n" +
 	"\x0fGenerateRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\x06prompt\x18\x02 \x01(\tH\x00R\x06prompt\x12-\n" +
@@ -2978,7 +3000,8 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\x04task\x18\f \x01(\tR\x04task\x12/\n" +
 	"\x06inputs\x18\r \x01(\v2\x17.google.protobuf.StructR\x06inputs\x12C\n" +
 	"\x0finput_timestamp\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\x0einputTimestamp\x12=\n" +
-	"\rmax_token_gap\x18\x0f \x01(\v2\x19.google.protobuf.DurationR\vmaxTokenGapB\a\n" +
+	"\rmax_token_gap\x18\x0f \x01(\v2\x19.google.protobuf.DurationR\vmaxTokenGap\x12$\n" +
+	"\rdeterministic\x18\x10 \x01(\bR\rdeterministicB\a\n" +
 	"\x05inputB\r\n" +
 	"\v_max_tokens\"\xaf\x01\n" +
 	"\n" +
@@ -3119,7 +3142,7 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\n" +
 	"provenance\x18\b \x01(\v2\x1d.xapp.inference.v1.ProvenanceR\n" +
 	"provenanceB\t\n" +
-	"\a_winner\"\xe5\x03\n" +
+	"\a_winner\"\x8b\x04\n" +
 	"\x0fEstimateRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\x06prompt\x18\x02 \x01(\tH\x00R\x06prompt\x12-\n" +
@@ -3132,7 +3155,8 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\x06inputs\x18\b \x01(\v2\x17.google.protobuf.StructR\x06inputs\x12C\n" +
 	"\x0finput_timestamp\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x0einputTimestamp\x12=\n" +
 	"\rmax_token_gap\x18\n" +
-	" \x01(\v2\x19.google.protobuf.DurationR\vmaxTokenGapB\a\n" +
+	" \x01(\v2\x19.google.protobuf.DurationR\vmaxTokenGap\x12$\n" +
+	"\rdeterministic\x18\v \x01(\bR\rdeterministicB\a\n" +
 	"\x05inputB\r\n" +
 	"\v_max_tokens\"\xa7\x03\n" +
 	"\x10EstimateResponse\x12*\n" +

@@ -38,8 +38,8 @@ const (
 //
 // Errors are gRPC statuses with google.rpc details: INVALID_ARGUMENT carries
 // BadRequest with the field, NOT_FOUND carries ErrorInfo with the models there
-// are, RESOURCE_EXHAUSTED and UNAVAILABLE carry RetryInfo. The ErrorInfo domain
-// is "genai-xapp".
+// are, RESOURCE_EXHAUSTED and UNAVAILABLE carry RetryInfo where waiting helps. The
+// ErrorInfo domain is "genai-xapp".
 type InferenceServiceClient interface {
 	// Generate streams the answer to one prompt: exactly one Started first, any
 	// number of Chunks, exactly one Finished last. Cancelling the call frees its
@@ -154,8 +154,8 @@ func (c *inferenceServiceClient) Tokenize(ctx context.Context, in *TokenizeReque
 //
 // Errors are gRPC statuses with google.rpc details: INVALID_ARGUMENT carries
 // BadRequest with the field, NOT_FOUND carries ErrorInfo with the models there
-// are, RESOURCE_EXHAUSTED and UNAVAILABLE carry RetryInfo. The ErrorInfo domain
-// is "genai-xapp".
+// are, RESOURCE_EXHAUSTED and UNAVAILABLE carry RetryInfo where waiting helps. The
+// ErrorInfo domain is "genai-xapp".
 type InferenceServiceServer interface {
 	// Generate streams the answer to one prompt: exactly one Started first, any
 	// number of Chunks, exactly one Finished last. Cancelling the call frees its
