@@ -30,6 +30,9 @@ from xapp.inference.v1 import inference_pb2_grpc, models_pb2, models_pb2_grpc
 DEFAULT_TARGET = "127.0.0.1:50051"
 _DETAILS = "grpc-status-details-bin"
 _CLIENT_KEY = "x-client-id"
+_AUTHORIZATION_KEY = "authorization"
+_CLOSED = "Socket closed"
+"""What gRPC says of a plain text connection to a port with TLS."""
 _OPTIONS = (
     # A node that is starting again is found quickly.
     ("grpc.initial_reconnect_backoff_ms", 200),
@@ -92,7 +95,8 @@ class Retry:
 class Client:
     """One channel to one node; use it as an async context manager. Without `credentials`: plain text.
 
-    `client_id` is the name by which the node's quotas know this client.
+    `xapp.tls.credentials` makes `credentials`. `token` is the bearer token to show, `client_id` the name by
+    which the quotas of a node know this client that asks nobody for credentials.
     """
 
     def __init__(
@@ -102,10 +106,13 @@ class Client:
         credentials: grpc.ChannelCredentials | None = None,
         retry: Retry | None = None,
         client_id: str = "",
+        token: str = "",
     ) -> None:
         self.target = target
+        self._plain_text = credentials is None
         self._retry = retry or Retry()
-        self._metadata = ((_CLIENT_KEY, client_id),) if client_id else ()
+        shown = {_CLIENT_KEY: client_id, _AUTHORIZATION_KEY: f"Bearer {token}" if token else ""}
+        self._metadata = tuple((key, value) for key, value in shown.items() if value)
         self._channel = _channel(target, credentials)
         self._inference: Any = inference_pb2_grpc.InferenceServiceStub(self._channel)
         self._models: Any = models_pb2_grpc.ModelServiceStub(self._channel)
@@ -199,7 +206,7 @@ class Client:
     ) -> AsyncIterator[pb.MetricsResponse]:
         """Samples, every `interval_s` seconds (the server's default is 1), `count` of them or for ever."""
         request = pb.MetricsRequest(count=count, interval=duration(interval_s))
-        call = self._inference.Metrics(request)
+        call = self._inference.Metrics(request, metadata=self._metadata)
         try:
             async for sample in call:
                 yield sample
@@ -314,7 +321,7 @@ class Client:
         until = time.monotonic() + deadline_s
         while (left := until - time.monotonic()) > 0:
             with suppress(grpc.aio.AioRpcError):
-                response = await check(health_pb2.HealthCheckRequest(), timeout=left)
+                response = await check(health_pb2.HealthCheckRequest(), timeout=left, metadata=self._metadata)
                 if response.status == health_pb2.HealthCheckResponse.SERVING:
                     return
             await asyncio.sleep(min(0.05, left))
@@ -331,6 +338,9 @@ class Client:
     def _error(self, error: grpc.aio.AioRpcError) -> ClientError:
         """What did not come from the node may be the word of a proxy that nobody thought of."""
         decoded = decode_error(error)
+        if self._plain_text and decoded.code == "UNAVAILABLE" and _CLOSED in decoded.message:
+            hint = "plain text was sent; a node with TLS needs credentials"
+            return ClientError(decoded.code, f"{decoded.message} ({hint})")
         if decoded.code != "UNAVAILABLE" or decoded.reason or not (proxy := proxy_of(self.target)):
             return decoded
         hint = f"asked through the proxy {proxy}; no_proxy={host_of(self.target)} goes past it"

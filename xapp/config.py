@@ -18,7 +18,8 @@ from xapp.near import did_you_mean, nearest
 from xapp.settings_file import FILE_KEY, read_settings_file
 
 PREFIX = "XAPP_"
-OTHER_KEYS = frozenset({FILE_KEY, "XAPP_DESCRIPTOR_PATH", "XAPP_TARGET"})
+_CLIENT_KEYS = {"XAPP_TARGET", "XAPP_NODE_CA", "XAPP_CLIENT_CERT", "XAPP_CLIENT_KEY", "XAPP_TOKEN_FILE"}
+OTHER_KEYS = frozenset({FILE_KEY, "XAPP_DESCRIPTOR_PATH", *_CLIENT_KEYS})
 """Keys that are no settings of the server and are read elsewhere."""
 
 # What Kubernetes sets for a Service named xapp…; its `_PORT` is a URL, a setting's is a number.

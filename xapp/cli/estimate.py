@@ -4,6 +4,7 @@ import asyncio
 
 import click
 
+from xapp.cli.node import Node, node_options
 from xapp.cli.options import (
     Duration,
     gap_option,
@@ -13,16 +14,15 @@ from xapp.cli.options import (
     priority_of,
     priority_option,
     read_prompt,
-    target_option,
 )
 from xapp.cli.say import say
-from xapp.client import Client, user
+from xapp.client import user
 from xapp.inference.v1 import inference_pb2 as pb
 
 
 @click.command()
 @click.argument("prompt", required=False)
-@target_option
+@node_options
 @model_option
 @click.option("--chat/--raw", default=True, help="Apply the model's chat template (default), or not.")
 @click.option("--max-tokens", type=click.IntRange(min=1), help="As for `generate`.")
@@ -32,7 +32,7 @@ from xapp.inference.v1 import inference_pb2 as pb
 @json_option
 def estimate(
     prompt: str | None,
-    target: str,
+    node: Node,
     *,
     model: str,
     chat: bool,
@@ -53,14 +53,14 @@ def estimate(
         "deadline_s": deadline,
         "max_token_gap_s": max_token_gap,
     }
-    response = asyncio.run(_estimate(target, read_prompt(prompt), options, chat=chat))
+    response = asyncio.run(_estimate(node, read_prompt(prompt), options, chat=chat))
     say(json_line(response) if as_json else _table(response))
     if not response.admitted:
         raise SystemExit(3)
 
 
-async def _estimate(target: str, text: str, options: dict[str, object], *, chat: bool) -> pb.EstimateResponse:
-    async with Client(target) as client:
+async def _estimate(node: Node, text: str, options: dict[str, object], *, chat: bool) -> pb.EstimateResponse:
+    async with node.client() as client:
         return await client.estimate([user(text)] if chat else text, **options)  # type: ignore[arg-type]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from xapp.cli.format import format_options, output_format
+from xapp.cli.node import Node, node_options
 from xapp.cli.options import (
     gap_option,
     json_line,
@@ -18,12 +19,11 @@ from xapp.cli.options import (
     priority_of,
     read_input,
     system_option,
-    target_option,
     waiting_options,
 )
 from xapp.cli.record import Recorder, record_option
 from xapp.cli.say import say, shown
-from xapp.client import Client, duration
+from xapp.client import duration
 from xapp.inference.v1 import inference_pb2 as pb
 
 
@@ -77,7 +77,7 @@ class Watch:
 
 @click.command()
 @click.argument("prompt", required=False)
-@target_option
+@node_options
 @model_option
 @click.option(
     "--chat/--raw",
@@ -108,7 +108,7 @@ class Watch:
 @click.option("--stats", is_flag=True, help="Time to first token and tokens/s, on standard error.")
 def generate(
     prompt: str | None,
-    target: str,
+    node: Node,
     *,
     model: str,
     chat: bool,
@@ -157,7 +157,7 @@ def generate(
         **asked,
     )
     recorder = Recorder(request)
-    watch = asyncio.run(_stream(target, client_id, request, deadline, recorder, as_json=as_json))
+    watch = asyncio.run(_stream(node, client_id, request, deadline, recorder, as_json=as_json))
     if record is not None:
         recorder.record.write(record)
     if stats:
@@ -173,7 +173,7 @@ def _sampling(values: dict[str, Any]) -> pb.SamplingParams | None:
 
 
 async def _stream(
-    target: str,
+    node: Node,
     client_id: str,
     request: pb.GenerateRequest,
     deadline: float | None,
@@ -183,7 +183,7 @@ async def _stream(
 ) -> Watch:
     write, flush = sys.stdout.write, sys.stdout.flush
     watch, ended = Watch(), True
-    async with Client(target, client_id=client_id) as client:
+    async with node.client(client_id) as client:
         try:
             async with aclosing(client.generate_request(request, deadline_s=deadline)) as events:
                 async for event in events:

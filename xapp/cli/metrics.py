@@ -12,9 +12,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from xapp.cli.options import Duration, json_line, json_option, target_option
+from xapp.cli.node import Node, node_options
+from xapp.cli.options import Duration, json_line, json_option
 from xapp.cli.say import say
-from xapp.client import Client
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.visible import visible
 
@@ -22,7 +22,7 @@ _MIB = 1024 * 1024
 
 
 @click.command()
-@target_option
+@node_options
 @click.option(
     "--interval", type=Duration(), default="1s", show_default=True, help="Time between samples, 100ms to 1h."
 )
@@ -30,26 +30,24 @@ _MIB = 1024 * 1024
     "--count", type=click.IntRange(min=1), help="End after this many samples. Default: Ctrl-C ends it."
 )
 @json_option
-def metrics(target: str, interval: float, count: int | None, as_json: bool) -> None:
+def metrics(node: Node, interval: float, count: int | None, as_json: bool) -> None:
     """Watch a node: requests, tokens/s, latencies, KV cells, memory, CPU, temperature.
 
     On a terminal a table that renews itself; else one line a model and sample.
     """
     if as_json:
-        asyncio.run(_watch(target, interval, count, lambda sample: say(json_line(sample))))
+        asyncio.run(_watch(node, interval, count, lambda sample: say(json_line(sample))))
     elif sys.stdout.isatty():
         with Live(Text("waiting for the first sample"), auto_refresh=False) as live:
-            asyncio.run(
-                _watch(target, interval, count, lambda sample: live.update(view(sample), refresh=True))
-            )
+            asyncio.run(_watch(node, interval, count, lambda sample: live.update(view(sample), refresh=True)))
     else:
-        asyncio.run(_watch(target, interval, count, lambda sample: say("\n".join(lines(sample)))))
+        asyncio.run(_watch(node, interval, count, lambda sample: say("\n".join(lines(sample)))))
 
 
 async def _watch(
-    target: str, interval: float, count: int | None, show: Callable[[pb.MetricsResponse], None]
+    node: Node, interval: float, count: int | None, show: Callable[[pb.MetricsResponse], None]
 ) -> None:
-    async with Client(target) as client:
+    async with node.client() as client:
         async for sample in client.metrics(interval_s=interval, count=count):
             show(sample)
 

@@ -6,9 +6,9 @@ from contextlib import aclosing
 import click
 
 from xapp.cli.models_view import TerminalProgress, size_text
-from xapp.cli.options import Duration, json_line, json_option, target_option
+from xapp.cli.node import Node, node_options
+from xapp.cli.options import Duration, json_line, json_option
 from xapp.cli.say import say
-from xapp.client import Client
 from xapp.inference.v1 import models_pb2
 
 _deadline_option = click.option(
@@ -21,21 +21,21 @@ _deadline_option = click.option(
 
 @click.command(short_help="Have a node load a model.")
 @click.argument("name")
-@target_option
+@node_options
 @_deadline_option
 @json_option
-def load(name: str, target: str, *, deadline: float | None, as_json: bool) -> None:
+def load(name: str, node: Node, *, deadline: float | None, as_json: bool) -> None:
     """Load a model that lies on the node: a catalogue name, or a file name of its models folder.
 
     Shows the progress, and ends when requests can name the model. One that is loaded is told at once.
     """
-    model = asyncio.run(_load(target, name, deadline))
+    model = asyncio.run(_load(node, name, deadline))
     say(json_line(model) if as_json else f"{model.name} is loaded: {_loaded_text(model)}")
 
 
-async def _load(target: str, name: str, deadline: float | None) -> models_pb2.Model:
+async def _load(node: Node, name: str, deadline: float | None) -> models_pb2.Model:
     model = models_pb2.Model()
-    async with Client(target) as client:
+    async with node.client() as client:
         with TerminalProgress(name) as shown:
             async with aclosing(client.load_model(name, deadline_s=deadline)) as steps:
                 async for step in steps:
@@ -50,18 +50,18 @@ def _loaded_text(model: models_pb2.Model) -> str:
 
 @click.command(short_help="Have a node give a model's memory back.")
 @click.argument("name")
-@target_option
+@node_options
 @_deadline_option
 @json_option
-def unload(name: str, target: str, *, deadline: float | None, as_json: bool) -> None:
+def unload(name: str, node: Node, *, deadline: float | None, as_json: bool) -> None:
     """Unload a model: its running streams finish first, within the node's grace period.
 
     The default model stays loaded. The file stays: `models rm` on the node removes it.
     """
-    model = asyncio.run(_unload(target, name, deadline))
+    model = asyncio.run(_unload(node, name, deadline))
     say(json_line(model) if as_json else f"{model.name} is unloaded")
 
 
-async def _unload(target: str, name: str, deadline: float | None) -> models_pb2.Model:
-    async with Client(target) as client:
+async def _unload(node: Node, name: str, deadline: float | None) -> models_pb2.Model:
+    async with node.client() as client:
         return await client.unload_model(name, deadline_s=deadline)

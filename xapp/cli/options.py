@@ -9,7 +9,7 @@ import click
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 
-from xapp.client import DEFAULT_TARGET, system, user
+from xapp.client import system, user
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.text_file import read_stdin
 from xapp.visible import visible_json
@@ -31,19 +31,6 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # generic in stubs o
         if match is None or float(match[1]) == 0:
             self.fail(f"{value!r} is no duration: write 500ms, 30s or 2m", param, ctx)
         return float(match[1]) * _UNITS[match[2]]
-
-
-def target_option(command: _F) -> _F:
-    """Which node."""
-    return click.option(
-        "--target",
-        default=DEFAULT_TARGET,
-        envvar="XAPP_TARGET",
-        show_default=True,
-        show_envvar=True,
-        metavar="HOST:PORT",
-        help="The node's gRPC address.",
-    )(command)
 
 
 def model_option(command: _F) -> _F:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from xapp.cli.options import Duration, target_option
+from xapp.cli.node import Node, node_options
+from xapp.cli.options import Duration
 from xapp.cli.record import Record, Recorder
 from xapp.cli.say import say
-from xapp.client import Client, ClientError
+from xapp.client import ClientError
 from xapp.inference.v1 import inference_pb2 as pb
 
 EXIT_DIFFERENT = 1
@@ -21,9 +22,9 @@ _COMPARED = ("model_digest", "build", "task", "prompt_hash")
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@target_option
+@node_options
 @click.option("--deadline", type=Duration(), metavar="30s", help="Give up after this long.")
-def replay(file: Path, target: str, deadline: float | None) -> None:
+def replay(file: Path, node: Node, deadline: float | None) -> None:
     """Run the request of FILE again, which `generate` or `tasks run` wrote with --record, and compare.
 
     Inputs of a task are sent as if they were measured now: their age has no part in the answer.
@@ -33,7 +34,7 @@ def replay(file: Path, target: str, deadline: float | None) -> None:
     """
     recorded = Record.read(file)
     try:
-        now = asyncio.run(_run(recorded.request, target, deadline))
+        now = asyncio.run(_run(recorded.request, node, deadline))
     except ClientError as error:
         say(str(error), err=True)
         raise SystemExit(EXIT_FAILED) from error
@@ -47,14 +48,14 @@ def replay(file: Path, target: str, deadline: float | None) -> None:
         raise SystemExit(EXIT_DIFFERENT)
 
 
-async def _run(recorded: pb.GenerateRequest, target: str, deadline: float | None) -> Record:
+async def _run(recorded: pb.GenerateRequest, node: Node, deadline: float | None) -> Record:
     request = pb.GenerateRequest()
     request.CopyFrom(recorded)
     if request.HasField("input_timestamp"):
         request.input_timestamp.GetCurrentTime()
     recorder = Recorder(request)
     async with (
-        Client(target) as client,
+        node.client() as client,
         aclosing(client.generate_request(request, deadline_s=deadline)) as events,
     ):
         async for event in events:

@@ -4,6 +4,7 @@ import asyncio
 
 import click
 
+from xapp.cli.node import Node, node_options
 from xapp.cli.options import (
     json_line,
     json_option,
@@ -11,11 +12,9 @@ from xapp.cli.options import (
     priority_of,
     read_input,
     system_option,
-    target_option,
     waiting_options,
 )
 from xapp.cli.say import say
-from xapp.client import Client
 from xapp.inference.v1 import inference_pb2 as pb
 
 EXIT_ABSTAINED = 3
@@ -23,7 +22,7 @@ EXIT_ABSTAINED = 3
 
 @click.command()
 @click.argument("prompt", required=False)
-@target_option
+@node_options
 @click.option(
     "--choice",
     "choices",
@@ -46,7 +45,7 @@ EXIT_ABSTAINED = 3
 @json_option
 def score(
     prompt: str | None,
-    target: str,
+    node: Node,
     *,
     choices: tuple[str, ...],
     model: str,
@@ -78,14 +77,14 @@ def score(
         correlation_id=correlation_id,
         **read_input(prompt, system_text, chat=chat),
     )
-    response = asyncio.run(_score(target, request, deadline))
+    response = asyncio.run(_score(node, request, deadline))
     say(json_line(response) if as_json else _table(response))
     if response.abstained:
         raise SystemExit(EXIT_ABSTAINED)
 
 
-async def _score(target: str, request: pb.ScoreRequest, deadline: float | None) -> pb.ScoreResponse:
-    async with Client(target) as client:
+async def _score(node: Node, request: pb.ScoreRequest, deadline: float | None) -> pb.ScoreResponse:
+    async with node.client() as client:
         return await client.score_request(request, deadline_s=deadline)
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from xapp.cli.group import NearGroup
-from xapp.cli.options import Duration, json_line, json_option, target_option
+from xapp.cli.node import Node, node_options
+from xapp.cli.options import Duration, json_line, json_option
 from xapp.cli.record import Recorder, record_option
 from xapp.cli.say import say, shown
 from xapp.client import Client, TaskCall, input_fields, task
@@ -25,16 +26,16 @@ def tasks() -> None:
 
 
 @tasks.command("list")
-@target_option
+@node_options
 @json_option
-def list_tasks(target: str, as_json: bool) -> None:
+def list_tasks(node: Node, as_json: bool) -> None:
     """The tasks of a node, every version: what each needs and answers."""
-    for each in asyncio.run(_list(target)):
+    for each in asyncio.run(_list(node)):
         say(json_line(each) if as_json else _line(each))
 
 
-async def _list(target: str) -> list[pb.Task]:
-    async with Client(target) as client:
+async def _list(node: Node) -> list[pb.Task]:
+    async with node.client() as client:
         return await client.list_tasks()
 
 
@@ -63,7 +64,7 @@ def check(files: Sequence[Path]) -> None:
 
 @tasks.command()
 @click.argument("name")
-@target_option
+@node_options
 @click.option(
     "--inputs",
     default="{}",
@@ -82,7 +83,7 @@ def check(files: Sequence[Path]) -> None:
 @json_option
 def run(
     name: str,
-    target: str,
+    node: Node,
     *,
     inputs: str,
     measured_at: float | None,
@@ -98,7 +99,7 @@ def run(
       genai-xapp tasks run alarm-summary --inputs - --record answer.json < alarms.json
     """  # noqa: D301  click reads \b as a backspace
     call = task(name, _inputs(inputs), measured_at=time.time() if measured_at is None else measured_at)
-    recorder = asyncio.run(_run(target, call, model, deadline, recording=record is not None, as_json=as_json))
+    recorder = asyncio.run(_run(node, call, model, deadline, recording=record is not None, as_json=as_json))
     if record is not None:
         recorder.record.write(record)
 
@@ -114,11 +115,11 @@ def _inputs(text: str) -> dict[str, Any]:
 
 
 async def _run(
-    target: str, call: TaskCall, model: str, deadline: float | None, *, recording: bool, as_json: bool
+    node: Node, call: TaskCall, model: str, deadline: float | None, *, recording: bool, as_json: bool
 ) -> Recorder:
     request = pb.GenerateRequest(model=model, **input_fields(call))
     recorder = Recorder(request)
-    async with Client(target) as client:
+    async with node.client() as client:
         bare_name = call.name.partition("@")[0]
         kinds = {each.name: each.kind for each in await client.list_tasks()}
         # An unknown one is generated too: the node says which there are.
