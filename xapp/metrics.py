@@ -47,6 +47,7 @@ GAUGES = {
 
 NODE_GAUGES = {
     "ready": "1 while the default model serves.",
+    "certificate_not_after_seconds": "When the node's certificate ends, seconds since 1970; 0 without TLS.",
     "tasks": "Versions of tasks that are loaded.",
     "tasks_pinned": "Beginnings of tasks' prompts that workers keep computed.",
     "tasks_reload_failed": "1 while the folder of tasks cannot be read: the last that could be is kept.",

@@ -81,6 +81,15 @@ def _certificate(target: str, authority: Authority) -> bytes | None:
         return secure.getpeercert(binary_form=True)
 
 
+async def test_the_log_says_who_asked(node: LiveServer, authority: Authority) -> None:
+    inference, channel = stub(node, authority, authority.sign("planner"))
+    async with channel:
+        call = inference.Generate(pb.GenerateRequest(prompt="hi", max_tokens=4))
+        assert [event async for event in call][-1].HasField("finished")
+    record = await asyncio.to_thread(node.wait_for, "request")
+    assert record["principal"] == "planner"
+
+
 @pytest.mark.parametrize("key", ["XAPP_TLS_CERT", "XAPP_TLS_CLIENT_CA"])
 def test_a_bad_file_stops_the_start(authority: Authority, tmp_path: Path, key: str) -> None:
     pair, bad = authority.sign("node"), tmp_path / "bad.pem"

@@ -48,6 +48,17 @@ async def test_https(tmp_path: Path) -> None:
             await get(f"http://localhost:{port}{ALIVE}")
 
 
+async def test_when_the_certificate_ends_is_a_metric(tmp_path: Path) -> None:
+    async with serving(Authority(tmp_path).sign("node"), http_tls=False) as (port, security):
+        url = f"http://localhost:{port}/metrics"
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            lines = (await answer.text()).splitlines()
+    assert security.certificates is not None
+    ends = security.certificates.value.not_after
+    (line,) = [each for each in lines if each.startswith("ricxapp_genai_certificate_not_after_seconds ")]
+    assert float(line.split()[1]) == ends
+
+
 async def test_plain_http_may_stay(tmp_path: Path) -> None:
     async with serving(Authority(tmp_path).sign("node"), http_tls=False) as (port, _):
         assert await get(f"http://localhost:{port}{ALIVE}") == 200

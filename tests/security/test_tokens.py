@@ -47,6 +47,8 @@ def test_an_empty_file_lets_nobody_in(tmp_path: Path) -> None:
     ("text", "says"),
     [
         ("planner = [", "TOML"),
+        ("planner = " + "[" * 100_000, "nests too deep"),
+        (b"#" * (1024 * 1024 + 1), "larger than"),
         (b"\xff\xfe", "UTF-8"),
         ('planner = "sha256:00"', "planner is no list"),
         ("planner = [1]", "hash 1 of planner"),

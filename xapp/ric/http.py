@@ -25,7 +25,9 @@ from xapp.ric.symptoms import symptom_zip
 from xapp.security.access import Access
 from xapp.security.https import latest_context
 from xapp.security.refusals import Refusals
+from xapp.security.reload import Reloaded
 from xapp.security.security import Security
+from xapp.security.tls import Certificates
 from xapp.service.types import Service
 
 MAX_BODY_BYTES = 64 * 1024
@@ -91,8 +93,11 @@ class RicHandlers:
         metrics: Metrics,
         host: HostReader,
         grpc: GrpcPort,
+        *,
+        certificates: Reloaded[Certificates] | None,
     ) -> None:
         self._service = service
+        self._certificates = certificates
         self._settings = settings
         self._metrics = metrics
         self._host = host
@@ -114,7 +119,10 @@ class RicHandlers:
         return web.Response(body=await self._exposition(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _exposition(self) -> bytes:
-        return self._metrics.exposition(await read_node(self._service, self._host))
+        reading = await read_node(self._service, self._host)
+        if self._certificates is not None:
+            reading.node["certificate_not_after_seconds"] = self._certificates.value.not_after or 0.0
+        return self._metrics.exposition(reading)
 
     async def alive(self, request: web.Request) -> web.Response:
         """200 while the event loop turns and somebody listens on the gRPC port, else 503."""
@@ -164,7 +172,8 @@ async def serve_http(
     load_descriptor(os.environ, settings.http_port, grpc.port)  # a broken file stops the start
     access = security.access if security else Access(settings)
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[guarding(access, Refusals())])
-    app.add_routes(RicHandlers(service, settings, metrics, host, grpc).routes())
+    certificates = security.certificates if security else None
+    app.add_routes(RicHandlers(service, settings, metrics, host, grpc, certificates=certificates).routes())
     logging.getLogger("aiohttp.server").addFilter(_CALLERS_FAULTS)
     runner = web.AppRunner(app, access_log=None, keepalive_timeout=_KEEPALIVE_S, shutdown_timeout=_SHUTDOWN_S)
     await runner.setup()

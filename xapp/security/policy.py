@@ -13,7 +13,6 @@ What a table leaves out is allowed, but for what only administrators may do. Who
 is no default either, may do nothing.
 """
 
-import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -22,9 +21,8 @@ from typing import Literal
 import msgspec
 
 from xapp.errors import ConfigError, PermissionDenied
-from xapp.security.reload import read_bytes
+from xapp.security.files import read_toml
 from xapp.security.tokens import check_name
-from xapp.text_file import decode_text
 
 POLICY_KEY = "XAPP_POLICY_FILE"
 DEFAULT = "default"
@@ -118,12 +116,7 @@ def _denied(name: str, what: str, value: str, *, reason: str) -> PermissionDenie
 def read_policy(path: Path) -> Policy:
     """Raises ConfigError naming the place."""
     try:
-        tables = tomllib.loads(decode_text(read_bytes(POLICY_KEY, path)))
-        rules = msgspec.convert(tables, dict[str, Rule])
-    except UnicodeDecodeError as error:
-        raise ConfigError(POLICY_KEY, f"{path} is not UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(POLICY_KEY, f"{path} is not TOML: {error}") from error
+        rules = msgspec.convert(read_toml(POLICY_KEY, path), dict[str, Rule])
     except msgspec.ValidationError as error:
         raise ConfigError(POLICY_KEY, f"{path}: {error}") from error
     for name in rules:

@@ -10,7 +10,6 @@ from xapp import logs
 from xapp.errors import ConfigError
 
 LOOK_S = 1.0
-MAX_FILE_BYTES = 1024 * 1024
 
 _T = TypeVar("_T")
 _Stamp: TypeAlias = tuple[tuple[int, int, int] | None, ...]
@@ -46,10 +45,16 @@ class Reloaded(Generic[_T]):
         try:
             self.value = await asyncio.to_thread(self._read)
         except ConfigError as error:
-            fields: dict[str, object] = {"event": "security_not_reloaded", "what": self._what}
-            logs.event(_log, f"{self._what} stays as it was: {error.message}", fields, level=logging.ERROR)
+            self._say_kept(error.message, None)
+        except Exception as error:  # noqa: BLE001  a defect: without this the files would be watched no more
+            self._say_kept("internal error", error)
         else:
             logs.event(_log, f"{self._what} read again", {"event": "security_reloaded", "what": self._what})
+
+    def _say_kept(self, why: str, defect: Exception | None) -> None:
+        fields: dict[str, object] = {"event": "security_not_reloaded", "what": self._what}
+        text = f"{self._what} stays as it was: {why}"
+        logs.event(_log, text, fields, level=logging.ERROR, error=defect)
 
     def _look(self) -> _Stamp:
         return tuple(_stamp(path) for path in self._paths)
@@ -61,15 +66,3 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return state.st_ino, state.st_size, state.st_mtime_ns
-
-
-def read_bytes(key: str, path: Path) -> bytes:
-    """A small file. Raises ConfigError naming the setting's key."""
-    try:
-        with path.open("rb") as file:
-            body = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise ConfigError(key, f"cannot read {path}: {error.strerror}") from error
-    if len(body) > MAX_FILE_BYTES:
-        raise ConfigError(key, f"{path} is larger than {MAX_FILE_BYTES} bytes")
-    return body

@@ -7,17 +7,22 @@ are found before a client meets them.
 import logging
 import os
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from xapp import logs
 from xapp.errors import ConfigError
-from xapp.security.reload import read_bytes
+from xapp.security.files import read_bytes
 
 CERT_KEY, KEY_KEY, CLIENT_CA_KEY = "XAPP_TLS_CERT", "XAPP_TLS_KEY", "XAPP_TLS_CLIENT_CA"
 _MAX_TURNS = 4
+_NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
+"""X509_V_FLAG_NO_CHECK_TIME, which Python does not name: an expired certificate is read as well."""
 _ALPN = ["http/1.1"]
 
 _log = logging.getLogger(__name__)
@@ -39,12 +44,15 @@ class TlsFiles:
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """PEM. `not_after` and `fault` are what a client makes of the certificate, "" where it is fine."""
+    """PEM. `fault` is why clients refuse the certificate, "" where they do not.
+
+    `not_after` is when it ends, in seconds since 1970; None where that is not known.
+    """
 
     cert: bytes
     key: bytes = field(repr=False)
     client_ca: bytes | None = None
-    not_after: str = ""
+    not_after: float | None = None
     fault: str = ""
 
 
@@ -71,14 +79,17 @@ def read_certificates(files: TlsFiles) -> Certificates:
     if client_ca is not None:
         _check_authorities(client_ca, files)
     not_after, fault = _try_with_itself(_server_context(cert, key, files), cert)
-    fields: dict[str, object] = {"event": "certificate", "file": str(files.cert), "not_after": not_after}
+    _say_read(files.cert, not_after, fault)
+    return Certificates(cert, key, client_ca, not_after, fault)
+
+
+def _say_read(file: Path, not_after: float | None, fault: str) -> None:
+    ends = "" if not_after is None else datetime.fromtimestamp(not_after, UTC).isoformat()
+    fields: dict[str, object] = {"event": "certificate", "file": str(file), "not_after": ends}
     if fault:
-        logs.event(
-            _log, f"{files.cert}: clients refuse this certificate: {fault}", fields, level=logging.ERROR
-        )
+        logs.event(_log, f"{file}: clients refuse it: {fault}", fields, level=logging.ERROR)
     else:
         logs.event(_log, "certificate read", fields)
-    return Certificates(cert, key, client_ca, not_after, fault)
 
 
 def _check_authorities(client_ca: bytes, files: TlsFiles) -> None:
@@ -92,6 +103,9 @@ def server_context(certificates: Certificates) -> ssl.SSLContext:
     """For a server of the standard library's kind. A client may show a certificate, and need not."""
     context = _load(certificates.cert, certificates.key)
     context.set_alpn_protocols(_ALPN)
+    # With a ticket a client comes again as whom it once showed itself, whatever has been changed since.
+    context.options |= ssl.OP_NO_TICKET
+    context.num_tickets = 0
     if certificates.client_ca is not None:
         context.load_verify_locations(cadata=certificates.client_ca.decode())
         context.verify_mode = ssl.CERT_OPTIONAL
@@ -135,11 +149,11 @@ def _as_file(body: bytes) -> Iterator[str]:
         os.close(descriptor)
 
 
-def _try_with_itself(server: ssl.SSLContext, cert: bytes) -> tuple[str, str]:
-    """Until when the certificate is good, or why a client that trusts it refuses it. The other is ""."""
+def _try_with_itself(server: ssl.SSLContext, cert: bytes) -> tuple[float | None, str]:
+    """When the certificate ends, and why a client that trusts it refuses it."""
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname = False
-    client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | _NO_CHECK_TIME
     client.load_verify_locations(cadata=cert.decode("ascii", "replace"))
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     asking = client.wrap_bio(to_client, to_server)
@@ -150,5 +164,13 @@ def _try_with_itself(server: ssl.SSLContext, cert: bytes) -> tuple[str, str]:
                 with suppress(ssl.SSLWantReadError):
                     end.do_handshake()
     except ssl.SSLError as error:
-        return "", getattr(error, "verify_message", "") or str(error)
-    return str((asking.getpeercert() or {}).get("notAfter", "")), ""
+        return None, getattr(error, "verify_message", "") or str(error)
+    shown: dict[str, Any] = asking.getpeercert() or {}
+    begins, ends = (ssl.cert_time_to_seconds(shown[key]) for key in ("notBefore", "notAfter"))
+    return ends, _fault_of_time(begins, ends, time.time())
+
+
+def _fault_of_time(begins: float, ends: float, now: float) -> str:
+    if now > ends:
+        return "it has expired"
+    return "it is not valid yet" if now < begins else ""

@@ -9,13 +9,11 @@ import hashlib
 import hmac
 import re
 import secrets
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from xapp.errors import ConfigError
-from xapp.security.reload import read_bytes
-from xapp.text_file import decode_text
+from xapp.security.files import read_toml
 
 TOKENS_KEY = "XAPP_TOKENS_FILE"
 MAX_NAME_CHARS = 128
@@ -58,16 +56,7 @@ class Tokens:
 
 def read_tokens(path: Path) -> Tokens:
     """Raises ConfigError naming the place; what it says shows no hash, which might be a token by mistake."""
-    return Tokens(_hashes(_table(path), path))
-
-
-def _table(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(decode_text(read_bytes(TOKENS_KEY, path)))
-    except UnicodeDecodeError as error:
-        raise ConfigError(TOKENS_KEY, f"{path} is not UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(TOKENS_KEY, f"{path} is not TOML: {error}") from error
+    return Tokens(_hashes(read_toml(TOKENS_KEY, path), path))
 
 
 def _hashes(table: dict[str, Any], path: Path) -> dict[str, str]:
