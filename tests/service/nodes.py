@@ -32,7 +32,6 @@ class Node:
         self.available = 100
         self.difference = ""
         self.digest: Callable[[Path], str] = lambda _: DIGEST
-        self.codecs: list[LocalText] = []
         self.look: Callable[[Path], Mark] = lambda _: ()
         """Files do not change, unless a test says so: the script of a worker is its model file."""
 
@@ -68,9 +67,8 @@ class Node:
     def _look(self, path: Path) -> Mark:
         return self.look(path)
 
-    async def _load_codec(self, _: Path, check: Callable[[], None]) -> Codec:
-        self.codecs.append(LocalText(TextCodec(ByteVocab())))
-        return self.codecs[-1]
+    async def _load_codec(self, _: Path) -> Codec:
+        return LocalText(TextCodec(ByteVocab()))
 
     def _new_client(self, path: Path, settings: EngineSettings, observer: StepObserver) -> EngineClient:
         self.num_clients += 1

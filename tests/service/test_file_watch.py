@@ -94,14 +94,6 @@ async def test_no_request_is_answered_by_the_new_file_under_the_old_digest(
     assert service.get_model("").digest != old
 
 
-async def test_where_the_text_process_needs_the_replaced_file_it_is_loaded_anew(
-    node: Node, service: NodeService
-) -> None:
-    replace(node.folder / "tiny.gguf", content())
-    node.codecs[0].is_ready = False
-    await until(lambda: is_of(service, digest_now(node)))
-
-
 async def test_a_file_written_to_ends_its_worker_and_is_loaded_anew(node: Node, service: NodeService) -> None:
     pid = pid_of(service)
     (node.folder / "tiny.gguf").write_text(content())

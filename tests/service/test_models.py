@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -316,10 +316,10 @@ async def test_a_load_that_waits_for_its_turn_can_be_unloaded(node: Node) -> Non
 class BrokenNode(Node):
     """Its codec of `other` has a defect."""
 
-    async def _load_codec(self, path: Path, check: Callable[[], None]) -> Codec:
+    async def _load_codec(self, path: Path) -> Codec:
         if path.stem == "other":
             raise ZeroDivisionError
-        return await super()._load_codec(path, check)
+        return await super()._load_codec(path)
 
 
 async def test_a_defect_while_loading_is_a_failed_load(
@@ -344,14 +344,14 @@ class EndlessNode(Node):
         self.begun, self.end = asyncio.Event(), asyncio.Event()
         self.given_up = False
 
-    async def _load_codec(self, path: Path, check: Callable[[], None]) -> Codec:
+    async def _load_codec(self, path: Path) -> Codec:
         if path.stem == "other":
             self.begun.set()
             try:
                 await self.end.wait()
             finally:
                 self.given_up = True
-        return await super()._load_codec(path, check)
+        return await super()._load_codec(path)
 
 
 async def test_a_load_that_never_ends_is_given_up_and_blocks_no_other(

@@ -316,7 +316,7 @@ async def test_an_estimate_of_a_score_generates_nothing(node: Node, folder: Path
 
 
 async def test_a_model_without_a_template_names_the_task(node: Node, folder: Path) -> None:
-    async def bare_codec(_: Path, __: Callable[[], None]) -> LocalText:
+    async def bare_codec(_: Path) -> LocalText:
         return LocalText(TextCodec(ByteVocab(chat_template=None)))
 
     tools = replace(node.tools(), load_codec=bare_codec)

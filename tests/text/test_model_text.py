@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.workers import until
 from tests.text.processes import loaded
 from tests.text.vocab_files import CONTROL, USER_DEFINED, write_byteless, write_vocab
 from xapp.backend.vocab import Vocab
@@ -44,28 +43,6 @@ async def test_it_says_what_the_codec_says(path: Path) -> None:
         with pytest.raises(ValueError, match="outside the vocabulary"):
             model.piece(10**6)
         assert model.num_restarts == 0
-
-
-async def test_a_process_that_starts_again_reads_no_other_file(path: Path) -> None:
-    is_changed = False
-
-    def check() -> None:
-        if is_changed:
-            raise ModelError("another file", reason="MODEL_FILE_CHANGED")
-
-    model = await ModelText.load(str(path), check=check)
-    try:
-        is_changed = True
-        os.kill(model.pid, signal.SIGKILL)
-        await until(lambda: model.num_restarts > 0)
-        assert not model.is_ready
-        with pytest.raises(Unavailable, match="another file"):
-            await model.read("hi")
-        is_changed = False
-        await until(lambda: model.is_ready)
-        assert await model.read("hi")
-    finally:
-        await model.aclose()
 
 
 async def test_what_is_refused_names_its_field(tmp_path: Path) -> None:

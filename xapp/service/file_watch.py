@@ -93,6 +93,4 @@ class FileWatch:
 
 
 def _runs(model: ServedModel) -> bool:
-    """Whether both its processes do: one that starts again needs the file that the other has."""
-    serving = model.serving
-    return model.supervisor.state is WorkerState.READY and serving is not None and serving.codec.is_ready
+    return model.supervisor.state is WorkerState.READY

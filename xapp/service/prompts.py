@@ -34,11 +34,6 @@ class Codec(Protocol):
         ...
 
     @property
-    def is_ready(self) -> bool:
-        """Whether texts can be read now: not while the text process is started again."""
-        ...
-
-    @property
     def num_restarts(self) -> int:
         """How often the text process was started again."""
         ...

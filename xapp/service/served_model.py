@@ -161,7 +161,7 @@ class ServedModel:
             self.changes.notify()
 
         digest = asyncio.create_task(asyncio.to_thread(self._digest))
-        codec = asyncio.ensure_future(self._tools.load_codec(self.file.path, self.disk.check))
+        codec = asyncio.ensure_future(self._tools.load_codec(self.file.path))
         try:
             info = await self.supervisor.start(on_progress)
             _log_sizing(self.name, info)

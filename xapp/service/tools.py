@@ -65,9 +65,9 @@ def available_bytes() -> int:
     return this_node().memory_bytes
 
 
-async def load_codec(path: Path, check: Callable[[], None]) -> Codec:
-    """Starts the text process, which reads the vocabulary; `check` raises where it must not be read."""
-    return await ModelText.load(str(path), check=check)
+async def load_codec(path: Path) -> Codec:
+    """Starts the text process, which reads the vocabulary."""
+    return await ModelText.load(str(path))
 
 
 def new_client(path: Path, settings: EngineSettings, observer: StepObserver) -> EngineClient:
@@ -87,7 +87,7 @@ class ModelTools:
     difference: Callable[[ModelFile, str], str] = difference
     memory_need: Callable[[Path, EngineSettings], Need] = memory_need
     available_bytes: Callable[[], int] = available_bytes
-    load_codec: Callable[[Path, Callable[[], None]], Awaitable[Codec]] = load_codec
+    load_codec: Callable[[Path], Awaitable[Codec]] = load_codec
     new_client: Callable[[Path, EngineSettings, StepObserver], EngineClient] = new_client
 
     async def resolve_outside(self, name: str, models_dir: Path) -> ModelFile:
@@ -101,7 +101,7 @@ def fake_tools() -> ModelTools:
     def resolve_any(name: str, _: Path, *, allow_path: bool = True) -> ModelFile:
         return ModelFile(Path(name).name, Path(name))
 
-    async def byte_codec(_: Path, __: Callable[[], None]) -> Codec:
+    async def byte_codec(_: Path) -> Codec:
         return LocalText(TextCodec(ByteVocab()))
 
     return ModelTools(

@@ -56,12 +56,9 @@ class PieceTable(dict[int, bytes]):
 class ModelText:
     """`load` makes it, `aclose` ends it."""
 
-    def __init__(
-        self, path: str, command: Sequence[str] = TEXT_COMMAND, check: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, path: str, command: Sequence[str] = TEXT_COMMAND) -> None:
         self._path = path
         self._command = command
-        self._check = check
         self._supervisor = ChildSupervisor(
             path, self._new_client, _POLICY, self._on_state, what="text process"
         )
@@ -75,14 +72,9 @@ class ModelText:
         self.piece: Callable[[int], bytes] = PieceTable(Loaded(False, 1, b"", b"")).__getitem__
 
     @classmethod
-    async def load(
-        cls, path: str, command: Sequence[str] = TEXT_COMMAND, check: Callable[[], None] = lambda: None
-    ) -> Self:
-        """Starts the process. Raises ModelError naming the file, Unavailable; nothing is left then.
-
-        `check` is called before each start, and raises ModelError where the file is another one by now.
-        """
-        model = cls(path, command, check)
+    async def load(cls, path: str, command: Sequence[str] = TEXT_COMMAND) -> Self:
+        """Starts the process. Raises ModelError naming the file, Unavailable; nothing is left then."""
+        model = cls(path, command)
         try:
             loaded: Loaded = await model._supervisor.start()
         except BaseException:
@@ -97,11 +89,6 @@ class ModelText:
     def pid(self) -> int:
         """The text process's id; 0 while there is none."""
         return self._supervisor.pid
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether the process runs."""
-        return self._supervisor.state is WorkerState.READY
 
     @property
     def num_restarts(self) -> int:
@@ -261,7 +248,6 @@ class ModelText:
     # ---- the process
 
     def _new_client(self) -> TextClient:
-        self._check()
         client = TextClient(
             self._path, self._on_reply, lambda _: self._on_lost(client), command=self._command
         )
