@@ -132,20 +132,26 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.02)
 
 
-def workers(server: LiveServer) -> dict[str, int]:
-    """Process ids of the workers, by the file name of their model."""
+def workers(server: LiveServer, module: str = "xapp.engine.worker") -> dict[str, int]:
+    """Process ids of the workers, or of another module's processes, by the file name of their model."""
     found = {}
     for child in psutil.Process(server.pid).children():
         with contextlib.suppress(psutil.NoSuchProcess):
             command = child.cmdline()
-            if "xapp.engine.worker" in command:
-                found[Path(command[-2]).name] = child.pid
+            if module in command:
+                found[Path(command[command.index(module) + 2]).name] = child.pid
     return found
 
 
 def worker_pid(server: LiveServer) -> int:
     """The only worker of a server."""
     (pid,) = workers(server).values()
+    return pid
+
+
+def text_pid(server: LiveServer) -> int:
+    """The only text process of a server."""
+    (pid,) = workers(server, "xapp.text.process").values()
     return pid
 
 

@@ -3,14 +3,14 @@
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import grpc
 import pytest
 
-from tests.e2e.caller import Caller, calling, until, worker_pid
-from tests.live import serving
+from tests.e2e.caller import Caller, calling, text_pid, until, worker_pid
+from tests.live import LiveServer, serving
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import models_pb2
 from xapp.models.digest import hash_file
@@ -58,7 +58,11 @@ def in_other_words(text: str) -> str:
     return " ".join(swapped.get(word, word) for word in text.split(" "))
 
 
-async def test_after_a_replaced_file_text_and_digest_are_of_the_new_one(caller: Caller, path: Path) -> None:
+@pytest.mark.parametrize("process_of", [worker_pid, text_pid])
+async def test_after_a_replaced_file_text_and_digest_are_of_the_new_one(
+    caller: Caller, path: Path, process_of: Callable[[LiveServer], int]
+) -> None:
+    """Once a process must read the file again."""
     before = await caller.text(ASK)
     assert in_other_words(before) != before
     other = another(path)
@@ -70,7 +74,7 @@ async def test_after_a_replaced_file_text_and_digest_are_of_the_new_one(caller: 
 
     await until(is_said)
     assert await caller.text(ASK) == before
-    os.kill(worker_pid(caller.server), signal.SIGKILL)
+    os.kill(process_of(caller.server), signal.SIGKILL)
 
     async def is_loaded() -> bool:
         model = await caller.model()

@@ -16,6 +16,7 @@ from xapp.models.mark import mark_of
 from xapp.service import file_watch
 from xapp.service.service import NodeService
 from xapp.service.types import ModelState, Request
+from xapp.text.local import LocalText
 
 ASK = Request("hi")
 
@@ -92,6 +93,18 @@ async def test_no_request_is_answered_by_the_new_file_under_the_old_digest(
     os.kill(pid, signal.SIGKILL)
     await until(lambda: pid_of(service) not in (0, pid) if service.samples() else False)
     assert service.get_model("").digest != old
+
+
+async def test_a_replaced_file_whose_text_process_cannot_start_is_loaded_anew(
+    node: Node, service: NodeService
+) -> None:
+    serving = service._registry.find("").serving
+    assert serving is not None
+    replace(node.folder / "tiny.gguf", content())
+    assert isinstance(serving.codec, LocalText)
+    serving.codec.can_start = False  # as where a text process of the new file was refused
+    await until(lambda: is_of(service, digest_now(node)))
+    assert text_of(await collect(service, ASK)) == "hi"
 
 
 async def test_a_file_written_to_ends_its_worker_and_is_loaded_anew(node: Node, service: NodeService) -> None:

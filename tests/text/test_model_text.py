@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.engine.workers import until
 from tests.text.processes import loaded
 from tests.text.vocab_files import CONTROL, USER_DEFINED, write_byteless, write_vocab
 from xapp.backend.vocab import Vocab
@@ -140,6 +141,20 @@ async def test_a_process_killed_from_outside_is_started_again_and_asked_again(pa
         assert await waiting == await model.read("hi")
         assert model.pid != pid
         assert model.num_restarts == 1
+
+
+async def test_a_process_with_another_vocabulary_is_not_taken(path: Path) -> None:
+    async with loaded(path) as model:
+        kept = path.read_bytes()  # noqa: ASYNC240  nothing else runs here
+        tokens = await model.read("hi")
+        write_vocab(path, added={"<|turn|>": CONTROL, "<|end|>": CONTROL})
+        os.kill(model.pid, signal.SIGKILL)
+        await until(lambda: not model.can_start)
+        with pytest.raises(Unavailable, match="is not the file that was loaded"):
+            await model.read("hi")
+        path.write_bytes(kept)  # noqa: ASYNC240
+        await until(lambda: model.can_start and model.pid > 0)
+        assert await model.read("hi") == tokens
 
 
 async def test_who_waits_is_told_when_the_model_is_unloaded(path: Path) -> None:

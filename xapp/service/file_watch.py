@@ -93,4 +93,6 @@ class FileWatch:
 
 
 def _runs(model: ServedModel) -> bool:
-    return model.supervisor.state is WorkerState.READY
+    """Whether it goes on with the file that it has."""
+    can_start = model.serving is not None and model.serving.codec.can_start
+    return model.supervisor.state is WorkerState.READY and can_start

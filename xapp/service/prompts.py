@@ -34,6 +34,11 @@ class Codec(Protocol):
         ...
 
     @property
+    def can_start(self) -> bool:
+        """False while the text process cannot be started again: the file may be another one."""
+        ...
+
+    @property
     def num_restarts(self) -> int:
         """How often the text process was started again."""
         ...

@@ -13,7 +13,8 @@ from jinja2 import TemplateRuntimeError, Undefined
 from jinja2.exceptions import SecurityError
 
 MAX_UNITS = 1_000_000
-MAX_CPU_S = 2.0
+MAX_CPU_S = 1.5
+"""Less than a text may take in all: a template that is too slow is refused by name, and ends no process."""
 _CHARS_PER_UNIT = 64
 _MAX_NUMBER = 2**63
 _MAX_DEPTH = 32

@@ -25,7 +25,10 @@ Reply = Tokens | Rendered | Refused | Broke
 
 
 class TextClient(ChildClient[Loaded]):
-    """`on_reply` hears what comes back, `on_end` that the process has ended."""
+    """`on_reply` hears what comes back, `on_end` that the process has ended.
+
+    `fingerprint` is that of the process before: one that makes other tokens of a text is not taken.
+    """
 
     def __init__(
         self,
@@ -33,10 +36,12 @@ class TextClient(ChildClient[Loaded]):
         on_reply: Callable[[Reply], None],
         on_end: Callable[[Unavailable], None],
         command: Sequence[str] = TEXT_COMMAND,
+        fingerprint: bytes | None = None,
     ) -> None:
         super().__init__("text process", model_path, command, (model_path,))
         self._on_reply = on_reply
         self._tell_end = on_end
+        self._fingerprint = fingerprint
 
     @property
     def running(self) -> bool:
@@ -63,12 +68,21 @@ class TextClient(ChildClient[Loaded]):
     def _on_message(self, message: FromText) -> None:
         if isinstance(message, Loaded):
             if not self._ready.done():
-                self._ready.set_result(message)
+                self._on_loaded(message)
         elif isinstance(message, LoadFailed):
             if not self._ready.done():
                 self._ready.set_exception(ModelError(message.message, reason=message.reason))
         else:
             self._on_reply(message)
+
+    def _on_loaded(self, loaded: Loaded) -> None:
+        if self._fingerprint in {None, loaded.fingerprint}:
+            self._ready.set_result(loaded)
+            return
+        text = (
+            f"{self._model_path} is not the file that was loaded: its vocabulary or chat template is another"
+        )
+        self._ready.set_exception(ModelError(text, reason="MODEL_FILE_CHANGED"))
 
     def _on_end(self, error: Unavailable) -> None:
         self._tell_end(error)

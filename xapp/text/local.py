@@ -15,6 +15,7 @@ class LocalText:
     def __init__(self, codec: TextCodec) -> None:
         self._codec = codec
         self.pid = self.num_restarts = 0
+        self.can_start = True
         self.has_chat_template = codec.has_chat_template
         self.max_piece_bytes = codec.max_piece_bytes
         self.piece = codec.piece

@@ -46,13 +46,14 @@ ToText: TypeAlias = Read | Render
 
 class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
     """The vocabulary is there. `pieces` are the bytes of all tokens in a row, `starts` where each begins,
-    the end of the last one included.
+    the end of the last one included. `fingerprint` is of all that tells what a text becomes.
     """
 
     has_chat_template: bool
     max_piece_bytes: int
     pieces: bytes
     starts: bytes
+    fingerprint: bytes
 
 
 class LoadFailed(msgspec.Struct, frozen=True, tag="load_failed"):

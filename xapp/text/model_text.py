@@ -67,9 +67,10 @@ class ModelText:
         self._running: dict[int, Job] = {}
         self._cautious_until = 0.0
         self._guilty: Job | None = None
+        self._fingerprint: bytes | None = None
         self.has_chat_template = False
         self.max_piece_bytes = 1
-        self.piece: Callable[[int], bytes] = PieceTable(Loaded(False, 1, b"", b"")).__getitem__
+        self.piece: Callable[[int], bytes] = PieceTable(Loaded(False, 1, b"", b"", b"")).__getitem__
 
     @classmethod
     async def load(cls, path: str, command: Sequence[str] = TEXT_COMMAND) -> Self:
@@ -80,6 +81,7 @@ class ModelText:
         except BaseException:
             await model.aclose()
             raise
+        model._fingerprint = loaded.fingerprint
         model.has_chat_template = loaded.has_chat_template
         model.max_piece_bytes = loaded.max_piece_bytes
         model.piece = PieceTable(loaded).__getitem__
@@ -89,6 +91,11 @@ class ModelText:
     def pid(self) -> int:
         """The text process's id; 0 while there is none."""
         return self._supervisor.pid
+
+    @property
+    def can_start(self) -> bool:
+        """Whether the process runs, or is being started and did not fail to."""
+        return self._supervisor.state is not WorkerState.FAILED
 
     @property
     def num_restarts(self) -> int:
@@ -249,7 +256,7 @@ class ModelText:
 
     def _new_client(self) -> TextClient:
         client = TextClient(
-            self._path, self._on_reply, lambda _: self._on_lost(client), command=self._command
+            self._path, self._on_reply, lambda _: self._on_lost(client), self._command, self._fingerprint
         )
         return client
 

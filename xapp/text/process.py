@@ -10,6 +10,7 @@ others do not wait for it.
 
 import ctypes
 import gc
+import hashlib
 import os
 import select
 import signal
@@ -43,6 +44,7 @@ from xapp.text.messages import (
 )
 
 if TYPE_CHECKING:
+    from xapp.backend.vocab import Vocab
     from xapp.text.codec import TextCodec
 
 MAX_PIECES_BYTES = 12 << 20
@@ -222,7 +224,14 @@ def load(path: str) -> "tuple[TextCodec, Loaded]":
     if len(pieces) > MAX_PIECES_BYTES:
         text = f"{path}: its tokens have {len(pieces):,} bytes, at most {MAX_PIECES_BYTES:,} are taken"
         raise ModelError(text, reason="UNSUPPORTED_MODEL")
-    return codec, Loaded(codec.has_chat_template, codec.max_piece_bytes, pieces, starts.tobytes())
+    places = starts.tobytes()
+    fingerprint = _fingerprint(vocab, pieces, places)
+    return codec, Loaded(codec.has_chat_template, codec.max_piece_bytes, pieces, places, fingerprint)
+
+
+def _fingerprint(vocab: "Vocab", pieces: bytes, starts: bytes) -> bytes:
+    facts = (vocab.chat_template, vocab.bos, vocab.eos, vocab.add_bos, vocab.controls, vocab.added)
+    return hashlib.sha256(b"".join((pieces, starts, repr(facts).encode(errors="replace")))).digest()
 
 
 def _try_load(path: str) -> "tuple[TextCodec | None, msgspec.Struct]":
