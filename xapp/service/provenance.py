@@ -3,11 +3,9 @@
 import hashlib
 import struct
 from collections.abc import Sequence
-from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 
 from xapp.service.types import Provenance
-from xapp.version import installed_version
+from xapp.version import build
 
 
 def provenance(digest: str, task: str, prompt: Sequence[int], seed: int) -> Provenance:
@@ -23,16 +21,6 @@ def prompt_hash(tokens: Sequence[int]) -> str:
 def output_hash(text: str) -> str:
     """Of the text in UTF-8."""
     return _sha256(text.encode())
-
-
-@lru_cache(maxsize=1)
-def build() -> str:
-    """The project's version and llama.cpp's binding's."""
-    try:
-        binding = version("llama_cpp_python")
-    except PackageNotFoundError:
-        binding = "none"
-    return f"genai-xapp {installed_version()}, llama-cpp-python {binding}"
 
 
 def _sha256(data: bytes) -> str:
