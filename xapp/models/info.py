@@ -6,6 +6,8 @@ from pathlib import Path
 from xapp.models.catalogue import KvGeometry
 from xapp.models.gguf import GgufHeader, Value, read_gguf_header
 
+ORIGIN_KEY = "genai_xapp.origin"
+
 
 @dataclass(frozen=True, slots=True)
 class GgufInfo:
@@ -29,6 +31,8 @@ class GgufInfo:
     pools: bool = False
     """Whether it turns a text into one vector, or a score, in place of the next token."""
     file_type: int | None = None
+    origin: str = ""
+    """Of a file that was written here in another format: the digest of what it was made of."""
 
     @property
     def geometry(self) -> KvGeometry | None:
@@ -69,6 +73,7 @@ def read_gguf(path: Path) -> GgufInfo:
         metadata_bytes=facts.header.metadata_bytes,
         pools=facts.pools,
         file_type=facts.file_type,
+        origin=facts.text(ORIGIN_KEY),
     )
 
 

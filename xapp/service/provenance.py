@@ -3,14 +3,22 @@
 import hashlib
 import struct
 from collections.abc import Sequence
+from typing import Protocol
 
 from xapp.service.types import Provenance
 from xapp.version import build
 
 
-def provenance(digest: str, task: str, prompt: Sequence[int], seed: int) -> Provenance:
-    """`digest` is the model's, `task` NAME@VERSION or "", `prompt` in tokens."""
-    return Provenance(digest, task, prompt_hash(prompt), seed, build())
+class ModelFacts(Protocol):
+    """Of a model that is loaded: the digest of its file, and of what that was made of, or ""."""
+
+    digest: str
+    origin: str
+
+
+def provenance(model: ModelFacts, task: str, prompt: Sequence[int], seed: int) -> Provenance:
+    """`task` is NAME@VERSION or "", `prompt` in tokens."""
+    return Provenance(model.digest, task, prompt_hash(prompt), seed, build(), model_origin=model.origin)
 
 
 def prompt_hash(tokens: Sequence[int]) -> str:

@@ -11,10 +11,9 @@ from xapp.backend.load_error import check_readable
 from xapp.backend.native import captured_errors, captured_remarks, llama
 from xapp.backend.optimize.jobs import Quantize
 from xapp.errors import ModelError
+from xapp.models.info import ORIGIN_KEY
 from xapp.models.parts import total_bytes
 
-ORIGIN_KEY = b"genai_xapp.origin"
-"""In the file's metadata: the digest of what it was made of."""
 _SIZE = re.compile(r"(model|quant) size\s*=\s*([\d.]+) MiB")
 _SLACK_BYTES = 64 * 1024
 """What the metadata may grow by, and what the sizes are rounded by."""
@@ -72,7 +71,7 @@ def _params(file_type: int) -> Any:
 def _origin(digest: str) -> Any:
     """Metadata to be set; the last has no key and ends them."""
     overrides = (llama.llama_model_kv_override * 2)()
-    overrides[0].key, overrides[0].tag = ORIGIN_KEY, llama.LLAMA_KV_OVERRIDE_TYPE_STR
+    overrides[0].key, overrides[0].tag = ORIGIN_KEY.encode(), llama.LLAMA_KV_OVERRIDE_TYPE_STR
     overrides[0].value.val_str = digest.encode()
     return overrides
 
