@@ -1,5 +1,6 @@
 """The version that is installed."""
 
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 
 
@@ -9,3 +10,13 @@ def installed_version() -> str:
         return version("genai-xapp")
     except PackageNotFoundError:
         return "0.0.0"
+
+
+@lru_cache(maxsize=1)
+def build() -> str:
+    """The project's version and llama.cpp's binding's."""
+    try:
+        binding = version("llama_cpp_python")
+    except PackageNotFoundError:
+        binding = "none"
+    return f"genai-xapp {installed_version()}, llama-cpp-python {binding}"

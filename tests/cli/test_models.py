@@ -197,7 +197,7 @@ def test_folder_of_the_settings_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "XAPP_CONFIG_FILE" in run("list").stderr
 
 
-@pytest.mark.parametrize("command", [[], ["list"], ["pull"], ["verify"], ["rm"]])
+@pytest.mark.parametrize("command", [[], ["list"], ["pull"], ["verify"], ["optimize"], ["rm"]])
 def test_help(command: list[str]) -> None:
     assert "Usage:" in run(*command, "--help").stdout
 

@@ -381,7 +381,7 @@ def test_second_pull_waits_for_the_first(
     finally:
         release.set()
         holder.join(30)
-    assert "another process is fetching the same file" in seen.said[0]
+    assert "another process is at work on the same file" in seen.said[0]
     assert names(folder) == [FILE, FILE + ".json"]
 
 

@@ -111,7 +111,7 @@ def test_a_task_is_told_whole() -> None:
 
 def test_provenance_is_unset_where_it_is_not_known() -> None:
     assert respond.provenance(None) is None
-    made_by = Provenance("sha256:1", "t@1", "sha256:2", 7, "build", "sha256:3")
+    made_by = Provenance("sha256:1", "t@1", "sha256:2", 7, "build", "sha256:3", "sha256:4")
     assert respond.provenance(made_by) == pb.Provenance(
         model_digest="sha256:1",
         task="t@1",
@@ -119,6 +119,7 @@ def test_provenance_is_unset_where_it_is_not_known() -> None:
         seed=7,
         build="build",
         output_hash="sha256:3",
+        model_origin="sha256:4",
     )
 
 

@@ -19,6 +19,7 @@ from xapp.text.codec import TextCodec
 from xapp.text.local import LocalText
 
 DIGEST = "sha256:" + "0" * 64
+ORIGIN = "sha256:" + "1" * 64
 
 
 class Node:
@@ -54,6 +55,7 @@ class Node:
             digest=self._digest,
             rehash=self._digest,
             look=self._look,
+            origin=lambda _: ORIGIN,
             difference=lambda *_: self.difference,
             memory_need=lambda *_: self.needs,
             available_bytes=lambda: self.available,

@@ -25,7 +25,7 @@ from xapp.errors import (
     Unavailable,
     XappError,
 )
-from xapp.models.info import read_gguf
+from xapp.models.info import ORIGIN_KEY, read_gguf
 from xapp.service import served_model
 from xapp.service.prompts import Codec
 from xapp.service.tools import MIN_CONTEXT_TOKENS, ModelTools, Need
@@ -413,3 +413,11 @@ async def test_a_mistyped_model_names_the_nearest_that_is_served(node: Node) -> 
     async with node.serving() as service:
         with pytest.raises(NotFound, match=r"; did you mean tiny\?"):
             await collect(service, Request("hi", model="tinny"))
+
+
+def test_a_copy_in_another_format_tells_what_it_was_made_of(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(gguf_bytes(LLAMA))
+    assert ModelTools().origin(path) == ""
+    path.write_bytes(gguf_bytes(LLAMA | {ORIGIN_KEY: "sha256:5"}))
+    assert ModelTools().origin(path) == "sha256:5"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.engine.workers import until
-from tests.service.nodes import DIGEST, Node, collect, finished_of, text_of
+from tests.service.nodes import DIGEST, ORIGIN, Node, collect, finished_of, text_of
 from xapp.backend.byte_vocab import ByteVocab
 from xapp.engine.messages import Priority
 from xapp.errors import ConfigError, FailedPrecondition, InvalidArgument, NotFound
@@ -282,6 +282,7 @@ async def test_an_answer_says_what_made_it(node: Node, folder: Path) -> None:
     prompt = [258, *b"user\nhi", 259, *b"\n", 258, *b"assistant\n"]
     assert started.provenance.prompt_hash == prompt_hash(prompt)
     assert (started.provenance.task, started.provenance.model_digest) == ("echo@1", DIGEST)
+    assert started.provenance.model_origin == ORIGIN
     assert started.provenance.output_hash == ""
     assert finished.provenance == replace(started.provenance, output_hash=output_hash(text_of(events)))
     assert labels == ["cell@1", "cell@2", "echo@1", "line@1"]

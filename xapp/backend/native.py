@@ -2,7 +2,7 @@
 
 The package `llama_cpp` imports numpy and its high-level classes, about 18 MB and 0.15 s that this
 service does not use: only its module of C bindings is imported here. What llama.cpp logs goes
-nowhere, except inside `captured_errors`.
+nowhere, except inside `captured_errors` and `captured_remarks`.
 """
 
 import importlib.util
@@ -10,11 +10,12 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import ModuleType
 from typing import Any
 
 _MAX_LINES = 20
+_LOG_INFO = 2
 _LOG_ERROR = 4
 _local = threading.local()
 
@@ -37,7 +38,7 @@ llama: Any = _import_bindings()
 
 def _on_log(level: int, text: bytes | None, _user_data: object) -> None:
     lines: deque[str] | None = getattr(_local, "lines", None)
-    if lines is not None and level == _LOG_ERROR and text:
+    if lines is not None and level == _local.level and text:
         lines.append(text.decode(errors="replace").strip())
 
 
@@ -47,11 +48,20 @@ llama.llama_log_set(_callback, None)
 llama.llama_backend_init()
 
 
-@contextmanager
-def captured_errors() -> Iterator[deque[str]]:
+def captured_errors() -> AbstractContextManager[deque[str]]:
     """The error lines that llama.cpp logs on this thread, at most the last 20."""
+    return _captured(_LOG_ERROR)
+
+
+def captured_remarks() -> AbstractContextManager[deque[str]]:
+    """The same of what it remarks along the way."""
+    return _captured(_LOG_INFO)
+
+
+@contextmanager
+def _captured(level: int) -> Iterator[deque[str]]:
     lines: deque[str] = deque(maxlen=_MAX_LINES)
-    _local.lines = lines
+    _local.lines, _local.level = lines, level
     try:
         yield lines
     finally:

@@ -1,36 +1,40 @@
 """`genai-xapp models`: which models there are, fetching, checking and removing them.
 
-All but `pull` from the hub works with the base package alone; that needs the server extra.
+All but `pull` from the hub and `optimize` works with the base package alone; those need the server extra.
 """
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from rich.console import Console
 
 from xapp.cli.group import NearGroup
 from xapp.cli.models_loaded import load, unload
-from xapp.cli.models_view import Row, TerminalProgress, kind_note, rows, size_text, table
+from xapp.cli.models_optimize import optimize
+from xapp.cli.models_options import folder_option, json_option
+from xapp.cli.models_view import (
+    NO_COLOUR_WIDTH,
+    Row,
+    TerminalProgress,
+    kind_note,
+    rows,
+    size_text,
+    table,
+)
 from xapp.errors import ModelError, XappError
 from xapp.models.bring import bring
 from xapp.models.catalogue import KvType, catalogue
 from xapp.models.digest import sidecar
 from xapp.models.landing import Pulled, leftovers
 from xapp.models.parts import all_parts, total_bytes
-from xapp.models.paths import MODELS_DIR_KEY, models_dir
 from xapp.models.pull import pull as pull_model
 from xapp.models.store import ModelFile, local_models, resolve
 from xapp.models.verify import Check
 from xapp.models.verify import verify as verify_model
-from xapp.settings_file import FILE_KEY
-
-_F = TypeVar("_F", bound=Callable[..., Any])
-_NO_COLOUR_WIDTH = 160
 
 
 class _Group(NearGroup):
@@ -43,24 +47,6 @@ class _Group(NearGroup):
             raise click.ClickException(error.message) from error
 
 
-def _folder_option(command: _F) -> _F:
-    def chosen(_: click.Context, __: click.Parameter, value: Path | None) -> Path:
-        return value.expanduser() if value else models_dir(os.environ)
-
-    return click.option(
-        "--models-dir",
-        "folder",
-        type=click.Path(path_type=Path, file_okay=False),
-        callback=chosen,
-        help=f"Folder of the model files. Default: {MODELS_DIR_KEY}, else models_dir of the file that"
-        f" {FILE_KEY} names, else ~/.cache/genai-xapp/models.",
-    )(command)
-
-
-def _json_option(command: _F) -> _F:
-    return click.option("--json", "as_json", is_flag=True, help="One JSON document, for scripts.")(command)
-
-
 @click.group(cls=_Group)
 def models() -> None:
     """See, fetch, check and remove model files (GGUF).
@@ -70,6 +56,7 @@ def models() -> None:
       genai-xapp models pull qwen2.5-0.5b          fetch a model of the catalogue
       genai-xapp models pull hf:OWNER/REPO/F.gguf  any other GGUF file of the hub
       genai-xapp serve --model qwen2.5-0.5b        serve it
+      genai-xapp models optimize qwen2.5-0.5b      find a format that is faster here
 
     \b
       genai-xapp models load qwen2.5-0.5b          have a node that runs serve it as well
@@ -79,8 +66,8 @@ def models() -> None:
 
 
 @models.command("list", short_help="Models on this node and in the catalogue, with RAM.")
-@_folder_option
-@_json_option
+@folder_option
+@json_option
 @click.option(
     "--context",
     type=click.IntRange(min=1),
@@ -106,7 +93,7 @@ def list_models(folder: Path, as_json: bool, context: int, kv_type: str, everyth
     if as_json:
         click.echo(json.dumps({"models_dir": str(folder), "models": [r.as_json() for r in shown]}, indent=2))
         return
-    console = Console(width=None if sys.stdout.isatty() else _NO_COLOUR_WIDTH)
+    console = Console(width=None if sys.stdout.isatty() else NO_COLOUR_WIDTH)
     console.print(table(shown, context, KvType(kv_type)))
     for row in shown:
         _tell_fault(row)
@@ -119,8 +106,8 @@ def _tell_fault(row: Row) -> None:
 
 @models.command(short_help="Fetch models of the catalogue or of the hub.")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@_folder_option
-@_json_option
+@folder_option
+@json_option
 @click.option("--revision", help="Branch, tag or commit of the hub's repository. Default: its main branch.")
 def pull(names: tuple[str, ...], folder: Path, as_json: bool, revision: str | None) -> None:
     """Fetch models: a NAME of the catalogue, or hf:OWNER/REPOSITORY/FILE.gguf.
@@ -139,8 +126,8 @@ def pull(names: tuple[str, ...], folder: Path, as_json: bool, revision: str | No
 
 @models.command("import", short_help="Bring GGUF files of this machine into the folder.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@_folder_option
-@_json_option
+@folder_option
+@json_option
 @click.option("--link", is_flag=True, help="No copy: a second name (hard link) on the same disk.")
 def import_files(files: tuple[str, ...], folder: Path, as_json: bool, link: bool) -> None:
     """Copy GGUF files into the folder of models, without a network.
@@ -205,8 +192,8 @@ def _landed_json(done: Pulled) -> dict[str, Any]:
 
 @models.command(short_help="Check files against their recorded sha256.")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@_folder_option
-@_json_option
+@folder_option
+@json_option
 def verify(names: tuple[str, ...], folder: Path, as_json: bool) -> None:
     """Read model files again and compare with the sha256 recorded when they were pulled.
 
@@ -246,7 +233,7 @@ def _check_json(check: Check) -> dict[str, Any]:
 
 @models.command(short_help="Remove a model file.")
 @click.argument("name")
-@_folder_option
+@folder_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def rm(name: str, folder: Path, yes: bool) -> None:
     """Remove a model file of the folder, with its record and what an unfinished pull has left.
@@ -290,8 +277,8 @@ def _unlink(path: Path) -> None:
         raise ModelError(f"cannot remove {path}: {error.strerror}") from error
 
 
-models.add_command(load)
-models.add_command(unload)
+for each in (optimize, load, unload):
+    models.add_command(each)
 
 
 def _exit_if(failures: list[Any]) -> None:

@@ -22,12 +22,15 @@ from rich.table import Table
 
 from xapp.errors import ModelError
 from xapp.models.catalogue import Entry, Kind, KvType, catalogue, weights_and_kv
+from xapp.models.digest import record_of
 from xapp.models.info import GgufInfo, read_gguf
 from xapp.models.parts import check_parts, total_bytes
 from xapp.models.store import ModelFile, local_models
 from xapp.visible import visible
 
 LINE_EVERY_S = 5.0
+NO_COLOUR_WIDTH = 160
+"""Where there is no terminal: no column is cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,13 @@ class Row:
         """One word on the file."""
         return "broken" if self.fault else "here" if self.path else ""
 
+    @property
+    def source(self) -> str | None:
+        """Where `models pull` gets it; of a file that is not in the catalogue, what its record says."""
+        if self.entry is None and self.path and (record := record_of(self.path)):
+            return record.source or None
+        return entry_source(self.entry)
+
     def as_json(self) -> dict[str, Any]:
         """Bytes and tokens as numbers; null for what is not known."""
         entry = self.entry
@@ -94,7 +104,7 @@ class Row:
             "downloaded": self.path is not None,
             "path": str(self.path) if self.path else None,
             "error": self.fault or None,
-            "source": entry_source(entry),
+            "source": self.source,
             "gated": entry.gated if entry else None,
             "size_bytes": self.size_bytes,
             "params": params_text(entry) or None,

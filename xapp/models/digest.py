@@ -25,7 +25,10 @@ OnBytes = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a file is known to be. `digest` is `sha256:` and 64 hex digits; `revision` the hub's commit."""
+    """What a file is known to be. `digest` is `sha256:` and 64 hex digits; `revision` the hub's commit.
+
+    A copy that was made here also has its source's digest (`origin`), its format, and what made it (`tool`).
+    """
 
     digest: str
     size: int
@@ -34,6 +37,9 @@ class Record:
     revision: str = ""
     inode: int = 0
     """Where it is known: what travels with a file to another disk has none."""
+    origin: str = ""
+    format: str = ""
+    tool: str = ""
 
     def fits(self, stat: os.stat_result) -> bool:
         """Whether the file has not been touched since. Image layers keep whole seconds of mtime only."""
@@ -107,8 +113,13 @@ def record_of(path: Path) -> Record | None:
 def write_record(path: Path, digest: str, source: str, revision: str = "") -> Record:
     """Records a file that has just been checked. Raises OSError."""
     record = make_record(path, digest, source, revision)
-    _write(sidecar(path), record)
+    keep_record(path, record)
     return record
+
+
+def keep_record(path: Path, record: Record) -> None:
+    """Writes down the record of a file that is at `path`, or is about to be. Raises OSError."""
+    _write(sidecar(path), record)
 
 
 def make_record(path: Path, digest: str, source: str, revision: str = "") -> Record:
@@ -146,7 +157,8 @@ def _write(path: Path, record: Record) -> None:
     """Whole or not at all: another process may be reading it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_text(json.dumps(asdict(record)) + "\n")
+        stated = {key: value for key, value in asdict(record).items() if value != ""}
+        temporary.write_text(json.dumps(stated) + "\n")
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

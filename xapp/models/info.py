@@ -6,10 +6,14 @@ from pathlib import Path
 from xapp.models.catalogue import KvGeometry
 from xapp.models.gguf import GgufHeader, Value, read_gguf_header
 
+ORIGIN_KEY = "genai_xapp.origin"
+
 
 @dataclass(frozen=True, slots=True)
 class GgufInfo:
-    """None or "": the file does not say. `heads_kv` is summed over the layers that keep KV."""
+    """None or "": the file does not say. `heads_kv` is summed over the layers that keep KV; `file_type` is
+    llama.cpp's number for the format of most weights.
+    """
 
     path: Path
     file_size: int
@@ -26,6 +30,9 @@ class GgufInfo:
     """Nearly all of it is the vocabulary."""
     pools: bool = False
     """Whether it turns a text into one vector, or a score, in place of the next token."""
+    file_type: int | None = None
+    origin: str = ""
+    """Of a file that was written here in another format: the digest of what it was made of."""
 
     @property
     def geometry(self) -> KvGeometry | None:
@@ -65,6 +72,8 @@ def read_gguf(path: Path) -> GgufInfo:
         has_chat_template="tokenizer.chat_template" in facts.header.values,
         metadata_bytes=facts.header.metadata_bytes,
         pools=facts.pools,
+        file_type=facts.file_type,
+        origin=facts.text(ORIGIN_KEY),
     )
 
 
@@ -89,6 +98,12 @@ class _Facts:
     def pools(self) -> bool:
         """A pooling_type other than 0 (none), or attention that is not causal: an embedding model."""
         return self.number("pooling_type") is not None or self.value("attention.causal") is False
+
+    @property
+    def file_type(self) -> int | None:
+        """llama.cpp's number for the format of most weights; 0 is one."""
+        value = self.header.values.get("general.file_type")
+        return value if isinstance(value, int) else None
 
     @property
     def heads_kv(self) -> int | None:

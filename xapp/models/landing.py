@@ -128,7 +128,7 @@ def land(target: Target, partial: Path, wanted: Wanted, progress: Progress) -> P
             reason="WRONG_HASH",
         )
     _check_structure(partial, wanted)
-    _sync(partial)
+    sync(partial)
     partial.replace(target.path)
     return _recorded(target, wanted, was_there=False)
 
@@ -169,7 +169,7 @@ def _hash(path: Path, wanted: Wanted, progress: Progress) -> str:
     return digest.removeprefix(PREFIX)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """On the disk before it gets its name: a power cut must not leave a hollow file under it."""
     handle = os.open(path, os.O_RDONLY)
     try:

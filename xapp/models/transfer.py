@@ -103,7 +103,7 @@ def _wait_for(handle: int, lock: Path, progress: Progress) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        progress.say(f"another process is fetching the same file ({lock}): waiting for it")
+        progress.say(f"another process is at work on the same file ({lock}): waiting for it")
         fcntl.flock(handle, fcntl.LOCK_EX)
 
 

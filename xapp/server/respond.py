@@ -95,6 +95,7 @@ def provenance(made_by: Provenance | None) -> pb.Provenance | None:
         seed=made_by.seed,
         build=made_by.build,
         output_hash=made_by.output_hash,
+        model_origin=made_by.model_origin,
     )
 
 

@@ -3,16 +3,22 @@
 import hashlib
 import struct
 from collections.abc import Sequence
-from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
+from typing import Protocol
 
 from xapp.service.types import Provenance
-from xapp.version import installed_version
+from xapp.version import build
 
 
-def provenance(digest: str, task: str, prompt: Sequence[int], seed: int) -> Provenance:
-    """`digest` is the model's, `task` NAME@VERSION or "", `prompt` in tokens."""
-    return Provenance(digest, task, prompt_hash(prompt), seed, build())
+class ModelFacts(Protocol):
+    """Of a model that is loaded: the digest of its file, and of what that was made of, or ""."""
+
+    digest: str
+    origin: str
+
+
+def provenance(model: ModelFacts, task: str, prompt: Sequence[int], seed: int) -> Provenance:
+    """`task` is NAME@VERSION or "", `prompt` in tokens."""
+    return Provenance(model.digest, task, prompt_hash(prompt), seed, build(), model_origin=model.origin)
 
 
 def prompt_hash(tokens: Sequence[int]) -> str:
@@ -23,16 +29,6 @@ def prompt_hash(tokens: Sequence[int]) -> str:
 def output_hash(text: str) -> str:
     """Of the text in UTF-8."""
     return _sha256(text.encode())
-
-
-@lru_cache(maxsize=1)
-def build() -> str:
-    """The project's version and llama.cpp's binding's."""
-    try:
-        binding = version("llama_cpp_python")
-    except PackageNotFoundError:
-        binding = "none"
-    return f"genai-xapp {installed_version()}, llama-cpp-python {binding}"
 
 
 def _sha256(data: bytes) -> str:

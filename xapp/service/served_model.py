@@ -42,9 +42,10 @@ _STATES = {
 class Serving:
     """What there is once a model is loaded; it stays while the worker is started again."""
 
-    def __init__(self, codec: Codec, digest: str, info: ModelInfo, admission: Admission) -> None:
+    def __init__(self, codec: Codec, digest: str, origin: str, info: ModelInfo, admission: Admission) -> None:
         self.codec = codec
         self.digest = digest
+        self.origin = origin
         self.info = info
         self.admission = admission
         self.joins = Joins()
@@ -160,31 +161,32 @@ class ServedModel:
             self.progress = fraction
             self.changes.notify()
 
-        digest = asyncio.create_task(asyncio.to_thread(self._digest))
+        file = asyncio.create_task(asyncio.to_thread(self._identify))
         codec = asyncio.ensure_future(self._tools.load_codec(self.file.path))
         try:
             info = await self.supervisor.start(on_progress)
             _log_sizing(self.name, info)
             admission = self._admission(info)
-            return Serving(await codec, self._unchanged(await digest), info, admission)
+            return Serving(await codec, *self._unchanged(*await file), info, admission)
         except BaseException:
             await _abandon(codec)
             await self.supervisor.aclose()
             raise
         finally:
-            await _cancel(digest)
+            await _cancel(file)
 
-    def _digest(self) -> str:
+    def _identify(self) -> tuple[str, str]:
+        """The file's digest, and that of what it was made of."""
         digest = self._tools.digest(self.file.path)
         if text := self._tools.difference(self.file, digest):
             fields: dict[str, object] = {"event": "digest_differs", "model": self.name, "digest": digest}
             logs.event(_log, text, fields, level=logging.WARNING)
-        return digest
+        return digest, self._tools.origin(self.file.path)
 
-    def _unchanged(self, digest: str) -> str:
+    def _unchanged(self, digest: str, origin: str) -> tuple[str, str]:
         """Raises ModelError where what was read of the file may be of two files."""
         self.disk.check()
-        return digest
+        return digest, origin
 
     def _admission(self, info: ModelInfo) -> Admission:
         supervisor, settings = self.supervisor, self._settings
@@ -315,7 +317,7 @@ async def _abandon(codec: "asyncio.Future[Codec]") -> None:
         await codec.result().aclose()
 
 
-async def _cancel(task: "asyncio.Task[str]") -> None:
+async def _cancel(task: "asyncio.Task[tuple[str, str]]") -> None:
     """Ends a task whose outcome no longer matters."""
     task.cancel()
     await asyncio.wait([task])

@@ -181,7 +181,7 @@ class NodeService:
                 submit = submission(self._new_id(), parts, ask)
                 with closing(model.supervisor.submit(submit)) as stream, place.following(stream):
                     end = await last_word(stream)
-                    made_by = provenance(serving.digest, alike.task_label, prompt, seed=0)
+                    made_by = provenance(serving, alike.task_label, prompt, seed=0)
                     started = begun(request, submit, end, model.name, made_by)
                     account.see(started)
                     place.finished = ended(submit, end)
@@ -286,7 +286,7 @@ def _opening(name: str, serving: Serving, request: Request, submit: Submit) -> S
         queue_s=0.0,
         seed=submit.sampling.seed,
         correlation_id=request.correlation_id,
-        provenance=provenance(serving.digest, request.task_label, submit.prompt, submit.sampling.seed),
+        provenance=provenance(serving, request.task_label, submit.prompt, submit.sampling.seed),
     )
 
 

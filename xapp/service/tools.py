@@ -60,6 +60,11 @@ def memory_need(path: Path, settings: EngineSettings) -> Need:
     return Need(total_bytes(path), kv_bytes, parked_bytes, resident_bytes(info.metadata_bytes))
 
 
+def origin(path: Path) -> str:
+    """The digest of what the file was made of; "" for a file that was not written here."""
+    return read_gguf(path).origin
+
+
 def available_bytes() -> int:
     """Memory this node, or the container, can give without swapping."""
     return this_node().memory_bytes
@@ -84,6 +89,7 @@ class ModelTools:
     digest: Callable[[Path], str] = model_digest
     rehash: Callable[[Path], str] = model_rehash
     look: Callable[[Path], Mark] = mark_of
+    origin: Callable[[Path], str] = origin
     difference: Callable[[ModelFile, str], str] = difference
     memory_need: Callable[[Path, EngineSettings], Need] = memory_need
     available_bytes: Callable[[], int] = available_bytes
@@ -109,6 +115,7 @@ def fake_tools() -> ModelTools:
         local_models=lambda _: [],
         digest=lambda path: f"sha256:{hashlib.sha256(str(path).encode()).hexdigest()}",
         look=lambda _: (),
+        origin=lambda _: "",
         difference=lambda *_: "",
         memory_need=lambda *_: Need(0, 0),
         load_codec=byte_codec,

@@ -68,7 +68,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What made an answer; hashes are "sha256:" and hexadecimal. `output_hash` is known at the end only."""
+    """What made an answer; hashes are "sha256:" and hexadecimal. `output_hash` is known at the end only.
+
+    `model_origin` is the digest of what the model's file was made of, where it was made here.
+    """
 
     model_digest: str
     task: str
@@ -76,6 +79,7 @@ class Provenance:
     seed: int
     build: str
     output_hash: str = ""
+    model_origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)

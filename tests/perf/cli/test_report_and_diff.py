@@ -100,4 +100,5 @@ def test_a_missing_extra_is_named() -> None:
     code += "main(['bench', 'report', 'x'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "pip install 'genai-xapp[server,bench]' (no module matplotlib" in done.stderr
+    assert "pip install '.[server,bench]' in the folder" in done.stderr
+    assert "no module matplotlib" in done.stderr

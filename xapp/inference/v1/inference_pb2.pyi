@@ -422,6 +422,7 @@ class Provenance(_message.Message):
     SEED_FIELD_NUMBER: _builtins.int
     BUILD_FIELD_NUMBER: _builtins.int
     OUTPUT_HASH_FIELD_NUMBER: _builtins.int
+    MODEL_ORIGIN_FIELD_NUMBER: _builtins.int
     model_digest: _builtins.str
     """"sha256:" and the hex digest of the model file."""
     task: _builtins.str
@@ -434,6 +435,10 @@ class Provenance(_message.Message):
     """The software: this project's version and llama.cpp's binding."""
     output_hash: _builtins.str
     """"sha256:" and the hex digest of the answer's text in UTF-8. In Finished only."""
+    model_origin: _builtins.str
+    """Of a model file that this project wrote from another one in another format: "sha256:" and the hex
+    digest of that other one. Empty for any other file.
+    """
     def __init__(
         self,
         *,
@@ -443,10 +448,11 @@ class Provenance(_message.Message):
         seed: _builtins.int = ...,
         build: _builtins.str = ...,
         output_hash: _builtins.str = ...,
+        model_origin: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["build", b"build", "model_digest", b"model_digest", "output_hash", b"output_hash", "prompt_hash", b"prompt_hash", "seed", b"seed", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["build", b"build", "model_digest", b"model_digest", "model_origin", b"model_origin", "output_hash", b"output_hash", "prompt_hash", b"prompt_hash", "seed", b"seed", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -780,7 +780,10 @@ type Provenance struct {
 	// The software: this project's version and llama.cpp's binding.
 	Build string `protobuf:"bytes,5,opt,name=build,proto3" json:"build,omitempty"`
 	// "sha256:" and the hex digest of the answer's text in UTF-8. In Finished only.
-	OutputHash    string `protobuf:"bytes,6,opt,name=output_hash,json=outputHash,proto3" json:"output_hash,omitempty"`
+	OutputHash string `protobuf:"bytes,6,opt,name=output_hash,json=outputHash,proto3" json:"output_hash,omitempty"`
+	// Of a model file that this project wrote from another one in another format: "sha256:" and the hex
+	// digest of that other one. Empty for any other file.
+	ModelOrigin   string `protobuf:"bytes,7,opt,name=model_origin,json=modelOrigin,proto3" json:"model_origin,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -853,6 +856,13 @@ func (x *Provenance) GetBuild() string {
 func (x *Provenance) GetOutputHash() string {
 	if x != nil {
 		return x.OutputHash
+	}
+	return ""
+}
+
+func (x *Provenance) GetModelOrigin() string {
+	if x != nil {
+		return x.ModelOrigin
 	}
 	return ""
 }
@@ -3003,7 +3013,7 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\rmax_token_gap\x18\x0f \x01(\v2\x19.google.protobuf.DurationR\vmaxTokenGap\x12$\n" +
 	"\rdeterministic\x18\x10 \x01(\bR\rdeterministicB\a\n" +
 	"\x05inputB\r\n" +
-	"\v_max_tokens\"\xaf\x01\n" +
+	"\v_max_tokens\"\xd2\x01\n" +
 	"\n" +
 	"Provenance\x12!\n" +
 	"\fmodel_digest\x18\x01 \x01(\tR\vmodelDigest\x12\x12\n" +
@@ -3013,7 +3023,8 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\x04seed\x18\x04 \x01(\rR\x04seed\x12\x14\n" +
 	"\x05build\x18\x05 \x01(\tR\x05build\x12\x1f\n" +
 	"\voutput_hash\x18\x06 \x01(\tR\n" +
-	"outputHash\"\xee\x02\n" +
+	"outputHash\x12!\n" +
+	"\fmodel_origin\x18\a \x01(\tR\vmodelOrigin\"\xee\x02\n" +
 	"\aStarted\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12!\n" +
 	"\fmodel_digest\x18\x02 \x01(\tR\vmodelDigest\x12*\n" +

@@ -1,0 +1,134 @@
+"""Asks a child process: whatever native code does there, the asker lives and says what happened."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, TypeVar
+
+import msgspec
+
+from xapp.backend.optimize import jobs
+from xapp.errors import ModelError
+from xapp.models.parts import total_bytes
+
+COMMAND = (sys.executable, "-m", "xapp.backend.optimize.child")
+BASE_TIMEOUT_S, BYTES_PER_S = 300.0, 1e6
+"""A child that has not answered by then hangs: time for the work itself, and for each byte of the model."""
+TICK_S = 0.25
+"""How often a caller that wants to look is called."""
+SPIN_COUNT = "1000"
+"""That of a worker (`xapp/engine/worker.py` says why), so that what is measured is what is served."""
+_SAID_BYTES = 2000
+
+_T = TypeVar("_T", bound=jobs.Answer)
+
+
+def ask(job: jobs.Job, kind: type[_T], on_tick: Callable[[], None] | None = None) -> _T:
+    """The answer of a child of its own, which has ended when this returns or raises.
+
+    Raises ModelError: the child's own, or CHILD_LOST, saying how it ended.
+    """
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=_environment()
+        )
+        try:
+            line = _converse(process, job, on_tick)
+        finally:
+            process.kill()
+            process.communicate()
+        if not line.endswith(b"\n"):
+            raise _lost(job, process.returncode, errors)
+    answer = _decoded(job, line)
+    if isinstance(answer, jobs.Failed):
+        raise ModelError(answer.message, reason=answer.reason)
+    assert isinstance(answer, kind)
+    return answer
+
+
+def _converse(process: "subprocess.Popen[bytes]", job: jobs.Job, on_tick: Callable[[], None] | None) -> bytes:
+    """The line that came, not whole when the child ended before. Its standard input stays open meanwhile."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    _send(process.stdin, job)
+    limit_s = _limit_s(job)
+    until = time.monotonic() + limit_s
+    while time.monotonic() < until:
+        if line := _line(process, TICK_S):
+            return line
+        if process.poll() is not None:
+            return process.stdout.readline()
+        if on_tick:
+            on_tick()
+    raise ModelError(f"{_subject(job)}: no answer for {limit_s:,.0f} s", reason="CHILD_LOST")
+
+
+def _decoded(job: jobs.Job, line: bytes) -> jobs.Answer:
+    try:
+        answer: jobs.Answer = msgspec.json.decode(line, type=jobs.Answer)
+    except msgspec.DecodeError as error:
+        raise ModelError(
+            f"{_subject(job)}: the child process ({_kind(job)}) answered what is no answer: {error}",
+            reason="CHILD_LOST",
+        ) from error
+    return answer
+
+
+def _environment() -> dict[str, str]:
+    """Compute threads wait for each other as those of a worker do; libgomp reads it once, at its start."""
+    return {"GOMP_SPINCOUNT": SPIN_COUNT, **os.environ}
+
+
+def _limit_s(job: jobs.Job) -> float:
+    path = Path(_subject(job))
+    return BASE_TIMEOUT_S + (total_bytes(path) / BYTES_PER_S if path.is_file() else 0)
+
+
+def _send(pipe: IO[bytes], job: jobs.Job) -> None:
+    try:
+        pipe.write(msgspec.json.encode(job) + b"\n")
+        pipe.flush()
+    except BrokenPipeError:
+        return  # it has ended: its exit status says why
+
+
+def _line(process: "subprocess.Popen[bytes]", patience_s: float) -> bytes:
+    """b"" when none began within that time. A line is written at once, so the rest is there too."""
+    assert process.stdout is not None
+    ready, _, _ = select.select([process.stdout], [], [], patience_s)
+    return process.stdout.readline() if ready else b""
+
+
+def _subject(job: jobs.Job) -> str:
+    return job.source if isinstance(job, jobs.Size | jobs.Quantize) else job.path
+
+
+def _kind(job: jobs.Job) -> str:
+    return type(job).__name__.lower()
+
+
+def _lost(job: jobs.Job, code: int, errors: IO[bytes]) -> ModelError:
+    """The kill that makes sure of the end does not change the status of a child that had ended."""
+    text = f"{_subject(job)}: the child process ({_kind(job)}) {_end(code)}{_last_words(errors)}"
+    return ModelError(text, reason="CHILD_LOST")
+
+
+def _end(code: int) -> str:
+    if code >= 0:
+        return f"ended with exit code {code}"
+    hint = ", most probably out of memory" if code == -signal.SIGKILL else ""
+    return f"was ended by {signal.Signals(-code).name}{hint}"
+
+
+def _last_words(errors: IO[bytes]) -> str:
+    end = errors.seek(0, 2)
+    errors.seek(max(end - _SAID_BYTES, 0))
+    lines = errors.read().decode(errors="replace").split("\n")
+    said = [line.strip() for line in lines if line.strip()]
+    return f"; it said last: {said[-1]}" if said else ""
