@@ -4,7 +4,7 @@ from typing import Self
 
 import msgspec
 
-from xapp.engine.messages import ModelInfo
+from xapp.domain.messages import ModelInfo
 
 
 class EngineShape(msgspec.Struct, frozen=True):

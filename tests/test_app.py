@@ -17,7 +17,7 @@ from xapp.errors import ConfigError, Exhausted, ModelError, NotFound, Unavailabl
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc
 from xapp.logs import JsonFormatter
-from xapp.service.observe import Observer
+from xapp.telemetry.observe import Observer
 
 
 class LivingService(FakeService):

@@ -13,7 +13,7 @@ import pytest
 from tests.live import LiveServer
 from xapp.cli import main
 from xapp.config import OTHER_KEYS, PREFIX, Settings
-from xapp.metrics import Metrics, NodeReading
+from xapp.telemetry.metrics import Metrics, NodeReading
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()

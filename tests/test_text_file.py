@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from xapp.admission.quota import parse_quotas
 from xapp.cli.format import output_format
 from xapp.cli.options import read_prompt
 from xapp.cli.record import Record
 from xapp.cli.tasks import _inputs
 from xapp.config import load_settings
+from xapp.formats.schema_text import parse_schema
+from xapp.formats.validate import Validator
 from xapp.grammar.gbnf import read_gbnf
 from xapp.ric.descriptor import load_descriptor
-from xapp.service.format.schema_text import parse_schema
-from xapp.service.format.validate import Validator
-from xapp.service.quota import parse_quotas
 from xapp.tasks.folder import read_files, read_tasks, shipped_dir
 from xapp.text_file import read_text
 

@@ -10,10 +10,10 @@ from tests.certificates import Authority
 from tests.server.conftest import settings
 from tests.server.fake_service import MODEL, FakeHost, FakeService
 from xapp.client import Client, ClientError, Retry
-from xapp.metrics import Metrics
 from xapp.security.security import Security
 from xapp.security.tokens import hash_of
 from xapp.server.server import serve_grpc
+from xapp.telemetry.metrics import Metrics
 from xapp.tls import credentials
 
 ONCE = Retry(attempts=1)

@@ -16,13 +16,13 @@ from typing import Protocol, TypeVar
 
 from xapp import logs
 from xapp.config import Settings
+from xapp.domain.service import Service
 from xapp.errors import ConfigError, XappError
 from xapp.hosts import DEFAULT_TARGET, host_port, loopback_of
-from xapp.late_observer import LateObserver
 from xapp.ports import check_free
 from xapp.security.security import Security
-from xapp.service.observe import Observer
-from xapp.service.types import Service
+from xapp.telemetry.late_observer import LateObserver
+from xapp.telemetry.observe import Observer
 
 EXIT_OK = 0
 EXIT_IMMEDIATE = 1
@@ -130,10 +130,10 @@ async def _listening(
 ) -> AsyncIterator[int]:
     # In a thread: the loop is about to spawn the worker, and must not wait for half a second of imports.
     await asyncio.to_thread(_import_servers)
-    from xapp.metrics import Metrics  # noqa: PLC0415
-    from xapp.metrics_host import PsutilReader  # noqa: PLC0415
     from xapp.ric.http import serve_http  # noqa: PLC0415
     from xapp.server.server import serve_grpc  # noqa: PLC0415
+    from xapp.telemetry.host import PsutilReader  # noqa: PLC0415
+    from xapp.telemetry.metrics import Metrics  # noqa: PLC0415
 
     host, metrics = PsutilReader(), Metrics()
     observer.target = metrics

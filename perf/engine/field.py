@@ -15,7 +15,7 @@ from perf.serving.workload import Work
 from perf.shape import EngineShape
 from perf.streams import Stream, percentile, steady_rate, steady_window
 from xapp.config import EngineSettings
-from xapp.engine.messages import ModelInfo
+from xapp.domain.messages import ModelInfo
 
 Contender = Callable[[Work], tuple[float, list[float]]]
 _WARM_UP_TOKENS = 32

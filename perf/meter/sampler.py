@@ -10,7 +10,7 @@ from perf.ending import Ending
 from perf.meter.energy import EnergyMeter, NoMeter, find_energy_meter
 from perf.meter.processes import ProcessMeter, Usage
 from perf.meter.reading import Reading
-from xapp import metrics_host
+from xapp.telemetry import host as metrics_host
 
 _Number = TypeVar("_Number", int, float)
 

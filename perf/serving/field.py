@@ -19,7 +19,7 @@ from perf.ending import Ending
 from perf.rounds import rotated
 from perf.shape import EngineShape
 from xapp.config import load_settings
-from xapp.engine.messages import ModelInfo
+from xapp.domain.messages import ModelInfo
 
 
 class Field(Ending):

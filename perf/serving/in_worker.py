@@ -17,7 +17,7 @@ from perf.serving.worker_link import WorkerLink
 from perf.serving.workload import Work, token_prompt
 from perf.streams import Arrival, Stream
 from xapp.config import EngineSettings
-from xapp.engine.messages import Stats, Submit
+from xapp.domain.messages import Stats, Submit
 
 
 class Decode(msgspec.Struct, frozen=True, tag=True):

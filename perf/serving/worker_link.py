@@ -9,7 +9,7 @@ import msgspec
 
 from perf.ending import Ending, wait_or_kill
 from xapp.config import EngineSettings
-from xapp.engine.messages import (
+from xapp.domain.messages import (
     Cancel,
     FrameBuffer,
     FromWorker,
@@ -23,7 +23,7 @@ from xapp.engine.messages import (
     decode_from_worker,
     encode,
 )
-from xapp.engine.worker_process import WORKER_COMMAND
+from xapp.workers.process import WORKER_COMMAND
 
 SILENCE_S = 120.0
 EXIT_TIMEOUT_S = 10.0

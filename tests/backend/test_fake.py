@@ -6,7 +6,7 @@ from xapp.backend.base import Batch, DecodeError
 from xapp.backend.byte_vocab import ByteVocab
 from xapp.backend.fake import END_TOKEN, FakeBackend, next_token
 from xapp.config import EngineSettings
-from xapp.engine.messages import SamplingParams
+from xapp.domain.messages import SamplingParams
 
 
 def decode(backend: FakeBackend, seq_id: int, tokens: list[int], start: int = 0) -> list[int]:

@@ -19,11 +19,11 @@ from xapp.backend.llama_sampler import GREEDY
 from xapp.backend.sizing import Node
 from xapp.backend.vocab import Vocab
 from xapp.config import EngineSettings
+from xapp.domain.messages import FinishReason, SamplingParams, SequenceFinished, Submit
 from xapp.engine.engine import Engine
-from xapp.engine.messages import FinishReason, SamplingParams, SequenceFinished, Submit
-from xapp.engine.step_cost import straight_curve
 from xapp.engine.step_time import StepTime
 from xapp.errors import ConfigError, ModelError
+from xapp.steps.step_cost import straight_curve
 
 pytestmark = pytest.mark.slow
 TOKENS = 16

@@ -13,8 +13,8 @@ from xapp.backend.llama_load import load
 from xapp.backend.native import llama
 from xapp.backend.sizing import Node
 from xapp.config import EngineSettings
+from xapp.domain.messages import Priority, SamplingParams, Submit
 from xapp.engine.engine import Engine
-from xapp.engine.messages import Priority, SamplingParams, Submit
 from xapp.errors import ModelError
 
 pytestmark = pytest.mark.slow

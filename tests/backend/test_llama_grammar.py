@@ -14,7 +14,7 @@ from xapp.backend.native import llama
 from xapp.backend.sizing import Node
 from xapp.backend.vocab import Vocab
 from xapp.config import EngineSettings
-from xapp.engine.messages import SamplingParams
+from xapp.domain.messages import SamplingParams
 from xapp.grammar.compile import compile_rules
 from xapp.grammar.gbnf import read_gbnf
 

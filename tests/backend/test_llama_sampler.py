@@ -11,7 +11,7 @@ from xapp.backend.llama_load import load
 from xapp.backend.llama_sampler import GREEDY, ChainSampler
 from xapp.backend.sizing import Node
 from xapp.config import EngineSettings
-from xapp.engine.messages import SamplingParams
+from xapp.domain.messages import SamplingParams
 
 pytestmark = pytest.mark.slow
 PROMPT = [504, 3575, 282, 4649, 314]

@@ -15,11 +15,11 @@ from xapp.backend.native import llama
 from xapp.backend.sizing import Node
 from xapp.backend.vocab import Vocab
 from xapp.config import EngineSettings
+from xapp.domain.messages import Submit
 from xapp.engine.engine import Engine
-from xapp.engine.messages import Submit
 from xapp.engine.score import fits_one_step
-from xapp.engine.step_cost import straight_curve
 from xapp.engine.step_time import StepTime
+from xapp.steps.step_cost import straight_curve
 
 BOUND = 1e-3
 """A choice's log-probability differs by less. What is measured is 1e-6."""

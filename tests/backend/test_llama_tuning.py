@@ -13,7 +13,7 @@ from xapp.backend.llama_tuning import profile
 from xapp.backend.native import llama
 from xapp.backend.sizing import Node, Sizing
 from xapp.config import EngineSettings
-from xapp.engine.messages import TuningSource
+from xapp.domain.messages import TuningSource
 
 pytestmark = pytest.mark.slow
 NODE = Node(8 << 30, 2, 2)

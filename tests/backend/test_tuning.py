@@ -9,7 +9,7 @@ from xapp.backend.base import DecodeError
 from xapp.backend.sizing import Node, Sizing
 from xapp.backend.tuning import STEPS, Choices, choices, tune, untuned
 from xapp.config import EngineSettings
-from xapp.engine.messages import StepTrial, TuningSource
+from xapp.domain.messages import StepTrial, TuningSource
 
 GB = 1 << 30
 BOTH = Choices(threads=(4, 1, 2, 3, 5, 6, 7, 8), flash_attention=(True, False))

@@ -4,7 +4,7 @@ import pytest
 
 from xapp.backend.tuning import Choices
 from xapp.backend.tuning_cache import HEAD_BYTES, TuningCache
-from xapp.engine.messages import StepTrial, Tuning, TuningSource
+from xapp.domain.messages import StepTrial, Tuning, TuningSource
 
 OPTIONS = Choices((2, 1), (True, False))
 FOUND = Tuning(TuningSource.MEASURED, 1, 1, False, (StepTrial(2, True, 0.02), StepTrial(1, True, 0.01)), 0.3)

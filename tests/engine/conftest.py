@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.workers import WorkerScript
+from tests.workers.workers import WorkerScript
 
 
 @pytest.fixture

@@ -7,13 +7,10 @@ from collections.abc import Sequence as Tokens
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from xapp.backend.base import APART_CHUNK, Batch, Sampler
+from xapp.backend.base import Batch, Sampler
 from xapp.backend.fake import END_TOKEN, FakeBackend, log_probability
 from xapp.config import EngineSettings
-from xapp.engine.engine import Engine
-from xapp.engine.kv_cache import NO_MATCH, KVCache, Match
-from xapp.engine.lookout import Watch
-from xapp.engine.messages import (
+from xapp.domain.messages import (
     FinishReason,
     Priority,
     SequenceFinished,
@@ -21,10 +18,13 @@ from xapp.engine.messages import (
     StepEvents,
     Submit,
 )
-from xapp.engine.pace import LONGEST_ALONE_S, MIN_CHUNK
+from xapp.engine.engine import Engine
+from xapp.engine.kv_cache import NO_MATCH, KVCache, Match
+from xapp.engine.lookout import Watch
 from xapp.engine.plan import Plan
 from xapp.engine.score import ScoreSequence
 from xapp.engine.sequence import Sequence, Status
+from xapp.steps.pace import APART_CHUNK, LONGEST_ALONE_S, MIN_CHUNK
 
 
 def rule(tokens: Tokens[int]) -> int:

@@ -19,7 +19,7 @@ import sys
 import time
 from pathlib import Path
 
-from xapp.engine.messages import (
+from xapp.domain.messages import (
     Cancel,
     FinishReason,
     FrameBuffer,

@@ -4,8 +4,8 @@ import pytest
 
 from tests.engine.harness import Answer, Harness
 from tests.engine.test_engine import STEMS
-from xapp.backend.base import APART_CHUNK
-from xapp.engine.messages import FinishReason, Priority
+from xapp.domain.messages import FinishReason, Priority
+from xapp.steps.pace import APART_CHUNK
 
 BATCH, INTERACTIVE, CRITICAL = Priority.BATCH, Priority.INTERACTIVE, Priority.CRITICAL
 PROMPT = STEMS[0][:50]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engine.harness import Answer, Harness, expected
-from xapp.engine.messages import FinishReason, Priority
+from xapp.domain.messages import FinishReason, Priority
 
 STEMS = tuple([(7 * stem + index * index) % 200 for index in range(120)] for stem in range(3))
 

@@ -1,7 +1,7 @@
 """How answers end that a grammar holds."""
 
 from tests.engine.harness import Harness
-from xapp.engine.messages import FinishReason, SamplingParams
+from xapp.domain.messages import FinishReason, SamplingParams
 from xapp.grammar.compile import compile_rules
 from xapp.grammar.gbnf import read_gbnf
 

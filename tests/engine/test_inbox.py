@@ -8,9 +8,9 @@ from time import monotonic
 import pytest
 
 from xapp.backend.interrupt import Interrupt
+from xapp.domain.messages import Cancel, Extend, Priority, Shutdown, Submit, ToWorker, encode
 from xapp.engine.inbox import Inbox, InboxLookout, ServerGone
 from xapp.engine.lookout import Watch
-from xapp.engine.messages import Cancel, Extend, Priority, Shutdown, Submit, ToWorker, encode
 from xapp.engine.sequence import NEVER
 
 PATIENCE_S = 20.0

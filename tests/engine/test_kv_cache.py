@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from xapp.backend.base import Batch
 from xapp.backend.fake import FakeBackend
 from xapp.config import EngineSettings
-from xapp.engine.kv_cache import MIN_PREFIX, NO_MATCH, KVCache, Match
-from xapp.engine.messages import Priority, Submit
-from xapp.engine.parked import common_prefix
+from xapp.domain.messages import Priority, Submit
+from xapp.domain.prefix import MIN_PREFIX, common_prefix
+from xapp.engine.kv_cache import NO_MATCH, KVCache, Match
 from xapp.engine.sequence import Sequence, Status
 
 TEXT = list(range(100))

@@ -2,8 +2,8 @@
 
 import pytest
 
+from xapp.domain.messages import Cancel, Extend, Priority, Shutdown, Submit, ToWorker
 from xapp.engine.lookout import ANYBODY, LONG_S, Watch, watch_for
-from xapp.engine.messages import Cancel, Extend, Priority, Shutdown, Submit, ToWorker
 from xapp.engine.plan import Plan
 from xapp.engine.sequence import NEVER, Sequence
 

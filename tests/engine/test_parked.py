@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xapp.engine.parked import ParkedPrefix, ParkedPrefixes, common_prefix
+from xapp.domain.prefix import common_prefix
+from xapp.engine.parked import ParkedPrefix, ParkedPrefixes
 
 
 def parked(tokens: list[int]) -> ParkedPrefix:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.engine.harness import Answer, Harness
 from tests.engine.test_engine import STEMS, Cancelled, Steps, Submitted, Tick, perform
-from xapp.engine.messages import FinishReason, Priority
+from xapp.domain.messages import FinishReason, Priority
 from xapp.engine.turns import STALL_LIMIT_S
 
 BATCH, INTERACTIVE, CRITICAL = Priority.BATCH, Priority.INTERACTIVE, Priority.CRITICAL

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.engine.harness import Answer, Harness
-from xapp.engine.messages import Priority
-from xapp.engine.pace import MIN_CHUNK
+from xapp.domain.messages import Priority
+from xapp.steps.pace import MIN_CHUNK
 
 
 def order_of_start(harness: Harness, answers: list[Answer]) -> list[int]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.engine.harness import Answer, Harness, expected_scores
 from tests.engine.test_engine import STEMS, Cancelled, Steps, Submitted, Tick, perform, prompts
-from xapp.engine.messages import FinishReason, Priority, Submit
+from xapp.domain.messages import FinishReason, Priority, Submit
 from xapp.engine.score import ScoreSequence
 
 

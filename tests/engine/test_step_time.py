@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xapp.engine.messages import StepCurve
-from xapp.engine.step_cost import straight_curve
+from xapp.domain.messages import StepCurve
 from xapp.engine.step_time import StepTime
+from xapp.steps.step_cost import straight_curve
 
 positive = st.floats(1e-5, 10)
 CURVE = StepCurve((1, 4, 16, 64), (0.02, 0.07, 0.19, 0.6), (1, 4, 8), (0.03, 0.09, 0.22))

@@ -6,9 +6,9 @@ import pytest
 from xapp.backend.base import Batch, Interrupted, Sampler
 from xapp.backend.fake import FakeBackend
 from xapp.config import EngineSettings
-from xapp.engine.messages import Tuning, TuningSource
-from xapp.engine.pace import LONGEST_ALONE_S
+from xapp.domain.messages import Tuning, TuningSource
 from xapp.engine.survey import SIZES, WIDTHS, Survey
+from xapp.steps.pace import LONGEST_ALONE_S
 
 PLENTY = 10_000
 

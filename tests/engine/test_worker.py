@@ -12,7 +12,7 @@ import pytest
 
 from xapp.backend.fake import END_TOKEN, next_token
 from xapp.config import EngineSettings
-from xapp.engine.messages import (
+from xapp.domain.messages import (
     Cancel,
     FinishReason,
     FrameBuffer,

@@ -15,8 +15,8 @@ from tests.server.conftest import settings
 from tests.server.fake_service import MODEL, FakeHost, FakeService
 from xapp.config import Settings
 from xapp.errors import ConfigError
-from xapp.metrics import Metrics
 from xapp.ric.http import serve_http
+from xapp.telemetry.metrics import Metrics
 
 
 @dataclass

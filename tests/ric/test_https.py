@@ -12,9 +12,9 @@ from tests.certificates import Authority, Pair
 from tests.ric.test_http import FakePort
 from tests.server.conftest import settings
 from tests.server.fake_service import FakeHost, FakeService
-from xapp.metrics import Metrics
 from xapp.ric.http import serve_http
 from xapp.security.security import Security
+from xapp.telemetry.metrics import Metrics
 
 ALIVE = "/ric/v1/health/alive"
 

@@ -8,8 +8,8 @@ import pytest
 from tests.server.fake_service import FakeHost, FakeService
 from xapp.config import Settings
 from xapp.inference.v1 import inference_pb2_grpc, models_pb2_grpc
-from xapp.metrics import Metrics
 from xapp.server.server import serve_grpc
+from xapp.telemetry.metrics import Metrics
 
 
 @dataclass

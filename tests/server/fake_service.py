@@ -4,28 +4,23 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 
-from xapp.engine.messages import FinishReason, ModelInfo, Stats
-from xapp.errors import NotFound, XappError
-from xapp.metrics_host import HostUsage, ProcessUsage
-from xapp.service.types import (
+from xapp.domain.answers import (
     ChoiceScore,
     Chunk,
     Estimate,
     Event,
     Finished,
     Latencies,
-    ModelSample,
-    ModelState,
-    ModelStatus,
-    Prompt,
-    Request,
-    ScoreRequest,
     ScoreResult,
     Started,
-    TasksState,
     Tokens,
 )
-from xapp.tasks.definition import Task
+from xapp.domain.messages import FinishReason, ModelInfo, Stats
+from xapp.domain.requests import Prompt, Request, ScoreRequest
+from xapp.domain.states import ModelSample, ModelState, ModelStatus, TasksState
+from xapp.domain.task import Task
+from xapp.errors import NotFound, XappError
+from xapp.telemetry.host import HostUsage, ProcessUsage
 
 MODEL = "tiny"
 INFO = ModelInfo("llama 1M F32", 1000, 2048, 4, 8192, 500, "f16", True, 2, 0, 0.1, 32000)
@@ -154,7 +149,7 @@ class FakeService:
 
 
 class FakeHost:
-    """Implements xapp.metrics_host.HostReader."""
+    """Implements xapp.telemetry.host.HostReader."""
 
     def __init__(self) -> None:
         self.usage = HostUsage(10.0, 100.0, 1000, 2000, 61.5, True)

@@ -11,10 +11,10 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.wrappers_pb2 import StringValue
 
 from xapp.errors import FailedPrecondition
-from xapp.metrics import Metrics
 from xapp.server.boundary import Boundary
 from xapp.server.call import Guard
 from xapp.server.grpc_service import GrpcService, methods_of
+from xapp.telemetry.metrics import Metrics
 
 PACKAGE, NAME = "tests.shapes", "Shapes"
 

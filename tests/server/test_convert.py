@@ -3,12 +3,12 @@ import math
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
-from xapp.engine.messages import Priority, SamplingParams
+from xapp.domain.format_kinds import Choices, Format, Grammar, JsonSchema
+from xapp.domain.messages import Priority, SamplingParams
+from xapp.domain.requests import ChatMessage, DeadlinePolicy, Request
 from xapp.errors import InvalidArgument
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.server import convert
-from xapp.service.format.kinds import Choices, Format, Grammar, JsonSchema
-from xapp.service.types import ChatMessage, DeadlinePolicy, Request
 
 
 def request_of(**fields: object) -> Request:

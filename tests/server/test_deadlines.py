@@ -8,8 +8,8 @@ import pytest
 from tests.server import raw_http2
 from tests.server.conftest import Node
 from tests.server.rich import details_of
+from xapp.domain.answers import Estimate, Latencies
 from xapp.inference.v1 import inference_pb2 as pb
-from xapp.service.types import Estimate, Latencies
 
 GENERATE = "/xapp.inference.v1.InferenceService/Generate"
 ASK = pb.GenerateRequest(prompt="hi")

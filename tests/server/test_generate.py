@@ -10,7 +10,7 @@ from tests.server import raw_http2
 from tests.server.conftest import Node, running, settings
 from tests.server.fake_service import MODEL, FakeService, endless, failing
 from tests.server.rich import details_of
-from xapp.engine.messages import Priority, SamplingParams
+from xapp.domain.messages import Priority, SamplingParams
 from xapp.errors import (
     DeadlineExceeded,
     Exhausted,

@@ -6,12 +6,13 @@ import pytest
 from tests.server.conftest import Node
 from tests.server.fake_service import MODEL, FakeHost, FakeService
 from tests.server.rich import details_of
-from xapp.engine.messages import Stats
+from xapp.domain.answers import Latencies
+from xapp.domain.messages import Stats
+from xapp.domain.states import ModelSample
 from xapp.inference.v1 import inference_pb2 as pb
-from xapp.metrics_host import HostUsage, ProcessUsage
 from xapp.server.sampling import ModelReading, NodeReader, NodeReading, sample
 from xapp.server.servicer import MAX_METRICS_STREAMS
-from xapp.service.types import Latencies, ModelSample
+from xapp.telemetry.host import HostUsage, ProcessUsage
 
 
 def reading(at: float, stats: Stats, cpu_s: float = 0.0, pid: int = 1, busy_s: float = 0.0) -> NodeReading:

@@ -15,13 +15,13 @@ from tests.server.fake_service import FakeService
 from tests.server.rich import details_of
 from xapp.errors import Exhausted
 from xapp.inference.v1 import inference_pb2 as pb
-from xapp.metrics import Metrics
 from xapp.server import receipt, reflection
 from xapp.server.boundary import Boundary
 from xapp.server.grpc_service import GrpcService, methods_of
 from xapp.server.receipt import MAX_BYTES, Crowd, Receipts
 from xapp.server.reflection import ReflectionServicer
 from xapp.server.services import REFLECTION
+from xapp.telemetry.metrics import Metrics
 
 PATIENCE_S = 20.0
 METHODS = [

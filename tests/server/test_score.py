@@ -9,12 +9,13 @@ import pytest
 from tests.server.conftest import Node
 from tests.server.fake_service import FINISHED, started
 from tests.server.rich import details_of
-from xapp.engine.messages import Priority
+from xapp.domain.answers import ChoiceScore, ScoreResult, TokenScore
+from xapp.domain.messages import Priority
+from xapp.domain.requests import Request
 from xapp.errors import Exhausted, InvalidArgument
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.logs import JsonFormatter
 from xapp.server.score import MAX_CHOICES, response, to_score
-from xapp.service.types import ChoiceScore, Request, ScoreResult, TokenScore
 
 ASK = pb.ScoreRequest(prompt="hi", choices=["a", "b"])
 

@@ -13,8 +13,8 @@ from xapp.config import Settings
 from xapp.errors import ConfigError, FailedPrecondition
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc, models_pb2
-from xapp.metrics import Metrics
 from xapp.server.server import serve_grpc
+from xapp.telemetry.metrics import Metrics
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING

@@ -9,12 +9,13 @@ from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from tests.server.conftest import Node
-from xapp.engine.messages import Priority
+from xapp.domain.answers import Provenance
+from xapp.domain.messages import Priority
+from xapp.domain.requests import TaskCall
+from xapp.domain.task import InputType, Kind, Level, Task, TaskInput
 from xapp.errors import InvalidArgument
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.server import convert, respond, score, tasks
-from xapp.service.types import Provenance, TaskCall
-from xapp.tasks.definition import InputType, Kind, Level, Task, TaskInput
 
 TASK = Task(
     "triage",

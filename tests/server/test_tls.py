@@ -15,10 +15,10 @@ from tests.server.conftest import settings
 from tests.server.fake_service import FakeHost, FakeService, endless
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc
-from xapp.metrics import Metrics
 from xapp.security.security import Security
 from xapp.server.self_call import SelfCall
 from xapp.server.server import serve_grpc
+from xapp.telemetry.metrics import Metrics
 
 OWN_POOL = (("grpc.use_local_subchannel_pool", 1),)
 NUM_ROTATIONS = 20

@@ -15,10 +15,7 @@ from xapp.backend.base import Batch, Sampler
 from xapp.backend.byte_vocab import ByteVocab
 from xapp.backend.fake import END_TOKEN, FakeBackend
 from xapp.config import EngineSettings
-from xapp.engine.child import UNLOADING
-from xapp.engine.client import EngineClient, StepObserver
-from xapp.engine.engine import Engine
-from xapp.engine.messages import (
+from xapp.domain.messages import (
     Cancel,
     Extend,
     FrameBuffer,
@@ -29,9 +26,12 @@ from xapp.engine.messages import (
     decode_to_worker,
     encode,
 )
+from xapp.engine.engine import Engine
 from xapp.errors import Unavailable
 from xapp.service.service import NodeService
 from xapp.text.codec import TextCodec
+from xapp.workers.child import UNLOADING
+from xapp.workers.client import EngineClient, StepObserver
 
 STEP_S, TOKEN_S = 0.01, 0.003
 

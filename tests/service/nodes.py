@@ -5,18 +5,20 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.engine.workers import COMMAND, WorkerScript
+from tests.workers.workers import COMMAND, WorkerScript
 from xapp.backend.byte_vocab import ByteVocab
 from xapp.config import EngineSettings, Settings
-from xapp.engine.client import EngineClient, StepObserver
+from xapp.domain.answers import Chunk, Event, Finished, Started
+from xapp.domain.requests import Request
+from xapp.domain.states import ModelState
 from xapp.models.mark import Mark
-from xapp.service.observe import Observer
 from xapp.service.prompts import Codec
 from xapp.service.service import NodeService
 from xapp.service.tools import ModelTools, Need
-from xapp.service.types import Chunk, Event, Finished, ModelState, Request, Started
+from xapp.telemetry.observe import Observer
 from xapp.text.codec import TextCodec
 from xapp.text.local import LocalText
+from xapp.workers.client import EngineClient, StepObserver
 
 DIGEST = "sha256:" + "0" * 64
 ORIGIN = "sha256:" + "1" * 64

@@ -6,12 +6,12 @@ from time import monotonic
 
 import pytest
 
-from tests.engine.workers import until
 from tests.service.nodes import Node, collect, finished_of, text_of
-from xapp.engine.messages import FinishReason, Priority
+from tests.workers.workers import until
+from xapp.domain.messages import FinishReason, Priority
+from xapp.domain.requests import DeadlinePolicy, Request
 from xapp.errors import DeadlineExceeded, Exhausted, XappError
 from xapp.service.service import NodeService
-from xapp.service.types import DeadlinePolicy, Request
 
 BEST_EFFORT = DeadlinePolicy.BEST_EFFORT
 

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.workers import until
 from tests.service.nodes import Node, collect, pid_of, text_of
+from tests.workers.workers import until
+from xapp.domain.requests import Request
+from xapp.domain.states import ModelState
 from xapp.errors import ModelError
 from xapp.models.mark import mark_of
 from xapp.service import file_watch
 from xapp.service.service import NodeService
-from xapp.service.types import ModelState, Request
 from xapp.text.local import LocalText
 
 ASK = Request("hi")

@@ -8,11 +8,11 @@ import pytest_asyncio
 
 from tests.service.nodes import collect, finished_of, text_of
 from xapp.config import Settings
-from xapp.engine.messages import FinishReason
+from xapp.domain.format_kinds import Choices, Format, Grammar, JsonSchema
+from xapp.domain.messages import FinishReason
+from xapp.domain.requests import Request
 from xapp.errors import InvalidArgument
-from xapp.service.format.kinds import Choices, Format, Grammar, JsonSchema
 from xapp.service.service import NodeService
-from xapp.service.types import Request
 
 OBJECT = JsonSchema(
     json.dumps({"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]})

@@ -11,15 +11,16 @@ from typing import Any
 
 import pytest
 
-from tests.engine.workers import until
 from tests.service.nodes import Node, collect, finished_of, pid_of, text_of
 from tests.service.test_service import Recorder
-from xapp.engine.messages import FinishReason, Priority, SamplingParams
+from tests.workers.workers import until
+from xapp.domain.answers import Event, Started
+from xapp.domain.format_kinds import Choices
+from xapp.domain.messages import FinishReason, Priority, SamplingParams
+from xapp.domain.requests import DeadlinePolicy, Request
 from xapp.errors import DeadlineExceeded, Exhausted, Unavailable, XappError
-from xapp.service.format.kinds import Choices
 from xapp.service.served_model import Serving
 from xapp.service.service import NodeService
-from xapp.service.types import DeadlinePolicy, Event, Request, Started
 
 LONG = Request("abcdefgh", ignore_eos=True, max_tokens=2000)
 ENDLESS = Request("abcdefgh", ignore_eos=True, max_tokens=1_000_000)

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from tests.service.in_process import ClockLoop, InProcessClient, InProcessNode, expected, new_clock
 from tests.service.nodes import finished_of, text_of
 from tests.service.test_join import is_empty
-from xapp.engine.messages import FinishReason, Priority
+from xapp.domain.answers import Event, Finished, Started
+from xapp.domain.messages import FinishReason, Priority
+from xapp.domain.requests import DeadlinePolicy, Request
 from xapp.errors import DeadlineExceeded, Exhausted, XappError
 from xapp.service.service import NodeService
-from xapp.service.types import DeadlinePolicy, Event, Finished, Request, Started
 
 PROMPTS = ("which cell", "which beam", "why")
 WHOLE = (FinishReason.STOP, FinishReason.LENGTH)

@@ -11,11 +11,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.engine.workers import until
 from tests.models.gguf_file import LLAMA, gguf_bytes
 from tests.service.nodes import DIGEST, Node, collect, is_ready, pid_of, text_of
+from tests.workers.workers import until
 from xapp.config import EngineSettings
-from xapp.engine.kv_cache import PARKED_SHARE
+from xapp.domain.prefix import PARKED_SHARE
+from xapp.domain.requests import Request
+from xapp.domain.states import ModelState, ModelStatus
 from xapp.errors import (
     ConfigError,
     Exhausted,
@@ -29,7 +31,6 @@ from xapp.models.info import ORIGIN_KEY, read_gguf
 from xapp.service import served_model
 from xapp.service.prompts import Codec
 from xapp.service.tools import MIN_CONTEXT_TOKENS, ModelTools, Need
-from xapp.service.types import ModelState, ModelStatus, Request
 from xapp.text.limits import resident_bytes
 
 

@@ -4,12 +4,13 @@ import os
 import signal
 from pathlib import Path
 
-from tests.engine.workers import until
 from tests.service.nodes import collect, pid_of
-from tests.service.test_tasks import ECHO
+from tests.tasks.test_tasks import ECHO
+from tests.workers.workers import until
 from xapp.config import Settings
+from xapp.domain.answers import Started
+from xapp.domain.requests import Request, TaskCall
 from xapp.service.service import NodeService
-from xapp.service.types import Request, Started, TaskCall
 
 SYSTEM = "You say again what you are told."
 TASK = ECHO.replace('"{{ text }}"', '"Say this again: {{ text }}"') + f"system: {SYSTEM}\n"

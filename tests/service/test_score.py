@@ -10,15 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.engine.workers import until
+from tests.workers.workers import until
 from xapp.backend.byte_vocab import ByteVocab
 from xapp.backend.fake import log_probability
 from xapp.config import Settings
-from xapp.engine.messages import FinishReason
+from xapp.domain.answers import Finished, ScoreResult, Started
+from xapp.domain.messages import FinishReason
+from xapp.domain.requests import ChatMessage, Request, ScoreRequest
 from xapp.errors import DeadlineExceeded, InvalidArgument, XappError
 from xapp.service.score import MAX_CHOICE_TOKENS, cut, margin, outcome, score_choices, softmax
 from xapp.service.service import NodeService
-from xapp.service.types import ChatMessage, Finished, Request, ScoreRequest, ScoreResult, Started
 from xapp.text.codec import TextCodec
 
 FINISHED = Finished(FinishReason.STOP, 3, 1, 2, 0.25, 0.5, 0.0, 0.75)

@@ -11,9 +11,12 @@ from time import monotonic
 
 import pytest
 
-from tests.engine.workers import until
 from tests.service.nodes import DIGEST, Node, collect, finished_of, pid_of, text_of
-from xapp.engine.messages import FinishReason, SamplingParams
+from tests.workers.workers import until
+from xapp.domain.answers import Chunk, Event, Finished, Started
+from xapp.domain.messages import FinishReason, SamplingParams
+from xapp.domain.requests import ChatMessage, Request
+from xapp.domain.states import ModelState
 from xapp.errors import (
     DeadlineExceeded,
     Exhausted,
@@ -24,7 +27,6 @@ from xapp.errors import (
     XappError,
 )
 from xapp.service.service import NodeService
-from xapp.service.types import ChatMessage, Chunk, Event, Finished, ModelState, Request, Started
 
 ENDLESS = Request("abc", ignore_eos=True, max_tokens=2000)
 

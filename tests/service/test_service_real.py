@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.workers import until
 from tests.service.nodes import collect, finished_of, text_of
+from tests.workers.workers import until
 from xapp.config import Settings
-from xapp.engine.messages import FinishReason
+from xapp.domain.messages import FinishReason
+from xapp.domain.requests import ChatMessage, Request
+from xapp.domain.states import ModelState
 from xapp.errors import ModelError, Unavailable
 from xapp.service.service import NodeService
-from xapp.service.types import ChatMessage, ModelState, Request
 
 pytestmark = pytest.mark.slow
 

@@ -10,17 +10,17 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from tests.engine.harness import Clock, TimedBackend
+from xapp.admission.admission import Admission, Place
+from xapp.admission.estimate import estimate
+from xapp.admission.predict import Predictor
+from xapp.admission.quota import Quotas
+from xapp.admission.tickets import Ask
 from xapp.config import EngineSettings
+from xapp.domain.answers import Estimate, Finished
+from xapp.domain.messages import FinishReason, SequenceFinished, SequenceStarted, StepEvents, Submit
 from xapp.engine.engine import Engine
-from xapp.engine.messages import FinishReason, SequenceFinished, SequenceStarted, StepEvents, Submit
-from xapp.engine.token_stream import TokenStream
 from xapp.errors import Exhausted
-from xapp.service.admission import Admission, Place
-from xapp.service.estimate import estimate
-from xapp.service.predict import Predictor
-from xapp.service.quota import Quotas
-from xapp.service.tickets import Ask
-from xapp.service.types import Estimate, Finished
+from xapp.workers.token_stream import TokenStream
 
 SLOTS = 8
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from xapp.domain.task import InputType, Kind, Level, TaskInput
 from xapp.errors import ConfigError
-from xapp.tasks.definition import InputType, Kind, Level, TaskInput
 from xapp.tasks.parse import parse_task
 
 GENERATE = """\

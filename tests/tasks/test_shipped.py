@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from xapp.tasks.definition import Kind, Task
+from xapp.domain.task import Kind, Task
 from xapp.tasks.folder import read_folder, read_tasks, shipped_dir
 
 TASKS = read_tasks(read_folder(shipped_dir()))

@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 
 from xapp.backend.byte_vocab import BOS, IM_END, IM_START, ByteVocab
 from xapp.backend.tokenizer import Control
+from xapp.domain.requests import ChatMessage
 from xapp.errors import InvalidArgument, ModelError
-from xapp.service.types import ChatMessage
 from xapp.text.codec import TextCodec
 
 codec = TextCodec(ByteVocab())

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from xapp.backend.vocab import Vocab
-from xapp.service.types import ChatMessage
+from xapp.domain.requests import ChatMessage
 from xapp.text.codec import TextCodec
 
 pytestmark = pytest.mark.slow

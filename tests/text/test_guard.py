@@ -12,8 +12,8 @@ from tests.text.vocab_files import CONTROL, KINDS, NORMAL, UNUSED, USER_DEFINED,
 from xapp.backend.byte_vocab import ByteVocab
 from xapp.backend.tokenizer import Control
 from xapp.backend.vocab import Vocab
+from xapp.domain.chat import ChatMessage
 from xapp.errors import ModelError
-from xapp.text.chat import ChatMessage
 from xapp.text.codec import TextCodec
 from xapp.text.guard import MARK, Guard, is_added_markup, is_plain_markup
 

@@ -6,9 +6,9 @@ import pytest
 
 from tests.text.processes import loaded
 from tests.text.vocab_files import NORMAL, write_endless, write_vocab
+from xapp.domain.chat import ChatMessage
 from xapp.errors import InvalidArgument, ModelError
 from xapp.text import model_text
-from xapp.text.chat import ChatMessage
 from xapp.text.model_text import ModelText
 
 HI = (ChatMessage("user", "hi"),)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.workers import until
 from tests.text.processes import loaded
 from tests.text.vocab_files import CONTROL, USER_DEFINED, write_byteless, write_vocab
+from tests.workers.workers import until
 from xapp.backend.vocab import Vocab
+from xapp.domain.chat import ChatMessage
 from xapp.errors import InvalidArgument, ModelError, Unavailable
 from xapp.text import model_text
-from xapp.text.chat import ChatMessage
 from xapp.text.codec import TextCodec
 from xapp.text.model_text import ModelText
 

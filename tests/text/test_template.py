@@ -2,8 +2,8 @@ import datetime
 
 import pytest
 
+from xapp.domain.requests import ChatMessage
 from xapp.errors import InvalidArgument, ModelError
-from xapp.service.types import ChatMessage
 from xapp.text.template import ChatTemplate
 
 HELLO = (ChatMessage("system", "Be brief."), ChatMessage("user", "What is a RIC?"))

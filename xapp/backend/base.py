@@ -10,10 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from xapp.backend.interrupt import Interrupt
-from xapp.engine.messages import ModelInfo, SamplingParams, Tuning
-
-APART_CHUNK = 16
-"""Most tokens of a step that is computed apart: see Batch. A size at which kernels are fast."""
+from xapp.domain.messages import ModelInfo, SamplingParams, Tuning
 
 
 @dataclass(frozen=True, slots=True)

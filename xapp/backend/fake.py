@@ -15,7 +15,7 @@ from xapp.backend.byte_vocab import BOS
 from xapp.backend.constraint import Constraint, Machines
 from xapp.backend.interrupt import Interrupt
 from xapp.config import EngineSettings
-from xapp.engine.messages import ModelInfo, SamplingParams, Tuning
+from xapp.domain.messages import ModelInfo, SamplingParams, Tuning
 
 END_TOKEN = 257
 VOCAB_SIZE = 260

@@ -20,7 +20,7 @@ from xapp.backend.llama_sampler import GREEDY, ChainSampler
 from xapp.backend.llama_tuning import Profile
 from xapp.backend.log_softmax import LogSoftmax
 from xapp.backend.native import llama
-from xapp.engine.messages import ModelInfo, SamplingParams, Tuning
+from xapp.domain.messages import ModelInfo, SamplingParams, Tuning
 from xapp.errors import ModelError
 
 NewContext = Callable[[int], Any]

@@ -9,7 +9,7 @@ from xapp.backend.base import Outcome
 from xapp.backend.constraint import Constraint
 from xapp.backend.llama_pieces import Pieces
 from xapp.backend.llama_sampler import ChainSampler
-from xapp.engine.messages import SamplingParams
+from xapp.domain.messages import SamplingParams
 
 FIRST_LOOK = 32
 """Candidates that are sorted at first: one of them nearly always fits."""

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from xapp.backend.base import APART_CHUNK, Batch, DecodeError
+from xapp.backend.base import Batch, DecodeError
 from xapp.backend.llama import Limits, LlamaBackend, NewContext
 from xapp.backend.llama_model import (
     ContextParams,
@@ -27,9 +27,10 @@ from xapp.backend.native import llama
 from xapp.backend.node import this_node
 from xapp.backend.sizing import Geometry, Node, Sizing, kv_bytes_per_cell, size
 from xapp.config import EngineSettings
-from xapp.engine.messages import ModelInfo, StepCurve
+from xapp.domain.messages import ModelInfo, StepCurve
 from xapp.errors import ModelError
 from xapp.models.parts import total_bytes
+from xapp.steps.pace import APART_CHUNK
 
 _A = TypeVar("_A")
 _B = TypeVar("_B")

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from xapp.backend.base import Outcome
 from xapp.backend.native import llama
-from xapp.engine.messages import SamplingParams
+from xapp.domain.messages import SamplingParams
 
 PENALTY_WINDOW = 64
 MAX_SEED = 2**32 - 2

@@ -14,7 +14,7 @@ from xapp.backend.sizing import Node, Sizing
 from xapp.backend.tuning import Choices, choices, tune, untuned
 from xapp.backend.tuning_cache import TuningCache
 from xapp.config import EngineSettings
-from xapp.engine.messages import Tuning, TuningSource
+from xapp.domain.messages import Tuning, TuningSource
 from xapp.errors import ModelError
 
 

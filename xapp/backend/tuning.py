@@ -13,7 +13,7 @@ from typing import Protocol
 
 from xapp.backend.sizing import Node, Sizing
 from xapp.config import EngineSettings
-from xapp.engine.messages import StepTrial, Tuning, TuningSource
+from xapp.domain.messages import StepTrial, Tuning, TuningSource
 
 FORMAT = "2"
 """Changes when what is measured does."""

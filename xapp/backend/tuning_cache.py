@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from xapp.backend.tuning import FORMAT, Choices
-from xapp.engine.messages import Tuning, TuningSource
+from xapp.domain.messages import Tuning, TuningSource
 from xapp.models.paths import cache_dir
 
 HEAD_BYTES = 1 << 20

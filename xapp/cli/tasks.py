@@ -54,8 +54,8 @@ def check(files: Sequence[Path]) -> None:
     Exit code 0: all are. 1: the first that is not, with its key.
     """
     # Imported here: the other commands need no more than the base package.
-    from xapp.service.task_set import TaskSet  # noqa: PLC0415
     from xapp.tasks.folder import read_files, read_tasks  # noqa: PLC0415
+    from xapp.tasks.task_set import TaskSet  # noqa: PLC0415
 
     found = read_tasks(read_files(sorted(files)))
     TaskSet(found)

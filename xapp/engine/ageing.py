@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from operator import attrgetter
 
-from xapp.engine.messages import Priority
+from xapp.domain.messages import Priority
 from xapp.engine.sequence import Sequence
 
 

@@ -6,9 +6,10 @@ its prompt is computed in chunks of one size, and each token of its answer in a 
 generated before it had to start anew is computed a token a step again.
 """
 
-from xapp.backend.base import APART_CHUNK, Backend
+from xapp.backend.base import Backend
 from xapp.engine.plan import Plan
 from xapp.engine.sequence import Sequence, Status
+from xapp.steps.pace import APART_CHUNK
 
 APART_ID = -1
 """Its sequence id: none of those that share the other cache."""

@@ -9,7 +9,7 @@ steps take, on average, what was predicted.
 from bisect import bisect_left, insort
 from math import exp, log
 
-from xapp.engine.step_cost import between
+from xapp.steps.step_cost import between
 
 GAIN = 0.025
 """How far a step moves a point towards what the step took, beside what it moves all points."""

@@ -10,17 +10,17 @@ from heapq import heapify, heappop, heappush
 from time import monotonic
 
 from xapp.backend.base import Backend, Interrupted, Outcome
+from xapp.domain.messages import FinishReason, SequenceStarted, Stats, StepEvents, Submit, Tuning
 from xapp.engine.kv_cache import KVCache
 from xapp.engine.lookout import ANYBODY, Lookout, NoLookout, watch_for
-from xapp.engine.messages import FinishReason, SequenceStarted, Stats, StepEvents, Submit, Tuning
-from xapp.engine.pace import Pace
 from xapp.engine.plan import Plan
 from xapp.engine.scheduler import Scheduler
 from xapp.engine.score import ScoreSequence, fits_one_step
 from xapp.engine.sequence import Sequence, Status
-from xapp.engine.step_cost import DEFAULT_CURVE
 from xapp.engine.step_time import StepTime
 from xapp.engine.survey import Survey
+from xapp.steps.pace import Pace
+from xapp.steps.step_cost import DEFAULT_CURVE
 
 FORGOTTEN_DEADLINES = 64
 """Deadlines of ended requests that may be kept beside as many as there are requests."""

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from time import monotonic
 
 from xapp.backend.interrupt import Interrupt
+from xapp.domain.messages import FrameBuffer, FromWorker, ToWorker, decode_to_worker, encode
 from xapp.engine.lookout import Watch
-from xapp.engine.messages import FrameBuffer, FromWorker, ToWorker, decode_to_worker, encode
 
 RECEIVE_BYTES = 1 << 18
 MAX_WAIT_S = 3600.0

@@ -10,20 +10,17 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from xapp.backend.base import Backend
+from xapp.domain.prefix import MIN_PREFIX, PARKED_SHARE, common_prefix
 from xapp.engine.apart import Apart
 from xapp.engine.branches import Branches
 from xapp.engine.cells import CellPool
-from xapp.engine.parked import ParkedPrefix, ParkedPrefixes, common_prefix
+from xapp.engine.parked import ParkedPrefix, ParkedPrefixes
 from xapp.engine.score import Branch, ScoreSequence
 from xapp.engine.sequence import Sequence, Status
 
-MIN_PREFIX = 8
-"""Shorter common prefixes are computed again: sharing costs a call and keeps the source busy."""
 RESIDENT_CELLS = 256
 """A cache that never held more since it was empty keeps its prefixes while nothing runs: a step reads
 cells in blocks of so many, and these are in the first. Where it held more they may lie anywhere."""
-PARKED_SHARE = 0.5
-"""Parked prefixes take at most this share of the KV cache's size again."""
 MIN_PARKED_USE = 1 / 8
 """A parked prefix comes back whole: it is not worth it for a smaller share of it."""
 

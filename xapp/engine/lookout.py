@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from xapp.engine.messages import Cancel, Priority, Shutdown, Submit, ToWorker
+from xapp.domain.messages import Cancel, Priority, Shutdown, Submit, ToWorker
 from xapp.engine.plan import Plan
 from xapp.engine.sequence import NEVER, Sequence
 

@@ -11,22 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 
+from xapp.domain.prefix import common_prefix
+
 PINNED_SHARE = 0.5
 """Of the room for parked prefixes, what pinned ones may take."""
-
-
-def common_prefix(a: list[int], b: list[int]) -> int:
-    """Length of the longest common prefix; compares slices, so it runs at C speed."""
-    low, high = 0, min(len(a), len(b))
-    if a[:high] == b[:high]:
-        return high
-    while high - low > 1:
-        middle = (low + high) // 2
-        if a[low:middle] == b[low:middle]:
-            low = middle
-        else:
-            high = middle
-    return low
 
 
 @dataclass(frozen=True, slots=True, eq=False)

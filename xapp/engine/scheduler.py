@@ -14,13 +14,13 @@ from operator import attrgetter
 
 from xapp.engine.ageing import Ageing
 from xapp.engine.kv_cache import NO_MATCH, KVCache, Match
-from xapp.engine.pace import NO_END, Beside, Pace
 from xapp.engine.plan import Plan
 from xapp.engine.score import ScoreSequence
 from xapp.engine.score_planner import ScorePlanner
 from xapp.engine.sequence import NEVER, Sequence, Status
 from xapp.engine.step_time import StepTime
 from xapp.engine.turns import Turns, is_critical
+from xapp.steps.pace import NO_END, Beside, Pace
 
 SCAN_LIMIT = 16
 """Waiting sequences that one step looks at: matching a prefix is not free."""

@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from xapp.backend.base import Backend
-from xapp.engine.messages import SequenceScored, Submit
+from xapp.domain.messages import SequenceScored, Submit
 from xapp.engine.sequence import Sequence
 
 

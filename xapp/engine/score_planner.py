@@ -1,10 +1,10 @@
 """ScorePlanner: which tokens of a scoring sequence the next step computes."""
 
 from xapp.engine.branches import Branches
-from xapp.engine.pace import MIN_CHUNK
 from xapp.engine.plan import Plan
 from xapp.engine.score import Branch, ScoreSequence
 from xapp.engine.sequence import Sequence
+from xapp.steps.pace import MIN_CHUNK
 
 
 class ScorePlanner:

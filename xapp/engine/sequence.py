@@ -4,7 +4,7 @@ import enum
 from dataclasses import dataclass, field
 
 from xapp.backend.base import Outcome, Sampler
-from xapp.engine.messages import FinishReason, Priority, SequenceFinished, Submit
+from xapp.domain.messages import FinishReason, Priority, SequenceFinished, Submit
 
 PIN_RANK = max(Priority) + 1
 NEVER = float("inf")

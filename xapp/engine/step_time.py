@@ -11,9 +11,9 @@ little towards what the step took (`curve_points`). Two things follow:
 
 from math import exp
 
+from xapp.domain.messages import StepCurve, StepPrices
 from xapp.engine.curve_points import CurvePoints
-from xapp.engine.messages import StepCurve, StepPrices
-from xapp.engine.step_cost import DEFAULT_CURVE, StepCost
+from xapp.steps.step_cost import DEFAULT_CURVE, StepCost
 
 FORGET = 0.97
 """What a step weighs in the price of a cell after the next: the last 30 or so decide."""

@@ -16,8 +16,8 @@ from time import perf_counter, process_time
 import msgspec
 
 from xapp.backend.base import Backend, Batch
-from xapp.engine.messages import SamplingParams, StepCurve, StepTrial, Tuning, TuningSource
-from xapp.engine.pace import LONGEST_ALONE_S
+from xapp.domain.messages import SamplingParams, StepCurve, StepTrial, Tuning, TuningSource
+from xapp.steps.pace import LONGEST_ALONE_S
 
 SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 256, 384, 512)
 """Tokens of a prompt in a step. Kernels work on tiles of tokens, so their price jumps in between."""

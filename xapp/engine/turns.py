@@ -4,7 +4,7 @@ A critical prompt is computed alone: the others stand still meanwhile, for a sec
 is computed apart takes turns with those that are not: its own step, a step of theirs.
 """
 
-from xapp.engine.messages import Priority
+from xapp.domain.messages import Priority
 from xapp.engine.sequence import Sequence, Status
 
 STALL_LIMIT_S = 1.0

@@ -19,10 +19,7 @@ import msgspec
 from xapp.backend.base import Backend
 from xapp.backend.node import this_node
 from xapp.config import EngineSettings
-from xapp.engine.engine import Engine
-from xapp.engine.inbox import Inbox, InboxLookout, ServerGone
-from xapp.engine.lookout import Lookout
-from xapp.engine.messages import (
+from xapp.domain.messages import (
     Cancel,
     Extend,
     LoadFailed,
@@ -33,6 +30,9 @@ from xapp.engine.messages import (
     Surveyed,
     ToWorker,
 )
+from xapp.engine.engine import Engine
+from xapp.engine.inbox import Inbox, InboxLookout, ServerGone
+from xapp.engine.lookout import Lookout
 from xapp.errors import XappError
 
 IDLE_S = 0.3

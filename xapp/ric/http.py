@@ -15,9 +15,8 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from xapp.config import Settings
+from xapp.domain.service import Service
 from xapp.errors import ConfigError
-from xapp.metrics import CONTENT_TYPE, Metrics
-from xapp.metrics_host import HostReader
 from xapp.ric.access import guarding
 from xapp.ric.descriptor import load_descriptor, name_in
 from xapp.ric.reading import read_node
@@ -28,7 +27,8 @@ from xapp.security.refusals import Refusals
 from xapp.security.reload import Reloaded
 from xapp.security.security import Security
 from xapp.security.tls import Certificates
-from xapp.service.types import Service
+from xapp.telemetry.host import HostReader
+from xapp.telemetry.metrics import CONTENT_TYPE, Metrics
 
 MAX_BODY_BYTES = 64 * 1024
 _KEEPALIVE_S = 75.0

@@ -3,9 +3,10 @@
 import asyncio
 
 from xapp import logs
-from xapp.metrics import NodeReading
-from xapp.metrics_host import HostReader, ProcessUsage
-from xapp.service.types import ModelSample, ModelState, ModelStatus, Service, TasksState
+from xapp.domain.service import Service
+from xapp.domain.states import ModelSample, ModelState, ModelStatus, TasksState
+from xapp.telemetry.host import HostReader, ProcessUsage
+from xapp.telemetry.metrics import NodeReading
 
 
 async def read_node(service: Service, host: HostReader) -> NodeReading:

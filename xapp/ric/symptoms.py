@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from xapp.config import Settings
-from xapp.service.types import Service
+from xapp.domain.service import Service
 from xapp.version import installed_version
 
 

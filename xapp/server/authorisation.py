@@ -3,12 +3,12 @@
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from xapp.domain.service import Service
+from xapp.domain.task import Task
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.security import principal
 from xapp.security.access import Access
 from xapp.server.call import Call, Guard
-from xapp.service.types import Service
-from xapp.tasks.definition import Task
 
 _PREFIX = "PRIORITY_"
 _DEFAULT_PRIORITY = "interactive"

@@ -14,11 +14,11 @@ import grpc
 
 from xapp import logs
 from xapp.errors import PermissionDenied, Unauthenticated, XappError
-from xapp.metrics import Metrics
 from xapp.security.refusals import Refusals
 from xapp.server.call import Call, Context, Guard, Method
 from xapp.server.request import bounded
 from xapp.server.status import DETAILS_KEY, code_of, status_of
+from xapp.telemetry.metrics import Metrics
 
 _STATUS_TIMEOUT_S = 1.0
 

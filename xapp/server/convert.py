@@ -9,13 +9,13 @@ from time import monotonic
 
 from google.protobuf.duration_pb2 import Duration
 
-from xapp.engine.messages import Priority, SamplingParams
+from xapp.domain.format_kinds import Choices, Format, Grammar, JsonSchema
+from xapp.domain.messages import Priority, SamplingParams
+from xapp.domain.requests import ChatMessage, DeadlinePolicy, Prompt, Request
 from xapp.errors import InvalidArgument
+from xapp.formats.prepare import MAX_CHOICES
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.server.tasks import to_call
-from xapp.service.format.kinds import Choices, Format, Grammar, JsonSchema
-from xapp.service.format.prepare import MAX_CHOICES
-from xapp.service.types import ChatMessage, DeadlinePolicy, Prompt, Request
 
 MAX_MESSAGES = 1000
 MAX_STOPS = 16

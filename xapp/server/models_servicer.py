@@ -5,13 +5,14 @@ from typing import Any
 
 import grpc
 
+from xapp.domain.service import Service
+from xapp.domain.states import ModelStatus
 from xapp.errors import InvalidArgument
 from xapp.inference.v1 import models_pb2 as pb
 from xapp.inference.v1 import models_pb2_grpc
 from xapp.server import respond
 from xapp.server.limit import Limit
 from xapp.server.watchdog import Watchdog
-from xapp.service.types import ModelStatus, Service
 
 MAX_LOAD_STREAMS = 64
 

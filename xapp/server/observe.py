@@ -8,9 +8,10 @@ from types import TracebackType
 import grpc
 
 from xapp import logs
+from xapp.domain.answers import Chunk, Event, Finished, Started
+from xapp.domain.requests import Prompt
 from xapp.errors import XappError
-from xapp.metrics import Metrics
-from xapp.service.types import Chunk, Event, Finished, Prompt, Started
+from xapp.telemetry.metrics import Metrics
 
 MAX_MODEL_CHARS = 128
 """So much of the name that a caller asks for is logged."""

@@ -2,21 +2,11 @@
 
 from google.protobuf.duration_pb2 import Duration
 
-from xapp.engine.messages import FinishReason
+from xapp.domain.answers import Chunk, Estimate, Event, Finished, Latencies, Provenance, Started, Tokens
+from xapp.domain.messages import FinishReason
+from xapp.domain.states import ModelState, ModelStatus
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import models_pb2
-from xapp.service.types import (
-    Chunk,
-    Estimate,
-    Event,
-    Finished,
-    Latencies,
-    ModelState,
-    ModelStatus,
-    Provenance,
-    Started,
-    Tokens,
-)
 
 _NANOS = 1_000_000_000
 

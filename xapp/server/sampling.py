@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from xapp.engine.messages import Stats
+from xapp.domain.messages import Stats
+from xapp.domain.service import Service
+from xapp.domain.states import ModelSample
 from xapp.inference.v1 import inference_pb2 as pb
-from xapp.metrics_host import HostReader, HostUsage, ProcessUsage
 from xapp.server import respond
-from xapp.service.types import ModelSample, Service
+from xapp.telemetry.host import HostReader, HostUsage, ProcessUsage
 
 FRESH_S = 0.05
 """Readings are shared by streams for this long, so that many streams cost as much as one."""

@@ -3,12 +3,13 @@
 import math
 from collections.abc import Sequence
 
+from xapp.domain.answers import ChoiceScore, ScoreResult
+from xapp.domain.requests import Request, ScoreRequest
 from xapp.errors import InvalidArgument
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.server.convert import to_priority, to_prompt
 from xapp.server.respond import duration, provenance, usage
 from xapp.server.tasks import to_call
-from xapp.service.types import ChoiceScore, Request, ScoreRequest, ScoreResult
 
 MAX_CHOICES = 256
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import grpc
 
 from xapp.config import Settings
-from xapp.metrics import Metrics
-from xapp.metrics_host import HostReader
+from xapp.domain.service import Service
 from xapp.security.access import HEALTH as OPEN_HEALTH
 from xapp.security.access import REFLECTION as OPEN_REFLECTION
 from xapp.security.access import Access
@@ -29,7 +28,8 @@ from xapp.server.self_call import SelfCall
 from xapp.server.servicer import InferenceServicer
 from xapp.server.services import HEALTH, REFLECTION, node_services
 from xapp.server.watchdog import Watchdog
-from xapp.service.types import Service
+from xapp.telemetry.host import HostReader
+from xapp.telemetry.metrics import Metrics
 
 MAX_STREAMS_PER_CONNECTION = 256
 MAX_PENDING_CALLS = 20_000

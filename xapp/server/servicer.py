@@ -10,17 +10,18 @@ import grpc
 
 from xapp import logs
 from xapp.config import Settings
+from xapp.domain.requests import Request
+from xapp.domain.service import Service
 from xapp.errors import Unavailable
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc
-from xapp.metrics import Metrics
 from xapp.security import principal
 from xapp.server import convert, respond, score, tasks
 from xapp.server.limit import Limit
 from xapp.server.observe import Observation
 from xapp.server.sampling import NodeReader, sample
 from xapp.server.watchdog import Watchdog, WatchedStream
-from xapp.service.types import Request, Service
+from xapp.telemetry.metrics import Metrics
 
 MAX_METRICS_STREAMS = 64
 _DRAIN_RETRY_AFTER_S = 5.0

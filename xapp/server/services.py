@@ -6,6 +6,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from xapp.domain.service import Service
 from xapp.inference.v1 import inference_pb2, inference_pb2_grpc, models_pb2, models_pb2_grpc
 from xapp.server.grpc_service import GrpcService
 from xapp.server.health import HealthServicer
@@ -13,7 +14,6 @@ from xapp.server.models_servicer import ModelServicer
 from xapp.server.reflection import ReflectionServicer
 from xapp.server.servicer import InferenceServicer
 from xapp.server.watchdog import Watchdog
-from xapp.service.types import Service
 
 HEALTH: ServiceDescriptor = health_pb2.DESCRIPTOR.services_by_name["Health"]
 REFLECTION: ServiceDescriptor = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]

@@ -6,12 +6,12 @@ from typing import TypeAlias
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from xapp.engine.messages import Priority
+from xapp.domain.messages import Priority
+from xapp.domain.requests import TaskCall
+from xapp.domain.task import Level, Task, TaskInput
 from xapp.errors import InvalidArgument
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.server.respond import duration
-from xapp.service.types import TaskCall
-from xapp.tasks.definition import Level, Task, TaskInput
 
 MAX_NAME_CHARS = 128
 MAX_INPUT_BYTES = 64 * 1024

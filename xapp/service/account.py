@@ -3,9 +3,9 @@
 from types import TracebackType
 from typing import Self
 
+from xapp.domain.answers import Event, Finished, Started
 from xapp.errors import XappError
-from xapp.service.observe import Observer
-from xapp.service.types import Event, Finished, Started
+from xapp.telemetry.observe import Observer
 
 
 class Account:

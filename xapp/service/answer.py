@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from time import monotonic
 
-from xapp.engine.messages import FinishReason, SequenceFinished
-from xapp.engine.token_stream import TokenStream
+from xapp.domain.answers import Chunk, Event, Finished, Provenance, Started
+from xapp.domain.messages import FinishReason, SequenceFinished
 from xapp.errors import DeadlineExceeded, Exhausted, InvalidArgument, Unavailable, XappError
 from xapp.service.prompts import AnswerText
-from xapp.service.types import Chunk, Event, Finished, Provenance, Started
+from xapp.workers.token_stream import TokenStream
 
 RETRY_AFTER_S = 1.0
 MEMORY_RETRY_AFTER_S = 30.0

@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 from xapp import logs
-from xapp.engine.supervisor import WorkerState
+from xapp.domain.states import ModelState
 from xapp.errors import ModelError
 from xapp.models.mark import Mark
 from xapp.service.changes import Changes
 from xapp.service.served_file import FileChange
 from xapp.service.served_model import ServedModel
-from xapp.service.types import ModelState
+from xapp.workers.supervisor import WorkerState
 
 LOOK_S = 2.0
 """How often, and besides whenever a model's state changes. A look is a `stat` a file."""

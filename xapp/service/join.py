@@ -10,11 +10,11 @@ from contextlib import closing, contextmanager
 from time import monotonic
 from typing import NamedTuple
 
-from xapp.engine.messages import Submit
-from xapp.engine.token_record import TokenRecord
-from xapp.engine.token_stream import TokenStream
-from xapp.service.admission import Place
-from xapp.service.types import Prompt
+from xapp.admission.admission import Place
+from xapp.domain.messages import Submit
+from xapp.domain.requests import Prompt
+from xapp.workers.token_record import TokenRecord
+from xapp.workers.token_stream import TokenStream
 
 MARGIN_S = 1.0
 """A computation whose deadline is nearer is joined by nobody who has a later one: its worker might not hear

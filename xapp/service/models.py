@@ -6,17 +6,17 @@ from collections.abc import AsyncGenerator, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+from xapp.admission.quota import Quotas, parse_quotas
 from xapp.config import Settings
+from xapp.domain.states import ModelState, ModelStatus
 from xapp.errors import ConfigError, Exhausted, FailedPrecondition, NotFound, Unavailable, XappError
 from xapp.models.store import ModelFile
 from xapp.near import did_you_mean
 from xapp.service.changes import Changes
 from xapp.service.file_watch import FileWatch
-from xapp.service.observe import Observer
-from xapp.service.quota import Quotas, parse_quotas
 from xapp.service.served_model import ServedModel, check_servable, file_size
 from xapp.service.tools import ModelTools
-from xapp.service.types import ModelState, ModelStatus
+from xapp.telemetry.observe import Observer
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")

@@ -11,14 +11,14 @@ from functools import reduce
 from time import monotonic
 
 from xapp import logs
-from xapp.engine.messages import Priority, Submit
-from xapp.engine.parked import common_prefix
+from xapp.domain.messages import Priority, Submit
+from xapp.domain.prefix import common_prefix
+from xapp.domain.states import ModelState
 from xapp.errors import XappError
 from xapp.service.models import ModelRegistry
 from xapp.service.served_model import ServedModel, Serving
-from xapp.service.task_set import ReadyTask
-from xapp.service.tasks import Tasks
-from xapp.service.types import ModelState
+from xapp.tasks.task_set import ReadyTask
+from xapp.tasks.tasks import Tasks
 
 MIN_TOKENS = 16
 """Shorter prefixes are computed as quickly as they are brought back."""

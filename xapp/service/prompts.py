@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from xapp.domain.requests import Prompt
 from xapp.errors import Exhausted, InvalidArgument
-from xapp.service.types import Prompt
 
 MAX_CHOICE_BYTES = 16 * 1024 * 1024
 """Prompt and choices are tokenized together, so the prompt as often as there are choices."""

@@ -5,7 +5,7 @@ import struct
 from collections.abc import Sequence
 from typing import Protocol
 
-from xapp.service.types import Provenance
+from xapp.domain.answers import Provenance
 from xapp.version import build
 
 

@@ -9,9 +9,10 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from xapp.engine.parked import common_prefix
+from xapp.domain.answers import ChoiceScore, Finished, ScoreResult, Started, TokenScore
+from xapp.domain.prefix import common_prefix
+from xapp.domain.requests import ScoreRequest
 from xapp.errors import InvalidArgument
-from xapp.service.types import ChoiceScore, Finished, ScoreRequest, ScoreResult, Started, TokenScore
 
 MAX_CHOICE_TOKENS = 65_536
 """Tokens of all choices of a request."""

@@ -1,11 +1,12 @@
 """One scoring request from its tokens to its result: what it sends to the worker, and what came back."""
 
-from xapp.engine.messages import FinishReason, SequenceFinished, Submit
-from xapp.engine.token_stream import TokenStream
+from xapp.admission.tickets import Ask
+from xapp.domain.answers import Finished, Provenance, Started
+from xapp.domain.messages import FinishReason, SequenceFinished, Submit
+from xapp.domain.requests import ScoreRequest
 from xapp.errors import DeadlineExceeded
 from xapp.service.score import Cut
-from xapp.service.tickets import Ask
-from xapp.service.types import Finished, Provenance, ScoreRequest, Started
+from xapp.workers.token_stream import TokenStream
 
 
 def submission(request_id: int, cut: Cut, ask: Ask) -> Submit:

@@ -7,24 +7,24 @@ from pathlib import Path
 import msgspec
 
 from xapp import logs
+from xapp.admission.admission import Admission
+from xapp.admission.predict import Predictor
+from xapp.admission.quota import Quotas
 from xapp.config import Settings
-from xapp.engine.child import UNLOADING
-from xapp.engine.client import EngineClient
-from xapp.engine.messages import ModelInfo
-from xapp.engine.supervisor import RestartPolicy, Supervisor, WorkerState
+from xapp.domain.messages import ModelInfo
+from xapp.domain.states import ModelSample, ModelState, ModelStatus
 from xapp.errors import Exhausted, FailedPrecondition, ModelError, Unavailable, XappError
 from xapp.models.parts import check_parts, total_bytes
 from xapp.models.store import ModelFile
-from xapp.service.admission import Admission
 from xapp.service.changes import Changes
 from xapp.service.join import Joins
-from xapp.service.observe import ModelProbe, Observer
-from xapp.service.predict import Predictor
 from xapp.service.prompts import Codec, PromptReader
-from xapp.service.quota import Quotas
 from xapp.service.served_file import ServedFile
 from xapp.service.tools import ModelTools
-from xapp.service.types import ModelSample, ModelState, ModelStatus
+from xapp.telemetry.observe import ModelProbe, Observer
+from xapp.workers.child import UNLOADING
+from xapp.workers.client import EngineClient
+from xapp.workers.supervisor import RestartPolicy, Supervisor, WorkerState
 
 MEMORY_RETRY_AFTER_S = 30.0
 LOAD_RETRY_AFTER_S = 30.0

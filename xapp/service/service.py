@@ -14,41 +14,30 @@ from typing import Any, Self
 
 import msgspec
 
+from xapp.admission.asks import ask_for, max_tokens
+from xapp.admission.estimate import estimate
+from xapp.admission.tickets import Ask
 from xapp.config import Settings
-from xapp.engine.messages import SamplingParams, Submit
+from xapp.domain.answers import Estimate, Event, ScoreResult, Started, Tokens
+from xapp.domain.messages import SamplingParams, Submit
+from xapp.domain.requests import Prompt, Request, ScoreRequest
+from xapp.domain.states import ModelSample, ModelState, ModelStatus, TasksState
+from xapp.domain.task import Task
 from xapp.errors import DeadlineExceeded, InvalidArgument
+from xapp.formats.held import hold
+from xapp.formats.prepare import Formats
 from xapp.service.account import Account
 from xapp.service.answer import Answer
-from xapp.service.asks import ask_for, max_tokens
-from xapp.service.estimate import estimate
-from xapp.service.format.held import hold
-from xapp.service.format.prepare import Formats
 from xapp.service.join import Identity, identity_of
 from xapp.service.models import ModelRegistry
-from xapp.service.observe import NullObserver, Observer
 from xapp.service.pins import Pins
 from xapp.service.provenance import provenance
 from xapp.service.score import cut, outcome, score_choices
 from xapp.service.score_run import begun, ended, last_word, submission
 from xapp.service.served_model import Serving
-from xapp.service.tasks import Tasks, named_after
-from xapp.service.tickets import Ask
 from xapp.service.tools import ModelTools, tools_for
-from xapp.service.types import (
-    Estimate,
-    Event,
-    ModelSample,
-    ModelState,
-    ModelStatus,
-    Prompt,
-    Request,
-    ScoreRequest,
-    ScoreResult,
-    Started,
-    TasksState,
-    Tokens,
-)
-from xapp.tasks.definition import Task
+from xapp.tasks.tasks import Tasks, named_after
+from xapp.telemetry.observe import NullObserver, Observer
 
 MAX_SEED = 2**32 - 2
 

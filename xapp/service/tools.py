@@ -9,8 +9,7 @@ from pathlib import Path
 from xapp.backend.byte_vocab import ByteVocab
 from xapp.backend.node import this_node
 from xapp.config import EngineSettings
-from xapp.engine.client import EngineClient, StepObserver
-from xapp.engine.kv_cache import PARKED_SHARE
+from xapp.domain.prefix import PARKED_SHARE
 from xapp.errors import ModelError
 from xapp.models.catalogue import KvType
 from xapp.models.info import read_gguf
@@ -23,6 +22,7 @@ from xapp.text.codec import TextCodec
 from xapp.text.limits import resident_bytes
 from xapp.text.local import LocalText
 from xapp.text.model_text import ModelText
+from xapp.workers.client import EngineClient, StepObserver
 
 MIN_CONTEXT_TOKENS = 512
 """What a model that sizes itself is certain to want."""

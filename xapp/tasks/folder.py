@@ -8,8 +8,8 @@ from importlib import resources
 from itertools import pairwise
 from pathlib import Path
 
+from xapp.domain.task import Task
 from xapp.errors import ConfigError
-from xapp.tasks.definition import Task
 from xapp.tasks.parse import parse_task
 from xapp.text_file import decode_text
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
+from xapp.domain.task import InputType, Kind, Level, Task, TaskInput
 from xapp.errors import ConfigError
-from xapp.tasks.definition import InputType, Kind, Level, Task, TaskInput
 from xapp.tasks.yaml_text import read_mapping
 
 MAX_CHOICES = 256

@@ -4,7 +4,6 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from xapp.engine.child import ChildClient
 from xapp.errors import ModelError, Unavailable
 from xapp.text.messages import (
     Broke,
@@ -17,6 +16,7 @@ from xapp.text.messages import (
     ToText,
     decode_from_text,
 )
+from xapp.workers.child import ChildClient
 
 TEXT_COMMAND = (sys.executable, "-m", "xapp.text.process")
 _CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGPROF)

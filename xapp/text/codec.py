@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from xapp.backend.tokenizer import Tokenizer
+from xapp.domain.chat import ChatMessage
 from xapp.errors import InvalidArgument, ModelError
-from xapp.text.chat import ChatMessage
 from xapp.text.guard import MARK, Guard
 from xapp.text.runs import cut_runs
 from xapp.text.stream_text import TextStream

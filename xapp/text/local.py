@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from xapp.text.chat import Prompt
+from xapp.domain.chat import Prompt
 from xapp.text.codec import TextCodec
 from xapp.text.stream_text import TextStream
 from xapp.text.task_template import render

@@ -15,14 +15,14 @@ from typing import Any, Self
 
 import msgspec
 
-from xapp.engine.child import UNLOADING
-from xapp.engine.supervisor import ChildSupervisor, RestartPolicy, WorkerState
+from xapp.domain.chat import Prompt
 from xapp.errors import InvalidArgument, ModelError, Unavailable, XappError
-from xapp.text.chat import Prompt
 from xapp.text.client import TEXT_COMMAND, Reply, TextClient
 from xapp.text.messages import Broke, Ids, Loaded, Read, Refused, Render, Rendered
 from xapp.text.queue import FairQueue, Job
 from xapp.text.stream_text import TextStream
+from xapp.workers.child import UNLOADING
+from xapp.workers.supervisor import ChildSupervisor, RestartPolicy, WorkerState
 
 LONG_BYTES = 16 * 1024
 """Longer texts are worked on apart."""

@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from xapp.backend.native_memory import give_back_heap
-from xapp.engine.messages import MAX_FRAME_BYTES, FrameBuffer, encode
-from xapp.engine.parked import common_prefix
+from xapp.domain.chat import ChatMessage
+from xapp.domain.messages import MAX_FRAME_BYTES, FrameBuffer, encode
+from xapp.domain.prefix import common_prefix
 from xapp.errors import InvalidArgument, ModelError, XappError
 from xapp.text import limits
-from xapp.text.chat import ChatMessage
 from xapp.text.messages import (
     Broke,
     Ids,

@@ -11,9 +11,9 @@ from typing import Any, NoReturn
 
 import jinja2
 
+from xapp.domain.chat import ChatMessage
 from xapp.errors import InvalidArgument, ModelError
 from xapp.text.budget import MAX_UNITS, Budget, measured, spending
-from xapp.text.chat import ChatMessage
 from xapp.text.sandbox import FAULTS, Sandbox
 
 MAX_SOURCE_CHARS = 256 * 1024

@@ -1,0 +1,26 @@
+"""The answer to Estimate: what admission knows, without letting anybody in."""
+
+from xapp.admission.admission import Admission
+from xapp.admission.tickets import Ask
+from xapp.domain.answers import Estimate, Latencies
+from xapp.domain.messages import Submit
+
+
+def estimate(admission: Admission, ask: Ask, submit: Submit) -> Estimate:
+    """Of a request that is tokenized."""
+    predictor = admission.predictor
+    ticket = predictor.ticket(ask)
+    predictor.tokenized(ticket, submit.prompt, submit.max_tokens)
+    prediction, refusal = admission.refusal(ticket)
+    # Who is let in has ended by the deadline, in one way or the other.
+    most_s = ask.deadline - ask.arrival if refusal is None else float("inf")
+    median, high = prediction.median.within(most_s), prediction.high.within(most_s)
+    return Estimate(
+        num_prompt_tokens=len(submit.prompt),
+        num_completion_tokens=prediction.num_tokens,
+        queue=Latencies(median.queue_s, high.queue_s),
+        time_to_first_token=Latencies(median.first_s, high.first_s),
+        completion=Latencies(median.end_s, high.end_s),
+        reason=refusal.reason if refusal is not None else "",
+        retry_after_s=refusal.retry_after_s if refusal is not None else None,
+    )

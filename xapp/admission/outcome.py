@@ -1,0 +1,46 @@
+"""How a request turned out, for those who had foretold it."""
+
+from dataclasses import dataclass
+
+from xapp.admission.tickets import Ticket
+from xapp.domain.answers import Finished
+from xapp.domain.messages import FinishReason
+
+_WHOLE = (FinishReason.STOP, FinishReason.LENGTH)
+_CUT = (FinishReason.EXPIRED, FinishReason.DEADLINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Seconds from the arrival to the first token and to the end; `whole`: no deadline cut it.
+
+    Of one that was cut before its first token both are when that was.
+    """
+
+    first_s: float
+    end_s: float
+    num_tokens: int
+    whole: bool
+
+
+def outcome_of(ticket: Ticket, finished: Finished | None) -> Outcome | None:
+    """None of one that somebody gave up, and of one that was computed for another."""
+    stream = ticket.stream
+    if stream is None or stream.joined_at is not None:
+        return None
+    if finished is not None:
+        return _from_finished(finished) if finished.reason in (*_WHOLE, *_CUT) else None
+    end = stream.finished
+    if end is None or end.reason not in _CUT:
+        return None
+    end_s = end.at - ticket.ask.arrival
+    first_s = end_s if end.first_token_at is None else end.first_token_at - ticket.ask.arrival
+    return Outcome(first_s, end_s, end.num_completion_tokens, whole=False)
+
+
+def _from_finished(finished: Finished) -> Outcome:
+    whole = finished.reason in _WHOLE
+    first_s = finished.time_to_first_token_s
+    if not whole and finished.num_completion_tokens == 0:
+        first_s = finished.queue_s + finished.prefill_s
+    return Outcome(first_s, first_s + finished.decode_s, finished.num_completion_tokens, whole)

@@ -1,0 +1,31 @@
+"""How much of a prompt will come from the cache: what prompts before it have in common with it."""
+
+from collections import deque
+
+from xapp.domain.prefix import MIN_PREFIX, common_prefix
+
+MAX_PROMPTS = 16
+
+
+class PrefixGuess:
+    """Remembers the last prompts, `max_tokens` tokens at most: about what the worker's cache keeps."""
+
+    def __init__(self, max_tokens: int) -> None:
+        self._max_tokens = max_tokens
+        self._num_tokens = 0
+        self._prompts: deque[list[int]] = deque()
+
+    def add(self, prompt: list[int]) -> None:
+        """One that is being computed."""
+        self._prompts.append(prompt)
+        self._num_tokens += len(prompt)
+        while len(self._prompts) > MAX_PROMPTS or self._num_tokens > self._max_tokens:
+            self._num_tokens -= len(self._prompts.popleft())
+
+    def num_cached(self, prompt: list[int]) -> int:
+        """Tokens of `prompt`; the last one is always left to compute."""
+        start = prompt[:MIN_PREFIX]
+        alike = (each for each in self._prompts if each[:MIN_PREFIX] == start)
+        longest = max((common_prefix(each, prompt) for each in alike), default=0)
+        longest = min(longest, len(prompt) - 1)
+        return longest if longest >= MIN_PREFIX else 0

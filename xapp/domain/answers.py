@@ -1,0 +1,134 @@
+"""What a caller is told: events of a stream, estimates, scores, tokens. Times are seconds."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from xapp.domain.messages import FinishReason
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What made an answer; hashes are "sha256:" and hexadecimal. `output_hash` is known at the end only.
+
+    `model_origin` is the digest of what the model's file was made of, where it was made here.
+    """
+
+    model_digest: str
+    task: str
+    prompt_hash: str
+    seed: int
+    build: str
+    output_hash: str = ""
+    model_origin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """First event of a stream. `joined`: the answer is that of an identical request that ran already."""
+
+    model: str
+    model_digest: str
+    num_prompt_tokens: int
+    num_cached_tokens: int
+    queue_s: float
+    seed: int
+    correlation_id: str
+    provenance: Provenance | None = None
+    joined: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Whole characters, and the tokens they account for."""
+
+    text: str
+    num_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Last event of a stream. `format_complete` is None where no format was asked for."""
+
+    reason: FinishReason
+    num_prompt_tokens: int
+    num_cached_tokens: int
+    num_completion_tokens: int
+    queue_s: float
+    prefill_s: float
+    decode_s: float
+    time_to_first_token_s: float
+    format_complete: bool | None = None
+    provenance: Provenance | None = None
+
+
+Event: TypeAlias = Started | Chunk | Finished
+
+
+@dataclass(frozen=True, slots=True)
+class Latencies:
+    """p50, p95, p99 in seconds; None when nothing was seen in the window."""
+
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a request would take now. Percentiles are p50 and p95, of seconds from now.
+
+    `reason` is "" when it would be admitted, else that of the refusal.
+    """
+
+    num_prompt_tokens: int
+    num_completion_tokens: int
+    queue: Latencies
+    time_to_first_token: Latencies
+    completion: Latencies
+    reason: str = ""
+    retry_after_s: float | None = None
+
+    @property
+    def admitted(self) -> bool:
+        """Whether it would be let in."""
+        return not self.reason
+
+
+@dataclass(frozen=True, slots=True)
+class TokenScore:
+    """A token, its bytes, and the natural logarithm of its probability."""
+
+    token: int
+    text: bytes
+    log_probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceScore:
+    """One choice: its log-probability, what it is compared by, and the softmax of that over all choices."""
+
+    choice: str
+    log_probability: float
+    num_tokens: int
+    score: float
+    probability: float
+    tokens: tuple[TokenScore, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreResult:
+    """`choices` as they were given. `winner` is an index, None when `margin` is below what was asked for."""
+
+    started: Started
+    finished: Finished
+    choices: tuple[ChoiceScore, ...]
+    winner: int | None
+    margin: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """A prompt as the model sees it."""
+
+    ids: list[int]
+    context_length: int

@@ -1,0 +1,66 @@
+"""What the edges need of the service."""
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import Protocol
+
+from xapp.domain.answers import Estimate, Event, ScoreResult, Tokens
+from xapp.domain.requests import Prompt, Request, ScoreRequest
+from xapp.domain.states import ModelSample, ModelStatus, TasksState
+from xapp.domain.task import Task
+
+
+class Service(Protocol):
+    """What server/ calls. Every method raises XappError subclasses only (and CancelledError)."""
+
+    def generate(self, request: Request) -> AsyncGenerator[Event, None]:
+        """Exactly one Started first, exactly one Finished last, else it raises.
+
+        Closing the generator, or cancelling its consumer, cancels the request in the worker.
+        """
+        ...
+
+    async def estimate(self, request: Request) -> Estimate:
+        """What `generate` would take now, and whether it would be let in. Runs nothing."""
+        ...
+
+    async def score(self, request: ScoreRequest) -> ScoreResult:
+        """How likely each choice is. Cancelling the caller cancels the request in the worker."""
+        ...
+
+    async def tokenize(self, model: str, prompt: Prompt) -> Tokens:
+        """A prompt in tokens, template applied."""
+        ...
+
+    def list_models(self) -> list[ModelStatus]:
+        """Sorted by name."""
+        ...
+
+    def get_model(self, name: str) -> ModelStatus:
+        """Raises NotFound."""
+        ...
+
+    def load_model(self, name: str) -> AsyncGenerator[ModelStatus, None]:
+        """Yields at least one status; the last one is READY, else it raises."""
+        ...
+
+    async def unload_model(self, name: str) -> ModelStatus:
+        """Drains, ends the worker; raises NotFound, FailedPrecondition for the default."""
+        ...
+
+    def samples(self) -> list[ModelSample]:
+        """One for each loaded model."""
+        ...
+
+    def list_tasks(self) -> Sequence[Task]:
+        """Sorted by name, then version."""
+        ...
+
+    @property
+    def tasks_state(self) -> TasksState:
+        """For metrics."""
+        ...
+
+    @property
+    def ready(self) -> bool:
+        """Whether the default model serves and the service is not draining."""
+        ...

@@ -1,0 +1,134 @@
+"""From a format as it was asked for to what the worker and the end of the answer need of it."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from xapp.domain.format_kinds import Choices, Format, FormatError, Grammar, JsonSchema
+from xapp.errors import Exhausted, InvalidArgument
+from xapp.formats.schema import schema_program
+from xapp.formats.schema_text import parse_schema
+from xapp.grammar.compile import compile_rules
+from xapp.grammar.expr import GrammarError, Text, alt
+from xapp.grammar.gbnf import read_gbnf
+from xapp.grammar.machine import MAX_WORK, Machine, TooAmbiguous
+from xapp.grammar.program import Program
+from xapp.grammar.progress import matches
+
+_A = TypeVar("_A")
+_R = TypeVar("_R")
+
+MAX_CHOICES = 256
+MAX_CHOICE_BYTES = 1024
+MAX_REMEMBERED = 64
+MAX_PENDING = 64
+RETRY_AFTER_S = 1.0
+MAX_CHECK_WORK = 20 * MAX_WORK
+FIELDS = {JsonSchema: "format.json_schema", Grammar: "format.grammar", Choices: "format.choices"}
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """`program` is a grammar for the worker, encoded; `conforms` says whether a whole answer is one."""
+
+    field: str
+    program: bytes
+    conforms: Callable[[str], bool]
+
+
+class Formats:
+    """Prepares and validates in a thread of its own; remembers the latest formats."""
+
+    def __init__(self) -> None:
+        self._prepared: OrderedDict[Format, Prepared] = OrderedDict()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="format")
+        self._num_pending = 0
+
+    async def prepare(self, wanted: Format) -> Prepared:
+        """Raises InvalidArgument naming the field, and in a schema the place; Exhausted."""
+        known = self._prepared.get(wanted)
+        if known is None:
+            known = await self._run(prepare, wanted)
+            self._prepared[wanted] = known
+        self._prepared.move_to_end(wanted)
+        if len(self._prepared) > MAX_REMEMBERED:
+            self._prepared.popitem(last=False)
+        return known
+
+    async def conforms(self, prepared: Prepared, text: str) -> bool:
+        """Whether the whole answer is what was asked for."""
+        return await self._run(prepared.conforms, text)
+
+    async def _run(self, function: Callable[[_A], _R], argument: _A) -> _R:
+        if self._num_pending >= MAX_PENDING:
+            raise Exhausted(f"{self._num_pending} formats are being checked", retry_after_s=RETRY_AFTER_S)
+        self._num_pending += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, function, argument)
+        finally:
+            self._num_pending -= 1
+
+    def close(self) -> None:
+        """Ends the thread once it is idle."""
+        self._pool.shutdown(wait=False)
+
+
+def prepare(wanted: Format) -> Prepared:
+    """Raises InvalidArgument."""
+    field = FIELDS[type(wanted)]
+    try:
+        program = _program(wanted)
+        machine = Machine(program)
+    except (FormatError, GrammarError) as error:
+        raise InvalidArgument(field, str(error)) from error
+    except TooAmbiguous:
+        raise InvalidArgument(field, "takes too much work: it begins in too many ways") from None
+    if not (machine.start.stacks or machine.start.accepting):
+        raise InvalidArgument(field, "no text matches")
+    return Prepared(field, program.encode(), _check_of(wanted, machine))
+
+
+def _program(wanted: Format) -> Program:
+    match wanted:
+        case JsonSchema(text):
+            return schema_program(parse_schema(text))
+        case Grammar(text):
+            return compile_rules(read_gbnf(text))
+        case Choices(texts):
+            return compile_rules({"root": alt(*map(Text, _checked(texts)))})
+
+
+def _checked(texts: tuple[str, ...]) -> tuple[str, ...]:
+    if not 1 <= len(texts) <= MAX_CHOICES:
+        raise FormatError("", f"{len(texts)} choices: there must be 1 to {MAX_CHOICES}")
+    for text in texts:
+        if not 1 <= len(text.encode()) <= MAX_CHOICE_BYTES:
+            raise FormatError("", f"{text[:40]!r}: a choice must be 1 to {MAX_CHOICE_BYTES} bytes of UTF-8")
+    if len(set(texts)) < len(texts):
+        twice = next(text for text in texts if texts.count(text) > 1)
+        raise FormatError("", f"{twice[:40]!r} is there twice")
+    return texts
+
+
+def _check_of(wanted: Format, machine: Machine) -> Callable[[str], bool]:
+    match wanted:
+        case JsonSchema(text):
+            # Imported here: 10 MB and 0.1 s that a node without schemas does without.
+            from xapp.formats.validate import Validator  # noqa: PLC0415
+
+            return Validator(text).conforms
+        case Grammar():
+            return lambda text: _matches(machine, text)
+        case Choices(texts):
+            return frozenset(texts).__contains__
+
+
+def _matches(machine: Machine, text: str) -> bool:
+    machine.left = MAX_CHECK_WORK
+    try:
+        return matches(machine, text)
+    except TooAmbiguous:
+        return False

@@ -1,0 +1,111 @@
+"""StepCost: how long a step takes, from what was measured on this node.
+
+Kernels are not linear: 16 tokens may cost less than 12, and 64 less a token than 48. So a step's time is
+read off a measured curve (`StepCurve`), between its points in a straight line. The time is scaled by how
+fast the node is now, and the cells that attention reads are added. The server and its workers use the
+same arithmetic: the scheduler plans steps with it, admission foresees them.
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+from xapp.domain.messages import StepCurve, StepPrices
+
+DEFAULT_TOKEN_S = 0.005
+"""What a token costs where nothing was measured, seconds."""
+LEAST_S = 1e-7
+"""No token costs less."""
+MOST_SPLIT = 32
+"""More sequences are computed at once, whatever they cost."""
+CLEARLY = 0.95
+"""A split must take no more than this share of the time of all at once: less may be noise."""
+
+
+def straight_curve(token_s: float, step_s: float = 0.0) -> StepCurve:
+    """The curve of a node on which each token of a step costs the same, and the step itself `step_s`."""
+    seconds = (step_s + token_s, step_s + 2 * token_s)
+    return StepCurve((1, 2), seconds, (1, 2), seconds)
+
+
+DEFAULT_CURVE = straight_curve(DEFAULT_TOKEN_S)
+
+
+class StepCost:
+    """Predicts seconds. `cells` is what attention reads: the sum of the positions of a step's tokens."""
+
+    def __init__(self, curve: StepCurve, prices: StepPrices | None = None) -> None:
+        assert curve.rows, "a curve has at least one point of each kind"
+        assert curve.widths, "a curve has at least one point of each kind"
+        self.rows = list(curve.rows)
+        self.row_s = list(curve.row_s)
+        self.widths = list(curve.widths)
+        self.width_s = list(curve.width_s)
+        self._splits: dict[int, list[int]] = {}
+        self.scale, self.cell_s = (prices.scale, prices.cell_s) if prices else (1.0, 0.0)
+
+    @property
+    def curve(self) -> StepCurve:
+        """The points as they are now."""
+        return StepCurve(tuple(self.rows), tuple(self.row_s), tuple(self.widths), tuple(self.width_s))
+
+    def predict(self, num_decode: int, num_prompt: int, cells: float = 0.0) -> float:
+        """Seconds of a step with so many decoding sequences and tokens of prompts."""
+        return self.scale * self.base(num_decode, num_prompt) + self.cell_s * cells
+
+    def base(self, num_decode: int, num_prompt: int) -> float:
+        """What the curve says of such a step: seconds at scale 1, without cells."""
+        if num_prompt == 0:
+            return sum(between(self.widths, self.width_s, width) for width in self.split(num_decode))
+        if num_decode == 0:
+            return between(self.rows, self.row_s, num_prompt)
+        return between(self.rows, self.row_s, num_decode + num_prompt) + self.outputs_s(num_decode)
+
+    def split(self, num_decode: int) -> list[int]:
+        """How many sequences to compute at a time so that all of them take the least time, the most first.
+
+        Nearly always all at once: then the weights are read once. But where a kernel is poor at 8 rows, as
+        some are, twice 4 takes less.
+        """
+        if num_decode not in self._splits:
+            self._splits[num_decode] = self._best_split(num_decode)
+        return self._splits[num_decode]
+
+    def _best_split(self, num_decode: int) -> list[int]:
+        if not 1 < num_decode <= MOST_SPLIT:
+            return [num_decode]
+        alone = [between(self.widths, self.width_s, width) for width in range(num_decode + 1)]
+        best_s, first = [0.0], [0]
+        for count in range(1, num_decode + 1):
+            width = min(range(1, count + 1), key=lambda width: alone[width] + best_s[count - width])
+            best_s.append(alone[width] + best_s[count - width])
+            first.append(width)
+        if best_s[num_decode] > alone[num_decode] * CLEARLY:
+            return [num_decode]
+        split, count = [], num_decode
+        while count:
+            split.append(first[count])
+            count -= first[count]
+        return sorted(split, reverse=True)
+
+    def outputs_s(self, num_decode: int) -> float:
+        """What the outputs of so many sequences cost on top of their tokens, at scale 1."""
+        alone = between(self.widths, self.width_s, num_decode)
+        return max(0.0, alone - between(self.rows, self.row_s, num_decode))
+
+
+def between(points: Sequence[int], seconds: Sequence[float], number: int) -> float:
+    """The curve at `number`; 0 at 0. Beyond the last point it goes on as it ended."""
+    if number <= 0:
+        return 0.0
+    index = bisect_left(points, number)
+    if index < len(points) and points[index] == number:
+        return seconds[index]
+    if index == 0:
+        return seconds[0] * number / points[0]
+    if index == len(points):
+        index -= 1
+    if index == 0:
+        return max(seconds[0], LEAST_S) * number / points[0]
+    left, right = points[index - 1], points[index]
+    slope = max(LEAST_S, (seconds[index] - seconds[index - 1]) / (right - left))
+    return seconds[index - 1] + slope * (number - left)

@@ -1,0 +1,1 @@
+"""Figures of the node for those who watch it."""

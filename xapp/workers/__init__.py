@@ -1,0 +1,1 @@
+"""The server's side of child processes: starts, feeds, watches and ends them."""

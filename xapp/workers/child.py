@@ -1,0 +1,167 @@
+"""The server's end of a child process: started, spoken to over a socket pair, ended, its end explained.
+
+What is said is a subclass's: `EngineClient` for a worker, `text.client.TextClient` for a text process. Does
+not start a process again: that is the supervisor's.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from xapp.domain.messages import encode
+from xapp.errors import ModelError, Unavailable
+from xapp.workers.link import Link
+from xapp.workers.process import WorkerProcess, spawn
+
+MAX_UNSENT_BYTES = 16 * 1024 * 1024
+EXIT_PATIENCE_S = 2.0
+RETRY_AFTER_S = 1.0
+LOAD_RETRY_AFTER_S = 30.0
+UNLOADING = "the model is being unloaded"
+
+Info = TypeVar("Info")
+
+
+class ChildClient(Generic[Info]):
+    """One process, from its start to its end. `load` first, `aclose` last.
+
+    `lost` is done once the process has ended, whatever the reason; its result says why. A subclass sets
+    `_ready` to what `load` returns, or to the ModelError that it raises.
+    """
+
+    def __init__(self, what: str, model_path: str, command: Sequence[str], arguments: Sequence[str]) -> None:
+        self._what = what
+        self._model_path = model_path
+        self._command = command
+        self._arguments = arguments
+        self._on_progress: Callable[[float], None] = lambda _: None
+        self._process: WorkerProcess | None = None
+        self._transport: asyncio.Transport | None = None
+        self._reaper: asyncio.Task[None] | None = None
+        self._closing = ""
+        self._why = ""
+        loop = asyncio.get_running_loop()
+        self._ready: asyncio.Future[Info] = loop.create_future()
+        self.lost: asyncio.Future[Unavailable] = loop.create_future()
+
+    @property
+    def pid(self) -> int:
+        """The process id; 0 before it was started."""
+        return self._process.pid if self._process else 0
+
+    @property
+    def silence_s(self) -> float:
+        """How long a process with work has said nothing; 0 when it has none."""
+        return 0.0
+
+    async def load(
+        self, on_progress: Callable[[float], None] | None = None, *, timeout_s: float = 600.0
+    ) -> Info:
+        """Starts the process and waits until it can serve.
+
+        Raises ModelError when the model cannot be served, Unavailable when the process dies or takes
+        longer than `timeout_s`. The process has ended when this raises.
+        """
+        assert self._process is None
+        if on_progress is not None:
+            self._on_progress = on_progress
+        try:
+            return await self._start(timeout_s)
+        except BaseException:
+            await self.aclose()
+            raise
+
+    async def _start(self, timeout_s: float) -> Info:
+        try:
+            self._process, ours = await spawn(self._command, *self._arguments)
+        except OSError as error:
+            text = f"cannot start a {self._what}: {error}"
+            raise Unavailable(text, retry_after_s=RETRY_AFTER_S) from error
+        loop = asyncio.get_running_loop()
+        self._transport, _ = await loop.create_unix_connection(
+            lambda: Link(self._decode, self._on_message, self.kill, self._on_closed), sock=ours
+        )
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._ready
+        except TimeoutError:
+            message = f"loading {self._model_path} took longer than XAPP_LOAD_TIMEOUT_S, {timeout_s:g} s"
+            raise Unavailable(message, reason="LOAD_TIMEOUT", retry_after_s=LOAD_RETRY_AFTER_S) from None
+
+    def kill(self, why: str) -> None:
+        """Ends the process at once; `lost` follows and says `why`."""
+        self._why = self._why or why
+        if self._process is not None:
+            self._process.kill()
+
+    async def aclose(self, why: str = UNLOADING) -> None:
+        """Ends the process and all that is open, which hears `why`. Safe to call twice, and before `load`."""
+        self._closing = self._closing or why
+        if self._transport is not None:
+            self._say_goodbye()
+            self._transport.close()
+            self._on_closed()
+        elif self._process is not None:
+            self._process.kill()
+            await self._process.reap(EXIT_PATIENCE_S)
+        if self._reaper is not None:
+            await asyncio.shield(self._reaper)
+
+    def _check_room(self) -> None:
+        """Raises Unavailable when the process cannot take a request."""
+        if self._closing or self._reaper is not None or not self._ready.done():
+            raise Unavailable(f"the {self._what} is not running", retry_after_s=RETRY_AFTER_S)
+        assert self._transport is not None
+        if self._transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
+            text = f"the {self._what} does not take requests now"
+            raise Unavailable(text, reason="WORKER_STALLED", retry_after_s=RETRY_AFTER_S)
+
+    def _send(self, message: msgspec.Struct) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(encode(message))
+
+    # ---- a subclass's
+
+    def _decode(self, body: bytes) -> Any:
+        raise NotImplementedError
+
+    def _on_message(self, message: Any) -> None:
+        raise NotImplementedError
+
+    def _say_goodbye(self) -> None:
+        """Before the socket is closed, which tells the process as much."""
+
+    def _on_end(self, error: Unavailable) -> None:
+        """The process has ended: `error` is for all that is open."""
+        raise NotImplementedError
+
+    # ---- the end
+
+    def _on_closed(self) -> None:
+        if self._reaper is None:
+            self._reaper = asyncio.create_task(self._reap())
+
+    async def _reap(self) -> None:
+        assert self._process is not None
+        exit_story = await self._process.reap(EXIT_PATIENCE_S)
+        why = self._why or exit_story
+        if not self._ready.done():
+            self._ready.set_exception(self._load_error(why))
+        error = self._end_error(why)
+        # First: who reads a stream's error then finds that the model is not ready.
+        self.lost.set_result(error)
+        self._on_end(error)
+
+    def _load_error(self, why: str) -> ModelError | Unavailable:
+        """What native code asserts while it loads is about the file: trying again does not help."""
+        if self._closing or self._process is None or not self._process.gave_up_at:
+            return self._end_error(why)
+        message = f"{self._model_path}: llama.cpp cannot run it: {self._process.gave_up_at}"
+        return ModelError(message, reason="UNSUPPORTED_MODEL")
+
+    def _end_error(self, why: str) -> Unavailable:
+        if self._closing:
+            return Unavailable(self._closing, reason="DRAINING", retry_after_s=RETRY_AFTER_S)
+        return Unavailable(why, retry_after_s=RETRY_AFTER_S)

@@ -1,0 +1,185 @@
+"""The server's end of one worker: typed messages out, token streams in.
+
+Knows neither text nor models' names, and does not start a worker again: that is the supervisor's.
+"""
+
+from collections.abc import Sequence
+from time import monotonic
+from typing import Protocol
+
+import msgspec
+
+from xapp.config import EngineSettings
+from xapp.domain.messages import (
+    Cancel,
+    Extend,
+    FromWorker,
+    LoadFailed,
+    ModelInfo,
+    Progress,
+    Ready,
+    Shutdown,
+    Stats,
+    StepEvents,
+    Submit,
+    Surveyed,
+    Tuning,
+    decode_from_worker,
+)
+from xapp.errors import DeadlineExceeded, ModelError, Unavailable
+from xapp.workers.child import ChildClient
+from xapp.workers.process import WORKER_COMMAND
+from xapp.workers.token_record import TokenRecord
+from xapp.workers.token_stream import TokenStream
+
+DEADLINE_SLACK_S = 1.0
+
+
+class StepObserver(Protocol):
+    """Is told what each step brought, once a step: must be cheap."""
+
+    def on_first_token(self, time_to_first_token_s: float) -> None:
+        """A request's first token arrived, this long after the request."""
+        ...
+
+    def on_gaps(self, gaps_s: list[float]) -> None:
+        """Tokens arrived, this long after the one before in their request."""
+        ...
+
+
+class EngineClient(ChildClient[ModelInfo]):
+    """One worker process, from its start to its end. `load` first, `aclose` last.
+
+    `info` is what it said of itself last; None before it was ready.
+    """
+
+    def __init__(
+        self,
+        model_path: str,
+        settings: EngineSettings,
+        *,
+        command: Sequence[str] = WORKER_COMMAND,
+        observer: StepObserver | None = None,
+    ) -> None:
+        arguments = (model_path, msgspec.json.encode(settings).decode())
+        super().__init__("worker", model_path, command, arguments)
+        self._observer = observer
+        self.stats = Stats()
+        self.info: ModelInfo | None = None
+        self._records: dict[int, TokenRecord] = {}
+        self._last_heard = monotonic()
+
+    @property
+    def num_open(self) -> int:
+        """Requests whose last word from the worker is still to come."""
+        return len(self._records)
+
+    @property
+    def silence_s(self) -> float:
+        """How long a worker with work has said nothing; 0 when it has none."""
+        return monotonic() - self._last_heard if self._records else 0.0
+
+    def submit(self, request: Submit) -> TokenStream:
+        """Hands a request to the worker. Raises Unavailable when the worker cannot take it."""
+        assert request.request_id not in self._records
+        self._check_room()
+        record = TokenRecord(request, self.cancel, self.extend)
+        stream = TokenStream(record, request)
+        if request.deadline is not None:
+            self._guard_deadline(stream, request.deadline)
+        self._send(request)
+        if not self._records:
+            self._last_heard = monotonic()
+        self._records[request.request_id] = record
+        return stream
+
+    def _guard_deadline(self, stream: TokenStream, deadline: float) -> None:
+        # The worker ends a late request itself, between steps; this is for one that is stuck.
+        error = DeadlineExceeded("the deadline passed and the worker did not answer")
+        stream.fail_at(deadline + DEADLINE_SLACK_S, error)
+
+    def cancel(self, request_id: int) -> None:
+        """Asks the worker to end a request; ids it does not know are ignored."""
+        if request_id in self._records:
+            self._send(Cancel(request_id))
+
+    def extend(self, request_id: int, deadline: float) -> None:
+        """Gives a request a later deadline, unless it ends before the worker hears of it."""
+        if request_id in self._records:
+            self._send(Extend(request_id, deadline))
+
+    # ---- what the worker says
+
+    def _decode(self, body: bytes) -> FromWorker:
+        return decode_from_worker(body)
+
+    def _on_message(self, message: FromWorker) -> None:
+        if type(message) is StepEvents:
+            self._on_step(message)
+        elif isinstance(message, Progress):
+            self._on_progress(message.fraction)
+        elif isinstance(message, Ready) and not self._ready.done():
+            self.info = message.info
+            self._ready.set_result(message.info)
+        elif isinstance(message, Surveyed):
+            self._on_surveyed(message.tuning)
+        elif isinstance(message, LoadFailed) and not self._ready.done():
+            self._ready.set_exception(ModelError(message.message, reason=message.reason))
+
+    def _on_surveyed(self, tuning: Tuning) -> None:
+        assert self.info is not None, "a worker is ready before it measures"
+        curve = tuning.curve or self.info.curve
+        self.info = msgspec.structs.replace(self.info, tuning=tuning, curve=curve, num_threads=tuning.threads)
+
+    def _on_step(self, events: StepEvents) -> None:
+        self._last_heard = monotonic()
+        if events.curve is not None and self.info is not None:
+            self.info = msgspec.structs.replace(self.info, curve=events.curve)
+        if events.stats is not None:
+            self.stats = events.stats
+        for started in events.started:
+            if (record := self._records.get(started.request_id)) is not None:
+                record.on_started(started)
+        if events.tokens:
+            self._deliver(events.tokens, self._last_heard)
+        for scored in events.scored:
+            if (record := self._records.get(scored.request_id)) is not None:
+                record.log_probabilities = scored.log_probabilities
+        for finished in events.finished:
+            if (record := self._records.pop(finished.request_id, None)) is not None:
+                record.on_finished(finished)
+
+    def _deliver(self, tokens: list[int], now: float) -> None:
+        """The path of every token: keep it short."""
+        records = self._records
+        gaps = []
+        pairs = iter(tokens)
+        for request_id, token in zip(pairs, pairs, strict=True):
+            record = records.get(request_id)
+            if record is None:
+                continue
+            if record.first_at is None:
+                self._on_first_token(record, now)
+            else:
+                gaps.append(now - record.last_at)
+            record.last_at = now
+            record.push(token)
+        if gaps and self._observer is not None:
+            self._observer.on_gaps(gaps)
+
+    def _on_first_token(self, record: TokenRecord, now: float) -> None:
+        record.first_at = now
+        # Nobody waits for a pinned prefix: it says nothing about what callers see.
+        if self._observer is not None and not record.request.pin:
+            self._observer.on_first_token(now - record.request.arrival)
+
+    # ---- the end
+
+    def _say_goodbye(self) -> None:
+        self._send(Shutdown())
+
+    def _on_end(self, error: Unavailable) -> None:
+        self.stats = Stats()
+        records, self._records = self._records, {}
+        for record in records.values():
+            record.fail(error)

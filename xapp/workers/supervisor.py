@@ -1,0 +1,203 @@
+"""Keeps one model's worker running: starts it, and starts it again when it dies or hangs.
+
+The first load may fail, and then that is the answer: nothing is tried again. Once a model has
+served, its worker is started again for ever, with exponential back-off.
+"""
+
+import asyncio
+import enum
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, Generic, TypeVar
+
+from xapp.domain.messages import ModelInfo, Stats, Submit
+from xapp.errors import Unavailable, XappError
+from xapp.workers.child import UNLOADING, ChildClient
+from xapp.workers.client import EngineClient
+from xapp.workers.token_stream import TokenStream
+
+_log = logging.getLogger(__name__)
+
+
+class WorkerState(enum.StrEnum):
+    """Where the worker is. FAILED: the last start failed, and unless it was the first, one follows."""
+
+    LOADING = "loading"
+    READY = "ready"
+    FAILED = "failed"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class RestartPolicy:
+    """When to start again, seconds.
+
+    `hang_after_s`: a worker that has work and says nothing for so long is killed. It must be longer
+    than one step of the slowest model: 512 prompt tokens of a 7B model take a Pi about 100 s.
+    """
+
+    load_timeout_s: float = 600.0
+    first_delay_s: float = 0.1
+    max_delay_s: float = 30.0
+    healthy_after_s: float = 60.0
+    hang_after_s: float = 300.0
+
+
+class Backoff:
+    """Delays that double from restart to restart, and begin anew after a healthy time."""
+
+    def __init__(self, policy: RestartPolicy) -> None:
+        self._policy = policy
+        self._next_s = policy.first_delay_s
+
+    def delay_s(self, uptime_s: float) -> float:
+        """How long to wait before the next start of a worker that served for `uptime_s`."""
+        if uptime_s >= self._policy.healthy_after_s:
+            self._next_s = self._policy.first_delay_s
+        delay = min(self._next_s, self._policy.max_delay_s)
+        self._next_s = delay * 2
+        return delay
+
+
+Client = TypeVar("Client", bound=ChildClient[Any])
+
+
+class ChildSupervisor(Generic[Client]):
+    """One model's process of a kind, whichever it is at the moment. `start` first, `aclose` last.
+
+    `what` it is, for messages.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        new_client: Callable[[], Client],
+        policy: RestartPolicy,
+        on_state: Callable[[], None] = lambda: None,
+        *,
+        what: str = "worker",
+    ) -> None:
+        self._what = what
+        self._name = name
+        self._new_client = new_client
+        self._policy = policy
+        self._on_state = on_state
+        self._backoff = Backoff(policy)
+        self._client: Client | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._next_start_s = policy.first_delay_s
+        self.state = WorkerState.LOADING
+        self.error = ""
+        self.num_restarts = 0
+
+    @property
+    def pid(self) -> int:
+        """The worker's process id; 0 while there is none."""
+        return self._client.pid if self._client is not None and self.state is WorkerState.READY else 0
+
+    @property
+    def client(self) -> Client | None:
+        """The process that serves now; None while there is none."""
+        return self._client if self.state is WorkerState.READY else None
+
+    async def start(self, on_progress: Callable[[float], None] = lambda _: None) -> Any:
+        """Loads the model; returns what the process said of it.
+
+        Raises ModelError or Unavailable, after which only `aclose` is left to call.
+        """
+        try:
+            client, info = await self._load(on_progress)
+        except XappError as error:
+            self._set_state(WorkerState.FAILED, error.message)
+            raise
+        self._task = asyncio.create_task(self._supervise(client), name=f"supervisor of {self._name}")
+        return info
+
+    def not_ready(self) -> Unavailable:
+        """What there is to say while no process serves."""
+        why = f": {self.error}" if self.error else ""
+        message = f"the {self._what} of {self._name} is being started{why}"
+        return Unavailable(message, reason="MODEL_LOADING", retry_after_s=max(1.0, self._next_start_s))
+
+    async def aclose(self, why: str = UNLOADING) -> None:
+        """Ends the worker for good, and with it every open stream, which hears `why`. Safe to call twice."""
+        self._set_state(WorkerState.CLOSED)
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        if self._client is not None:
+            await self._client.aclose(why)
+
+    def _set_state(self, state: WorkerState, error: str = "") -> None:
+        if state is self.state and error == self.error:
+            return
+        self.state, self.error = state, error
+        self._on_state()
+
+    async def _load(self, on_progress: Callable[[float], None]) -> tuple[Client, Any]:
+        client = self._new_client()
+        info = await client.load(on_progress, timeout_s=self._policy.load_timeout_s)
+        self._client = client
+        client.lost.add_done_callback(self._on_lost)
+        self._set_state(WorkerState.READY)
+        return client, info
+
+    def _on_lost(self, lost: "asyncio.Future[Unavailable]") -> None:
+        if self.state is WorkerState.READY:
+            self._set_state(WorkerState.LOADING, lost.result().message)
+
+    async def _supervise(self, client: Client) -> None:
+        while True:
+            ready_at = monotonic()
+            why = await self._watch(client)
+            _log.error("%s of %s lost: %s", self._what, self._name, why.message)
+            client = await self._restart(why, monotonic() - ready_at)
+
+    async def _watch(self, client: Client) -> Unavailable:
+        """Returns when the worker is gone; ends it when it hangs."""
+        limit = self._policy.hang_after_s
+        while True:
+            await asyncio.wait([client.lost], timeout=limit / 4)
+            if client.lost.done():
+                return client.lost.result()
+            if client.silence_s > limit:
+                silence_s = client.silence_s
+                client.kill(f"the {self._what} hung: it had work and said nothing for {silence_s:.0f} s")
+
+    async def _restart(self, why: XappError, uptime_s: float) -> Client:
+        self._set_state(WorkerState.LOADING, why.message)
+        while True:
+            self._next_start_s = self._backoff.delay_s(uptime_s)
+            await asyncio.sleep(self._next_start_s)
+            self.num_restarts += 1
+            try:
+                client, _ = await self._load(lambda _: None)
+            except XappError as error:
+                _log.error("starting the %s of %s again failed: %s", self._what, self._name, error.message)
+                self._set_state(WorkerState.FAILED, error.message)
+                uptime_s = 0.0
+            else:
+                return client
+
+
+class Supervisor(ChildSupervisor[EngineClient]):
+    """One model's worker."""
+
+    @property
+    def info(self) -> ModelInfo | None:
+        """What the worker said of itself last; None before the first was ready."""
+        return self._client.info if self._client is not None else None
+
+    @property
+    def stats(self) -> Stats:
+        """The worker's last word about itself."""
+        return self._client.stats if self._client is not None else Stats()
+
+    def submit(self, request: Submit) -> TokenStream:
+        """Hands a request to the worker. Raises Unavailable, saying when to try again."""
+        client = self.client
+        if client is None:
+            raise self.not_ready()
+        return client.submit(request)
