@@ -23,7 +23,10 @@ PAGES = [
     for folder in ("", "docs", "clients", "clients/grpcurl", "docker")
     for path in sorted((ROOT / folder).glob("*.md"))
 ]
-LAYERS_WITH_REASONS = ("server", "security", "service", "text", "engine", "backend")
+LAYERS_WITH_REASONS = (
+    *("server", "security", "service", "admission", "tasks"),
+    *("text", "formats", "workers", "engine", "backend"),
+)
 
 
 def table(text: str, heading: str) -> list[list[str]]:

@@ -74,7 +74,7 @@ def endless(text: str, pause: asyncio.Event | None = None) -> Script:
 
 @dataclass
 class FakeService:
-    """Implements xapp.service.types.Service from what the test sets."""
+    """Implements xapp.domain.service.Service from what the test sets."""
 
     script: Script = hello
     ready: bool = True
