@@ -68,15 +68,28 @@ async def rest_of(events: Events) -> list[Event]:
 async def two(
     node: Node, first: Request, second: Request, **settings: Any
 ) -> AsyncIterator[tuple[NodeService, Events, Events]]:
-    """Two streams, the first one with text on its way, the second not yet asked for."""
-    async with (
-        node.serving(max_output_tokens=1_000_000, **settings) as service,
-        aclosing(service.generate(first)) as one,
-        aclosing(service.generate(second)) as other,
-    ):
+    """Two streams, the first one with text on its way, the second not yet asked for.
+
+    Their deadlines count from when the node serves: how long it loads depends on the machine.
+    """
+    begun_at = monotonic()
+    async with node.serving(max_output_tokens=1_000_000, **settings) as service:
+        loaded_s = monotonic() - begun_at
+        first, second = (later(request, loaded_s) for request in (first, second))
+        async with both(service, first, second) as (one, other):
+            yield service, one, other
+
+
+def later(request: Request, seconds: float) -> Request:
+    return request if request.deadline is None else replace(request, deadline=request.deadline + seconds)
+
+
+@asynccontextmanager
+async def both(service: NodeService, first: Request, second: Request) -> AsyncIterator[tuple[Events, Events]]:
+    async with aclosing(service.generate(first)) as one, aclosing(service.generate(second)) as other:
         assert not (await begun(one)).joined
         await text_until(one, 20)
-        yield service, one, other
+        yield one, other
 
 
 async def test_half_way_through_it_gets_all_of_it(node: Node) -> None:

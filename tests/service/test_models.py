@@ -360,7 +360,7 @@ async def test_a_load_that_never_ends_is_given_up_and_blocks_no_other(
 ) -> None:
     monkeypatch.setattr(served_model, "LOAD_SLACK_S", 0.0)
     node = EndlessNode(tmp_path)
-    async with node.serving(load_timeout_s=2.0) as service:
+    async with node.serving(load_timeout_s=6.0) as service:
         with pytest.raises(Unavailable, match="XAPP_LOAD_TIMEOUT_S") as caught:
             await drain(service.load_model("other"))
         assert caught.value.reason == "LOAD_TIMEOUT"

@@ -18,7 +18,7 @@ from xapp.domain.answers import Finished, ScoreResult, Started
 from xapp.domain.messages import FinishReason
 from xapp.domain.requests import ChatMessage, Request, ScoreRequest
 from xapp.errors import DeadlineExceeded, InvalidArgument, XappError
-from xapp.service.score import MAX_CHOICE_TOKENS, cut, margin, outcome, score_choices, softmax
+from xapp.service.choice_scores import MAX_CHOICE_TOKENS, cut, margin, outcome, score_choices, softmax
 from xapp.service.service import NodeService
 from xapp.text.codec import TextCodec
 

@@ -8,11 +8,9 @@ import numpy.typing as npt
 
 from xapp.backend.base import Outcome
 from xapp.backend.native import llama
-from xapp.domain.messages import SamplingParams
+from xapp.domain.messages import MAX_SEED, SamplingParams
 
 PENALTY_WINDOW = 64
-MAX_SEED = 2**32 - 2
-"""The seed above means "draw a seed" to llama.cpp, and would not give the same answer twice."""
 
 
 _TOKEN_DATA = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])

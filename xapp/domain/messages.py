@@ -38,6 +38,10 @@ class Priority(enum.IntEnum):
     BATCH = 2
 
 
+MAX_SEED = 2**32 - 2
+"""The seed above means "draw a seed" to llama.cpp, and would not give the same answer twice."""
+
+
 class SamplingParams(msgspec.Struct, frozen=True, array_like=True):
     """How the next token is drawn; ranges are checked before they come here.
 

@@ -1,4 +1,7 @@
-"""What the edges need of the service."""
+"""What the edges need of the service: a Protocol for each thing that an edge may ask.
+
+Every method raises XappError subclasses only (and CancelledError).
+"""
 
 from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
@@ -9,8 +12,8 @@ from xapp.domain.states import ModelSample, ModelStatus, TasksState
 from xapp.domain.task import Task
 
 
-class Service(Protocol):
-    """What server/ calls. Every method raises XappError subclasses only (and CancelledError)."""
+class Generation(Protocol):
+    """Makes text."""
 
     def generate(self, request: Request) -> AsyncGenerator[Event, None]:
         """Exactly one Started first, exactly one Finished last, else it raises.
@@ -23,13 +26,25 @@ class Service(Protocol):
         """What `generate` would take now, and whether it would be let in. Runs nothing."""
         ...
 
+
+class Scoring(Protocol):
+    """Compares texts."""
+
     async def score(self, request: ScoreRequest) -> ScoreResult:
         """How likely each choice is. Cancelling the caller cancels the request in the worker."""
         ...
 
+
+class Tokenizing(Protocol):
+    """Reads text."""
+
     async def tokenize(self, model: str, prompt: Prompt) -> Tokens:
         """A prompt in tokens, template applied."""
         ...
+
+
+class Models(Protocol):
+    """The models of this node."""
 
     def list_models(self) -> list[ModelStatus]:
         """Sorted by name."""
@@ -47,12 +62,21 @@ class Service(Protocol):
         """Drains, ends the worker; raises NotFound, FailedPrecondition for the default."""
         ...
 
-    def samples(self) -> list[ModelSample]:
-        """One for each loaded model."""
-        ...
+
+class TaskCatalogue(Protocol):
+    """The named questions of this node."""
 
     def list_tasks(self) -> Sequence[Task]:
         """Sorted by name, then version."""
+        ...
+
+
+class Readiness(Protocol):
+    """How the node is."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether the default model serves and the service is not draining."""
         ...
 
     @property
@@ -60,7 +84,14 @@ class Service(Protocol):
         """For metrics."""
         ...
 
-    @property
-    def ready(self) -> bool:
-        """Whether the default model serves and the service is not draining."""
+    def samples(self) -> list[ModelSample]:
+        """One for each loaded model."""
         ...
+
+
+class Inference(Generation, Scoring, Tokenizing, TaskCatalogue, Protocol):
+    """What InferenceService needs."""
+
+
+class Service(Inference, Models, Readiness, Protocol):
+    """All of it: what a node is made of."""

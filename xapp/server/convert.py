@@ -10,7 +10,7 @@ from time import monotonic
 from google.protobuf.duration_pb2 import Duration
 
 from xapp.domain.format_kinds import Choices, Format, Grammar, JsonSchema
-from xapp.domain.messages import Priority, SamplingParams
+from xapp.domain.messages import MAX_SEED, Priority, SamplingParams
 from xapp.domain.requests import ChatMessage, DeadlinePolicy, Prompt, Request
 from xapp.errors import InvalidArgument
 from xapp.formats.prepare import MAX_CHOICES
@@ -21,7 +21,6 @@ MAX_MESSAGES = 1000
 MAX_STOPS = 16
 MAX_STOP_BYTES = 256
 MAX_CORRELATION_ID = 128
-MAX_SEED = 2**32 - 2
 MIN_INTERVAL_S = 0.1
 MAX_INTERVAL_S = 3600.0
 DEFAULT_INTERVAL_S = 1.0

@@ -5,7 +5,7 @@ from typing import Any
 
 import grpc
 
-from xapp.domain.service import Service
+from xapp.domain.service import Models
 from xapp.domain.states import ModelStatus
 from xapp.errors import InvalidArgument
 from xapp.inference.v1 import models_pb2 as pb
@@ -20,7 +20,7 @@ MAX_LOAD_STREAMS = 64
 class ModelServicer(models_pb2_grpc.ModelServiceServicer):
     """What this node serves, and loading and unloading."""
 
-    def __init__(self, service: Service, watchdog: Watchdog) -> None:
+    def __init__(self, service: Models, watchdog: Watchdog) -> None:
         self._service = service
         self._watchdog = watchdog
         self._load_streams = Limit("LoadModel streams", MAX_LOAD_STREAMS)

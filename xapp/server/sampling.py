@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from xapp.domain.messages import Stats
-from xapp.domain.service import Service
+from xapp.domain.service import Readiness
 from xapp.domain.states import ModelSample
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.server import respond
@@ -38,7 +38,7 @@ class NodeReading:
 class NodeReader:
     """Reads service and host; keeps the latest reading."""
 
-    def __init__(self, service: Service, host: HostReader) -> None:
+    def __init__(self, service: Readiness, host: HostReader) -> None:
         self._service = service
         self._host = host
         self.latest = NodeReading(time.monotonic(), time.time_ns(), host.host())

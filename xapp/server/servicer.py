@@ -11,7 +11,7 @@ import grpc
 from xapp import logs
 from xapp.config import Settings
 from xapp.domain.requests import Request
-from xapp.domain.service import Service
+from xapp.domain.service import Inference
 from xapp.errors import Unavailable
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc
@@ -31,7 +31,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
     """Streams are written with `context.write`: one frame between an event and the wire."""
 
     def __init__(
-        self, service: Service, settings: Settings, metrics: Metrics, reader: NodeReader, watchdog: Watchdog
+        self, service: Inference, settings: Settings, metrics: Metrics, reader: NodeReader, watchdog: Watchdog
     ) -> None:
         self._service = service
         self._settings = settings

@@ -1,0 +1,84 @@
+"""Call: one request on its way, from what its caller wrote to its end. The same for every verb.
+
+resolve (a task makes its prompt) → find the model → admit → the verb's own work → observe, clean up.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, asynccontextmanager
+from dataclasses import dataclass
+from itertools import count
+from time import monotonic
+
+from xapp.admission.admission import Admission, Place
+from xapp.admission.asks import ask_for
+from xapp.admission.tickets import Ask
+from xapp.config import Settings
+from xapp.domain.requests import Request
+from xapp.service.account import Account
+from xapp.service.models import ModelRegistry
+from xapp.service.served_model import ServedModel, Serving
+from xapp.telemetry.observe import Observer
+
+Resolve = Callable[[], Awaitable[Request]]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A resolved request, the model that answers it, and what admission is asked."""
+
+    request: Request
+    model: ServedModel
+    serving: Serving
+    ask: Ask
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that was let in. `place` is its place, `account` is told its events."""
+
+    target: Target
+    place: Place
+    account: Account
+
+
+class Calls:
+    """What every verb begins with."""
+
+    def __init__(self, settings: Settings, registry: ModelRegistry, observer: Observer) -> None:
+        self.settings = settings
+        self._registry = registry
+        self._observer = observer
+        self._ids = count(1)
+
+    def new_id(self) -> int:
+        """A request id for a worker, used once."""
+        return next(self._ids)
+
+    async def find(self, resolve: Resolve, account: Account | None = None) -> Target:
+        """Takes no place. Raises what `resolve` raises, NotFound, Unavailable, InvalidArgument."""
+        arrival = monotonic()
+        request = await resolve()
+        model = self._registry.find(request.model)
+        if account is not None:
+            account.model = model.name
+        serving = model.require_ready()
+        return Target(request, model, serving, ask_for(request, self.settings, serving.limit, arrival))
+
+    @asynccontextmanager
+    async def enter(
+        self, resolve: Resolve, admit: Callable[[Target], AbstractContextManager[Place]] | None = None
+    ) -> AsyncIterator[Call]:
+        """Holds a place for as long as the block runs; whichever way it ends, the observer hears of it.
+
+        Raises as `find`, and what `Admission.enter` raises.
+        """
+        with Account(self._observer) as account:
+            target = await self.find(resolve, account)
+            with (admit or enter_alone)(target) as place:
+                yield Call(target, place, account)
+
+
+def enter_alone(target: Target) -> AbstractContextManager[Place]:
+    """The place of a request that is computed for itself."""
+    admission: Admission = target.serving.admission
+    return admission.enter(target.ask)

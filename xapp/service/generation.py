@@ -1,0 +1,133 @@
+"""Generate and Estimate: a request in tokens, and the events of its answer."""
+
+import secrets
+from collections.abc import AsyncGenerator
+from contextlib import AbstractContextManager
+from functools import partial
+
+import msgspec
+
+from xapp.admission.admission import Place
+from xapp.admission.asks import max_tokens
+from xapp.admission.estimate import estimate
+from xapp.domain.answers import Estimate, Event, Started
+from xapp.domain.messages import MAX_SEED, SamplingParams, Submit
+from xapp.domain.requests import Request
+from xapp.errors import DeadlineExceeded, InvalidArgument
+from xapp.formats.held import hold
+from xapp.formats.prepare import Formats
+from xapp.service.answer import Answer
+from xapp.service.call import Call, Calls, Target
+from xapp.service.join import Identity, identity_of
+from xapp.service.provenance import provenance
+from xapp.tasks.tasks import Tasks, named_after
+from xapp.workers.token_stream import TokenStream
+
+
+class Generation:
+    """The verbs that make text."""
+
+    def __init__(self, calls: Calls, tasks: Tasks, formats: Formats) -> None:
+        self._calls = calls
+        self._tasks = tasks
+        self._formats = formats
+
+    async def generate(self, request: Request) -> AsyncGenerator[Event, None]:
+        """Exactly one Started first, exactly one Finished last, else it raises XappError.
+
+        Closing the generator, or cancelling its consumer, cancels the request in the worker.
+        """
+        async with self._calls.enter(partial(self._tasks.resolve, request), _enter) as call:
+            # After admission: who is refused is refused at once, and costs nothing.
+            held = await hold(self._formats, call.target.request)
+            submit = await self._prepare(call.target, held.program if held else None)
+            opening = _opening(call.target, submit)
+            with self._stream(call, submit, opening) as stream:
+                answer = _answer(call.target, stream, opening)
+                while not answer.done:
+                    for told in await answer.next():
+                        event = told if held is None else await held.see(told)
+                        call.account.see(event)
+                        yield event
+                call.place.finished = answer.finished
+                if answer.error is not None:
+                    raise answer.error
+
+    async def estimate(self, request: Request) -> Estimate:
+        """What `generate` would take now. Runs nothing, takes no place. Raises as `generate` does."""
+        target = await self._calls.find(partial(self._tasks.resolve, request, kind=None))
+        return estimate(target.serving.admission, target.ask, await self._prepare(target))
+
+    async def _prepare(self, target: Target, grammar: bytes | None = None) -> Submit:
+        """A request in tokens that fits the model. Raises InvalidArgument naming the field."""
+        request, serving, ask = target.request, target.serving, target.ask
+        with named_after(request):
+            prompt = await serving.prompts.read(request.prompt, serving.limit, request.client)
+        return Submit(
+            request_id=self._calls.new_id(),
+            prompt=prompt,
+            max_tokens=max_tokens(request, self._calls.settings, serving.limit - len(prompt)),
+            sampling=msgspec.structs.replace(_sampling(request, serving.info.vocab_size), grammar=grammar),
+            ignore_eos=request.ignore_eos,
+            priority=request.priority,
+            arrival=ask.arrival,
+            deadline=ask.deadline,
+            max_gap_s=ask.max_gap_s,
+            deterministic=ask.deterministic,
+        )
+
+    def _stream(self, call: Call, submit: Submit, opening: Started) -> AbstractContextManager[TokenStream]:
+        """The answer's tokens: computed, or those of an identical request that is computed already."""
+        target = call.target
+        identity = self._identity(target.request, submit, opening)
+        start = target.model.supervisor.submit
+        return target.serving.joins.stream(identity, target.request.prompt, submit, call.place, start)
+
+    def _identity(self, request: Request, submit: Submit, opening: Started) -> Identity | None:
+        alone = request.max_gap_s is not None or request.deterministic
+        may_join = self._calls.settings.join_identical and not alone
+        if not may_join or opening.provenance is None:
+            return None
+        return identity_of(submit, opening.provenance.prompt_hash, request.stop)
+
+
+def _enter(target: Target) -> AbstractContextManager[Place]:
+    request, serving = target.request, target.serving
+    may_join = not request.deterministic and serving.joins.know(request.prompt)
+    return serving.admission.enter(target.ask, may_join=may_join)
+
+
+def _answer(target: Target, stream: TokenStream, opening: Started) -> Answer:
+    if target.ask.best_effort:
+        # The caller's own clock will not wait for the worker's step to end.
+        stream.fail_at(target.ask.deadline, DeadlineExceeded("the answer is cut"))
+    text = target.serving.codec.stream(target.request.stop)
+    return Answer(stream, text, opening, may_be_cut=target.ask.best_effort)
+
+
+def _opening(target: Target, submit: Submit) -> Started:
+    """What is known of Started before the worker starts."""
+    request, serving = target.request, target.serving
+    return Started(
+        model=target.model.name,
+        model_digest=serving.digest,
+        num_prompt_tokens=len(submit.prompt),
+        num_cached_tokens=0,
+        queue_s=0.0,
+        seed=submit.sampling.seed,
+        correlation_id=request.correlation_id,
+        provenance=provenance(serving, request.task_label, submit.prompt, submit.sampling.seed),
+    )
+
+
+def _sampling(request: Request, vocab_size: int) -> SamplingParams:
+    """With a seed that is drawn when none was asked for; 0 where nothing is drawn at all."""
+    sampling = request.sampling
+    if sampling.top_k > vocab_size:
+        text = f"must be at most the vocabulary's {vocab_size} tokens, is {sampling.top_k}"
+        raise InvalidArgument("sampling.top_k", text)
+    if sampling.temperature == 0:
+        seed = 0
+    else:
+        seed = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
+    return msgspec.structs.replace(sampling, seed=seed)

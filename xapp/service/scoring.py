@@ -1,0 +1,123 @@
+"""Score: one request from its tokens to its result, what it sends to the worker and what comes back."""
+
+from contextlib import closing
+from dataclasses import replace
+
+from xapp.admission.tickets import Ask
+from xapp.domain.answers import Finished, Provenance, ScoreResult, Started
+from xapp.domain.messages import FinishReason, SequenceFinished, Submit
+from xapp.domain.requests import Request, ScoreRequest
+from xapp.errors import DeadlineExceeded
+from xapp.service.call import Call, Calls
+from xapp.service.choice_scores import Cut, cut, outcome, score_choices
+from xapp.service.provenance import provenance
+from xapp.tasks.tasks import Tasks, named_after
+from xapp.workers.token_stream import TokenStream
+
+
+class Scoring:
+    """The verb that generates nothing: how likely texts are."""
+
+    def __init__(self, calls: Calls, tasks: Tasks) -> None:
+        self._calls = calls
+        self._tasks = tasks
+
+    async def score(self, request: ScoreRequest) -> ScoreResult:
+        """How likely each choice is. Cancelling the caller cancels the request in the worker.
+
+        Raises as `generate` does; InvalidArgument names a choice that does not fit.
+        """
+        asked = request
+
+        async def resolve() -> Request:
+            nonlocal asked
+            asked = await self._tasks.resolve_score(request)
+            # To admission it is a prompt with nothing to generate.
+            return replace(asked.request, max_tokens=1, ignore_eos=True)
+
+        async with self._calls.enter(resolve) as call:
+            prompt, parts = await _read(call, asked)
+            call.place.tokenized(parts.to_compute, 1)
+            submit = submission(self._calls.new_id(), parts, call.target.ask)
+            with closing(call.target.model.supervisor.submit(submit)) as stream, call.place.following(stream):
+                end = await last_word(stream)
+                made_by = provenance(call.target.serving, call.target.request.task_label, prompt, seed=0)
+                started = begun(asked, submit, end, call.target.model.name, made_by)
+                call.account.see(started)
+                call.place.finished = ended(submit, end)
+                call.account.see(call.place.finished)
+                piece = call.target.serving.codec.piece
+                scored = score_choices(asked, parts.choices, stream.log_probabilities, piece)
+                return outcome(asked, scored, started, call.place.finished)
+
+
+async def _read(call: Call, asked: ScoreRequest) -> tuple[list[int], Cut]:
+    """The prompt's tokens, and those of the choices after what all have in common."""
+    request, serving = call.target.request, call.target.serving
+    with named_after(request):
+        prompt, wholes = await serving.prompts.read_choices(
+            request.prompt, asked.choices, serving.limit, request.client
+        )
+    return prompt, cut(prompt, wholes, serving.limit)
+
+
+def submission(request_id: int, cut: Cut, ask: Ask) -> Submit:
+    """What the worker is asked."""
+    return Submit(
+        request_id=request_id,
+        prompt=cut.shared,
+        max_tokens=cut.longest,
+        priority=ask.priority,
+        arrival=ask.arrival,
+        deadline=ask.deadline,
+        choices=cut.choices,
+    )
+
+
+async def last_word(stream: TokenStream) -> SequenceFinished:
+    """Waits for it. Raises DeadlineExceeded, or what the stream fails with."""
+    while not stream.done:
+        await stream.next()
+    end = stream.finished
+    assert end is not None
+    if end.reason is FinishReason.EXPIRED:
+        raise DeadlineExceeded("the deadline passed before the choices were scored")
+    assert end.reason is FinishReason.STOP, "what does not fit is refused before"
+    return end
+
+
+def begun(
+    request: ScoreRequest, submit: Submit, end: SequenceFinished, model: str, made_by: Provenance
+) -> Started:
+    """What Generate's Started would say."""
+    return Started(
+        model=model,
+        model_digest=made_by.model_digest,
+        num_prompt_tokens=len(submit.prompt),
+        num_cached_tokens=end.num_cached_tokens,
+        queue_s=_queue_s(submit, end),
+        seed=0,
+        correlation_id=request.request.correlation_id,
+        provenance=made_by,
+    )
+
+
+def ended(submit: Submit, end: SequenceFinished) -> Finished:
+    """What Generate's Finished would say: all time after the queue is prefill."""
+    queue_s = _queue_s(submit, end)
+    took_s = max(0.0, end.at - submit.arrival)
+    return Finished(
+        reason=end.reason,
+        num_prompt_tokens=len(submit.prompt),
+        num_cached_tokens=end.num_cached_tokens,
+        num_completion_tokens=end.num_completion_tokens,
+        queue_s=queue_s,
+        prefill_s=max(0.0, took_s - queue_s),
+        decode_s=0.0,
+        time_to_first_token_s=took_s,
+    )
+
+
+def _queue_s(submit: Submit, end: SequenceFinished) -> float:
+    assert end.started_at is not None
+    return max(0.0, end.started_at - submit.arrival)
