@@ -1,8 +1,10 @@
 """A real gRPC server with certificates: who gets in, and a new certificate while streams run."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,15 @@ from tests.server.fake_service import FakeHost, FakeService, endless
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc
 from xapp.security.security import Security
+from xapp.server.credentials import server_credentials
+from xapp.server.listener import Listener
 from xapp.server.self_call import SelfCall
 from xapp.server.server import serve_grpc
 from xapp.telemetry.metrics import Metrics
 
 OWN_POOL = (("grpc.use_local_subchannel_pool", 1),)
 NUM_ROTATIONS = 20
+PATIENCE_S = 20.0
 
 
 @dataclass
@@ -153,3 +158,32 @@ async def test_a_new_authority_counts_for_new_connections(
         await node.rotated()
         assert await node.check(authority, stranger.sign("planner")) == 1
         assert await node.refused(authority, authority.sign("planner")) is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_listener_with_tls_is_served_again(authority: Authority) -> None:
+    """On both of its sockets: the port, and the one that the node asks itself on."""
+    pair = authority.sign("node")
+    security = Security(settings(tls_cert=str(pair.cert), tls_key=str(pair.key)))
+    assert security.certificates is not None
+    made: list[grpc.aio.Server] = []
+
+    def make() -> grpc.aio.Server:
+        made.append(grpc.aio.server(options=[("grpc.so_reuseport", 0)]))
+        return made[-1]
+
+    listener = Listener(make, settings(), lambda: None, partial(server_credentials, security.certificates))
+    await listener.start()
+    watching = asyncio.create_task(listener.watch())
+    node = TlsNode(FakeService(), security, listener.port, listener.self_call)
+    try:
+        await made[0].stop(None)
+        async with asyncio.timeout(PATIENCE_S):
+            # Nothing is served there: a status from the server itself, once it is reached.
+            while await node.refused(authority) is not grpc.StatusCode.UNIMPLEMENTED:
+                pass
+        await listener.self_call.check()
+        assert listener.self_call.answers
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await listener.stop(0)

@@ -11,9 +11,9 @@ from xapp.security.tls import Certificates
 class _Latest:
     """What gRPC asks before each handshake, in a thread of its own: a change, or None where there is none."""
 
-    def __init__(self, certificates: Reloaded[Certificates]) -> None:
+    def __init__(self, certificates: Reloaded[Certificates], given: Certificates) -> None:
         self._certificates = certificates
-        self._given = certificates.value
+        self._given = given
 
     def __call__(self) -> grpc.ServerCertificateConfiguration | None:
         value = self._certificates.value
@@ -24,10 +24,13 @@ class _Latest:
 
 
 def server_credentials(certificates: Reloaded[Certificates]) -> grpc.ServerCredentials:
-    """Credentials of a port. With a client CA nobody gets in without a certificate from it."""
+    """Credentials of one port of one server: gRPC asks only once for what they begin with.
+
+    With a client CA nobody gets in without a certificate from it.
+    """
     first = certificates.value
     # gRPC's types do not know that None is an answer; its documentation does.
-    latest: Any = _Latest(certificates)
+    latest: Any = _Latest(certificates, first)
     return grpc.dynamic_ssl_server_credentials(
         _configuration(first), latest, require_client_authentication=first.client_ca is not None
     )

@@ -34,8 +34,8 @@ _log = logging.getLogger(__name__)
 class Listener:
     """One address; `start` first, then `watch` in a task, `stop` last.
 
-    `make` gives a server that has its methods and no port. Without `credentials` the port is plain text.
-    `on_lost` is called when the port cannot be had again.
+    `make` gives a server that has its methods and no port, `credentials` what its port is secured with:
+    plain text where there are none. `on_lost` is called when the port cannot be had again.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Listener:
         make: Callable[[], grpc.aio.Server],
         settings: Settings,
         on_lost: Callable[[], None],
-        credentials: grpc.ServerCredentials | None = None,
+        credentials: Callable[[], grpc.ServerCredentials] | None = None,
     ) -> None:
         self._make = make
         self._host = settings.host
@@ -73,7 +73,7 @@ class Listener:
         if self._credentials is None:
             return self._server.add_insecure_port(address)
         self._server.add_insecure_port(self._own_socket)
-        return self._server.add_secure_port(address, self._credentials)
+        return self._server.add_secure_port(address, self._credentials())
 
     def _self_call(self) -> SelfCall:
         return SelfCall(self._host, self.port, "" if self._credentials is None else self._own_socket)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 
 import grpc
 
@@ -111,7 +112,7 @@ async def serve_grpc(
         return grpc.aio.server(handlers=[methods], options=_options(settings))
 
     certificates = security.certificates if security else None
-    credentials = server_credentials(certificates) if certificates else None
+    credentials = partial(server_credentials, certificates) if certificates else None
     listener = Listener(make, settings, on_lost, credentials)
     await listener.start()
     # No TaskGroup: it would wrap the errors of the block, and these tasks cannot fail by themselves.
