@@ -42,7 +42,7 @@ async def deadline(client: Client, question: str) -> None:
     try:
         await _text(client, question, deadline_s=0.5)
     except ClientError as error:
-        if not error.reason.startswith("DEADLINE_"):
+        if not error.reason.startswith("DEADLINE_") and error.code != "DEADLINE_EXCEEDED":
             raise
         print(f"[deadline: {error.code}, 2000 tokens do not fit into 0.5 s]")
     else:

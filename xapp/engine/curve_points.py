@@ -17,8 +17,8 @@ ALL = 3.0
 """So many times as far it moves all sizes: the more, the more a size that runs says of one that does not."""
 WARM = 2
 """A point begins as if so many steps had measured it: the first ones move it more, on its own."""
-FARTHEST = log(6)
-"""A point moves no farther from where it began; what it moves all sizes by comes on top."""
+FARTHEST = log(1000)
+"""A point moves no farther from where it began. What steps take bounds it long before."""
 SETTLED = 8
 """Steps after which half of what a point learns at first is its own: before, it is the node's speed."""
 NEW_POINT = 1.5

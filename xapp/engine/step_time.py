@@ -91,7 +91,11 @@ class StepTime(StepCost):
 
     def _move(self, num_decode: int, num_prompt: int, error: float) -> None:
         if num_prompt:
-            self._row_points.move(num_decode + num_prompt, error)
+            # The outputs of those who decode are a part of the step: they get their part of the error.
+            outputs = self.outputs_s(num_decode) / self.base(num_decode, num_prompt) if num_decode else 0.0
+            self._row_points.move(num_decode + num_prompt, error, 1 - outputs)
+            if outputs > 0:
+                self._width_points.move(num_decode, error, outputs)
         else:
             widths = dict.fromkeys(self.split(num_decode))
             for width in widths:
