@@ -60,26 +60,31 @@ class Boundary:
         )
 
     def _guard(self, method: Method, behaviour: Behaviour) -> Behaviour:
-        guards = self._guards
-
         async def guarded(requests: object, context: Context) -> Any:
             try:
-                call = Call(method, context, requests)
-                for guard in guards:
-                    await guard(call)
-                return await behaviour(call.request, context)
+                return await self._answer(method, behaviour, requests, context)
             except XappError as error:
-                await self._refuse(method.path, context, error)
+                refusal = _alone(error)
             except grpc.aio.AbortError:
                 raise
             except grpc.aio.BaseError as error:
                 # gRPC could not write: the client is gone, and there is nobody to tell.
                 _log.debug("%s: the client is gone: %s", method.path, error)
+                return None
             except Exception as error:  # noqa: BLE001  the boundary: a defect must not look like a lost connection
                 logs.event(_log, "internal error", {"method": method.path}, level=logging.ERROR, error=error)
-                await self._refuse(method.path, context, XappError("internal error, see the server's log"))
+                refusal = XappError("internal error, see the server's log")
+            # Out of the blocks above: gRPC keeps the error that abort raises, with all that it came from.
+            await self._refuse(method.path, context, refusal)
+            return None
 
         return guarded
+
+    async def _answer(self, method: Method, behaviour: Behaviour, requests: object, context: Context) -> Any:
+        call = Call(method, context, requests)
+        for guard in self._guards:
+            await guard(call)
+        return await behaviour(call.request, context)
 
     async def _refuse(self, path: str, context: Context, error: XappError) -> None:
         self._metrics.rpc_errors.labels(path, error.code).inc()
@@ -93,6 +98,14 @@ class Boundary:
                 await context.abort(code_of(error), status.message, details)
         except TimeoutError:
             _log.debug("%s: the client does not read its status", path)
+
+
+def _alone(error: XappError) -> XappError:
+    """Without the frames that it came through, which hold the request and its tokens: gRPC's state of a call
+    that was refused is a circle of references, and may stay for long.
+    """
+    error.__context__ = error.__cause__ = None
+    return error.with_traceback(None)
 
 
 def _behaviour(handler: Any) -> Behaviour:
