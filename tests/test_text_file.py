@@ -23,7 +23,8 @@ from xapp.text_file import read_text
 ROOT = Path(__file__).resolve().parent.parent
 MARK = b"\xef\xbb\xbf"
 READERS_OF_THE_SYSTEM = {
-    "metrics_host.py",
+    "host.py",
+    "limits.py",
     "tuning_cache.py",
     "node.py",
     "package.py",

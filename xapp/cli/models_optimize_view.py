@@ -4,13 +4,13 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import click
 from rich.console import Console
 from rich.table import Table
 
 from xapp.backend.optimize.figures import STREAMS, Measured, changes
 from xapp.backend.optimize.run import Outcome, Wish, Written
 from xapp.cli.models_view import NO_COLOUR_WIDTH, size_text
+from xapp.cli.say import say
 
 REFERENCE = "0 (reference)"
 UNSTEADY = 0.25
@@ -23,10 +23,10 @@ def show(outcome: Outcome, wish: Wish) -> None:
     console.print(table(outcome))
     for each in outcome.measured:
         if each.fault:
-            click.echo(f"{each.format}: {each.fault}", err=True)
+            say(f"{each.format}: {each.fault}", err=True)
     for note in notes(outcome):
-        click.echo(f"Note: {note}", err=True)
-    click.echo(verdict(outcome, wish))
+        say(f"Note: {note}", err=True)
+    say(verdict(outcome, wish))
 
 
 def table(outcome: Outcome) -> Table:
