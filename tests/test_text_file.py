@@ -25,6 +25,7 @@ MARK = b"\xef\xbb\xbf"
 READERS_OF_THE_SYSTEM = {
     "host.py",
     "limits.py",
+    "measure.py",
     "tuning_cache.py",
     "node.py",
     "package.py",

@@ -12,6 +12,7 @@ import click
 
 from xapp.cli.models_options import folder_option, json_option
 from xapp.cli.models_view import TerminalProgress, size_text
+from xapp.cli.say import say
 from xapp.errors import ModelError
 from xapp.models.formats import FORMATS, USUAL
 from xapp.models.store import resolve
@@ -110,7 +111,7 @@ def optimize(  # noqa: PLR0917  one for each option
     with _ended_as_by_ctrl_c(), TerminalProgress(model.name) as progress:
         outcome = run(model, wish, progress)
     if as_json:
-        click.echo(json.dumps(as_document(outcome, wish), indent=2))
+        say(json.dumps(as_document(outcome, wish), indent=2))
         return
     if rounds:
         show(outcome, wish)
@@ -149,7 +150,7 @@ def _ended_as_by_ctrl_c() -> Iterator[None]:
 def _tell_written(written: "Written", folder: Path) -> None:
     how = "is there already" if written.was_there else "written and checked"
     size = size_text(written.record.size)
-    click.echo(f"{written.model.name} {how}: {written.model.path} ({size})")
+    say(f"{written.model.name} {how}: {written.model.path} ({size})")
     in_folder = written.model.path.parent.resolve() == folder.resolve()
     name = written.model.name if in_folder else written.model.path
-    click.echo(f"serve it: genai-xapp serve --model {name}")
+    say(f"serve it: genai-xapp serve --model {name}")
