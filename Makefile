@@ -65,6 +65,10 @@ bench-smoke: setup model ## Run every mode of the harness at its smallest, and t
 bench-nightly: setup model ## Run every mode of the harness at full size, and the report
 	@VENV=$(VENV) scripts/bench_suite nightly $(ARGS)
 
+.PHONY: image
+image: ## Build the image: BASE=debian without a registry, ARCHIVE=FILE as an archive
+	@docker/build $(ARGS)
+
 .PHONY: peers
 peers: setup model ## Build llama-server and install llama-cpp-python's server, to compare with
 	@$(BIN)/python -m perf.peers $(ARGS)
