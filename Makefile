@@ -40,6 +40,10 @@ test: setup model ## Run every test, those with a real model and server as well
 test-fast: setup ## Run the tests that need no real model or server
 	@$(BIN)/python -m pytest -m 'not slow' $(ARGS)
 
+.PHONY: test-cluster
+test-cluster: setup ## Install the chart with the image on a Kubernetes node of its own, and test it there
+	@$(BIN)/python -m tests.cluster $(ARGS)
+
 .PHONY: lint
 lint: $(VENV)/.installed ## Run every static check
 	@VENV=$(VENV) scripts/lint

@@ -10,23 +10,13 @@ import yaml
 
 from scripts.chart_schema import SCHEMA
 from tests.helm.chart import Chart, Manifest, Refused
+from tests.helm.variants import MATRIX
 from xapp.config import Settings, load_settings
 from xapp.version import installed_version
 
 # The first test may have to build Helm.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-MATRIX: dict[str, dict[str, Any]] = {
-    "as it comes": {},
-    "deployment": {"kind": "Deployment", "replicas": 3, "podDisruptionBudget": {"enabled": True}},
-    "pulls to a claim": {"models": {"source": "claim", "pull": ["qwen2.5-0.5b"]}},
-    "a claim that exists": {"models": {"source": "claim", "claim": {"existing": "models"}}},
-    "pulls to each pod": {"models": {"source": "empty", "pull": ["qwen2.5-0.5b"], "hub": "http://hub"}},
-    "a folder of the node": {"models": {"source": "hostPath"}, "settings": {"model": "qwen2.5-0.5b"}},
-    "tasks": {"tasks": {"triage.yaml": "name: triage\n"}},
-    "watched by an operator": {"serviceMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}},
-    "open network": {"networkPolicy": {"enabled": False}},
-}
 every_variant = pytest.mark.parametrize("values", MATRIX.values(), ids=MATRIX)
 
 
