@@ -40,6 +40,10 @@ test: setup model ## Run every test, those with a real model and server as well
 test-fast: setup ## Run the tests that need no real model or server
 	@$(BIN)/python -m pytest -m 'not slow' $(ARGS)
 
+.PHONY: test-cluster
+test-cluster: setup ## Install the chart with the image on a Kubernetes node of its own, and test it there
+	@$(BIN)/python -m tests.cluster $(ARGS)
+
 .PHONY: lint
 lint: $(VENV)/.installed ## Run every static check
 	@VENV=$(VENV) scripts/lint
@@ -64,6 +68,10 @@ bench-smoke: setup model ## Run every mode of the harness at its smallest, and t
 .PHONY: bench-nightly
 bench-nightly: setup model ## Run every mode of the harness at full size, and the report
 	@VENV=$(VENV) scripts/bench_suite nightly $(ARGS)
+
+.PHONY: image
+image: ## Build the image: BASE=debian without a registry, ARCHIVE=FILE as an archive
+	@docker/build $(ARGS)
 
 .PHONY: peers
 peers: setup model ## Build llama-server and install llama-cpp-python's server, to compare with

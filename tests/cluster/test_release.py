@@ -1,0 +1,119 @@
+"""The chart, installed with the real image: it answers, and keeps answering."""
+
+import asyncio
+import json
+import urllib.request
+
+import pytest
+
+from tests.cluster.release import CommandError, Release, kubectl
+from xapp.client import Client, user
+
+pytestmark = pytest.mark.timeout(600)
+QUESTION = [user("What is O-RAN?")]
+DEADLINE_S = 240
+
+
+async def ask(release: Release, max_tokens: int = 16) -> str:
+    async with Client(release.address("grpc")) as client:
+        pieces = [
+            text async for text in client.stream_text(QUESTION, max_tokens=max_tokens, deadline_s=DEADLINE_S)
+        ]
+    return "".join(pieces)
+
+
+def get(release: Release, path: str) -> bytes:
+    with urllib.request.urlopen(f"http://{release.address('http')}{path}", timeout=10) as answer:
+        return bytes(answer.read())
+
+
+async def test_it_answers_through_its_service(release: Release) -> None:
+    assert await ask(release)
+    (entry,) = json.loads(get(release, "/ric/v1/config"))
+    assert entry["metadata"]["xappName"] == release.name
+    assert b"ricxapp_genai_ready 1.0" in get(release, "/ric/v1/metrics")
+
+
+def test_the_pod_may_do_nothing(release: Release) -> None:
+    """Neither in the cluster nor in its own file system."""
+    account = f"--as=system:serviceaccount:{release.namespace}:{release.namespace}-{release.name}"
+    for verb, resource in (("get", "pods"), ("list", "secrets"), ("get", "configmaps"), ("create", "pods")):
+        with pytest.raises(CommandError, match="no"):
+            kubectl("auth", "can-i", verb, resource, account, f"--namespace={release.namespace}")
+    code = "import os; print(os.getuid(), os.access('/', os.W_OK), os.access('/models', os.W_OK))"
+    assert release.inside("python", "-c", code).split() == ["10001", "False", "False"]
+    status = release.inside("python", "-c", "print(open('/proc/1/status').read())")
+    assert "CapEff:\t0000000000000000" in status
+    assert "NoNewPrivs:\t1" in status
+    assert "Seccomp:\t2" in status
+
+
+async def test_it_survives_a_lost_worker(release: Release) -> None:
+    kill = (
+        "import os, psutil\n"
+        "worker = next(p for p in psutil.Process(1).children() if 'xapp.engine.worker' in p.cmdline())\n"
+        "worker.kill(); print(worker.pid)"
+    )
+    assert release.inside("python", "-c", kill)
+    kubectl(
+        "wait",
+        "--for=condition=Ready",
+        f"pod/{release.pod()}",
+        f"--namespace={release.namespace}",
+        "--timeout=120s",
+    )
+    assert await ask(release)
+    (pod,) = release.pods()
+    assert [status["restartCount"] for status in pod["status"]["containerStatuses"]] == [0]
+
+
+async def test_a_bad_upgrade_is_rolled_back(release: Release) -> None:
+    with pytest.raises(CommandError):
+        release.upgrade("image.tag=none", timeout_s=20)
+    assert "rollback" in release.revision()["description"].lower()
+    assert await ask(release)
+
+
+def test_a_value_that_the_server_would_refuse_changes_nothing(release: Release) -> None:
+    before = release.revision()
+    with pytest.raises(CommandError, match="settings/slots"):
+        release.upgrade("settings.slots=400")
+    assert release.revision() == before
+
+
+def test_helm_test_asks_through_the_service(release: Release) -> None:
+    assert "Succeeded" in release.test()
+
+
+async def test_an_update_under_load_loses_no_request(release: Release) -> None:
+    """The new pod serves before the old one drains; the client tries UNAVAILABLE again."""
+    before = release.pod()
+    done = asyncio.Event()
+    answers: list[str] = []
+
+    async def caller() -> None:
+        while not done.is_set():
+            answers.append(await ask(release, max_tokens=8))
+
+    async with asyncio.TaskGroup() as callers:
+        for _ in range(3):
+            callers.create_task(caller())
+        values = ("rollout.maxSurge=1", "rollout.maxUnavailable=0", "settings.max_queue=65")
+        await asyncio.to_thread(release.upgrade, *values)
+        done.set()
+    assert release.pod() != before
+    assert answers
+    assert all(answers)
+
+
+async def test_a_pod_that_is_deleted_ends_its_stream_in_peace(release: Release) -> None:
+    """Its grace is longer than the answer takes."""
+    async with Client(release.address("grpc")) as client:
+        stream = client.stream_text(QUESTION, max_tokens=400, deadline_s=DEADLINE_S, ignore_eos=True)
+        pieces = [await anext(stream)]
+        kubectl("delete", "pod", release.pod(), f"--namespace={release.namespace}", "--wait=false")
+        pieces += [text async for text in stream]
+    assert len(pieces) > 1
+    rollout = ("rollout", "status", release.workload, f"--namespace={release.namespace}", "--timeout=120s")
+    kubectl(*rollout)
+    assert await ask(release)
