@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from perf.record.store import RecordError
-from perf.report.build import TEXT, build
+from perf.report.build import FIGURES, TEXT, build
 
 
 @click.command()
@@ -22,7 +22,7 @@ def report(paths: tuple[Path, ...], out: Path) -> None:
 
     A PATH is a result file, or a folder that is searched for them. Files in a folder that cannot be
     used are named and left out; a file given by name must be sound. Beside the page lie the same as
-    Markdown and the pictures as SVG files.
+    Markdown, the pictures as SVG files, and every figure as CSV.
     """
     try:
         page, left_out = build(paths, out)
@@ -30,4 +30,4 @@ def report(paths: tuple[Path, ...], out: Path) -> None:
         raise click.ClickException(str(error)) from error
     for each in left_out:
         click.echo(f"left out: {each}", err=True)
-    click.echo(f"written: {page}, and {TEXT} beside it")
+    click.echo(f"written: {page}, with {TEXT} and {FIGURES} beside it")

@@ -5,12 +5,13 @@ from pathlib import Path
 
 from perf.record.errors import RecordError
 from perf.record.schema import Mode
-from perf.report import accuracy, compare, engine, html, load, markdown, overview, paper
+from perf.report import accuracy, balance, compare, engine, html, load, markdown, overview, paper, table_file
 from perf.report.document import Document, Section
 from perf.report.runs import Gathered, Run, gather
 
 PAGE = "report.html"
 TEXT = "report.md"
+FIGURES = "figures.csv"
 
 _SECTIONS: dict[Mode, Callable[[Sequence[Run]], Section]] = {
     Mode.PAPER: paper.section,
@@ -25,8 +26,10 @@ def document(gathered: Gathered) -> Document:
     """Modes that nobody ran are left out. Raises RecordError for a malformed sample."""
     nodes = ", ".join(dict.fromkeys(run.result.node for run in gathered.runs))
     modes = [section(runs) for mode, section in _SECTIONS.items() if (runs := gathered.of(mode))]
+    both = balance.section(gathered.of(Mode.PAPER), gathered.of(Mode.ACCURACY))
     last = [overview.provenance(gathered), overview.every_figure(gathered)]
-    return Document(f"genai-xapp bench: {nodes}", [overview.overview(gathered), *modes, *last])
+    middle = modes if both is None else [*modes, both]
+    return Document(f"genai-xapp bench: {nodes}", [overview.overview(gathered), *middle, *last])
 
 
 def build(paths: Sequence[Path], out: Path) -> tuple[Path, Sequence[str]]:
@@ -35,11 +38,11 @@ def build(paths: Sequence[Path], out: Path) -> tuple[Path, Sequence[str]]:
     Raises RecordError when a file cannot be read, or the folder not be written.
     """
     gathered = gather(paths)
-    _write(document(gathered), out)
+    _write(document(gathered), table_file.render(gathered.runs), out)
     return out / PAGE, gathered.left_out
 
 
-def _write(document: Document, out: Path) -> None:
+def _write(document: Document, figures: str, out: Path) -> None:
     pictures = out / markdown.FOLDER
     try:
         pictures.mkdir(parents=True, exist_ok=True)
@@ -47,5 +50,6 @@ def _write(document: Document, out: Path) -> None:
             (pictures / f"{each.name}.svg").write_bytes(each.svg)
         (out / TEXT).write_text(markdown.render(document))
         (out / PAGE).write_text(html.render(document))
+        (out / FIGURES).write_text(figures)
     except OSError as error:
         raise RecordError(out, f"the report could not be written: {error.strerror}") from error

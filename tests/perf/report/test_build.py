@@ -1,3 +1,4 @@
+import csv
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from perf.record.errors import RecordError
 from perf.record.schema import Figure, Mode, Result, Status
 from perf.record.store import write_result
-from perf.report.build import PAGE, TEXT, build, document
+from perf.report.build import FIGURES, PAGE, TEXT, build, document
 from perf.report.document import Document, Picture, Table
 from perf.report.load import level
 from perf.report.paper_turns import medians
@@ -61,7 +62,7 @@ def test_the_page_holds_all_it_shows(built: Path) -> None:
     assert page.open == []
     assert page.scripts == 0
     assert {link.partition(",")[0] for link in page.links} == {"data:image/svg+xml;base64"} | {
-        f"#s{number}" for number in range(1, 9)
+        f"#s{number}" for number in range(1, 10)
     }
 
 
@@ -179,7 +180,7 @@ def test_medians_follow_the_points() -> None:
 
 def test_pictures_say_what_they_show(tmp_path: Path) -> None:
     found = drawn(tmp_path, *results.every_mode()).pictures
-    assert len(found) == 14
+    assert len(found) == 15
     assert all(isinstance(each, Picture) and each.alt and each.caption.endswith(".") for each in found)
 
 
@@ -188,3 +189,25 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(RecordError, match="the report could not be written"):
         build([tmp_path / "r.json"], tmp_path / "file")
+
+
+def test_every_figure_is_a_line_of_the_csv_file(built: Path) -> None:
+    with (built / FIGURES).open() as file:
+        rows = list(csv.DictReader(file))
+    expected = sum(len(each.summary) for each in [*results.every_mode(), results.paper("xeon")])
+    assert len(rows) == expected
+    speed = next(row for row in rows if (row["node"], row["figure"]) == ("pi-1", "decode_tokens_per_second"))
+    assert (speed["mode"], speed["unit"]) == ("paper", "tok/s")
+    assert float(speed["low"]) < float(speed["value"]) < float(speed["high"])
+
+
+def test_accuracy_stands_against_speed_where_a_node_measured_both(tmp_path: Path) -> None:
+    found = drawn(tmp_path, results.paper(), results.accuracy(), results.accuracy("xeon", "mmlu"))
+    names = [each.name for each in found.pictures]
+    assert "balance-winogrande" in names
+    assert "balance-mmlu" not in names
+
+
+def test_without_both_there_is_no_such_picture(tmp_path: Path) -> None:
+    titles = [section.title for section in drawn(tmp_path, results.paper()).sections]
+    assert "Accuracy, speed and memory" not in titles
