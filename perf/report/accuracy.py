@@ -21,6 +21,8 @@ _COLUMNS = (
     "items_per_second",
 )
 _CATEGORY = "accuracy.category."
+_LEVELS = {"easy": 0, "medium": 1, "hard": 2}
+"""Categories that have an order of their own; others are sorted by name."""
 _MAX_DRAWN = 40
 
 
@@ -68,7 +70,8 @@ def _table(data: str, runs: Sequence[Run]) -> Table:
 
 def _categories(runs: Sequence[Run]) -> list[str]:
     names = {figure.name for run in runs for figure in run.result.summary}
-    return sorted(name.removeprefix(_CATEGORY) for name in names if name.startswith(_CATEGORY))
+    found = (name.removeprefix(_CATEGORY) for name in names if name.startswith(_CATEGORY))
+    return sorted(found, key=lambda name: (_LEVELS.get(name, len(_LEVELS)), name))
 
 
 def _series(model: str, run: Run, runs: Sequence[Run]) -> str:

@@ -11,22 +11,20 @@ body { max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a; bac
        font: 16px/1.5 system-ui, "DejaVu Sans", sans-serif; }
 h1 { font-size: 1.7rem; } h2 { font-size: 1.3rem; margin-top: 2.5rem; border-bottom: 1px solid #999; }
 nav a { margin-right: 1rem; } a { color: #0055a0; }
-.wide { overflow-x: auto; margin: 1rem 0; }
-table { border-collapse: collapse; font-size: 0.82rem; font-variant-numeric: tabular-nums; }
-caption, summary { text-align: left; font-weight: 600; font-size: 0.95rem; padding: 0.3rem 0;
-                   white-space: nowrap; }
+.wide { margin: 1rem 0; }
+table { border-collapse: collapse; max-width: 100%; font-size: 0.82rem; font-variant-numeric: tabular-nums; }
+caption, summary { text-align: left; font-weight: 600; font-size: 0.95rem; padding: 0.3rem 0; }
 th, td { padding: 0.25rem 0.6rem; border-bottom: 1px solid #ccc; text-align: right; vertical-align: top; }
 th { border-bottom: 2px solid #666; vertical-align: bottom; }
-td { white-space: nowrap; }
+/* A wide table breaks its cells into lines: nobody has to scroll sideways. */
+th, td { overflow-wrap: anywhere; }
 .word { text-align: left; }
-.long { white-space: normal; overflow-wrap: break-word; }
 li { overflow-wrap: anywhere; }
 figure { margin: 1.5rem 0; } figure img { width: 100%; height: auto; }
 figcaption { font-size: 0.88rem; color: #333; }
 .warning { border-left: 4px solid #d55e00; background: #fdf1e8; padding: 0.5rem 0.8rem; }
 @media print { body { max-width: none; margin: 0; } figure, table { break-inside: avoid; } }
 """
-_NO_BREAK = 26  # letters of a cell that is never broken into lines
 # The page itself forbids what it does not need: nothing is fetched, nothing runs.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
@@ -82,8 +80,7 @@ def _row(cell: str, texts: Sequence[str], num_words: int) -> str:
 
 
 def _cell(cell: str, text: str, is_word: bool) -> str:
-    kinds = ["word"] * is_word + ["long"] * (len(text) > _NO_BREAK)
-    kind = f' class="{" ".join(kinds)}"' if kinds else ""
+    kind = ' class="word"' if is_word else ""
     return f"<{cell}{kind}>{escape(text)}</{cell}>"
 
 

@@ -53,10 +53,16 @@ def section(runs: Sequence[Run]) -> Section:
     )
 
 
+def _title(run: Run) -> str:
+    """Tells runs of one node apart: what their steps go by, for instance concurrency or rate."""
+    kinds = dict.fromkeys(group.partition("=")[0] for group in run.groups(*_COLUMNS) if "=" in group)
+    return f"{run.label}, by {' and '.join(kinds)}" if kinds else run.label
+
+
 def _limits(run: Run) -> Text:
     highest = run.figure("highest_rate", "")
     told = f" Highest rate that keeps the limits: {words.value(highest)} ({highest.note})." if highest else ""
-    return Text(f"{run.label}: limits {_named(run.result.options)}.{told}")
+    return Text(f"{_title(run)}: limits {_named(run.result.options)}.{told}")
 
 
 def _named(options: Mapping[str, Any]) -> str:
@@ -73,10 +79,10 @@ def _bottleneck(run: Run) -> Text:
         if (figure := run.figure("client_bottleneck", group)) and figure.value
     ]
     if not found:
-        return Text(f"{run.label}: the client was the bottleneck in no step.")
+        return Text(f"{_title(run)}: the client was the bottleneck in no step.")
     steps = "; ".join(found)
     return Text(
-        f"{run.label}: the client itself was the bottleneck, so the server can do better: {steps}", True
+        f"{_title(run)}: the client itself was the bottleneck, so the server can do better: {steps}", True
     )
 
 
@@ -86,7 +92,7 @@ def _table(run: Run) -> Table:
         [group, *(words.value(run.figure(name, group)) for name in measured)]
         for group in run.groups(*measured)
     ]
-    return Table(run.label, ["step", *map(words.title, measured)], rows)
+    return Table(_title(run), ["step", *map(words.title, measured)], rows)
 
 
 # ---- curves

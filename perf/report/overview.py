@@ -32,6 +32,10 @@ def _warnings(gathered: Gathered) -> Iterator[Block]:
             yield Text(f"Partial: {_name(run)}. Missing: {missing}", warning=True)
         if (steal := max((each.steal_share for each in run.result.noise), default=0.0)) > _STEAL_WARNED:
             yield Text(f"Disturbed: {_name(run)}. Up to {steal:.0%} of CPU time was stolen.", warning=True)
+    revisions = dict.fromkeys(run.result.machine.git_revision for run in gathered.runs)
+    if len(revisions) > 1:
+        told = ", ".join(each or "unknown" for each in revisions)
+        yield Text(f"Several revisions: {told}. Compare figures of one revision only.", warning=True)
     if gathered.left_out:
         yield Text("Files that are left out:", warning=True)
         yield Items(gathered.left_out)

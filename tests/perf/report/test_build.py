@@ -4,13 +4,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import msgspec
 import pytest
 
 from perf.record.errors import RecordError
 from perf.record.schema import Figure, Mode, Result, Status
 from perf.record.store import write_result
 from perf.report.build import FIGURES, PAGE, TEXT, build, document
-from perf.report.document import Document, Picture, Table
+from perf.report.document import Document, Picture, Table, Text
 from perf.report.load import level
 from perf.report.paper_turns import medians
 from perf.report.runs import gather
@@ -211,3 +212,40 @@ def test_accuracy_stands_against_speed_where_a_node_measured_both(tmp_path: Path
 def test_without_both_there_is_no_such_picture(tmp_path: Path) -> None:
     titles = [section.title for section in drawn(tmp_path, results.paper()).sections]
     assert "Accuracy, speed and memory" not in titles
+
+
+def test_runs_of_several_revisions_are_said(tmp_path: Path) -> None:
+    first, second = results.paper(), results.accuracy()
+    other = msgspec.structs.replace(second.machine, git_revision="0123456789ab")
+    found = drawn(tmp_path, first, msgspec.structs.replace(second, machine=other))
+    warnings = [each.text for each in found.sections[0].blocks if isinstance(each, Text) and each.warning]
+    assert [text for text in warnings if text.startswith("Several revisions: ") and "0123456789ab" in text]
+
+
+def test_runs_of_one_revision_need_no_warning(tmp_path: Path) -> None:
+    found = drawn(tmp_path, results.paper(), results.accuracy())
+    assert not [each for each in found.sections[0].blocks if isinstance(each, Text) and each.warning]
+
+
+def test_no_table_of_a_report_is_wider_than_its_page(built: Path) -> None:
+    page = (built / PAGE).read_text()
+    assert "nowrap" not in page
+    assert "overflow-x" not in page
+
+
+def test_difficulties_are_in_their_own_order(tmp_path: Path) -> None:
+    asked = results.accuracy()
+    overall = next(each for each in asked.summary if each.name == "accuracy")
+    levels = [
+        msgspec.structs.replace(overall, name=f"accuracy.category.{name}")
+        for name in ("hard", "antennas", "easy", "medium")
+    ]
+    kept = [each for each in asked.summary if not each.name.startswith("accuracy.category.")]
+    found = drawn(tmp_path, msgspec.structs.replace(asked, summary=[*kept, *levels]))
+    table = next(
+        block
+        for section in found.sections
+        for block in section.blocks
+        if isinstance(block, Table) and "by category" in block.caption
+    )
+    assert [row[0] for row in table.rows] == ["easy", "medium", "hard", "antennas"]
