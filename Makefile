@@ -33,7 +33,7 @@ serve: setup ## Serve the default model on ports 50051 (gRPC) and 8080 (HTTP)
 	@exec $(BIN)/genai-xapp serve $(ARGS)
 
 .PHONY: test
-test: setup model ## Run every test, those with a real model and server as well
+test: setup model helm ## Run every test, those with a real model and server as well
 	@$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: test-fast
@@ -80,6 +80,10 @@ peers: setup model ## Build llama-server and install llama-cpp-python's server, 
 .PHONY: model
 model: setup ## Fetch the embedded default model
 	@$(BIN)/genai-xapp models pull smollm2-135m-q4_1
+
+.PHONY: helm
+helm: $(VENV)/.installed ## Build Helm, with which the chart is tested, where the machine has none
+	@$(BIN)/python -m tests.cluster.programs helm
 
 .PHONY: setup
 setup: $(VENV)/.installed ## Make the environment and build llama.cpp for this CPU

@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,12 +42,25 @@ def build(names: Sequence[str], cache: Path) -> Path:
     go = shutil.which("go")
     if go is None:
         raise ProgramError("needs Go, to build Helm and Kubernetes from their modules")
-    folder = cache / "genai-xapp" / "programs" / _key(go)
+    folder = _folder(go, cache)
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         if not (folder / name).exists():
             _build(go, name, folder)
     return folder
+
+
+def built(name: str, cache: Path) -> Path:
+    """One of PACKAGES that was built before. Raises ProgramError where it was not: a build takes minutes."""
+    go = shutil.which("go")
+    program = None if go is None else _folder(go, cache) / name
+    if program is None or not program.exists():
+        raise ProgramError(f"needs {name}: `make {name}` builds it, and says why it cannot be built")
+    return program
+
+
+def _folder(go: str, cache: Path) -> Path:
+    return cache / "genai-xapp" / "programs" / _key(go)
 
 
 def user_cache() -> Path:
@@ -87,3 +101,17 @@ def _linker_flags() -> str:
         for key, value in facts.items()
     ]
     return " ".join(["-s -w", *named, f"-X {_CONTAINERD}/version.Version={CONTAINERD}"])
+
+
+def main(names: Sequence[str]) -> None:
+    """Builds those that the machine lacks. One that cannot be built is named: its tests are skipped."""
+    for name in names:
+        if shutil.which(name) is None:
+            try:
+                build([name], user_cache())
+            except ProgramError as error:
+                print(f"{name} is not built, and its tests are skipped: {error}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

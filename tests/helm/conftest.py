@@ -1,11 +1,11 @@
-"""Helm itself: the machine's, or one that is built from its module (minutes, once on a machine)."""
+"""Helm itself: the machine's, or the one that `make helm` has built (minutes, once on a machine)."""
 
 import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.cluster.programs import ProgramError, build
+from tests.cluster.programs import ProgramError, built
 from tests.helm.chart import Chart
 
 
@@ -15,7 +15,7 @@ def helm(user_cache: Path) -> str:
     if (found := shutil.which("helm")) is not None:
         return found
     try:
-        return str(build(["helm"], user_cache) / "helm")
+        return str(built("helm", user_cache))
     except ProgramError as error:
         pytest.skip(str(error))
 
