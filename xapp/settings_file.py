@@ -1,12 +1,10 @@
 """The TOML file of settings, as it is written. Base dependencies only: the commands read it too."""
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from xapp.errors import ConfigError
-from xapp.text_file import read_text
+from xapp.toml_file import read_toml
 
 FILE_KEY = "XAPP_CONFIG_FILE"
 
@@ -19,9 +17,4 @@ def read_settings_file(environ: Mapping[str, str]) -> dict[str, Any]:
     path = environ.get(FILE_KEY)
     if not path:
         return {}
-    try:
-        return tomllib.loads(read_text(Path(path)))
-    except OSError as error:
-        raise ConfigError(FILE_KEY, f"cannot read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(FILE_KEY, f"{path} is not TOML: {error}") from error
+    return read_toml(FILE_KEY, Path(path))

@@ -8,7 +8,6 @@ for all others, each of which has that quota to itself:
 Tokens are paid for as they are used: a request comes in while there is credit, and may overdraw it.
 """
 
-import tomllib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +19,8 @@ import msgspec
 from msgspec import Meta
 
 from xapp.errors import ConfigError, Exhausted
-from xapp.text_file import read_text, without_mark
+from xapp.text_file import without_mark
+from xapp.toml_file import read_toml
 
 KEY = "XAPP_QUOTAS"
 DEFAULT = "default"
@@ -52,14 +52,7 @@ def parse_quotas(text: str) -> dict[str, Quota]:
 
 
 def _read(path: str) -> object:
-    if not path.strip():
-        return {}
-    try:
-        return tomllib.loads(read_text(Path(path)))
-    except OSError as error:
-        raise ConfigError(KEY, f"cannot read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(KEY, f"{path} is not TOML: {error}") from error
+    return read_toml(KEY, Path(path)) if path.strip() else {}
 
 
 class Bucket:

@@ -21,8 +21,8 @@ from typing import Literal
 import msgspec
 
 from xapp.errors import ConfigError, PermissionDenied
-from xapp.security.files import read_toml
 from xapp.security.tokens import check_name
+from xapp.toml_file import read_toml
 
 POLICY_KEY = "XAPP_POLICY_FILE"
 DEFAULT = "default"

@@ -17,7 +17,7 @@ from typing import Any
 
 from xapp import logs
 from xapp.errors import ConfigError
-from xapp.security.files import read_bytes
+from xapp.toml_file import read_bytes
 
 CERT_KEY, KEY_KEY, CLIENT_CA_KEY = "XAPP_TLS_CERT", "XAPP_TLS_KEY", "XAPP_TLS_CLIENT_CA"
 _MAX_TURNS = 4

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from xapp.errors import ConfigError
-from xapp.security.files import read_toml
+from xapp.toml_file import read_toml
 
 TOKENS_KEY = "XAPP_TOKENS_FILE"
 MAX_NAME_CHARS = 128

@@ -1,4 +1,4 @@
-"""The small files that settings of security name."""
+"""The small files that settings name, TOML mostly: bounded, and each fault names the setting's key."""
 
 import tomllib
 from pathlib import Path
@@ -27,7 +27,7 @@ def read_toml(key: str, path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(decode_text(read_bytes(key, path)))
     except UnicodeDecodeError as error:
-        raise ConfigError(key, f"{path} is not UTF-8") from error
+        raise ConfigError(key, f"{path} is not TOML: it is not UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(key, f"{path} is not TOML: {error}") from error
     except RecursionError as error:

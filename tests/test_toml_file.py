@@ -1,0 +1,38 @@
+"""Whatever a file has that a setting names, the error names the setting and the file."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from xapp.admission.quota import parse_quotas
+from xapp.config import load_settings
+from xapp.errors import ConfigError
+from xapp.security.policy import read_policy
+from xapp.security.tokens import read_tokens
+from xapp.toml_file import MAX_FILE_BYTES
+
+READERS: dict[str, Callable[[Path], object]] = {
+    "XAPP_CONFIG_FILE": lambda path: load_settings({"XAPP_CONFIG_FILE": str(path)}),
+    "XAPP_QUOTAS": lambda path: parse_quotas(str(path)),
+    "XAPP_TOKENS_FILE": read_tokens,
+    "XAPP_POLICY_FILE": read_policy,
+}
+CONTENTS = {
+    "is not TOML": b"a = ",
+    "it is not UTF-8": b"a = '\xff'",
+    "nests too deep": b"a = " + b"[" * 100_000,
+    "is larger than": b"#" * (MAX_FILE_BYTES + 1),
+}
+
+
+@pytest.mark.parametrize("key", READERS)
+@pytest.mark.parametrize("fault", CONTENTS)
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, key: str, fault: str) -> None:
+    path = tmp_path / "file.toml"
+    path.write_bytes(CONTENTS[fault])
+    with pytest.raises(ConfigError) as caught:
+        READERS[key](path)
+    assert key in caught.value.message
+    assert str(path) in caught.value.message
+    assert fault in caught.value.message
