@@ -15,7 +15,12 @@ from xapp.config import Settings
 
 SCHEMA = Path(__file__).resolve().parent.parent / "helm" / "genai-xapp" / "values.schema.json"
 # The chart sets these itself: its own values and the pod depend on them.
-OWN = frozenset({"models_dir", "host", "grpc_port", "http_port", "node_name", "tasks_dir", "grace_period_s"})
+OWN = frozenset(
+    {
+        *("models_dir", "host", "grpc_port", "http_port", "node_name", "tasks_dir", "grace_period_s"),
+        *("tls_cert", "tls_key", "tls_client_ca", "http_tls", "tokens_file", "policy_file"),
+    }
+)
 
 
 def settings_schema() -> dict[str, Any]:

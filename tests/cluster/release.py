@@ -45,7 +45,7 @@ class Release:
 
     def upgrade(self, *values: str, timeout_s: int = WAIT_S) -> None:
         """To these values, with all others as they are. Rolled back when it fails."""
-        self._change("upgrade", values, timeout_s, "--rollback-on-failure", "--reuse-values")
+        self._change("upgrade", values, timeout_s, "--rollback-on-failure", "--reset-then-reuse-values")
 
     def _change(self, verb: str, values: Sequence[str], timeout_s: int, *options: str) -> None:
         sets = [part for value in values for part in ("--set", value)]

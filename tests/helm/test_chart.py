@@ -142,6 +142,41 @@ def test_other_settings_make_new_pods_and_other_tasks_do_not(chart: Chart) -> No
     assert settings_of(chart, tasks)["tasks_dir"] == "/opt/xapp/tasks"
 
 
+# ---- TLS and credentials
+
+
+def test_a_certificate_closes_grpc_and_http_where_it_is_said(chart: Chart) -> None:
+    closed = settings_of(chart, MATRIX["closed"])
+    assert closed["tls_client_ca"] == "/opt/xapp/tls/ca.crt"
+    assert closed["http_tls"] is True
+    assert settings_of(chart, {"tls": {"secret": "cert"}})["http_tls"] is False
+    assert not [key for key in settings_of(chart) if "tls" in key]
+
+
+@pytest.mark.parametrize(
+    ("values", "scheme"),
+    [({}, "HTTP"), ({"tls": {"secret": "c"}}, "HTTP"), ({"tls": {"secret": "c", "http": True}}, "HTTPS")],
+    ids=str,
+)
+def test_probes_ask_as_the_port_wants_it(chart: Chart, values: dict[str, Any], scheme: str) -> None:
+    (container,) = chart.pod(values)["containers"]
+    asked = [container[f"{name}Probe"] for name in ("startup", "readiness", "liveness")]
+    assert {probe["httpGet"]["scheme"] for probe in asked if "httpGet" in probe} == {scheme}
+    assert ("grpc" in asked[0]) == (not values)
+
+
+def test_secrets_are_mounted_as_folders_so_that_a_renewed_one_is_seen(chart: Chart) -> None:
+    mounts = {m["name"]: m for m in chart.pod(MATRIX["closed"])["containers"][0]["volumeMounts"]}
+    for name in ("tls", "tokens", "policy"):
+        assert mounts[name]["readOnly"] is True
+        assert "subPath" not in mounts[name]
+
+
+def test_a_test_without_credentials_is_not_installed_where_they_are_needed(chart: Chart) -> None:
+    assert [m for m in chart.render() if m["kind"] == "Pod"]
+    assert not [m for m in chart.render(MATRIX["closed"]) if m["kind"] == "Pod"]
+
+
 # ---- the network
 
 

@@ -11,5 +11,10 @@ MATRIX: dict[str, dict[str, Any]] = {
     "a folder of the node": {"models": {"source": "hostPath"}, "settings": {"model": "qwen2.5-0.5b"}},
     "tasks": {"tasks": {"triage.yaml": "name: triage\n"}},
     "watched by an operator": {"serviceMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}},
+    "closed": {
+        "tls": {"secret": "cert", "clientCa": "ca.crt", "http": True},
+        "credentials": {"tokens": "tokens", "policy": "policy"},
+        "serviceMonitor": {"enabled": True},
+    },
     "open network": {"networkPolicy": {"enabled": False}},
 }

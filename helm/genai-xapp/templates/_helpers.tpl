@@ -50,6 +50,11 @@ app.kubernetes.io/version: {{ include "genai-xapp.tag" . | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
+{{/* How HTTP is asked for. */}}
+{{- define "genai-xapp.scheme" -}}
+{{ if and .Values.tls.secret .Values.tls.http }}HTTPS{{ else }}HTTP{{ end }}
+{{- end }}
+
 {{/* For every container: pod security level `restricted`, and a root file system that nobody writes. */}}
 {{- define "genai-xapp.securityContext" -}}
 allowPrivilegeEscalation: false
@@ -65,6 +70,14 @@ seccompProfile: {type: RuntimeDefault}
 {{- define "genai-xapp.settings" -}}
 {{- $own := dict "models_dir" "/models" "host" "0.0.0.0" "grpc_port" 50051 "http_port" 8080 -}}
 {{- $_ := set $own "grace_period_s" .Values.drain.seconds -}}
+{{- with .Values.tls }}{{- if .secret -}}
+{{- $_ := set $own "tls_cert" "/opt/xapp/tls/tls.crt" -}}
+{{- $_ := set $own "tls_key" "/opt/xapp/tls/tls.key" -}}
+{{- $_ := set $own "http_tls" .http -}}
+{{- with .clientCa }}{{ $_ := set $own "tls_client_ca" (printf "/opt/xapp/tls/%s" .) }}{{ end -}}
+{{- end }}{{ end -}}
+{{- if .Values.credentials.tokens }}{{ $_ := set $own "tokens_file" "/opt/xapp/tokens/tokens.toml" }}{{ end -}}
+{{- if .Values.credentials.policy }}{{ $_ := set $own "policy_file" "/opt/xapp/policy/policy.toml" }}{{ end -}}
 {{- if .Values.tasks }}{{ $_ := set $own "tasks_dir" "/opt/xapp/tasks" }}{{ end -}}
 {{- range $key, $value := merge $own .Values.settings }}
 {{ $key }} = {{ toJson $value }}

@@ -71,19 +71,24 @@ spec:
         - {name: http, containerPort: 8080}
       securityContext: {{ include "genai-xapp.securityContext" . | nindent 8 }}
       resources: {{ toYaml .Values.resources | nindent 8 }}
-      {{- /* Serving once the default model is loaded. */}}
+      {{- /* Serving once the default model is loaded. A gRPC probe knows no TLS. */}}
+      {{- $scheme := include "genai-xapp.scheme" . }}
       startupProbe:
+        {{- if .Values.tls.secret }}
+        httpGet: {path: /ric/v1/health/ready, port: http, scheme: {{ $scheme }}}
+        {{- else }}
         grpc: {port: 50051}
+        {{- end }}
         periodSeconds: 2
         timeoutSeconds: 2
         failureThreshold: {{ div (add .Values.startupSeconds 1) 2 }}
       readinessProbe:
-        httpGet: {path: /ric/v1/health/ready, port: http}
+        httpGet: {path: /ric/v1/health/ready, port: http, scheme: {{ $scheme }}}
         periodSeconds: 2
         timeoutSeconds: 2
         failureThreshold: 2
       livenessProbe:
-        httpGet: {path: /ric/v1/health/alive, port: http}
+        httpGet: {path: /ric/v1/health/alive, port: http, scheme: {{ $scheme }}}
         periodSeconds: 5
         timeoutSeconds: 2
         failureThreshold: 6
@@ -100,6 +105,15 @@ spec:
         {{- if .Values.tasks }}
         - {name: tasks, mountPath: /opt/xapp/tasks, readOnly: true}
         {{- end }}
+        {{- if .Values.tls.secret }}
+        - {name: tls, mountPath: /opt/xapp/tls, readOnly: true}
+        {{- end }}
+        {{- if .Values.credentials.tokens }}
+        - {name: tokens, mountPath: /opt/xapp/tokens, readOnly: true}
+        {{- end }}
+        {{- if .Values.credentials.policy }}
+        - {name: policy, mountPath: /opt/xapp/policy, readOnly: true}
+        {{- end }}
         {{- if ne .Values.models.source "image" }}
         - {name: models, mountPath: /models{{ if not .Values.models.pull }}, readOnly: true{{ end }}}
         {{- end }}
@@ -110,6 +124,16 @@ spec:
     - {name: tmp, emptyDir: {sizeLimit: 64Mi}}
     {{- if .Values.tasks }}
     - {name: tasks, configMap: {name: {{ include "genai-xapp.configmap" . }}-tasks}}
+    {{- end }}
+    {{- /* Folders, not single files: a renewed certificate reaches the pod, which reads it again. */}}
+    {{- with .Values.tls.secret }}
+    - {name: tls, secret: {secretName: {{ . }}, defaultMode: 0440}}
+    {{- end }}
+    {{- with .Values.credentials.tokens }}
+    - {name: tokens, secret: {secretName: {{ . }}, defaultMode: 0440}}
+    {{- end }}
+    {{- with .Values.credentials.policy }}
+    - {name: policy, configMap: {name: {{ . }}}}
     {{- end }}
     {{- if eq .Values.models.source "hostPath" }}
     - {name: models, hostPath: {path: {{ .Values.models.hostPath | quote }}, type: DirectoryOrCreate}}
