@@ -5,7 +5,9 @@ a build for another CPU, or a miscompiled one, dies here by a signal rather than
 Prints llama.cpp's system information. Exits non-zero with the reason.
 """
 
+import ctypes
 import math
+import os
 import struct
 import sys
 import tempfile
@@ -85,8 +87,18 @@ def _padded(data: bytes) -> bytes:
     return data + bytes(-len(data) % ALIGNMENT)
 
 
+def load_variants() -> None:
+    """As `xapp.backend.native` does, which is not here while an image is built."""
+    library = llama_cpp.llama_cpp._lib
+    library.ggml_backend_reg_count.restype = ctypes.c_size_t
+    if library.ggml_backend_reg_count() == 0:
+        folder = Path(llama_cpp.__file__).parent / "lib"
+        library.ggml_backend_load_all_from_path(ctypes.c_char_p(os.fsencode(folder)))
+
+
 def decode(path: str) -> list[float]:
     """The logits after eight tokens. Raises RuntimeError naming the call that failed."""
+    load_variants()
     llama_cpp.llama_backend_init()
     model = llama_cpp.llama_model_load_from_file(path.encode(), llama_cpp.llama_model_default_params())
     if not model:

@@ -5,12 +5,15 @@ service does not use: only its module of C bindings is imported here. What llama
 nowhere, except inside `captured_errors` and `captured_remarks`.
 """
 
+import ctypes
 import importlib.util
+import os
 import sys
 import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -45,6 +48,20 @@ def _on_log(level: int, text: bytes | None, _user_data: object) -> None:
 # Kept for the life of the process: llama.cpp holds the pointer.
 _callback = llama.llama_log_callback(_on_log)
 llama.llama_log_set(_callback, None)
+
+
+def load_variants(library: Any, folder: Path) -> None:
+    """Where the CPU's kernels are in files of their own, takes those that fit this CPU best.
+
+    A build with GGML_CPU_ALL_VARIANTS knows no device until it is told the folder: it looks beside the
+    executable, which is Python. `library` finds the functions of libggml too, on which it depends.
+    """
+    library.ggml_backend_reg_count.restype = ctypes.c_size_t
+    if library.ggml_backend_reg_count() == 0:
+        library.ggml_backend_load_all_from_path(ctypes.c_char_p(os.fsencode(folder)))
+
+
+load_variants(llama._lib, Path(llama.__file__).parent / "lib")
 llama.llama_backend_init()
 
 
