@@ -1,6 +1,5 @@
 import errno
 import hashlib
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.disk import small_disk_of
 from tests.models.conftest import CONTENT, FILE, NAME, Seen
 from tests.models.hub_stand_in import COMMIT, StandIn, serving
 from xapp.errors import ModelError, NotFound
@@ -325,16 +325,8 @@ def test_full_disk_in_the_middle(
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    mount, umount = shutil.which("mount"), shutil.which("umount")
-    folder = tmp_path / "small"
-    folder.mkdir()
-    command = [mount or "", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(folder)]
-    if not mount or not umount or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("may not mount a tmpfs here")
-    try:
+    with small_disk_of("128k", tmp_path / "small") as folder:
         yield folder
-    finally:
-        subprocess.run([umount, str(folder)], check=True)
 
 
 def test_really_full_disk(

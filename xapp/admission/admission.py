@@ -150,7 +150,7 @@ class Admission:
         self._probes.learned(self._clock())
         if ticket.probe and outcome.whole:
             self._probes.succeeded()
-        elif ticket.probe and not self.predictor.tickets - {ticket}:  # else it was late for their sake
+        elif ticket.probe and self.predictor.is_alone(ticket):  # else it was late for their sake
             self._probes.failed(self._clock())
 
     def foresee(self) -> None:
@@ -185,7 +185,7 @@ class Admission:
         left_s = ticket.ask.deadline - now
         if end_s <= left_s:
             return
-        alone = not self.predictor.tickets - {ticket}
+        alone = self.predictor.is_alone(ticket)
         alone_s = self.predictor.alone_s(ticket)
         wait_s = self._probes.wait_s(now, doubtful=alone_s * GUESSES[HIGH] <= left_s)
         if alone and wait_s == 0 and self.predictor.least_s(ticket) <= DOUBT * left_s:

@@ -98,6 +98,10 @@ class Predictor:
         self._ahead.run(job, self._ahead.jobs(but=ticket))
         return job.end_s
 
+    def is_alone(self, ticket: Ticket) -> bool:
+        """Whether nothing else is open."""
+        return self.tickets <= {ticket}
+
     def alone_s(self, ticket: Ticket) -> float:
         """Seconds until its end with nothing else there, at the high quantile, as simulated."""
         job = self._ahead.new_job(ticket, HIGH)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import count
 from time import monotonic
 
-from xapp.admission.admission import Admission, Place
+from xapp.admission.admission import Place
 from xapp.admission.asks import ask_for
 from xapp.admission.tickets import Ask
 from xapp.config import Settings
@@ -80,5 +80,4 @@ class Calls:
 
 def enter_alone(target: Target) -> AbstractContextManager[Place]:
     """The place of a request that is computed for itself."""
-    admission: Admission = target.serving.admission
-    return admission.enter(target.ask)
+    return target.serving.admission.enter(target.ask)

@@ -1,6 +1,5 @@
 """With llama.cpp and the default model: that files come out and figures make sense, not how fast it is."""
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.disk import small_disk_of
 from tests.models.conftest import Seen
 from tests.models.gguf_file import LLAMA, gguf_bytes
 from tests.models.gguf_split import split
@@ -170,16 +170,8 @@ def test_the_child_ends_when_nobody_listens(model: ModelFile) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    mount, umount = shutil.which("mount"), shutil.which("umount")
-    folder = tmp_path / "small"
-    folder.mkdir()
-    command = [mount or "", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(folder)]
-    if not mount or not umount or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("may not mount a tmpfs here")
-    try:
+    with small_disk_of("40m", tmp_path / "small") as folder:
         yield folder
-    finally:
-        subprocess.run([umount, str(folder)], check=True)
 
 
 def test_a_really_full_disk(
