@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.engine.harness import Clock
-from xapp.admission.admission import Admission, FinishRate, Place
+from xapp.admission.admission import Admission, AdmittedRequest, FinishRate
+from xapp.admission.open_request import AdmissionRequest
 from xapp.admission.predict import Predictor
 from xapp.admission.quota import Quota, Quotas
-from xapp.admission.tickets import Ask
 from xapp.backend.fake import fake_info
 from xapp.config import EngineSettings
 from xapp.domain.answers import Finished
@@ -46,18 +46,18 @@ class Gate:
             "tiny", capacity, predictor, Quotas(quotas, self.clock), by_deadline=by_deadline, clock=self.clock
         )
 
-    def ask(self, within_s: float = 600.0, max_tokens: int = 101, **fields: object) -> Ask:
+    def ask(self, within_s: float = 600.0, max_tokens: int = 101, **fields: object) -> AdmissionRequest:
         now = self.clock.now
-        return Ask(now, now + within_s, max_tokens, exact=True, **fields)  # type: ignore[arg-type]
+        return AdmissionRequest(now, now + within_s, max_tokens, exact=True, **fields)  # type: ignore[arg-type]
 
-    def enter(self, stack: ExitStack, ask: Ask, prompt: int = 100) -> Place:
-        place = stack.enter_context(self.admission.enter(ask))
-        place.tokenized([7 + self.admission.num_open] * prompt, ask.max_tokens)
-        return place
+    def enter(self, stack: ExitStack, request: AdmissionRequest, prompt: int = 100) -> AdmittedRequest:
+        admitted = stack.enter_context(self.admission.enter(request))
+        admitted.tokenized([7 + self.admission.num_open] * prompt, request.max_tokens)
+        return admitted
 
-    def refused(self, ask: Ask, prompt: int = 100) -> Exhausted:
+    def refused(self, request: AdmissionRequest, prompt: int = 100) -> Exhausted:
         with pytest.raises(Exhausted) as caught, ExitStack() as stack:
-            self.enter(stack, ask, prompt)
+            self.enter(stack, request, prompt)
         return caught.value
 
 
@@ -87,7 +87,7 @@ async def test_an_error_inside_gives_the_place_back() -> None:
     gate = Gate()
     with pytest.raises(KeyError), gate.admission.enter(gate.ask()):
         raise KeyError
-    assert (gate.admission.num_open, gate.admission.predictor.tickets) == (0, set())
+    assert (gate.admission.num_open, gate.admission.predictor.open_requests) == (0, set())
 
 
 @pytest.mark.parametrize("within_s", [0.0, -0.001, -1e9])
@@ -151,15 +151,15 @@ def test_what_takes_three_times_as_long_at_best_is_no_probe_and_waiting_does_not
 def ended(gate: Gate, within_s: float, reason: FinishReason, decode_s: float) -> None:
     """A request is let in, and so it ends."""
     with ExitStack() as stack:
-        ask = gate.ask(within_s)
-        place = gate.enter(stack, ask)
-        submit = Submit(1, [1] * 100, 101, arrival=ask.arrival)
+        request = gate.ask(within_s)
+        admitted = gate.enter(stack, request)
+        submit = Submit(1, [1] * 100, 101, arrival=request.arrival)
         stream = SimpleNamespace(
             request=submit, started=None, finished=None, first_at=None, num_tokens=0, joined_at=None
         )
-        stack.enter_context(place.following(cast("TokenStream", stream)))
+        stack.enter_context(admitted.following(cast("TokenStream", stream)))
         gate.clock.now += decode_s
-        place.finished = Finished(reason, 100, 0, 101, 0.0, 0.1, decode_s, 0.1)
+        admitted.finished = Finished(reason, 100, 0, 101, 0.0, 0.1, decode_s, 0.1)
 
 
 def test_a_probe_that_is_late_puts_the_next_off_longer_each_time() -> None:
@@ -253,9 +253,9 @@ def test_estimating_takes_nothing() -> None:
     gate = Gate(default=Quota(requests_per_s=0.1, burst_s=10))
     predictor = gate.admission.predictor
     for _ in range(3):
-        ticket = predictor.ticket(gate.ask(0.3))
-        predictor.tokenized(ticket, [1] * 100, 101)
-        prediction, error = gate.admission.refusal(ticket)
+        opened = predictor.open(gate.ask(0.3))
+        predictor.tokenized(opened, [1] * 100, 101)
+        prediction, error = gate.admission.refusal(opened)
         assert prediction.median.first_s == pytest.approx(0.105)
         assert prediction.median.end_s == pytest.approx(1.105)
         assert error is not None
@@ -326,7 +326,7 @@ def test_no_place_is_ever_lost(capacity: int, orders: list[tuple[bool, int]]) ->
                 assert gate.refused(gate.ask()).reason == "QUEUE_FULL"
             elif inside:
                 inside.pop(which % len(inside)).close()
-            assert gate.admission.num_open == len(inside) == len(gate.admission.predictor.tickets)
+            assert gate.admission.num_open == len(inside) == len(gate.admission.predictor.open_requests)
 
     asyncio.run(run())
 
@@ -334,7 +334,7 @@ def test_no_place_is_ever_lost(capacity: int, orders: list[tuple[bool, int]]) ->
 async def test_without_admission_only_as_much_is_foreseen_as_estimates_learn_from() -> None:
     gate = Gate(by_deadline=False)
     with ExitStack() as stack, patch.object(gate.admission.predictor, "predict") as predict:
-        place = gate.enter(stack, gate.ask(within_s=0.001))
-        assert place._ticket.expected is not None
-        assert place._ticket.expected.end_s > 0.001
+        admitted = gate.enter(stack, gate.ask(within_s=0.001))
+        assert admitted._opened.expected is not None
+        assert admitted._opened.expected.end_s > 0.001
         predict.assert_not_called()

@@ -6,10 +6,10 @@ import pytest
 from tests.engine.harness import Clock
 from xapp.admission.admission import Admission
 from xapp.admission.estimate import estimate
+from xapp.admission.open_request import AdmissionRequest
 from xapp.admission.predict import Predictor
 from xapp.admission.quota import Quotas
 from xapp.admission.residuals import Key
-from xapp.admission.tickets import Ask
 from xapp.backend.fake import fake_info
 from xapp.config import EngineSettings
 from xapp.domain.answers import Estimate
@@ -26,11 +26,11 @@ def asked(within_s: float, *, slower: float) -> Estimate:
     admission = Admission(
         "m", 9, Predictor(lambda: info, lambda: STATS, clock), Quotas({}, clock), clock=clock
     )
-    ask = Ask(clock.now, clock.now + within_s, 101, exact=True)
+    request = AdmissionRequest(clock.now, clock.now + within_s, 101, exact=True)
     for part in ("first", "rest"):
         for _ in range(8):
-            admission.predictor._residuals.record(Key((ask.priority, part)), 1.0, slower)
-    return estimate(admission, ask, Submit(1, [7] * 100, 101))
+            admission.predictor._residuals.record(Key((request.priority, part)), 1.0, slower)
+    return estimate(admission, request, Submit(1, [7] * 100, 101))
 
 
 def test_others_who_will_come_are_expected() -> None:

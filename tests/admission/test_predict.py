@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from tests.engine.harness import Clock
+from xapp.admission.open_request import AdmissionRequest, Foresight, OpenRequest
 from xapp.admission.outcome import Outcome, outcome_of
 from xapp.admission.predict import Predictor
-from xapp.admission.tickets import Ask, Foresight, Ticket
 from xapp.backend.fake import fake_info
 from xapp.config import EngineSettings
 from xapp.domain.answers import Finished
@@ -34,29 +34,29 @@ class Node:
         self.predictor = Predictor(lambda: INFO, lambda: STATS, self.clock)
         self.tokens = count()
 
-    def admit(self) -> Ticket:
-        ask = Ask(self.clock.now, self.clock.now + 600, 101, exact=True)
-        ticket = self.predictor.ticket(ask)
+    def admit(self) -> OpenRequest:
+        request = AdmissionRequest(self.clock.now, self.clock.now + 600, 101, exact=True)
+        opened = self.predictor.open(request)
         prompt = [next(self.tokens)] * 100
-        self.predictor.tokenized(ticket, prompt, 101)
-        self.predictor.predict(ticket)
-        self.predictor.tickets.add(ticket)
-        submit = Submit(1, prompt, 101, arrival=ask.arrival)
+        self.predictor.tokenized(opened, prompt, 101)
+        self.predictor.predict(opened)
+        self.predictor.open_requests.add(opened)
+        submit = Submit(1, prompt, 101, arrival=request.arrival)
         stream = SimpleNamespace(
             request=submit, started=None, finished=None, first_at=None, num_tokens=0, joined_at=None
         )
-        self.predictor.submitted(ticket, cast("TokenStream", stream))
-        self.predictor.foresee()
-        return ticket
+        self.predictor.submitted(opened, cast("TokenStream", stream))
+        self.predictor.predict_all()
+        return opened
 
-    def end(self, ticket: Ticket, how: Finished | None) -> None:
-        self.predictor.tickets.discard(ticket)
-        self.predictor.learn(ticket, how)
+    def end(self, opened: OpenRequest, how: Finished | None) -> None:
+        self.predictor.open_requests.discard(opened)
+        self.predictor.learn(opened, how)
 
     def promise_s(self) -> float:
-        ticket = self.predictor.ticket(Ask(self.clock.now, self.clock.now + 600, 101, exact=True))
-        self.predictor.tokenized(ticket, [next(self.tokens)] * 100, 101)
-        return self.predictor.predict(ticket).promise_s
+        opened = self.predictor.open(AdmissionRequest(self.clock.now, self.clock.now + 600, 101, exact=True))
+        self.predictor.tokenized(opened, [next(self.tokens)] * 100, 101)
+        return self.predictor.predict(opened).promise_s
 
 
 def test_a_promise_leaves_a_quarter_until_more_is_known() -> None:
@@ -73,20 +73,20 @@ def test_a_promise_follows_how_late_they_were() -> None:
 def test_who_was_cut_by_the_deadline_was_late_at_least_so_much() -> None:
     node = Node()
     for _ in range(8):
-        ticket = node.admit()
+        opened = node.admit()
         end = SequenceFinished(1, node.clock.now + 3.315, FinishReason.EXPIRED, 0, 20)
-        cast("SimpleNamespace", ticket.stream).finished = end
-        node.end(ticket, None)
+        cast("SimpleNamespace", opened.stream).finished = end
+        node.end(opened, None)
     assert node.promise_s() == pytest.approx(3 * 1.105, rel=0.01)
 
 
 def test_who_gave_up_teaches_nothing() -> None:
     node = Node()
     for _ in range(8):
-        ticket = node.admit()
+        opened = node.admit()
         end = SequenceFinished(1, node.clock.now + 50.0, FinishReason.CANCELLED, 0, 20)
-        cast("SimpleNamespace", ticket.stream).finished = end
-        node.end(ticket, None)
+        cast("SimpleNamespace", opened.stream).finished = end
+        node.end(opened, None)
     assert node.promise_s() == pytest.approx(1.25 * 1.105)
 
 
@@ -122,6 +122,6 @@ def test_how_it_turned_out(how: Finished | None, expected: Outcome | None) -> No
 
 def test_nothing_is_learned_from_who_was_not_computed() -> None:
     node = Node()
-    ticket = node.admit()
-    cast("SimpleNamespace", ticket.stream).joined_at = 1.0
-    assert outcome_of(ticket, finished(FinishReason.STOP, 1.0, 2.0)) is None
+    opened = node.admit()
+    cast("SimpleNamespace", opened.stream).joined_at = 1.0
+    assert outcome_of(opened, finished(FinishReason.STOP, 1.0, 2.0)) is None

@@ -12,9 +12,9 @@ from xapp.domain.answers import Chunk, Event, Finished, Started
 from xapp.domain.requests import Request
 from xapp.domain.states import ModelState
 from xapp.models.mark import Mark
+from xapp.service.dependencies import ModelDependencies, Need
 from xapp.service.prompts import Codec
 from xapp.service.service import NodeService
-from xapp.service.tools import ModelTools, Need
 from xapp.telemetry.observe import Observer
 from xapp.text.codec import TextCodec
 from xapp.text.local import LocalText
@@ -52,8 +52,8 @@ class Node:
     def service(self, observer: Observer | None = None, **fields: Any) -> NodeService:
         return NodeService(self.settings(**fields), observer=observer, tools=self.tools())
 
-    def tools(self) -> ModelTools:
-        return ModelTools(
+    def tools(self) -> ModelDependencies:
+        return ModelDependencies(
             digest=self._digest,
             rehash=self._digest,
             look=self._look,

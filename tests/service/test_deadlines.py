@@ -24,7 +24,7 @@ def endless(within_s: float, policy: DeadlinePolicy = BEST_EFFORT, **fields: obj
 def is_empty(service: NodeService) -> bool:
     serving = service._registry.find("").serving
     assert serving is not None
-    return serving.admission.num_open == 0 and not serving.admission.predictor.tickets
+    return serving.admission.num_open == 0 and not serving.admission.predictor.open_requests
 
 
 async def test_an_answer_is_cut_at_the_deadline_less_the_margin(node: Node) -> None:

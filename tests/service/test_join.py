@@ -43,7 +43,7 @@ def num_submitted(service: NodeService) -> int:
 def is_empty(service: NodeService) -> bool:
     serving = serving_of(service)
     admission = serving.admission
-    return not (admission.num_open or admission.predictor.tickets or len(serving.joins))
+    return not (admission.num_open or admission.predictor.open_requests or len(serving.joins))
 
 
 async def begun(events: Events) -> Started:
@@ -182,7 +182,7 @@ async def test_the_first_one_leaves_and_the_other_goes_on(node: Node) -> None:
         assert (await begun(other)).joined
         await one.aclose()
         admission = serving_of(service).admission
-        assert (admission.num_open, len(admission.predictor.tickets)) == (1, 1)
+        assert (admission.num_open, len(admission.predictor.open_requests)) == (1, 1)
         async with aclosing(service.generate(LONG)) as third:
             assert (await begun(third)).joined
             assert text_of(await rest_of(other)) == text_of(await rest_of(third)) == "abcdefgh" * 250
@@ -313,7 +313,7 @@ async def test_who_joins_takes_a_place_and_is_no_load(node: Node) -> None:
     async with two(node, ENDLESS, ENDLESS, slots=1, max_queue=1) as (service, _, other):
         await begun(other)
         admission = serving_of(service).admission
-        assert (admission.num_open, len(admission.predictor.tickets)) == (2, 1)
+        assert (admission.num_open, len(admission.predictor.open_requests)) == (2, 1)
         with pytest.raises(Exhausted) as caught:
             await collect(service, ENDLESS)
         assert caught.value.reason == "QUEUE_FULL"

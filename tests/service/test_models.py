@@ -29,8 +29,8 @@ from xapp.errors import (
 )
 from xapp.models.info import ORIGIN_KEY, read_gguf
 from xapp.service import served_model
+from xapp.service.dependencies import MIN_CONTEXT_TOKENS, ModelDependencies, Need
 from xapp.service.prompts import Codec
-from xapp.service.tools import MIN_CONTEXT_TOKENS, ModelTools, Need
 from xapp.text.limits import resident_bytes
 
 
@@ -265,8 +265,8 @@ async def test_closing_while_loading(node: Node) -> None:
 def test_the_real_tools_read_the_header(tmp_path: Path, node: Node) -> None:
     (tmp_path / "bad.gguf").write_bytes(b"GGUF")
     with pytest.raises(ModelError, match="truncated"):
-        ModelTools().memory_need(tmp_path / "bad.gguf", node.settings())
-    assert ModelTools().available_bytes() > 0
+        ModelDependencies().memory_need(tmp_path / "bad.gguf", node.settings())
+    assert ModelDependencies().available_bytes() > 0
     assert MIN_CONTEXT_TOKENS > 0
 
 
@@ -277,7 +277,7 @@ def test_an_embedding_model_is_refused_by_its_header(
     path = tmp_path / "embed.gguf"
     path.write_bytes(gguf_bytes(LLAMA | values))
     with pytest.raises(ModelError, match="generates no text") as caught:
-        ModelTools().memory_need(path, node.settings())
+        ModelDependencies().memory_need(path, node.settings())
     assert caught.value.reason == "UNSUPPORTED_MODEL"
 
 
@@ -288,7 +288,7 @@ class SmallNode(Node):
         super().__init__(folder)
         self.needs = Need(60, 0)
 
-    def tools(self) -> ModelTools:
+    def tools(self) -> ModelDependencies:
         return dataclasses.replace(super().tools(), available_bytes=lambda: 170 - 60 * self.num_clients)
 
 
@@ -401,13 +401,13 @@ def test_parked_prefixes_are_part_of_the_need(tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     path.write_bytes(gguf_bytes())
     settings = EngineSettings(kv_cells=1024)
-    need = ModelTools().memory_need(path, settings)
+    need = ModelDependencies().memory_need(path, settings)
     assert need.kv_bytes > 0
     assert need.parked_bytes == need.kv_bytes * PARKED_SHARE
     assert need.total_bytes == need.weights_bytes + need.kv_bytes + need.parked_bytes + need.text_bytes
     assert need.text_bytes == resident_bytes(read_gguf(path).metadata_bytes)
     without = msgspec.structs.replace(settings, prefix_cache=False)
-    assert ModelTools().memory_need(path, without).parked_bytes == 0
+    assert ModelDependencies().memory_need(path, without).parked_bytes == 0
 
 
 async def test_a_mistyped_model_names_the_nearest_that_is_served(node: Node) -> None:
@@ -419,6 +419,6 @@ async def test_a_mistyped_model_names_the_nearest_that_is_served(node: Node) -> 
 def test_a_copy_in_another_format_tells_what_it_was_made_of(tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     path.write_bytes(gguf_bytes(LLAMA))
-    assert ModelTools().origin(path) == ""
+    assert ModelDependencies().origin(path) == ""
     path.write_bytes(gguf_bytes(LLAMA | {ORIGIN_KEY: "sha256:5"}))
-    assert ModelTools().origin(path) == "sha256:5"
+    assert ModelDependencies().origin(path) == "sha256:5"

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from tests.engine.harness import Clock, TimedBackend
-from xapp.admission.admission import Admission, Place
+from xapp.admission.admission import Admission, AdmittedRequest
 from xapp.admission.estimate import estimate
+from xapp.admission.open_request import AdmissionRequest
 from xapp.admission.predict import Predictor
 from xapp.admission.quota import Quotas
-from xapp.admission.tickets import Ask
 from xapp.config import EngineSettings
 from xapp.domain.answers import Estimate, Finished
 from xapp.domain.messages import FinishReason, SequenceFinished, SequenceStarted, StepEvents, Submit
@@ -45,7 +45,7 @@ class Answer:
 
     wanted: Wanted
     request: Submit
-    place: Place
+    admitted: AdmittedRequest
     held: ExitStack
     estimated: Estimate
     started: SequenceStarted | None = None
@@ -127,25 +127,27 @@ class VirtualNode:
     def _ask(self, wanted: Wanted) -> Submit | None:
         now = self.clock.now
         self._last_id += 1
-        ask = Ask(now, now + wanted.within_s, wanted.tokens, exact=True, num_bytes=4 * wanted.prompt)
+        request = AdmissionRequest(
+            now, now + wanted.within_s, wanted.tokens, exact=True, num_bytes=4 * wanted.prompt
+        )
         submit = Submit(
             self._last_id,
             [self._last_id] * wanted.prompt,
             wanted.tokens,
             ignore_eos=True,
             arrival=now,
-            deadline=ask.deadline,
+            deadline=request.deadline,
         )
-        estimated = estimate(self._admission, ask, submit)
+        estimated = estimate(self._admission, request, submit)
         with ExitStack() as held:
             try:
-                place = held.enter_context(self._admission.enter(ask))
-                place.tokenized(submit.prompt, submit.max_tokens)
+                admitted = held.enter_context(self._admission.enter(request))
+                admitted.tokenized(submit.prompt, submit.max_tokens)
             except Exhausted:
                 self.num_refused += 1
                 return None
-            answer = Answer(wanted, submit, place, held, estimated)
-            held.enter_context(place.following(cast("TokenStream", answer)))
+            answer = Answer(wanted, submit, admitted, held, estimated)
+            held.enter_context(admitted.following(cast("TokenStream", answer)))
             answer.held = held.pop_all()
         self._open[submit.request_id] = answer
         self.backend.stall_s += wanted.stall_s
@@ -169,7 +171,7 @@ class VirtualNode:
             assert finished.first_token_at is not None
             first_s = finished.first_token_at - answer.request.arrival
             decode_s = finished.at - finished.first_token_at
-            answer.place.finished = Finished(
+            answer.admitted.finished = Finished(
                 finished.reason, answer.wanted.prompt, 0, answer.num_tokens, 0.0, first_s, decode_s, first_s
             )
         answer.held.close()

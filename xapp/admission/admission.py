@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 
+from xapp.admission.open_request import AdmissionRequest, OpenRequest, Prediction
 from xapp.admission.predict import HIGH, MEDIAN, Predictor
 from xapp.admission.probes import Probes
 from xapp.admission.quota import Charge, Quotas
 from xapp.admission.residuals import GUESSES
-from xapp.admission.tickets import Ask, Prediction, Ticket
 from xapp.domain.answers import Finished
 from xapp.domain.messages import Priority
 from xapp.errors import DeadlineExceeded, Exhausted, Unavailable, XappError
@@ -84,25 +84,25 @@ class Admission:
         return self._open.total()
 
     @contextmanager
-    def enter(self, ask: Ask, *, may_join: bool = False) -> Iterator["Place"]:
+    def enter(self, request: AdmissionRequest, *, may_join: bool = False) -> Iterator["AdmittedRequest"]:
         """Holds a place. Of one that may join another's answer only its tokens can tell how long it takes.
 
         Raises Unavailable while draining, DeadlineExceeded when the deadline has passed already, Exhausted
         when all places are taken, the quota is used up, or the deadline cannot be met.
         """
-        self._check_room(ask)
-        with self._quotas.hold(ask.client) as charge:
-            ticket = self.predictor.ticket(ask)
+        self._check_room(request)
+        with self._quotas.hold(request.client) as charge:
+            opened = self.predictor.open(request)
             if not may_join:
-                self._check_soonest(ticket)
-            self._open[ask.priority] += 1
+                self._check_soonest(opened)
+            self._open[request.priority] += 1
             self._idle.clear()
-            self.predictor.tickets.add(ticket)
+            self.predictor.open_requests.add(opened)
             try:
-                yield Place(self, ticket, charge)
+                yield AdmittedRequest(self, opened, charge)
             finally:
-                self.predictor.tickets.discard(ticket)
-                self._leave(ask)
+                self.predictor.open_requests.discard(opened)
+                self._leave(request)
 
     def drain(self) -> None:
         """Lets nobody in from now on."""
@@ -112,63 +112,63 @@ class Admission:
         """Returns when nobody is in."""
         await self._idle.wait()
 
-    def refusal(self, ticket: Ticket) -> tuple[Prediction, XappError | None]:
+    def refusal(self, opened: OpenRequest) -> tuple[Prediction, XappError | None]:
         """What is predicted of a tokenized request, and why it would not be let in now; takes nothing."""
-        prediction = self.predictor.predict(ticket)
+        prediction = self.predictor.predict(opened)
         try:
-            self._check_room(ticket.ask)
-            self._quotas.check(ticket.ask.client)
-            self.check_deadline(ticket, prediction)
+            self._check_room(opened.request)
+            self._quotas.check(opened.request.client)
+            self.check_deadline(opened, prediction)
         except XappError as error:
             return prediction, error
         return prediction, None
 
-    def admit(self, ticket: Ticket) -> None:
+    def admit(self, opened: OpenRequest) -> None:
         """Raises Exhausted, reason DEADLINE_UNREACHABLE. Where no deadline is judged, only looks so far ahead
         as Estimate learns from.
         """
         if self._by_deadline:
-            self.check_deadline(ticket, self.predictor.predict(ticket))
+            self.check_deadline(opened, self.predictor.predict(opened))
         else:
-            self.predictor.expect(ticket)
+            self.predictor.expect(opened)
 
-    def check_deadline(self, ticket: Ticket, prediction: Prediction) -> None:
+    def check_deadline(self, opened: OpenRequest, prediction: Prediction) -> None:
         """Raises Exhausted: DEADLINE_UNREACHABLE, or DEADLINE_TOO_SHORT where waiting does not help."""
         if not self._by_deadline:
             return
         now = self._clock()
-        if not ticket.ask.best_effort:
-            self._check_end(ticket, prediction.promise_s, now)
-        if self.predictor.harms(ticket, now):
+        if not opened.request.best_effort:
+            self._check_end(opened, prediction.promise_s, now)
+        if self.predictor.would_delay_others(opened, now):
             raise self._unreachable("another request would miss its deadline", self._rate.seconds_each(now))
 
-    def learn(self, ticket: Ticket, finished: Finished | None) -> None:
+    def learn(self, opened: OpenRequest, finished: Finished | None) -> None:
         """How one that was let in ended."""
-        outcome = self.predictor.learn(ticket, finished)
+        outcome = self.predictor.learn(opened, finished)
         if outcome is None:
             return
         self._probes.learned(self._clock())
-        if ticket.probe and outcome.whole:
+        if opened.probe and outcome.whole:
             self._probes.succeeded()
-        elif ticket.probe and self.predictor.is_alone(ticket):  # else it was late for their sake
+        elif opened.probe and self.predictor.is_alone(opened):  # else it was late for their sake
             self._probes.failed(self._clock())
 
-    def foresee(self) -> None:
+    def predict_all(self) -> None:
         """Once one more was let in."""
         if self._by_deadline:
-            self.predictor.foresee()
+            self.predictor.predict_all()
 
-    def in_time(self, ask: Ask, end_s: float) -> bool:
+    def in_time(self, request: AdmissionRequest, end_s: float) -> bool:
         """Whether an end in so many seconds will do."""
-        return ask.best_effort or not self._by_deadline or end_s <= ask.deadline - self._clock()
+        return request.best_effort or not self._by_deadline or end_s <= request.deadline - self._clock()
 
-    def _check_room(self, ask: Ask) -> None:
+    def _check_room(self, request: AdmissionRequest) -> None:
         now = self._clock()
         if self._draining:
             raise Unavailable(f"{self._model} is draining", reason="DRAINING", retry_after_s=FIRST_GUESS_S)
-        if ask.deadline <= now:
+        if request.deadline <= now:
             raise DeadlineExceeded("the deadline had passed when the request arrived")
-        above = sum(count for priority, count in self._open.items() if priority <= ask.priority)
+        above = sum(count for priority, count in self._open.items() if priority <= request.priority)
         if above >= self.capacity:
             raise Exhausted(
                 f"{self._model} has {above} requests, running and waiting: no more are taken"
@@ -176,20 +176,20 @@ class Admission:
                 retry_after_s=self._rate.seconds_each(now),
             )
 
-    def _check_soonest(self, ticket: Ticket) -> None:
+    def _check_soonest(self, opened: OpenRequest) -> None:
         """Spares hopeless requests, and the thread, the work of tokenizing."""
-        if self._by_deadline and self.num_open and not ticket.ask.best_effort:
-            self._check_end(ticket, self.predictor.soonest_end_s(ticket), self._clock())
+        if self._by_deadline and self.num_open and not opened.request.best_effort:
+            self._check_end(opened, self.predictor.soonest_end_s(opened), self._clock())
 
-    def _check_end(self, ticket: Ticket, end_s: float, now: float) -> None:
-        left_s = ticket.ask.deadline - now
+    def _check_end(self, opened: OpenRequest, end_s: float, now: float) -> None:
+        left_s = opened.request.deadline - now
         if end_s <= left_s:
             return
-        alone = self.predictor.is_alone(ticket)
-        alone_s = self.predictor.alone_s(ticket)
+        alone = self.predictor.is_alone(opened)
+        alone_s = self.predictor.alone_s(opened)
         wait_s = self._probes.wait_s(now, doubtful=alone_s * GUESSES[HIGH] <= left_s)
-        if alone and wait_s == 0 and self.predictor.least_s(ticket) <= DOUBT * left_s:
-            ticket.probe = True
+        if alone and wait_s == 0 and self.predictor.least_s(opened) <= DOUBT * left_s:
+            opened.probe = True
             return
         what = f"it would take {end_s:.2f} s, and its deadline is in {left_s:.2f} s"
         if alone_s > left_s:
@@ -200,60 +200,60 @@ class Admission:
     def _unreachable(self, what: str, retry_after_s: float) -> Exhausted:
         return Exhausted(f"{self._model}: {what}", reason="DEADLINE_UNREACHABLE", retry_after_s=retry_after_s)
 
-    def _leave(self, ask: Ask) -> None:
-        self._open[ask.priority] -= 1
+    def _leave(self, request: AdmissionRequest) -> None:
+        self._open[request.priority] -= 1
         self._rate.record(self._clock())
         if self.num_open == 0:
             self._idle.set()
 
 
-class Place:
+class AdmittedRequest:
     """What a request that came in holds: first it is `tokenized`, or it will `join` another one's answer;
     then it is `following` its stream.
 
     `finished` is for its last event, if it gets so far: from it later predictions learn.
     """
 
-    def __init__(self, admission: Admission, ticket: Ticket, charge: Charge) -> None:
+    def __init__(self, admission: Admission, opened: OpenRequest, charge: Charge) -> None:
         self._admission = admission
         self._predictor = admission.predictor
-        self._ticket = ticket
+        self._opened = opened
         self._charge = charge
         self.finished: Finished | None = None
 
     def tokenized(self, prompt: list[int], max_tokens: int) -> None:
         """Looks again, now that its size is known. Raises Exhausted as `check_deadline` does."""
-        ticket = self._ticket
-        self._predictor.tokenized(ticket, prompt, max_tokens)
-        self._admission.admit(ticket)
-        self._charge.set(len(prompt) + ticket.num_expected)
+        opened = self._opened
+        self._predictor.tokenized(opened, prompt, max_tokens)
+        self._admission.admit(opened)
+        self._charge.set(len(prompt) + opened.num_expected)
 
-    def in_time_with(self, computed: "Place") -> bool:
+    def in_time_with(self, computed: "AdmittedRequest") -> bool:
         """Whether that one's answer is predicted to end before this one's deadline."""
-        left_s = self._predictor.left_s(computed._ticket, but=self._ticket)
-        return self._admission.in_time(self._ticket.ask, left_s)
+        left_s = self._predictor.left_s(computed._opened, but=self._opened)
+        return self._admission.in_time(self._opened.request, left_s)
 
-    def join(self, computed: "Place") -> None:
+    def join(self, computed: "AdmittedRequest") -> None:
         """Its answer is that one's, and no load; it holds its place and pays all the same."""
-        self._predictor.joined(self._ticket, computed._ticket)
-        self._charge.set(self._ticket.num_prompt + self._predictor.num_tokens(computed._ticket, MEDIAN))
+        self._predictor.joined(self._opened, computed._opened)
+        self._charge.set(self._opened.num_prompt + self._predictor.num_tokens(computed._opened, MEDIAN))
 
     def succeed(self) -> None:
         """It stands for what it had joined from now on: the one before it has left."""
-        self._predictor.tickets.add(self._ticket)
+        self._predictor.open_requests.add(self._opened)
 
     @contextmanager
     def following(self, stream: TokenStream) -> Iterator[None]:
         """The worker has it, and `stream` tells how it gets on; in the end its tokens are paid for."""
-        ticket = self._ticket
+        opened = self._opened
         if stream.joined_at is None:
-            self._predictor.submitted(ticket, stream)
-            self._admission.foresee()
+            self._predictor.submitted(opened, stream)
+            self._admission.predict_all()
         try:
             yield
         finally:
-            self._charge.set(ticket.num_prompt + stream.num_tokens)
-            self._admission.learn(ticket, self.finished)
+            self._charge.set(opened.num_prompt + stream.num_tokens)
+            self._admission.learn(opened, self.finished)
 
 
 def _sensible(seconds: float) -> float:

@@ -1,19 +1,19 @@
 """The answer to Estimate: what admission knows, without letting anybody in."""
 
 from xapp.admission.admission import Admission
-from xapp.admission.tickets import Ask
+from xapp.admission.open_request import AdmissionRequest
 from xapp.domain.answers import Estimate, Latencies
 from xapp.domain.messages import Submit
 
 
-def estimate(admission: Admission, ask: Ask, submit: Submit) -> Estimate:
+def estimate(admission: Admission, request: AdmissionRequest, submit: Submit) -> Estimate:
     """Of a request that is tokenized."""
     predictor = admission.predictor
-    ticket = predictor.ticket(ask)
-    predictor.tokenized(ticket, submit.prompt, submit.max_tokens)
-    prediction, refusal = admission.refusal(ticket)
+    opened = predictor.open(request)
+    predictor.tokenized(opened, submit.prompt, submit.max_tokens)
+    prediction, refusal = admission.refusal(opened)
     # Who is let in has ended by the deadline, in one way or the other.
-    most_s = ask.deadline - ask.arrival if refusal is None else float("inf")
+    most_s = request.deadline - request.arrival if refusal is None else float("inf")
     median, high = prediction.median.within(most_s), prediction.high.within(most_s)
     return Estimate(
         num_prompt_tokens=len(submit.prompt),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from xapp.admission.tickets import Ticket
+from xapp.admission.open_request import OpenRequest
 from xapp.domain.answers import Finished
 from xapp.domain.messages import FinishReason
 
@@ -23,9 +23,9 @@ class Outcome:
     whole: bool
 
 
-def outcome_of(ticket: Ticket, finished: Finished | None) -> Outcome | None:
+def outcome_of(opened: OpenRequest, finished: Finished | None) -> Outcome | None:
     """None of one that somebody gave up, and of one that was computed for another."""
-    stream = ticket.stream
+    stream = opened.stream
     if stream is None or stream.joined_at is not None:
         return None
     if finished is not None:
@@ -33,8 +33,8 @@ def outcome_of(ticket: Ticket, finished: Finished | None) -> Outcome | None:
     end = stream.finished
     if end is None or end.reason not in _CUT:
         return None
-    end_s = end.at - ticket.ask.arrival
-    first_s = end_s if end.first_token_at is None else end.first_token_at - ticket.ask.arrival
+    end_s = end.at - opened.request.arrival
+    first_s = end_s if end.first_token_at is None else end.first_token_at - opened.request.arrival
     return Outcome(first_s, end_s, end.num_completion_tokens, whole=False)
 
 

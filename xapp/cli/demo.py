@@ -71,7 +71,7 @@ async def _talk(target: str, process: "subprocess.Popen[bytes]", question: str, 
         _step(f"Generate: {question}")
         watch = Watch()
         async for event in client.generate([user(question)], max_tokens=max_tokens):
-            watch.see(event)
+            watch.follow(event)
             if event.HasField("chunk"):
                 click.echo(shown(event.chunk.text), nl=False)
         say(f"\n  {watch.summary()}")

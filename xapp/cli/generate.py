@@ -39,7 +39,7 @@ class Watch:
         self.usage = pb.Usage()
         self.finish_reason = ""
 
-    def see(self, event: pb.GenerateResponse) -> None:
+    def follow(self, event: pb.GenerateResponse) -> None:
         """Every event, as it comes."""
         if event.HasField("chunk"):
             self._last = time.perf_counter()
@@ -191,8 +191,8 @@ async def _stream(
         try:
             async with aclosing(client.generate_request(request, deadline_s=deadline)) as events:
                 async for event in events:
-                    watch.see(event)
-                    recorder.see(event)
+                    watch.follow(event)
+                    recorder.follow(event)
                     if as_json:
                         write(json_line(event) + "\n")
                     elif event.HasField("chunk"):

@@ -55,14 +55,14 @@ class Record:
 
 
 class Recorder:
-    """`see` every event of the answer to `request`; then there is a `record`, once it has finished."""
+    """`follow` every event of the answer to `request`; then there is a `record`, once it has finished."""
 
     def __init__(self, request: pb.GenerateRequest) -> None:
         self._request = request
         self._texts: list[str] = []
         self._provenance: pb.Provenance | None = None
 
-    def see(self, event: pb.GenerateResponse) -> None:
+    def follow(self, event: pb.GenerateResponse) -> None:
         """In order."""
         if event.HasField("chunk"):
             self._texts.append(event.chunk.text)

@@ -65,7 +65,7 @@ async def _run(recorded: pb.GenerateRequest, node: Node, deadline: float | None)
         aclosing(client.generate_request(request, deadline_s=deadline)) as events,
     ):
         async for event in events:
-            recorder.see(event)
+            recorder.follow(event)
     return recorder.record
 
 

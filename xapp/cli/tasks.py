@@ -167,7 +167,7 @@ async def _show_answer(
 ) -> None:
     async with aclosing(client.generate_request(request, deadline_s=deadline)) as events:
         async for event in events:
-            recorder.see(event)
+            recorder.follow(event)
             if as_json:
                 say(json_line(event))
             elif event.HasField("chunk"):

@@ -34,7 +34,7 @@ class Observation:
     def __enter__(self) -> "Observation":
         return self
 
-    def see(self, event: Event) -> None:
+    def record(self, event: Event) -> None:
         """Notes an event. Called for every chunk: keep it cheap."""
         if type(event) is Chunk:
             return

@@ -66,10 +66,10 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         observation: Observation,
         stream: WatchedStream,
     ) -> None:
-        write, see, wire, clock = context.write, observation.see, respond.event, time.monotonic
+        write, record, wire, clock = context.write, observation.record, respond.event, time.monotonic
         async with aclosing(self._service.generate(asked)) as events:
             async for event in events:
-                see(event)
+                record(event)
                 stream.writing_since = clock()
                 await write(wire(event))
                 stream.writing_since = None
@@ -109,8 +109,8 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
             if self._settings.log_prompts:
                 observation.prompt = asked.request.prompt
             result = await self._service.score(asked)
-            observation.see(result.started)
-            observation.see(result.finished)
+            observation.record(result.started)
+            observation.record(result.finished)
             return score.response(result)
 
     async def Estimate(  # noqa: N802

@@ -18,7 +18,7 @@ class Account:
         self._finished: Finished | None = None
         self.model = ""
 
-    def see(self, event: Event) -> None:
+    def record(self, event: Event) -> None:
         """What is about to be yielded."""
         if isinstance(event, Started):
             self._observer.on_started(self.model, event)

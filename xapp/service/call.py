@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import count
 from time import monotonic
 
-from xapp.admission.admission import Place
-from xapp.admission.asks import ask_for
-from xapp.admission.tickets import Ask
+from xapp.admission.admission import AdmittedRequest
+from xapp.admission.admission_request import admission_request
+from xapp.admission.open_request import AdmissionRequest
 from xapp.config import Settings
 from xapp.domain.requests import Request
 from xapp.service.account import Account
@@ -29,15 +29,15 @@ class Target:
     request: Request
     model: ServedModel
     serving: Serving
-    ask: Ask
+    admission_request: AdmissionRequest
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that was let in. `place` is its place, `account` is told its events."""
+    """A request that was let in. `admitted` is its place, `account` is told its events."""
 
     target: Target
-    place: Place
+    admitted: AdmittedRequest
     account: Account
 
 
@@ -62,11 +62,15 @@ class Calls:
         if account is not None:
             account.model = model.name
         serving = model.require_ready()
-        return Target(request, model, serving, ask_for(request, self.settings, serving.limit, arrival))
+        return Target(
+            request, model, serving, admission_request(request, self.settings, serving.limit, arrival)
+        )
 
     @asynccontextmanager
     async def enter(
-        self, resolve: Resolve, admit: Callable[[Target], AbstractContextManager[Place]] | None = None
+        self,
+        resolve: Resolve,
+        admit: Callable[[Target], AbstractContextManager[AdmittedRequest]] | None = None,
     ) -> AsyncIterator[Call]:
         """Holds a place for as long as the block runs; whichever way it ends, the observer hears of it.
 
@@ -74,10 +78,10 @@ class Calls:
         """
         with Account(self._observer) as account:
             target = await self.find(resolve, account)
-            with (admit or enter_alone)(target) as place:
-                yield Call(target, place, account)
+            with (admit or enter_alone)(target) as admitted:
+                yield Call(target, admitted, account)
 
 
-def enter_alone(target: Target) -> AbstractContextManager[Place]:
+def enter_alone(target: Target) -> AbstractContextManager[AdmittedRequest]:
     """The place of a request that is computed for itself."""
-    return target.serving.admission.enter(target.ask)
+    return target.serving.admission.enter(target.admission_request)

@@ -7,14 +7,14 @@ from functools import partial
 
 import msgspec
 
-from xapp.admission.admission import Place
-from xapp.admission.asks import max_tokens
+from xapp.admission.admission import AdmittedRequest
+from xapp.admission.admission_request import max_tokens
 from xapp.admission.estimate import estimate
 from xapp.domain.answers import Estimate, Event, Started
 from xapp.domain.messages import MAX_SEED, SamplingParams, Submit
 from xapp.domain.requests import Request
 from xapp.errors import DeadlineExceeded, InvalidArgument
-from xapp.formats.held import hold
+from xapp.formats.guard import guard_format
 from xapp.formats.prepare import Formats
 from xapp.service.answer import Answer
 from xapp.service.call import Call, Calls, Target
@@ -39,28 +39,28 @@ class Generation:
         """
         async with self._calls.enter(partial(self._tasks.resolve, request), _enter) as call:
             # After admission: who is refused is refused at once, and costs nothing.
-            held = await hold(self._formats, call.target.request)
-            submit = await self._prepare(call.target, held.program if held else None)
+            guard = await guard_format(self._formats, call.target.request)
+            submit = await self._prepare(call.target, guard.program if guard else None)
             opening = _opening(call.target, submit)
             with self._stream(call, submit, opening) as stream:
                 answer = _answer(call.target, stream, opening)
                 while not answer.done:
                     for told in await answer.next():
-                        event = told if held is None else await held.see(told)
-                        call.account.see(event)
+                        event = told if guard is None else await guard.read(told)
+                        call.account.record(event)
                         yield event
-                call.place.finished = answer.finished
+                call.admitted.finished = answer.finished
                 if answer.error is not None:
                     raise answer.error
 
     async def estimate(self, request: Request) -> Estimate:
         """What `generate` would take now. Runs nothing, takes no place. Raises as `generate` does."""
         target = await self._calls.find(partial(self._tasks.resolve, request, kind=None))
-        return estimate(target.serving.admission, target.ask, await self._prepare(target))
+        return estimate(target.serving.admission, target.admission_request, await self._prepare(target))
 
     async def _prepare(self, target: Target, grammar: bytes | None = None) -> Submit:
         """A request in tokens that fits the model. Raises InvalidArgument naming the field."""
-        request, serving, ask = target.request, target.serving, target.ask
+        request, serving, asked = target.request, target.serving, target.admission_request
         with named_after(request):
             prompt = await serving.prompts.read(request.prompt, serving.limit, request.client)
         return Submit(
@@ -70,10 +70,10 @@ class Generation:
             sampling=msgspec.structs.replace(_sampling(request, serving.info.vocab_size), grammar=grammar),
             ignore_eos=request.ignore_eos,
             priority=request.priority,
-            arrival=ask.arrival,
-            deadline=ask.deadline,
-            max_gap_s=ask.max_gap_s,
-            deterministic=ask.deterministic,
+            arrival=asked.arrival,
+            deadline=asked.deadline,
+            max_gap_s=asked.max_gap_s,
+            deterministic=asked.deterministic,
         )
 
     def _stream(self, call: Call, submit: Submit, opening: Started) -> AbstractContextManager[TokenStream]:
@@ -81,7 +81,7 @@ class Generation:
         target = call.target
         identity = self._identity(target.request, submit, opening)
         start = target.model.supervisor.submit
-        return target.serving.joins.stream(identity, target.request.prompt, submit, call.place, start)
+        return target.serving.joins.stream(identity, target.request.prompt, submit, call.admitted, start)
 
     def _identity(self, request: Request, submit: Submit, opening: Started) -> Identity | None:
         alone = request.max_gap_s is not None or request.deterministic
@@ -91,18 +91,18 @@ class Generation:
         return identity_of(submit, opening.provenance.prompt_hash, request.stop)
 
 
-def _enter(target: Target) -> AbstractContextManager[Place]:
+def _enter(target: Target) -> AbstractContextManager[AdmittedRequest]:
     request, serving = target.request, target.serving
     may_join = not request.deterministic and serving.joins.know(request.prompt)
-    return serving.admission.enter(target.ask, may_join=may_join)
+    return serving.admission.enter(target.admission_request, may_join=may_join)
 
 
 def _answer(target: Target, stream: TokenStream, opening: Started) -> Answer:
-    if target.ask.best_effort:
+    if target.admission_request.best_effort:
         # The caller's own clock will not wait for the worker's step to end.
-        stream.fail_at(target.ask.deadline, DeadlineExceeded("the answer is cut"))
+        stream.fail_at(target.admission_request.deadline, DeadlineExceeded("the answer is cut"))
     text = target.serving.codec.stream(target.request.stop)
-    return Answer(stream, text, opening, may_be_cut=target.ask.best_effort)
+    return Answer(stream, text, opening, may_be_cut=target.admission_request.best_effort)
 
 
 def _opening(target: Target, submit: Submit) -> Started:

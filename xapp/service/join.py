@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from time import monotonic
 from typing import NamedTuple
 
-from xapp.admission.admission import Place
+from xapp.admission.admission import AdmittedRequest
 from xapp.domain.messages import Submit
 from xapp.domain.requests import Prompt
 from xapp.workers.token_record import TokenRecord
@@ -47,20 +47,20 @@ class Shared:
 
     def __init__(self, first: TokenStream) -> None:
         self._first = first
-        self.places: list[Place] = []
+        self.sharers: list[AdmittedRequest] = []
 
     @property
     def _record(self) -> TokenRecord:
         return self._first.record
 
-    def suits(self, submit: Submit, place: Place) -> bool:
+    def suits(self, submit: Submit, admitted: AdmittedRequest) -> bool:
         """Whether a request that came now would get its answer from it no worse than by itself."""
         record = self._record
         return (
             record.joinable
             and record.request.priority <= submit.priority
             and self._lasts(submit)
-            and place.in_time_with(self.places[0])
+            and admitted.in_time_with(self.sharers[0])
         )
 
     def _lasts(self, submit: Submit) -> bool:
@@ -69,22 +69,22 @@ class Shared:
         assert theirs is not None
         return theirs <= ours or ours > monotonic() + MARGIN_S
 
-    def join(self, submit: Submit, place: Place) -> TokenStream:
+    def join(self, submit: Submit, admitted: AdmittedRequest) -> TokenStream:
         """The same tokens, from the first one on."""
-        place.join(self.places[0])
+        admitted.join(self.sharers[0])
         return self._first.join(submit)
 
     @contextmanager
-    def shelter(self, place: Place) -> Iterator[None]:
+    def shelter(self, admitted: AdmittedRequest) -> Iterator[None]:
         """It reads along. When the first one leaves, the next stands for the computation."""
-        self.places.append(place)
+        self.sharers.append(admitted)
         try:
             yield
         finally:
-            first = self.places[0]
-            self.places.remove(place)
-            if place is first and self.places and not self._record.ended:
-                self.places[0].succeed()
+            first = self.sharers[0]
+            self.sharers.remove(admitted)
+            if admitted is first and self.sharers and not self._record.ended:
+                self.sharers[0].succeed()
 
 
 class Joins:
@@ -107,25 +107,25 @@ class Joins:
         identity: Identity | None,
         prompt: Prompt,
         submit: Submit,
-        place: Place,
+        admitted: AdmittedRequest,
         start: Callable[[Submit], TokenStream],
     ) -> Iterator[TokenStream]:
         """The answer's tokens: those of a computation that goes on already, else `start` begins one.
 
-        Nobody joins where `identity` is None. Raises what `Place.tokenized` and `start` raise.
+        Nobody joins where `identity` is None. Raises what `AdmittedRequest.tokenized` and `start` raise.
         """
         shared = self._open.get(identity) if identity is not None else None
-        if shared is not None and shared.suits(submit, place):
-            stream = shared.join(submit, place)
+        if shared is not None and shared.suits(submit, admitted):
+            stream = shared.join(submit, admitted)
         else:
-            place.tokenized(submit.prompt, submit.max_tokens)
+            admitted.tokenized(submit.prompt, submit.max_tokens)
             stream = start(submit)
             shared = Shared(stream)
         with (
             self._keep(identity, prompt, shared),
             closing(stream),
-            place.following(stream),
-            shared.shelter(place),
+            admitted.following(stream),
+            shared.shelter(admitted),
         ):
             yield stream
 
@@ -143,5 +143,5 @@ class Joins:
             self._prompts[prompt] -= 1
             if not self._prompts[prompt]:
                 del self._prompts[prompt]
-            if not shared.places and self._open.get(identity) is shared:
+            if not shared.sharers and self._open.get(identity) is shared:
                 del self._open[identity]

@@ -13,9 +13,9 @@ from xapp.errors import ConfigError, Exhausted, FailedPrecondition, NotFound, Un
 from xapp.models.store import ModelFile
 from xapp.near import did_you_mean
 from xapp.service.changes import Changes
+from xapp.service.dependencies import ModelDependencies
 from xapp.service.file_watch import FileWatch
 from xapp.service.served_model import ServedModel, check_servable, file_size
-from xapp.service.tools import ModelTools
 from xapp.telemetry.observe import Observer
 
 _log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class ModelRegistry:
     Raises ConfigError for quotas that cannot be read.
     """
 
-    def __init__(self, settings: Settings, tools: ModelTools, observer: Observer) -> None:
+    def __init__(self, settings: Settings, tools: ModelDependencies, observer: Observer) -> None:
         self._settings = settings
         self._tools = tools
         self._observer = observer

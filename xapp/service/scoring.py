@@ -3,7 +3,7 @@
 from contextlib import closing
 from dataclasses import replace
 
-from xapp.admission.tickets import Ask
+from xapp.admission.open_request import AdmissionRequest
 from xapp.domain.answers import Finished, Provenance, ScoreResult, Started
 from xapp.domain.messages import FinishReason, SequenceFinished, Submit
 from xapp.domain.requests import Request, ScoreRequest
@@ -37,18 +37,21 @@ class Scoring:
 
         async with self._calls.enter(resolve) as call:
             prompt, parts = await _read(call, asked)
-            call.place.tokenized(parts.to_compute, 1)
-            submit = submission(self._calls.new_id(), parts, call.target.ask)
-            with closing(call.target.model.supervisor.submit(submit)) as stream, call.place.following(stream):
+            call.admitted.tokenized(parts.to_compute, 1)
+            submit = submission(self._calls.new_id(), parts, call.target.admission_request)
+            with (
+                closing(call.target.model.supervisor.submit(submit)) as stream,
+                call.admitted.following(stream),
+            ):
                 end = await last_word(stream)
                 made_by = provenance(call.target.serving, call.target.request.task_label, prompt, seed=0)
                 started = begun(asked, submit, end, call.target.model.name, made_by)
-                call.account.see(started)
-                call.place.finished = ended(submit, end)
-                call.account.see(call.place.finished)
+                call.account.record(started)
+                call.admitted.finished = ended(submit, end)
+                call.account.record(call.admitted.finished)
                 piece = call.target.serving.codec.piece
                 scored = score_choices(asked, parts.choices, stream.log_probabilities, piece)
-                return outcome(asked, scored, started, call.place.finished)
+                return outcome(asked, scored, started, call.admitted.finished)
 
 
 async def _read(call: Call, asked: ScoreRequest) -> tuple[list[int], Cut]:
@@ -61,15 +64,15 @@ async def _read(call: Call, asked: ScoreRequest) -> tuple[list[int], Cut]:
     return prompt, cut(prompt, wholes, serving.limit)
 
 
-def submission(request_id: int, cut: Cut, ask: Ask) -> Submit:
+def submission(request_id: int, cut: Cut, request: AdmissionRequest) -> Submit:
     """What the worker is asked."""
     return Submit(
         request_id=request_id,
         prompt=cut.shared,
         max_tokens=cut.longest,
-        priority=ask.priority,
-        arrival=ask.arrival,
-        deadline=ask.deadline,
+        priority=request.priority,
+        arrival=request.arrival,
+        deadline=request.deadline,
         choices=cut.choices,
     )
 

@@ -17,10 +17,10 @@ from xapp.errors import Exhausted, FailedPrecondition, ModelError, Unavailable, 
 from xapp.models.parts import check_parts, total_bytes
 from xapp.models.store import ModelFile
 from xapp.service.changes import Changes
+from xapp.service.dependencies import ModelDependencies
 from xapp.service.join import Joins
 from xapp.service.prompts import Codec, PromptReader
 from xapp.service.served_file import ServedFile
-from xapp.service.tools import ModelTools
 from xapp.telemetry.observe import ModelProbe, Observer
 from xapp.workers.child import UNLOADING
 from xapp.workers.client import EngineClient
@@ -61,7 +61,12 @@ class ServedModel:
     """`load` first, `aclose` last; `changes` tells of every change of `state` and `progress`."""
 
     def __init__(
-        self, file: ModelFile, settings: Settings, tools: ModelTools, observer: Observer, quotas: Quotas
+        self,
+        file: ModelFile,
+        settings: Settings,
+        tools: ModelDependencies,
+        observer: Observer,
+        quotas: Quotas,
     ) -> None:
         self.file = file
         self.name = file.name

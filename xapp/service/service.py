@@ -15,11 +15,11 @@ from xapp.domain.states import ModelSample, ModelState, ModelStatus, TasksState
 from xapp.domain.task import Task
 from xapp.formats.prepare import Formats
 from xapp.service.call import Calls
+from xapp.service.dependencies import ModelDependencies, dependencies_for
 from xapp.service.generation import Generation
 from xapp.service.models import ModelRegistry
 from xapp.service.pins import Pins
 from xapp.service.scoring import Scoring
-from xapp.service.tools import ModelTools, tools_for
 from xapp.tasks.tasks import Tasks
 from xapp.telemetry.observe import NullObserver, Observer
 
@@ -28,11 +28,11 @@ class NodeService:
     """Implements `domain.service.Service`. `start` first, `aclose` last; or use it as a context manager."""
 
     def __init__(
-        self, settings: Settings, *, observer: Observer | None = None, tools: ModelTools | None = None
+        self, settings: Settings, *, observer: Observer | None = None, tools: ModelDependencies | None = None
     ) -> None:
         self._settings = settings
         observer = observer or NullObserver()
-        self._registry = ModelRegistry(settings, tools or tools_for(settings), observer)
+        self._registry = ModelRegistry(settings, tools or dependencies_for(settings), observer)
         self._formats = Formats()
         self._tasks = Tasks(settings.tasks_dir, render=self._render, on_change=self._registry.changes.notify)
         calls = Calls(settings, self._registry, observer)

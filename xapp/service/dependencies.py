@@ -81,7 +81,7 @@ def new_client(path: Path, settings: EngineSettings, observer: StepObserver) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class ModelTools:
+class ModelDependencies:
     """Functions; all that block (not `look`) are called in a thread. Tests replace those they need to."""
 
     resolve: Callable[..., ModelFile] = resolve
@@ -101,7 +101,7 @@ class ModelTools:
         return await asyncio.to_thread(self.resolve, name, models_dir, allow_path=False)
 
 
-def fake_tools() -> ModelTools:
+def fake_dependencies() -> ModelDependencies:
     """For XAPP_BACKEND=fake: any name is a model, whose tokens are bytes, and no file is opened."""
 
     def resolve_any(name: str, _: Path, *, allow_path: bool = True) -> ModelFile:
@@ -110,7 +110,7 @@ def fake_tools() -> ModelTools:
     async def byte_codec(_: Path) -> Codec:
         return LocalText(TextCodec(ByteVocab()))
 
-    return ModelTools(
+    return ModelDependencies(
         resolve=resolve_any,
         local_models=lambda _: [],
         digest=lambda path: f"sha256:{hashlib.sha256(str(path).encode()).hexdigest()}",
@@ -122,6 +122,6 @@ def fake_tools() -> ModelTools:
     )
 
 
-def tools_for(settings: EngineSettings) -> ModelTools:
+def dependencies_for(settings: EngineSettings) -> ModelDependencies:
     """What goes with the backend."""
-    return fake_tools() if settings.backend == "fake" else ModelTools()
+    return fake_dependencies() if settings.backend == "fake" else ModelDependencies()

@@ -9,8 +9,8 @@ from xapp.errors import InvalidArgument
 from xapp.formats.prepare import Formats, Prepared
 
 
-class Held:
-    """`see` every event of the answer, in order."""
+class FormatGuard:
+    """`read` every event of the answer, in order."""
 
     def __init__(self, formats: Formats, prepared: Prepared) -> None:
         self._formats = formats
@@ -22,7 +22,7 @@ class Held:
         """The grammar for the worker."""
         return self._prepared.program
 
-    async def see(self, event: Event) -> Event:
+    async def read(self, event: Event) -> Event:
         """The event; Finished says in addition whether the answer is whole and conforms."""
         if isinstance(event, Chunk):
             self._texts.append(event.text)
@@ -37,10 +37,10 @@ class Held:
         return await self._formats.conforms(self._prepared, "".join(self._texts))
 
 
-async def hold(formats: Formats, request: Request) -> Held | None:
+async def guard_format(formats: Formats, request: Request) -> FormatGuard | None:
     """None without a format. Raises InvalidArgument naming the field."""
     if request.format is None:
         return None
     if request.ignore_eos:
         raise InvalidArgument("ignore_eos", "cannot be set beside format: the format says where answers end")
-    return Held(formats, await formats.prepare(request.format))
+    return FormatGuard(formats, await formats.prepare(request.format))

@@ -1,6 +1,6 @@
 """What admission is asked for a request: by when, for whom, and how long the answer may become."""
 
-from xapp.admission.tickets import Ask
+from xapp.admission.open_request import AdmissionRequest
 from xapp.config import Settings
 from xapp.domain.requests import DeadlinePolicy, Prompt, Request
 from xapp.errors import InvalidArgument
@@ -9,10 +9,10 @@ MAX_MARGIN = 0.5
 """The margin takes at most this share of the time there is."""
 
 
-def ask_for(request: Request, settings: Settings, limit: int, arrival: float) -> Ask:
+def admission_request(request: Request, settings: Settings, limit: int, arrival: float) -> AdmissionRequest:
     """`limit` is the context, tokens; `arrival` is on CLOCK_MONOTONIC. Raises InvalidArgument."""
     best_effort = request.deadline_policy is DeadlinePolicy.BEST_EFFORT
-    return Ask(
+    return AdmissionRequest(
         arrival=arrival,
         deadline=_deadline(request, settings, arrival, cut=best_effort),
         max_tokens=max_tokens(request, settings, limit - 1),

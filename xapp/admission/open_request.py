@@ -12,7 +12,7 @@ _GOLDEN = 0.6180339887498949
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class AdmissionRequest:
     """What is known of a request before it is tokenized. Times are on CLOCK_MONOTONIC.
 
     `kind` names requests whose answers are alike in length; `exact`: the answer has just `max_tokens`.
@@ -78,7 +78,7 @@ class Foresight:
         return self.first_s + each_s * max(0, num_tokens - self.num_done)
 
 
-class Ticket:
+class OpenRequest:
     """One open request. Before it is `tokenized` its size is guessed; `stream` once it was submitted.
 
     Of many answers some are short and some are long, and the first to end makes room for the next: so
@@ -88,13 +88,13 @@ class Ticket:
     `foresight` what was last. A `probe` was let in although it is predicted to be late.
     """
 
-    def __init__(self, ask: Ask, number: int) -> None:
-        self.ask = ask
+    def __init__(self, request: AdmissionRequest, number: int) -> None:
+        self.request = request
         self.share = (number + 0.5) * _GOLDEN % 1 * 0.9 + 0.05
-        self.order = (float(ask.priority), ask.deadline, ask.arrival, float(number))
-        self.num_prompt = max(1, ask.num_bytes // BYTES_PER_TOKEN)
+        self.order = (float(request.priority), request.deadline, request.arrival, float(number))
+        self.num_prompt = max(1, request.num_bytes // BYTES_PER_TOKEN)
         self.num_cached = 0
-        self.max_tokens = ask.max_tokens
+        self.max_tokens = request.max_tokens
         self.stream: TokenStream | None = None
         self.expected: Times | None = None
         self.num_expected = self.num_others = 0
@@ -114,6 +114,6 @@ class Ticket:
     @property
     def num_cells(self) -> int:
         """Cells that its sequence has and has promised, of those that all share."""
-        if self.ask.deterministic:
+        if self.request.deterministic:
             return 0
         return self.num_prompt + self.max_tokens - 1
