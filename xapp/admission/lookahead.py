@@ -13,7 +13,7 @@ PRICED_TOKENS = 15
 
 
 class Lookahead:
-    """Knows the predictor's `open_requests`, the worker's last `stats` and the `lengths` of earlier answers."""
+    """Knows the predictor's `open_requests`, the worker's `stats` and the `lengths` of earlier answers."""
 
     def __init__(
         self,

@@ -74,7 +74,7 @@ class Predictor:
     # ---- looking ahead
 
     def predict(self, opened: OpenRequest) -> Prediction:
-        """From now on; also kept in the opened, for `learn`."""
+        """From now on; also kept in the open request, for `learn`."""
         expected = self.expect(opened)
         high = self._times(opened, HIGH)
         return Prediction(
@@ -85,7 +85,7 @@ class Predictor:
         )
 
     def expect(self, opened: OpenRequest) -> Times:
-        """What `learn` holds against what happens, kept in the opened; half the work of `predict`."""
+        """What `learn` holds against what happens, kept in the open request; half the work of `predict`."""
         opened.num_others = len(self.open_requests) - (opened in self.open_requests)
         opened.num_expected = self.num_tokens(opened, MEDIAN)
         opened.expected = self._times(opened, MEDIAN)
