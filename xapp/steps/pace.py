@@ -8,9 +8,8 @@ its tokens. A caller who waits for a first token wants full steps: small chunks 
   one prompt at full speed after the other brings first tokens earlier than all at once.
 - A fixed bound (`XAPP_STEP_BUDGET_MS` is a number): the fastest chunk within it.
 - `auto`: the fastest chunk within 100 ms or 2.75 decode steps, whichever is longer. Where this leaves prompts
-  less than `share` of their full speed, the smallest chunk that gives them so much, within 1 s. The more
-  callers wait for a first token, beside those whose answers run, the larger the share. A prompt whose
-  deadline is near gets all of it.
+  less than `share` of their full speed, the smallest chunk that gives them so much, within 0.7 s. Prompts get
+  full speed while several callers wait for a first token, and a prompt whose deadline is near.
 - A request may ask for a tighter bound (`max_gap_s`). It is kept while that request decodes, whatever
   prompts lose.
 """
@@ -27,7 +26,7 @@ GAP_S = 0.1
 """A gap between two tokens that disturbs no reader."""
 GAP_STEPS = 2.75
 """Decode steps that a gap may take, where this is longer."""
-LONGEST_S = 1.0
+LONGEST_S = 0.7
 """No step with prompts beside answers is planned to take longer, unless its decode step does by itself."""
 LONGEST_ALONE_S = 2.5
 """No step of prompts alone is planned to take longer. An interruption loses at most so much."""
@@ -40,8 +39,6 @@ NEARLY = 0.98
 ENOUGH = 0.9
 """A step ends with its first prompt where the step has at least this share of the best speed."""
 NO_END = 1 << 30
-MOST_SHARE = 0.95
-"""The share of their full speed that prompts get where nearly all callers wait for a first token."""
 HURRY = 2.0
 """A prompt is in a hurry when its deadline leaves less than so many times what it takes at full speed."""
 _SIZES = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 1024, 2048, 4096)
@@ -123,6 +120,7 @@ class Pace:
         best = _fastest(candidates.chunks, bound_s)
         if longest_s > bound_s and best.rate < (least := self._least_rate(candidates, beside)):
             best = _smallest(candidates.chunks, least, longest_s)
+            return _until_first_token(candidates.chunks, best, beside.left)
         return best.tokens
 
     def _chunks(self, cost: StepCost, beside: Beside) -> list[Chunk]:
@@ -144,19 +142,20 @@ class Pace:
 
     def _least_rate(self, candidates: Candidates, beside: Beside) -> float:
         full = candidates.full.rate
-        if beside.left / full * HURRY > beside.time_left_s:
-            return full
-        others = max(0, beside.num_waiting - 1)
-        crowd = others / (others + beside.num_decode / 2)
-        return full * (self.share + max(0.0, MOST_SHARE - self.share) * crowd)
+        is_late = beside.left / full * HURRY > beside.time_left_s
+        return full if is_late or beside.num_waiting > 1 else full * self.share
 
 
 def _alone(candidates: Candidates, beside: Beside) -> int:
     if beside.interrupted:
         return _fastest(candidates.chunks, SHORT_S).tokens
-    largest = candidates.full
-    enough = _smallest(candidates.chunks, ENOUGH * largest.rate, LONGEST_ALONE_S)
-    return min(largest.tokens, max(beside.left, enough.tokens))
+    return _until_first_token(candidates.chunks, candidates.full, beside.left)
+
+
+def _until_first_token(chunks: list[Chunk], largest: Chunk, left: int) -> int:
+    """The rest of the first prompt where this alone fills a kernel, so that its first token comes soon."""
+    enough = _smallest(chunks, ENOUGH * largest.rate, LONGEST_ALONE_S)
+    return min(largest.tokens, max(left, enough.tokens))
 
 
 def _full(chunks: list[Chunk]) -> Chunk:

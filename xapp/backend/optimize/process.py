@@ -22,7 +22,7 @@ BASE_TIMEOUT_S, BYTES_PER_S = 300.0, 1e6
 """A child that has not answered by then hangs: time for the work itself, and for each byte of the model."""
 TICK_S = 0.25
 """How often a caller that wants to look is called."""
-SPIN_COUNT = "1000"
+SPIN_COUNT = "10000"
 """That of a worker (`xapp/engine/worker.py` says why), so that what is measured is what is served."""
 _SAID_BYTES = 2000
 
