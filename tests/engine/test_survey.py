@@ -7,10 +7,11 @@ from xapp.backend.base import Batch, Interrupted, Sampler
 from xapp.backend.fake import FakeBackend
 from xapp.config import EngineSettings
 from xapp.domain.messages import Tuning, TuningSource
-from xapp.engine.survey import SIZES, WIDTHS, Survey
+from xapp.engine.survey import REPEATS, SIZES, WIDTHS, Survey
 from xapp.steps.pace import LONGEST_ALONE_S
 
 PLENTY = 10_000
+HICCUP_SIZE = 128
 
 
 class Node(FakeBackend):
@@ -29,6 +30,7 @@ class Node(FakeBackend):
         self.now = self.cpu_now = 0.0
         self.remembered: list[Tuning] = []
         self.interrupt_at: int | None = None
+        self.hiccups = 0
         self.num_steps = 0
         self.knows(Tuning(TuningSource.MEASURED, rule, rule, flash_attention=True))
 
@@ -52,6 +54,9 @@ class Node(FakeBackend):
         threads = self._in_use[len(batch) > 1]
         best = 4 if len(batch) > 1 else 2
         seconds = self._token_cost * len(batch) * (1 + abs(best - threads))
+        if len(batch) == HICCUP_SIZE and self.hiccups:
+            self.hiccups -= 1
+            seconds *= 2
         self.now += seconds
         self.cpu_now += seconds * threads * self._cpu_share
         return super().decode(batch, samplers)
@@ -80,6 +85,15 @@ def test_the_curve_is_what_steps_take_with_them() -> None:
     assert curve.row_s == pytest.approx([0.001 * rows for rows in curve.rows])
     assert curve.widths == tuple(width for width in WIDTHS if width <= 8)
     assert curve.width_s == pytest.approx([0.001 * width for width in curve.widths])
+
+
+def test_a_size_that_looks_dearer_than_its_neighbours_is_measured_again() -> None:
+    node = Node()
+    node.hiccups = REPEATS
+    curve = surveyed(node).curve
+    assert curve is not None
+    assert node.hiccups == 0
+    assert curve.row_s == pytest.approx([0.001 * rows for rows in curve.rows])
 
 
 def test_what_came_out_is_remembered_and_no_cell_is_left_in_use() -> None:

@@ -27,6 +27,10 @@ THREADS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 """Numbers of threads that are tried, of those the node has."""
 REPEATS = 2
 """Each step is measured so often, with all others in between. The fastest counts."""
+DOUBTFUL = 1.15
+"""A step is measured again where a token of it takes so many times as long as a token of a smaller one, or
+the step takes as long as a larger one. Some kernels are like that. But a program that took the CPU for a
+second leaves such a point too, and a size that looks dear is never run again, so nothing would correct it."""
 MARGIN = 0.05
 """By how much another number of threads must be faster than the rule."""
 CALM = 0.8
@@ -69,7 +73,7 @@ class Survey:
         self._fastest: dict[Job, float] = {}
         self._cpu_shares: dict[Job, float] = {}
         self._jobs: deque[Job] = deque()
-        self._has_threads = False
+        self._has_threads = self._has_curve = False
         if not self.done:
             assert tuning is not None
             self._threads = (tuning.threads, tuning.threads_batch)
@@ -161,6 +165,19 @@ class Survey:
         sizes = [Job(False, size, batch if size > 1 else single) for size in SIZES if size <= most]
         return [*widths, *sizes]
 
+    def _doubtful_jobs(self) -> list[Job]:
+        """Of each kind the steps of the curve that look slower than their neighbours."""
+        jobs = [job for job in self._curve_jobs() if job in self._fastest]
+        kinds = ([job for job in jobs if job.decode], [job for job in jobs if not job.decode])
+        return [job for kind in kinds for job in kind if self._is_doubtful(job, kind)]
+
+    def _is_doubtful(self, job: Job, kind: list[Job]) -> bool:
+        seconds = self._fastest[job]
+        smaller = [self._fastest[each] / each.size for each in kind if each.size < job.size]
+        larger = [self._fastest[each] for each in kind if each.size > job.size]
+        dearest = DOUBTFUL * min(smaller, default=seconds) * job.size
+        return seconds > dearest or seconds >= min(larger, default=2 * seconds)
+
     @property
     def _most_decode(self) -> int:
         return min(self._backend.num_branches, self._backend.info.num_slots)
@@ -178,6 +195,11 @@ class Survey:
             self._backend.set_threads(*self._threads)
             self._add(self._curve_jobs())
             return None
+        if not self._has_curve:
+            self._has_curve = True
+            self._add(self._doubtful_jobs())
+            if self._jobs:
+                return None
         self.done = True
         tuning = self._tuning()
         if self._is_calm:
