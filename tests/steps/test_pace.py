@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from xapp.domain.messages import StepCurve
 from xapp.steps.pace import (
+    CRUMB,
     GAP_S,
     GAP_STEPS,
     LONGEST_ALONE_S,
@@ -36,7 +37,7 @@ def test_alone_a_prompt_gets_the_largest_chunk_that_is_as_fast_as_any() -> None:
     assert chunk == MOST_ALONE
 
 
-@pytest.mark.parametrize("left", [100, 200, 250])
+@pytest.mark.parametrize("left", [100, MOST_ALONE, MOST_ALONE + CRUMB])
 def test_a_prompt_that_fits_a_step_is_not_cut_and_the_step_ends_with_it(left: int) -> None:
     assert AUTO.chunk(LARGE, Beside(0, left=left)) == left
 

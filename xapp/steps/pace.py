@@ -30,8 +30,10 @@ LONGEST_S = 0.7
 """No step with prompts beside answers is planned to take longer, unless its decode step does by itself."""
 LONGEST_ALONE_S = 2.5
 """No step of prompts alone is planned to take longer. An interruption loses at most so much."""
-MOST_ALONE = 256
+MOST_ALONE = 192
 """Prompt tokens of such a step. An operation of a larger one takes too long to be interrupted in 20 ms."""
+CRUMB = 16
+"""So few tokens of a prompt are not left to a step of their own: a token of a small step costs more."""
 SHORT_S = 0.25
 """The step after an interruption takes no longer: the same prompt cannot be interrupted twice in a row."""
 NEARLY = 0.98
@@ -149,7 +151,11 @@ class Pace:
 def _alone(candidates: Candidates, beside: Beside) -> int:
     if beside.interrupted:
         return _fastest(candidates.chunks, SHORT_S).tokens
-    return _until_first_token(candidates.chunks, candidates.full, beside.left)
+    largest = candidates.full
+    crumb = beside.left - largest.tokens
+    if 0 < crumb <= CRUMB and beside.left / largest.rate <= LONGEST_ALONE_S:
+        return beside.left
+    return _until_first_token(candidates.chunks, largest, beside.left)
 
 
 def _until_first_token(chunks: list[Chunk], largest: Chunk, left: int) -> int:
