@@ -3,11 +3,12 @@
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
+from tests.flat_settings import flat_settings
 from tests.service.nodes import collect, pid_of
 from tests.tasks.test_tasks import ECHO
 from tests.workers.workers import until
-from xapp.config import Settings
 from xapp.domain.answers import Started
 from xapp.domain.requests import Request, TaskCall
 from xapp.service.service import NodeService
@@ -18,10 +19,10 @@ PREFIX = f"<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\nSay this ag
 NUM_PINNED = len(PREFIX) - len("<|im_start|>" * 2 + "<|im_end|>") + 3
 
 
-def service_of(folder: Path, **fields: object) -> NodeService:
+def service_of(folder: Path, **fields: Any) -> NodeService:
     (folder / "echo.yaml").write_text(TASK)
     values = {"backend": "fake", "model": "tiny", "tasks_dir": str(folder), **fields}
-    return NodeService(Settings(**values))  # type: ignore[arg-type]
+    return NodeService(flat_settings(**values))
 
 
 def num_pinned(service: NodeService) -> int:

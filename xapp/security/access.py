@@ -37,10 +37,10 @@ class Access:
     def __init__(self, settings: Settings) -> None:
         """Raises ConfigError naming the key."""
         self._methods: frozenset[str] | None = None
-        self._tokens = _reloaded_tokens(settings.tokens_file)
-        self.required = bool(settings.tls_client_ca) or self._tokens is not None
-        self._policy = self._reloaded_policy(settings.policy_file)
-        self._open = _parse_open(settings.open)
+        self._tokens = _reloaded_tokens(settings.access.tokens_file)
+        self.required = bool(settings.tls.client_ca) or self._tokens is not None
+        self._policy = self._reloaded_policy(settings.access.policy_file)
+        self._open = _parse_open(settings.access.open)
 
     @property
     def watched(self) -> list["Reloaded[Tokens] | Reloaded[Policy]"]:

@@ -46,15 +46,15 @@ class Listener:
         credentials: Callable[[], grpc.ServerCredentials] | None = None,
     ) -> None:
         self._make = make
-        self._host = settings.host
+        self._host = settings.server.host
         self._credentials = credentials
         # The node has no certificate to show to itself, so it asks itself where none is wanted.
         self._own_socket = f"unix-abstract:genai-xapp-{os.getpid()}-{secrets.token_hex(8)}"
-        self._keep_s = settings.max_deadline_s
+        self._keep_s = settings.admission.max_deadline_s
         self._on_lost = on_lost
         self._retired: dict[asyncio.Task[None], grpc.aio.Server] = {}
         self._server = make()
-        self.port = settings.grpc_port
+        self.port = settings.server.grpc_port
         self.self_call = self._self_call()
 
     async def start(self) -> None:

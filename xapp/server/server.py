@@ -8,7 +8,7 @@ from functools import partial
 
 import grpc
 
-from xapp.config import Settings
+from xapp.config import ServerSettings, Settings
 from xapp.domain.service import Service
 from xapp.security.access import HEALTH as OPEN_HEALTH
 from xapp.security.access import REFLECTION as OPEN_REFLECTION
@@ -43,7 +43,7 @@ _FASTEST_PING_MS = 5_000
 _MAX_METADATA_BYTES = 16 * 1024
 
 
-def _options(settings: Settings) -> list[tuple[str, int]]:
+def _options(settings: ServerSettings) -> list[tuple[str, int]]:
     return [
         ("grpc.so_reuseport", 0),  # else a second server takes the port as well, and half the calls
         ("grpc.max_receive_message_length", settings.max_message_bytes),
@@ -99,9 +99,9 @@ async def serve_grpc(
     served again; `on_lost` is called when that is not possible. On leaving, Metrics streams end at once;
     other calls have STOP_GRACE_S to end.
     """
-    watchdog = Watchdog(settings.write_timeout_s)
+    watchdog = Watchdog(settings.server.write_timeout_s)
     inference = InferenceServicer(service, settings, metrics, NodeReader(service, host), watchdog)
-    receipts = Receipts(settings.max_message_bytes)
+    receipts = Receipts(settings.server.max_message_bytes)
     services = node_services(service, inference, watchdog)
     access = security.access if security else Access(settings)
     access.know_methods([method for each in services for method in each.methods])
@@ -109,7 +109,7 @@ async def serve_grpc(
     methods = methods_of(services, boundary)
 
     def make() -> grpc.aio.Server:
-        return grpc.aio.server(handlers=[methods], options=_options(settings))
+        return grpc.aio.server(handlers=[methods], options=_options(settings.server))
 
     certificates = security.certificates if security else None
     credentials = partial(server_credentials, certificates) if certificates else None

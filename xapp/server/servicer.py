@@ -55,7 +55,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         ):
             client = principal.current.get().name
             asked = convert.to_request(request, logs.correlation_id.get(), _deadline(context), client)
-            if self._settings.log_prompts:
+            if self._settings.log.prompts:
                 observation.prompt = asked.prompt
             await self._stream(asked, context, observation, stream)
 
@@ -79,7 +79,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
     ) -> None:
         """Streams samples until `count`, cancellation or the server's end."""
         interval_s, count = convert.to_interval_s(request), convert.to_count(request)
-        node = self._settings.node_name or platform.node()
+        node = self._settings.node.name or platform.node()
         with self._metrics_streams.hold(), self._watchdog.watch() as stream:
             previous = self._reader.latest
             sent = 0
@@ -106,7 +106,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
             correlation_id, deadline = logs.correlation_id.get(), _deadline(context)
             client = principal.current.get().name
             asked = score.to_score(request, correlation_id, deadline, client)
-            if self._settings.log_prompts:
+            if self._settings.log.prompts:
                 observation.prompt = asked.request.prompt
             result = await self._service.score(asked)
             observation.record(result.started)

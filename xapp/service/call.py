@@ -62,9 +62,8 @@ class Calls:
         if account is not None:
             account.model = model.name
         serving = model.require_ready()
-        return Target(
-            request, model, serving, admission_request(request, self.settings, serving.limit, arrival)
-        )
+        asked = admission_request(request, self.settings.admission, serving.limit, arrival)
+        return Target(request, model, serving, asked)
 
     @asynccontextmanager
     async def enter(
