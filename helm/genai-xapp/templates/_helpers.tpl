@@ -88,7 +88,7 @@ seccompProfile: {type: RuntimeDefault}
 {{- range $table, $values := omit $tables "models" }}
 {{ include "genai-xapp.table" (dict "name" $table "values" $values) }}
 {{- end }}
-{{- range $model, $values := get $tables "models" }}
+{{- range $model, $values := get $tables "models" | default dict }}
 {{ include "genai-xapp.table" (dict "name" (printf "models.%s" (toJson $model)) "values" $values) }}
 {{- end }}
 {{- end }}
