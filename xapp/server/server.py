@@ -100,7 +100,8 @@ async def serve_grpc(
     other calls have STOP_GRACE_S to end.
     """
     watchdog = Watchdog(settings.server.write_timeout_s)
-    inference = InferenceServicer(service, settings, metrics, NodeReader(service, host), watchdog)
+    reader = NodeReader(service, host)
+    inference = InferenceServicer(service, metrics, reader, watchdog, node=settings.node, log=settings.log)
     receipts = Receipts(settings.server.max_message_bytes)
     services = node_services(service, inference, watchdog)
     access = security.access if security else Access(settings)
@@ -113,7 +114,7 @@ async def serve_grpc(
 
     certificates = security.certificates if security else None
     credentials = partial(server_credentials, certificates) if certificates else None
-    listener = Listener(make, settings, on_lost, credentials)
+    listener = Listener(make, settings.server, settings.admission.max_deadline_s, on_lost, credentials)
     await listener.start()
     # No TaskGroup: it would wrap the errors of the block, and these tasks cannot fail by themselves.
     tasks = [asyncio.create_task(work) for work in (watchdog.run(), receipts.run(), listener.watch())]

@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 
 from xapp import logs
-from xapp.config import Settings
+from xapp.config import LogSettings, NodeSettings
 from xapp.domain.requests import Request
 from xapp.domain.service import Inference
 from xapp.errors import Unavailable
@@ -31,10 +31,18 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
     """Streams are written with `context.write`: one frame between an event and the wire."""
 
     def __init__(
-        self, service: Inference, settings: Settings, metrics: Metrics, reader: NodeReader, watchdog: Watchdog
+        self,
+        service: Inference,
+        metrics: Metrics,
+        reader: NodeReader,
+        watchdog: Watchdog,
+        *,
+        node: NodeSettings,
+        log: LogSettings,
     ) -> None:
         self._service = service
-        self._settings = settings
+        self._node_name = node.name or platform.node()
+        self._log_prompts = log.prompts
         self._metrics = metrics
         self._reader = reader
         self._watchdog = watchdog
@@ -55,7 +63,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         ):
             client = principal.current.get().name
             asked = convert.to_request(request, logs.correlation_id.get(), _deadline(context), client)
-            if self._settings.log.prompts:
+            if self._log_prompts:
                 observation.prompt = asked.prompt
             await self._stream(asked, context, observation, stream)
 
@@ -79,7 +87,6 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
     ) -> None:
         """Streams samples until `count`, cancellation or the server's end."""
         interval_s, count = convert.to_interval_s(request), convert.to_count(request)
-        node = self._settings.node.name or platform.node()
         with self._metrics_streams.hold(), self._watchdog.watch() as stream:
             previous = self._reader.latest
             sent = 0
@@ -87,7 +94,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
                 if sent:
                     await self._pause(interval_s)
                 current = await self._reader.read()
-                await stream.send(context.write(sample(node, previous, current)))
+                await stream.send(context.write(sample(self._node_name, previous, current)))
                 previous = current
                 sent += 1
 
@@ -106,7 +113,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
             correlation_id, deadline = logs.correlation_id.get(), _deadline(context)
             client = principal.current.get().name
             asked = score.to_score(request, correlation_id, deadline, client)
-            if self._settings.log.prompts:
+            if self._log_prompts:
                 observation.prompt = asked.request.prompt
             result = await self._service.score(asked)
             observation.record(result.started)

@@ -66,7 +66,7 @@ class Generation:
         return Submit(
             request_id=self._calls.new_id(),
             prompt=prompt,
-            max_tokens=max_tokens(request, self._calls.settings.admission, serving.limit - len(prompt)),
+            max_tokens=max_tokens(request, self._calls.settings, serving.limit - len(prompt)),
             sampling=msgspec.structs.replace(_sampling(request, serving.info.vocab_size), grammar=grammar),
             ignore_eos=request.ignore_eos,
             priority=request.priority,
@@ -85,7 +85,7 @@ class Generation:
 
     def _identity(self, request: Request, submit: Submit, opening: Started) -> Identity | None:
         alone = request.max_gap_s is not None or request.deterministic
-        may_join = self._calls.settings.admission.join_identical and not alone
+        may_join = self._calls.settings.join_identical and not alone
         if not may_join or opening.provenance is None:
             return None
         return identity_of(submit, opening.provenance.prompt_hash, request.stop)

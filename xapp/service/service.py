@@ -35,7 +35,7 @@ class NodeService:
         self._registry = ModelRegistry(settings, tools or dependencies_for(settings.engine), observer)
         self._formats = Formats()
         self._tasks = Tasks(settings.tasks.dir, render=self._render, on_change=self._registry.changes.notify)
-        calls = Calls(settings, self._registry, observer)
+        calls = Calls(settings.admission, self._registry, observer)
         self._generation = Generation(calls, self._tasks, self._formats)
         self._scoring = Scoring(calls, self._tasks)
         self._pins = Pins(self._registry, self._tasks, calls.new_id)
