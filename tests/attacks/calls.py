@@ -159,7 +159,12 @@ async def explosive_grammars(place: Place) -> None:
 @attack("inputs of a task, 64 kB, 100 at once")
 async def task_inputs(place: Place) -> None:
     inputs = Struct()
-    anomaly: dict[str, Any] = {"du-id": [[[[1]]]], "ue-id": "x" * 100, "measTimeStampRf": 1, "Degradation": "y"}
+    anomaly: dict[str, Any] = {
+        "du-id": [[[[1]]]],
+        "ue-id": "x" * 100,
+        "measTimeStampRf": 1,
+        "Degradation": "y",
+    }
     inputs.update({"anomalies": [anomaly] * 300})
     now = Timestamp()
     now.GetCurrentTime()

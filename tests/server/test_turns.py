@@ -2,7 +2,10 @@
 
 import asyncio
 
-from xapp.server.turns import LARGE_BYTES, Turns
+import pytest
+
+from xapp.errors import Exhausted
+from xapp.server.turns import LARGE_BYTES, MAX_WAITING_BYTES, Turns
 
 
 async def test_small_requests_never_wait() -> None:
@@ -31,3 +34,19 @@ async def test_large_requests_keep_their_order_and_a_caller_who_leaves_holds_up_
     tasks[1].cancel()
     await asyncio.wait(tasks)
     assert done == [0, 2, 3, 4]
+
+
+async def test_those_that_wait_have_a_bound_in_all() -> None:
+    turns = Turns(pause_s=3600)
+    # Larger than all may be together, and alone.
+    await turns.take(MAX_WAITING_BYTES + 1)
+    large = [asyncio.create_task(turns.take(MAX_WAITING_BYTES // 4)) for _ in range(4)]
+    await asyncio.sleep(0)
+    with pytest.raises(Exhausted) as caught:
+        await turns.take(LARGE_BYTES + 1)
+    assert caught.value.reason == "LARGE_REQUESTS"
+    await turns.take(LARGE_BYTES)
+    for task in large:
+        task.cancel()
+    await asyncio.wait(large)
+    await turns.take(MAX_WAITING_BYTES)

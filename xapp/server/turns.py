@@ -7,9 +7,14 @@ pause must be long enough for many passes.
 
 import asyncio
 
+from xapp.errors import Exhausted
+
 LARGE_BYTES = 16 * 1024
 """What is smaller is converted within a fraction of a millisecond and never waits."""
 PAUSE_S = 0.005
+MAX_WAITING_BYTES = 32 * 1024 * 1024
+"""Of all requests that wait for their turn."""
+_RETRY_AFTER_S = 1.0
 
 
 class Turns:
@@ -18,11 +23,26 @@ class Turns:
     def __init__(self, pause_s: float = PAUSE_S) -> None:
         self._lock = asyncio.Lock()
         self._pause_s = pause_s
+        self._num_waiting_bytes = 0
 
     async def take(self, num_bytes: int) -> None:
-        """Returns when it is the turn of a request of so many bytes; at once where no other waits."""
+        """Returns when it is the turn of a request of so many bytes; at once where no other waits.
+
+        Raises Exhausted when those that wait are too large in all.
+        """
         if num_bytes <= LARGE_BYTES:
             return
+        self._check_room(num_bytes)
         pause_s = self._pause_s if self._lock.locked() else 0
-        async with self._lock:
-            await asyncio.sleep(pause_s)
+        self._num_waiting_bytes += num_bytes
+        try:
+            async with self._lock:
+                await asyncio.sleep(pause_s)
+        finally:
+            self._num_waiting_bytes -= num_bytes
+
+    def _check_room(self, num_bytes: int) -> None:
+        waiting = self._num_waiting_bytes
+        if waiting and waiting + num_bytes > MAX_WAITING_BYTES:
+            text = f"large requests of {waiting:,} bytes in all wait for their turn"
+            raise Exhausted(text, reason="LARGE_REQUESTS", retry_after_s=_RETRY_AFTER_S)
