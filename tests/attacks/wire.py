@@ -83,23 +83,6 @@ async def _repeated(place: Place, frames: Iterator[bytes]) -> None:
             await writer.drain()
 
 
-def _resets() -> Iterator[bytes]:
-    """Stream after stream, each reset as soon as it is open."""
-    opened = raw_http2.opening(TOKENIZE, b"")[len(raw_http2.PREFACE) + 9 :]
-    headers = opened[: 9 + int.from_bytes(opened[:3], "big")]
-    for first in range(3, 2000, 100):
-        streams = range(first, first + 100, 2)
-        yield b"".join(
-            headers[:5] + struct.pack("!I", stream) + headers[9:] + _frame(3, 0, stream, struct.pack("!I", 8))
-            for stream in streams
-        )
-
-
-@attack("streams opened and reset at once")
-async def rapid_reset(place: Place) -> None:
-    await _repeated(place, _resets())
-
-
 @attack("pings")
 async def pings(place: Place) -> None:
     await _repeated(place, (_frame(6, 0, 0, bytes(8)) * 500 for _ in range(50)))
@@ -150,3 +133,20 @@ async def silent(place: Place) -> None:
             await asyncio.sleep(60)
 
     await asyncio.gather(crowd(500, lambda: one(http=True)), crowd(500, lambda: one(http=False)))
+
+
+def _resets() -> Iterator[bytes]:
+    """Stream after stream, each reset as soon as it is open."""
+    opened = raw_http2.opening(TOKENIZE, b"")[len(raw_http2.PREFACE) + 9 :]
+    headers = opened[: 9 + int.from_bytes(opened[:3], "big")]
+    for first in range(3, 2000, 100):
+        streams = range(first, first + 100, 2)
+        yield b"".join(
+            headers[:5] + struct.pack("!I", stream) + headers[9:] + _frame(3, 0, stream, struct.pack("!I", 8))
+            for stream in streams
+        )
+
+
+@attack("streams opened and reset at once")
+async def rapid_reset(place: Place) -> None:
+    await _repeated(place, _resets())
