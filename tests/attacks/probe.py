@@ -16,7 +16,7 @@ from tests.live import LiveServer
 
 EVERY_S = 0.05
 CALL_S = 30.0
-SETTLE_S = 1.0
+SETTLE_S = 0.5
 _OWN = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_reconnect_backoff_ms", 200)]
 
 

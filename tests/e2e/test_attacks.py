@@ -16,7 +16,7 @@ from xapp.inference.v1 import inference_pb2 as pb
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
-SECONDS = 1.0
+SECONDS = 0.5
 MOST_BYTES = 200 * 2**20
 BEYOND = frozenset(("rapid_reset",))
 """gRPC keeps what is reset before anybody has looked at it, and can let other calls go: docs/security.md."""
