@@ -21,8 +21,8 @@ from xapp.models.digest import digest_of, record_of
 from xapp.models.landing import Pulled
 from xapp.models.store import ModelFile, local_models, resolve
 from xapp.models.verify import Verdict, verify
-from xapp.service.dependencies import memory_need
-from xapp.service.kinds import check_loadable
+from xapp.served.dependencies import memory_need
+from xapp.served.kinds import check_loadable
 
 Pull = Callable[..., Pulled]
 NAMES = [f"big-{number:05d}-of-00003.gguf" for number in (1, 2, 3)]

@@ -13,12 +13,12 @@ from xapp.domain.answers import Chunk, Event, Finished, Started
 from xapp.domain.requests import Request
 from xapp.domain.states import ModelState
 from xapp.models.mark import Mark
-from xapp.service.dependencies import ModelDependencies, Need
-from xapp.service.prompts import Codec
+from xapp.served.dependencies import ModelDependencies, Need
 from xapp.service.service import NodeService
 from xapp.telemetry.observe import Observer
 from xapp.text.codec import TextCodec
 from xapp.text.local import LocalText
+from xapp.text.prompts import Codec
 from xapp.workers.client import EngineClient, StepObserver
 
 DIGEST = "sha256:" + "0" * 64

@@ -192,7 +192,7 @@ async def test_what_is_too_long_is_refused(
 
 
 async def test_choices_times_prompt_is_bounded(node: NodeService, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xapp.service.prompts.MAX_CHOICE_BYTES", 1000)
+    monkeypatch.setattr("xapp.text.prompts.MAX_CHOICE_BYTES", 1000)
     with pytest.raises(InvalidArgument, match="each with the prompt before it") as caught:
         await node.score(ScoreRequest(Request("x" * 300), ("a", "b", "c")))
     assert field_of(caught.value) == "choices"

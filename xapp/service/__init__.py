@@ -1,4 +1,1 @@
-"""Admission, text and models: what a request means, between the wire and the engine.
-
-`types` is what server/ sees of it, `service` does it. No gRPC, no protobuf.
-"""
+"""What a request goes through: a Call, and a file for each verb. Knows no gRPC; the models are `served`'s."""

@@ -8,7 +8,7 @@ from time import monotonic
 from xapp.domain.answers import Chunk, Event, Finished, Provenance, Started
 from xapp.domain.messages import FinishReason, SequenceFinished
 from xapp.errors import DeadlineExceeded, Exhausted, InvalidArgument, Unavailable, XappError
-from xapp.service.prompts import AnswerText
+from xapp.text.prompts import AnswerText
 from xapp.workers.token_stream import TokenStream
 
 RETRY_AFTER_S = 1.0

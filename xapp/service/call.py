@@ -14,9 +14,9 @@ from xapp.admission.admission_request import admission_request
 from xapp.admission.open_request import AdmissionRequest
 from xapp.config import AdmissionSettings
 from xapp.domain.requests import Request
+from xapp.served.registry import ModelRegistry
+from xapp.served.served_model import ServedModel, Serving
 from xapp.service.account import Account
-from xapp.service.models import ModelRegistry
-from xapp.service.served_model import ServedModel, Serving
 from xapp.telemetry.observe import Observer
 
 Resolve = Callable[[], Awaitable[Request]]

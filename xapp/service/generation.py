@@ -10,6 +10,7 @@ import msgspec
 from xapp.admission.admission import AdmittedRequest
 from xapp.admission.admission_request import max_tokens
 from xapp.admission.estimate import estimate
+from xapp.admission.joins import Identity, identity_of
 from xapp.domain.answers import Estimate, Event, Started
 from xapp.domain.messages import MAX_SEED, SamplingParams, Submit
 from xapp.domain.requests import Request
@@ -18,7 +19,6 @@ from xapp.formats.guard import guard_format
 from xapp.formats.prepare import Formats
 from xapp.service.answer import Answer
 from xapp.service.call import Call, Calls, Target
-from xapp.service.join import Identity, identity_of
 from xapp.service.provenance import provenance
 from xapp.tasks.tasks import Tasks, named_after
 from xapp.workers.token_stream import TokenStream

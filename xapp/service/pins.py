@@ -15,8 +15,8 @@ from xapp.domain.messages import Priority, Submit
 from xapp.domain.prefix import common_prefix
 from xapp.domain.states import ModelState
 from xapp.errors import XappError
-from xapp.service.models import ModelRegistry
-from xapp.service.served_model import ServedModel, Serving
+from xapp.served.registry import ModelRegistry
+from xapp.served.served_model import ServedModel, Serving
 from xapp.tasks.task_set import ReadyTask
 from xapp.tasks.tasks import Tasks
 

@@ -14,10 +14,10 @@ from xapp.domain.requests import Prompt, Request, ScoreRequest
 from xapp.domain.states import ModelSample, ModelState, ModelStatus, TasksState
 from xapp.domain.task import Task
 from xapp.formats.prepare import Formats
+from xapp.served.dependencies import ModelDependencies, dependencies_for
+from xapp.served.registry import ModelRegistry
 from xapp.service.call import Calls
-from xapp.service.dependencies import ModelDependencies, dependencies_for
 from xapp.service.generation import Generation
-from xapp.service.models import ModelRegistry
 from xapp.service.pins import Pins
 from xapp.service.scoring import Scoring
 from xapp.tasks.tasks import Tasks

@@ -14,8 +14,8 @@ from xapp.domain.states import ModelState
 from xapp.errors import ConfigError, ModelError, XappError
 from xapp.models.catalogue import Entry, Kind
 from xapp.models.store import ModelFile
-from xapp.service.dependencies import ModelDependencies, Need
-from xapp.service.kinds import require_worker, stated_kind
+from xapp.served.dependencies import ModelDependencies, Need
+from xapp.served.kinds import require_worker, stated_kind
 from xapp.service.service import NodeService
 
 EMBEDDER = {"other": {"kind": "embedding"}}

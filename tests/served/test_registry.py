@@ -27,10 +27,10 @@ from xapp.errors import (
     XappError,
 )
 from xapp.models.info import ORIGIN_KEY, read_gguf
-from xapp.service import served_model
-from xapp.service.dependencies import MIN_CONTEXT_TOKENS, ModelDependencies, Need
-from xapp.service.prompts import Codec
+from xapp.served import served_model
+from xapp.served.dependencies import MIN_CONTEXT_TOKENS, ModelDependencies, Need
 from xapp.text.limits import resident_bytes
+from xapp.text.prompts import Codec
 
 
 async def drain(statuses: AsyncIterator[ModelStatus]) -> list[ModelStatus]:

@@ -10,9 +10,9 @@ from xapp import logs
 from xapp.domain.states import ModelState
 from xapp.errors import ModelError
 from xapp.models.mark import Mark
-from xapp.service.changes import Changes
-from xapp.service.served_file import FileChange
-from xapp.service.served_model import ServedModel
+from xapp.served.changes import Changes
+from xapp.served.served_file import FileChange
+from xapp.served.served_model import ServedModel
 from xapp.workers.supervisor import WorkerState
 
 LOOK_S = 2.0

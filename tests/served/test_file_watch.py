@@ -15,7 +15,7 @@ from xapp.domain.requests import Request
 from xapp.domain.states import ModelState
 from xapp.errors import ModelError
 from xapp.models.mark import mark_of
-from xapp.service import file_watch
+from xapp.served import file_watch
 from xapp.service.service import NodeService
 from xapp.text.local import LocalText
 

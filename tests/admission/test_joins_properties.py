@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.admission.test_joins import is_empty
 from tests.service.in_process import ClockLoop, InProcessClient, InProcessNode, expected, new_clock
 from tests.service.nodes import finished_of, text_of
-from tests.service.test_join import is_empty
 from xapp.domain.answers import Event, Finished, Started
 from xapp.domain.messages import FinishReason, Priority
 from xapp.domain.requests import DeadlinePolicy, Request

@@ -16,12 +16,12 @@ from xapp.models.mark import Mark, mark_of
 from xapp.models.parts import check_parts, model_digest, model_rehash, total_bytes
 from xapp.models.store import ModelFile, local_models, resolve
 from xapp.models.verify import difference
-from xapp.service.kinds import require_worker
-from xapp.service.prompts import Codec
+from xapp.served.kinds import require_worker
 from xapp.text.codec import TextCodec
 from xapp.text.limits import resident_bytes
 from xapp.text.local import LocalText
 from xapp.text.model_text import ModelText
+from xapp.text.prompts import Codec
 from xapp.workers.client import EngineClient, StepObserver
 
 MIN_CONTEXT_TOKENS = 512

@@ -9,8 +9,8 @@ from tests.service.nodes import Node
 from tests.service.test_models import drain
 from xapp.config import EngineSettings, ModelSettings
 from xapp.errors import ConfigError, Exhausted, ModelError
-from xapp.service.dependencies import ModelDependencies, Need
-from xapp.service.model_tables import check_tables
+from xapp.served.dependencies import ModelDependencies, Need
+from xapp.served.model_tables import check_tables
 from xapp.service.service import NodeService
 
 

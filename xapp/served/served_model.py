@@ -8,6 +8,7 @@ import msgspec
 
 from xapp import logs
 from xapp.admission.admission import Admission
+from xapp.admission.joins import Joins
 from xapp.admission.predict import Predictor
 from xapp.admission.quota import Quotas
 from xapp.config import Settings, WorkerSettings
@@ -16,13 +17,12 @@ from xapp.domain.states import ModelSample, ModelState, ModelStatus
 from xapp.errors import Exhausted, FailedPrecondition, Unavailable, XappError
 from xapp.models.parts import total_bytes
 from xapp.models.store import ModelFile
-from xapp.service.changes import Changes
-from xapp.service.dependencies import ModelDependencies
-from xapp.service.join import Joins
-from xapp.service.kinds import require_text, stated_kind
-from xapp.service.prompts import Codec, PromptReader
-from xapp.service.served_file import ServedFile
+from xapp.served.changes import Changes
+from xapp.served.dependencies import ModelDependencies
+from xapp.served.kinds import require_text, stated_kind
+from xapp.served.served_file import ServedFile
 from xapp.telemetry.observe import ModelProbe, Observer
+from xapp.text.prompts import Codec, PromptReader
 from xapp.workers.child import UNLOADING
 from xapp.workers.client import EngineClient
 from xapp.workers.supervisor import RestartPolicy, Supervisor, WorkerState

@@ -12,12 +12,12 @@ from xapp.domain.states import ModelState, ModelStatus
 from xapp.errors import ConfigError, Exhausted, FailedPrecondition, NotFound, Unavailable, XappError
 from xapp.models.store import ModelFile
 from xapp.near import did_you_mean
-from xapp.service.changes import Changes
-from xapp.service.dependencies import ModelDependencies
-from xapp.service.file_watch import FileWatch
-from xapp.service.kinds import check_loadable, no_worker, stated_kind
-from xapp.service.model_tables import check_tables
-from xapp.service.served_model import ServedModel, file_size
+from xapp.served.changes import Changes
+from xapp.served.dependencies import ModelDependencies
+from xapp.served.file_watch import FileWatch
+from xapp.served.kinds import check_loadable, no_worker, stated_kind
+from xapp.served.model_tables import check_tables
+from xapp.served.served_model import ServedModel, file_size
 from xapp.telemetry.observe import Observer
 
 _log = logging.getLogger(__name__)
