@@ -150,7 +150,10 @@ class ScriptedNode(inference_pb2_grpc.InferenceServiceServicer, models_pb2_grpc.
 
     def Metrics(self, request: pb.MetricsRequest, context: Any) -> Iterator[pb.MetricsResponse]:  # noqa: N802
         for _ in range(request.count or 1000):
-            sample = pb.MetricsResponse(node="pi-1", models=[pb.ModelMetrics(model="m", num_running=2)])
+            model = pb.ModelMetrics(
+                model="m", num_running=2, text_pss_bytes=31 << 20, text_cpu_percent=4, num_text_restarts=1
+            )
+            sample = pb.MetricsResponse(node="pi-1", models=[model])
             sample.models[0].inter_token_latency.p50.FromMilliseconds(12)
             yield sample
 

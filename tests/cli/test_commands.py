@@ -133,6 +133,7 @@ def test_metrics_is_a_line_a_sample_where_no_one_watches(node: ScriptedNode) -> 
     assert "pi-1 m: 2 running, 0 waiting" in lines[0]
     assert "ITL p50 12.0 ms" in lines[0]
     assert "TTFT p50 –" in lines[0]
+    assert "text 31 MiB, 4% CPU, 1 restarts" in lines[0]
 
 
 def test_metrics_json_has_zeros_too(node: ScriptedNode) -> None:

@@ -66,6 +66,8 @@ def _line(model: pb.ModelMetrics) -> str:
         f" · ITL p50 {_ms(model.inter_token_latency, 'p50')}"
         f" · KV {model.kv_cells_used}/{model.kv_cells_total}"
         f" · worker {model.worker_pss_bytes // _MIB} MiB, {model.worker_cpu_percent:.0f}% CPU"
+        f" · text {model.text_pss_bytes // _MIB} MiB, {model.text_cpu_percent:.0f}% CPU,"
+        f" {model.num_text_restarts} restarts"
     )
 
 
@@ -121,4 +123,7 @@ _ROWS: list[tuple[str, Callable[[pb.ModelMetrics], str]]] = [
     ("KV cells used / total", lambda m: f"{m.kv_cells_used} / {m.kv_cells_total}"),
     ("worker PSS / RSS, MiB", lambda m: f"{m.worker_pss_bytes // _MIB} / {m.worker_rss_bytes // _MIB}"),
     ("worker CPU, % of a core", lambda m: f"{m.worker_cpu_percent:.0f}"),
+    ("text PSS / RSS, MiB", lambda m: f"{m.text_pss_bytes // _MIB} / {m.text_rss_bytes // _MIB}"),
+    ("text CPU, % of a core", lambda m: f"{m.text_cpu_percent:.0f}"),
+    ("text restarts", lambda m: f"{m.num_text_restarts}"),
 ]

@@ -786,6 +786,10 @@ class ModelMetrics(_message.Message):
     WORKER_RSS_BYTES_FIELD_NUMBER: _builtins.int
     WORKER_PSS_BYTES_FIELD_NUMBER: _builtins.int
     WORKER_CPU_PERCENT_FIELD_NUMBER: _builtins.int
+    TEXT_RSS_BYTES_FIELD_NUMBER: _builtins.int
+    TEXT_PSS_BYTES_FIELD_NUMBER: _builtins.int
+    TEXT_CPU_PERCENT_FIELD_NUMBER: _builtins.int
+    NUM_TEXT_RESTARTS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The served model's name."""
     num_running: _builtins.int
@@ -806,6 +810,14 @@ class ModelMetrics(_message.Message):
     """Proportional set size of the worker process, bytes; 0 where the kernel does not tell."""
     worker_cpu_percent: _builtins.float
     """CPU use of the worker process since the last sample, percent of one core."""
+    text_rss_bytes: _builtins.int
+    """Resident memory of the text process, which turns text into tokens, bytes."""
+    text_pss_bytes: _builtins.int
+    """Proportional set size of the text process, bytes; 0 where the kernel does not tell."""
+    text_cpu_percent: _builtins.float
+    """CPU use of the text process since the last sample, percent of one core."""
+    num_text_restarts: _builtins.int
+    """How often the text process was started again, since a text ended it."""
     @_builtins.property
     def time_to_first_token(self) -> Global___Percentiles:
         """Time to first token."""
@@ -829,10 +841,14 @@ class ModelMetrics(_message.Message):
         worker_rss_bytes: _builtins.int = ...,
         worker_pss_bytes: _builtins.int = ...,
         worker_cpu_percent: _builtins.float = ...,
+        text_rss_bytes: _builtins.int = ...,
+        text_pss_bytes: _builtins.int = ...,
+        text_cpu_percent: _builtins.float = ...,
+        num_text_restarts: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["inter_token_latency", b"inter_token_latency", "time_to_first_token", b"time_to_first_token"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decode_tokens_per_second", b"decode_tokens_per_second", "inter_token_latency", b"inter_token_latency", "kv_cells_total", b"kv_cells_total", "kv_cells_used", b"kv_cells_used", "model", b"model", "num_running", b"num_running", "num_waiting", b"num_waiting", "prefill_tokens_per_second", b"prefill_tokens_per_second", "time_to_first_token", b"time_to_first_token", "worker_cpu_percent", b"worker_cpu_percent", "worker_pss_bytes", b"worker_pss_bytes", "worker_rss_bytes", b"worker_rss_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decode_tokens_per_second", b"decode_tokens_per_second", "inter_token_latency", b"inter_token_latency", "kv_cells_total", b"kv_cells_total", "kv_cells_used", b"kv_cells_used", "model", b"model", "num_running", b"num_running", "num_text_restarts", b"num_text_restarts", "num_waiting", b"num_waiting", "prefill_tokens_per_second", b"prefill_tokens_per_second", "text_cpu_percent", b"text_cpu_percent", "text_pss_bytes", b"text_pss_bytes", "text_rss_bytes", b"text_rss_bytes", "time_to_first_token", b"time_to_first_token", "worker_cpu_percent", b"worker_cpu_percent", "worker_pss_bytes", b"worker_pss_bytes", "worker_rss_bytes", b"worker_rss_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1511,8 +1511,16 @@ type ModelMetrics struct {
 	WorkerPssBytes int64 `protobuf:"varint,11,opt,name=worker_pss_bytes,json=workerPssBytes,proto3" json:"worker_pss_bytes,omitempty"`
 	// CPU use of the worker process since the last sample, percent of one core.
 	WorkerCpuPercent float64 `protobuf:"fixed64,12,opt,name=worker_cpu_percent,json=workerCpuPercent,proto3" json:"worker_cpu_percent,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Resident memory of the text process, which turns text into tokens, bytes.
+	TextRssBytes int64 `protobuf:"varint,13,opt,name=text_rss_bytes,json=textRssBytes,proto3" json:"text_rss_bytes,omitempty"`
+	// Proportional set size of the text process, bytes; 0 where the kernel does not tell.
+	TextPssBytes int64 `protobuf:"varint,14,opt,name=text_pss_bytes,json=textPssBytes,proto3" json:"text_pss_bytes,omitempty"`
+	// CPU use of the text process since the last sample, percent of one core.
+	TextCpuPercent float64 `protobuf:"fixed64,15,opt,name=text_cpu_percent,json=textCpuPercent,proto3" json:"text_cpu_percent,omitempty"`
+	// How often the text process was started again, since a text ended it.
+	NumTextRestarts int32 `protobuf:"varint,16,opt,name=num_text_restarts,json=numTextRestarts,proto3" json:"num_text_restarts,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *ModelMetrics) Reset() {
@@ -1625,6 +1633,34 @@ func (x *ModelMetrics) GetWorkerPssBytes() int64 {
 func (x *ModelMetrics) GetWorkerCpuPercent() float64 {
 	if x != nil {
 		return x.WorkerCpuPercent
+	}
+	return 0
+}
+
+func (x *ModelMetrics) GetTextRssBytes() int64 {
+	if x != nil {
+		return x.TextRssBytes
+	}
+	return 0
+}
+
+func (x *ModelMetrics) GetTextPssBytes() int64 {
+	if x != nil {
+		return x.TextPssBytes
+	}
+	return 0
+}
+
+func (x *ModelMetrics) GetTextCpuPercent() float64 {
+	if x != nil {
+		return x.TextCpuPercent
+	}
+	return 0
+}
+
+func (x *ModelMetrics) GetNumTextRestarts() int32 {
+	if x != nil {
+		return x.NumTextRestarts
 	}
 	return 0
 }
@@ -3071,7 +3107,7 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\vPercentiles\x12+\n" +
 	"\x03p50\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x03p50\x12+\n" +
 	"\x03p95\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03p95\x12+\n" +
-	"\x03p99\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x03p99\"\xc5\x04\n" +
+	"\x03p99\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x03p99\"\xe7\x05\n" +
 	"\fModelMetrics\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x1f\n" +
 	"\vnum_running\x18\x02 \x01(\x05R\n" +
@@ -3087,7 +3123,11 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\x10worker_rss_bytes\x18\n" +
 	" \x01(\x03R\x0eworkerRssBytes\x12(\n" +
 	"\x10worker_pss_bytes\x18\v \x01(\x03R\x0eworkerPssBytes\x12,\n" +
-	"\x12worker_cpu_percent\x18\f \x01(\x01R\x10workerCpuPercent\"\x87\x02\n" +
+	"\x12worker_cpu_percent\x18\f \x01(\x01R\x10workerCpuPercent\x12$\n" +
+	"\x0etext_rss_bytes\x18\r \x01(\x03R\ftextRssBytes\x12$\n" +
+	"\x0etext_pss_bytes\x18\x0e \x01(\x03R\ftextPssBytes\x12(\n" +
+	"\x10text_cpu_percent\x18\x0f \x01(\x01R\x0etextCpuPercent\x12*\n" +
+	"\x11num_text_restarts\x18\x10 \x01(\x05R\x0fnumTextRestarts\"\x87\x02\n" +
 	"\vHostMetrics\x12\x1f\n" +
 	"\vcpu_percent\x18\x01 \x01(\x01R\n" +
 	"cpuPercent\x12*\n" +
