@@ -18,7 +18,6 @@ from xapp.errors import ConfigError, Exhausted, ModelError, NotFound, Unavailabl
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc
 from xapp.logs import JsonFormatter
-from xapp.telemetry.observe import Observer
 
 
 class LivingService(FakeService):
@@ -87,7 +86,7 @@ class Running:
             logger.setLevel(logging.NOTSET)
             self.log.more.set()
 
-    def _make(self, configured: Settings, observer: Observer) -> LivingService:
+    def _make(self, configured: Settings) -> LivingService:
         return self.service
 
     async def until(self, name: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from xapp.cli import main
 from xapp.config import KEYS, OTHER_KEYS, TABLES, Key, ModelSettings, Settings, load_settings
 from xapp.domain.kinds import MODEL_KINDS
 from xapp.errors import ConfigError
-from xapp.telemetry.metrics import Metrics, NodeReading
+from xapp.telemetry.metrics import Metrics, NodeValues
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -191,7 +191,7 @@ def test_the_table_has_every_reason_and_no_other() -> None:
 
 
 def test_the_table_has_every_metric_and_no_other() -> None:
-    page = Metrics().exposition(NodeReading(ready=True, models={})).decode()
+    page = Metrics().exposition(NodeValues(ready=True, models={})).decode()
     declared = set(re.findall(r"^# TYPE (\w+) ", page, re.MULTILINE))
     assert set(first_codes(OPERATING, "Metrics")) == declared
 

@@ -22,8 +22,6 @@ from xapp.errors import ConfigError, XappError
 from xapp.hosts import DEFAULT_TARGET, host_port, loopback_of
 from xapp.ports import check_free
 from xapp.security.security import Security
-from xapp.telemetry.late_observer import LateObserver
-from xapp.telemetry.observe import Observer
 
 EXIT_OK = 0
 EXIT_IMMEDIATE = 1
@@ -58,14 +56,14 @@ class RunnableService(Service, Protocol):
         ...
 
 
-ServiceFactory = Callable[[Settings, Observer], RunnableService]
+ServiceFactory = Callable[[Settings], RunnableService]
 
 
-def node_service(settings: Settings, observer: Observer) -> RunnableService:
+def node_service(settings: Settings) -> RunnableService:
     """The real service."""
     from xapp.service.service import NodeService  # noqa: PLC0415  only a server pays for it
 
-    return NodeService(settings, observer=observer)
+    return NodeService(settings)
 
 
 class Stop:
@@ -118,13 +116,12 @@ async def run(
     check_free(at.host, {"XAPP_GRPC_PORT": at.grpc_port, "XAPP_HTTP_PORT": at.http_port})
     security = Security(settings)
     with _signals(stop):
-        observer = LateObserver()
-        service = make_service(settings, observer)
+        service = make_service(settings)
         try:
             await service.start()
             async with (
                 security.watching(),
-                _listening(service, settings, observer, stop, security) as grpc_port,
+                _listening(service, settings, stop, security) as grpc_port,
             ):
                 return await _serve(service, settings, stop, begin, grpc_port)
         finally:
@@ -133,7 +130,7 @@ async def run(
 
 @contextlib.asynccontextmanager
 async def _listening(
-    service: Service, settings: Settings, observer: LateObserver, stop: Stop, security: Security
+    service: Service, settings: Settings, stop: Stop, security: Security
 ) -> AsyncIterator[int]:
     # In a thread: the loop is about to spawn the worker, and must not wait for half a second of imports.
     await asyncio.to_thread(_import_servers)
@@ -143,7 +140,6 @@ async def _listening(
     from xapp.telemetry.metrics import Metrics  # noqa: PLC0415
 
     host, metrics = PsutilReader(), Metrics()
-    observer.target = metrics
     async with (
         serve_grpc(service, settings, metrics, host, stop.on_listener_lost, security=security) as grpc_server,
         serve_http(service, settings, metrics, host, grpc_server.self_call, security=security) as http_server,

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from tests.service.nodes import Node, collect, finished_of, pid_of, text_of
-from tests.service.test_service import Recorder
 from tests.workers.workers import until
 from xapp.domain.answers import Event, Started
 from xapp.domain.format_kinds import Choices
@@ -361,11 +360,11 @@ async def test_a_format_is_checked_for_each(node: Node) -> None:
             assert finished_of(events).format_complete is True
 
 
-async def test_the_observer_sees_each(node: Node) -> None:
-    recorder = Recorder()
-    async with node.serving(recorder) as service:
-        await asyncio.gather(*(collect(service, Request("hello")) for _ in range(4)))
-    assert recorder.outcomes == [("tiny", "stop")] * 4
-    assert sum(started.joined for started in recorder.started) == 3
-    # Times of the engine are those of what it computed.
-    assert (recorder.num_first, recorder.num_gaps) == (1, 4)
+async def test_latencies_are_those_of_what_was_computed(node: Node) -> None:
+    async with node.serving() as service:
+        answers = await asyncio.gather(*(collect(service, Request("hello")) for _ in range(4)))
+        (sample,) = service.samples()
+    started = [event for events in answers for event in events if isinstance(event, Started)]
+    assert [event.joined for event in started].count(True) == 3
+    assert sum(sample.time_to_first_token_histogram.counts) == 1
+    assert sum(sample.inter_token_latency_histogram.counts) == 4

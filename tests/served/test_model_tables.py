@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.served.test_registry import drain
 from tests.service.nodes import Node
-from tests.service.test_models import drain
 from xapp.config import EngineSettings, ModelSettings
 from xapp.errors import ConfigError, Exhausted, ModelError
 from xapp.served.dependencies import ModelDependencies, Need

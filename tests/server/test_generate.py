@@ -24,7 +24,7 @@ from xapp.errors import (
 )
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.logs import JsonFormatter
-from xapp.server.observe import MAX_MODEL_CHARS
+from xapp.telemetry.observation import MAX_MODEL_CHARS
 
 GENERATE = "/xapp.inference.v1.InferenceService/Generate"
 ASK = pb.GenerateRequest(prompt="hi")

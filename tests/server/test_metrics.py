@@ -10,13 +10,18 @@ from xapp.domain.answers import Latencies
 from xapp.domain.messages import Stats
 from xapp.domain.states import ModelSample
 from xapp.inference.v1 import inference_pb2 as pb
-from xapp.server.sampling import ModelReading, NodeReader, NodeReading, sample
+from xapp.server.sampling import sample
 from xapp.server.servicer import MAX_METRICS_STREAMS
 from xapp.telemetry.host import HostUsage, ProcessUsage
+from xapp.telemetry.reading import ModelReading, NodeReader, NodeReading
 
 
-def reading(at: float, stats: Stats, cpu_s: float = 0.0, pid: int = 1, busy_s: float = 0.0) -> NodeReading:
-    model = ModelReading(ModelSample(MODEL, stats, pid, Latencies(0.5)), ProcessUsage(cpu_s, 300, 200))
+def reading(
+    at: float, stats: Stats, cpu_s: float = 0.0, pid: int = 1, busy_s: float = 0.0, text_pid: int = 2
+) -> NodeReading:
+    """The text process has used half of the CPU time of the worker."""
+    seen = ModelSample(MODEL, stats, pid, Latencies(0.5), text_pid=text_pid, num_text_restarts=3)
+    model = ModelReading(seen, ProcessUsage(cpu_s, 300, 200), ProcessUsage(cpu_s / 2, 30, 20))
     host = HostUsage(busy_s, 2 * at, 1000, 2000)
     return NodeReading(at, 1_700_000_000_250_000_000, host, {MODEL: model})
 
@@ -27,7 +32,7 @@ def test_rates_are_over_the_time_between() -> None:
     got = sample("pi-1", before, after)
     (model,) = got.models
     assert (model.prefill_tokens_per_second, model.decode_tokens_per_second) == (100.0, 10.0)
-    assert model.worker_cpu_percent == 150.0
+    assert (model.worker_cpu_percent, model.text_cpu_percent) == (150.0, 75.0)
     assert got.host.cpu_percent == 25.0
     assert got.timestamp.ToMilliseconds() == 1_700_000_000_250
 
@@ -38,6 +43,16 @@ def test_a_new_worker_begins_at_zero() -> None:
     (model,) = sample("pi-1", before, after).models
     assert model.decode_tokens_per_second == 20.0
     assert model.worker_cpu_percent == 50.0
+    assert model.text_cpu_percent == 0.0, "the text process is the same, and its clock went back"
+
+
+def test_a_new_text_process_begins_at_zero() -> None:
+    before = reading(10.0, Stats(total_decode_tokens=1000), cpu_s=50.0, text_pid=2)
+    after = reading(11.0, Stats(total_decode_tokens=1020), cpu_s=51.0, text_pid=3)
+    (model,) = sample("pi-1", before, after).models
+    assert (model.decode_tokens_per_second, model.worker_cpu_percent) == (20.0, 100.0)
+    assert model.text_cpu_percent == 2550.0
+    assert (model.text_rss_bytes, model.text_pss_bytes, model.num_text_restarts) == (30, 20, 3)
 
 
 def test_no_time_no_rate() -> None:
@@ -74,6 +89,7 @@ async def test_count_samples_then_the_end(node: Node) -> None:
     assert (model.model, model.num_running, model.num_waiting) == (MODEL, 1, 2)
     assert (model.kv_cells_used, model.kv_cells_total) == (30, 40)
     assert (model.worker_rss_bytes, model.worker_pss_bytes) == (300, 200)
+    assert (model.text_rss_bytes, model.text_pss_bytes, model.num_text_restarts) == (300, 200, 3)
     assert model.time_to_first_token.p95.ToMilliseconds() == 1250
     assert samples[0].host.memory_used_bytes == 1000
     assert samples[0].host.temperature_celsius == 61.5

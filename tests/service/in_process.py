@@ -29,9 +29,10 @@ from xapp.domain.messages import (
 from xapp.engine.engine import Engine
 from xapp.errors import Unavailable
 from xapp.service.service import NodeService
+from xapp.telemetry.latency import ModelLatencies
 from xapp.text.codec import TextCodec
 from xapp.workers.child import UNLOADING
-from xapp.workers.client import EngineClient, StepObserver
+from xapp.workers.client import EngineClient
 
 STEP_S, TOKEN_S = 0.01, 0.003
 
@@ -104,8 +105,8 @@ class Wire(asyncio.Transport):
 class InProcessClient(EngineClient):
     """`step` is the worker's."""
 
-    def __init__(self, settings: EngineSettings, clock: Clock, observer: StepObserver) -> None:
-        super().__init__("", settings, observer=observer)
+    def __init__(self, settings: EngineSettings, clock: Clock, latencies: ModelLatencies) -> None:
+        super().__init__("", settings, latencies=latencies)
         self.backend = TimedBackend(settings, clock)
         self.engine = Engine(self.backend, max_batch=32, clock=clock)
         self.wire = Wire(self.engine)
@@ -137,8 +138,8 @@ class InProcessNode(Node):
         self.clock = clock
         self.client: InProcessClient | None = None
 
-    def _new_client(self, path: Path, settings: EngineSettings, observer: StepObserver) -> EngineClient:
-        self.client = InProcessClient(settings, self.clock, observer)
+    def _new_client(self, path: Path, settings: EngineSettings, latencies: ModelLatencies) -> EngineClient:
+        self.client = InProcessClient(settings, self.clock, latencies)
         return self.client
 
     @asynccontextmanager

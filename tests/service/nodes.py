@@ -15,11 +15,11 @@ from xapp.domain.states import ModelState
 from xapp.models.mark import Mark
 from xapp.served.dependencies import ModelDependencies, Need
 from xapp.service.service import NodeService
-from xapp.telemetry.observe import Observer
+from xapp.telemetry.latency import ModelLatencies
 from xapp.text.codec import TextCodec
 from xapp.text.local import LocalText
 from xapp.text.prompts import Codec
-from xapp.workers.client import EngineClient, StepObserver
+from xapp.workers.client import EngineClient
 
 DIGEST = "sha256:" + "0" * 64
 ORIGIN = "sha256:" + "1" * 64
@@ -51,8 +51,8 @@ class Node:
         }
         return flat_settings(**values)
 
-    def service(self, observer: Observer | None = None, **fields: Any) -> NodeService:
-        return NodeService(self.settings(**fields), observer=observer, tools=self.tools())
+    def service(self, **fields: Any) -> NodeService:
+        return NodeService(self.settings(**fields), tools=self.tools())
 
     def tools(self) -> ModelDependencies:
         return ModelDependencies(
@@ -76,13 +76,13 @@ class Node:
     async def _load_codec(self, _: Path) -> Codec:
         return LocalText(TextCodec(ByteVocab()))
 
-    def _new_client(self, path: Path, settings: EngineSettings, observer: StepObserver) -> EngineClient:
+    def _new_client(self, path: Path, settings: EngineSettings, latencies: ModelLatencies) -> EngineClient:
         self.num_clients += 1
-        return EngineClient(str(path), settings, command=COMMAND, observer=observer)
+        return EngineClient(str(path), settings, command=COMMAND, latencies=latencies)
 
     @asynccontextmanager
-    async def serving(self, observer: Observer | None = None, **fields: Any) -> AsyncIterator[NodeService]:
-        async with self.service(observer, **fields) as service:
+    async def serving(self, **fields: Any) -> AsyncIterator[NodeService]:
+        async with self.service(**fields) as service:
             await service.wait_ready()
             yield service
 

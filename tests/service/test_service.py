@@ -5,7 +5,7 @@ import os
 import random
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from time import monotonic
 
@@ -27,34 +27,10 @@ from xapp.errors import (
     XappError,
 )
 from xapp.service.service import NodeService
+from xapp.telemetry.metrics import Metrics
+from xapp.telemetry.observation import Observation
 
 ENDLESS = Request("abc", ignore_eos=True, max_tokens=2000)
-
-
-class Recorder:
-    """An Observer that remembers."""
-
-    def __init__(self) -> None:
-        self.started: list[Started] = []
-        self.num_first = 0
-        self.num_gaps = 0
-        self.outcomes: list[tuple[str, str]] = []
-        self.states: list[tuple[str, ModelState]] = []
-
-    def on_started(self, model: str, started: Started) -> None:
-        self.started.append(started)
-
-    def on_first_token(self, model: str, time_to_first_token_s: float) -> None:
-        self.num_first += 1
-
-    def on_tokens(self, model: str, gaps_s: Sequence[float]) -> None:
-        self.num_gaps += len(gaps_s)
-
-    def on_finished(self, model: str, outcome: str, finished: Finished | None) -> None:
-        self.outcomes.append((model, outcome))
-
-    def on_state(self, model: str, state: ModelState) -> None:
-        self.states.append((model, state))
 
 
 async def read_into(seen: list[Event], events: AsyncIterator[Event]) -> None:
@@ -183,14 +159,12 @@ async def test_stop_texts_do_not_depend_on_coalescing(node: Node) -> None:
 
 
 async def test_closing_the_generator_cancels_in_the_worker(node: Node) -> None:
-    recorder = Recorder()
-    async with node.serving(recorder) as service:
+    async with node.serving() as service:
         async with aclosing(service.generate(ENDLESS)) as events:
             await anext(events)
             await anext(events)
         assert num_open(service) == 0
         await until(lambda: service.samples()[0].stats.num_running == 0)
-    assert recorder.outcomes == [("tiny", "cancelled")]
 
 
 async def test_cancelling_the_consumer_cancels_in_the_worker(node: Node) -> None:
@@ -235,15 +209,13 @@ async def test_a_full_queue(node: Node) -> None:
 
 
 async def test_an_unknown_model_tells_which_there_are(node: Node) -> None:
-    recorder = Recorder()
-    async with node.serving(recorder) as service:
+    async with node.serving() as service:
         with pytest.raises(NotFound) as caught:
             await collect(service, Request("x", model="nope"))
         assert caught.value.metadata == {"models": "tiny"}
         with pytest.raises(NotFound) as caught:
             await collect(service, Request("x", model="other"))
         assert caught.value.reason == "MODEL_NOT_LOADED"
-    assert recorder.outcomes == [("", "model_not_found"), ("", "model_not_loaded")]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
@@ -306,17 +278,13 @@ async def test_drain_gives_up_after_the_grace_period(node: Node) -> None:
         assert caught.value.message == "the server is shutting down"
 
 
-async def test_the_observer_and_the_samples_see_it_all(node: Node) -> None:
-    recorder = Recorder()
-    async with node.serving(recorder) as service:
+async def test_the_samples_see_it_all(node: Node) -> None:
+    async with node.serving() as service:
         for _ in range(2):
             await collect(service, Request("x" * 10))
         (sample,) = service.samples()
-    assert (recorder.num_first, recorder.num_gaps, len(recorder.started)) == (2, 18, 2)
-    assert recorder.outcomes == [("tiny", "stop")] * 2
-    assert recorder.states == [
-        ("tiny", ModelState(state)) for state in ("loading", "ready", "draining", "available")
-    ]
+    assert sum(sample.time_to_first_token_histogram.counts) == 2
+    assert sum(sample.inter_token_latency_histogram.counts) == 18
     assert sample.worker_pid > 0
     assert sample.time_to_first_token.p50 is not None
     assert sample.inter_token_latency.p99 is not None
@@ -326,7 +294,6 @@ async def test_the_observer_and_the_samples_see_it_all(node: Node) -> None:
 async def test_every_request_ends_exactly_once(node: Node, seed: int) -> None:
     """Under cancellations, closes and two deaths of the worker; and no place is lost."""
     rng = random.Random(seed)
-    recorder = Recorder()
     ends: Counter[str] = Counter()
 
     async def consume(request: Request, num_events: int | None) -> None:
@@ -348,7 +315,7 @@ async def test_every_request_ends_exactly_once(node: Node, seed: int) -> None:
         assert shape.count(Started) <= 1
         assert shape.count(Finished) <= 1
 
-    async with node.serving(recorder, max_queue=6) as service:
+    async with node.serving(max_queue=6) as service:
         tasks = []
         for i in range(40):
             request = rng.choice([ENDLESS, Request("short"), Request("!silent"), Request("abc", stop=("c",))])
@@ -367,5 +334,15 @@ async def test_every_request_ends_exactly_once(node: Node, seed: int) -> None:
         assert num_open(service) == 0
         assert all(task.cancelled() or task.exception() is None for task in tasks)
         assert text_of(await collect(service, Request("alive"))) == "alive"
-    assert len(recorder.outcomes) >= sum(ends.values())
-    assert len(recorder.outcomes) <= len(tasks) + 1
+    assert sum(ends.values()) <= len(tasks)
+
+
+async def test_an_observation_learns_the_model_once_it_is_found(node: Node) -> None:
+    async with node.serving() as service:
+        with Observation(Metrics(), "") as answered:
+            await collect(service, Request("hi"))
+        with pytest.raises(NotFound), Observation(Metrics(), "nope") as unknown:
+            await collect(service, Request("x", model="nope"))
+        with pytest.raises(InvalidArgument), Observation(Metrics(), "") as refused:
+            await collect(service, Request(""))
+    assert (answered.model, unknown.model, refused.model) == ("tiny", "", "tiny")

@@ -19,6 +19,7 @@ from tests.workers.workers import COMMAND, WorkerScript, endless, read, submit, 
 from xapp.config import EngineSettings
 from xapp.domain.messages import FinishReason
 from xapp.errors import DeadlineExceeded, ModelError, Unavailable
+from xapp.telemetry.latency import ModelLatencies
 from xapp.workers import child as child_module
 from xapp.workers import client as client_module
 from xapp.workers.client import EngineClient
@@ -109,25 +110,13 @@ async def test_stats_follow_the_worker(script: WorkerScript) -> None:
         stream.close()
 
 
-class Recorder:
-    def __init__(self) -> None:
-        self.first: list[float] = []
-        self.gaps: list[float] = []
-
-    def on_first_token(self, time_to_first_token_s: float) -> None:
-        self.first.append(time_to_first_token_s)
-
-    def on_gaps(self, gaps_s: list[float]) -> None:
-        self.gaps += gaps_s
-
-
-async def test_the_observer_sees_one_first_token_and_every_gap(script: WorkerScript) -> None:
-    recorder = Recorder()
-    async with loaded(script.client(observer=recorder)) as client:
+async def test_latencies_have_one_first_token_and_every_gap(script: WorkerScript) -> None:
+    latencies = ModelLatencies()
+    async with loaded(script.client(latencies=latencies)) as client:
         await asyncio.gather(*(read(client.submit(submit("0123456789"))) for _ in range(3)))
-    assert len(recorder.first) == 3
-    assert len(recorder.gaps) == 27
-    assert all(gap >= 0 for gap in recorder.first + recorder.gaps)
+    assert sum(latencies.time_to_first_token_histogram.counts) == 3
+    assert sum(latencies.inter_token_latency_histogram.counts) == 27
+    assert latencies.inter_token_latency_histogram.sum_s >= 0
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from time import monotonic
 
 from xapp.config import EngineSettings
 from xapp.domain.messages import Submit
-from xapp.workers.client import EngineClient, StepObserver
+from xapp.telemetry.latency import ModelLatencies
+from xapp.workers.client import EngineClient
 from xapp.workers.token_stream import TokenStream
 
 COMMAND = (sys.executable, str(Path(__file__).with_name("scripted_worker.py")))
@@ -28,8 +29,8 @@ class WorkerScript:
         """From now on a worker's load goes like this; see scripted_worker."""
         self.path.write_text(json.dumps({"load": how}))
 
-    def client(self, slots: int = 4, observer: StepObserver | None = None) -> EngineClient:
-        return EngineClient(str(self.path), EngineSettings(slots=slots), command=COMMAND, observer=observer)
+    def client(self, slots: int = 4, latencies: ModelLatencies | None = None) -> EngineClient:
+        return EngineClient(str(self.path), EngineSettings(slots=slots), command=COMMAND, latencies=latencies)
 
 
 def submit(text: str, max_tokens: int = 1000, **fields: object) -> Submit:

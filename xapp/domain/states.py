@@ -50,6 +50,18 @@ class ModelStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class DurationHistogram:
+    """Durations that were seen: `counts[i]` took at most `bounds_s[i]`, and longer than the bound before it.
+
+    The last count, one more than there are bounds, is of those that took longer than every bound.
+    """
+
+    bounds_s: tuple[float, ...] = ()
+    counts: tuple[int, ...] = (0,)
+    sum_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSample:
     """One loaded model's state for Metrics. Rates are the caller's to derive from the counters in `stats`."""
 
@@ -60,3 +72,5 @@ class ModelSample:
     inter_token_latency: Latencies = Latencies()
     text_pid: int = 0
     num_text_restarts: int = 0
+    time_to_first_token_histogram: DurationHistogram = DurationHistogram()
+    inter_token_latency_histogram: DurationHistogram = DurationHistogram()

@@ -19,7 +19,7 @@ from xapp.domain.service import Service
 from xapp.errors import ConfigError
 from xapp.ric.access import guarding
 from xapp.ric.descriptor import load_descriptor, name_in
-from xapp.ric.reading import read_node
+from xapp.ric.node_values import read_values
 from xapp.ric.symptoms import symptom_zip
 from xapp.security.access import Access
 from xapp.security.https import latest_context
@@ -119,10 +119,10 @@ class RicHandlers:
         return web.Response(body=await self._exposition(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _exposition(self) -> bytes:
-        reading = await read_node(self._service, self._host)
+        values = await read_values(self._service, self._host)
         if self._certificates is not None:
-            reading.node["certificate_not_after_seconds"] = self._certificates.value.not_after or 0.0
-        return self._metrics.exposition(reading)
+            values.node["certificate_not_after_seconds"] = self._certificates.value.not_after or 0.0
+        return self._metrics.exposition(values)
 
     async def alive(self, request: web.Request) -> web.Response:
         """200 while the event loop turns and somebody listens on the gRPC port, else 503."""

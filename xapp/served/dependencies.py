@@ -17,12 +17,13 @@ from xapp.models.parts import check_parts, model_digest, model_rehash, total_byt
 from xapp.models.store import ModelFile, local_models, resolve
 from xapp.models.verify import difference
 from xapp.served.kinds import require_worker
+from xapp.telemetry.latency import ModelLatencies
 from xapp.text.codec import TextCodec
 from xapp.text.limits import resident_bytes
 from xapp.text.local import LocalText
 from xapp.text.model_text import ModelText
 from xapp.text.prompts import Codec
-from xapp.workers.client import EngineClient, StepObserver
+from xapp.workers.client import EngineClient
 
 MIN_CONTEXT_TOKENS = 512
 """What a model that sizes itself is certain to want."""
@@ -74,9 +75,9 @@ async def load_codec(path: Path) -> Codec:
     return await ModelText.load(str(path))
 
 
-def new_client(path: Path, settings: EngineSettings, observer: StepObserver) -> EngineClient:
+def new_client(path: Path, settings: EngineSettings, latencies: ModelLatencies) -> EngineClient:
     """A worker that is not started yet."""
-    return EngineClient(str(path), settings, observer=observer)
+    return EngineClient(str(path), settings, latencies=latencies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class ModelDependencies:
     memory_need: Callable[[Path, ModelSettings], Need] = memory_need
     available_bytes: Callable[[], int] = available_bytes
     load_codec: Callable[[Path], Awaitable[Codec]] = load_codec
-    new_client: Callable[[Path, EngineSettings, StepObserver], EngineClient] = new_client
+    new_client: Callable[[Path, EngineSettings, ModelLatencies], EngineClient] = new_client
 
     async def resolve_outside(self, name: str, models_dir: Path) -> ModelFile:
         """A name that came over the network: never a path. Raises NotFound, ModelError."""

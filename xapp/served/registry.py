@@ -18,7 +18,6 @@ from xapp.served.file_watch import FileWatch
 from xapp.served.kinds import check_loadable, no_worker, stated_kind
 from xapp.served.model_tables import check_tables
 from xapp.served.served_model import ServedModel, file_size
-from xapp.telemetry.observe import Observer
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -34,10 +33,9 @@ class ModelRegistry:
     Raises ConfigError for quotas that cannot be read.
     """
 
-    def __init__(self, settings: Settings, tools: ModelDependencies, observer: Observer) -> None:
+    def __init__(self, settings: Settings, tools: ModelDependencies) -> None:
         self._settings = settings
         self._tools = tools
-        self._observer = observer
         self._quotas = Quotas(parse_quotas(settings.admission.quotas))
         self._dir = Path(settings.node.models_dir).expanduser()
         self._models: dict[str, ServedModel] = {}
@@ -226,7 +224,7 @@ class ModelRegistry:
         return model
 
     def _add(self, file: ModelFile) -> ServedModel:
-        model = ServedModel(file, self._settings, self._tools, self._observer, self._quotas)
+        model = ServedModel(file, self._settings, self._tools, self._quotas)
         model.changes.subscribe(self.changes.notify)
         self._models[file.name] = model
         return model

@@ -21,7 +21,7 @@ from xapp.served.changes import Changes
 from xapp.served.dependencies import ModelDependencies
 from xapp.served.kinds import require_text, stated_kind
 from xapp.served.served_file import ServedFile
-from xapp.telemetry.observe import ModelProbe, Observer
+from xapp.telemetry.latency import ModelLatencies
 from xapp.text.prompts import Codec, PromptReader
 from xapp.workers.child import UNLOADING
 from xapp.workers.client import EngineClient
@@ -66,7 +66,6 @@ class ServedModel:
         file: ModelFile,
         settings: Settings,
         tools: ModelDependencies,
-        observer: Observer,
         quotas: Quotas,
     ) -> None:
         self.file = file
@@ -75,7 +74,6 @@ class ServedModel:
         self.own = settings.of_model(file.name)
         self.kind = stated_kind(file, self.own)
         self._tools = tools
-        self._observer = observer
         self._quotas = quotas
         self._told: ModelState | None = None
         self._draining = False
@@ -86,7 +84,7 @@ class ServedModel:
         self.serving: Serving | None = None
         self.warning = ""
         self.disk = ServedFile(file.path, tools.look)
-        self.probe = ModelProbe(file.name, observer)
+        self.latencies = ModelLatencies()
         self.supervisor = Supervisor(
             file.name,
             self._new_worker,
@@ -97,7 +95,7 @@ class ServedModel:
     def _new_worker(self) -> EngineClient:
         """Raises ModelError where the file is not that of the worker before: its text has other tokens."""
         self.disk.check()
-        return self._tools.new_client(self.file.path, self.own.engine, self.probe)
+        return self._tools.new_client(self.file.path, self.own.engine, self.latencies)
 
     @property
     def state(self) -> ModelState:
@@ -231,7 +229,6 @@ class ServedModel:
         """Ends the worker, its streams, which hear `why`, and frees the codec. Safe to call twice."""
         self.begin_drain()
         await self.supervisor.aclose(why)
-        self.probe.flush()
         serving, self.serving = self.serving, None
         if serving is not None:
             await serving.prompts.aclose()
@@ -242,7 +239,6 @@ class ServedModel:
         if self.state is not self._told:
             self._told = self.state
             _log.info("model %s is %s", self.name, self._told)
-            self._observer.on_state(self.name, self._told)
         self.changes.notify()
 
     # ---- what the outside sees
@@ -275,8 +271,10 @@ class ServedModel:
             worker_pid=self.supervisor.pid,
             text_pid=codec.pid if codec else 0,
             num_text_restarts=codec.num_restarts if codec else 0,
-            time_to_first_token=self.probe.time_to_first_token,
-            inter_token_latency=self.probe.inter_token_latency,
+            time_to_first_token=self.latencies.time_to_first_token,
+            inter_token_latency=self.latencies.inter_token_latency,
+            time_to_first_token_histogram=self.latencies.time_to_first_token_histogram,
+            inter_token_latency_histogram=self.latencies.inter_token_latency_histogram,
         )
 
 

@@ -1,59 +1,13 @@
-"""Readings of the node, and the sample that two of them make."""
-
-import asyncio
-import time
-from dataclasses import dataclass, field
+"""The sample of the Metrics method that two readings of the node make."""
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from xapp.domain.messages import Stats
-from xapp.domain.service import Readiness
 from xapp.domain.states import ModelSample
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.server import respond
-from xapp.telemetry.host import HostReader, HostUsage, ProcessUsage
-
-FRESH_S = 0.05
-"""Readings are shared by streams for this long, so that many streams cost as much as one."""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelReading:
-    """One model and its worker process."""
-
-    sample: ModelSample
-    process: ProcessUsage
-
-
-@dataclass(frozen=True, slots=True)
-class NodeReading:
-    """Everything at one moment; `at` is on CLOCK_MONOTONIC, `models` by name."""
-
-    at: float
-    wall_ns: int
-    host: HostUsage
-    models: dict[str, ModelReading] = field(default_factory=dict)
-
-
-class NodeReader:
-    """Reads service and host; keeps the latest reading."""
-
-    def __init__(self, service: Readiness, host: HostReader) -> None:
-        self._service = service
-        self._host = host
-        self.latest = NodeReading(time.monotonic(), time.time_ns(), host.host())
-        self._fresh_until = time.monotonic()
-
-    async def read(self) -> NodeReading:
-        """A reading no older than FRESH_S. The kernel may take milliseconds: a thread waits for it."""
-        if time.monotonic() >= self._fresh_until:
-            self.latest = await asyncio.to_thread(self._read, self._service.samples())
-            self._fresh_until = self.latest.at + FRESH_S
-        return self.latest
-
-    def _read(self, samples: list[ModelSample]) -> NodeReading:
-        models = {item.name: ModelReading(item, self._host.process(item.worker_pid)) for item in samples}
-        return NodeReading(time.monotonic(), time.time_ns(), self._host.host(), models)
+from xapp.telemetry.host import HostUsage
+from xapp.telemetry.reading import ModelReading, NodeReading
 
 
 def sample(node: str, previous: NodeReading, current: NodeReading) -> pb.MetricsResponse:
@@ -71,7 +25,7 @@ def sample(node: str, previous: NodeReading, current: NodeReading) -> pb.Metrics
 
 def _model(previous: ModelReading | None, current: ModelReading, elapsed_s: float) -> pb.ModelMetrics:
     before = _comparable(previous, current)
-    was, stats, process = before.sample.stats, current.sample.stats, current.process
+    was, stats, worker, text = before.sample.stats, current.sample.stats, current.worker, current.text
     return pb.ModelMetrics(
         model=current.sample.name,
         num_running=stats.num_running,
@@ -82,17 +36,27 @@ def _model(previous: ModelReading | None, current: ModelReading, elapsed_s: floa
         inter_token_latency=respond.percentiles(current.sample.inter_token_latency),
         kv_cells_used=stats.kv_cells_used,
         kv_cells_total=stats.kv_cells_total,
-        worker_rss_bytes=process.rss_bytes,
-        worker_pss_bytes=process.pss_bytes,
-        worker_cpu_percent=100 * _rate(before.process.cpu_s, process.cpu_s, elapsed_s),
+        worker_rss_bytes=worker.rss_bytes,
+        worker_pss_bytes=worker.pss_bytes,
+        worker_cpu_percent=100 * _rate(before.worker.cpu_s, worker.cpu_s, elapsed_s),
+        text_rss_bytes=text.rss_bytes,
+        text_pss_bytes=text.pss_bytes,
+        text_cpu_percent=100 * _rate(before.text.cpu_s, text.cpu_s, elapsed_s),
+        num_text_restarts=current.sample.num_text_restarts,
     )
 
 
 def _comparable(previous: ModelReading | None, current: ModelReading) -> ModelReading:
-    # A worker's counters begin at 0 with it: one that is new since `previous` is compared with nothing.
-    if previous is None or previous.sample.worker_pid != current.sample.worker_pid:
-        return ModelReading(ModelSample(current.sample.name, Stats()), ProcessUsage())
-    return previous
+    """A process's counters begin at 0 with it: one that is new since `previous` is compared with nothing."""
+    now, was = current.sample, previous.sample if previous else None
+    same_worker = was is not None and was.worker_pid == now.worker_pid
+    same_text = was is not None and was.text_pid == now.text_pid
+    nothing = ModelReading(ModelSample(now.name, Stats()))
+    return ModelReading(
+        previous.sample if previous and same_worker else nothing.sample,
+        previous.worker if previous and same_worker else nothing.worker,
+        previous.text if previous and same_text else nothing.text,
+    )
 
 
 def _host(previous: HostUsage, current: HostUsage) -> pb.HostMetrics:

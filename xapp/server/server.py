@@ -24,13 +24,13 @@ from xapp.server.grpc_service import GrpcService, methods_of
 from xapp.server.listener import Listener
 from xapp.server.receipt import Receipts
 from xapp.server.request import reading
-from xapp.server.sampling import NodeReader
 from xapp.server.self_call import SelfCall
 from xapp.server.servicer import InferenceServicer
 from xapp.server.services import HEALTH, REFLECTION, node_services
 from xapp.server.watchdog import Watchdog
 from xapp.telemetry.host import HostReader
 from xapp.telemetry.metrics import Metrics
+from xapp.telemetry.reading import NodeReader
 
 MAX_STREAMS_PER_CONNECTION = 256
 MAX_PENDING_CALLS = 12_000

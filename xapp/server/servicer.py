@@ -18,10 +18,11 @@ from xapp.inference.v1 import inference_pb2_grpc
 from xapp.security import principal
 from xapp.server import convert, respond, score, tasks
 from xapp.server.limit import Limit
-from xapp.server.observe import Observation
-from xapp.server.sampling import NodeReader, sample
+from xapp.server.sampling import sample
 from xapp.server.watchdog import Watchdog, WatchedStream
 from xapp.telemetry.metrics import Metrics
+from xapp.telemetry.observation import Observation
+from xapp.telemetry.reading import NodeReader
 
 MAX_METRICS_STREAMS = 64
 _DRAIN_RETRY_AFTER_S = 5.0
@@ -58,7 +59,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
     ) -> None:
         """Streams the answer to one prompt."""
         with (
-            Observation(self._metrics, request.model) as observation,
+            self._observe(request.model) as observation,
             self._watchdog.watch() as stream,
         ):
             client = principal.current.get().name
@@ -81,6 +82,9 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
                 stream.writing_since = clock()
                 await write(wire(event))
                 stream.writing_since = None
+
+    def _observe(self, asked_model: str) -> Observation:
+        return Observation(self._metrics, asked_model, client_gone=grpc.aio.BaseError)
 
     async def Metrics(  # type: ignore[override]  # noqa: N802
         self, request: pb.MetricsRequest, context: "grpc.aio.ServicerContext[Any, Any]"
@@ -109,7 +113,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         self, request: pb.ScoreRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.ScoreResponse:
         """How likely each choice is."""
-        with Observation(self._metrics, request.model) as observation:
+        with self._observe(request.model) as observation:
             correlation_id, deadline = logs.correlation_id.get(), _deadline(context)
             client = principal.current.get().name
             asked = score.to_score(request, correlation_id, deadline, client)

@@ -1,6 +1,6 @@
 """Call: one request on its way, from what its caller wrote to its end. The same for every verb.
 
-resolve (a task makes its prompt) → find the model → admit → the verb's own work → observe, clean up.
+resolve (a task makes its prompt) → find the model → admit → the verb's own work → clean up.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,8 +16,7 @@ from xapp.config import AdmissionSettings
 from xapp.domain.requests import Request
 from xapp.served.registry import ModelRegistry
 from xapp.served.served_model import ServedModel, Serving
-from xapp.service.account import Account
-from xapp.telemetry.observe import Observer
+from xapp.telemetry.observation import found_model
 
 Resolve = Callable[[], Awaitable[Request]]
 
@@ -34,33 +33,30 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that was let in. `admitted` is its place, `account` is told its events."""
+    """A request that was let in. `admitted` is its place."""
 
     target: Target
     admitted: AdmittedRequest
-    account: Account
 
 
 class Calls:
     """What every verb begins with."""
 
-    def __init__(self, settings: AdmissionSettings, registry: ModelRegistry, observer: Observer) -> None:
+    def __init__(self, settings: AdmissionSettings, registry: ModelRegistry) -> None:
         self.settings = settings
         self._registry = registry
-        self._observer = observer
         self._ids = count(1)
 
     def new_id(self) -> int:
         """A request id for a worker, used once."""
         return next(self._ids)
 
-    async def find(self, resolve: Resolve, account: Account | None = None) -> Target:
+    async def find(self, resolve: Resolve) -> Target:
         """Takes no place. Raises what `resolve` raises, NotFound, Unavailable, InvalidArgument."""
         arrival = monotonic()
         request = await resolve()
         model = self._registry.find(request.model)
-        if account is not None:
-            account.model = model.name
+        found_model(model.name)
         serving = model.require_ready()
         asked = admission_request(request, self.settings, serving.limit, arrival)
         return Target(request, model, serving, asked)
@@ -71,14 +67,10 @@ class Calls:
         resolve: Resolve,
         admit: Callable[[Target], AbstractContextManager[AdmittedRequest]] | None = None,
     ) -> AsyncIterator[Call]:
-        """Holds a place for as long as the block runs; whichever way it ends, the observer hears of it.
-
-        Raises as `find`, and what `Admission.enter` raises.
-        """
-        with Account(self._observer) as account:
-            target = await self.find(resolve, account)
-            with (admit or enter_alone)(target) as admitted:
-                yield Call(target, admitted, account)
+        """Holds a place for as long as the block runs. Raises as `find` and `Admission.enter` do."""
+        target = await self.find(resolve)
+        with (admit or enter_alone)(target) as admitted:
+            yield Call(target, admitted)
 
 
 def enter_alone(target: Target) -> AbstractContextManager[AdmittedRequest]:

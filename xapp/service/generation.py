@@ -47,9 +47,7 @@ class Generation:
                 answer = _answer(call.target, stream, opening)
                 while not answer.done:
                     for told in await answer.next():
-                        event = told if guard is None else await guard.read(told)
-                        call.account.record(event)
-                        yield event
+                        yield told if guard is None else await guard.read(told)
                 call.admitted.finished = answer.finished
                 if answer.error is not None:
                     raise answer.error

@@ -46,9 +46,7 @@ class Scoring:
                 end = await last_word(stream)
                 made_by = provenance(call.target.serving, call.target.request.task_label, prompt, seed=0)
                 started = begun(asked, submit, end, call.target.model.name, made_by)
-                call.account.record(started)
                 call.admitted.finished = ended(submit, end)
-                call.account.record(call.admitted.finished)
                 piece = call.target.serving.codec.piece
                 scored = score_choices(asked, parts.choices, stream.log_probabilities, piece)
                 return outcome(asked, scored, started, call.admitted.finished)

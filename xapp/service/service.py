@@ -21,18 +21,14 @@ from xapp.service.generation import Generation
 from xapp.service.pins import Pins
 from xapp.service.scoring import Scoring
 from xapp.tasks.tasks import Tasks
-from xapp.telemetry.observe import NullObserver, Observer
 
 
 class NodeService:
     """Implements `domain.service.Service`. `start` first, `aclose` last; or use it as a context manager."""
 
-    def __init__(
-        self, settings: Settings, *, observer: Observer | None = None, tools: ModelDependencies | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, *, tools: ModelDependencies | None = None) -> None:
         self._settings = settings
-        observer = observer or NullObserver()
-        self._registry = ModelRegistry(settings, tools or dependencies_for(settings.engine), observer)
+        self._registry = ModelRegistry(settings, tools or dependencies_for(settings.engine))
         self._formats = Formats()
         self._tasks = Tasks(
             settings.tasks.dir,
@@ -40,7 +36,7 @@ class NodeService:
             check=self._check,
             on_change=self._registry.changes.notify,
         )
-        calls = Calls(settings.admission, self._registry, observer)
+        calls = Calls(settings.admission, self._registry)
         self._generation = Generation(calls, self._tasks, self._formats)
         self._scoring = Scoring(calls, self._tasks)
         self._pins = Pins(self._registry, self._tasks, calls.new_id)

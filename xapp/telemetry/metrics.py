@@ -1,12 +1,13 @@
 """Every Prometheus metric of the service, declared here and nowhere else.
 
 Names start `ricxapp_genai_`; units are base units (seconds, bytes). What happens is counted when it
-happens (`Metrics`); what is (running requests, KV cells, memory) is handed in as a `NodeReading` at
-each exposition.
+happens (`Metrics`, by `Observation`); what is (running requests, KV cells, memory) is handed in as
+`NodeValues` at each exposition.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from prometheus_client import (
     CollectorRegistry,
@@ -16,9 +17,11 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
+from xapp.domain.states import DurationHistogram
 from xapp.version import installed_version
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a `_created` gauge a series would double the page
@@ -26,8 +29,6 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # a `_created` gauge
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 NAMESPACE = "ricxapp_genai"
 
-_TTFT_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
-_ITL_BUCKETS = (0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5)
 _DURATION_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
 GAUGES = {
@@ -43,7 +44,7 @@ GAUGES = {
     "text_resident_memory_bytes": "Resident memory of the text process.",
     "text_proportional_memory_bytes": "Proportional set size of the text process; 0 where not told.",
 }
-"""By model; the keys are the names that a NodeReading uses."""
+"""By model; the keys are the names that NodeValues use."""
 
 NODE_GAUGES = {
     "ready": "1 while the default model serves.",
@@ -76,20 +77,27 @@ COUNTERS = {
 }
 """By model, `_total` is added to the name; all but the last three start again at 0 with their worker."""
 
+HISTOGRAMS = {
+    "time_to_first_token_seconds": "From acceptance to the first token.",
+    "inter_token_latency_seconds": "Gaps between tokens, pooled over requests.",
+}
+"""By model; they start again at 0 when the model is loaded again."""
+
 
 @dataclass(frozen=True, slots=True)
-class NodeReading:
-    """The node's state now: `models` maps a model's name to values by GAUGES and COUNTERS name;
-    `node` has values by NODE_GAUGES and NODE_COUNTERS name.
+class NodeValues:
+    """The node's state now: `models` maps a model's name to values by GAUGES and COUNTERS name, `histograms`
+    to those by HISTOGRAMS name; `node` has values by NODE_GAUGES and NODE_COUNTERS name.
     """
 
     ready: bool
     models: dict[str, dict[str, float]]
     node: dict[str, float] = field(default_factory=dict)
+    histograms: dict[str, dict[str, DurationHistogram]] = field(default_factory=dict)
 
 
 class Metrics:
-    """The event metrics of one server, in a registry of their own; the service's Observer."""
+    """The event metrics of one server, in a registry of their own."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -107,12 +115,6 @@ class Metrics:
         )
         self.joined = self._counter("joined", "Requests that joined an identical one.", "model")
         self.rpc_errors = self._counter("rpc_errors", "RPCs that ended with an error.", "method", "code")
-        self.time_to_first_token = self._histogram(
-            "time_to_first_token_seconds", "From acceptance to the first token.", _TTFT_BUCKETS
-        )
-        self.inter_token_latency = self._histogram(
-            "inter_token_latency_seconds", "Gaps between tokens, pooled over requests.", _ITL_BUCKETS
-        )
         self.request_duration = self._histogram(
             "request_duration_seconds", "From the call to the end of the answer.", _DURATION_BUCKETS
         )
@@ -125,44 +127,22 @@ class Metrics:
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
         return Histogram(name, text, ["model"], namespace=NAMESPACE, registry=self.registry, buckets=buckets)
 
-    # ---- the service's Observer: called on the event loop, once a step at most
-
-    def on_first_token(self, model: str, time_to_first_token_s: float) -> None:
-        """A request's first token arrived."""
-        self.time_to_first_token.labels(model).observe(time_to_first_token_s)
-
-    def on_tokens(self, model: str, gaps_s: Sequence[float]) -> None:
-        """A step brought tokens, each this long after the one before in its request."""
-        observe = self.inter_token_latency.labels(model).observe
-        for gap_s in gaps_s:
-            observe(gap_s)
-
-    def on_started(self, model: str, started: object) -> None:
-        """Counted at the request's end, by the server."""
-
-    def on_finished(self, model: str, outcome: str, finished: object) -> None:
-        """How requests end, finer than by gRPC status."""
-        self.outcomes.labels(model, outcome).inc()
-
-    def on_state(self, model: str, state: str) -> None:
-        """Read at each exposition."""
-
-    def exposition(self, reading: NodeReading) -> bytes:
+    def exposition(self, values: NodeValues) -> bytes:
         """All metrics in the text format."""
         state = CollectorRegistry()
-        state.register(_ReadingCollector(reading))
+        state.register(_ValuesCollector(values))
         return generate_latest(self.registry) + generate_latest(state)
 
 
-class _ReadingCollector(Collector):
-    """Shows one NodeReading."""
+class _ValuesCollector(Collector):
+    """Shows one NodeValues."""
 
-    def __init__(self, reading: NodeReading) -> None:
-        self._reading = reading
+    def __init__(self, values: NodeValues) -> None:
+        self._values = values
 
     def collect(self) -> Iterator[Metric]:
         """One family for each metric, one value a model."""
-        node = {"ready": float(self._reading.ready), **self._reading.node}
+        node = {"ready": float(self._values.ready), **self._values.node}
         for name, text in NODE_GAUGES.items():
             yield GaugeMetricFamily(f"{NAMESPACE}_{name}", text, node.get(name, 0.0))
         for name, text in NODE_COUNTERS.items():
@@ -171,9 +151,24 @@ class _ReadingCollector(Collector):
             yield self._fill(name, GaugeMetricFamily(f"{NAMESPACE}_{name}", text, labels=["model"]))
         for name, text in COUNTERS.items():
             yield self._fill(name, CounterMetricFamily(f"{NAMESPACE}_{name}", text, labels=["model"]))
+        for name, text in HISTOGRAMS.items():
+            yield self._fill_histogram(name, text)
 
     def _fill(self, name: str, family: GaugeMetricFamily | CounterMetricFamily) -> Metric:
-        for model, values in self._reading.models.items():
+        for model, values in self._values.models.items():
             if name in values:
                 family.add_metric([model], values[name])
         return family
+
+    def _fill_histogram(self, name: str, text: str) -> Metric:
+        family = HistogramMetricFamily(f"{NAMESPACE}_{name}", text, labels=["model"])
+        for model, histograms in self._values.histograms.items():
+            histogram = histograms[name]
+            family.add_metric([model], _buckets(histogram), histogram.sum_s)
+        return family
+
+
+def _buckets(histogram: DurationHistogram) -> list[tuple[str, float]]:
+    """As Prometheus counts: each bucket has all that took at most so long."""
+    bounds = (*map(floatToGoString, histogram.bounds_s), "+Inf")
+    return list(zip(bounds, accumulate(histogram.counts), strict=True))

@@ -5,7 +5,6 @@ Knows neither text nor models' names, and does not start a worker again: that is
 
 from collections.abc import Sequence
 from time import monotonic
-from typing import Protocol
 
 import msgspec
 
@@ -27,6 +26,7 @@ from xapp.domain.messages import (
     decode_from_worker,
 )
 from xapp.errors import DeadlineExceeded, ModelError, Unavailable
+from xapp.telemetry.latency import ModelLatencies
 from xapp.workers.child import ChildClient
 from xapp.workers.process import WORKER_COMMAND
 from xapp.workers.token_record import TokenRecord
@@ -35,22 +35,10 @@ from xapp.workers.token_stream import TokenStream
 DEADLINE_SLACK_S = 1.0
 
 
-class StepObserver(Protocol):
-    """Is told what each step brought, once a step: must be cheap."""
-
-    def on_first_token(self, time_to_first_token_s: float) -> None:
-        """A request's first token arrived, this long after the request."""
-        ...
-
-    def on_gaps(self, gaps_s: list[float]) -> None:
-        """Tokens arrived, this long after the one before in their request."""
-        ...
-
-
 class EngineClient(ChildClient[ModelInfo]):
     """One worker process, from its start to its end. `load` first, `aclose` last.
 
-    `info` is what it said of itself last; None before it was ready.
+    `info` is what it said of itself last; None before it was ready. `latencies` hears what each step brought.
     """
 
     def __init__(
@@ -59,11 +47,11 @@ class EngineClient(ChildClient[ModelInfo]):
         settings: EngineSettings,
         *,
         command: Sequence[str] = WORKER_COMMAND,
-        observer: StepObserver | None = None,
+        latencies: ModelLatencies | None = None,
     ) -> None:
         arguments = (model_path, msgspec.json.encode(settings).decode())
         super().__init__("worker", model_path, command, arguments)
-        self._observer = observer
+        self._latencies = latencies
         self.stats = Stats()
         self.info: ModelInfo | None = None
         self._records: dict[int, TokenRecord] = {}
@@ -164,14 +152,14 @@ class EngineClient(ChildClient[ModelInfo]):
                 gaps.append(now - record.last_at)
             record.last_at = now
             record.push(token)
-        if gaps and self._observer is not None:
-            self._observer.on_gaps(gaps)
+        if gaps and self._latencies is not None:
+            self._latencies.add_gaps(gaps)
 
     def _on_first_token(self, record: TokenRecord, now: float) -> None:
         record.first_at = now
         # Nobody waits for a pinned prefix: it says nothing about what callers see.
-        if self._observer is not None and not record.request.pin:
-            self._observer.on_first_token(now - record.request.arrival)
+        if self._latencies is not None and not record.request.pin:
+            self._latencies.add_first_token(now - record.request.arrival)
 
     # ---- the end
 

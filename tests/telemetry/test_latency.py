@@ -1,13 +1,11 @@
-"""The window of latencies."""
-
-from collections.abc import Sequence
+"""Windows and histograms of latencies."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from xapp.domain.answers import Latencies
-from xapp.telemetry.observe import LatencyWindow, ModelProbe, NullObserver
+from xapp.telemetry.latency import LatencyHistogram, LatencyWindow, ModelLatencies
 
 
 def test_nothing_seen_is_none() -> None:
@@ -40,22 +38,22 @@ def test_only_the_last_are_kept(values: list[float], size: int) -> None:
     assert window.latencies(1.0).p50 == pytest.approx(sorted(kept)[(len(kept) + 1) // 2 - 1])
 
 
-class Observed(NullObserver):
-    """Counts calls and gaps."""
-
-    def __init__(self) -> None:
-        self.calls: list[int] = []
-
-    def on_tokens(self, model: str, gaps_s: Sequence[float]) -> None:
-        self.calls.append(len(gaps_s))
-
-
-def test_gaps_are_told_some_dozens_at_a_time_and_none_is_lost() -> None:
-    observed = Observed()
-    probe = ModelProbe("tiny", observed)
+def test_gaps_are_put_together_and_none_is_lost() -> None:
+    latencies = ModelLatencies()
     for _ in range(50):
-        probe.on_gaps([0.01, 0.02])
-    assert sum(observed.calls) < 100
-    assert len(observed.calls) < 5
-    assert probe.inter_token_latency.p50 == 0.01
-    assert sum(observed.calls) == 100
+        latencies.add_gaps([0.01, 0.02])
+    assert latencies.inter_token_latency.p50 == 0.01
+    assert sum(latencies.inter_token_latency_histogram.counts) == 100
+
+
+@given(st.lists(st.floats(0, 20), max_size=50))
+def test_a_histogram_counts_each_value_under_the_first_bound_that_holds_it(values: list[float]) -> None:
+    bounds = (0.5, 1.0, 10.0)
+    histogram = LatencyHistogram(bounds)
+    for value in values:
+        histogram.add(value)
+    seen = histogram.now
+    assert sum(seen.counts) == len(values)
+    assert seen.sum_s == pytest.approx(sum(values))
+    for index, bound in enumerate(bounds):
+        assert sum(seen.counts[: index + 1]) == sum(value <= bound for value in values)

@@ -4,21 +4,23 @@ import asyncio
 
 from xapp import logs
 from xapp.domain.service import Service
-from xapp.domain.states import ModelSample, ModelState, ModelStatus, TasksState
+from xapp.domain.states import DurationHistogram, ModelSample, ModelState, ModelStatus, TasksState
 from xapp.telemetry.host import HostReader, ProcessUsage
-from xapp.telemetry.metrics import NodeReading
+from xapp.telemetry.metrics import NodeValues
+from xapp.telemetry.reading import ModelReading, read_models
 
 
-async def read_node(service: Service, host: HostReader) -> NodeReading:
+async def read_values(service: Service, host: HostReader) -> NodeValues:
     """Reads processes in a thread, for the kernel may take milliseconds over one."""
     samples = service.samples()
     statuses = {status.name: status for status in service.list_models()}
-    usage = await asyncio.to_thread(lambda: [_processes(host, sample) for sample in samples])
+    readings = await asyncio.to_thread(read_models, samples, host)
     models = {name: _of_status(status) for name, status in statuses.items() if _is_loaded(status)}
-    for sample, processes in zip(samples, usage, strict=True):
-        models.setdefault(sample.name, {}).update(_of_sample(sample) | processes)
+    for name, reading in readings.items():
+        models.setdefault(name, {}).update(_of_reading(reading))
     node = {**_of_tasks(service.tasks_state), "log_lines_dropped": float(logs.num_dropped())}
-    return NodeReading(ready=service.ready, models=models, node=node)
+    histograms = {sample.name: _histograms_of(sample) for sample in samples}
+    return NodeValues(ready=service.ready, models=models, node=node, histograms=histograms)
 
 
 def _is_loaded(status: ModelStatus) -> bool:
@@ -29,6 +31,18 @@ def _of_status(status: ModelStatus) -> dict[str, float]:
     return {
         "model_ready": float(status.state is ModelState.READY),
         "worker_restarts": float(status.num_restarts),
+    }
+
+
+def _of_reading(reading: ModelReading) -> dict[str, float]:
+    processes = _of_process("worker", reading.worker) | _of_process("text", reading.text)
+    return _of_sample(reading.sample) | processes
+
+
+def _histograms_of(sample: ModelSample) -> dict[str, DurationHistogram]:
+    return {
+        "time_to_first_token_seconds": sample.time_to_first_token_histogram,
+        "inter_token_latency_seconds": sample.inter_token_latency_histogram,
     }
 
 
@@ -60,11 +74,6 @@ def _of_tasks(state: TasksState) -> dict[str, float]:
         "tasks_reloads": state.num_reloads,
         "tasks_reload_failures": state.num_failed,
     }
-
-
-def _processes(host: HostReader, sample: ModelSample) -> dict[str, float]:
-    worker, text = host.process(sample.worker_pid), host.process(sample.text_pid)
-    return _of_process("worker", worker) | _of_process("text", text)
 
 
 def _of_process(kind: str, process: ProcessUsage) -> dict[str, float]:

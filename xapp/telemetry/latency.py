@@ -1,0 +1,110 @@
+"""How long one model's tokens take to come: percentiles of the last minute, and histograms since its load."""
+
+from array import array
+from bisect import bisect_left
+from time import monotonic
+
+from xapp.domain.answers import Latencies
+from xapp.domain.states import DurationHistogram
+from xapp.telemetry.percentile import nearest_rank
+
+WINDOW_S = 60.0
+MAX_SAMPLES = 8192
+GAPS_AT_ONCE = 64
+TTFT_BOUNDS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+ITL_BOUNDS_S = (0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5)
+
+
+class LatencyWindow:
+    """The last 60 s of a duration, at most 8192 values: then the window is shorter."""
+
+    def __init__(self, size: int = MAX_SAMPLES) -> None:
+        self._at = array("d", [float("-inf")]) * size
+        self._value = array("d", [0.0]) * size
+        self._next = 0
+
+    def add(self, value_s: float, now: float) -> None:
+        """One more."""
+        index = self._next
+        self._at[index] = now
+        self._value[index] = value_s
+        self._next = (index + 1) % len(self._at)
+
+    def latencies(self, now: float) -> Latencies:
+        """Percentiles by nearest rank."""
+        since = now - WINDOW_S
+        seen = sorted(value for at, value in zip(self._at, self._value, strict=True) if at >= since)
+        if not seen:
+            return Latencies()
+        return Latencies(*(nearest_rank(seen, percent) for percent in (50, 95, 99)))
+
+
+class LatencyHistogram:
+    """How many durations were at most as long as each of `bounds_s`, in ascending order."""
+
+    def __init__(self, bounds_s: tuple[float, ...]) -> None:
+        self._bounds_s = bounds_s
+        self._counts = [0] * (len(bounds_s) + 1)
+        self._sum_s = 0.0
+
+    def add(self, value_s: float) -> None:
+        """One more."""
+        self._counts[bisect_left(self._bounds_s, value_s)] += 1
+        self._sum_s += value_s
+
+    @property
+    def now(self) -> DurationHistogram:
+        """What was added until now."""
+        return DurationHistogram(self._bounds_s, tuple(self._counts), self._sum_s)
+
+
+class ModelLatencies:
+    """Is told what each step of a model brought."""
+
+    def __init__(self) -> None:
+        self._first_window, self._first_histogram = LatencyWindow(), LatencyHistogram(TTFT_BOUNDS_S)
+        self._gap_window, self._gap_histogram = LatencyWindow(), LatencyHistogram(ITL_BOUNDS_S)
+        self._untold: list[float] = []
+
+    def add_first_token(self, time_to_first_token_s: float) -> None:
+        """A request's first token came, this long after the request."""
+        self._first_window.add(time_to_first_token_s, monotonic())
+        self._first_histogram.add(time_to_first_token_s)
+
+    def add_gaps(self, gaps_s: list[float]) -> None:
+        """Tokens came, each this long after the one before in its request.
+
+        They are put together: this is on the path of every token.
+        """
+        self._untold += gaps_s
+        if len(self._untold) >= GAPS_AT_ONCE:
+            self._flush()
+
+    def _flush(self) -> None:
+        gaps, self._untold = self._untold, []
+        now = monotonic()
+        for gap in gaps:
+            self._gap_window.add(gap, now)
+            self._gap_histogram.add(gap)
+
+    @property
+    def time_to_first_token(self) -> Latencies:
+        """Over the last minute."""
+        return self._first_window.latencies(monotonic())
+
+    @property
+    def inter_token_latency(self) -> Latencies:
+        """Over the last minute, pooled over requests."""
+        self._flush()
+        return self._gap_window.latencies(monotonic())
+
+    @property
+    def time_to_first_token_histogram(self) -> DurationHistogram:
+        """Since the model's load."""
+        return self._first_histogram.now
+
+    @property
+    def inter_token_latency_histogram(self) -> DurationHistogram:
+        """Since the model's load, pooled over requests."""
+        self._flush()
+        return self._gap_histogram.now

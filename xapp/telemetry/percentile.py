@@ -1,0 +1,16 @@
+"""Percentiles by nearest rank: each is a value that was seen."""
+
+from collections.abc import Sequence
+
+
+def percentile(samples: Sequence[float], percent: float) -> float:
+    """0 < percent ≤ 100. Raises ValueError without samples."""
+    return nearest_rank(sorted(samples), percent)
+
+
+def nearest_rank(ordered: Sequence[float], percent: float) -> float:
+    """As `percentile`, of samples in ascending order."""
+    if not ordered:
+        raise ValueError("no samples")
+    rank = -(-percent * len(ordered) // 100)
+    return ordered[max(0, int(rank) - 1)]
