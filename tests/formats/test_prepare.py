@@ -10,10 +10,11 @@ import pytest
 from xapp.domain.format_kinds import Choices, Format, Grammar, JsonSchema
 from xapp.errors import Exhausted, InvalidArgument
 from xapp.formats import prepare as module
-from xapp.formats.prepare import MAX_PENDING, Formats, prepare
+from xapp.formats.prepare import Formats, prepare
 from xapp.grammar.machine import Machine
 from xapp.grammar.program import decode_program
 from xapp.grammar.progress import matches
+from xapp.one_thread import MAX_PENDING
 
 
 def schema(**fields: Any) -> JsonSchema:

@@ -1,14 +1,12 @@
 """From a format as it was asked for to what the worker and the end of the answer need of it."""
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import partial
 
 from xapp.domain.format_kinds import Choices, Format, FormatError, Grammar, JsonSchema
-from xapp.errors import Exhausted, InvalidArgument
+from xapp.errors import InvalidArgument
 from xapp.formats.schema import schema_program
 from xapp.formats.schema_text import parse_schema
 from xapp.grammar.compile import compile_rules
@@ -17,15 +15,11 @@ from xapp.grammar.gbnf import read_gbnf
 from xapp.grammar.machine import MAX_WORK, Machine, TooAmbiguous
 from xapp.grammar.program import Program
 from xapp.grammar.progress import matches
-
-_A = TypeVar("_A")
-_R = TypeVar("_R")
+from xapp.one_thread import OneThread
 
 MAX_CHOICES = 256
 MAX_CHOICE_BYTES = 1024
 MAX_REMEMBERED = 64
-MAX_PENDING = 64
-RETRY_AFTER_S = 1.0
 MAX_CHECK_WORK = 20 * MAX_WORK
 FIELDS = {JsonSchema: "format.json_schema", Grammar: "format.grammar", Choices: "format.choices"}
 
@@ -47,14 +41,13 @@ class Formats:
 
     def __init__(self) -> None:
         self._prepared: OrderedDict[Format, Prepared] = OrderedDict()
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="format")
-        self._num_pending = 0
+        self._thread = OneThread("format", "formats")
 
     async def prepare(self, wanted: Format) -> Prepared:
         """Raises InvalidArgument naming the field, and in a schema the place; Exhausted."""
         known = self._prepared.get(wanted)
         if known is None:
-            known = await self._run(prepare, wanted)
+            known = await self._thread.run_for_caller(partial(prepare, wanted))
             self._prepared[wanted] = known
         self._prepared.move_to_end(wanted)
         if len(self._prepared) > MAX_REMEMBERED:
@@ -63,20 +56,11 @@ class Formats:
 
     async def conforms(self, conforms: Callable[[str], bool], text: str) -> bool:
         """Whether the whole answer is what was asked for: `Prepared.conforms` in the thread."""
-        return await self._run(conforms, text)
-
-    async def _run(self, function: Callable[[_A], _R], argument: _A) -> _R:
-        if self._num_pending >= MAX_PENDING:
-            raise Exhausted(f"{self._num_pending} formats are being checked", retry_after_s=RETRY_AFTER_S)
-        self._num_pending += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, function, argument)
-        finally:
-            self._num_pending -= 1
+        return await self._thread.run_for_caller(partial(conforms, text))
 
     def close(self) -> None:
         """Ends the thread once it is idle."""
-        self._pool.shutdown(wait=False)
+        self._thread.close()
 
 
 def prepare(wanted: Format) -> Prepared:

@@ -3,28 +3,25 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import monotonic, time
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 from xapp import logs
 from xapp.domain.requests import Request, ScoreRequest, TaskCall
 from xapp.domain.states import TasksState
 from xapp.domain.task import Kind, Task
-from xapp.errors import ConfigError, Exhausted, InvalidArgument
+from xapp.errors import ConfigError, InvalidArgument
+from xapp.one_thread import OneThread
 from xapp.tasks.folder import read_folder, read_tasks, shipped_dir
 from xapp.tasks.task_set import ReadyTask, TaskSet
 
 POLL_S = 3.0
-MAX_PENDING = 64
-RETRY_AFTER_S = 1.0
 
 _log = logging.getLogger(__name__)
-_T = TypeVar("_T")
 
 Render: TypeAlias = Callable[[Request, str, Mapping[str, Any]], Awaitable[str]]
 """Makes a prompt of a template and its values, where that may take time and die."""
@@ -67,8 +64,7 @@ class Tasks:
         self._poll_s = poll_s
         self._clock = clock
         self._on_change = on_change
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="tasks")
-        self._num_pending = 0
+        self._thread = OneThread("tasks", "tasks' inputs")
         self._digest = ""
         self._set = TaskSet(())
         self._watch: asyncio.Task[None] | None = None
@@ -84,7 +80,7 @@ class Tasks:
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.wait([self._watch])
-        self._pool.shutdown(wait=False)
+        self._thread.close()
 
     # ---- what there is
 
@@ -116,28 +112,18 @@ class Tasks:
         return ready.fill_score(request, await self._fill(ready, request.request, call))
 
     async def _fill(self, ready: ReadyTask, request: Request, call: TaskCall) -> Request:
-        filled = await self._run(lambda: ready.fill(request, call, self._clock(), monotonic()))
+        filled = await self._thread.run_for_caller(
+            lambda: ready.fill(request, call, self._clock(), monotonic())
+        )
         await ready.check_details(call, partial(self._check, filled))
         content = await self._render(filled, ready.template, ready.values(call))
         return replace(filled, prompt=ready.chat(content))
-
-    async def _run(self, function: Callable[[], _T]) -> _T:
-        if self._num_pending >= MAX_PENDING:
-            raise Exhausted(
-                f"{self._num_pending} tasks' inputs are being checked", retry_after_s=RETRY_AFTER_S
-            )
-        self._num_pending += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, function)
-        finally:
-            self._num_pending -= 1
 
     # ---- reloading
 
     async def reload(self) -> None:
         """Reads the folder when it has another content. Raises ConfigError, and keeps what there was."""
-        loop = asyncio.get_running_loop()
-        digest, tasks = await loop.run_in_executor(self._pool, self._read, self._digest)
+        digest, tasks = await self._thread.run(partial(self._read, self._digest))
         if tasks is not None:
             # One assignment: a request sees the old set or the new one.
             self._set = tasks
