@@ -1,14 +1,14 @@
 """CPU time and memory of processes, from /proc."""
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
 
+from xapp.telemetry.smaps import parse_file_pss, parse_pss
+
 _PROC = Path("/proc")
 _NS = 1_000_000_000
-_MAPPING = re.compile(r"^[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ \d+ *(.*)$")
 
 
 def cpu_seconds(pid: int) -> float:
@@ -30,29 +30,9 @@ def pss_bytes(pid: int) -> int:
     return parse_pss((_PROC / str(pid) / "smaps_rollup").read_text())
 
 
-def parse_pss(rollup: str) -> int:
-    """The Pss line of a smaps_rollup, in bytes. Raises ValueError without one."""
-    for line in rollup.splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * 1024
-    raise ValueError("no Pss in smaps_rollup")
-
-
 def file_pss_bytes(pid: int, path: Path) -> int:
     """What of it is mappings of one file."""
     return parse_file_pss((_PROC / str(pid) / "smaps").read_text(), str(path))
-
-
-def parse_file_pss(smaps: str, path: str) -> int:
-    """Sums Pss over the mappings of `path` in a smaps file, bytes."""
-    total = 0
-    inside = False
-    for line in smaps.splitlines():
-        if mapping := _MAPPING.match(line):
-            inside = mapping[1] == path
-        elif inside and line.startswith("Pss:"):
-            total += int(line.split()[1]) * 1024
-    return total
 
 
 def own_bytes(pids: Iterable[int], model: Path, kv_bytes: int) -> int:

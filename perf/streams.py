@@ -10,6 +10,10 @@ from itertools import pairwise
 
 import msgspec
 
+from xapp.telemetry import percentile as ranks
+
+percentile = ranks.percentile
+
 
 class Arrival(msgspec.Struct, frozen=True, array_like=True):
     """Tokens that reached the client together."""
@@ -100,12 +104,3 @@ def summarize(samples: Sequence[float]) -> Summary:
     """Raises statistics.StatisticsError without samples."""
     middle = statistics.median(samples)
     return Summary(middle, min(samples), max(samples), len(samples))
-
-
-def percentile(samples: Sequence[float], percent: float) -> float:
-    """Nearest-rank percentile, 0 < percent ≤ 100. Raises ValueError without samples."""
-    if not samples:
-        raise ValueError("no samples")
-    ordered = sorted(samples)
-    rank = -(-percent * len(ordered) // 100)
-    return ordered[max(0, int(rank) - 1)]

@@ -11,6 +11,8 @@ from typing import Protocol
 
 import psutil
 
+from xapp.telemetry.smaps import parse_pss
+
 _GET_THROTTLED = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
 _THROTTLED_NOW = 0xF
 """Low bits of the Raspberry Pi firmware's word: what limits the clock now; the high ones are history."""
@@ -82,10 +84,9 @@ class PsutilReader:
 def pss_bytes(pid: int) -> int:
     """Proportional set size; 0 where the kernel does not tell."""
     try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
+        return parse_pss(Path(f"/proc/{pid}/smaps_rollup").read_text())
+    except (OSError, ValueError):
         return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
 
 
 def hottest_celsius() -> float | None:
