@@ -23,6 +23,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from xapp.durations import to_duration
 from xapp.hosts import DEFAULT_TARGET, channel_options, host_of, proxy_of
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc, models_pb2, models_pb2_grpc
@@ -469,7 +470,4 @@ def _timestamp(call: TaskCall) -> Timestamp | None:
 
 def duration(seconds: float | None) -> Duration | None:
     """The message, to the nanosecond; None stays None."""
-    if seconds is None:
-        return None
-    whole, nanos = divmod(round(seconds * 1e9), 10**9)
-    return Duration(seconds=whole, nanos=nanos)
+    return None if seconds is None else to_duration(seconds)

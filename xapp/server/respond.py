@@ -5,10 +5,9 @@ from google.protobuf.duration_pb2 import Duration
 from xapp.domain.answers import Chunk, Estimate, Event, Finished, Latencies, Provenance, Started, Tokens
 from xapp.domain.messages import FinishReason
 from xapp.domain.states import ModelState, ModelStatus
+from xapp.durations import to_duration
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import models_pb2
-
-_NANOS = 1_000_000_000
 
 _FINISH_REASONS = {
     FinishReason.STOP: pb.FINISH_REASON_STOP,
@@ -41,7 +40,7 @@ def _started(event: Started) -> pb.Started:
         model_digest=event.model_digest,
         num_prompt_tokens=event.num_prompt_tokens,
         num_cached_tokens=event.num_cached_tokens,
-        queue_duration=duration(event.queue_s),
+        queue_duration=to_duration(event.queue_s),
         seed=event.seed,
         correlation_id=event.correlation_id,
         provenance=provenance(event.provenance),
@@ -51,10 +50,10 @@ def _started(event: Started) -> pb.Started:
 
 def _finished(event: Finished) -> pb.Finished:
     timing = pb.Timing(
-        queue=duration(event.queue_s),
-        prefill=duration(event.prefill_s),
-        decode=duration(event.decode_s),
-        time_to_first_token=duration(event.time_to_first_token_s),
+        queue=to_duration(event.queue_s),
+        prefill=to_duration(event.prefill_s),
+        decode=to_duration(event.decode_s),
+        time_to_first_token=to_duration(event.time_to_first_token_s),
     )
     return pb.Finished(
         finish_reason=_FINISH_REASONS[event.reason],
@@ -89,12 +88,6 @@ def provenance(made_by: Provenance | None) -> pb.Provenance | None:
     )
 
 
-def duration(seconds: float) -> Duration:
-    """Seconds as a Duration, to the nanosecond."""
-    whole, nanos = divmod(round(seconds * _NANOS), _NANOS)
-    return Duration(seconds=whole, nanos=nanos)
-
-
 def percentiles(latencies: Latencies) -> pb.Percentiles:
     """What was seen; unset where nothing was."""
     return pb.Percentiles(
@@ -103,7 +96,7 @@ def percentiles(latencies: Latencies) -> pb.Percentiles:
 
 
 def _optional(seconds: float | None) -> Duration | None:
-    return None if seconds is None else duration(seconds)
+    return None if seconds is None else to_duration(seconds)
 
 
 def estimate(estimate: Estimate) -> pb.EstimateResponse:

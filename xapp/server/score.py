@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 from xapp.domain.answers import ChoiceScore, ScoreResult
 from xapp.domain.requests import Request, ScoreRequest
+from xapp.durations import to_duration
 from xapp.errors import InvalidArgument
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.server.convert import to_priority, to_prompt
-from xapp.server.respond import duration, provenance, usage
+from xapp.server.respond import provenance, usage
 from xapp.server.tasks import to_call
 
 MAX_CHOICES = 256
@@ -68,7 +69,7 @@ def response(result: ScoreResult) -> pb.ScoreResponse:
         margin=result.margin,
         usage=usage(result.finished),
         timing=pb.Timing(
-            queue=duration(result.finished.queue_s), prefill=duration(result.finished.prefill_s)
+            queue=to_duration(result.finished.queue_s), prefill=to_duration(result.finished.prefill_s)
         ),
         provenance=provenance(result.started.provenance),
     )

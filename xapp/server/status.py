@@ -10,8 +10,8 @@ from google.rpc import error_details_pb2
 from google.rpc.code_pb2 import Code
 from google.rpc.status_pb2 import Status
 
+from xapp.durations import to_duration
 from xapp.errors import InvalidArgument, XappError
-from xapp.server.respond import duration
 
 DOMAIN = "genai-xapp"
 DETAILS_KEY = "grpc-status-details-bin"
@@ -41,7 +41,7 @@ def _details(error: XappError) -> list[Message]:
     if isinstance(error, InvalidArgument):
         details.append(_bad_request(error))
     if error.retry_after_s is not None:
-        details.append(error_details_pb2.RetryInfo(retry_delay=duration(error.retry_after_s)))
+        details.append(error_details_pb2.RetryInfo(retry_delay=to_duration(error.retry_after_s)))
     return details
 
 

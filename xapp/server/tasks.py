@@ -9,9 +9,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from xapp.domain.messages import Priority
 from xapp.domain.requests import TaskCall
 from xapp.domain.task import Level, Task, TaskInput
+from xapp.durations import to_duration
 from xapp.errors import InvalidArgument
 from xapp.inference.v1 import inference_pb2 as pb
-from xapp.server.respond import duration
 
 MAX_NAME_CHARS = 128
 MAX_INPUT_BYTES = 64 * 1024
@@ -112,9 +112,9 @@ def task(task: Task) -> pb.Task:
         priority=_PRIORITIES[task.priority],
     )
     if task.default_deadline_s is not None:
-        wire.default_deadline.CopyFrom(duration(task.default_deadline_s))
+        wire.default_deadline.CopyFrom(to_duration(task.default_deadline_s))
     if task.max_input_age_s is not None:
-        wire.max_input_age.CopyFrom(duration(task.max_input_age_s))
+        wire.max_input_age.CopyFrom(to_duration(task.max_input_age_s))
     return wire
 
 
