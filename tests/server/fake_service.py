@@ -20,6 +20,7 @@ from xapp.domain.requests import Prompt, Request, ScoreRequest
 from xapp.domain.states import ModelSample, ModelState, ModelStatus, TasksState
 from xapp.domain.task import Task
 from xapp.errors import NotFound, XappError
+from xapp.served.changes import Changes
 from xapp.telemetry.host import HostUsage, ProcessUsage
 
 MODEL = "tiny"
@@ -85,6 +86,14 @@ class FakeService:
     worker_pid: int = 4711
     estimated: Estimate = ESTIMATE
     tasks: Sequence[Task] = ()
+    changes: Changes = field(default_factory=Changes)
+
+    def set_ready(self, ready: bool) -> None:
+        self.ready = ready
+        self.changes.notify()
+
+    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
+        return self.changes.subscribe(listener)
 
     async def generate(self, request: Request) -> AsyncGenerator[Event, None]:
         self.requests.append(request)

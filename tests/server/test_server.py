@@ -46,9 +46,9 @@ async def test_health_of_a_service_there_is_not(node: Node) -> None:
 async def test_health_watch_tells_changes(node: Node) -> None:
     call = health_pb2_grpc.HealthStub(node.channel).Watch(health_pb2.HealthCheckRequest())
     assert (await call.read()).status == SERVING
-    node.service.ready = False
+    node.service.set_ready(False)
     assert (await call.read()).status == NOT_SERVING
-    node.service.ready = True
+    node.service.set_ready(True)
     assert (await call.read()).status == SERVING
     call.cancel()
 

@@ -11,6 +11,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from tests.server import shapes
 from tests.server.conftest import Node
 from tests.server.rich import details_of
+from xapp.served.changes import Changes
 from xapp.server.boundary import Boundary
 from xapp.server.grpc_service import GrpcService, methods_of
 from xapp.server.receipt import Receipts
@@ -24,7 +25,7 @@ NAME = shapes.DESCRIPTOR.full_name
 
 @contextlib.asynccontextmanager
 async def serving(entry: GrpcService) -> AsyncIterator[grpc.aio.Channel]:
-    services = with_health_and_reflection((entry,), lambda: True, Watchdog(30))
+    services = with_health_and_reflection((entry,), lambda: True, Watchdog(30), Changes().subscribe)
     boundary = Boundary(Metrics(), [reading(Receipts(1 << 20))])
     server = grpc.aio.server(handlers=[methods_of(services, boundary)])
     port = server.add_insecure_port("127.0.0.1:0")

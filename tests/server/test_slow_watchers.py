@@ -11,6 +11,7 @@ from tests.server.fake_service import FakeService
 from xapp.domain.states import ModelStatus
 from xapp.errors import Exhausted
 from xapp.inference.v1 import models_pb2 as pb
+from xapp.served.changes import Changes
 from xapp.server import health, models_servicer
 from xapp.server.health import HealthServicer
 from xapp.server.models_servicer import ModelServicer
@@ -47,7 +48,7 @@ async def ends_as_slow(call: Any, stuck: Stuck, watchdog: Watchdog) -> None:
 
 async def test_health_watch() -> None:
     watchdog, stuck = Watchdog(timeout_s=30), Stuck()
-    servicer = HealthServicer({}, watchdog)
+    servicer = HealthServicer({}, watchdog, Changes().subscribe)
     call: Any = servicer.Watch(health_pb2.HealthCheckRequest(), stuck)  # type: ignore[arg-type]
     await ends_as_slow(call, stuck, watchdog)
 

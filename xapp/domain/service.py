@@ -3,7 +3,7 @@
 Every method raises XappError subclasses only (and CancelledError).
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Protocol
 
 from xapp.domain.answers import Estimate, Event, ScoreResult, Tokens
@@ -77,6 +77,10 @@ class Readiness(Protocol):
     @property
     def ready(self) -> bool:
         """Whether the default model serves and the service is not draining."""
+        ...
+
+    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Calls `listener` when a model's state or `ready` may have changed; returns what ends that."""
         ...
 
     @property

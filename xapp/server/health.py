@@ -1,8 +1,9 @@
 """grpc.health.v1 that asks each service at every Check, so it is never behind the truth."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeAlias
 
 import grpc
 from grpc_health.v1 import health_pb2 as pb
@@ -12,14 +13,19 @@ from xapp.server.limit import Limit
 from xapp.server.watchdog import Watchdog
 
 MAX_WATCHERS = 1024
-WATCH_INTERVAL_S = 0.1
+
+Subscribe: TypeAlias = Callable[[Callable[[], None]], Callable[[], None]]
+"""Calls a listener whenever a status may have changed; returns what ends that."""
 
 
 class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # untyped base
     """`serving` tells for each name whether it is SERVING; "" is the node as a whole."""
 
-    def __init__(self, serving: Mapping[str, Callable[[], bool]], watchdog: Watchdog) -> None:
+    def __init__(
+        self, serving: Mapping[str, Callable[[], bool]], watchdog: Watchdog, subscribe: Subscribe
+    ) -> None:
         self._serving = dict(serving)
+        self._subscribe = subscribe
         self._watchdog = watchdog
         self._watchers = Limit("health watchers", MAX_WATCHERS)
 
@@ -35,14 +41,25 @@ class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # u
         self, request: pb.HealthCheckRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> None:
         """The status now and whenever it changes, until the client cancels."""
-        with self._watchers.hold(), self._watchdog.watch() as stream:
+        with self._watchers.hold(), self._watchdog.watch() as stream, self._changes() as changed:
             told: int | None = None
             while True:
+                changed.clear()
                 status = self._status(request.service)
                 if status != told:
                     await stream.send(context.write(pb.HealthCheckResponse(status=status)))
                     told = status
-                await asyncio.sleep(WATCH_INTERVAL_S)
+                await changed.wait()
+
+    @contextmanager
+    def _changes(self) -> Iterator[asyncio.Event]:
+        """An event that is set at every change."""
+        changed = asyncio.Event()
+        unsubscribe = self._subscribe(changed.set)
+        try:
+            yield changed
+        finally:
+            unsubscribe()
 
     async def List(  # noqa: N802
         self, request: pb.HealthListRequest, context: "grpc.aio.ServicerContext[Any, Any]"

@@ -9,7 +9,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from xapp.domain.service import Service
 from xapp.inference.v1 import inference_pb2, inference_pb2_grpc, models_pb2, models_pb2_grpc
 from xapp.server.grpc_service import GrpcService
-from xapp.server.health import HealthServicer
+from xapp.server.health import HealthServicer, Subscribe
 from xapp.server.models_servicer import ModelServicer
 from xapp.server.reflection import ReflectionServicer
 from xapp.server.servicer import InferenceServicer
@@ -42,18 +42,21 @@ def node_services(
             for_admins=frozenset({"LoadModel", "UnloadModel"}),
         ),
     )
-    return with_health_and_reflection(own, ready, watchdog)
+    return with_health_and_reflection(own, ready, watchdog, service.subscribe)
 
 
 def with_health_and_reflection(
-    services: tuple[GrpcService, ...], ready: Callable[[], bool], watchdog: Watchdog
+    services: tuple[GrpcService, ...], ready: Callable[[], bool], watchdog: Watchdog, subscribe: Subscribe
 ) -> tuple[GrpcService, ...]:
-    """`services` and the two that tell of them. `ready` is the health of the node as a whole."""
+    """`services` and the two that tell of them.
+
+    `ready` is the health of the node as a whole; `subscribe` tells when any health may have changed.
+    """
     statuses = {each.name: each.serving for each in services if each.serving is not None}
     health = GrpcService(
         HEALTH,
         health_pb2_grpc.add_HealthServicer_to_server,
-        HealthServicer({"": ready} | statuses, watchdog),
+        HealthServicer({"": ready} | statuses, watchdog, subscribe),
     )
     named = (*services, health)
     reflection = GrpcService(
