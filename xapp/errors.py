@@ -9,7 +9,6 @@
     ├── Exhausted            RESOURCE_EXHAUSTED   says when to try again
     ├── Unavailable          UNAVAILABLE          says when to try again
     ├── DeadlineExceeded     DEADLINE_EXCEEDED
-    ├── Unimplemented        UNIMPLEMENTED
     ├── ConfigError          (stops the start)    names the key
     └── ModelError           (a file, a download) names the file
 
@@ -99,13 +98,6 @@ class DeadlineExceeded(XappError):
 
     code = "DEADLINE_EXCEEDED"
     default_reason = "DEADLINE_EXCEEDED"
-
-
-class Unimplemented(XappError):
-    """The contract knows this, this build does not do it yet."""
-
-    code = "UNIMPLEMENTED"
-    default_reason = "UNIMPLEMENTED"
 
 
 class ConfigError(XappError):

@@ -19,7 +19,6 @@ from xapp.errors import (
     ModelError,
     NotFound,
     Unavailable,
-    Unimplemented,
     XappError,
 )
 from xapp.inference.v1 import inference_pb2 as pb
@@ -128,7 +127,6 @@ ERRORS = [
     (Unavailable("gone", retry_after_s=0.25), grpc.StatusCode.UNAVAILABLE, 0.25),
     (Unavailable("bye", reason="DRAINING", retry_after_s=2), grpc.StatusCode.UNAVAILABLE, 2),
     (DeadlineExceeded("late"), grpc.StatusCode.DEADLINE_EXCEEDED, None),
-    (Unimplemented("not yet"), grpc.StatusCode.UNIMPLEMENTED, None),
     (ModelError("m.gguf: bad"), grpc.StatusCode.FAILED_PRECONDITION, None),
     (XappError("broken"), grpc.StatusCode.INTERNAL, None),
 ]
