@@ -11,8 +11,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from tests.server.conftest import Node
 from xapp.domain.answers import Provenance
 from xapp.domain.messages import Priority
-from xapp.domain.requests import TaskCall
 from xapp.domain.task import InputType, Kind, Level, Task, TaskInput
+from xapp.domain.task_call import TaskCall
 from xapp.errors import InvalidArgument
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.server import convert, respond, score, tasks

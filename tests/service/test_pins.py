@@ -10,7 +10,8 @@ from tests.service.nodes import collect, is_ready, pid_of
 from tests.tasks.test_tasks import ECHO
 from tests.workers.workers import until
 from xapp.domain.answers import Started
-from xapp.domain.requests import Request, TaskCall
+from xapp.domain.requests import Request
+from xapp.domain.task_call import TaskCall
 from xapp.service.service import NodeService
 
 SYSTEM = "You say again what you are told."

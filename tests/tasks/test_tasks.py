@@ -15,8 +15,9 @@ from xapp.backend.byte_vocab import ByteVocab
 from xapp.domain.answers import Started
 from xapp.domain.format_kinds import JsonSchema
 from xapp.domain.messages import Priority
-from xapp.domain.requests import ChatMessage, Request, ScoreRequest, TaskCall
+from xapp.domain.requests import ChatMessage, Request, ScoreRequest
 from xapp.domain.task import Kind
+from xapp.domain.task_call import TaskCall
 from xapp.errors import ConfigError, FailedPrecondition, InvalidArgument, NotFound
 from xapp.formats.validate import validator_of
 from xapp.service.provenance import output_hash, prompt_hash
@@ -96,7 +97,7 @@ async def tasks(folder: Path) -> AsyncIterator[Tasks]:
 
 
 def call(name: str = "cell", **changes: object) -> Request:
-    given = TaskCall(name, GOOD, timestamp=NOW)
+    given = TaskCall(name, GOOD, measured_at=NOW)
     return Request((), task=replace(given, **changes))  # type: ignore[arg-type]
 
 
@@ -181,14 +182,14 @@ async def test_a_missing_input_is_named(tasks: Tasks) -> None:
 async def test_stale_inputs_are_refused(tasks: Tasks, timestamp: float | None) -> None:
     """One ahead of the clock as well: so a clock that steps backwards cannot make old inputs fresh."""
     with pytest.raises(FailedPrecondition) as caught:
-        await tasks.resolve(call(timestamp=timestamp))
+        await tasks.resolve(call(measured_at=timestamp))
     assert caught.value.reason == "STALE_INPUT"
     assert caught.value.metadata == {"task": "cell@2", "max_input_age_s": "10"}
 
 
 @pytest.mark.parametrize("timestamp", [NOW, NOW - 10, NOW + 5])
 async def test_fresh_inputs_are_taken(tasks: Tasks, timestamp: float) -> None:
-    assert (await tasks.resolve(call(timestamp=timestamp))).task_label == "cell@2"
+    assert (await tasks.resolve(call(measured_at=timestamp))).task_label == "cell@2"
 
 
 async def test_a_task_without_a_limit_asks_for_no_timestamp(tasks: Tasks) -> None:

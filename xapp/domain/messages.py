@@ -1,66 +1,50 @@
-"""What the server process and a worker process say to each other, and how it is framed.
+"""What the server process and a worker process say to each other; `frames` carries it.
 
-A frame is a 4-byte big-endian length and that many bytes of MessagePack: one tagged struct.
 All times are seconds on CLOCK_MONOTONIC, which both processes share.
 """
 
-import enum
-import struct
 from typing import TypeAlias
 
 import msgspec
 
-MAX_FRAME_BYTES = 16 * 1024 * 1024
-_LENGTH = struct.Struct("!I")
+from xapp.domain.finish_reason import FinishReason
+from xapp.domain.frames import MAX_FRAME_BYTES, FrameBuffer, encode
+from xapp.domain.model_info import ModelInfo, StepCurve, StepTrial, Tuning, TuningSource
+from xapp.domain.priority import Priority
+from xapp.domain.sampling import MAX_SEED, SamplingParams
 
-
-class FinishReason(enum.StrEnum):
-    """Why a sequence ended. A worker says EXPIRED of a deadline that passed; the service makes of it the
-    status DEADLINE_EXCEEDED or, for an answer that may be cut, DEADLINE.
-    """
-
-    STOP = "stop"
-    LENGTH = "length"
-    CANCELLED = "cancelled"
-    EXPIRED = "expired"
-    STUCK = "stuck"
-    """The grammar allows nothing that the model can say, or takes too much work."""
-    DEADLINE = "deadline"
-    NO_MEMORY = "no_memory"
-    """There is no room for the KV cache that a deterministic request has for itself."""
-
-
-class Priority(enum.IntEnum):
-    """A lower number goes first."""
-
-    CRITICAL = 0
-    INTERACTIVE = 1
-    BATCH = 2
-
-
-MAX_SEED = 2**32 - 2
-"""The seed above means "draw a seed" to llama.cpp, and would not give the same answer twice."""
-
-
-class SamplingParams(msgspec.Struct, frozen=True, array_like=True):
-    """How the next token is drawn; ranges are checked before they come here.
-
-    `grammar` is a `grammar.program.Program`, encoded: it was checked as well.
-    """
-
-    temperature: float = 0.0
-    top_k: int = 0
-    top_p: float = 1.0
-    min_p: float = 0.0
-    repeat_penalty: float = 1.0
-    seed: int = 0
-    grammar: bytes | None = None
-
-    @property
-    def greedy(self) -> bool:
-        """Whether the plain argmax is the answer, or with a grammar the likeliest token that it allows."""
-        return self.temperature == 0 and self.repeat_penalty == 1.0
-
+__all__ = [
+    "MAX_FRAME_BYTES",
+    "MAX_SEED",
+    "Cancel",
+    "Extend",
+    "FinishReason",
+    "FrameBuffer",
+    "FromWorker",
+    "LoadFailed",
+    "ModelInfo",
+    "Priority",
+    "Progress",
+    "Ready",
+    "SamplingParams",
+    "SequenceFinished",
+    "SequenceScored",
+    "SequenceStarted",
+    "Shutdown",
+    "Stats",
+    "StepCurve",
+    "StepEvents",
+    "StepPrices",
+    "StepTrial",
+    "Submit",
+    "Surveyed",
+    "ToWorker",
+    "Tuning",
+    "TuningSource",
+    "decode_from_worker",
+    "decode_to_worker",
+    "encode",
+]
 
 # ---- server → worker
 
@@ -116,79 +100,6 @@ class Progress(msgspec.Struct, frozen=True, tag="progress"):
     """Loading goes on; `fraction` is 0 to 1."""
 
     fraction: float
-
-
-class StepCurve(msgspec.Struct, frozen=True, array_like=True):
-    """What steps take on this node, seconds: `row_s` for `rows` tokens of a prompt without outputs, `width_s`
-    for a step in which `widths` sequences decode. Ascending, at least one point each; `step_cost` reads it.
-    """
-
-    rows: tuple[int, ...]
-    row_s: tuple[float, ...]
-    widths: tuple[int, ...]
-    width_s: tuple[float, ...]
-
-
-class TuningSource(enum.StrEnum):
-    """Where the choice of threads and flash attention comes from; all but the first three are the rule."""
-
-    SET = "set"
-    MEASURED = "measured"
-    CACHED = "cached"
-    UNSUPPORTED = "unsupported"
-
-
-class StepTrial(msgspec.Struct, frozen=True):
-    """The fastest step, seconds, with so many threads, with or without flash attention. `what` it computed:
-    `decode-1` and `decode-4` are so many streams, `prompt-32` so many tokens of a prompt.
-    """
-
-    threads: int
-    flash_attention: bool
-    step_s: float
-    what: str = "decode-4"
-
-
-class Tuning(msgspec.Struct, frozen=True):
-    """What was chosen, the trials behind it, and the seconds that those at the load took.
-
-    `threads` compute a step of one token, `threads_batch` a larger one. `curve` is what steps take with
-    them; None until it was measured, while nobody needed the node.
-    """
-
-    source: TuningSource
-    threads: int
-    threads_batch: int
-    flash_attention: bool
-    trials: tuple[StepTrial, ...] = ()
-    seconds: float = 0.0
-    curve: StepCurve | None = None
-
-
-class ModelInfo(msgspec.Struct, frozen=True):
-    """What the loaded model is and how the engine was sized for this node.
-
-    `step_budget_s` is a fixed bound of a step with prompts in it, None is `auto` (`pace`). `curve` is None
-    where nothing was measured.
-    """
-
-    description: str
-    size_bytes: int
-    context_length: int
-    num_slots: int
-    kv_cells_total: int
-    kv_bytes: int
-    kv_type: str
-    flash_attention: bool
-    num_threads: int
-    gpu_layers: int
-    step_budget_s: float | None
-    vocab_size: int
-    shares_prefixes: bool = True
-    prefill_share: float = 0.5
-    batch_tokens: int = 512
-    curve: StepCurve | None = None
-    tuning: Tuning | None = None
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
@@ -291,42 +202,8 @@ class StepEvents(msgspec.Struct, tag="step"):
 
 FromWorker: TypeAlias = Progress | Ready | Surveyed | LoadFailed | StepEvents
 
-_encoder = msgspec.msgpack.Encoder()
 _to_worker = msgspec.msgpack.Decoder(ToWorker)
 _from_worker = msgspec.msgpack.Decoder(FromWorker)
-
-
-def encode(message: msgspec.Struct) -> bytes:
-    """One frame."""
-    body = _encoder.encode(message)
-    return _LENGTH.pack(len(body)) + body
-
-
-class FrameBuffer:
-    """Cuts a byte stream into frame bodies. Raises ValueError on a frame over MAX_FRAME_BYTES."""
-
-    def __init__(self) -> None:
-        self._data = bytearray()
-
-    def feed(self, data: bytes) -> list[bytes]:
-        """Adds bytes and returns the bodies that are now whole, in order."""
-        if not self._data and len(data) >= _LENGTH.size and _LENGTH.unpack_from(data)[0] == len(data) - 4:
-            return [data[_LENGTH.size :]]  # one whole frame: nearly every time
-        self._data += data
-        bodies = []
-        start = 0
-        while len(self._data) - start >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(self._data, start)
-            if length > MAX_FRAME_BYTES:
-                raise ValueError(f"frame of {length} bytes exceeds {MAX_FRAME_BYTES}")
-            end = start + _LENGTH.size + length
-            if len(self._data) < end:
-                break
-            bodies.append(bytes(self._data[start + _LENGTH.size : end]))
-            start = end
-        if start:
-            del self._data[:start]
-        return bodies
 
 
 def decode_to_worker(body: bytes) -> ToWorker:

@@ -3,14 +3,15 @@
 Times are seconds; points in time are on CLOCK_MONOTONIC.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from xapp.domain import chat
 from xapp.domain.format_kinds import Format
-from xapp.domain.messages import Priority, SamplingParams
+from xapp.domain.priority import Priority
+from xapp.domain.sampling import SamplingParams
+from xapp.domain.task_call import TaskCall
 
 ChatMessage = chat.ChatMessage
 Prompt: TypeAlias = chat.Prompt
@@ -21,19 +22,6 @@ class DeadlinePolicy(Enum):
 
     REJECT = auto()
     BEST_EFFORT = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class TaskCall:
-    """Which task is to make the prompt, NAME or NAME@VERSION, and what of.
-
-    `timestamp` is when the inputs were measured, seconds since 1970. `priority` None takes the task's.
-    """
-
-    name: str
-    inputs: Mapping[str, Any] = field(default_factory=dict)
-    timestamp: float | None = None
-    priority: Priority | None = None
 
 
 @dataclass(frozen=True, slots=True)

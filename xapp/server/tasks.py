@@ -7,8 +7,8 @@ from google.protobuf.struct_pb2 import ListValue, Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from xapp.domain.messages import Priority
-from xapp.domain.requests import TaskCall
 from xapp.domain.task import Level, Task, TaskInput
+from xapp.domain.task_call import TaskCall
 from xapp.durations import to_duration
 from xapp.errors import InvalidArgument
 from xapp.inference.v1 import inference_pb2 as pb
@@ -43,7 +43,7 @@ def to_call(wire: _TaskWire, priority: Priority) -> TaskCall | None:
     return TaskCall(
         name=wire.task,
         inputs=_to_inputs(wire.inputs),
-        timestamp=_to_seconds(wire.input_timestamp) if wire.HasField("input_timestamp") else None,
+        measured_at=_to_seconds(wire.input_timestamp) if wire.HasField("input_timestamp") else None,
         priority=priority if wire.priority else None,
     )
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from xapp.domain.format_kinds import FormatError, JsonSchema
 from xapp.domain.messages import Priority
-from xapp.domain.requests import ChatMessage, Prompt, Request, ScoreRequest, TaskCall
+from xapp.domain.requests import ChatMessage, Prompt, Request, ScoreRequest
 from xapp.domain.task import Kind, Level, Task
+from xapp.domain.task_call import TaskCall
 from xapp.errors import FailedPrecondition, InvalidArgument, NotFound
 from xapp.formats.schema import schema_program
 from xapp.formats.schema_text import parse_schema
@@ -53,7 +54,7 @@ class ReadyTask:
         `now` is seconds since 1970. Raises InvalidArgument, FailedPrecondition for stale inputs.
         """
         task = self.task
-        _check_age(task, call.timestamp, now)
+        _check_age(task, call.measured_at, now)
         self._inputs.check(call.inputs)
         deadline = request.deadline
         if deadline is None and task.default_deadline_s is not None:

@@ -11,9 +11,10 @@ from time import monotonic, time
 from typing import Any, TypeAlias
 
 from xapp import logs
-from xapp.domain.requests import Request, ScoreRequest, TaskCall
+from xapp.domain.requests import Request, ScoreRequest
 from xapp.domain.states import TasksState
 from xapp.domain.task import Kind, Task
+from xapp.domain.task_call import TaskCall
 from xapp.errors import ConfigError, InvalidArgument
 from xapp.one_thread import OneThread
 from xapp.tasks.folder import read_folder, read_tasks, shipped_dir

@@ -1,0 +1,11 @@
+"""The classes in which requests wait."""
+
+import enum
+
+
+class Priority(enum.IntEnum):
+    """A lower number goes first."""
+
+    CRITICAL = 0
+    INTERACTIVE = 1
+    BATCH = 2
