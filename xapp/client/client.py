@@ -1,95 +1,22 @@
-"""A client of a genai-xapp node, for asyncio. Needs the base package only.
+"""The client itself: one channel to a node, and a method for each RPC."""
 
-    async with Client("127.0.0.1:50051") as client:
-        async for text in client.stream_text("What is O-RAN?", max_tokens=64, deadline_s=30):
-            print(text, end="")
-
-Every method raises ClientError. UNAVAILABLE is tried again, after as long as the server says, as
-long as no text has come and the deadline allows.
-"""
-
-import asyncio
-import json
-import random
-import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from types import TracebackType
-from typing import Any, Self, TypeAlias, TypeVar
+from typing import Any, Self
 
 import grpc
-from google.protobuf.duration_pb2 import Duration
-from google.protobuf.struct_pb2 import Struct
-from google.protobuf.timestamp_pb2 import Timestamp
 
-from xapp.durations import to_duration
-from xapp.hosts import DEFAULT_TARGET, channel_options, host_of, proxy_of
+from xapp.client.channel import explained, is_serving_within, open_channel
+from xapp.client.errors import ClientError, decode_error
+from xapp.client.inputs import Asked, Input, duration, input_fields
+from xapp.client.retry import Attempts, Retry
+from xapp.hosts import DEFAULT_TARGET
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc, models_pb2, models_pb2_grpc
 
-_DETAILS = "grpc-status-details-bin"
 _CLIENT_KEY = "x-client-id"
 _AUTHORIZATION_KEY = "authorization"
-_CLOSED = "Socket closed"
-"""What gRPC says of a plain text connection to a port with TLS."""
-_OPTIONS = (
-    # A node that is starting again is found quickly.
-    ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.max_reconnect_backoff_ms", 2000),
-)
-
-_T = TypeVar("_T")
-_Input: TypeAlias = str | Sequence[pb.Message]
-
-
-@dataclass(frozen=True, slots=True)
-class TaskCall:
-    """A task in place of a prompt; `task` makes one."""
-
-    name: str
-    inputs: Mapping[str, Any]
-    measured_at: float | None = None
-
-
-_Asked: TypeAlias = "_Input | TaskCall"
-
-
-class ClientError(Exception):
-    """A call failed. `code` is the gRPC status, `reason` the server's own; "" or None is unknown."""
-
-    def __init__(
-        self,
-        code: str,
-        message: str,
-        *,
-        reason: str = "",
-        field: str = "",
-        retry_after_s: float | None = None,
-        metadata: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code = code
-        self.message = message
-        self.reason = reason
-        self.field = field
-        self.retry_after_s = retry_after_s
-        self.metadata = dict(metadata or {})
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """How often and how patiently UNAVAILABLE is tried again. Times in seconds."""
-
-    attempts: int = 5
-    first_delay_s: float = 0.2
-    max_delay_s: float = 5.0
-
-    def delay_s(self, attempt: int, error: ClientError) -> float:
-        """Before the next attempt: what the server says, else doubling, with jitter."""
-        jitter = random.uniform(1.0, 1.2)  # noqa: S311  no secret
-        wanted = self.first_delay_s * 2.0**attempt if error.retry_after_s is None else error.retry_after_s
-        return min(wanted, self.max_delay_s) * jitter
 
 
 class Client:
@@ -113,7 +40,7 @@ class Client:
         self._retry = retry or Retry()
         shown = {_CLIENT_KEY: client_id, _AUTHORIZATION_KEY: f"Bearer {token}" if token else ""}
         self._metadata = tuple((key, value) for key, value in shown.items() if value)
-        self._channel = _channel(target, credentials)
+        self._channel = open_channel(target, credentials)
         self._inference: Any = inference_pb2_grpc.InferenceServiceStub(self._channel)
         self._models: Any = models_pb2_grpc.ModelServiceStub(self._channel)
 
@@ -131,7 +58,7 @@ class Client:
 
     async def generate(
         self,
-        prompt: _Asked,
+        prompt: Asked,
         *,
         model: str = "",
         max_tokens: int | None = None,
@@ -174,7 +101,7 @@ class Client:
         self, request: pb.GenerateRequest, *, deadline_s: float | None = None
     ) -> AsyncGenerator[pb.GenerateResponse, None]:
         """As `generate`, for a request that is a message already."""
-        attempts = _Attempts(self._retry, deadline_s)
+        attempts = Attempts(self._retry, deadline_s)
         while True:
             call = self._inference.Generate(request, timeout=attempts.left_s(), metadata=self._metadata)
             started: pb.GenerateResponse | None = None
@@ -197,7 +124,7 @@ class Client:
             finally:
                 call.cancel()
 
-    async def stream_text(self, prompt: _Asked, **options: Any) -> AsyncGenerator[str, None]:
+    async def stream_text(self, prompt: Asked, **options: Any) -> AsyncGenerator[str, None]:
         """The text alone; `options` are those of `generate`."""
         async with aclosing(self.generate(prompt, **options)) as events:
             async for event in events:
@@ -220,7 +147,7 @@ class Client:
 
     async def score(
         self,
-        prompt: _Asked,
+        prompt: Asked,
         choices: Sequence[str] = (),
         *,
         model: str = "",
@@ -256,7 +183,7 @@ class Client:
 
     async def estimate(
         self,
-        prompt: _Asked,
+        prompt: Asked,
         *,
         model: str = "",
         max_tokens: int | None = None,
@@ -279,7 +206,7 @@ class Client:
         return response
 
     async def tokenize(
-        self, prompt: _Input, *, model: str = "", deadline_s: float | None = None
+        self, prompt: Input, *, model: str = "", deadline_s: float | None = None
     ) -> pb.TokenizeResponse:
         """The prompt as the model sees it."""
         request = pb.TokenizeRequest(model=model, **input_fields(prompt))
@@ -320,20 +247,11 @@ class Client:
 
     async def wait_until_serving(self, deadline_s: float) -> None:
         """Returns when the node's health says SERVING; raises ClientError after `deadline_s` seconds."""
-        from grpc_health.v1 import health_pb2, health_pb2_grpc  # noqa: PLC0415  rarely needed
-
-        check = health_pb2_grpc.HealthStub(self._channel).Check
-        until = time.monotonic() + deadline_s
-        while (left := until - time.monotonic()) > 0:
-            with suppress(grpc.aio.AioRpcError):
-                response = await check(health_pb2.HealthCheckRequest(), timeout=left, metadata=self._metadata)
-                if response.status == health_pb2.HealthCheckResponse.SERVING:
-                    return
-            await asyncio.sleep(min(0.05, left))
-        raise ClientError("UNAVAILABLE", f"{self.target} is not serving after {deadline_s:g} s")
+        if not await is_serving_within(self._channel, deadline_s, self._metadata):
+            raise ClientError("UNAVAILABLE", f"{self.target} is not serving after {deadline_s:g} s")
 
     async def _unary(self, method: Callable[..., Any], request: Any, deadline_s: float | None) -> Any:
-        attempts = _Attempts(self._retry, deadline_s)
+        attempts = Attempts(self._retry, deadline_s)
         while True:
             try:
                 return await method(request, timeout=attempts.left_s(), metadata=self._metadata)
@@ -341,133 +259,4 @@ class Client:
                 await attempts.again(self._error(error))
 
     def _error(self, error: grpc.aio.AioRpcError) -> ClientError:
-        """What did not come from the node may be the word of a proxy that nobody thought of."""
-        decoded = decode_error(error)
-        if self._plain_text and decoded.code == "UNAVAILABLE" and _CLOSED in decoded.message:
-            hint = "plain text was sent; a node with TLS needs credentials"
-            return ClientError(decoded.code, f"{decoded.message} ({hint})")
-        if decoded.code != "UNAVAILABLE" or decoded.reason or not (proxy := proxy_of(self.target)):
-            return decoded
-        hint = f"asked through the proxy {proxy}; no_proxy={host_of(self.target)} goes past it"
-        return ClientError(decoded.code, f"{decoded.message} ({hint})")
-
-
-class _Attempts:
-    """The attempts of one call, which share its deadline. `closed` once an answer has begun."""
-
-    def __init__(self, retry: Retry, deadline_s: float | None) -> None:
-        self._retry = retry
-        self._until = None if deadline_s is None else time.monotonic() + deadline_s
-        self._num_failed = 0
-        self.closed = False
-
-    def left_s(self) -> float | None:
-        """Time left, None for no limit."""
-        return None if self._until is None else max(0.0, self._until - time.monotonic())
-
-    async def again(self, error: ClientError) -> None:
-        """Waits before the next attempt; raises `error` when there is none."""
-        delay = self._retry.delay_s(self._num_failed, error)
-        self._num_failed += 1
-        left = self.left_s()
-        if self.closed or error.code != "UNAVAILABLE" or self._num_failed >= self._retry.attempts:
-            raise error
-        if left is not None and left <= delay:
-            raise error
-        await asyncio.sleep(delay)
-
-
-def task(name: str, inputs: Mapping[str, Any], *, measured_at: float | None = None) -> TaskCall:
-    """Task `name`, or `name@version`, in place of a prompt; `measured_at` is in seconds since 1970."""
-    return TaskCall(name, inputs, measured_at)
-
-
-def user(content: str) -> pb.Message:
-    """A turn of the user."""
-    return pb.Message(role="user", content=content)
-
-
-def system(content: str) -> pb.Message:
-    """What the model should keep to."""
-    return pb.Message(role="system", content=content)
-
-
-def json_schema(schema: Mapping[str, Any] | str) -> pb.OutputFormat:
-    """Holds the answer to a JSON schema, given as a value or as text."""
-    return pb.OutputFormat(json_schema=schema if isinstance(schema, str) else json.dumps(schema))
-
-
-def grammar(gbnf: str) -> pb.OutputFormat:
-    """Holds the answer to a GBNF grammar."""
-    return pb.OutputFormat(grammar=gbnf)
-
-
-def choices(*texts: str) -> pb.OutputFormat:
-    """Holds the answer to one of these."""
-    return pb.OutputFormat(choices=pb.Choices(choices=texts))
-
-
-def decode_error(error: grpc.aio.AioRpcError) -> ClientError:
-    """With what the server's google.rpc details say."""
-    facts: dict[str, Any] = {}
-    for key, value in error.trailing_metadata() or ():
-        if key == _DETAILS and isinstance(value, bytes):
-            facts = _facts(value)
-    return ClientError(error.code().name, error.details() or "", **facts)
-
-
-def _facts(details: bytes) -> dict[str, Any]:
-    from google.protobuf.message import DecodeError  # noqa: PLC0415  only after an error
-    from google.rpc import error_details_pb2, status_pb2  # noqa: PLC0415
-
-    facts: dict[str, Any] = {}
-    info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
-    request = error_details_pb2.BadRequest()
-    try:
-        status = status_pb2.Status.FromString(details)
-        for detail in status.details:
-            if detail.Unpack(info):
-                facts |= {"reason": info.reason, "metadata": info.metadata}
-            elif detail.Unpack(retry):
-                facts["retry_after_s"] = retry.retry_delay.ToNanoseconds() / 1e9
-            elif detail.Unpack(request) and request.field_violations:
-                facts["field"] = request.field_violations[0].field
-    except DecodeError:
-        # The status itself still says what happened.
-        return {}
-    return facts
-
-
-def _channel(target: str, credentials: grpc.ChannelCredentials | None) -> grpc.aio.Channel:
-    options = (*_OPTIONS, *channel_options(target))
-    if credentials is None:
-        return grpc.aio.insecure_channel(target, options=options)
-    return grpc.aio.secure_channel(target, credentials, options=options)
-
-
-def input_fields(prompt: _Asked) -> dict[str, Any]:
-    """The fields of a request that a prompt, messages or a task's call stand for."""
-    if isinstance(prompt, TaskCall):
-        return {"task": prompt.name, "inputs": _struct(prompt), "input_timestamp": _timestamp(prompt)}
-    if isinstance(prompt, str):
-        return {"prompt": prompt}
-    return {"chat": pb.Chat(messages=prompt)}
-
-
-def _struct(call: TaskCall) -> Struct:
-    inputs = Struct()
-    inputs.update(call.inputs)
-    return inputs
-
-
-def _timestamp(call: TaskCall) -> Timestamp | None:
-    if call.measured_at is None:
-        return None
-    stamp = Timestamp()
-    stamp.FromNanoseconds(round(call.measured_at * 1e9))
-    return stamp
-
-
-def duration(seconds: float | None) -> Duration | None:
-    """The message, to the nanosecond; None stays None."""
-    return None if seconds is None else to_duration(seconds)
+        return explained(decode_error(error), self.target, plain_text=self._plain_text)

@@ -1,0 +1,32 @@
+"""A client of a genai-xapp node, for asyncio. Needs the base package only.
+
+    async with Client("127.0.0.1:50051") as client:
+        async for text in client.stream_text("What is O-RAN?", max_tokens=64, deadline_s=30):
+            print(text, end="")
+
+Every method raises ClientError. UNAVAILABLE is tried again, after as long as the server says, as
+long as no text has come and the deadline allows.
+"""
+
+from xapp.client.client import Client
+from xapp.client.errors import ClientError, decode_error
+from xapp.client.formats import choices, grammar, json_schema
+from xapp.client.inputs import duration, input_fields, system, task, user
+from xapp.client.retry import Retry
+from xapp.domain.task_call import TaskCall
+
+__all__ = [
+    "Client",
+    "ClientError",
+    "Retry",
+    "TaskCall",
+    "choices",
+    "decode_error",
+    "duration",
+    "grammar",
+    "input_fields",
+    "json_schema",
+    "system",
+    "task",
+    "user",
+]

@@ -1,0 +1,56 @@
+"""The way to a node: how it is opened, whether it leads anywhere, and what is wrong with it."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+import grpc
+
+from xapp.client.errors import ClientError
+from xapp.hosts import channel_options, host_of, proxy_of
+
+_CLOSED = "Socket closed"
+"""What gRPC says of a plain text connection to a port with TLS."""
+_OPTIONS = (
+    # A node that is starting again is found quickly.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+)
+_POLL_S = 0.05
+
+
+def open_channel(target: str, credentials: grpc.ChannelCredentials | None) -> grpc.aio.Channel:
+    """Plain text without credentials."""
+    options = (*_OPTIONS, *channel_options(target))
+    if credentials is None:
+        return grpc.aio.insecure_channel(target, options=options)
+    return grpc.aio.secure_channel(target, credentials, options=options)
+
+
+async def is_serving_within(
+    channel: grpc.aio.Channel, deadline_s: float, metadata: Sequence[tuple[str, str]]
+) -> bool:
+    """Whether the node's health says SERVING within so many seconds."""
+    from grpc_health.v1 import health_pb2, health_pb2_grpc  # noqa: PLC0415  rarely needed
+
+    check = health_pb2_grpc.HealthStub(channel).Check
+    until = time.monotonic() + deadline_s
+    while (left := until - time.monotonic()) > 0:
+        with suppress(grpc.aio.AioRpcError):
+            response = await check(health_pb2.HealthCheckRequest(), timeout=left, metadata=metadata)
+            if response.status == health_pb2.HealthCheckResponse.SERVING:
+                return True
+        await asyncio.sleep(min(_POLL_S, left))
+    return False
+
+
+def explained(error: ClientError, target: str, *, plain_text: bool) -> ClientError:
+    """What did not come from the node may be the word of a proxy that nobody thought of, or of TLS."""
+    if plain_text and error.code == "UNAVAILABLE" and _CLOSED in error.message:
+        hint = "plain text was sent; a node with TLS needs credentials"
+        return ClientError(error.code, f"{error.message} ({hint})")
+    if error.code != "UNAVAILABLE" or error.reason or not (proxy := proxy_of(target)):
+        return error
+    hint = f"asked through the proxy {proxy}; no_proxy={host_of(target)} goes past it"
+    return ClientError(error.code, f"{error.message} ({hint})")

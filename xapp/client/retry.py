@@ -1,0 +1,48 @@
+"""Trying a call again: how often, how patiently, and until when."""
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass
+
+from xapp.client.errors import ClientError
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often and how patiently UNAVAILABLE is tried again. Times in seconds."""
+
+    attempts: int = 5
+    first_delay_s: float = 0.2
+    max_delay_s: float = 5.0
+
+    def delay_s(self, attempt: int, error: ClientError) -> float:
+        """Before the next attempt: what the server says, else doubling, with jitter."""
+        jitter = random.uniform(1.0, 1.2)  # noqa: S311  no secret
+        wanted = self.first_delay_s * 2.0**attempt if error.retry_after_s is None else error.retry_after_s
+        return min(wanted, self.max_delay_s) * jitter
+
+
+class Attempts:
+    """The attempts of one call, which share its deadline. `closed` once an answer has begun."""
+
+    def __init__(self, retry: Retry, deadline_s: float | None) -> None:
+        self._retry = retry
+        self._until = None if deadline_s is None else time.monotonic() + deadline_s
+        self._num_failed = 0
+        self.closed = False
+
+    def left_s(self) -> float | None:
+        """Time left, None for no limit."""
+        return None if self._until is None else max(0.0, self._until - time.monotonic())
+
+    async def again(self, error: ClientError) -> None:
+        """Waits before the next attempt; raises `error` when there is none."""
+        delay = self._retry.delay_s(self._num_failed, error)
+        self._num_failed += 1
+        left = self.left_s()
+        if self.closed or error.code != "UNAVAILABLE" or self._num_failed >= self._retry.attempts:
+            raise error
+        if left is not None and left <= delay:
+            raise error
+        await asyncio.sleep(delay)
