@@ -8,6 +8,7 @@ from time import monotonic
 from xapp.domain.answers import Chunk, Event, Finished, Provenance, Started
 from xapp.domain.messages import FinishReason, SequenceFinished
 from xapp.errors import DeadlineExceeded, Exhausted, InvalidArgument, Unavailable, XappError
+from xapp.service.report import final
 from xapp.text.prompts import AnswerText
 from xapp.workers.token_stream import TokenStream
 
@@ -158,26 +159,24 @@ class Answer:
 
     def _finish(self, reason: FinishReason, end: SequenceFinished | None) -> Finished:
         assert self.started is not None
-        arrival = self._stream.request.arrival
         # Who joined has got its Started before this was known.
         queue_s = self._queue_s(monotonic()) if self.started.joined else self.started.queue_s
-        started_at = arrival + queue_s
-        first_at = (end.first_token_at if end is not None else None) or self._stream.first_at
-        if first_at is not None:
-            first_at = max(first_at, self._stream.joined_at or 0.0)
-        last_at = end.at if end is not None else self._stream.last_at
-        self.finished = Finished(
-            reason=reason,
-            num_prompt_tokens=self.started.num_prompt_tokens,
-            num_cached_tokens=self._num_cached,
-            num_completion_tokens=self._num_tokens,
-            queue_s=queue_s,
-            prefill_s=max(0.0, first_at - started_at) if first_at is not None else 0.0,
-            decode_s=max(0.0, last_at - first_at) if first_at is not None else 0.0,
-            time_to_first_token_s=max(0.0, first_at - arrival) if first_at is not None else 0.0,
-            provenance=self._provenance(),
+        started = replace(self.started, queue_s=queue_s, num_cached_tokens=self._num_cached)
+        finished = final(
+            started,
+            reason,
+            self._num_tokens,
+            arrival=self._stream.request.arrival,
+            first_at=self._first_at(end),
+            last_at=end.at if end is not None else self._stream.last_at,
         )
+        self.finished = replace(finished, provenance=self._provenance())
         return self.finished
+
+    def _first_at(self, end: SequenceFinished | None) -> float | None:
+        """When the first token came, for who joins later not before that."""
+        first_at = (end.first_token_at if end is not None else None) or self._stream.first_at
+        return None if first_at is None else max(first_at, self._stream.joined_at or 0.0)
 
     def _provenance(self) -> Provenance | None:
         made_by = self._opening.provenance

@@ -19,7 +19,7 @@ from xapp.formats.guard import guard_format
 from xapp.formats.prepare import Formats
 from xapp.service.answer import Answer
 from xapp.service.call import Call, Calls, Target
-from xapp.service.provenance import provenance
+from xapp.service.report import opening
 from xapp.tasks.tasks import Tasks, named_after
 from xapp.workers.token_stream import TokenStream
 
@@ -42,9 +42,9 @@ class Generation:
             check = call.target.serving.codec.check
             guard = await guard_format(self._formats, call.target.request, check)
             submit = await self._prepare(call.target, guard.program if guard else None)
-            opening = _opening(call.target, submit)
-            with self._stream(call, submit, opening) as stream:
-                answer = _answer(call.target, stream, opening)
+            begun = opening(call.target, submit, submit.prompt)
+            with self._stream(call, submit, begun) as stream:
+                answer = _answer(call.target, stream, begun)
                 while not answer.done:
                     for told in await answer.next():
                         yield told if guard is None else await guard.read(told)
@@ -75,19 +75,19 @@ class Generation:
             deterministic=asked.deterministic,
         )
 
-    def _stream(self, call: Call, submit: Submit, opening: Started) -> AbstractContextManager[TokenStream]:
+    def _stream(self, call: Call, submit: Submit, begun: Started) -> AbstractContextManager[TokenStream]:
         """The answer's tokens: computed, or those of an identical request that is computed already."""
         target = call.target
-        identity = self._identity(target.request, submit, opening)
+        identity = self._identity(target.request, submit, begun)
         start = target.model.supervisor.submit
         return target.serving.joins.stream(identity, target.request.prompt, submit, call.admitted, start)
 
-    def _identity(self, request: Request, submit: Submit, opening: Started) -> Identity | None:
+    def _identity(self, request: Request, submit: Submit, begun: Started) -> Identity | None:
         alone = request.max_gap_s is not None or request.deterministic
         may_join = self._calls.settings.join_identical and not alone
-        if not may_join or opening.provenance is None:
+        if not may_join or begun.provenance is None:
             return None
-        return identity_of(submit, opening.provenance.prompt_hash, request.stop)
+        return identity_of(submit, begun.provenance.prompt_hash, request.stop)
 
 
 def _enter(target: Target) -> AbstractContextManager[AdmittedRequest]:
@@ -96,27 +96,12 @@ def _enter(target: Target) -> AbstractContextManager[AdmittedRequest]:
     return serving.admission.enter(target.admission_request, may_join=may_join)
 
 
-def _answer(target: Target, stream: TokenStream, opening: Started) -> Answer:
+def _answer(target: Target, stream: TokenStream, begun: Started) -> Answer:
     if target.admission_request.best_effort:
         # The caller's own clock will not wait for the worker's step to end.
         stream.fail_at(target.admission_request.deadline, DeadlineExceeded("the answer is cut"))
     text = target.serving.codec.stream(target.request.stop)
-    return Answer(stream, text, opening, may_be_cut=target.admission_request.best_effort)
-
-
-def _opening(target: Target, submit: Submit) -> Started:
-    """What is known of Started before the worker starts."""
-    request, serving = target.request, target.serving
-    return Started(
-        model=target.model.name,
-        model_digest=serving.digest,
-        num_prompt_tokens=len(submit.prompt),
-        num_cached_tokens=0,
-        queue_s=0.0,
-        seed=submit.sampling.seed,
-        correlation_id=request.correlation_id,
-        provenance=provenance(serving, request.task_label, submit.prompt, submit.sampling.seed),
-    )
+    return Answer(stream, text, begun, may_be_cut=target.admission_request.best_effort)
 
 
 def _sampling(request: Request, vocab_size: int) -> SamplingParams:

@@ -4,13 +4,13 @@ from contextlib import closing
 from dataclasses import replace
 
 from xapp.admission.open_request import AdmissionRequest
-from xapp.domain.answers import Finished, Provenance, ScoreResult, Started
+from xapp.domain.answers import Finished, ScoreResult, Started
 from xapp.domain.messages import FinishReason, SequenceFinished, Submit
 from xapp.domain.requests import Request, ScoreRequest
 from xapp.errors import DeadlineExceeded
+from xapp.service import report
 from xapp.service.call import Call, Calls
 from xapp.service.choice_scores import Cut, cut, outcome, score_choices
-from xapp.service.provenance import provenance
 from xapp.tasks.tasks import Tasks, named_after
 from xapp.workers.token_stream import TokenStream
 
@@ -44,12 +44,21 @@ class Scoring:
                 call.admitted.following(stream),
             ):
                 end = await last_word(stream)
-                made_by = provenance(call.target.serving, call.target.request.task_label, prompt, seed=0)
-                started = begun(asked, submit, end, call.target.model.name, made_by)
-                call.admitted.finished = ended(submit, end)
+                started = replace(
+                    report.opening(call.target, submit, prompt),
+                    num_cached_tokens=end.num_cached_tokens,
+                    queue_s=_queue_s(submit, end),
+                )
+                finished = call.admitted.finished = _finished(started, submit, end)
                 piece = call.target.serving.codec.piece
                 scored = score_choices(asked, parts.choices, stream.log_probabilities, piece)
-                return outcome(asked, scored, started, call.admitted.finished)
+                return outcome(asked, scored, started, finished)
+
+
+def _finished(started: Started, submit: Submit, end: SequenceFinished) -> Finished:
+    """All time after the queue is prefill."""
+    num_tokens, at = end.num_completion_tokens, end.at
+    return report.final(started, end.reason, num_tokens, arrival=submit.arrival, first_at=at, last_at=at)
 
 
 async def _read(call: Call, asked: ScoreRequest) -> tuple[list[int], Cut]:
@@ -85,38 +94,6 @@ async def last_word(stream: TokenStream) -> SequenceFinished:
         raise DeadlineExceeded("the deadline passed before the choices were scored")
     assert end.reason is FinishReason.STOP, "what does not fit is refused before"
     return end
-
-
-def begun(
-    request: ScoreRequest, submit: Submit, end: SequenceFinished, model: str, made_by: Provenance
-) -> Started:
-    """What Generate's Started would say."""
-    return Started(
-        model=model,
-        model_digest=made_by.model_digest,
-        num_prompt_tokens=len(submit.prompt),
-        num_cached_tokens=end.num_cached_tokens,
-        queue_s=_queue_s(submit, end),
-        seed=0,
-        correlation_id=request.request.correlation_id,
-        provenance=made_by,
-    )
-
-
-def ended(submit: Submit, end: SequenceFinished) -> Finished:
-    """What Generate's Finished would say: all time after the queue is prefill."""
-    queue_s = _queue_s(submit, end)
-    took_s = max(0.0, end.at - submit.arrival)
-    return Finished(
-        reason=end.reason,
-        num_prompt_tokens=len(submit.prompt),
-        num_cached_tokens=end.num_cached_tokens,
-        num_completion_tokens=end.num_completion_tokens,
-        queue_s=queue_s,
-        prefill_s=max(0.0, took_s - queue_s),
-        decode_s=0.0,
-        time_to_first_token_s=took_s,
-    )
 
 
 def _queue_s(submit: Submit, end: SequenceFinished) -> float:

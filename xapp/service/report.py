@@ -1,0 +1,55 @@
+"""What a caller is told beside its answer: Started before the first token, Finished after the last.
+
+The same for every verb. Knows neither the worker's stream nor the answer's text.
+"""
+
+from collections.abc import Sequence
+
+from xapp.domain.answers import Finished, Started
+from xapp.domain.finish_reason import FinishReason
+from xapp.domain.messages import Submit
+from xapp.service.call import Target
+from xapp.service.provenance import provenance
+
+
+def opening(target: Target, submit: Submit, prompt: Sequence[int]) -> Started:
+    """As far as it is known before the worker begins: no token is cached, and the queue took no time.
+
+    `prompt` is what was asked, in tokens; that of `submit` may be less, where choices share its end.
+    """
+    request, serving, seed = target.request, target.serving, submit.sampling.seed
+    return Started(
+        model=target.model.name,
+        model_digest=serving.digest,
+        num_prompt_tokens=len(submit.prompt),
+        num_cached_tokens=0,
+        queue_s=0.0,
+        seed=seed,
+        correlation_id=request.correlation_id,
+        provenance=provenance(serving, request.task_label, prompt, seed),
+    )
+
+
+def final(
+    started: Started,
+    reason: FinishReason,
+    num_completion_tokens: int,
+    *,
+    arrival: float,
+    first_at: float | None,
+    last_at: float,
+) -> Finished:
+    """Times are on CLOCK_MONOTONIC; `first_at` is None where no token came. `started` has the last word on
+    the queue and the cached tokens.
+    """
+    begun_at = arrival + started.queue_s
+    return Finished(
+        reason=reason,
+        num_prompt_tokens=started.num_prompt_tokens,
+        num_cached_tokens=started.num_cached_tokens,
+        num_completion_tokens=num_completion_tokens,
+        queue_s=started.queue_s,
+        prefill_s=max(0.0, first_at - begun_at) if first_at is not None else 0.0,
+        decode_s=max(0.0, last_at - first_at) if first_at is not None else 0.0,
+        time_to_first_token_s=max(0.0, first_at - arrival) if first_at is not None else 0.0,
+    )
