@@ -10,7 +10,6 @@ import grpc
 
 from xapp import logs
 from xapp.config import LogSettings, NodeSettings
-from xapp.domain.requests import Request
 from xapp.domain.service import Inference
 from xapp.errors import Unavailable
 from xapp.inference.v1 import inference_pb2 as pb
@@ -19,7 +18,7 @@ from xapp.security import principal
 from xapp.server import convert, respond, score, tasks
 from xapp.server.limit import Limit
 from xapp.server.sampling import sample
-from xapp.server.watchdog import Watchdog, WatchedStream
+from xapp.server.watchdog import Watchdog
 from xapp.telemetry.metrics import Metrics
 from xapp.telemetry.observation import Observation
 from xapp.telemetry.reading import NodeReader
@@ -66,22 +65,13 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
             asked = convert.to_request(request, logs.correlation_id.get(), _deadline(context), client)
             if self._log_prompts:
                 observation.prompt = asked.prompt
-            await self._stream(asked, context, observation, stream)
-
-    async def _stream(
-        self,
-        asked: Request,
-        context: "grpc.aio.ServicerContext[Any, Any]",
-        observation: Observation,
-        stream: WatchedStream,
-    ) -> None:
-        write, record, wire, clock = context.write, observation.record, respond.event, time.monotonic
-        async with aclosing(self._service.generate(asked)) as events:
-            async for event in events:
-                record(event)
-                stream.writing_since = clock()
-                await write(wire(event))
-                stream.writing_since = None
+            write, record, wire, clock = context.write, observation.record, respond.event, time.monotonic
+            async with aclosing(self._service.generate(asked)) as events:
+                async for event in events:
+                    record(event)
+                    stream.writing_since = clock()
+                    await write(wire(event))
+                    stream.writing_since = None
 
     def _observe(self, asked_model: str) -> Observation:
         return Observation(self._metrics, asked_model, client_gone=grpc.aio.BaseError)

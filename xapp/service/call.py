@@ -4,7 +4,7 @@ resolve (a task makes its prompt) → find the model → admit → the verb's ow
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
 from time import monotonic
@@ -65,14 +65,12 @@ class Calls:
     async def enter(
         self,
         resolve: Resolve,
-        admit: Callable[[Target], AbstractContextManager[AdmittedRequest]] | None = None,
+        may_join: Callable[[Target], bool] = lambda _: False,
     ) -> AsyncIterator[Call]:
-        """Holds a place for as long as the block runs. Raises as `find` and `Admission.enter` do."""
+        """Holds a place for as long as the block runs. Raises as `find` and `Admission.enter` do.
+
+        `may_join`: whether its answer may be that of another request, as far as it can be told now.
+        """
         target = await self.find(resolve)
-        with (admit or enter_alone)(target) as admitted:
+        with target.serving.admission.enter(target.admission_request, may_join=may_join(target)) as admitted:
             yield Call(target, admitted)
-
-
-def enter_alone(target: Target) -> AbstractContextManager[AdmittedRequest]:
-    """The place of a request that is computed for itself."""
-    return target.serving.admission.enter(target.admission_request)

@@ -2,12 +2,10 @@
 
 import secrets
 from collections.abc import AsyncGenerator
-from contextlib import AbstractContextManager
 from functools import partial
 
 import msgspec
 
-from xapp.admission.admission import AdmittedRequest
 from xapp.admission.admission_request import max_tokens
 from xapp.admission.estimate import estimate
 from xapp.admission.joins import Identity, identity_of
@@ -18,7 +16,7 @@ from xapp.errors import DeadlineExceeded, InvalidArgument
 from xapp.formats.guard import guard_format
 from xapp.formats.prepare import Formats
 from xapp.service.answer import Answer
-from xapp.service.call import Call, Calls, Target
+from xapp.service.call import Calls, Target
 from xapp.service.report import opening
 from xapp.tasks.tasks import Tasks, named_after
 from xapp.workers.token_stream import TokenStream
@@ -37,14 +35,17 @@ class Generation:
 
         Closing the generator, or cancelling its consumer, cancels the request in the worker.
         """
-        async with self._calls.enter(partial(self._tasks.resolve, request), _enter) as call:
+        async with self._calls.enter(partial(self._tasks.resolve, request), _may_join) as call:
             # After admission: who is refused is refused at once, and costs nothing.
-            check = call.target.serving.codec.check
-            guard = await guard_format(self._formats, call.target.request, check)
-            submit = await self._prepare(call.target, guard.program if guard else None)
-            begun = opening(call.target, submit, submit.prompt)
-            with self._stream(call, submit, begun) as stream:
-                answer = _answer(call.target, stream, begun)
+            target = call.target
+            guard = await guard_format(self._formats, target.request, target.serving.codec.check)
+            submit = await self._prepare(target, guard.program if guard else None)
+            begun = opening(target, submit, submit.prompt)
+            identity = self._identity(target.request, submit, begun)
+            joins, start = target.serving.joins, target.model.supervisor.submit
+            # Computed, or the tokens of an identical request that is computed already.
+            with joins.stream(identity, target.request.prompt, submit, call.admitted, start) as stream:
+                answer = _answer(target, stream, begun)
                 while not answer.done:
                     for told in await answer.next():
                         yield told if guard is None else await guard.read(told)
@@ -75,13 +76,6 @@ class Generation:
             deterministic=asked.deterministic,
         )
 
-    def _stream(self, call: Call, submit: Submit, begun: Started) -> AbstractContextManager[TokenStream]:
-        """The answer's tokens: computed, or those of an identical request that is computed already."""
-        target = call.target
-        identity = self._identity(target.request, submit, begun)
-        start = target.model.supervisor.submit
-        return target.serving.joins.stream(identity, target.request.prompt, submit, call.admitted, start)
-
     def _identity(self, request: Request, submit: Submit, begun: Started) -> Identity | None:
         alone = request.max_gap_s is not None or request.deterministic
         may_join = self._calls.settings.join_identical and not alone
@@ -90,10 +84,8 @@ class Generation:
         return identity_of(submit, begun.provenance.prompt_hash, request.stop)
 
 
-def _enter(target: Target) -> AbstractContextManager[AdmittedRequest]:
-    request, serving = target.request, target.serving
-    may_join = not request.deterministic and serving.joins.know(request.prompt)
-    return serving.admission.enter(target.admission_request, may_join=may_join)
+def _may_join(target: Target) -> bool:
+    return not target.request.deterministic and target.serving.joins.know(target.request.prompt)
 
 
 def _answer(target: Target, stream: TokenStream, begun: Started) -> Answer:
