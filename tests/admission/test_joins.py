@@ -18,7 +18,7 @@ from xapp.domain.format_kinds import Choices
 from xapp.domain.messages import FinishReason, Priority, SamplingParams
 from xapp.domain.requests import DeadlinePolicy, Request
 from xapp.errors import DeadlineExceeded, Exhausted, Unavailable, XappError
-from xapp.served.served_model import Serving
+from xapp.served.serving import Serving
 from xapp.service.service import NodeService
 
 LONG = Request("abcdefgh", ignore_eos=True, max_tokens=2000)

@@ -11,7 +11,7 @@ import pytest
 from tests.server.fake_service import FakeHost
 from tests.service.in_process import InProcessNode, new_clock
 from xapp.backend.fake import FakeBackend
-from xapp.config import EngineSettings, Settings
+from xapp.config import EngineSettings, LogSettings, NodeSettings
 from xapp.domain.messages import Submit, encode
 from xapp.engine.engine import Engine
 from xapp.engine.inbox import Inbox, ServerGone
@@ -61,8 +61,10 @@ async def test_the_server_hands_it_on_in_few_steps(tmp_path: Path, monkeypatch: 
             write(data)
 
         monkeypatch.setattr(client.wire, "write", noted)
-        settings, watchdog = Settings(), Watchdog(30)
-        servicer = InferenceServicer(service, settings, Metrics(), NodeReader(service, FakeHost()), watchdog)
+        reader, watchdog = NodeReader(service, FakeHost()), Watchdog(30)
+        servicer = InferenceServicer(
+            service, Metrics(), reader, watchdog, node=NodeSettings(), log=LogSettings()
+        )
         context: Any = Call()
         request = pb.GenerateRequest(prompt="hi", max_tokens=1)
         generating = servicer.Generate(request, context)

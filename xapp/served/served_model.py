@@ -4,30 +4,24 @@ import asyncio
 import logging
 from pathlib import Path
 
-import msgspec
-
 from xapp import logs
-from xapp.admission.admission import Admission
-from xapp.admission.joins import Joins
-from xapp.admission.predict import Predictor
 from xapp.admission.quota import Quotas
 from xapp.config import Settings, WorkerSettings
-from xapp.domain.messages import ModelInfo
 from xapp.domain.states import ModelSample, ModelState, ModelStatus
-from xapp.errors import Exhausted, FailedPrecondition, Unavailable, XappError
+from xapp.errors import FailedPrecondition, Unavailable, XappError
 from xapp.models.parts import total_bytes
 from xapp.models.store import ModelFile
 from xapp.served.changes import Changes
 from xapp.served.dependencies import ModelDependencies
 from xapp.served.kinds import require_text, stated_kind
+from xapp.served.loader import Loader
 from xapp.served.served_file import ServedFile
+from xapp.served.serving import Serving
 from xapp.telemetry.latency import ModelLatencies
-from xapp.text.prompts import Codec, PromptReader
 from xapp.workers.child import UNLOADING
 from xapp.workers.client import EngineClient
 from xapp.workers.supervisor import RestartPolicy, Supervisor, WorkerState
 
-MEMORY_RETRY_AFTER_S = 30.0
 LOAD_RETRY_AFTER_S = 30.0
 LOAD_SLACK_S = 5.0
 
@@ -38,24 +32,6 @@ _STATES = {
     WorkerState.FAILED: ModelState.FAILED,
     WorkerState.CLOSED: ModelState.AVAILABLE,
 }
-
-
-class Serving:
-    """What there is once a model is loaded; it stays while the worker is started again."""
-
-    def __init__(self, codec: Codec, digest: str, origin: str, info: ModelInfo, admission: Admission) -> None:
-        self.codec = codec
-        self.digest = digest
-        self.origin = origin
-        self.info = info
-        self.admission = admission
-        self.joins = Joins()
-        self.prompts = PromptReader(codec, admission.capacity)
-
-    @property
-    def limit(self) -> int:
-        """Tokens that a request's prompt and answer can have together."""
-        return min(self.info.context_length, self.info.kv_cells_total)
 
 
 class ServedModel:
@@ -74,7 +50,7 @@ class ServedModel:
         self.own = settings.of_model(file.name)
         self.kind = stated_kind(file, self.own)
         self._tools = tools
-        self._quotas = quotas
+        self._loader = Loader(file, settings.admission, self.own, tools, quotas)
         self._told: ModelState | None = None
         self._draining = False
         self._closed = False
@@ -129,8 +105,8 @@ class ServedModel:
         try:
             # The worker's own limit says more, so it comes first; this is for all else that reads the file.
             async with asyncio.timeout(self._settings.workers.load_timeout_s + LOAD_SLACK_S):
-                await self._check_memory()
-                self.serving = await self._load()
+                await self._loader.check_memory()
+                self.serving = await self._loader.load(self.supervisor, self.disk, self._on_progress)
         except TimeoutError:
             limit_s = self._settings.workers.load_timeout_s
             text = f"loading {self.name} took longer than XAPP_LOAD_TIMEOUT_S, {limit_s:g} s"
@@ -146,65 +122,9 @@ class ServedModel:
         finally:
             self._notify()
 
-    async def _check_memory(self) -> None:
-        need = await asyncio.to_thread(self._tools.memory_need, self.file.path, self.own)
-        limit = self._tools.available_bytes()
-        if self.own.engine.memory_limit_mb is not None:
-            limit = min(limit, self.own.engine.memory_limit_mb * 1024 * 1024)
-        if need.total_bytes > limit:
-            raise Exhausted(
-                f"{self.name} needs {_mb(need.total_bytes)} MB ({_mb(need.weights_bytes)} MB of weights,"
-                f" {_mb(need.kv_bytes)} MB of KV cache, {_mb(need.parked_bytes)} MB for parked prefixes,"
-                f" {_mb(need.text_bytes)} MB for the text process)"
-                f" and {_mb(limit)} MB are available: unload another model, lower XAPP_CONTEXT_LENGTH,"
-                " or choose a smaller one",
-                reason="OUT_OF_MEMORY",
-                retry_after_s=MEMORY_RETRY_AFTER_S,
-            )
-
-    async def _load(self) -> Serving:
-        """Worker and text process load side by side; what the worker says of the file counts first."""
-
-        def on_progress(fraction: float) -> None:
-            self.progress = fraction
-            self.changes.notify()
-
-        file = asyncio.create_task(asyncio.to_thread(self._identify))
-        codec = asyncio.ensure_future(self._tools.load_codec(self.file.path))
-        try:
-            info = await self.supervisor.start(on_progress)
-            _log_sizing(self.name, info)
-            admission = self._admission(info)
-            return Serving(await codec, *self._unchanged(*await file), info, admission)
-        except BaseException:
-            await _abandon(codec)
-            await self.supervisor.aclose()
-            raise
-        finally:
-            await _cancel(file)
-
-    def _identify(self) -> tuple[str, str]:
-        """The file's digest, and that of what it was made of."""
-        digest = self._tools.digest(self.file.path)
-        if text := self._tools.difference(self.file, digest):
-            fields: dict[str, object] = {"event": "digest_differs", "model": self.name, "digest": digest}
-            logs.event(_log, text, fields, level=logging.WARNING)
-        return digest, self._tools.origin(self.file.path)
-
-    def _unchanged(self, digest: str, origin: str) -> tuple[str, str]:
-        """Raises ModelError where what was read of the file may be of two files."""
-        self.disk.check()
-        return digest, origin
-
-    def _admission(self, info: ModelInfo) -> Admission:
-        supervisor, settings = self.supervisor, self._settings
-        return Admission(
-            self.name,
-            info.num_slots + settings.admission.max_queue,
-            Predictor(lambda: supervisor.info or info, lambda: supervisor.stats),
-            self._quotas,
-            by_deadline=settings.admission.by_deadline,
-        )
+    def _on_progress(self, fraction: float) -> None:
+        self.progress = fraction
+        self.changes.notify()
 
     def warn(self, text: str) -> bool:
         """What is wrong although it serves, or ""; whether that is new."""
@@ -286,45 +206,9 @@ def file_size(path: Path) -> int:
         return 0
 
 
-def _log_sizing(name: str, info: ModelInfo) -> None:
-    """How the engine was sized for this node, and what was measured to decide it."""
-    fields: dict[str, object] = {
-        "model": name,
-        "context_length": info.context_length,
-        "slots": info.num_slots,
-        "kv_cells": info.kv_cells_total,
-        "kv_type": info.kv_type,
-        "threads": info.num_threads,
-        "flash_attention": info.flash_attention,
-    }
-    if info.tuning is not None:
-        fields["tuning"] = msgspec.to_builtins(info.tuning)
-    logs.event(_log, "model sized", fields)
-
-
 def _restart_policy(settings: WorkerSettings) -> RestartPolicy:
     return RestartPolicy(
         load_timeout_s=settings.load_timeout_s,
         max_delay_s=settings.restart_backoff_max_s,
         hang_after_s=settings.hang_timeout_s,
     )
-
-
-async def _abandon(codec: "asyncio.Future[Codec]") -> None:
-    """Ends one that may have been loaded already."""
-    codec.cancel()
-    await asyncio.wait([codec])
-    if not codec.cancelled() and codec.exception() is None:
-        await codec.result().aclose()
-
-
-async def _cancel(task: "asyncio.Task[tuple[str, str]]") -> None:
-    """Ends a task whose outcome no longer matters."""
-    task.cancel()
-    await asyncio.wait([task])
-    if not task.cancelled():
-        task.exception()
-
-
-def _mb(num_bytes: int) -> int:
-    return num_bytes // (1024 * 1024)

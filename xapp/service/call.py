@@ -15,7 +15,8 @@ from xapp.admission.open_request import AdmissionRequest
 from xapp.config import AdmissionSettings
 from xapp.domain.requests import Request
 from xapp.served.registry import ModelRegistry
-from xapp.served.served_model import ServedModel, Serving
+from xapp.served.served_model import ServedModel
+from xapp.served.serving import Serving
 from xapp.telemetry.observation import found_model
 
 Resolve = Callable[[], Awaitable[Request]]

@@ -16,7 +16,8 @@ from xapp.domain.prefix import common_prefix
 from xapp.domain.states import ModelState
 from xapp.errors import XappError
 from xapp.served.registry import ModelRegistry
-from xapp.served.served_model import ServedModel, Serving
+from xapp.served.served_model import ServedModel
+from xapp.served.serving import Serving
 from xapp.tasks.task_set import ReadyTask
 from xapp.tasks.tasks import Tasks
 

@@ -1,0 +1,142 @@
+"""From a model's file to a model that serves: is there room, worker and text process, digest, admission."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import msgspec
+
+from xapp import logs
+from xapp.admission.admission import Admission
+from xapp.admission.predict import Predictor
+from xapp.admission.quota import Quotas
+from xapp.config import AdmissionSettings, ModelSettings
+from xapp.domain.model_info import ModelInfo
+from xapp.errors import Exhausted
+from xapp.models.store import ModelFile
+from xapp.served.dependencies import ModelDependencies
+from xapp.served.served_file import ServedFile
+from xapp.served.serving import Serving
+from xapp.text.prompts import Codec
+from xapp.workers.supervisor import Supervisor
+
+MEMORY_RETRY_AFTER_S = 30.0
+
+_log = logging.getLogger(__name__)
+
+
+class Loader:
+    """Of one model, whose settings are `own`; used once."""
+
+    def __init__(
+        self,
+        file: ModelFile,
+        settings: AdmissionSettings,
+        own: ModelSettings,
+        tools: ModelDependencies,
+        quotas: Quotas,
+    ) -> None:
+        self._file = file
+        self._name = file.name
+        self._settings = settings
+        self._own = own
+        self._tools = tools
+        self._quotas = quotas
+
+    async def check_memory(self) -> None:
+        """Raises Exhausted where the model does not fit, ModelError naming the file."""
+        need = await asyncio.to_thread(self._tools.memory_need, self._file.path, self._own)
+        limit = self._tools.available_bytes()
+        if self._own.engine.memory_limit_mb is not None:
+            limit = min(limit, self._own.engine.memory_limit_mb * 1024 * 1024)
+        if need.total_bytes > limit:
+            raise Exhausted(
+                f"{self._name} needs {_mb(need.total_bytes)} MB ({_mb(need.weights_bytes)} MB of weights,"
+                f" {_mb(need.kv_bytes)} MB of KV cache, {_mb(need.parked_bytes)} MB for parked prefixes,"
+                f" {_mb(need.text_bytes)} MB for the text process)"
+                f" and {_mb(limit)} MB are available: unload another model, lower XAPP_CONTEXT_LENGTH,"
+                " or choose a smaller one",
+                reason="OUT_OF_MEMORY",
+                retry_after_s=MEMORY_RETRY_AFTER_S,
+            )
+
+    async def load(
+        self, supervisor: Supervisor, disk: ServedFile, on_progress: Callable[[float], None]
+    ) -> Serving:
+        """Worker and text process load side by side; what the worker says of the file counts first.
+
+        `disk` is the file as it was before. Raises XappError; the worker has ended then.
+        """
+        file = asyncio.create_task(asyncio.to_thread(self._identify))
+        codec = asyncio.ensure_future(self._tools.load_codec(self._file.path))
+        try:
+            info = await supervisor.start(on_progress)
+            _log_sizing(self._name, info)
+            admission = self._admission(supervisor, info)
+            return Serving(await codec, *_unchanged(disk, *await file), info, admission)
+        except BaseException:
+            await _abandon(codec)
+            await supervisor.aclose()
+            raise
+        finally:
+            await _cancel(file)
+
+    def _identify(self) -> tuple[str, str]:
+        """The file's digest, and that of what it was made of."""
+        digest = self._tools.digest(self._file.path)
+        if text := self._tools.difference(self._file, digest):
+            fields: dict[str, object] = {"event": "digest_differs", "model": self._name, "digest": digest}
+            logs.event(_log, text, fields, level=logging.WARNING)
+        return digest, self._tools.origin(self._file.path)
+
+    def _admission(self, supervisor: Supervisor, info: ModelInfo) -> Admission:
+        settings = self._settings
+        return Admission(
+            self._name,
+            info.num_slots + settings.max_queue,
+            Predictor(lambda: supervisor.info or info, lambda: supervisor.stats),
+            self._quotas,
+            by_deadline=settings.by_deadline,
+        )
+
+
+def _unchanged(disk: ServedFile, digest: str, origin: str) -> tuple[str, str]:
+    """Raises ModelError where what was read of the file may be of two files."""
+    disk.check()
+    return digest, origin
+
+
+def _log_sizing(name: str, info: ModelInfo) -> None:
+    """How the engine was sized for this node, and what was measured to decide it."""
+    fields: dict[str, object] = {
+        "model": name,
+        "context_length": info.context_length,
+        "slots": info.num_slots,
+        "kv_cells": info.kv_cells_total,
+        "kv_type": info.kv_type,
+        "threads": info.num_threads,
+        "flash_attention": info.flash_attention,
+    }
+    if info.tuning is not None:
+        fields["tuning"] = msgspec.to_builtins(info.tuning)
+    logs.event(_log, "model sized", fields)
+
+
+async def _abandon(codec: "asyncio.Future[Codec]") -> None:
+    """Ends one that may have been loaded already."""
+    codec.cancel()
+    await asyncio.wait([codec])
+    if not codec.cancelled() and codec.exception() is None:
+        await codec.result().aclose()
+
+
+async def _cancel(task: "asyncio.Task[tuple[str, str]]") -> None:
+    """Ends a task whose outcome no longer matters."""
+    task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.exception()
+
+
+def _mb(num_bytes: int) -> int:
+    return num_bytes // (1024 * 1024)

@@ -1,0 +1,24 @@
+"""What there is of a model while it serves."""
+
+from xapp.admission.admission import Admission
+from xapp.admission.joins import Joins
+from xapp.domain.model_info import ModelInfo
+from xapp.text.prompts import Codec, PromptReader
+
+
+class Serving:
+    """What there is once a model is loaded; it stays while the worker is started again."""
+
+    def __init__(self, codec: Codec, digest: str, origin: str, info: ModelInfo, admission: Admission) -> None:
+        self.codec = codec
+        self.digest = digest
+        self.origin = origin
+        self.info = info
+        self.admission = admission
+        self.joins = Joins()
+        self.prompts = PromptReader(codec, admission.capacity)
+
+    @property
+    def limit(self) -> int:
+        """Tokens that a request's prompt and answer can have together."""
+        return min(self.info.context_length, self.info.kv_cells_total)
