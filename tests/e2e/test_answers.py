@@ -133,3 +133,10 @@ async def test_prometheus_counts_what_was_answered(caller: Caller) -> None:
     after = await counted(caller.server, "tokens_total", kind="completion")
     assert after - before == usage.num_completion_tokens
     assert await counted(caller.server, "time_to_first_token_seconds_count") > 0
+
+
+async def test_metrics_have_the_text_process(caller: Caller) -> None:
+    sample = await caller.sample()
+    assert 0 < sample.text_rss_bytes < sample.worker_rss_bytes
+    assert 0 < sample.text_pss_bytes <= sample.text_rss_bytes
+    assert sample.num_text_restarts == 0
