@@ -11,6 +11,7 @@ from xapp.domain.messages import Priority, Submit
 from xapp.domain.prefix import MIN_PREFIX, common_prefix
 from xapp.engine.kv_cache import NO_MATCH, KVCache, Match
 from xapp.engine.sequence import Sequence, Status
+from xapp.engine.strategies.decode import DECODE
 
 TEXT = list(range(100))
 few = st.lists(st.integers(0, 1), max_size=40)
@@ -34,7 +35,7 @@ class Bench:
     def sequence(
         self, prompt: list[int], max_tokens: int = 1, priority: Priority = Priority.INTERACTIVE
     ) -> Sequence:
-        return Sequence(Submit(0, prompt, max_tokens, priority=priority))
+        return Sequence(Submit(0, prompt, max_tokens, priority=priority), DECODE)
 
     def run(self, prompt: list[int], count: int | None = None, max_tokens: int = 1) -> Sequence:
         """Admits a prompt and computes `count` tokens of it, all when None."""
@@ -261,7 +262,7 @@ def test_what_a_shared_prefix_had_beyond_is_parked() -> None:
 
 def test_a_pinned_prompt_outlives_all_others() -> None:
     bench = Bench(cells=128)
-    sequence = Sequence(Submit(0, [7] * 20, 1, pin=True))
+    sequence = Sequence(Submit(0, [7] * 20, 1, pin=True), DECODE)
     assert bench.cache.admit(sequence, NO_MATCH)
     bench.compute(sequence, 20)
     bench.cache.release(sequence)
@@ -275,7 +276,7 @@ def test_a_pinned_prompt_outlives_all_others() -> None:
 
 def test_a_prompt_that_was_cut_short_is_not_pinned() -> None:
     bench = Bench(cells=128)
-    sequence = Sequence(Submit(0, [7] * 20, 1, pin=True))
+    sequence = Sequence(Submit(0, [7] * 20, 1, pin=True), DECODE)
     assert bench.cache.admit(sequence, NO_MATCH)
     bench.compute(sequence, 12)
     bench.cache.release(sequence)

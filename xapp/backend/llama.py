@@ -9,7 +9,7 @@ from typing import Any, cast
 import msgspec
 import numpy as np
 
-from xapp.backend.base import Batch, Sampler
+from xapp.backend.base import NOT_DRAWN, Batch, Sampler
 from xapp.backend.constraint import Constraint, Machines
 from xapp.backend.interrupt import Interrupt, flag_function
 from xapp.backend.llama_batch import NativeBatch
@@ -121,7 +121,9 @@ class LlamaBackend:
             rows = rows[row_numbers(batch.outputs, batch)]
         chosen = [int(rows[0].argmax())] if len(rows) == 1 else cast(list[int], rows.argmax(axis=1).tolist())
         for row, (index, sampler) in enumerate(zip(batch.outputs, samplers, strict=True)):
-            if type(sampler) is GrammarSampler:
+            if index in batch.drafts and batch.is_wrong(index, chosen[row - 1], sampler.outcome):
+                chosen[row] = NOT_DRAWN
+            elif type(sampler) is GrammarSampler:
                 chosen[row] = sampler.sample(rows[row], chosen[row])
             elif sampler is not GREEDY:
                 chosen[row] = cast(ChainSampler, sampler).sample(context.handle, index)
