@@ -2,7 +2,7 @@
 
 import zlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Tokens
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +27,7 @@ from xapp.engine.lookout import Watch
 from xapp.engine.plan import Plan
 from xapp.engine.sequence import Sequence, Status
 from xapp.engine.strategies.score import Score
+from xapp.engine.strategies.strategy import Strategy
 from xapp.steps.pace import APART_CHUNK, LONGEST_ALONE_S, MIN_CHUNK
 
 
@@ -58,6 +59,9 @@ def expected_scores(request: Submit) -> list[list[float]]:
 def branches_of(sequence: Sequence) -> list[Branch]:
     strategy = sequence.strategy
     return strategy.branches if isinstance(strategy, Score) else []
+
+
+NewStrategy = Callable[[KVCache], Strategy[Sequence]]
 
 
 class Clock:
@@ -137,6 +141,7 @@ class Harness:
         steady: int = 0,
         ageing_s: float = 30.0,
         shares_prefixes: bool = True,
+        strategy: NewStrategy | None = None,
     ) -> None:
         settings = EngineSettings(
             slots=slots, kv_cells=cells, context_length=context, step_budget_ms=budget_ms
@@ -160,6 +165,9 @@ class Harness:
             lookout=self.lookout,
             clock=self.clock,
         )
+        if strategy is not None:
+            self._use(strategy)
+        self.num_spare = strategy(self.engine._kv_cache).num_spare if strategy else 0
         self.max_batch = max_batch
         self.slots = slots
         self.budget_s = budget_ms / 1000
@@ -169,6 +177,16 @@ class Harness:
         self.plans: list[Plan] = []
         self._matches: dict[int, Match] = {}
         self._watch()
+
+    def _use(self, strategy: NewStrategy) -> None:
+        """For all requests that generate and may share."""
+        choose = self.engine._strategies.choose
+
+        def chosen(request: Submit) -> Strategy[Sequence]:
+            plain = request.choices or request.deterministic
+            return choose(request) if plain else strategy(self.engine._kv_cache)
+
+        self.engine._strategies.choose = chosen  # type: ignore[method-assign]
 
     def _watch(self) -> None:
         schedule, match = self.scheduler.schedule, self.cache.match
@@ -338,7 +356,8 @@ class Harness:
         held = [sequence for sequence in held if not sequence.apart]
         for sequence in held:
             assert sequence.seq_id is not None
-            lent[sequence.seq_id] = sequence.tokens[: sequence.num_computed]
+            behind = getattr(sequence.strategy, "held", [])
+            lent[sequence.seq_id] = [*sequence.tokens, *behind][: sequence.num_computed]
             lent |= {
                 branch.seq_id: sequence.request.prompt + branch.tokens[: branch.num_computed]
                 for branch in branches_of(sequence)
@@ -363,12 +382,16 @@ class Harness:
         elif finished.reason is FinishReason.NO_MEMORY:
             assert request.deterministic
             assert not self.backend.apart_fits
-        elif len(request.prompt) + request.max_tokens - 1 > self.cache.total:
+        elif self._cells_needed(request) > self.cache.total:
             assert (answer.started, answer.tokens, finished.reason) == (None, [], FinishReason.LENGTH)
         else:
             assert (answer.tokens, finished.reason) == (tokens, reason)
         cached = answer.started.num_cached_tokens if answer.started else 0
         assert finished.num_cached_tokens == cached < len(request.prompt)
+
+    def _cells_needed(self, request: Submit) -> int:
+        spare = 0 if request.deterministic else self.num_spare
+        return len(request.prompt) + request.max_tokens - 1 + spare
 
     def _check_scores(self, answer: Answer, finished: SequenceFinished) -> None:
         request = answer.request

@@ -77,7 +77,11 @@ class Batch:
         for count in self.split:
             end = start + count
             yield Batch(
-                self.tokens[start:end], self.positions[start:end], self.seq_ids[start:end], list(range(count))
+                self.tokens[start:end],
+                self.positions[start:end],
+                self.seq_ids[start:end],
+                list(range(count)),
+                drafts={index - start for index in self.drafts if start <= index < end},
             )
             start = end
 

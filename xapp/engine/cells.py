@@ -48,8 +48,7 @@ class CellPool:
             owners[cell] = 1
             cells.append(cell)
         used = self.total - len(free)
-        if used > self.peak:
-            self.peak = used
+        self.peak = max(self.peak, used)
 
     def share(self, source: int, target: int, length: int) -> None:
         """Lets `target`, which is empty, own the first `length` cells of `source` too."""

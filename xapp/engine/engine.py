@@ -26,6 +26,8 @@ FORGOTTEN_DEADLINES = 64
 """Deadlines of ended requests that may be kept beside as many as there are requests."""
 CURVE_STEPS = 64
 """The server is told anew what steps take after so many of them."""
+
+
 class Engine:
     """Used by one thread. `max_batch` tokens a step, at least one a slot; `clock` tells CLOCK_MONOTONIC."""
 
@@ -210,7 +212,7 @@ class Engine:
         self._step_seconds += seconds
 
     def _append(self, sequence: Sequence, tokens: list[int], now: float) -> None:
-        """Takes the tokens into the answer, up to its end. The sampler's outcome is that of the last token."""
+        """Takes the tokens into the answer, up to its end. The sampler's outcome is that of the last one."""
         self._decode_tokens += len(tokens)
         if sequence.status is Status.PREFILL:
             sequence.status = Status.DECODE

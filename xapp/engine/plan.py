@@ -51,6 +51,7 @@ class Plan:
         tokens has an output. What is added later is a part of a prompt.
         """
         batch, parts, outputs = self.batch, self.parts, self.outputs
+        batch.num_decode = len(sequences)  # so that a strategy knows how wide the step is without drafts
         for sequence in sequences:
             count = sequence.strategy.plan(sequence, batch, 1 + spare)
             parts.append((sequence, count, count, 0))

@@ -32,9 +32,7 @@ class Turns:
         others = [each for each in running if each is not first]
         return others if first is None else [first, *others]
 
-    def split(
-        self, moving: list[Sequence], apart: Sequence | None
-    ) -> tuple[list[Sequence], Sequence | None]:
+    def split(self, moving: list[Sequence], apart: Sequence | None) -> tuple[list[Sequence], Sequence | None]:
         """Those that may share the next step, and the one that has it for itself where they do not.
 
         `apart` is the sequence that is computed apart, if there is one, moving or not.
