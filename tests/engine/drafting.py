@@ -31,21 +31,17 @@ class Guesses:
 
 
 class Always:
-    """As many drafts as there is room for, up to `most`."""
-
-    def __init__(self, most: int = 8) -> None:
-        self._most = most
-        self.learned: list[tuple[int, int]] = []
+    """Every guess is computed."""
 
     def choose(self, batch: Batch, most: int) -> int:
-        return min(most, self._most)
+        return most
 
     def learn(self, num_right: int, num_tested: int) -> None:
-        self.learned.append((num_right, num_tested))
+        """Nothing."""
 
 
 class Scripted(Speculate):
-    """As many drafts as there is room for, up to `most`."""
+    """As many drafts as are guessed and there is room for, up to `most`."""
 
     def __init__(
         self,
@@ -56,7 +52,7 @@ class Scripted(Speculate):
         wrong: int | None = None,
         most: int = 8,
     ) -> None:
-        super().__init__(kv_cache, Guesses(seed, right, wrong), Always(most))
+        super().__init__(kv_cache, Guesses(seed, right, wrong), Always(), most)
 
 
 class Overshoot(Speculate):
@@ -65,7 +61,7 @@ class Overshoot(Speculate):
     num_spare = 5
 
     def __init__(self, kv_cache: KVCache, seed: int = 0) -> None:
-        super().__init__(kv_cache, Guesses(seed), Always(self.num_spare))
+        super().__init__(kv_cache, Guesses(seed), Always(), self.num_spare)
 
     def _most(self, sequence: Sequence) -> int:
         return self.num_spare

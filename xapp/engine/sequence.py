@@ -139,4 +139,6 @@ class Sequence:
             self.num_completion,
             self.started_at,
             self.first_token_at,
+            self.strategy.num_drafted,
+            self.strategy.num_accepted,
         )

@@ -14,6 +14,8 @@ class Decode:
     most_tokens = 0
     num_beside = 0
     num_spare = 0
+    num_drafted = 0
+    num_accepted = 0
 
     def plan(self, sequence: Sequence, batch: Batch, room: int) -> int:
         """The next tokens without cells; an output after the last of them."""

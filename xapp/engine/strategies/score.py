@@ -30,6 +30,8 @@ class Score:
     keeps_answer = False
     shares_step = True
     num_spare = 0
+    num_drafted = 0
+    num_accepted = 0
 
     def __init__(self, request: Submit, backend: Backend, kv_cache: KVCache) -> None:
         assert backend.num_probes > 0, "without probes nothing is ever scored"

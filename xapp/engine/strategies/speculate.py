@@ -14,7 +14,7 @@ from xapp.engine.strategies.decode import Decode
 
 
 class Proposer(Protocol):
-    """Where drafts come from."""
+    """Where drafts come from. A proposer belongs to one sequence: nothing of it reaches another."""
 
     def propose(self, tokens: list[int], most: int) -> list[int]:
         """At most `most` tokens that may follow `tokens`, which only ever grow. [] without a guess."""
@@ -25,23 +25,26 @@ class DraftLength(Protocol):
     """How many drafts pay."""
 
     def choose(self, batch: Batch, most: int) -> int:
-        """How many, up to `most`, for a sequence that is about to put its next token into the batch."""
+        """How many of `most` guesses to compute, for a sequence that is about to put its last token into the
+        batch.
+        """
         ...
 
     def learn(self, num_right: int, num_tested: int) -> None:
-        """So many guesses were right, of those of which it came out."""
+        """After each step: so many guesses were right, of those of which it came out."""
         ...
 
 
 class Speculate(Decode):
-    """Of one sequence. While no draft pays, one is guessed but not computed: whether it was right says when
-    drafts pay again.
+    """Of one sequence. What is guessed and does not pay is not computed. Whether its first token was right is
+    learned all the same, so that drafts begin again when they pay again.
     """
 
-    def __init__(self, kv_cache: KVCache, proposer: Proposer, length: DraftLength) -> None:
+    def __init__(self, kv_cache: KVCache, proposer: Proposer, length: DraftLength, most: int) -> None:
         self._kv_cache = kv_cache
         self._proposer = proposer
         self._length = length
+        self._max_drafts = most
         self._guesses: list[int] = []
         self.num_drafted = self.num_accepted = 0
 
@@ -50,15 +53,18 @@ class Speculate(Decode):
         self._guesses = []
         if sequence.status is not Status.DECODE:
             return Decode.plan(self, sequence, batch, room)
-        most = min(room - 1, self._most(sequence))
-        num_drafts = self._length.choose(batch, most) if most > 0 else 0
-        self._guesses = self._proposer.propose(sequence.tokens, max(1, num_drafts))
-        drafts = self._guesses[:num_drafts]
+        drafts = self._drafts(sequence, batch, min(room - 1, self._max_drafts, self._most(sequence)))
         Decode.plan(self, sequence, batch, 1)
         assert sequence.seq_id is not None
         for position, draft in enumerate(drafts, start=sequence.num_computed + 1):
             batch.add_draft(draft, position, sequence.seq_id)
         return 1 + len(drafts)
+
+    def _drafts(self, sequence: Sequence, batch: Batch, most: int) -> list[int]:
+        self._guesses = self._proposer.propose(sequence.tokens, max(1, most))
+        if most < 1 or not self._guesses:
+            return []
+        return self._guesses[: self._length.choose(batch, min(most, len(self._guesses)))]
 
     def _most(self, sequence: Sequence) -> int:
         """Drafts that the answer has room for: a step brings a token more than it has drafts."""
@@ -66,10 +72,9 @@ class Speculate(Decode):
 
     def update(self, sequence: Sequence, drawn: list[int], read: list[list[float]]) -> list[int]:
         """What was drawn up to the first draft that was wrong."""
-        num_drafts = len(drawn) - 1
         accepted = drawn[: drawn.index(NOT_DRAWN)] if NOT_DRAWN in drawn else drawn
         self._learn(accepted)
-        if num_drafts > 0:
+        if num_drafts := len(drawn) - 1:
             num_wrong = len(drawn) - len(accepted)
             self.num_drafted += num_drafts
             self.num_accepted += num_drafts - num_wrong
@@ -77,9 +82,7 @@ class Speculate(Decode):
         return accepted
 
     def _learn(self, accepted: list[int]) -> None:
-        pairs = zip(self._guesses, accepted, strict=False)
-        num_right = next((place for place, (guess, token) in enumerate(pairs) if guess != token), None)
-        if num_right is not None:
-            self._length.learn(num_right, num_right + 1)
-        elif num_tested := min(len(self._guesses), len(accepted)):
-            self._length.learn(num_tested, num_tested)
+        num_tested = min(len(self._guesses), len(accepted))
+        pairs = zip(self._guesses[:num_tested], accepted, strict=False)
+        num_right = next((place for place, (guess, token) in enumerate(pairs) if guess != token), num_tested)
+        self._length.learn(num_right, min(num_tested, num_right + 1))

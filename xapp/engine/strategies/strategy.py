@@ -52,6 +52,16 @@ class Strategy(Protocol[S_contra]):
         """Cells that it may need beyond those that it keeps: for drafts that are rejected."""
         ...
 
+    @property
+    def num_drafted(self) -> int:
+        """Drafts that were computed so far."""
+        ...
+
+    @property
+    def num_accepted(self) -> int:
+        """Of them, those that were right."""
+        ...
+
     def plan(self, sequence: S_contra, batch: Batch, room: int) -> int:
         """Puts at most `room` tokens into the batch, with the outputs and probes that it wants.
 
