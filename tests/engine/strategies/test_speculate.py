@@ -8,13 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.engine.drafting import HoldBack, Overshoot, Scripted
+from tests.engine.drafting import Always, HoldBack, Overshoot, Scripted
 from tests.engine.harness import Harness, expected
 from tests.engine.test_engine import STEMS, Operation, operations, perform
 from tests.engine.test_engine_grammar import held
 from tests.engine.test_score import Scored, scored
 from xapp.domain.messages import FinishReason, Priority
 from xapp.engine.sequence import Sequence
+from xapp.engine.strategies.ngram import NgramProposer
+from xapp.engine.strategies.speculate import Speculate
 from xapp.engine.strategies.strategy import Strategy
 
 
@@ -24,7 +26,12 @@ class Way:
     new: Callable[..., Strategy[Sequence]]
 
 
-WAYS = [Way("speculate", Scripted), Way("overshoot", Overshoot), Way("hold back", HoldBack)]
+WAYS = [
+    Way("speculate", Scripted),
+    Way("overshoot", Overshoot),
+    Way("hold back", HoldBack),
+    Way("n-grams", lambda cache, seed=0: Speculate(cache, NgramProposer(1), Always(), 1 + seed % 8)),
+]
 
 
 @settings(max_examples=150)

@@ -31,8 +31,8 @@ class Share:
 
 
 class BreakEven:
-    """Of one sequence. Right guesses come in runs, where an answer copies a passage. So it tells apart how often
-    a guess is right after a right one, and how often after anything else.
+    """Of one sequence. Right guesses come in runs, where an answer copies a passage. It learns two shares:
+    how often a guess is right after a right guess, and how often after anything else.
     """
 
     def __init__(self, cost: StepCost) -> None:
@@ -44,13 +44,13 @@ class BreakEven:
     def choose(self, batch: Batch, most: int) -> int:
         """The number that brings most tokens for the step's time; 0 where none brings clearly more.
 
-        The step is taken to have `batch.num_decode` sequences, and the drafts that are in it already.
+        What is in the step besides, `batch.num_decode` sequences and drafts of others, is taken to bring a
+        token each: so the wider the step, the less there is to gain.
         """
-        width = batch.num_decode
-        rows = width + len(batch.drafts)
-        best, best_rate = 0, CLEARLY * width / self._cost.predict(rows, 0)
+        rows = batch.num_decode + len(batch.drafts)
+        best, best_rate = 0, CLEARLY * rows / self._cost.predict(rows, 0)
         right = (self._goes_on if self._in_run else self._starts).value
-        tokens = float(width)
+        tokens = float(rows)
         for count in range(1, most + 1):
             tokens += right
             right *= self._goes_on.value
