@@ -65,8 +65,12 @@ class SamplingParams(msgspec.Struct, frozen=True, array_like=True):
 # ---- server → worker
 
 
+MAX_DRAFTS = 32
+"""Tokens of one sequence that may be guessed in a step."""
+
+
 class Ngram(msgspec.Struct, frozen=True, array_like=True):
-    """Decode with guesses from the sequence's own tokens: at most `max_drafts` a step, at least 1."""
+    """Decode with guesses from the sequence's own tokens, at most `max_drafts` a step: 1 to MAX_DRAFTS."""
 
     max_drafts: int = 8
 

@@ -176,6 +176,8 @@ class Answer:
             decode_s=max(0.0, last_at - first_at) if first_at is not None else 0.0,
             time_to_first_token_s=max(0.0, first_at - arrival) if first_at is not None else 0.0,
             provenance=self._provenance(),
+            num_drafted=end.num_drafted if end is not None else 0,
+            num_accepted=end.num_accepted if end is not None else 0,
         )
         return self.finished
 

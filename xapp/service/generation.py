@@ -75,6 +75,7 @@ class Generation:
             deadline=asked.deadline,
             max_gap_s=asked.max_gap_s,
             deterministic=asked.deterministic,
+            strategy=request.strategy,
         )
 
     def _stream(self, call: Call, submit: Submit, opening: Started) -> AbstractContextManager[TokenStream]:

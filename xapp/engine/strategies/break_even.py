@@ -7,7 +7,7 @@ A step with drafts takes longer. It pays when it brings more tokens for its time
 from xapp.backend.base import Batch
 from xapp.steps.step_cost import StepCost
 
-CLEARLY = 1.05
+CLEARLY = 1.1
 """Drafts must bring so much more: prices and shares are estimates, and a wrong draft costs for certain."""
 FORGET = 0.9
 """What an outcome weighs after the next of its kind: the last 10 or so decide."""
