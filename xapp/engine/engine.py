@@ -27,6 +27,8 @@ FORGOTTEN_DEADLINES = 64
 CURVE_STEPS = 64
 """The server is told anew what steps take after so many of them."""
 
+NOTHING_READ: list[list[float]] = []
+
 
 class Engine:
     """Used by one thread. `max_batch` tokens a step, at least one a slot; `clock` tells CLOCK_MONOTONIC."""
@@ -195,16 +197,26 @@ class Engine:
         if plan.num_prefill:
             for prompt in plan.prompts:
                 prompt.interrupted = False
+        self._advance(plan, tokens, read, now)
+
+    def _advance(self, plan: Plan, tokens: list[int], read: list[list[float]], now: float) -> None:
+        """Gives each sequence what came of its part."""
         drawn = probed = 0
+        answers = NOTHING_READ
         for sequence, _, num_outputs, num_probes in plan.parts:
-            if num_outputs or num_probes:
-                first, drawn, start, probed = drawn, drawn + num_outputs, probed, probed + num_probes
-                accepted = sequence.strategy.update(sequence, tokens[first:drawn], read[start:probed])
-                if accepted:
-                    self._append(sequence, accepted, now)
-                elif sequence.result is not None:
-                    self._events.scored.append(sequence.result)
-                    self._finish(sequence, FinishReason.STOP, now)
+            some = tokens[drawn : drawn + num_outputs]
+            if num_probes:
+                answers = read[probed : probed + num_probes]
+                probed += num_probes
+            elif not num_outputs:
+                continue
+            drawn += num_outputs
+            if accepted := sequence.strategy.update(sequence, some, answers):
+                self._append(sequence, accepted, now)
+            elif sequence.result is not None:
+                self._events.scored.append(sequence.result)
+                self._finish(sequence, FinishReason.STOP, now)
+            answers = NOTHING_READ
 
     def _count(self, plan: Plan, seconds: float) -> None:
         self._prefill_tokens += plan.num_prefill
@@ -237,14 +249,14 @@ class Engine:
     def _take(self, sequence: Sequence, tokens: list[int]) -> FinishReason | None:
         """Appends the tokens. Returns why the answer ends with them, None where it may go on."""
         request, answer, events = sequence.request, sequence.tokens, self._events.tokens
-        most = len(request.prompt) + request.max_tokens
+        request_id, ignores_end = request.request_id, request.ignore_eos
         for token in tokens:
-            if not request.ignore_eos and self._backend.is_end(token):
+            if not ignores_end and self._backend.is_end(token):
                 return FinishReason.STOP
             answer.append(token)
-            events.append(request.request_id)
+            events.append(request_id)
             events.append(token)
-            if len(answer) == most:
+            if len(answer) == len(request.prompt) + request.max_tokens:
                 return FinishReason.LENGTH
         return None
 

@@ -235,18 +235,20 @@ class Scheduler:
     # ---- what goes into the step
 
     def _add_decodes(self, plan: Plan, moving: list[Sequence], now: float) -> None:
-        decoding = [each for each in moving if each.status is Status.DECODE]
-        plan.add_decoding(decoding, self._room_for_drafts(moving, decoding))
-        for sequence in decoding:
-            sequence.advanced_at = now
+        decoding = []
+        for sequence in moving:
+            if sequence.status is Status.DECODE:
+                sequence.advanced_at = now
+                decoding.append(sequence)
+        plan.add_decoding(decoding, self._room_for_drafts(len(moving), len(decoding)))
 
-    def _room_for_drafts(self, moving: list[Sequence], decoding: list[Sequence]) -> int:
+    def _room_for_drafts(self, num_moving: int, num_decoding: int) -> int:
         """Tokens of a step that may be guessed. Beside prompts nobody guesses: those who wait for a first
         token need the room more.
         """
-        if len(decoding) < len(moving):
+        if num_decoding < num_moving:
             return 0
-        return min(self._num_drafts, self._pace.max_batch - len(decoding))
+        return min(self._num_drafts, self._pace.max_batch - num_decoding)
 
     def _add_prefills(self, plan: Plan, moving: list[Sequence], now: float) -> None:
         prompts = self._due(plan, [each for each in moving if each.status is not Status.DECODE])
