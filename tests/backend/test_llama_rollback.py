@@ -166,3 +166,24 @@ def one_by_one(
     backend.remove(1)
     sampler.close()
     return drawn[len(answer or []) :]
+
+
+@pytest.mark.parametrize("split", [[], [3, 2], [2, 2, 1]])
+@pytest.mark.parametrize("wrong_from", [1, 2, 4])
+def test_a_step_that_is_cut_within_a_draft_checks_it_all_the_same(
+    bench: Bench, split: list[int], wrong_from: int
+) -> None:
+    backend = bench.backend
+    expected = one_by_one(backend, GREEDY, 6)
+    drafts = [token if place < wrong_from else 99 for place, token in enumerate(expected[1:5])]
+    batch = Batch()
+    batch.extend(PROMPT, 0, 1)
+    backend.decode(batch, [])
+    batch = Batch(split=split)
+    batch.add(expected[0], len(PROMPT), 1)
+    batch.want_output()
+    for place, draft in enumerate(drafts, start=len(PROMPT) + 1):
+        batch.add_draft(draft, place, 1)
+    drawn = backend.decode(batch, [GREEDY] * 5)
+    backend.remove(1)
+    assert drawn == expected[1 : wrong_from + 2] + [NOT_DRAWN] * (4 - wrong_from)
