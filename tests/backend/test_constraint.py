@@ -1,6 +1,8 @@
 """Tokens held to a grammar, within a budget."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from xapp.backend import constraint as module
 from xapp.backend.base import Outcome
@@ -73,3 +75,34 @@ def test_machines_are_shared_and_the_oldest_forgotten(monkeypatch: pytest.Monkey
     machines.get(third)
     assert machines.get(first) is kept
     assert machines.get(second) is not lost
+
+
+_tokens = st.lists(st.integers(0, 9), max_size=5)
+
+
+@given(_tokens, _tokens, _tokens)
+def test_a_mark_brings_back_the_place_the_budget_and_the_outcome(
+    before: list[int], between: list[int], after: list[int]
+) -> None:
+    def follow(held: Constraint, tokens: list[int]) -> list[tuple[int, Outcome, bool]]:
+        steps = [(held.draw([token, 1, 3]), held.outcome, held.may_end) for token in tokens]
+        return [*steps, (0, held.outcome, held.may_end)]
+
+    text = 'root ::= ("ab" | "a" "€" | "b"){1,6} "b"?'
+    plain, held = constraint(text), constraint(text)
+    follow(plain, before)
+    follow(held, before)
+    mark = held.mark()
+    for token in between:
+        held.accept(token)
+    held.rollback(mark)
+    follow(held, between)
+    held.rollback(mark)
+    assert held.first_bytes() == plain.first_bytes()
+    assert follow(held, after) == follow(plain, after)
+
+
+def test_a_token_that_does_not_fit_is_not_accepted() -> None:
+    held = constraint('root ::= "ab" "b"')
+    assert [held.accept(token) for token in (3, 2, END, 3, 3)] == [False, True, False, True, False]
+    assert held.outcome is Outcome.COMPLETE

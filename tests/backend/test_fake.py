@@ -2,11 +2,13 @@
 
 import pytest
 
-from xapp.backend.base import Batch, DecodeError
+from xapp.backend.base import NOT_DRAWN, Batch, DecodeError
 from xapp.backend.byte_vocab import ByteVocab
 from xapp.backend.fake import END_TOKEN, FakeBackend, next_token
 from xapp.config import EngineSettings
 from xapp.domain.messages import SamplingParams
+from xapp.grammar.compile import compile_rules
+from xapp.grammar.gbnf import read_gbnf
 
 
 def decode(backend: FakeBackend, seq_id: int, tokens: list[int], start: int = 0) -> list[int]:
@@ -81,3 +83,24 @@ def test_it_is_sized_by_the_settings() -> None:
         0.05,
     )
     assert FakeBackend(EngineSettings(batch_tokens=2)).info.num_slots == 2
+
+
+def drawn(params: SamplingParams, drafts: list[int]) -> list[int]:
+    backend = FakeBackend()
+    batch = Batch()
+    batch.extend([1, 2], 0, 0)
+    batch.want_output()
+    for position, draft in enumerate(drafts, start=2):
+        batch.add_draft(draft, position, 0)
+    return backend.decode(batch, [backend.new_sampler(params, [1, 2])] * (1 + len(drafts)))
+
+
+def test_behind_a_wrong_draft_nothing_is_drawn() -> None:
+    first = next_token([1, 2])
+    second = next_token([1, 2, first])
+    assert drawn(SamplingParams(), [first, second + 1, 7]) == [first, second, NOT_DRAWN, NOT_DRAWN]
+
+
+def test_behind_the_end_that_a_grammar_sets_nothing_is_drawn() -> None:
+    held = SamplingParams(grammar=compile_rules(read_gbnf('root ::= "ab"')).encode())
+    assert drawn(held, [ord("a"), ord("b"), 7]) == [ord("a"), ord("b"), NOT_DRAWN, NOT_DRAWN]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xapp.backend.base import Batch, Outcome, Sampler
+from xapp.backend.base import Batch, Outcome, Sampler, StatelessSampler
 from xapp.backend.llama import LlamaBackend
 from xapp.backend.llama_load import load
 from xapp.backend.native import llama
@@ -67,10 +67,8 @@ def answer(backend: LlamaBackend, sampler: Sampler, limit: int = 60) -> list[int
     return tokens[len(PROMPT) :]
 
 
-class LlamasOwn:
+class LlamasOwn(StatelessSampler):
     """llama.cpp's grammar over its greedy sampler, the whole vocabulary for every token."""
-
-    outcome = Outcome.OPEN
 
     def __init__(self, vocab: Vocab, text: str) -> None:
         self._chain = llama.llama_sampler_chain_init(llama.llama_sampler_chain_default_params())

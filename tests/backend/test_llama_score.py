@@ -17,8 +17,8 @@ from xapp.backend.vocab import Vocab
 from xapp.config import EngineSettings
 from xapp.domain.messages import Submit
 from xapp.engine.engine import Engine
-from xapp.engine.score import fits_one_step
 from xapp.engine.step_time import StepTime
+from xapp.engine.strategies.choices import fits_one_step
 from xapp.steps.step_cost import straight_curve
 
 BOUND = 1e-3

@@ -61,6 +61,14 @@ def test_generate_passes_what_is_given_and_no_more(node: ScriptedNode) -> None:
     assert node.requests[1].chat.messages[0].content == "no dash"
 
 
+@pytest.mark.parametrize(("strategy", "kind"), [("plain", "plain"), ("ngram", "ngram"), (None, None)])
+def test_generate_asks_for_a_strategy_where_one_is_given(
+    node: ScriptedNode, strategy: str | None, kind: str | None
+) -> None:
+    invoke("generate", "hi", "--target", node.target, *(("--strategy", strategy) if strategy else ()))
+    assert node.requests[-1].strategy.WhichOneof("kind") == kind
+
+
 def test_generate_json_is_an_event_a_line(node: ScriptedNode) -> None:
     result = invoke("generate", "hi", "--json", "--target", node.target)
     events = [json.loads(line) for line in result.stdout.splitlines()]

@@ -2,10 +2,12 @@
 
 import zlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Tokens
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+import msgspec
 
 from xapp.backend.base import Batch, Sampler
 from xapp.backend.fake import END_TOKEN, FakeBackend, log_probability
@@ -18,12 +20,14 @@ from xapp.domain.messages import (
     StepEvents,
     Submit,
 )
+from xapp.engine.branches import Branch
 from xapp.engine.engine import Engine
 from xapp.engine.kv_cache import NO_MATCH, KVCache, Match
 from xapp.engine.lookout import Watch
 from xapp.engine.plan import Plan
-from xapp.engine.score import ScoreSequence
 from xapp.engine.sequence import Sequence, Status
+from xapp.engine.strategies.score import Score
+from xapp.engine.strategies.strategy import Strategy
 from xapp.steps.pace import APART_CHUNK, LONGEST_ALONE_S, MIN_CHUNK
 
 
@@ -50,6 +54,14 @@ def expected_scores(request: Submit) -> list[list[float]]:
         [log_probability([*request.prompt, *choice[:index]], token) for index, token in enumerate(choice)]
         for choice in request.choices
     ]
+
+
+def branches_of(sequence: Sequence) -> list[Branch]:
+    strategy = sequence.strategy
+    return strategy.branches if isinstance(strategy, Score) else []
+
+
+NewStrategy = Callable[[KVCache], Strategy[Sequence]]
 
 
 class Clock:
@@ -128,6 +140,8 @@ class Harness:
         probes: int = 16,
         steady: int = 0,
         ageing_s: float = 30.0,
+        shares_prefixes: bool = True,
+        strategy: NewStrategy | None = None,
     ) -> None:
         settings = EngineSettings(
             slots=slots, kv_cells=cells, context_length=context, step_budget_ms=budget_ms
@@ -141,6 +155,7 @@ class Harness:
             num_probes=probes,
             num_steady=steady,
         )
+        self.backend._info = msgspec.structs.replace(self.backend.info, shares_prefixes=shares_prefixes)
         self.lookout = Hasty(self.backend)
         self.engine = Engine(
             self.backend,
@@ -150,6 +165,9 @@ class Harness:
             lookout=self.lookout,
             clock=self.clock,
         )
+        if strategy is not None:
+            self._use(strategy)
+        self.num_spare = strategy(self.engine._kv_cache).num_spare if strategy else 0
         self.max_batch = max_batch
         self.slots = slots
         self.budget_s = budget_ms / 1000
@@ -159,6 +177,16 @@ class Harness:
         self.plans: list[Plan] = []
         self._matches: dict[int, Match] = {}
         self._watch()
+
+    def _use(self, strategy: NewStrategy) -> None:
+        """For all requests that generate and may share."""
+        choose = self.engine._strategies.choose
+
+        def chosen(request: Submit) -> Strategy[Sequence]:
+            plain = request.choices or request.deterministic
+            return choose(request) if plain else strategy(self.engine._kv_cache)
+
+        self.engine._strategies.choose = chosen  # type: ignore[method-assign]
 
     def _watch(self) -> None:
         schedule, match = self.scheduler.schedule, self.cache.match
@@ -252,7 +280,7 @@ class Harness:
     def _check_plan(self, plan: Plan) -> None:
         assert len(plan.batch) <= self.max_batch
         assert len(plan.batch.probes) <= self.backend.num_probes
-        scores = any(isinstance(each, ScoreSequence) for each, _ in plan.prefills)
+        scores = any(part[0].request.choices for part in plan.parts)
         most = max(self.backend.num_steady, plan.num_decode + MIN_CHUNK)
         assert not (scores and self.backend.num_steady) or len(plan.batch) <= most
         assert len(self.scheduler.running) <= self.slots
@@ -277,7 +305,7 @@ class Harness:
         sequence = self.cache.apart.sequence
         assert sequence is not None
         assert sequence in self.scheduler.running
-        assert [each for each, _ in plan.prefills] + plan.outputs[: plan.num_decode] == [sequence]
+        assert [part[0] for part in plan.parts] == [sequence]
         start, count = sequence.num_computed, len(plan.batch)
         assert plan.batch.tokens == sequence.tokens[start : start + count]
         in_prompt = start < sequence.num_prompt
@@ -294,8 +322,9 @@ class Harness:
         must = decoding
         if any(each.request.priority is Priority.CRITICAL for each in prompts):
             must = [each for each in decoding if each.request.priority is Priority.CRITICAL]
-        taken = {each.request.request_id for each in plan.outputs[: plan.num_decode]}
-        assert len(taken) == plan.num_decode
+        taken = {part[0].request.request_id for part in plan.parts[: plan.num_decoding]}
+        assert len(taken) == plan.num_decoding
+        assert plan.num_decode == plan.num_decoding + len(plan.batch.drafts)
         assert {each.request.request_id for each in must} <= taken
         assert taken <= {each.request.request_id for each in decoding}
 
@@ -327,15 +356,13 @@ class Harness:
         held = [sequence for sequence in held if not sequence.apart]
         for sequence in held:
             assert sequence.seq_id is not None
-            lent[sequence.seq_id] = sequence.tokens[: sequence.num_computed]
-            if isinstance(sequence, ScoreSequence):
-                lent |= {
-                    branch.seq_id: sequence.request.prompt + branch.tokens[: branch.num_computed]
-                    for branch in sequence.branches
-                }
-        assert len(lent) == len(held) + sum(
-            len(sequence.branches) for sequence in held if isinstance(sequence, ScoreSequence)
-        )
+            behind = getattr(sequence.strategy, "held", [])
+            lent[sequence.seq_id] = [*sequence.tokens, *behind][: sequence.num_computed]
+            lent |= {
+                branch.seq_id: sequence.request.prompt + branch.tokens[: branch.num_computed]
+                for branch in branches_of(sequence)
+            }
+        assert len(lent) == len(held) + sum(len(branches_of(sequence)) for sequence in held)
         assert not lent.keys() & cache._cached.keys()
         lent |= cache._cached
         for seq_id in range(backend.num_sequences + backend.num_branches):
@@ -355,12 +382,16 @@ class Harness:
         elif finished.reason is FinishReason.NO_MEMORY:
             assert request.deterministic
             assert not self.backend.apart_fits
-        elif len(request.prompt) + request.max_tokens - 1 > self.cache.total:
+        elif self._cells_needed(request) > self.cache.total:
             assert (answer.started, answer.tokens, finished.reason) == (None, [], FinishReason.LENGTH)
         else:
             assert (answer.tokens, finished.reason) == (tokens, reason)
         cached = answer.started.num_cached_tokens if answer.started else 0
         assert finished.num_cached_tokens == cached < len(request.prompt)
+
+    def _cells_needed(self, request: Submit) -> int:
+        spare = 0 if request.deterministic else self.num_spare
+        return len(request.prompt) + request.max_tokens - 1 + spare
 
     def _check_scores(self, answer: Answer, finished: SequenceFinished) -> None:
         request = answer.request

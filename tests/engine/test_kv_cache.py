@@ -1,7 +1,9 @@
 """Matching, sharing and giving back cells, without an engine around."""
 
+from dataclasses import dataclass
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xapp.backend.base import Batch
@@ -11,6 +13,7 @@ from xapp.domain.messages import Priority, Submit
 from xapp.domain.prefix import MIN_PREFIX, common_prefix
 from xapp.engine.kv_cache import NO_MATCH, KVCache, Match
 from xapp.engine.sequence import Sequence, Status
+from xapp.engine.strategies.decode import DECODE
 
 TEXT = list(range(100))
 few = st.lists(st.integers(0, 1), max_size=40)
@@ -34,7 +37,7 @@ class Bench:
     def sequence(
         self, prompt: list[int], max_tokens: int = 1, priority: Priority = Priority.INTERACTIVE
     ) -> Sequence:
-        return Sequence(Submit(0, prompt, max_tokens, priority=priority))
+        return Sequence(Submit(0, prompt, max_tokens, priority=priority), DECODE)
 
     def run(self, prompt: list[int], count: int | None = None, max_tokens: int = 1) -> Sequence:
         """Admits a prompt and computes `count` tokens of it, all when None."""
@@ -261,7 +264,7 @@ def test_what_a_shared_prefix_had_beyond_is_parked() -> None:
 
 def test_a_pinned_prompt_outlives_all_others() -> None:
     bench = Bench(cells=128)
-    sequence = Sequence(Submit(0, [7] * 20, 1, pin=True))
+    sequence = Sequence(Submit(0, [7] * 20, 1, pin=True), DECODE)
     assert bench.cache.admit(sequence, NO_MATCH)
     bench.compute(sequence, 20)
     bench.cache.release(sequence)
@@ -275,10 +278,155 @@ def test_a_pinned_prompt_outlives_all_others() -> None:
 
 def test_a_prompt_that_was_cut_short_is_not_pinned() -> None:
     bench = Bench(cells=128)
-    sequence = Sequence(Submit(0, [7] * 20, 1, pin=True))
+    sequence = Sequence(Submit(0, [7] * 20, 1, pin=True), DECODE)
     assert bench.cache.admit(sequence, NO_MATCH)
     bench.compute(sequence, 12)
     bench.cache.release(sequence)
     bench.cache.release(bench.run([8] * 60))
     bench.cache.release(bench.run([9] * 60))
     assert bench.cache.match(bench.sequence([7] * 21)) is NO_MATCH
+
+
+# ---- drafts
+
+
+def drafting(bench: Bench, prompt: list[int], drafts: int) -> Sequence:
+    """A sequence with cells for so many tokens behind its own."""
+    sequence = bench.run(prompt, max_tokens=20)
+    assert sequence.seq_id is not None
+    batch = Batch()
+    batch.extend([250] * drafts, sequence.num_computed, sequence.seq_id)
+    bench.backend.decode(batch, [])
+    bench.cache.computed(sequence, drafts)
+    return sequence
+
+
+def test_rejected_drafts_give_back_their_cells_and_keep_their_room() -> None:
+    bench = Bench()
+    sequence = drafting(bench, TEXT, 8)
+    used, reserved = bench.cache.used, bench.cache.reserved
+    bench.cache.trim(sequence, 103)
+    assert (sequence.num_computed, bench.cache.used) == (103, used - 5)
+    assert bench.cache.reserved == reserved + 5
+    assert sequence.seq_id is not None
+    assert bench.backend.content(sequence.seq_id) == [*TEXT, 250, 250, 250]
+
+
+def test_trimming_to_what_is_there_changes_nothing() -> None:
+    bench = Bench()
+    sequence = drafting(bench, TEXT, 3)
+    before = bench.cache.used, bench.cache.reserved
+    bench.cache.trim(sequence, 103)
+    bench.cache.trim(sequence, 110)
+    assert (bench.cache.used, bench.cache.reserved, sequence.num_computed) == (*before, 103)
+
+
+def test_drafts_are_nobody_else_s_and_are_not_kept() -> None:
+    bench = Bench()
+    sequence = drafting(bench, TEXT, 8)
+    assert bench.cache.match(bench.sequence([*TEXT, *[250] * 8, 1])) == Match(sequence.seq_id, 100)
+    bench.cache.release(sequence)
+    assert bench.cache.match(bench.sequence([*TEXT, *[250] * 8, 1])).length == 100
+    assert (bench.cache.used, bench.cache.reserved) == (100, 0)
+
+
+def test_cells_that_another_sequence_shares_are_never_taken_back() -> None:
+    bench = Bench()
+    sequence = bench.run(TEXT)
+    bench.run([*TEXT[:50], 1])
+    with pytest.raises(AssertionError, match="shares"):
+        bench.cache.trim(sequence, 40)
+
+
+@dataclass
+class Begin:
+    stem: int
+    length: int
+    tail: list[int]
+
+
+@dataclass
+class Advance:
+    """`drafts` guesses behind the last token, of which the first `right` turn out right."""
+
+    which: int
+    drafts: int
+    right: int
+
+
+@dataclass
+class End:
+    which: int
+
+
+@settings(max_examples=150)
+@given(
+    st.lists(
+        st.one_of(
+            st.builds(Begin, st.integers(0, 1), st.integers(0, 40), st.lists(st.integers(0, 2), min_size=1)),
+            st.builds(Advance, st.integers(0, 9), st.integers(0, 6), st.integers(0, 6)),
+            st.builds(Advance, st.integers(0, 9), st.integers(0, 6), st.integers(0, 6)),
+            st.builds(End, st.integers(0, 9)),
+        ),
+        max_size=60,
+    ),
+    st.integers(60, 300),
+    st.integers(1, 6),
+    st.booleans(),
+)
+def test_with_drafts_the_count_of_cells_is_the_backend_s(
+    todo: list[Begin | Advance | End], cells: int, ids: int, reuse: bool
+) -> None:
+    """Sequences share prefixes, guess, take cells back and end; each has its own tokens at all times."""
+    bench, running = Bench(cells, ids, reuse=reuse), []
+    for operation in todo:
+        if isinstance(operation, Begin):
+            prompt = [*range(100 * operation.stem, 100 * operation.stem + operation.length), *operation.tail]
+            running += begun(bench, prompt)
+        elif running and isinstance(operation, Advance):
+            advance(bench, running[operation.which % len(running)], operation)
+        elif running:
+            bench.cache.release(running.pop(operation.which % len(running)))
+        check(bench, running)
+    for sequence in running:
+        bench.cache.release(sequence)
+    assert bench.cache.reserved == 0
+
+
+def begun(bench: Bench, prompt: list[int]) -> list[Sequence]:
+    """The prompt's sequence with all its cells and a token of its answer; none where it does not fit."""
+    sequence = bench.sequence(prompt, max_tokens=24)
+    if not bench.cache.has_id or not bench.cache.admit(sequence, bench.cache.match(sequence)):
+        return []
+    sequence.status = Status.PREFILL
+    bench.compute(sequence, sequence.prompt_left)
+    sequence.tokens.append(201)
+    return [sequence]
+
+
+def advance(bench: Bench, sequence: Sequence, operation: Advance) -> None:
+    """As a step does that checks drafts."""
+    left = sequence.request.max_tokens - sequence.num_completion
+    drafts = min(operation.drafts, left - 1)
+    if drafts < 0:
+        return
+    assert sequence.seq_id is not None
+    guesses = [210 + number for number in range(drafts)]
+    batch = Batch()
+    batch.extend([sequence.tokens[-1], *guesses], sequence.num_computed, sequence.seq_id)
+    bench.backend.decode(batch, [])
+    bench.cache.computed(sequence, 1 + drafts)
+    right = min(operation.right, drafts)
+    bench.cache.trim(sequence, sequence.num_computed - drafts + right)
+    sequence.tokens += [*guesses[:right], 202]
+
+
+def check(bench: Bench, running: list[Sequence]) -> None:
+    cache, backend = bench.cache, bench.backend
+    assert backend.used == cache.used <= cache.total
+    assert 0 <= cache.reserved <= cache.total - cache.used
+    assert cache.reserved == sum(each.cells_needed - each.num_computed for each in running)
+    for sequence in running:
+        assert sequence.seq_id is not None
+        assert backend.content(sequence.seq_id) == sequence.tokens[: sequence.num_computed]
+        assert sequence.num_computed == len(sequence.tokens) - 1

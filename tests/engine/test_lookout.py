@@ -6,6 +6,7 @@ from xapp.domain.messages import Cancel, Extend, Priority, Shutdown, Submit, ToW
 from xapp.engine.lookout import ANYBODY, LONG_S, Watch, watch_for
 from xapp.engine.plan import Plan
 from xapp.engine.sequence import NEVER, Sequence
+from xapp.engine.strategies.decode import DECODE
 
 CRITICAL, INTERACTIVE, BATCH = Priority.CRITICAL, Priority.INTERACTIVE, Priority.BATCH
 
@@ -19,19 +20,18 @@ def prefilling(*requests: Submit) -> Plan:
     plan = Plan()
     for seq_id, request in enumerate(requests):
         plan.batch.extend(request.prompt, 0, seq_id)
-        plan.prefills.append((Sequence(request), 100))
+        plan.parts.append((Sequence(request, DECODE), 100, 0, 0))
     return plan
 
 
 def beside(plan: Plan, *requests: Submit) -> Plan:
     """The same step with a token for each of these before it."""
-    whole = Plan(num_decode=len(requests))
-    for seq_id, request in enumerate(requests, start=50):
-        whole.batch.add(1, 7, seq_id)
-        whole.add_output(Sequence(request))
-    for seq_id, (sequence, count) in enumerate(plan.prefills):
-        whole.batch.extend([1] * count, 0, seq_id)
-        whole.prefills.append((sequence, count))
+    whole = Plan()
+    answers = [Sequence(request, DECODE, seq_id=50, num_computed=99) for request in requests]
+    whole.add_decoding(answers, 0)
+    for seq_id, part in enumerate(plan.parts):
+        whole.batch.extend([1] * part[1], 0, seq_id)
+        whole.parts.append(part)
     return whole
 
 

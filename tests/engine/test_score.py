@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.engine.harness import Answer, Harness, expected_scores
+from tests.engine.harness import Answer, Harness, branches_of, expected_scores
 from tests.engine.test_engine import STEMS, Cancelled, Steps, Submitted, Tick, perform, prompts
-from xapp.domain.messages import FinishReason, Priority, Submit
-from xapp.engine.score import ScoreSequence
+from xapp.domain.messages import FinishReason, Priority
+from xapp.engine.strategies.choices import Choices
 
 
 @dataclass(frozen=True)
@@ -128,8 +128,8 @@ def test_what_fits_a_steady_step_is_computed_in_one_alone_or_not() -> None:
     harness.drain()
     sizes: dict[int, list[int]] = {}
     for plan in harness.plans:
-        for sequence, count in plan.prefills:
-            if isinstance(sequence, ScoreSequence):
+        for sequence, count, _, _ in plan.parts:
+            if sequence.request.choices:
                 sizes.setdefault(sequence.request.request_id, []).append(count)
                 assert len(plan.batch) <= 63
     assert sizes == {answer.request.request_id: [24] for answer in answers}
@@ -147,7 +147,7 @@ def test_choices_join_the_prompt_in_one_steady_step() -> None:
 def test_without_ids_for_all_choices_it_takes_more_steps() -> None:
     harness = Harness(slots=2, max_batch=200, budget_ms=1000, probes=64, steady=63, branches=2)
     harness.score(STEMS[0], [[n] * 40 for n in range(8)])
-    while not any(isinstance(each, ScoreSequence) and each.branches for each in harness.scheduler.running):
+    while not any(branches_of(each) for each in harness.scheduler.running):
         harness.step()
     answer = harness.score(STEMS[1][:20], [[1, 2], [3, 4]])
     harness.drain()
@@ -215,9 +215,7 @@ def test_no_branch_ids_and_few_cells_only_take_longer() -> None:
 
 
 def test_a_model_that_cannot_be_cut_computes_the_prompt_for_each_choice() -> None:
-    harness = Harness(prefix_cache=False)
-    harness.cache.branches._shares = False
-    harness.cache.branches._ids = []
+    harness = Harness(prefix_cache=False, shares_prefixes=False)
     answer = harness.score(STEMS[0][:20], [[1, 2, 3], [4, 5], [6]])
     harness.drain()
     assert answer.scores == expected_scores(answer.request)
@@ -240,7 +238,7 @@ def test_decoding_goes_on_in_every_step() -> None:
 def branching() -> tuple[Harness, Answer]:
     harness = Harness(slots=1, probes=4)
     answer = harness.score(STEMS[0], [[n] * 9 for n in range(30)])
-    while not any(isinstance(each, ScoreSequence) and each.branches for each in harness.scheduler.running):
+    while not any(branches_of(each) for each in harness.scheduler.running):
         harness.step()
     return harness, answer
 
@@ -286,4 +284,4 @@ def test_a_higher_class_goes_first() -> None:
 
 def test_an_empty_choice_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(AssertionError, match="empty choice"):
-        ScoreSequence(Submit(1, [1], 1, choices=[[1], []]))
+        Choices([[1], []])

@@ -4,7 +4,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from xapp.domain.format_kinds import Choices, Format, Grammar, JsonSchema
-from xapp.domain.messages import Priority, SamplingParams
+from xapp.domain.messages import Ngram, Priority, SamplingParams
 from xapp.domain.requests import ChatMessage, DeadlinePolicy, Request
 from xapp.errors import InvalidArgument
 from xapp.inference.v1 import inference_pb2 as pb
@@ -213,3 +213,27 @@ def test_an_estimate_s_own_deadline_goes_before_the_call_s() -> None:
 def test_an_estimate_s_deadline_that_is_no_duration(duration: Duration) -> None:
     with pytest.raises(InvalidArgument, match="deadline"):
         convert.to_estimated(pb.EstimateRequest(prompt="hi", deadline=duration), None, "")
+
+
+def test_strategy() -> None:
+    assert request_of().strategy is None
+    assert request_of(strategy=pb.DecodingStrategy()).strategy is None
+    assert request_of(strategy=pb.DecodingStrategy(plain=pb.PlainDecoding())).strategy is None
+    assert request_of(strategy=ngram()).strategy == Ngram(8)
+    assert request_of(strategy=ngram(1)).strategy == Ngram(1)
+    assert request_of(strategy=ngram(32)).strategy == Ngram(32)
+
+
+@pytest.mark.parametrize("most", [0, 33, -1])
+def test_a_draft_length_out_of_range_is_refused(most: int) -> None:
+    assert field_of(strategy=ngram(most)) == "strategy.ngram.max_draft_tokens"
+
+
+def test_a_deterministic_request_has_no_drafts() -> None:
+    assert field_of(strategy=ngram(), deterministic=True) == "strategy.ngram"
+    plain = pb.DecodingStrategy(plain=pb.PlainDecoding())
+    assert request_of(strategy=plain, deterministic=True).deterministic
+
+
+def ngram(most: int | None = None) -> pb.DecodingStrategy:
+    return pb.DecodingStrategy(ngram=pb.NgramSpeculation(max_draft_tokens=most))

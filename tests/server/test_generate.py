@@ -1,6 +1,8 @@
 import asyncio
 import json
 import logging
+from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -8,9 +10,11 @@ import pytest
 
 from tests.server import raw_http2
 from tests.server.conftest import Node, running, settings
-from tests.server.fake_service import MODEL, FakeService, endless, failing
+from tests.server.fake_service import FINISHED, MODEL, FakeService, endless, failing, started
 from tests.server.rich import details_of
+from xapp.domain.answers import Event
 from xapp.domain.messages import Priority, SamplingParams
+from xapp.domain.requests import Request
 from xapp.errors import (
     DeadlineExceeded,
     Exhausted,
@@ -302,3 +306,15 @@ async def test_the_log_has_the_beginning_of_the_model_asked_for(
         await all_of(node, pb.GenerateRequest(prompt="hi", model="m" * 100_000))
     (record,) = [record for record in caplog.records if record.name == "xapp.request"]
     assert vars(record)["fields"]["model"] == "m" * MAX_MODEL_CHARS
+
+
+async def test_guesses_are_told_where_there_were_any(node: Node) -> None:
+    assert not (await all_of(node, ASK))[-1].finished.HasField("speculation")
+
+    async def drafted(request: Request) -> AsyncGenerator[Event, None]:
+        yield started(request)
+        yield replace(FINISHED, num_drafted=9, num_accepted=6)
+
+    node.service.script = drafted
+    told = (await all_of(node, ASK))[-1].finished.speculation
+    assert (told.num_drafted_tokens, told.num_accepted_tokens) == (9, 6)

@@ -12,6 +12,20 @@ from typing import Protocol
 from xapp.backend.interrupt import Interrupt
 from xapp.domain.messages import ModelInfo, SamplingParams, Tuning
 
+NOT_DRAWN = -1
+"""In place of a token, behind a draft that was wrong or behind the end of an answer."""
+
+
+class Outcome(enum.Enum):
+    """What the token drawn last means for the answer."""
+
+    OPEN = enum.auto()
+    """It goes on."""
+    COMPLETE = enum.auto()
+    """It is whole: its grammar allows nothing to follow."""
+    STUCK = enum.auto()
+    """Its grammar took too much work, or no token goes on. The token drawn last does not count."""
+
 
 @dataclass(frozen=True, slots=True)
 class Probe:
@@ -28,6 +42,9 @@ class Batch:
     `outputs` lists the indices after which a token is drawn, ascending. `probes` lists those after
     which the probabilities of given tokens are read, ascending too and apart from `outputs`. `shared`
     maps an index to further sequence ids, empty so far, that the token becomes part of with its one cell.
+    The first `num_decode` tokens are those of answers; prompts follow. `drafts` are the indices of tokens
+    that are only guessed. Each follows a token of its sequence that has an output, and has an output itself,
+    whose token is drawn only where the token drawn before it is the guess.
     `split` says how many tokens to compute at a time, where all tokens have an output; empty: all.
     `apart`: all tokens are of the one sequence that has a KV cache of its own, as its sequence id 0.
     """
@@ -38,6 +55,8 @@ class Batch:
     outputs: list[int] = field(default_factory=list)
     probes: list["Probe"] = field(default_factory=list)
     shared: dict[int, list[int]] = field(default_factory=dict)
+    drafts: set[int] = field(default_factory=set)
+    num_decode: int = 0
     split: list[int] = field(default_factory=list)
     apart: bool = False
 
@@ -58,7 +77,11 @@ class Batch:
         for count in self.split:
             end = start + count
             yield Batch(
-                self.tokens[start:end], self.positions[start:end], self.seq_ids[start:end], list(range(count))
+                self.tokens[start:end],
+                self.positions[start:end],
+                self.seq_ids[start:end],
+                list(range(count)),
+                drafts={index - start for index in self.drafts if start <= index < end},
             )
             start = end
 
@@ -75,37 +98,81 @@ class Batch:
         self.positions += range(start, start + count)
         self.seq_ids += [seq_id] * count
 
+    def add_draft(self, token: int, position: int, seq_id: int) -> None:
+        """Appends a guessed token with an output."""
+        self.drafts.add(len(self.tokens))
+        self.add(token, position, seq_id)
+        self.want_output()
+
     def want_output(self) -> None:
         """Asks for a token after the last one added."""
         self.outputs.append(len(self.tokens) - 1)
+
+    def is_wrong(self, index: int, before: int, outcome: Outcome) -> bool:
+        """Whether a token is a draft that does not count: `before`, drawn in its place, is another token or
+        ended the answer.
+        """
+        return index in self.drafts and (before != self.tokens[index] or outcome is not Outcome.OPEN)
 
     def want_log_probabilities(self, tokens: list[int]) -> None:
         """Asks how likely each of `tokens` is after the last one added."""
         self.probes.append(Probe(len(self.tokens) - 1, tokens))
 
 
-class Outcome(enum.Enum):
-    """What the token drawn last means for the answer."""
-
-    OPEN = enum.auto()
-    """It goes on."""
-    COMPLETE = enum.auto()
-    """It is whole: its grammar allows nothing to follow."""
-    STUCK = enum.auto()
-    """Its grammar took too much work, or no token goes on. The token drawn last does not count."""
-
-
 class Sampler(Protocol):
-    """Draws tokens for one sequence; keeps the state that its parameters need."""
+    """Draws tokens for one sequence; keeps the state that its parameters need. How it draws is between it and
+    its backend.
+    """
 
     @property
     def outcome(self) -> Outcome:
         """OPEN for ever without a grammar."""
         ...
 
+    def accept(self, token: int) -> bool:
+        """Takes a token that was chosen elsewhere as if it had been drawn, but for the random numbers.
+
+        False where the grammar does not allow it; nothing has changed then.
+        """
+        ...
+
+    def mark(self) -> object:
+        """The state now: penalties, the place in the grammar, random numbers. It costs memory."""
+        ...
+
+    def rollback(self, mark: object) -> None:
+        """Goes back to a mark of this sampler, as if nothing had been drawn or accepted since. A mark can be
+        gone back to more than once.
+        """
+        ...
+
     def close(self) -> None:
         """Frees native memory. Safe to call twice."""
         ...
+
+
+class StatelessSampler:
+    """Has nothing to mark: for the plain argmax, and for what draws nothing."""
+
+    outcome = Outcome.OPEN
+
+    def accept(self, token: int) -> bool:
+        """Every token is allowed."""
+        return True
+
+    def mark(self) -> object:
+        """There is one state."""
+        return None
+
+    def rollback(self, mark: object) -> None:
+        """Changes nothing."""
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
+NO_SAMPLER = StatelessSampler()
+"""Of a sequence that is not admitted yet, or draws nothing."""
 
 
 class DecodeError(Exception):
@@ -167,8 +234,9 @@ class Backend(Protocol):
     def decode(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
         """Computes the batch and draws one token for each of `batch.outputs`, in order.
 
-        `samplers` is parallel to `batch.outputs`. Raises DecodeError when nothing was computed, Interrupted
-        when `interrupt` ended it; the cells of the batch are then as they were before.
+        `samplers` is parallel to `batch.outputs`. NOT_DRAWN stands behind a draft that was wrong.
+        Raises DecodeError when nothing was computed, Interrupted when `interrupt` ended it; the cells of the
+        batch are then as they were before.
         """
         ...
 

@@ -6,6 +6,7 @@ one that is costly for each of them ends its own request and does not hold up th
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from typing import TypeAlias, cast
 
 from xapp.backend.base import Outcome
 from xapp.grammar.machine import MAX_WORK, Machine, TooAmbiguous
@@ -16,6 +17,7 @@ WORK_PER_TOKEN = 4000
 """Units that each token adds to the budget; a unit is about 1 µs, an ordinary token takes 20."""
 MAX_MACHINES = 32
 """Grammars that a worker remembers, with what it has learnt of them."""
+_Mark: TypeAlias = tuple[Position, int, Outcome]
 
 
 class Machines:
@@ -67,6 +69,23 @@ class Constraint:
         if self._position.complete:
             self.outcome = Outcome.COMPLETE
         return token
+
+    def accept(self, token: int) -> bool:
+        """Takes a token that was chosen elsewhere. False where it may not come next: nothing changes then."""
+        mark = self.mark()
+        self.draw((token,))
+        if self.outcome is Outcome.STUCK:
+            self.rollback(mark)
+            return False
+        return True
+
+    def mark(self) -> object:
+        """The place in the grammar, and what is left to spend."""
+        return self._position, self._credit, self.outcome
+
+    def rollback(self, mark: object) -> None:
+        """Goes back to a mark."""
+        self._position, self._credit, self.outcome = cast(_Mark, mark)
 
     def _take(self, token: int) -> bool:
         """Whether the token may come next; if so, it has."""

@@ -10,7 +10,7 @@ import zlib
 from array import array
 from collections.abc import Callable, Sequence
 
-from xapp.backend.base import Batch, DecodeError, Interrupted, Outcome, Sampler
+from xapp.backend.base import NOT_DRAWN, Batch, DecodeError, Interrupted, Outcome, Sampler
 from xapp.backend.byte_vocab import BOS
 from xapp.backend.constraint import Constraint, Machines
 from xapp.backend.interrupt import Interrupt
@@ -57,6 +57,19 @@ class FakeSampler:
         if constraint is None:
             return token
         return constraint.draw((token, *_ORDER))
+
+    def accept(self, token: int) -> bool:
+        """See Sampler."""
+        return self._constraint is None or self._constraint.accept(token)
+
+    def mark(self) -> object:
+        """See Sampler."""
+        return None if self._constraint is None else self._constraint.mark()
+
+    def rollback(self, mark: object) -> None:
+        """See Sampler."""
+        if self._constraint is not None:
+            self._constraint.rollback(mark)
 
     def close(self) -> None:
         """Leaves the set of live samplers."""
@@ -174,11 +187,16 @@ class FakeBackend:
                     raise DecodeError(-1)
                 self._share(self._cells[seq_id][-1], other)
             if index in wanted:
-                answers.append(_held(samplers[len(answers)], self._rule(self.content(seq_id))))
+                answers.append(self._draw(batch, index, answers, samplers[len(answers)]))
             if index in probes:
                 self._read.append([log_probability(self.content(seq_id), each) for each in probes[index]])
         self._took(batch)
         return answers
+
+    def _draw(self, batch: Batch, index: int, drawn: list[int], sampler: Sampler) -> int:
+        if index in batch.drafts and batch.is_wrong(index, drawn[-1], sampler.outcome):
+            return NOT_DRAWN
+        return _held(sampler, self._rule(self.content(batch.seq_ids[index])))
 
     def _decode_apart(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
         assert self.apart is not None

@@ -9,7 +9,7 @@ from typing import Any, cast
 import msgspec
 import numpy as np
 
-from xapp.backend.base import Batch, Sampler
+from xapp.backend.base import NOT_DRAWN, Batch, Sampler
 from xapp.backend.constraint import Constraint, Machines
 from xapp.backend.interrupt import Interrupt, flag_function
 from xapp.backend.llama_batch import NativeBatch
@@ -106,14 +106,19 @@ class LlamaBackend:
             return self._decode(self._apart, batch, samplers)
         tokens: list[int] = []
         for part in batch.parts():
-            tokens += self._decode(self._main, part, samplers[len(tokens) : len(tokens) + len(part.outputs)])
+            before = tokens[-1] if tokens else NOT_DRAWN
+            some = samplers[len(tokens) : len(tokens) + len(part.outputs)]
+            tokens += self._decode(self._main, part, some, before)
         return tokens
 
-    def _decode(self, context: NativeContext, batch: Batch, samplers: list[Sampler]) -> list[int]:
+    def _decode(
+        self, context: NativeContext, batch: Batch, samplers: list[Sampler], before: int = NOT_DRAWN
+    ) -> list[int]:
+        """`before` is what was drawn last, in another part of the same batch."""
         context.compute(self._batch.fill(batch), outputs=bool(batch.outputs))
-        return self._draw(context, batch, samplers)
+        return self._draw(context, batch, samplers, before)
 
-    def _draw(self, context: NativeContext, batch: Batch, samplers: list[Sampler]) -> list[int]:
+    def _draw(self, context: NativeContext, batch: Batch, samplers: list[Sampler], before: int) -> list[int]:
         if not batch.outputs:
             return []
         rows = context.rows(len(batch.outputs) + len(batch.probes))
@@ -121,10 +126,13 @@ class LlamaBackend:
             rows = rows[row_numbers(batch.outputs, batch)]
         chosen = [int(rows[0].argmax())] if len(rows) == 1 else cast(list[int], rows.argmax(axis=1).tolist())
         for row, (index, sampler) in enumerate(zip(batch.outputs, samplers, strict=True)):
-            if type(sampler) is GrammarSampler:
+            if index in batch.drafts and batch.is_wrong(index, before, sampler.outcome):
+                chosen[row] = NOT_DRAWN
+            elif type(sampler) is GrammarSampler:
                 chosen[row] = sampler.sample(rows[row], chosen[row])
             elif sampler is not GREEDY:
                 chosen[row] = cast(ChainSampler, sampler).sample(context.handle, index)
+            before = chosen[row]
         return chosen
 
     def log_probabilities(self, batch: Batch) -> list[list[float]]:

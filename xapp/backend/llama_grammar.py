@@ -1,6 +1,7 @@
 """Draws tokens that a grammar allows: the ordinary choice first, a search only when that is refused."""
 
 from collections.abc import Iterator
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -77,6 +78,29 @@ class GrammarSampler:
         table = self._pieces.table
         candidates = table.beginning_with(self._constraint.first_bytes())
         return np.concatenate((candidates, table.ends)) if self._constraint.may_end else candidates
+
+    def accept(self, token: int) -> bool:
+        """See Sampler."""
+        if not self._constraint.accept(token):
+            return False
+        if self._chain is not None:
+            self._chain.accept(token)
+        return True
+
+    def mark(self) -> object:
+        """See Sampler."""
+        chain = None if self._chain is None else self._chain.mark()
+        noise = None if self._noise is None else self._noise.bit_generator.state
+        return self._constraint.mark(), chain, noise
+
+    def rollback(self, mark: object) -> None:
+        """See Sampler."""
+        place, chain, noise = cast(tuple[object, object, Any], mark)
+        self._constraint.rollback(place)
+        if self._chain is not None:
+            self._chain.rollback(chain)
+        if self._noise is not None:
+            self._noise.bit_generator.state = noise
 
     def close(self) -> None:
         """Frees the chain. Safe to call twice."""

@@ -76,6 +76,12 @@ class Watch:
         )
 
 
+_STRATEGIES = {
+    "plain": pb.DecodingStrategy(plain=pb.PlainDecoding()),
+    "ngram": pb.DecodingStrategy(ngram=pb.NgramSpeculation()),
+}
+
+
 @click.command()
 @click.argument("prompt", required=False)
 @node_options
@@ -101,6 +107,11 @@ class Watch:
 @gap_option
 @deterministic_option
 @click.option(
+    "--strategy",
+    type=click.Choice(["plain", "ngram"]),
+    help="How to decode: a token a step, or several where the answer repeats its prompt or itself.",
+)
+@click.option(
     "--best-effort", is_flag=True, help="At the deadline cut the answer, rather than refuse or fail."
 )
 @format_options
@@ -118,6 +129,7 @@ def generate(
     deadline: float | None,
     max_token_gap: float | None,
     deterministic: bool | None,
+    strategy: str | None,
     best_effort: bool,
     json_schema: str | None,
     grammar: str | None,
@@ -158,6 +170,7 @@ def generate(
         format=output_format(json_schema, grammar, choices),
         max_token_gap=duration(max_token_gap),
         deterministic=record is not None if deterministic is None else deterministic,
+        strategy=_STRATEGIES[strategy] if strategy else None,
         **asked,
     )
     recorder = Recorder(request)

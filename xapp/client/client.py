@@ -72,11 +72,13 @@ class Client:
         format: pb.OutputFormat | None = None,  # noqa: A002  the contract's name
         max_token_gap_s: float | None = None,
         deterministic: bool = False,
+        strategy: pb.DecodingStrategy | None = None,
     ) -> AsyncGenerator[pb.GenerateResponse, None]:
         """The events of one answer. `prompt` is raw text, messages for the chat template, or a `task`.
 
         `deterministic`: the node gives the same answer again, bit for bit, whatever else it does.
         `format`: what `json_schema`, `grammar` or `choices` makes; Finished says whether it was kept.
+        `strategy`: how the answer is decoded, for instance with guesses from its own text.
         Closing the generator, or cancelling its task, cancels the request on the node.
         """
         request = pb.GenerateRequest(
@@ -91,6 +93,7 @@ class Client:
             format=format,
             max_token_gap=duration(max_token_gap_s),
             deterministic=deterministic,
+            strategy=strategy,
             **input_fields(prompt),
         )
         async with aclosing(self.generate_request(request, deadline_s=deadline_s)) as events:

@@ -47,7 +47,9 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """Last event of a stream. `format_complete` is None where no format was asked for."""
+    """Last event of a stream. `format_complete` is None where no format was asked for. `num_accepted` of
+    `num_drafted` guessed tokens were right.
+    """
 
     reason: FinishReason
     num_prompt_tokens: int
@@ -59,6 +61,8 @@ class Finished:
     time_to_first_token_s: float
     format_complete: bool | None = None
     provenance: Provenance | None = None
+    num_drafted: int = 0
+    num_accepted: int = 0
 
 
 Event: TypeAlias = Started | Chunk | Finished

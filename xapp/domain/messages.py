@@ -49,6 +49,16 @@ __all__ = [
 # ---- server → worker
 
 
+MAX_DRAFTS = 32
+"""Tokens of one sequence that may be guessed in a step."""
+
+
+class Ngram(msgspec.Struct, frozen=True, array_like=True):
+    """Decode with guesses from the sequence's own tokens, at most `max_drafts` a step: 1 to MAX_DRAFTS."""
+
+    max_drafts: int = 8
+
+
 class Submit(msgspec.Struct, frozen=True, tag="submit"):
     """A request in tokens. `max_tokens` is at least 1 and, with the prompt, fits the context.
 
@@ -57,6 +67,7 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
     With `pin` the prompt is computed to stay: it is kept as a prefix that later prompts share.
     While it decodes, no step with prompts of others is planned to take longer than `max_gap_s`.
     A `deterministic` one has a KV cache and steps of its own: its answer depends on nothing else.
+    `strategy` says how the answer is decoded, not what it is; None is a token a step.
     """
 
     request_id: int
@@ -71,6 +82,7 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
     pin: bool = False
     max_gap_s: float | None = None
     deterministic: bool = False
+    strategy: Ngram | None = None
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
@@ -130,7 +142,9 @@ class SequenceStarted(msgspec.Struct, frozen=True, array_like=True):
 
 
 class SequenceFinished(msgspec.Struct, frozen=True, array_like=True):
-    """Last word on a request. `first_token_at` is None when no token came."""
+    """Last word on a request. `first_token_at` is None when no token came. `num_accepted` of `num_drafted`
+    guessed tokens were right.
+    """
 
     request_id: int
     at: float
@@ -139,6 +153,8 @@ class SequenceFinished(msgspec.Struct, frozen=True, array_like=True):
     num_completion_tokens: int
     started_at: float | None = None
     first_token_at: float | None = None
+    num_drafted: int = 0
+    num_accepted: int = 0
 
 
 class SequenceScored(msgspec.Struct, frozen=True, array_like=True):

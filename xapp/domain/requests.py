@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from xapp.domain import chat
 from xapp.domain.format_kinds import Format
+from xapp.domain.messages import Ngram
 from xapp.domain.priority import Priority
 from xapp.domain.sampling import SamplingParams
 from xapp.domain.task_call import TaskCall
@@ -31,7 +32,7 @@ class Request:
     `model` "" is the default. `sampling.seed` None draws one. `deadline` None takes the default.
     `client` "" has not said who it is. With `task` there is no prompt yet; `task_label`, NAME@VERSION, is
     set once the task has made it. `max_gap_s`: no gap between tokens is planned to be longer.
-    The answer to a `deterministic` one can be repeated bit for bit.
+    The answer to a `deterministic` one can be repeated bit for bit. `strategy` says how it is decoded.
     """
 
     prompt: Prompt
@@ -47,6 +48,7 @@ class Request:
     deadline_policy: DeadlinePolicy = DeadlinePolicy.REJECT
     max_gap_s: float | None = None
     deterministic: bool = False
+    strategy: Ngram | None = None
     client: str = ""
     format: Format | None = None
     task: TaskCall | None = None

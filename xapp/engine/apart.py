@@ -51,15 +51,12 @@ class Apart:
         sequence, batch = self.sequence, plan.batch
         assert sequence is not None
         assert len(batch) == 0
-        start, count = sequence.num_computed, self._count(sequence)
-        batch.apart = True
-        batch.extend(sequence.tokens[start : start + count], start, 0)
         if sequence.status is Status.DECODE:
-            plan.num_decode = 1
+            plan.add_decoding([sequence], 0)
         else:
-            plan.prefills.append((sequence, count))
-        if start + count == len(sequence.tokens):
-            plan.add_output(sequence)
+            plan.add(sequence, self._count(sequence))
+        batch.apart = True
+        batch.seq_ids = [0] * len(batch)
 
     def _count(self, sequence: Sequence) -> int:
         return max(1, min(self._chunk, sequence.num_prompt - sequence.num_computed))

@@ -3,9 +3,33 @@
 They take what is free and wait for nothing: the choice in its sequence's own cells gets on in any case.
 """
 
+from dataclasses import dataclass
+
 from xapp.backend.base import Backend
 from xapp.engine.cells import CellPool
-from xapp.engine.score import Branch, ScoreSequence
+from xapp.engine.sequence import Sequence
+
+
+@dataclass(slots=True, eq=False)
+class Branch:
+    """A choice that is computed beside the others.
+
+    `seq_id` shares the prompt's cells, and has cells of its own for the first `num_computed` of `tokens`,
+    the choice. The last of them is never computed. `num_planned` are those that the step computes.
+    `joins` is set while the prompt is computed in the same step.
+    """
+
+    choice: int
+    tokens: list[int]
+    seq_id: int
+    num_computed: int = 0
+    num_planned: int = 0
+    joins: bool = False
+
+    @property
+    def num_left(self) -> int:
+        """Tokens still to compute."""
+        return len(self.tokens) - 1 - self.num_computed
 
 
 class Branches:
@@ -14,68 +38,49 @@ class Branches:
     def __init__(self, backend: Backend, pool: CellPool) -> None:
         self._backend = backend
         self._pool = pool
-        self._shares = backend.info.shares_prefixes
         first = backend.num_sequences
-        self._ids = list(range(first, first + backend.num_branches)) if self._shares else []
+        shares = backend.info.shares_prefixes
+        self._ids = list(range(first, first + backend.num_branches)) if shares else []
 
-    def open(self, sequence: ScoreSequence) -> Branch | None:
-        """The next pending choice as a branch; None when there is none, or no id or too few cells."""
-        if not (sequence.pending and self._ids):
+    def open(self, sequence: Sequence, choice: int) -> Branch | None:
+        """A choice as a branch behind the prompt's cells; None where there is no id, or too few cells."""
+        if not self._ids or self._pool.unpromised < len(sequence.request.choices[choice]) - 1:
             return None
-        tokens = sequence.request.choices[sequence.pending[0]]
-        if self._pool.unpromised < len(tokens) - 1:
-            return None
-        branch = self._begin(sequence)
+        branch = self._begin(sequence, choice)
         assert sequence.seq_id is not None
         self._backend.copy_prefix(sequence.seq_id, branch.seq_id, sequence.num_prompt)
         self._pool.share(sequence.seq_id, branch.seq_id, sequence.num_prompt)
         return branch
 
-    def open_all(self, sequence: ScoreSequence) -> bool:
-        """All pending choices as branches, before the prompt is computed; False where not all can be."""
-        lengths = [len(sequence.request.choices[choice]) - 1 for choice in sequence.pending]
+    def open_all(self, sequence: Sequence, choices: list[int]) -> list[Branch] | None:
+        """The choices as branches, before the prompt is computed; None where not all can be."""
+        lengths = [len(sequence.request.choices[choice]) - 1 for choice in choices]
         if len(self._ids) < len(lengths) or self._pool.unpromised < sum(lengths):
-            return False
-        while sequence.pending:
-            self._begin(sequence).joins = sequence
-        return True
+            return None
+        branches = [self._begin(sequence, choice) for choice in choices]
+        for branch in branches:
+            branch.joins = True
+        return branches
 
-    def join(self, branch: Branch) -> None:
-        """The prompt was computed for the branch too: one cell a token."""
-        sequence, branch.joins = branch.joins, None
-        if sequence is not None:
-            assert sequence.seq_id is not None
-            self._pool.share(sequence.seq_id, branch.seq_id, sequence.num_prompt)
-
-    def _begin(self, sequence: ScoreSequence) -> Branch:
-        choice = sequence.pending.popleft()
+    def _begin(self, sequence: Sequence, choice: int) -> Branch:
         branch = Branch(choice, sequence.request.choices[choice], self._ids.pop())
         self._pool.promised += branch.num_left
-        sequence.branches.append(branch)
         return branch
 
-    def close_ended(self, sequence: ScoreSequence) -> None:
-        """Gives back what the branches have that are computed."""
-        for branch in [branch for branch in sequence.branches if branch.num_left == 0]:
-            self._close(sequence, branch)
+    def computed(self, sequence: Sequence, branch: Branch) -> None:
+        """What was planned of the branch got its cells; the prompt too, one cell a token, where it joined."""
+        if branch.joins:
+            branch.joins = False
+            assert sequence.seq_id is not None
+            self._pool.share(sequence.seq_id, branch.seq_id, sequence.num_prompt)
+        self._pool.extend(branch.seq_id, branch.num_planned)
+        self._pool.promised -= branch.num_planned
+        branch.num_computed += branch.num_planned
+        branch.num_planned = 0
 
-    def close_all(self, sequence: ScoreSequence) -> None:
-        """Gives back everything, for a sequence that ends."""
-        for branch in list(sequence.branches):
-            self._close(sequence, branch)
-
-    def _close(self, sequence: ScoreSequence, branch: Branch) -> None:
-        sequence.branches.remove(branch)
+    def close(self, branch: Branch) -> None:
+        """Gives back its id and its cells."""
         self._pool.promised -= branch.num_left
         self._backend.remove(branch.seq_id)
         self._pool.truncate(branch.seq_id)
         self._ids.append(branch.seq_id)
-
-    def rewind(self, sequence: ScoreSequence) -> None:
-        """Makes room behind the prompt; a model whose state cannot be cut computes the prompt again."""
-        assert sequence.seq_id is not None
-        length = sequence.num_prompt if self._shares else 0
-        self._backend.remove(sequence.seq_id, length)
-        self._pool.truncate(sequence.seq_id, length)
-        self._pool.promised += sequence.num_computed - length
-        sequence.num_computed = length

@@ -41,12 +41,14 @@ class CellPool:
 
     def extend(self, seq_id: int, count: int) -> None:
         """Gives `count` free cells to a sequence."""
-        assert count <= len(self._free), "the scheduler reserved too few cells"
+        free, owners, cells = self._free, self._owners, self._cells[seq_id]
+        assert count <= len(free), "the scheduler reserved too few cells"
         for _ in range(count):
-            cell = self._free.pop()
-            self._owners[cell] = 1
-            self._cells[seq_id].append(cell)
-        self.peak = max(self.peak, self.used)
+            cell = free.pop()
+            owners[cell] = 1
+            cells.append(cell)
+        used = self.total - len(free)
+        self.peak = max(self.peak, used)
 
     def share(self, source: int, target: int, length: int) -> None:
         """Lets `target`, which is empty, own the first `length` cells of `source` too."""
@@ -57,12 +59,15 @@ class CellPool:
             self._owners[cell] += 1
         self._cells[target] = shared
 
-    def truncate(self, seq_id: int, length: int = 0) -> None:
-        """Takes a sequence's cells from position `length` on."""
-        for cell in self._cells[seq_id][length:]:
-            self._owners[cell] -= 1
-            if self._owners[cell] == 0:
-                self._free.append(cell)
-        del self._cells[seq_id][length:]
+    def truncate(self, seq_id: int, length: int = 0) -> int:
+        """Takes a sequence's cells from position `length` on. Returns how many are free now."""
+        free, owners, cells = self._free, self._owners, self._cells[seq_id]
+        before = len(free)
+        for cell in cells[length:]:
+            owners[cell] -= 1
+            if owners[cell] == 0:
+                free.append(cell)
+        del cells[length:]
         if self.used == 0:
             self.peak = 0
+        return len(free) - before

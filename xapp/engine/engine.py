@@ -15,9 +15,9 @@ from xapp.engine.kv_cache import KVCache
 from xapp.engine.lookout import ANYBODY, Lookout, NoLookout, watch_for
 from xapp.engine.plan import Plan
 from xapp.engine.scheduler import Scheduler
-from xapp.engine.score import ScoreSequence, fits_one_step
 from xapp.engine.sequence import Sequence, Status
 from xapp.engine.step_time import StepTime
+from xapp.engine.strategies.table import Strategies
 from xapp.engine.survey import Survey
 from xapp.steps.pace import Pace
 from xapp.steps.step_cost import DEFAULT_CURVE
@@ -26,6 +26,8 @@ FORGOTTEN_DEADLINES = 64
 """Deadlines of ended requests that may be kept beside as many as there are requests."""
 CURVE_STEPS = 64
 """The server is told anew what steps take after so many of them."""
+
+NOTHING_READ: list[list[float]] = []
 
 
 class Engine:
@@ -54,11 +56,11 @@ class Engine:
             self._kv_cache,
             self._step_time,
             num_slots=info.num_slots,
-            num_probes=backend.num_probes,
-            num_steady=backend.num_steady,
+            num_drafts=backend.num_probes,
             pace=Pace(info.step_budget_s, info.prefill_share, max_batch),
             ageing_s=ageing_s,
         )
+        self._strategies = Strategies(backend, self._kv_cache, self._step_time)
         self._survey = Survey(backend)
         self._sequences: dict[int, Sequence] = {}
         self._deadlines: list[tuple[float, int]] = []
@@ -99,18 +101,13 @@ class Engine:
         """
         assert request.request_id not in self._sequences, "request ids are used once"
         assert request.prompt, "an empty prompt has no next token"
-        sequence = self._new_sequence(request)
+        sequence = Sequence(request, self._strategies.choose(request))
         self._sequences[request.request_id] = sequence
         if request.deadline is not None:
             self._watch_deadline(request.deadline, request.request_id)
         self._scheduler.add(sequence, self._clock())
         if sequence.cells_needed > min(self._kv_cache.total, self._context_length):
             self._finish(sequence, FinishReason.LENGTH, self._clock())
-
-    def _new_sequence(self, request: Submit) -> Sequence:
-        if request.choices:
-            return ScoreSequence(request, in_one_step=fits_one_step(request, self._backend))
-        return Sequence(request)
 
     def _watch_deadline(self, deadline: float, request_id: int) -> None:
         if len(self._deadlines) > 2 * len(self._sequences) + FORGOTTEN_DEADLINES:
@@ -158,8 +155,8 @@ class Engine:
             for prompt in plan.prompts:
                 prompt.interrupted = True
             return
-        scores = self._backend.log_probabilities(plan.batch) if plan.scores else []
-        self._update(plan, tokens, scores, began, decoding)
+        read = self._backend.log_probabilities(plan.batch) if plan.batch.probes else []
+        self._update(plan, tokens, read, began, decoding)
 
     def _decode(self, plan: Plan) -> list[int]:
         """Raises Interrupted when something came that could not wait; nothing is computed then."""
@@ -182,64 +179,86 @@ class Engine:
     def _start(self, plan: Plan, now: float) -> None:
         for sequence in plan.admitted:
             request = sequence.request
-            if not request.choices:
+            if sequence.strategy.draws:
                 sequence.sampler = self._backend.new_sampler(request.sampling, request.prompt)
             sequence.started_at = now
             self._cached_tokens += sequence.num_cached
             self._events.started.append(SequenceStarted(request.request_id, now, sequence.num_cached))
 
     def _update(
-        self, plan: Plan, tokens: list[int], scores: list[list[float]], began: float, decoding: float
+        self, plan: Plan, tokens: list[int], read: list[list[float]], began: float, decoding: float
     ) -> None:
         now = self._clock()
         # What admission took, a parked prefix brought back for instance, is no price of a prompt token.
         self._step_time.observe(plan.num_decode, plan.num_prefill, now - decoding, plan.batch.num_read)
         self._count(plan, now - began)
-        for sequence in plan.outputs[: plan.num_decode]:
-            self._kv_cache.computed(sequence, 1)
-        for prefilled, count in plan.prefills:
-            self._kv_cache.computed(prefilled, count)
-        for prompt in plan.prompts:
-            prompt.interrupted = False
-        for sequence, token in zip(plan.outputs, tokens, strict=True):
-            self._append(sequence, token, now)
-        for (scoring, choices), log_probabilities in zip(plan.scores, scores, strict=True):
-            scoring.learn(choices, log_probabilities)
-        for scoring in dict.fromkeys(scoring for scoring, _ in plan.scores):
-            self._score(scoring, now)
+        for sequence, count, _, _ in plan.parts:
+            self._kv_cache.computed(sequence, count)
+        if plan.num_prefill:
+            for prompt in plan.prompts:
+                prompt.interrupted = False
+        self._advance(plan, tokens, read, now)
+
+    def _advance(self, plan: Plan, tokens: list[int], read: list[list[float]], now: float) -> None:
+        """Gives each sequence what came of its part."""
+        drawn = probed = 0
+        answers = NOTHING_READ
+        for sequence, _, num_outputs, num_probes in plan.parts:
+            some = tokens[drawn : drawn + num_outputs]
+            if num_probes:
+                answers = read[probed : probed + num_probes]
+                probed += num_probes
+            elif not num_outputs:
+                continue
+            drawn += num_outputs
+            if accepted := sequence.strategy.update(sequence, some, answers):
+                self._append(sequence, accepted, now)
+            elif sequence.result is not None:
+                self._events.scored.append(sequence.result)
+                self._finish(sequence, FinishReason.STOP, now)
+            answers = NOTHING_READ
 
     def _count(self, plan: Plan, seconds: float) -> None:
         self._prefill_tokens += plan.num_prefill
-        self._decode_tokens += len(plan.outputs)
         self._steps += 1
         self._step_seconds += seconds
 
-    def _append(self, sequence: Sequence, token: int, now: float) -> None:
-        request = sequence.request
+    def _append(self, sequence: Sequence, tokens: list[int], now: float) -> None:
+        """Takes the tokens into the answer, up to its end. The sampler's outcome is that of the last one."""
+        self._decode_tokens += len(tokens)
         if sequence.status is Status.PREFILL:
             sequence.status = Status.DECODE
             sequence.first_token_at = sequence.first_token_at or now
         outcome = sequence.sampler.outcome
-        if outcome is Outcome.STUCK:
-            self._finish(sequence, FinishReason.STUCK, now)
-            return
-        if not request.ignore_eos and self._backend.is_end(token):
-            self._finish(sequence, FinishReason.STOP, now)
-            return
-        sequence.tokens.append(token)
-        self._events.tokens.append(request.request_id)
-        self._events.tokens.append(token)
-        if outcome is Outcome.COMPLETE:
-            self._finish(sequence, FinishReason.STOP, now)
-        elif sequence.num_completion >= request.max_tokens:
-            self._finish(sequence, FinishReason.LENGTH, now)
+        if outcome is Outcome.OPEN:
+            reason = self._take(sequence, tokens)
+        else:
+            reason = self._take_last(sequence, tokens, outcome)
+        if reason is not None:
+            self._finish(sequence, reason, now)
 
-    def _score(self, sequence: ScoreSequence, now: float) -> None:
-        sequence.status = Status.SCORE
-        self._kv_cache.branches.close_ended(sequence)
-        if sequence.done:
-            self._events.scored.append(sequence.scored_event())
-            self._finish(sequence, FinishReason.STOP, now)
+    def _take_last(self, sequence: Sequence, tokens: list[int], outcome: Outcome) -> FinishReason:
+        """The same for tokens of which the last one ends the answer; when STUCK that one does not count."""
+        if reason := self._take(sequence, tokens[:-1]):
+            return reason
+        if outcome is Outcome.STUCK:
+            return FinishReason.STUCK
+        self._take(sequence, tokens[-1:])
+        return FinishReason.STOP
+
+    def _take(self, sequence: Sequence, tokens: list[int]) -> FinishReason | None:
+        """Appends the tokens. Returns why the answer ends with them, None where it may go on."""
+        request, answer, events = sequence.request, sequence.tokens, self._events.tokens
+        request_id, ignores_end = request.request_id, request.ignore_eos
+        for token in tokens:
+            if not ignores_end and self._backend.is_end(token):
+                return FinishReason.STOP
+            answer.append(token)
+            events.append(request_id)
+            events.append(token)
+            if len(answer) == len(request.prompt) + request.max_tokens:
+                return FinishReason.LENGTH
+        return None
 
     def _finish(self, sequence: Sequence, reason: FinishReason, now: float) -> None:
         request = sequence.request

@@ -15,7 +15,6 @@ from xapp.engine.apart import Apart
 from xapp.engine.branches import Branches
 from xapp.engine.cells import CellPool
 from xapp.engine.parked import ParkedPrefix, ParkedPrefixes
-from xapp.engine.score import Branch, ScoreSequence
 from xapp.engine.sequence import Sequence, Status
 
 RESIDENT_CELLS = 256
@@ -237,17 +236,29 @@ class KVCache:
         self._pool.truncate(seq_id)
         self._empty_ids.append(seq_id)
 
-    def computed(self, sequence: Sequence | Branch, count: int) -> None:
-        """`count` more tokens of the sequence, or of a branch of one, got their cells."""
-        assert sequence.seq_id is not None
-        if isinstance(sequence, Branch):
-            self.branches.join(sequence)
-        elif sequence.apart:
-            sequence.num_computed += count
-            return
-        self._pool.extend(sequence.seq_id, count)
-        self._pool.promised -= count
+    def computed(self, sequence: Sequence, count: int) -> None:
+        """`count` more tokens of the sequence got their cells."""
+        if not sequence.request.deterministic:
+            assert sequence.seq_id is not None
+            self._pool.extend(sequence.seq_id, count)
+            self._pool.promised -= count
         sequence.num_computed += count
+
+    def trim(self, sequence: Sequence, length: int) -> None:
+        """Takes a sequence's cells from position `length` on, and sets them aside for it again.
+
+        The cells are its own: others share no cells behind `num_stable`.
+        """
+        count = sequence.num_computed - length
+        if count <= 0:
+            return
+        assert sequence.seq_id is not None
+        assert not sequence.apart, "drafts are no part of what is computed apart"
+        self._backend.remove(sequence.seq_id, length)
+        freed = self._pool.truncate(sequence.seq_id, length)
+        assert freed == count, "a cell that another sequence shares is not taken back"
+        self._pool.promised += count
+        sequence.num_computed = length
 
     def release(self, sequence: Sequence) -> None:
         """The sequence ended, or must go; what it computed stays as a cached prefix if it is worth it."""
@@ -257,8 +268,8 @@ class KVCache:
         if sequence.apart:
             self.apart.release(sequence)
             return
-        if isinstance(sequence, ScoreSequence):
-            self.branches.close_all(sequence)
+        sequence.strategy.give_back(sequence)
+        self.trim(sequence, len(sequence.tokens))
         sequence.seq_id = None
         del self._running[seq_id]
         self._pool.promised -= sequence.cells_needed - sequence.num_computed

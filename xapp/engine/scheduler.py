@@ -15,12 +15,10 @@ from operator import attrgetter
 from xapp.engine.ageing import Ageing
 from xapp.engine.kv_cache import NO_MATCH, KVCache, Match
 from xapp.engine.plan import Plan
-from xapp.engine.score import ScoreSequence
-from xapp.engine.score_planner import ScorePlanner
 from xapp.engine.sequence import NEVER, Sequence, Status
 from xapp.engine.step_time import StepTime
 from xapp.engine.turns import Turns, is_critical
-from xapp.steps.pace import NO_END, Beside, Pace
+from xapp.steps.pace import MIN_CHUNK, NO_END, Beside, Pace
 
 SCAN_LIMIT = 16
 """Waiting sequences that one step looks at: matching a prefix is not free."""
@@ -39,15 +37,14 @@ class Scheduler:
         step_time: StepTime,
         *,
         num_slots: int,
-        num_probes: int,
-        num_steady: int,
+        num_drafts: int,
         pace: Pace,
         ageing_s: float = float("inf"),
     ) -> None:
         self._kv_cache = kv_cache
         self._step_time = step_time
         self._num_slots = num_slots
-        self._score_planner = ScorePlanner(kv_cache.branches, num_probes, num_steady)
+        self._num_drafts = num_drafts
         self._pace = pace
         self._ageing = Ageing(ageing_s)
         self._turns = Turns()
@@ -95,7 +92,8 @@ class Scheduler:
         return plan
 
     def _fill(self, plan: Plan, now: float) -> None:
-        shared, apart = self._turns.split(self._turns.moving(self.running, now))
+        moving = self._turns.moving(self.running, now)
+        shared, apart = self._turns.split(moving, self._kv_cache.apart.sequence)
         self._add_decodes(plan, shared, now)
         self._add_prefills(plan, shared, now)
         if apart is not None and not len(plan.batch):
@@ -236,24 +234,28 @@ class Scheduler:
 
     # ---- what goes into the step
 
-    @staticmethod
-    def _add_decodes(plan: Plan, moving: list[Sequence], now: float) -> None:
-        batch = plan.batch
+    def _add_decodes(self, plan: Plan, moving: list[Sequence], now: float) -> None:
+        decoding = []
         for sequence in moving:
             if sequence.status is Status.DECODE:
-                assert sequence.seq_id is not None
-                batch.add(sequence.tokens[-1], sequence.num_computed, sequence.seq_id)
-                plan.add_output(sequence)
                 sequence.advanced_at = now
-        plan.num_decode = len(batch)
+                decoding.append(sequence)
+        plan.add_decoding(decoding, self._room_for_drafts(len(moving), len(decoding)))
+
+    def _room_for_drafts(self, num_moving: int, num_decoding: int) -> int:
+        """Tokens of a step that may be guessed. Beside prompts nobody guesses: those who wait for a first
+        token need the room more.
+        """
+        if num_decoding < num_moving:
+            return 0
+        return min(self._num_drafts, self._pace.max_batch - num_decoding)
 
     def _add_prefills(self, plan: Plan, moving: list[Sequence], now: float) -> None:
         prompts = self._due(plan, [each for each in moving if each.status is not Status.DECODE])
         if not prompts:
             return
         chunk = self._pace.chunk(self._step_time, self._beside(plan, prompts, now))
-        most = min(chunk, self._pace.max_batch - plan.num_decode)
-        room = self._score_planner.steady_room(prompts, most, plan.num_decode)
+        room = self._room_for_prompts(prompts, min(chunk, self._pace.max_batch - plan.num_decode), plan)
         # A lower class is before a critical one only to be relieved.
         before_critical = not is_critical(prompts[0]) and any(map(is_critical, prompts))
         relieved = prompts[0] if before_critical else None
@@ -261,9 +263,15 @@ class Scheduler:
             if room <= 0:
                 return
             share = min(room, RELIEF_CHUNK) if sequence is relieved else room
-            if added := self._add_prompt(plan, sequence, share):
+            if added := plan.add(sequence, share):
                 sequence.advanced_at = now
             room -= added
+
+    @staticmethod
+    def _room_for_prompts(prompts: list[Sequence], room: int, plan: Plan) -> int:
+        """What is left of the room where a strategy bounds the steps that it has a part in."""
+        bounds = [each.strategy.most_tokens for each in prompts if each.strategy.most_tokens]
+        return min([room, *(max(MIN_CHUNK, bound - plan.num_decode) for bound in bounds)])
 
     def _due(self, plan: Plan, prompts: list[Sequence]) -> list[Sequence]:
         """The prompts that have a part in this step."""
@@ -281,22 +289,7 @@ class Scheduler:
             num_waiting=len(prompts) + len(self.waiting),
             max_gap_s=min(bounds, default=None),
             # Small requests with choices share a step: it need not end with the first.
-            left=NO_END if isinstance(first, ScoreSequence) else first.prompt_left,
+            left=NO_END if first.strategy.shares_step else first.prompt_left,
             time_left_s=first.ends_by - now,
             interrupted=first.interrupted,
         )
-
-    def _add_prompt(self, plan: Plan, sequence: Sequence, room: int) -> int:
-        if isinstance(sequence, ScoreSequence):
-            return self._score_planner.add(plan, sequence, room)
-        return self._add_chunk(plan, sequence, min(room, sequence.prompt_left))
-
-    @staticmethod
-    def _add_chunk(plan: Plan, sequence: Sequence, count: int) -> int:
-        assert sequence.seq_id is not None
-        start = sequence.num_computed
-        plan.batch.extend(sequence.tokens[start : start + count], start, sequence.seq_id)
-        plan.prefills.append((sequence, count))
-        if count == sequence.prompt_left:
-            plan.add_output(sequence)
-        return count

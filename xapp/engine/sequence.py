@@ -3,8 +3,9 @@
 import enum
 from dataclasses import dataclass, field
 
-from xapp.backend.base import Outcome, Sampler
-from xapp.domain.messages import FinishReason, Priority, SequenceFinished, Submit
+from xapp.backend.base import NO_SAMPLER, Sampler
+from xapp.domain.messages import FinishReason, Priority, SequenceFinished, SequenceScored, Submit
+from xapp.engine.strategies.strategy import Strategy
 
 PIN_RANK = max(Priority) + 1
 NEVER = float("inf")
@@ -21,18 +22,12 @@ class Status(enum.Enum):
     FINISHED = enum.auto()
 
 
-class NoSampler:
-    """Stands in until the sequence is admitted."""
-
-    outcome = Outcome.OPEN
-
-    def close(self) -> None:
-        """Nothing to free."""
-
-
 @dataclass(slots=True, eq=False)
 class Sequence:
     """`tokens` is the prompt and what was generated; the first `num_computed` of them have KV cells.
+
+    `strategy` says how it advances. It may have cells behind all of `tokens` besides, of tokens that are only
+    guessed. `result` is what the request asked for, where that is no tokens.
 
     One that was preempted waits again: with its cells, and goes on as `resumes_as`; or evicted, without,
     and prefills all its `tokens`. Its sampler stays, so the answer is what it would have been.
@@ -40,13 +35,14 @@ class Sequence:
     """
 
     request: Submit
+    strategy: Strategy["Sequence"]
     order: tuple[float, ...] = ()
     status: Status = Status.WAITING
     tokens: list[int] = field(default_factory=list)
     num_computed: int = 0
     num_cached: int = 0
     seq_id: int | None = None
-    sampler: Sampler = field(default_factory=NoSampler)
+    sampler: Sampler = NO_SAMPLER
     started_at: float | None = None
     first_token_at: float | None = None
     finish_reason: FinishReason | None = None
@@ -56,6 +52,7 @@ class Sequence:
     promoted_at: float | None = None
     extended_to: float | None = None
     interrupted: bool = False
+    result: SequenceScored | None = None
 
     def __post_init__(self) -> None:
         self.tokens = list(self.request.prompt)
@@ -88,32 +85,32 @@ class Sequence:
     @property
     def num_to_prefill(self) -> int:
         """Tokens to compute, when nothing is cached, before the answer begins."""
-        return self.num_prompt
+        return self.num_prompt + self.strategy.num_beside
 
     @property
     def may_share(self) -> bool:
         """Whether it may begin with what others have computed."""
-        return not self.apart
+        return self.strategy.may_share and not self.apart
 
     @property
     def num_stable(self) -> int:
         """Tokens whose cells stay for as long as it runs: others may share them."""
-        return self.num_computed
+        return min(self.num_computed, len(self.prefix))
 
     @property
     def num_completion(self) -> int:
-        """Tokens generated so far."""
-        return len(self.tokens) - len(self.request.prompt)
+        """Tokens of the result so far."""
+        return self.strategy.num_completion(self)
 
     @property
     def prefix(self) -> list[int]:
         """Tokens to compute before the next one of the answer: what may be found in the cache."""
-        return self.tokens
+        return self.tokens if self.strategy.keeps_answer else self.request.prompt
 
     @property
     def prompt_left(self) -> int:
-        """Of them, tokens still to compute."""
-        return len(self.tokens) - self.num_computed
+        """Tokens still to compute before the next one of the answer."""
+        return self.strategy.prompt_left(self)
 
     @property
     def paused(self) -> bool:
@@ -124,11 +121,12 @@ class Sequence:
         """Its cells are gone. What was generated counts as prompt from now on."""
         self.num_computed = 0
         self.resumes_as = Status.PREFILL
+        self.strategy.restart(self)
 
     @property
     def cells_needed(self) -> int:
         """KV cells at most: the last token generated is never computed."""
-        return self.num_prompt + self.request.max_tokens - 1
+        return self.num_prompt + self.request.max_tokens - 1 + self.strategy.num_spare
 
     def finished_event(self, now: float) -> SequenceFinished:
         """The last word on this request."""
@@ -141,4 +139,6 @@ class Sequence:
             self.num_completion,
             self.started_at,
             self.first_token_at,
+            self.strategy.num_drafted,
+            self.strategy.num_accepted,
         )

@@ -32,12 +32,16 @@ class Turns:
         others = [each for each in running if each is not first]
         return others if first is None else [first, *others]
 
-    def split(self, moving: list[Sequence]) -> tuple[list[Sequence], Sequence | None]:
-        """Those that may share the next step, and the one that has it for itself where they do not."""
-        apart = next((each for each in moving if each.apart), None)
-        if apart is not None and self._apart_is_next:
+    def split(self, moving: list[Sequence], apart: Sequence | None) -> tuple[list[Sequence], Sequence | None]:
+        """Those that may share the next step, and the one that has it for itself where they do not.
+
+        `apart` is the sequence that is computed apart, if there is one, moving or not.
+        """
+        if apart is None or apart not in moving:
+            return moving, None
+        if self._apart_is_next:
             return [], apart
-        return [each for each in moving if not each.apart], apart
+        return [each for each in moving if each is not apart], apart
 
     def took(self, *, apart: bool) -> None:
         """Who has the next step for itself, or not."""
@@ -50,7 +54,7 @@ def is_critical(sequence: Sequence) -> bool:
 
 
 def _is_critical_prompt(sequence: Sequence) -> bool:
-    return is_critical(sequence) and sequence.status is not Status.DECODE
+    return sequence.status is not Status.DECODE and is_critical(sequence)
 
 
 def _is_lower_prompt(sequence: Sequence) -> bool:

@@ -10,7 +10,7 @@ from time import monotonic
 from google.protobuf.duration_pb2 import Duration
 
 from xapp.domain.format_kinds import Choices, Format, Grammar, JsonSchema
-from xapp.domain.messages import MAX_SEED, Priority, SamplingParams
+from xapp.domain.messages import MAX_DRAFTS, MAX_SEED, Ngram, Priority, SamplingParams
 from xapp.domain.requests import ChatMessage, DeadlinePolicy, Prompt, Request
 from xapp.errors import InvalidArgument
 from xapp.formats.prepare import MAX_CHOICES
@@ -66,6 +66,7 @@ def to_request(
         deadline_policy=to_deadline_policy(wire.deadline_policy),
         max_gap_s=_max_gap_s(wire),
         deterministic=wire.deterministic,
+        strategy=to_strategy(wire),
         client=client,
         format=to_format(wire.format) if wire.HasField("format") else None,
         task=task,
@@ -91,6 +92,23 @@ def _given(field: str, text: str) -> str:
     if not text.strip():
         raise InvalidArgument(field, "is empty")
     return text
+
+
+def to_strategy(wire: pb.GenerateRequest) -> Ngram | None:
+    """How the answer is decoded; None is a token a step."""
+    if wire.strategy.WhichOneof("kind") != "ngram":
+        return None
+    if wire.deterministic:
+        raise InvalidArgument("strategy.ngram", "cannot be set beside deterministic")
+    ngram = wire.strategy.ngram
+    if not ngram.HasField("max_draft_tokens"):
+        return Ngram()
+    if not 1 <= ngram.max_draft_tokens <= MAX_DRAFTS:
+        raise InvalidArgument(
+            "strategy.ngram.max_draft_tokens",
+            f"{ngram.max_draft_tokens} is out of range: it must be from 1 to {MAX_DRAFTS}",
+        )
+    return Ngram(ngram.max_draft_tokens)
 
 
 def to_estimated(

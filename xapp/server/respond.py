@@ -61,7 +61,14 @@ def _finished(event: Finished) -> pb.Finished:
         timing=timing,
         format_complete=event.format_complete,
         provenance=provenance(event.provenance),
+        speculation=_speculation(event),
     )
+
+
+def _speculation(finished: Finished) -> pb.Speculation | None:
+    if not finished.num_drafted:
+        return None
+    return pb.Speculation(num_drafted_tokens=finished.num_drafted, num_accepted_tokens=finished.num_accepted)
 
 
 def usage(finished: Finished) -> pb.Usage:

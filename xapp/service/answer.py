@@ -170,7 +170,12 @@ class Answer:
             first_at=self._first_at(end),
             last_at=end.at if end is not None else self._stream.last_at,
         )
-        self.finished = replace(finished, provenance=self._provenance())
+        self.finished = replace(
+            finished,
+            provenance=self._provenance(),
+            num_drafted=end.num_drafted if end is not None else 0,
+            num_accepted=end.num_accepted if end is not None else 0,
+        )
         return self.finished
 
     def _first_at(self, end: SequenceFinished | None) -> float | None:

@@ -74,6 +74,7 @@ class Generation:
             deadline=asked.deadline,
             max_gap_s=asked.max_gap_s,
             deterministic=asked.deterministic,
+            strategy=request.strategy,
         )
 
     def _identity(self, request: Request, submit: Submit, begun: Started) -> Identity | None:

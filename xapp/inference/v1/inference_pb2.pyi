@@ -315,6 +315,7 @@ class GenerateRequest(_message.Message):
     INPUT_TIMESTAMP_FIELD_NUMBER: _builtins.int
     MAX_TOKEN_GAP_FIELD_NUMBER: _builtins.int
     DETERMINISTIC_FIELD_NUMBER: _builtins.int
+    STRATEGY_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of a served model; "" is the node's default."""
     prompt: _builtins.str
@@ -375,6 +376,12 @@ class GenerateRequest(_message.Message):
         Default: the node's bound.
         """
 
+    @_builtins.property
+    def strategy(self) -> Global___DecodingStrategy:
+        """How the answer is decoded. This changes the time that the answer takes, and not the answer, up to float
+        noise. Default: the node's choice, which is `plain` today.
+        """
+
     def __init__(
         self,
         *,
@@ -394,10 +401,11 @@ class GenerateRequest(_message.Message):
         input_timestamp: _timestamp_pb2.Timestamp | None = ...,
         max_token_gap: _duration_pb2.Duration | None = ...,
         deterministic: _builtins.bool = ...,
+        strategy: Global___DecodingStrategy | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "format", b"format", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "prompt", b"prompt", "sampling", b"sampling"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "format", b"format", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "prompt", b"prompt", "sampling", b"sampling", "strategy", b"strategy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "correlation_id", b"correlation_id", "deadline_policy", b"deadline_policy", "deterministic", b"deterministic", "format", b"format", "ignore_eos", b"ignore_eos", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "model", b"model", "priority", b"priority", "prompt", b"prompt", "sampling", b"sampling", "stop", b"stop", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "correlation_id", b"correlation_id", "deadline_policy", b"deadline_policy", "deterministic", b"deterministic", "format", b"format", "ignore_eos", b"ignore_eos", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "model", b"model", "priority", b"priority", "prompt", b"prompt", "sampling", b"sampling", "stop", b"stop", "strategy", b"strategy", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_tokens: _TypeAlias = _typing.Literal["max_tokens"]  # noqa: Y015
     _WhichOneofArgType__max_tokens: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens"]  # noqa: Y015
@@ -409,6 +417,84 @@ class GenerateRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_input) -> _WhichOneofReturnType_input | None: ...
 
 Global___GenerateRequest: _TypeAlias = GenerateRequest  # noqa: Y015
+
+@_typing.final
+class DecodingStrategy(_message.Message):
+    """DecodingStrategy says how the tokens of an answer are found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAIN_FIELD_NUMBER: _builtins.int
+    NGRAM_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def plain(self) -> Global___PlainDecoding:
+        """A token a step."""
+
+    @_builtins.property
+    def ngram(self) -> Global___NgramSpeculation:
+        """Several tokens a step, where the answer repeats text of the prompt or of its own. Not for a
+        `deterministic` request.
+        """
+
+    def __init__(
+        self,
+        *,
+        plain: Global___PlainDecoding | None = ...,
+        ngram: Global___NgramSpeculation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "ngram", b"ngram", "plain", b"plain"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "ngram", b"ngram", "plain", b"plain"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["plain", "ngram"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___DecodingStrategy: _TypeAlias = DecodingStrategy  # noqa: Y015
+
+@_typing.final
+class PlainDecoding(_message.Message):
+    """PlainDecoding has no parameters."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlainDecoding: _TypeAlias = PlainDecoding  # noqa: Y015
+
+@_typing.final
+class NgramSpeculation(_message.Message):
+    """NgramSpeculation guesses that what followed the last tokens earlier follows them again. The model checks the
+    guesses in one step: those that are right cost less than a step each. The node measures whether guesses pay,
+    for each answer and each width of a step, and guesses only where they do.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAX_DRAFT_TOKENS_FIELD_NUMBER: _builtins.int
+    max_draft_tokens: _builtins.int
+    """Most tokens guessed in a step, 1 to 32. Default 8."""
+    def __init__(
+        self,
+        *,
+        max_draft_tokens: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_draft_tokens", b"_max_draft_tokens", "max_draft_tokens", b"max_draft_tokens"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_draft_tokens", b"_max_draft_tokens", "max_draft_tokens", b"max_draft_tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_draft_tokens: _TypeAlias = _typing.Literal["max_draft_tokens"]  # noqa: Y015
+    _WhichOneofArgType__max_draft_tokens: _TypeAlias = _typing.Literal["_max_draft_tokens", b"_max_draft_tokens"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_draft_tokens) -> _WhichOneofReturnType__max_draft_tokens | None: ...
+
+Global___NgramSpeculation: _TypeAlias = NgramSpeculation  # noqa: Y015
 
 @_typing.final
 class Provenance(_message.Message):
@@ -627,6 +713,7 @@ class Finished(_message.Message):
     TIMING_FIELD_NUMBER: _builtins.int
     FORMAT_COMPLETE_FIELD_NUMBER: _builtins.int
     PROVENANCE_FIELD_NUMBER: _builtins.int
+    SPECULATION_FIELD_NUMBER: _builtins.int
     finish_reason: Global___FinishReason.ValueType
     """Why the answer ended."""
     format_complete: _builtins.bool
@@ -643,6 +730,10 @@ class Finished(_message.Message):
     def provenance(self) -> Global___Provenance:
         """What made the answer."""
 
+    @_builtins.property
+    def speculation(self) -> Global___Speculation:
+        """What was guessed; unset where nothing was, or where a stop text ended the answer."""
+
     def __init__(
         self,
         *,
@@ -651,16 +742,43 @@ class Finished(_message.Message):
         timing: Global___Timing | None = ...,
         format_complete: _builtins.bool | None = ...,
         provenance: Global___Provenance | None = ...,
+        speculation: Global___Speculation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_format_complete", b"_format_complete", "format_complete", b"format_complete", "provenance", b"provenance", "timing", b"timing", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_format_complete", b"_format_complete", "format_complete", b"format_complete", "provenance", b"provenance", "speculation", b"speculation", "timing", b"timing", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_format_complete", b"_format_complete", "finish_reason", b"finish_reason", "format_complete", b"format_complete", "provenance", b"provenance", "timing", b"timing", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_format_complete", b"_format_complete", "finish_reason", b"finish_reason", "format_complete", b"format_complete", "provenance", b"provenance", "speculation", b"speculation", "timing", b"timing", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__format_complete: _TypeAlias = _typing.Literal["format_complete"]  # noqa: Y015
     _WhichOneofArgType__format_complete: _TypeAlias = _typing.Literal["_format_complete", b"_format_complete"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__format_complete) -> _WhichOneofReturnType__format_complete | None: ...
 
 Global___Finished: _TypeAlias = Finished  # noqa: Y015
+
+@_typing.final
+class Speculation(_message.Message):
+    """Speculation counts guessed tokens of an answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUM_DRAFTED_TOKENS_FIELD_NUMBER: _builtins.int
+    NUM_ACCEPTED_TOKENS_FIELD_NUMBER: _builtins.int
+    num_drafted_tokens: _builtins.int
+    """Guesses that the model checked."""
+    num_accepted_tokens: _builtins.int
+    """Of them, guesses that were right."""
+    def __init__(
+        self,
+        *,
+        num_drafted_tokens: _builtins.int = ...,
+        num_accepted_tokens: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["num_accepted_tokens", b"num_accepted_tokens", "num_drafted_tokens", b"num_drafted_tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Speculation: _TypeAlias = Speculation  # noqa: Y015
 
 @_typing.final
 class GenerateResponse(_message.Message):

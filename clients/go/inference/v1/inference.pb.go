@@ -591,6 +591,9 @@ type GenerateRequest struct {
 	// size, with nothing from the cache and no joining; one at a time, the next one waits. It takes longer,
 	// and so do others beside it. Default false: the same up to float noise.
 	Deterministic bool `protobuf:"varint,16,opt,name=deterministic,proto3" json:"deterministic,omitempty"`
+	// How the answer is decoded. This changes the time that the answer takes, and not the answer, up to float
+	// noise. Default: the node's choice, which is `plain` today.
+	Strategy      *DecodingStrategy `protobuf:"bytes,17,opt,name=strategy,proto3" json:"strategy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -748,6 +751,13 @@ func (x *GenerateRequest) GetDeterministic() bool {
 	return false
 }
 
+func (x *GenerateRequest) GetStrategy() *DecodingStrategy {
+	if x != nil {
+		return x.Strategy
+	}
+	return nil
+}
+
 type isGenerateRequest_Input interface {
 	isGenerateRequest_Input()
 }
@@ -765,6 +775,179 @@ type GenerateRequest_Chat struct {
 func (*GenerateRequest_Prompt) isGenerateRequest_Input() {}
 
 func (*GenerateRequest_Chat) isGenerateRequest_Input() {}
+
+// DecodingStrategy says how the tokens of an answer are found.
+type DecodingStrategy struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Default: the node's choice.
+	//
+	// Types that are valid to be assigned to Kind:
+	//
+	//	*DecodingStrategy_Plain
+	//	*DecodingStrategy_Ngram
+	Kind          isDecodingStrategy_Kind `protobuf_oneof:"kind"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DecodingStrategy) Reset() {
+	*x = DecodingStrategy{}
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DecodingStrategy) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DecodingStrategy) ProtoMessage() {}
+
+func (x *DecodingStrategy) ProtoReflect() protoreflect.Message {
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DecodingStrategy.ProtoReflect.Descriptor instead.
+func (*DecodingStrategy) Descriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *DecodingStrategy) GetKind() isDecodingStrategy_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return nil
+}
+
+func (x *DecodingStrategy) GetPlain() *PlainDecoding {
+	if x != nil {
+		if x, ok := x.Kind.(*DecodingStrategy_Plain); ok {
+			return x.Plain
+		}
+	}
+	return nil
+}
+
+func (x *DecodingStrategy) GetNgram() *NgramSpeculation {
+	if x != nil {
+		if x, ok := x.Kind.(*DecodingStrategy_Ngram); ok {
+			return x.Ngram
+		}
+	}
+	return nil
+}
+
+type isDecodingStrategy_Kind interface {
+	isDecodingStrategy_Kind()
+}
+
+type DecodingStrategy_Plain struct {
+	// A token a step.
+	Plain *PlainDecoding `protobuf:"bytes,1,opt,name=plain,proto3,oneof"`
+}
+
+type DecodingStrategy_Ngram struct {
+	// Several tokens a step, where the answer repeats text of the prompt or of its own. Not for a
+	// `deterministic` request.
+	Ngram *NgramSpeculation `protobuf:"bytes,2,opt,name=ngram,proto3,oneof"`
+}
+
+func (*DecodingStrategy_Plain) isDecodingStrategy_Kind() {}
+
+func (*DecodingStrategy_Ngram) isDecodingStrategy_Kind() {}
+
+// PlainDecoding has no parameters.
+type PlainDecoding struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlainDecoding) Reset() {
+	*x = PlainDecoding{}
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlainDecoding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlainDecoding) ProtoMessage() {}
+
+func (x *PlainDecoding) ProtoReflect() protoreflect.Message {
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlainDecoding.ProtoReflect.Descriptor instead.
+func (*PlainDecoding) Descriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{7}
+}
+
+// NgramSpeculation guesses that what followed the last tokens earlier follows them again. The model checks the
+// guesses in one step: those that are right cost less than a step each. The node measures whether guesses pay,
+// for each answer and each width of a step, and guesses only where they do.
+type NgramSpeculation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Most tokens guessed in a step, 1 to 32. Default 8.
+	MaxDraftTokens *int32 `protobuf:"varint,1,opt,name=max_draft_tokens,json=maxDraftTokens,proto3,oneof" json:"max_draft_tokens,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *NgramSpeculation) Reset() {
+	*x = NgramSpeculation{}
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NgramSpeculation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NgramSpeculation) ProtoMessage() {}
+
+func (x *NgramSpeculation) ProtoReflect() protoreflect.Message {
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NgramSpeculation.ProtoReflect.Descriptor instead.
+func (*NgramSpeculation) Descriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *NgramSpeculation) GetMaxDraftTokens() int32 {
+	if x != nil && x.MaxDraftTokens != nil {
+		return *x.MaxDraftTokens
+	}
+	return 0
+}
 
 // Provenance says what made an answer, so that it can be audited and made again.
 type Provenance struct {
@@ -790,7 +973,7 @@ type Provenance struct {
 
 func (x *Provenance) Reset() {
 	*x = Provenance{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[6]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -802,7 +985,7 @@ func (x *Provenance) String() string {
 func (*Provenance) ProtoMessage() {}
 
 func (x *Provenance) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[6]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -815,7 +998,7 @@ func (x *Provenance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Provenance.ProtoReflect.Descriptor instead.
 func (*Provenance) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{6}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Provenance) GetModelDigest() string {
@@ -894,7 +1077,7 @@ type Started struct {
 
 func (x *Started) Reset() {
 	*x = Started{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[7]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -906,7 +1089,7 @@ func (x *Started) String() string {
 func (*Started) ProtoMessage() {}
 
 func (x *Started) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[7]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -919,7 +1102,7 @@ func (x *Started) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Started.ProtoReflect.Descriptor instead.
 func (*Started) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{7}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Started) GetModel() string {
@@ -999,7 +1182,7 @@ type Chunk struct {
 
 func (x *Chunk) Reset() {
 	*x = Chunk{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[8]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1011,7 +1194,7 @@ func (x *Chunk) String() string {
 func (*Chunk) ProtoMessage() {}
 
 func (x *Chunk) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[8]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1024,7 +1207,7 @@ func (x *Chunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Chunk.ProtoReflect.Descriptor instead.
 func (*Chunk) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{8}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Chunk) GetText() string {
@@ -1056,7 +1239,7 @@ type Usage struct {
 
 func (x *Usage) Reset() {
 	*x = Usage{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[9]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1068,7 +1251,7 @@ func (x *Usage) String() string {
 func (*Usage) ProtoMessage() {}
 
 func (x *Usage) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[9]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1081,7 +1264,7 @@ func (x *Usage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Usage.ProtoReflect.Descriptor instead.
 func (*Usage) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{9}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Usage) GetNumPromptTokens() int32 {
@@ -1122,7 +1305,7 @@ type Timing struct {
 
 func (x *Timing) Reset() {
 	*x = Timing{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[10]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1134,7 +1317,7 @@ func (x *Timing) String() string {
 func (*Timing) ProtoMessage() {}
 
 func (x *Timing) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[10]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1147,7 +1330,7 @@ func (x *Timing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Timing.ProtoReflect.Descriptor instead.
 func (*Timing) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{10}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Timing) GetQueue() *durationpb.Duration {
@@ -1190,14 +1373,16 @@ type Finished struct {
 	// Whether the answer is whole and conforms to `format`; unset when none was asked for.
 	FormatComplete *bool `protobuf:"varint,4,opt,name=format_complete,json=formatComplete,proto3,oneof" json:"format_complete,omitempty"`
 	// What made the answer.
-	Provenance    *Provenance `protobuf:"bytes,5,opt,name=provenance,proto3" json:"provenance,omitempty"`
+	Provenance *Provenance `protobuf:"bytes,5,opt,name=provenance,proto3" json:"provenance,omitempty"`
+	// What was guessed; unset where nothing was, or where a stop text ended the answer.
+	Speculation   *Speculation `protobuf:"bytes,6,opt,name=speculation,proto3" json:"speculation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Finished) Reset() {
 	*x = Finished{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[11]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1209,7 +1394,7 @@ func (x *Finished) String() string {
 func (*Finished) ProtoMessage() {}
 
 func (x *Finished) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[11]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1222,7 +1407,7 @@ func (x *Finished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finished.ProtoReflect.Descriptor instead.
 func (*Finished) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{11}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Finished) GetFinishReason() FinishReason {
@@ -1260,6 +1445,68 @@ func (x *Finished) GetProvenance() *Provenance {
 	return nil
 }
 
+func (x *Finished) GetSpeculation() *Speculation {
+	if x != nil {
+		return x.Speculation
+	}
+	return nil
+}
+
+// Speculation counts guessed tokens of an answer.
+type Speculation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Guesses that the model checked.
+	NumDraftedTokens int32 `protobuf:"varint,1,opt,name=num_drafted_tokens,json=numDraftedTokens,proto3" json:"num_drafted_tokens,omitempty"`
+	// Of them, guesses that were right.
+	NumAcceptedTokens int32 `protobuf:"varint,2,opt,name=num_accepted_tokens,json=numAcceptedTokens,proto3" json:"num_accepted_tokens,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *Speculation) Reset() {
+	*x = Speculation{}
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Speculation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Speculation) ProtoMessage() {}
+
+func (x *Speculation) ProtoReflect() protoreflect.Message {
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Speculation.ProtoReflect.Descriptor instead.
+func (*Speculation) Descriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Speculation) GetNumDraftedTokens() int32 {
+	if x != nil {
+		return x.NumDraftedTokens
+	}
+	return 0
+}
+
+func (x *Speculation) GetNumAcceptedTokens() int32 {
+	if x != nil {
+		return x.NumAcceptedTokens
+	}
+	return 0
+}
+
 // GenerateResponse is one event of an answer.
 type GenerateResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1277,7 +1524,7 @@ type GenerateResponse struct {
 
 func (x *GenerateResponse) Reset() {
 	*x = GenerateResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[12]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1289,7 +1536,7 @@ func (x *GenerateResponse) String() string {
 func (*GenerateResponse) ProtoMessage() {}
 
 func (x *GenerateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[12]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1302,7 +1549,7 @@ func (x *GenerateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GenerateResponse.ProtoReflect.Descriptor instead.
 func (*GenerateResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{12}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *GenerateResponse) GetEvent() isGenerateResponse_Event {
@@ -1377,7 +1624,7 @@ type MetricsRequest struct {
 
 func (x *MetricsRequest) Reset() {
 	*x = MetricsRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[13]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1389,7 +1636,7 @@ func (x *MetricsRequest) String() string {
 func (*MetricsRequest) ProtoMessage() {}
 
 func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[13]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1402,7 +1649,7 @@ func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsRequest.ProtoReflect.Descriptor instead.
 func (*MetricsRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{13}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *MetricsRequest) GetInterval() *durationpb.Duration {
@@ -1434,7 +1681,7 @@ type Percentiles struct {
 
 func (x *Percentiles) Reset() {
 	*x = Percentiles{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[14]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1446,7 +1693,7 @@ func (x *Percentiles) String() string {
 func (*Percentiles) ProtoMessage() {}
 
 func (x *Percentiles) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[14]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1459,7 +1706,7 @@ func (x *Percentiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Percentiles.ProtoReflect.Descriptor instead.
 func (*Percentiles) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{14}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Percentiles) GetP50() *durationpb.Duration {
@@ -1525,7 +1772,7 @@ type ModelMetrics struct {
 
 func (x *ModelMetrics) Reset() {
 	*x = ModelMetrics{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[15]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1537,7 +1784,7 @@ func (x *ModelMetrics) String() string {
 func (*ModelMetrics) ProtoMessage() {}
 
 func (x *ModelMetrics) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[15]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1550,7 +1797,7 @@ func (x *ModelMetrics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelMetrics.ProtoReflect.Descriptor instead.
 func (*ModelMetrics) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{15}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ModelMetrics) GetModel() string {
@@ -1684,7 +1931,7 @@ type HostMetrics struct {
 
 func (x *HostMetrics) Reset() {
 	*x = HostMetrics{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[16]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1696,7 +1943,7 @@ func (x *HostMetrics) String() string {
 func (*HostMetrics) ProtoMessage() {}
 
 func (x *HostMetrics) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[16]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1709,7 +1956,7 @@ func (x *HostMetrics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostMetrics.ProtoReflect.Descriptor instead.
 func (*HostMetrics) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{16}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *HostMetrics) GetCpuPercent() float64 {
@@ -1764,7 +2011,7 @@ type MetricsResponse struct {
 
 func (x *MetricsResponse) Reset() {
 	*x = MetricsResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[17]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1776,7 +2023,7 @@ func (x *MetricsResponse) String() string {
 func (*MetricsResponse) ProtoMessage() {}
 
 func (x *MetricsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[17]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1789,7 +2036,7 @@ func (x *MetricsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsResponse.ProtoReflect.Descriptor instead.
 func (*MetricsResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{17}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *MetricsResponse) GetTimestamp() *timestamppb.Timestamp {
@@ -1838,7 +2085,7 @@ type TokenizeRequest struct {
 
 func (x *TokenizeRequest) Reset() {
 	*x = TokenizeRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[18]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1850,7 +2097,7 @@ func (x *TokenizeRequest) String() string {
 func (*TokenizeRequest) ProtoMessage() {}
 
 func (x *TokenizeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[18]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1863,7 +2110,7 @@ func (x *TokenizeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenizeRequest.ProtoReflect.Descriptor instead.
 func (*TokenizeRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{18}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *TokenizeRequest) GetModel() string {
@@ -1931,7 +2178,7 @@ type TokenizeResponse struct {
 
 func (x *TokenizeResponse) Reset() {
 	*x = TokenizeResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[19]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1943,7 +2190,7 @@ func (x *TokenizeResponse) String() string {
 func (*TokenizeResponse) ProtoMessage() {}
 
 func (x *TokenizeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[19]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1956,7 +2203,7 @@ func (x *TokenizeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenizeResponse.ProtoReflect.Descriptor instead.
 func (*TokenizeResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{19}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *TokenizeResponse) GetTokens() []int32 {
@@ -2018,7 +2265,7 @@ type ScoreRequest struct {
 
 func (x *ScoreRequest) Reset() {
 	*x = ScoreRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[20]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2030,7 +2277,7 @@ func (x *ScoreRequest) String() string {
 func (*ScoreRequest) ProtoMessage() {}
 
 func (x *ScoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[20]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2043,7 +2290,7 @@ func (x *ScoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScoreRequest.ProtoReflect.Descriptor instead.
 func (*ScoreRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{20}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ScoreRequest) GetModel() string {
@@ -2175,7 +2422,7 @@ type TokenLogProbability struct {
 
 func (x *TokenLogProbability) Reset() {
 	*x = TokenLogProbability{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[21]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2187,7 +2434,7 @@ func (x *TokenLogProbability) String() string {
 func (*TokenLogProbability) ProtoMessage() {}
 
 func (x *TokenLogProbability) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[21]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2200,7 +2447,7 @@ func (x *TokenLogProbability) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenLogProbability.ProtoReflect.Descriptor instead.
 func (*TokenLogProbability) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{21}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *TokenLogProbability) GetToken() int32 {
@@ -2248,7 +2495,7 @@ type ChoiceScore struct {
 
 func (x *ChoiceScore) Reset() {
 	*x = ChoiceScore{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[22]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2260,7 +2507,7 @@ func (x *ChoiceScore) String() string {
 func (*ChoiceScore) ProtoMessage() {}
 
 func (x *ChoiceScore) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[22]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2273,7 +2520,7 @@ func (x *ChoiceScore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChoiceScore.ProtoReflect.Descriptor instead.
 func (*ChoiceScore) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{22}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ChoiceScore) GetChoice() string {
@@ -2343,7 +2590,7 @@ type ScoreResponse struct {
 
 func (x *ScoreResponse) Reset() {
 	*x = ScoreResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[23]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2355,7 +2602,7 @@ func (x *ScoreResponse) String() string {
 func (*ScoreResponse) ProtoMessage() {}
 
 func (x *ScoreResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[23]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2368,7 +2615,7 @@ func (x *ScoreResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScoreResponse.ProtoReflect.Descriptor instead.
 func (*ScoreResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{23}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ScoreResponse) GetModel() string {
@@ -2461,7 +2708,7 @@ type EstimateRequest struct {
 
 func (x *EstimateRequest) Reset() {
 	*x = EstimateRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[24]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2473,7 +2720,7 @@ func (x *EstimateRequest) String() string {
 func (*EstimateRequest) ProtoMessage() {}
 
 func (x *EstimateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[24]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2486,7 +2733,7 @@ func (x *EstimateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EstimateRequest.ProtoReflect.Descriptor instead.
 func (*EstimateRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{24}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *EstimateRequest) GetModel() string {
@@ -2621,7 +2868,7 @@ type EstimateResponse struct {
 
 func (x *EstimateResponse) Reset() {
 	*x = EstimateResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[25]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2633,7 +2880,7 @@ func (x *EstimateResponse) String() string {
 func (*EstimateResponse) ProtoMessage() {}
 
 func (x *EstimateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[25]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2646,7 +2893,7 @@ func (x *EstimateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EstimateResponse.ProtoReflect.Descriptor instead.
 func (*EstimateResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{25}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *EstimateResponse) GetNumPromptTokens() int32 {
@@ -2714,7 +2961,7 @@ type ListTasksRequest struct {
 
 func (x *ListTasksRequest) Reset() {
 	*x = ListTasksRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[26]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2726,7 +2973,7 @@ func (x *ListTasksRequest) String() string {
 func (*ListTasksRequest) ProtoMessage() {}
 
 func (x *ListTasksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[26]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2739,7 +2986,7 @@ func (x *ListTasksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTasksRequest.ProtoReflect.Descriptor instead.
 func (*ListTasksRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{26}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{30}
 }
 
 // ListTasksResponse has every version of every task.
@@ -2753,7 +3000,7 @@ type ListTasksResponse struct {
 
 func (x *ListTasksResponse) Reset() {
 	*x = ListTasksResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[27]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2765,7 +3012,7 @@ func (x *ListTasksResponse) String() string {
 func (*ListTasksResponse) ProtoMessage() {}
 
 func (x *ListTasksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[27]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2778,7 +3025,7 @@ func (x *ListTasksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTasksResponse.ProtoReflect.Descriptor instead.
 func (*ListTasksResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{27}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListTasksResponse) GetTasks() []*Task {
@@ -2805,7 +3052,7 @@ type TaskInput struct {
 
 func (x *TaskInput) Reset() {
 	*x = TaskInput{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[28]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2817,7 +3064,7 @@ func (x *TaskInput) String() string {
 func (*TaskInput) ProtoMessage() {}
 
 func (x *TaskInput) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[28]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2830,7 +3077,7 @@ func (x *TaskInput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskInput.ProtoReflect.Descriptor instead.
 func (*TaskInput) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{28}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *TaskInput) GetName() string {
@@ -2892,7 +3139,7 @@ type Task struct {
 
 func (x *Task) Reset() {
 	*x = Task{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[29]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2904,7 +3151,7 @@ func (x *Task) String() string {
 func (*Task) ProtoMessage() {}
 
 func (x *Task) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[29]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2917,7 +3164,7 @@ func (x *Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Task.ProtoReflect.Descriptor instead.
 func (*Task) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{29}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Task) GetName() string {
@@ -3027,7 +3274,7 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"jsonSchema\x12\x1a\n" +
 	"\agrammar\x18\x02 \x01(\tH\x00R\agrammar\x126\n" +
 	"\achoices\x18\x03 \x01(\v2\x1a.xapp.inference.v1.ChoicesH\x00R\achoicesB\b\n" +
-	"\x06format\"\xf2\x05\n" +
+	"\x06format\"\xb3\x06\n" +
 	"\x0fGenerateRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\x06prompt\x18\x02 \x01(\tH\x00R\x06prompt\x12-\n" +
@@ -3047,9 +3294,18 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\x06inputs\x18\r \x01(\v2\x17.google.protobuf.StructR\x06inputs\x12C\n" +
 	"\x0finput_timestamp\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\x0einputTimestamp\x12=\n" +
 	"\rmax_token_gap\x18\x0f \x01(\v2\x19.google.protobuf.DurationR\vmaxTokenGap\x12$\n" +
-	"\rdeterministic\x18\x10 \x01(\bR\rdeterministicB\a\n" +
+	"\rdeterministic\x18\x10 \x01(\bR\rdeterministic\x12?\n" +
+	"\bstrategy\x18\x11 \x01(\v2#.xapp.inference.v1.DecodingStrategyR\bstrategyB\a\n" +
 	"\x05inputB\r\n" +
-	"\v_max_tokens\"\xd2\x01\n" +
+	"\v_max_tokens\"\x91\x01\n" +
+	"\x10DecodingStrategy\x128\n" +
+	"\x05plain\x18\x01 \x01(\v2 .xapp.inference.v1.PlainDecodingH\x00R\x05plain\x12;\n" +
+	"\x05ngram\x18\x02 \x01(\v2#.xapp.inference.v1.NgramSpeculationH\x00R\x05ngramB\x06\n" +
+	"\x04kind\"\x0f\n" +
+	"\rPlainDecoding\"V\n" +
+	"\x10NgramSpeculation\x12-\n" +
+	"\x10max_draft_tokens\x18\x01 \x01(\x05H\x00R\x0emaxDraftTokens\x88\x01\x01B\x13\n" +
+	"\x11_max_draft_tokens\"\xd2\x01\n" +
 	"\n" +
 	"Provenance\x12!\n" +
 	"\fmodel_digest\x18\x01 \x01(\tR\vmodelDigest\x12\x12\n" +
@@ -3085,7 +3341,7 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\x05queue\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x05queue\x123\n" +
 	"\aprefill\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\aprefill\x121\n" +
 	"\x06decode\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x06decode\x12H\n" +
-	"\x13time_to_first_token\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x10timeToFirstToken\"\xb4\x02\n" +
+	"\x13time_to_first_token\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x10timeToFirstToken\"\xf6\x02\n" +
 	"\bFinished\x12D\n" +
 	"\rfinish_reason\x18\x01 \x01(\x0e2\x1f.xapp.inference.v1.FinishReasonR\ffinishReason\x12.\n" +
 	"\x05usage\x18\x02 \x01(\v2\x18.xapp.inference.v1.UsageR\x05usage\x121\n" +
@@ -3093,8 +3349,12 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\x0fformat_complete\x18\x04 \x01(\bH\x00R\x0eformatComplete\x88\x01\x01\x12=\n" +
 	"\n" +
 	"provenance\x18\x05 \x01(\v2\x1d.xapp.inference.v1.ProvenanceR\n" +
-	"provenanceB\x12\n" +
-	"\x10_format_complete\"\xc0\x01\n" +
+	"provenance\x12@\n" +
+	"\vspeculation\x18\x06 \x01(\v2\x1e.xapp.inference.v1.SpeculationR\vspeculationB\x12\n" +
+	"\x10_format_complete\"k\n" +
+	"\vSpeculation\x12,\n" +
+	"\x12num_drafted_tokens\x18\x01 \x01(\x05R\x10numDraftedTokens\x12.\n" +
+	"\x13num_accepted_tokens\x18\x02 \x01(\x05R\x11numAcceptedTokens\"\xc0\x01\n" +
 	"\x10GenerateResponse\x126\n" +
 	"\astarted\x18\x01 \x01(\v2\x1a.xapp.inference.v1.StartedH\x00R\astarted\x120\n" +
 	"\x05chunk\x18\x02 \x01(\v2\x18.xapp.inference.v1.ChunkH\x00R\x05chunk\x129\n" +
@@ -3281,7 +3541,7 @@ func file_xapp_inference_v1_inference_proto_rawDescGZIP() []byte {
 }
 
 var file_xapp_inference_v1_inference_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_xapp_inference_v1_inference_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_xapp_inference_v1_inference_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_xapp_inference_v1_inference_proto_goTypes = []any{
 	(Priority)(0),                 // 0: xapp.inference.v1.Priority
 	(DeadlinePolicy)(0),           // 1: xapp.inference.v1.DeadlinePolicy
@@ -3292,33 +3552,37 @@ var file_xapp_inference_v1_inference_proto_goTypes = []any{
 	(*Choices)(nil),               // 6: xapp.inference.v1.Choices
 	(*OutputFormat)(nil),          // 7: xapp.inference.v1.OutputFormat
 	(*GenerateRequest)(nil),       // 8: xapp.inference.v1.GenerateRequest
-	(*Provenance)(nil),            // 9: xapp.inference.v1.Provenance
-	(*Started)(nil),               // 10: xapp.inference.v1.Started
-	(*Chunk)(nil),                 // 11: xapp.inference.v1.Chunk
-	(*Usage)(nil),                 // 12: xapp.inference.v1.Usage
-	(*Timing)(nil),                // 13: xapp.inference.v1.Timing
-	(*Finished)(nil),              // 14: xapp.inference.v1.Finished
-	(*GenerateResponse)(nil),      // 15: xapp.inference.v1.GenerateResponse
-	(*MetricsRequest)(nil),        // 16: xapp.inference.v1.MetricsRequest
-	(*Percentiles)(nil),           // 17: xapp.inference.v1.Percentiles
-	(*ModelMetrics)(nil),          // 18: xapp.inference.v1.ModelMetrics
-	(*HostMetrics)(nil),           // 19: xapp.inference.v1.HostMetrics
-	(*MetricsResponse)(nil),       // 20: xapp.inference.v1.MetricsResponse
-	(*TokenizeRequest)(nil),       // 21: xapp.inference.v1.TokenizeRequest
-	(*TokenizeResponse)(nil),      // 22: xapp.inference.v1.TokenizeResponse
-	(*ScoreRequest)(nil),          // 23: xapp.inference.v1.ScoreRequest
-	(*TokenLogProbability)(nil),   // 24: xapp.inference.v1.TokenLogProbability
-	(*ChoiceScore)(nil),           // 25: xapp.inference.v1.ChoiceScore
-	(*ScoreResponse)(nil),         // 26: xapp.inference.v1.ScoreResponse
-	(*EstimateRequest)(nil),       // 27: xapp.inference.v1.EstimateRequest
-	(*EstimateResponse)(nil),      // 28: xapp.inference.v1.EstimateResponse
-	(*ListTasksRequest)(nil),      // 29: xapp.inference.v1.ListTasksRequest
-	(*ListTasksResponse)(nil),     // 30: xapp.inference.v1.ListTasksResponse
-	(*TaskInput)(nil),             // 31: xapp.inference.v1.TaskInput
-	(*Task)(nil),                  // 32: xapp.inference.v1.Task
-	(*structpb.Struct)(nil),       // 33: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil), // 34: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 35: google.protobuf.Duration
+	(*DecodingStrategy)(nil),      // 9: xapp.inference.v1.DecodingStrategy
+	(*PlainDecoding)(nil),         // 10: xapp.inference.v1.PlainDecoding
+	(*NgramSpeculation)(nil),      // 11: xapp.inference.v1.NgramSpeculation
+	(*Provenance)(nil),            // 12: xapp.inference.v1.Provenance
+	(*Started)(nil),               // 13: xapp.inference.v1.Started
+	(*Chunk)(nil),                 // 14: xapp.inference.v1.Chunk
+	(*Usage)(nil),                 // 15: xapp.inference.v1.Usage
+	(*Timing)(nil),                // 16: xapp.inference.v1.Timing
+	(*Finished)(nil),              // 17: xapp.inference.v1.Finished
+	(*Speculation)(nil),           // 18: xapp.inference.v1.Speculation
+	(*GenerateResponse)(nil),      // 19: xapp.inference.v1.GenerateResponse
+	(*MetricsRequest)(nil),        // 20: xapp.inference.v1.MetricsRequest
+	(*Percentiles)(nil),           // 21: xapp.inference.v1.Percentiles
+	(*ModelMetrics)(nil),          // 22: xapp.inference.v1.ModelMetrics
+	(*HostMetrics)(nil),           // 23: xapp.inference.v1.HostMetrics
+	(*MetricsResponse)(nil),       // 24: xapp.inference.v1.MetricsResponse
+	(*TokenizeRequest)(nil),       // 25: xapp.inference.v1.TokenizeRequest
+	(*TokenizeResponse)(nil),      // 26: xapp.inference.v1.TokenizeResponse
+	(*ScoreRequest)(nil),          // 27: xapp.inference.v1.ScoreRequest
+	(*TokenLogProbability)(nil),   // 28: xapp.inference.v1.TokenLogProbability
+	(*ChoiceScore)(nil),           // 29: xapp.inference.v1.ChoiceScore
+	(*ScoreResponse)(nil),         // 30: xapp.inference.v1.ScoreResponse
+	(*EstimateRequest)(nil),       // 31: xapp.inference.v1.EstimateRequest
+	(*EstimateResponse)(nil),      // 32: xapp.inference.v1.EstimateResponse
+	(*ListTasksRequest)(nil),      // 33: xapp.inference.v1.ListTasksRequest
+	(*ListTasksResponse)(nil),     // 34: xapp.inference.v1.ListTasksResponse
+	(*TaskInput)(nil),             // 35: xapp.inference.v1.TaskInput
+	(*Task)(nil),                  // 36: xapp.inference.v1.Task
+	(*structpb.Struct)(nil),       // 37: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil), // 38: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 39: google.protobuf.Duration
 }
 var file_xapp_inference_v1_inference_proto_depIdxs = []int32{
 	3,  // 0: xapp.inference.v1.Chat.messages:type_name -> xapp.inference.v1.Message
@@ -3328,73 +3592,77 @@ var file_xapp_inference_v1_inference_proto_depIdxs = []int32{
 	0,  // 4: xapp.inference.v1.GenerateRequest.priority:type_name -> xapp.inference.v1.Priority
 	7,  // 5: xapp.inference.v1.GenerateRequest.format:type_name -> xapp.inference.v1.OutputFormat
 	1,  // 6: xapp.inference.v1.GenerateRequest.deadline_policy:type_name -> xapp.inference.v1.DeadlinePolicy
-	33, // 7: xapp.inference.v1.GenerateRequest.inputs:type_name -> google.protobuf.Struct
-	34, // 8: xapp.inference.v1.GenerateRequest.input_timestamp:type_name -> google.protobuf.Timestamp
-	35, // 9: xapp.inference.v1.GenerateRequest.max_token_gap:type_name -> google.protobuf.Duration
-	35, // 10: xapp.inference.v1.Started.queue_duration:type_name -> google.protobuf.Duration
-	9,  // 11: xapp.inference.v1.Started.provenance:type_name -> xapp.inference.v1.Provenance
-	35, // 12: xapp.inference.v1.Timing.queue:type_name -> google.protobuf.Duration
-	35, // 13: xapp.inference.v1.Timing.prefill:type_name -> google.protobuf.Duration
-	35, // 14: xapp.inference.v1.Timing.decode:type_name -> google.protobuf.Duration
-	35, // 15: xapp.inference.v1.Timing.time_to_first_token:type_name -> google.protobuf.Duration
-	2,  // 16: xapp.inference.v1.Finished.finish_reason:type_name -> xapp.inference.v1.FinishReason
-	12, // 17: xapp.inference.v1.Finished.usage:type_name -> xapp.inference.v1.Usage
-	13, // 18: xapp.inference.v1.Finished.timing:type_name -> xapp.inference.v1.Timing
-	9,  // 19: xapp.inference.v1.Finished.provenance:type_name -> xapp.inference.v1.Provenance
-	10, // 20: xapp.inference.v1.GenerateResponse.started:type_name -> xapp.inference.v1.Started
-	11, // 21: xapp.inference.v1.GenerateResponse.chunk:type_name -> xapp.inference.v1.Chunk
-	14, // 22: xapp.inference.v1.GenerateResponse.finished:type_name -> xapp.inference.v1.Finished
-	35, // 23: xapp.inference.v1.MetricsRequest.interval:type_name -> google.protobuf.Duration
-	35, // 24: xapp.inference.v1.Percentiles.p50:type_name -> google.protobuf.Duration
-	35, // 25: xapp.inference.v1.Percentiles.p95:type_name -> google.protobuf.Duration
-	35, // 26: xapp.inference.v1.Percentiles.p99:type_name -> google.protobuf.Duration
-	17, // 27: xapp.inference.v1.ModelMetrics.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
-	17, // 28: xapp.inference.v1.ModelMetrics.inter_token_latency:type_name -> xapp.inference.v1.Percentiles
-	34, // 29: xapp.inference.v1.MetricsResponse.timestamp:type_name -> google.protobuf.Timestamp
-	18, // 30: xapp.inference.v1.MetricsResponse.models:type_name -> xapp.inference.v1.ModelMetrics
-	19, // 31: xapp.inference.v1.MetricsResponse.host:type_name -> xapp.inference.v1.HostMetrics
-	4,  // 32: xapp.inference.v1.TokenizeRequest.chat:type_name -> xapp.inference.v1.Chat
-	4,  // 33: xapp.inference.v1.ScoreRequest.chat:type_name -> xapp.inference.v1.Chat
-	0,  // 34: xapp.inference.v1.ScoreRequest.priority:type_name -> xapp.inference.v1.Priority
-	33, // 35: xapp.inference.v1.ScoreRequest.inputs:type_name -> google.protobuf.Struct
-	34, // 36: xapp.inference.v1.ScoreRequest.input_timestamp:type_name -> google.protobuf.Timestamp
-	24, // 37: xapp.inference.v1.ChoiceScore.tokens:type_name -> xapp.inference.v1.TokenLogProbability
-	25, // 38: xapp.inference.v1.ScoreResponse.choices:type_name -> xapp.inference.v1.ChoiceScore
-	12, // 39: xapp.inference.v1.ScoreResponse.usage:type_name -> xapp.inference.v1.Usage
-	13, // 40: xapp.inference.v1.ScoreResponse.timing:type_name -> xapp.inference.v1.Timing
-	9,  // 41: xapp.inference.v1.ScoreResponse.provenance:type_name -> xapp.inference.v1.Provenance
-	4,  // 42: xapp.inference.v1.EstimateRequest.chat:type_name -> xapp.inference.v1.Chat
-	0,  // 43: xapp.inference.v1.EstimateRequest.priority:type_name -> xapp.inference.v1.Priority
-	35, // 44: xapp.inference.v1.EstimateRequest.deadline:type_name -> google.protobuf.Duration
-	33, // 45: xapp.inference.v1.EstimateRequest.inputs:type_name -> google.protobuf.Struct
-	34, // 46: xapp.inference.v1.EstimateRequest.input_timestamp:type_name -> google.protobuf.Timestamp
-	35, // 47: xapp.inference.v1.EstimateRequest.max_token_gap:type_name -> google.protobuf.Duration
-	17, // 48: xapp.inference.v1.EstimateResponse.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
-	17, // 49: xapp.inference.v1.EstimateResponse.completion:type_name -> xapp.inference.v1.Percentiles
-	17, // 50: xapp.inference.v1.EstimateResponse.queue:type_name -> xapp.inference.v1.Percentiles
-	35, // 51: xapp.inference.v1.EstimateResponse.retry_after:type_name -> google.protobuf.Duration
-	32, // 52: xapp.inference.v1.ListTasksResponse.tasks:type_name -> xapp.inference.v1.Task
-	31, // 53: xapp.inference.v1.Task.inputs:type_name -> xapp.inference.v1.TaskInput
-	35, // 54: xapp.inference.v1.Task.default_deadline:type_name -> google.protobuf.Duration
-	0,  // 55: xapp.inference.v1.Task.priority:type_name -> xapp.inference.v1.Priority
-	35, // 56: xapp.inference.v1.Task.max_input_age:type_name -> google.protobuf.Duration
-	8,  // 57: xapp.inference.v1.InferenceService.Generate:input_type -> xapp.inference.v1.GenerateRequest
-	16, // 58: xapp.inference.v1.InferenceService.Metrics:input_type -> xapp.inference.v1.MetricsRequest
-	23, // 59: xapp.inference.v1.InferenceService.Score:input_type -> xapp.inference.v1.ScoreRequest
-	27, // 60: xapp.inference.v1.InferenceService.Estimate:input_type -> xapp.inference.v1.EstimateRequest
-	29, // 61: xapp.inference.v1.InferenceService.ListTasks:input_type -> xapp.inference.v1.ListTasksRequest
-	21, // 62: xapp.inference.v1.InferenceService.Tokenize:input_type -> xapp.inference.v1.TokenizeRequest
-	15, // 63: xapp.inference.v1.InferenceService.Generate:output_type -> xapp.inference.v1.GenerateResponse
-	20, // 64: xapp.inference.v1.InferenceService.Metrics:output_type -> xapp.inference.v1.MetricsResponse
-	26, // 65: xapp.inference.v1.InferenceService.Score:output_type -> xapp.inference.v1.ScoreResponse
-	28, // 66: xapp.inference.v1.InferenceService.Estimate:output_type -> xapp.inference.v1.EstimateResponse
-	30, // 67: xapp.inference.v1.InferenceService.ListTasks:output_type -> xapp.inference.v1.ListTasksResponse
-	22, // 68: xapp.inference.v1.InferenceService.Tokenize:output_type -> xapp.inference.v1.TokenizeResponse
-	63, // [63:69] is the sub-list for method output_type
-	57, // [57:63] is the sub-list for method input_type
-	57, // [57:57] is the sub-list for extension type_name
-	57, // [57:57] is the sub-list for extension extendee
-	0,  // [0:57] is the sub-list for field type_name
+	37, // 7: xapp.inference.v1.GenerateRequest.inputs:type_name -> google.protobuf.Struct
+	38, // 8: xapp.inference.v1.GenerateRequest.input_timestamp:type_name -> google.protobuf.Timestamp
+	39, // 9: xapp.inference.v1.GenerateRequest.max_token_gap:type_name -> google.protobuf.Duration
+	9,  // 10: xapp.inference.v1.GenerateRequest.strategy:type_name -> xapp.inference.v1.DecodingStrategy
+	10, // 11: xapp.inference.v1.DecodingStrategy.plain:type_name -> xapp.inference.v1.PlainDecoding
+	11, // 12: xapp.inference.v1.DecodingStrategy.ngram:type_name -> xapp.inference.v1.NgramSpeculation
+	39, // 13: xapp.inference.v1.Started.queue_duration:type_name -> google.protobuf.Duration
+	12, // 14: xapp.inference.v1.Started.provenance:type_name -> xapp.inference.v1.Provenance
+	39, // 15: xapp.inference.v1.Timing.queue:type_name -> google.protobuf.Duration
+	39, // 16: xapp.inference.v1.Timing.prefill:type_name -> google.protobuf.Duration
+	39, // 17: xapp.inference.v1.Timing.decode:type_name -> google.protobuf.Duration
+	39, // 18: xapp.inference.v1.Timing.time_to_first_token:type_name -> google.protobuf.Duration
+	2,  // 19: xapp.inference.v1.Finished.finish_reason:type_name -> xapp.inference.v1.FinishReason
+	15, // 20: xapp.inference.v1.Finished.usage:type_name -> xapp.inference.v1.Usage
+	16, // 21: xapp.inference.v1.Finished.timing:type_name -> xapp.inference.v1.Timing
+	12, // 22: xapp.inference.v1.Finished.provenance:type_name -> xapp.inference.v1.Provenance
+	18, // 23: xapp.inference.v1.Finished.speculation:type_name -> xapp.inference.v1.Speculation
+	13, // 24: xapp.inference.v1.GenerateResponse.started:type_name -> xapp.inference.v1.Started
+	14, // 25: xapp.inference.v1.GenerateResponse.chunk:type_name -> xapp.inference.v1.Chunk
+	17, // 26: xapp.inference.v1.GenerateResponse.finished:type_name -> xapp.inference.v1.Finished
+	39, // 27: xapp.inference.v1.MetricsRequest.interval:type_name -> google.protobuf.Duration
+	39, // 28: xapp.inference.v1.Percentiles.p50:type_name -> google.protobuf.Duration
+	39, // 29: xapp.inference.v1.Percentiles.p95:type_name -> google.protobuf.Duration
+	39, // 30: xapp.inference.v1.Percentiles.p99:type_name -> google.protobuf.Duration
+	21, // 31: xapp.inference.v1.ModelMetrics.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
+	21, // 32: xapp.inference.v1.ModelMetrics.inter_token_latency:type_name -> xapp.inference.v1.Percentiles
+	38, // 33: xapp.inference.v1.MetricsResponse.timestamp:type_name -> google.protobuf.Timestamp
+	22, // 34: xapp.inference.v1.MetricsResponse.models:type_name -> xapp.inference.v1.ModelMetrics
+	23, // 35: xapp.inference.v1.MetricsResponse.host:type_name -> xapp.inference.v1.HostMetrics
+	4,  // 36: xapp.inference.v1.TokenizeRequest.chat:type_name -> xapp.inference.v1.Chat
+	4,  // 37: xapp.inference.v1.ScoreRequest.chat:type_name -> xapp.inference.v1.Chat
+	0,  // 38: xapp.inference.v1.ScoreRequest.priority:type_name -> xapp.inference.v1.Priority
+	37, // 39: xapp.inference.v1.ScoreRequest.inputs:type_name -> google.protobuf.Struct
+	38, // 40: xapp.inference.v1.ScoreRequest.input_timestamp:type_name -> google.protobuf.Timestamp
+	28, // 41: xapp.inference.v1.ChoiceScore.tokens:type_name -> xapp.inference.v1.TokenLogProbability
+	29, // 42: xapp.inference.v1.ScoreResponse.choices:type_name -> xapp.inference.v1.ChoiceScore
+	15, // 43: xapp.inference.v1.ScoreResponse.usage:type_name -> xapp.inference.v1.Usage
+	16, // 44: xapp.inference.v1.ScoreResponse.timing:type_name -> xapp.inference.v1.Timing
+	12, // 45: xapp.inference.v1.ScoreResponse.provenance:type_name -> xapp.inference.v1.Provenance
+	4,  // 46: xapp.inference.v1.EstimateRequest.chat:type_name -> xapp.inference.v1.Chat
+	0,  // 47: xapp.inference.v1.EstimateRequest.priority:type_name -> xapp.inference.v1.Priority
+	39, // 48: xapp.inference.v1.EstimateRequest.deadline:type_name -> google.protobuf.Duration
+	37, // 49: xapp.inference.v1.EstimateRequest.inputs:type_name -> google.protobuf.Struct
+	38, // 50: xapp.inference.v1.EstimateRequest.input_timestamp:type_name -> google.protobuf.Timestamp
+	39, // 51: xapp.inference.v1.EstimateRequest.max_token_gap:type_name -> google.protobuf.Duration
+	21, // 52: xapp.inference.v1.EstimateResponse.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
+	21, // 53: xapp.inference.v1.EstimateResponse.completion:type_name -> xapp.inference.v1.Percentiles
+	21, // 54: xapp.inference.v1.EstimateResponse.queue:type_name -> xapp.inference.v1.Percentiles
+	39, // 55: xapp.inference.v1.EstimateResponse.retry_after:type_name -> google.protobuf.Duration
+	36, // 56: xapp.inference.v1.ListTasksResponse.tasks:type_name -> xapp.inference.v1.Task
+	35, // 57: xapp.inference.v1.Task.inputs:type_name -> xapp.inference.v1.TaskInput
+	39, // 58: xapp.inference.v1.Task.default_deadline:type_name -> google.protobuf.Duration
+	0,  // 59: xapp.inference.v1.Task.priority:type_name -> xapp.inference.v1.Priority
+	39, // 60: xapp.inference.v1.Task.max_input_age:type_name -> google.protobuf.Duration
+	8,  // 61: xapp.inference.v1.InferenceService.Generate:input_type -> xapp.inference.v1.GenerateRequest
+	20, // 62: xapp.inference.v1.InferenceService.Metrics:input_type -> xapp.inference.v1.MetricsRequest
+	27, // 63: xapp.inference.v1.InferenceService.Score:input_type -> xapp.inference.v1.ScoreRequest
+	31, // 64: xapp.inference.v1.InferenceService.Estimate:input_type -> xapp.inference.v1.EstimateRequest
+	33, // 65: xapp.inference.v1.InferenceService.ListTasks:input_type -> xapp.inference.v1.ListTasksRequest
+	25, // 66: xapp.inference.v1.InferenceService.Tokenize:input_type -> xapp.inference.v1.TokenizeRequest
+	19, // 67: xapp.inference.v1.InferenceService.Generate:output_type -> xapp.inference.v1.GenerateResponse
+	24, // 68: xapp.inference.v1.InferenceService.Metrics:output_type -> xapp.inference.v1.MetricsResponse
+	30, // 69: xapp.inference.v1.InferenceService.Score:output_type -> xapp.inference.v1.ScoreResponse
+	32, // 70: xapp.inference.v1.InferenceService.Estimate:output_type -> xapp.inference.v1.EstimateResponse
+	34, // 71: xapp.inference.v1.InferenceService.ListTasks:output_type -> xapp.inference.v1.ListTasksResponse
+	26, // 72: xapp.inference.v1.InferenceService.Tokenize:output_type -> xapp.inference.v1.TokenizeResponse
+	67, // [67:73] is the sub-list for method output_type
+	61, // [61:67] is the sub-list for method input_type
+	61, // [61:61] is the sub-list for extension type_name
+	61, // [61:61] is the sub-list for extension extendee
+	0,  // [0:61] is the sub-list for field type_name
 }
 
 func init() { file_xapp_inference_v1_inference_proto_init() }
@@ -3412,24 +3680,29 @@ func file_xapp_inference_v1_inference_proto_init() {
 		(*GenerateRequest_Prompt)(nil),
 		(*GenerateRequest_Chat)(nil),
 	}
-	file_xapp_inference_v1_inference_proto_msgTypes[11].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[12].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[6].OneofWrappers = []any{
+		(*DecodingStrategy_Plain)(nil),
+		(*DecodingStrategy_Ngram)(nil),
+	}
+	file_xapp_inference_v1_inference_proto_msgTypes[8].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[14].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[16].OneofWrappers = []any{
 		(*GenerateResponse_Started)(nil),
 		(*GenerateResponse_Chunk)(nil),
 		(*GenerateResponse_Finished)(nil),
 	}
-	file_xapp_inference_v1_inference_proto_msgTypes[13].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[16].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[18].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[17].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[20].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[22].OneofWrappers = []any{
 		(*TokenizeRequest_Prompt)(nil),
 		(*TokenizeRequest_Chat)(nil),
 	}
-	file_xapp_inference_v1_inference_proto_msgTypes[20].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[24].OneofWrappers = []any{
 		(*ScoreRequest_Prompt)(nil),
 		(*ScoreRequest_Chat)(nil),
 	}
-	file_xapp_inference_v1_inference_proto_msgTypes[23].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[24].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[27].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[28].OneofWrappers = []any{
 		(*EstimateRequest_Prompt)(nil),
 		(*EstimateRequest_Chat)(nil),
 	}
@@ -3439,7 +3712,7 @@ func file_xapp_inference_v1_inference_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_xapp_inference_v1_inference_proto_rawDesc), len(file_xapp_inference_v1_inference_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   30,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

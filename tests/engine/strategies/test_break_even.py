@@ -1,0 +1,53 @@
+"""How many drafts pay."""
+
+import pytest
+
+from xapp.backend.base import Batch
+from xapp.domain.messages import StepCurve
+from xapp.engine.strategies.break_even import BreakEven
+from xapp.steps.step_cost import StepCost, straight_curve
+
+MEMORY_BOUND = straight_curve(token_s=0.001, step_s=0.1)
+COMPUTE_BOUND = straight_curve(token_s=0.1)
+MIXED = straight_curve(token_s=0.05, step_s=0.05)
+
+
+def choose(curve: StepCurve, *learned: tuple[int, int], width: int = 1, drafts: int = 0) -> int:
+    length = BreakEven(StepCost(curve))
+    for num_right, num_tested in learned:
+        length.learn(num_right, num_tested)
+    return length.choose(Batch(num_decode=width, drafts=set(range(drafts))), 8)
+
+
+def test_where_rows_cost_nothing_all_guesses_that_may_be_right_are_computed() -> None:
+    assert choose(MEMORY_BOUND) == 8
+    assert choose(MEMORY_BOUND, *[(8, 8)] * 5) == 8
+
+
+def test_where_a_row_costs_as_much_as_a_step_no_guess_pays_however_right() -> None:
+    assert choose(COMPUTE_BOUND, *[(8, 8)] * 20) == 0
+
+
+def test_wrong_guesses_switch_drafts_off_and_right_ones_on_again() -> None:
+    wrong = [(0, 1)] * 20
+    assert choose(MIXED, *wrong) == 0
+    assert choose(MIXED, *wrong, *[(1, 1)] * 10) > 0
+
+
+def test_a_run_of_right_guesses_is_followed_though_most_first_guesses_are_wrong() -> None:
+    mostly_wrong = [(0, 1), (0, 1), (0, 1), (8, 8)] * 5
+    assert choose(MIXED, *mostly_wrong) > choose(MIXED, *mostly_wrong, (0, 0))
+
+
+def test_a_wide_step_leaves_less_to_gain() -> None:
+    """Rows are dear from 4 on: beside 3 others no guess pays that pays alone."""
+    curve = StepCurve((1, 2), (0.1, 0.2), (1, 4, 8, 16), (0.1, 0.12, 0.24, 0.48))
+    learned = [(2, 3)] * 5
+    assert choose(curve, *learned) > 0
+    assert choose(curve, *learned, width=4) == 0
+    assert choose(curve, *learned, drafts=4) == 0
+
+
+@pytest.mark.parametrize("most", [1, 2, 5])
+def test_there_are_never_more_than_were_guessed(most: int) -> None:
+    assert BreakEven(StepCost(MEMORY_BOUND)).choose(Batch(num_decode=1), most) == most

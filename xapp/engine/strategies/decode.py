@@ -1,0 +1,56 @@
+"""Decode: the prompt, then the last token of the answer in each step, which brings the next token."""
+
+from xapp.backend.base import Batch
+from xapp.engine.sequence import Sequence
+
+
+class Decode:
+    """See Strategy. Without state: `DECODE` serves all sequences."""
+
+    draws = True
+    may_share = True
+    keeps_answer = True
+    shares_step = False
+    most_tokens = 0
+    num_beside = 0
+    num_spare = 0
+    num_drafted = 0
+    num_accepted = 0
+
+    def plan(self, sequence: Sequence, batch: Batch, room: int) -> int:
+        """The next tokens without cells; an output after the last of them."""
+        tokens, start, seq_id = sequence.tokens, sequence.num_computed, sequence.seq_id
+        assert seq_id is not None
+        left = len(tokens) - start
+        if left == 1:  # each sequence that decodes, in each step: no further calls
+            batch.outputs.append(len(batch.tokens))
+            batch.tokens.append(tokens[-1])
+            batch.positions.append(start)
+            batch.seq_ids.append(seq_id)
+            return 1
+        count = min(room, left)
+        batch.extend(tokens[start : start + count], start, seq_id)
+        if count == left:
+            batch.want_output()
+        return count
+
+    def update(self, sequence: Sequence, drawn: list[int], read: list[list[float]]) -> list[int]:
+        """The token that was drawn."""
+        return drawn
+
+    def prompt_left(self, sequence: Sequence) -> int:
+        """What was generated before an eviction counts as prompt."""
+        return len(sequence.tokens) - sequence.num_computed
+
+    def num_completion(self, sequence: Sequence) -> int:
+        """Tokens behind the prompt."""
+        return len(sequence.tokens) - len(sequence.request.prompt)
+
+    def restart(self, sequence: Sequence) -> None:
+        """Nothing is kept that depends on cells."""
+
+    def give_back(self, sequence: Sequence) -> None:
+        """Nothing is held."""
+
+
+DECODE = Decode()

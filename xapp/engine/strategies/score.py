@@ -1,0 +1,202 @@
+"""Score: how likely is each of several continuations of one prompt?
+
+The prompt is prefilled as any other. The logits of its last token answer for the first token of every
+choice; a choice of n tokens needs n - 1 computed besides. One choice after the other is computed in
+the sequence's own cells, behind the prompt, for which room is kept from admission on: so it always
+gets on. Where sequence ids and cells are free, further choices are computed beside it as branches,
+which share the prompt's cells.
+"""
+
+from xapp.backend.base import Backend, Batch
+from xapp.domain.messages import SequenceScored, Submit
+from xapp.engine.branches import Branch
+from xapp.engine.kv_cache import KVCache
+from xapp.engine.sequence import Sequence, Status
+from xapp.engine.strategies.choices import Choices, fits_one_step
+
+
+class Score:
+    """See Strategy. `sequence.tokens` is the prompt and the choice that is computed in its own cells.
+
+    At most `num_probes` probes a step, of all sequences together: logits take memory. A step that scores
+    has no more tokens than a steady batch, if there is such a size.
+
+    `in_one_step`: all of it is computed in one step, from nothing. Then the result depends neither on
+    what runs beside it nor on what ran before, not even by float noise: nothing comes from the cache, since
+    that was computed in some other step.
+    """
+
+    draws = False
+    keeps_answer = False
+    shares_step = True
+    num_spare = 0
+    num_drafted = 0
+    num_accepted = 0
+
+    def __init__(self, request: Submit, backend: Backend, kv_cache: KVCache) -> None:
+        assert backend.num_probes > 0, "without probes nothing is ever scored"
+        self.in_one_step = fits_one_step(request, backend)
+        self.may_share = not self.in_one_step
+        self.most_tokens = backend.num_steady
+        self.choices = Choices(request.choices)
+        self.num_beside = self.choices.num_following
+        self.branches: list[Branch] = []
+        self._backend = backend
+        self._kv_cache = kv_cache
+        self._asked: list[list[int]] = []
+        """For each probe of the step: which choices asked."""
+
+    def plan(self, sequence: Sequence, batch: Batch, room: int) -> int:
+        """The prompt and its choices, at once where they fit a step."""
+        self._asked = []
+        if self.choices.current is None:
+            self._put_next_behind(sequence)
+        if self.in_one_step and sequence.num_computed == 0:
+            if self._must_wait(sequence, batch, room):
+                return 0
+            if self._num_tokens(sequence) <= room and self._open_all(sequence):
+                return self._add_whole(sequence, batch)
+        return self._add_some(sequence, batch, room)
+
+    def update(self, sequence: Sequence, drawn: list[int], read: list[list[float]]) -> list[int]:
+        """No tokens: the result is `sequence.result`."""
+        sequence.status = Status.SCORE
+        for choices, log_probabilities in zip(self._asked, read, strict=True):
+            self.choices.learn(choices, log_probabilities)
+        for branch in self.branches:
+            self._kv_cache.branches.computed(sequence, branch)
+        self._close([branch for branch in self.branches if branch.num_left == 0])
+        if self.choices.done:
+            sequence.result = SequenceScored(sequence.request.request_id, self.choices.log_probabilities)
+        return []
+
+    def prompt_left(self, sequence: Sequence) -> int:
+        """What is left of choices counts, computed beside or behind the prompt."""
+        return max(0, sequence.num_prompt - sequence.num_computed) + self.choices.num_not_asked
+
+    def num_completion(self, sequence: Sequence) -> int:
+        """Tokens of choices whose probability is known."""
+        return self.choices.num_known
+
+    def restart(self, sequence: Sequence) -> None:
+        """All choices are computed again."""
+        self.choices.begin()
+        sequence.tokens = list(sequence.request.prompt)
+
+    def give_back(self, sequence: Sequence) -> None:
+        """Closes all branches."""
+        self._close(list(self.branches))
+
+    def _close(self, branches: list[Branch]) -> None:
+        for branch in branches:
+            self.branches.remove(branch)
+            self._kv_cache.branches.close(branch)
+
+    def _put_next_behind(self, sequence: Sequence) -> None:
+        """Puts the next choice behind the prompt, in place of the last one."""
+        if self.choices.pending:
+            sequence.tokens = [*sequence.request.prompt, *self.choices.next()]
+
+    # ---- what goes into the step
+
+    def _num_tokens(self, sequence: Sequence) -> int:
+        return sequence.num_prompt + self.num_beside
+
+    def _must_wait(self, sequence: Sequence, batch: Batch, room: int) -> bool:
+        """Whether it fits a step, and does not fit this one for those before it."""
+        num_tokens, num_prefill = self._num_tokens(sequence), len(batch) - batch.num_decode
+        too_many = num_tokens > room or self.num_beside + 1 > self._probes_left(batch)
+        return too_many and num_prefill > 0 and num_tokens <= room + num_prefill
+
+    def _open_all(self, sequence: Sequence) -> bool:
+        branches = self._kv_cache.branches.open_all(sequence, list(self.choices.pending))
+        if branches is None:
+            return False
+        self.branches = branches
+        self.choices.pending.clear()
+        return True
+
+    def _add_whole(self, sequence: Sequence, batch: Batch) -> int:
+        """The prompt for all choices at once, and all of them behind it."""
+        before, room = len(batch), self._num_tokens(sequence)
+        count = self._add_own(sequence, batch, room)
+        seq_ids = [branch.seq_id for branch in self.branches]
+        if seq_ids:
+            prompt = range(before, before + sequence.num_prompt)
+            batch.shared |= dict.fromkeys(prompt, seq_ids)
+        for branch in self.branches:
+            self._add_branch(sequence, batch, branch, room)
+        return count
+
+    def _add_some(self, sequence: Sequence, batch: Batch, room: int) -> int:
+        most = len(batch) + room
+        if self._num_left(sequence) == 0 and self.choices.pending:
+            self._rewind(sequence)
+        may_branch = sequence.num_computed >= sequence.num_prompt
+        count = self._add_own(sequence, batch, room)
+        for branch in self.branches:
+            self._add_branch(sequence, batch, branch, most - len(batch))
+        while may_branch and self._fits(batch, most) and (opened := self._open(sequence)):
+            self._add_branch(sequence, batch, opened, most - len(batch))
+        return count
+
+    def _rewind(self, sequence: Sequence) -> None:
+        """Makes room behind the prompt; a model whose state cannot be cut computes the prompt again."""
+        cut = self._backend.info.shares_prefixes
+        self._kv_cache.trim(sequence, sequence.num_prompt if cut else 0)
+        self._put_next_behind(sequence)
+
+    def _open(self, sequence: Sequence) -> Branch | None:
+        """The next pending choice as a branch, where there is one and there is room for it."""
+        pending = self.choices.pending
+        branch = self._kv_cache.branches.open(sequence, pending[0]) if pending else None
+        if branch is not None:
+            pending.popleft()
+            self.branches.append(branch)
+        return branch
+
+    def _fits(self, batch: Batch, most: int) -> bool:
+        return len(batch) < most and self._probes_left(batch) > 0
+
+    def _probes_left(self, batch: Batch) -> int:
+        return self._backend.num_probes - len(batch.probes)
+
+    def _num_left(self, sequence: Sequence) -> int:
+        """Tokens to compute in its own cells before the next choice can go there."""
+        return max(sequence.num_prompt, len(sequence.tokens) - 1) - sequence.num_computed
+
+    def _num_unasked(self, sequence: Sequence) -> int:
+        """Tokens at the start after which nothing is asked. The first tokens of choices are asked once."""
+        return sequence.num_prompt if self.choices.begun else sequence.num_prompt - 1
+
+    def _add_own(self, sequence: Sequence, batch: Batch, room: int) -> int:
+        """The prompt, and the choice behind it."""
+        assert sequence.seq_id is not None
+        start = sequence.num_computed
+        unasked = max(0, self._num_unasked(sequence) - start)
+        count = min(room, self._num_left(sequence), unasked + self._probes_left(batch))
+        asked_from = start + min(unasked, count)
+        batch.extend(sequence.tokens[start:asked_from], start, sequence.seq_id)
+        for position in range(asked_from, start + count):
+            batch.add(sequence.tokens[position], position, sequence.seq_id)
+            self._ask(sequence, batch, position)
+        return count
+
+    def _ask(self, sequence: Sequence, batch: Batch, position: int) -> None:
+        """After the token at that position: which choices ask, and for which token each of them."""
+        if position == sequence.num_prompt - 1:
+            self._asked.append(list(range(len(sequence.request.choices))))
+            batch.want_log_probabilities(self.choices.first_tokens)
+            return
+        assert self.choices.current is not None
+        self._asked.append([self.choices.current])
+        batch.want_log_probabilities([sequence.tokens[position + 1]])
+
+    def _add_branch(self, sequence: Sequence, batch: Batch, branch: Branch, room: int) -> None:
+        count = max(0, min(room, branch.num_left, self._probes_left(batch)))
+        start = branch.num_computed
+        for index in range(start, start + count):
+            batch.add(branch.tokens[index], sequence.num_prompt + index, branch.seq_id)
+            batch.want_log_probabilities([branch.tokens[index + 1]])
+            self._asked.append([branch.choice])
+        branch.num_planned = count

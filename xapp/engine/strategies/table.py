@@ -1,0 +1,35 @@
+"""Which strategy a request gets: a new one is a line in `choose`."""
+
+from xapp.backend.base import Backend
+from xapp.domain.messages import Submit
+from xapp.engine.kv_cache import KVCache
+from xapp.engine.sequence import Sequence
+from xapp.engine.step_time import StepTime
+from xapp.engine.strategies.break_even import BreakEven
+from xapp.engine.strategies.decode import DECODE
+from xapp.engine.strategies.ngram import NgramProposer
+from xapp.engine.strategies.score import Score
+from xapp.engine.strategies.speculate import Speculate
+from xapp.engine.strategies.strategy import Strategy
+
+
+class Strategies:
+    """Of one engine."""
+
+    def __init__(self, backend: Backend, kv_cache: KVCache, step_time: StepTime) -> None:
+        self._backend = backend
+        self._kv_cache = kv_cache
+        self._step_time = step_time
+
+    def choose(self, request: Submit) -> Strategy[Sequence]:
+        """A strategy for a new sequence."""
+        if request.choices:
+            return Score(request, self._backend, self._kv_cache)
+        if request.strategy is not None and self._may_draft(request):
+            length = BreakEven(self._step_time)
+            return Speculate(self._kv_cache, NgramProposer(), length, request.strategy.max_drafts)
+        return DECODE
+
+    def _may_draft(self, request: Submit) -> bool:
+        """A model whose state cannot be cut cannot take a wrong draft back."""
+        return self._backend.info.shares_prefixes and not request.deterministic
