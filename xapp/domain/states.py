@@ -51,7 +51,11 @@ class ModelStatus:
 
 @dataclass(frozen=True, slots=True)
 class ModelSample:
-    """One loaded model's state for Metrics. Rates are the caller's to derive from the counters in `stats`."""
+    """One loaded model's state for Metrics. Rates are the caller's to derive from the counters in `stats`.
+
+    `wait_s`: seconds that a request that came now would wait for a slot, as predicted. `budget_s`: seconds
+    after its arrival that a request is due, on average.
+    """
 
     name: str
     stats: Stats = field(default_factory=Stats)
@@ -60,3 +64,6 @@ class ModelSample:
     inter_token_latency: Latencies = Latencies()
     text_pid: int = 0
     num_text_restarts: int = 0
+    num_slots: int = 0
+    wait_s: float = 0.0
+    budget_s: float = float("inf")

@@ -16,6 +16,7 @@ from xapp import logs
 from xapp.errors import PermissionDenied, Unauthenticated, XappError
 from xapp.security.refusals import Refusals
 from xapp.server.call import Call, Context, Guard, Method
+from xapp.server.load_reports import NO_LOADS, CallLoad, CallLoads, Trailers
 from xapp.server.request import bounded
 from xapp.server.status import DETAILS_KEY, code_of, status_of
 from xapp.telemetry.metrics import Metrics
@@ -31,11 +32,13 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 class Boundary:
     """Translates XappError to a rich status, anything else to INTERNAL; cancellation passes.
 
-    `guards` run in this order before every method, and what they raise becomes a status as well.
+    `guards` run in this order before every method, and what they raise becomes a status as well. `loads` says
+    what each call ends with.
     """
 
-    def __init__(self, metrics: Metrics, guards: Sequence[Guard]) -> None:
+    def __init__(self, metrics: Metrics, guards: Sequence[Guard], loads: CallLoads = NO_LOADS) -> None:
         self._metrics = metrics
+        self._loads = loads
         self._refusals = Refusals()
         self._guards = tuple(guards)
 
@@ -61,8 +64,14 @@ class Boundary:
 
     def _guard(self, method: Method, behaviour: Behaviour) -> Behaviour:
         async def guarded(requests: object, context: Context) -> Any:
+            with self._loads.call(method.path) as load:
+                return await end(requests, context, load)
+
+        async def end(requests: object, context: Context, load: CallLoad) -> Any:
             try:
-                return await self._answer(method, behaviour, requests, context)
+                answer = await self._answer(method, behaviour, requests, context)
+                if trailers := load.trailers():
+                    context.set_trailing_metadata(trailers)
             except XappError as error:
                 refusal = _alone(error)
             except grpc.aio.AbortError:
@@ -74,8 +83,11 @@ class Boundary:
             except Exception as error:  # noqa: BLE001  the boundary: a defect must not look like a lost connection
                 logs.event(_log, "internal error", {"method": method.path}, level=logging.ERROR, error=error)
                 refusal = XappError("internal error, see the server's log")
+            else:
+                return answer
             # Out of the blocks above: gRPC keeps the error that abort raises, with all that it came from.
-            await self._refuse(method.path, context, refusal)
+            load.refused(refusal)
+            await self._refuse(method.path, context, refusal, load.trailers())
             return None
 
         return guarded
@@ -86,12 +98,12 @@ class Boundary:
             await guard(call)
         return await behaviour(call.request, context)
 
-    async def _refuse(self, path: str, context: Context, error: XappError) -> None:
+    async def _refuse(self, path: str, context: Context, error: XappError, trailers: Trailers) -> None:
         self._metrics.rpc_errors.labels(path, error.code).inc()
         if isinstance(error, Unauthenticated | PermissionDenied):
             self._refusals.log(path, context.peer(), error)
         status = status_of(error)
-        details = ((DETAILS_KEY, status.SerializeToString()),)
+        details = ((DETAILS_KEY, status.SerializeToString()), *trailers)
         try:
             # A status waits behind messages that a client does not read; this task must not.
             async with asyncio.timeout(_STATUS_TIMEOUT_S):

@@ -269,6 +269,7 @@ class ServedModel:
     def sample(self) -> ModelSample:
         """For Metrics."""
         codec = self.serving.codec if self.serving else None
+        admission = self.serving.admission if self.serving else None
         return ModelSample(
             name=self.name,
             stats=self.supervisor.stats,
@@ -277,6 +278,9 @@ class ServedModel:
             num_text_restarts=codec.num_restarts if codec else 0,
             time_to_first_token=self.probe.time_to_first_token,
             inter_token_latency=self.probe.inter_token_latency,
+            num_slots=self.serving.info.num_slots if self.serving else 0,
+            wait_s=admission.wait_s() if admission else 0.0,
+            budget_s=admission.budget_s if admission else float("inf"),
         )
 
 
