@@ -6,14 +6,18 @@
 
 Every method raises ClientError. UNAVAILABLE is tried again, after as long as the server says, as
 long as no text has come and the deadline allows.
+
+A target may name several nodes: `dns:///NAME:PORT` of a headless Service, `ipv4:A:PORT,B:PORT`. Then calls
+go to nodes in proportion to what they can take, and what one node refuses because it is not serving or
+full is asked of another at once (`xapp.pool`).
 """
 
 import asyncio
 import json
 import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar
@@ -26,6 +30,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from xapp.hosts import DEFAULT_TARGET, channel_options, host_of, proxy_of
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc, models_pb2, models_pb2_grpc
+from xapp.pool import HOME_KEY, Homes, another_node_may, by_home, is_pool, pool_options, prefix_key, weighted
 
 _DETAILS = "grpc-status-details-bin"
 _CLIENT_KEY = "x-client-id"
@@ -40,6 +45,8 @@ _OPTIONS = (
 
 _T = TypeVar("_T")
 _Input: TypeAlias = str | Sequence[pb.Message]
+_Method: TypeAlias = Callable[..., Any]
+_Metadata: TypeAlias = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +99,12 @@ class Retry:
 
 
 class Client:
-    """One channel to one node; use it as an async context manager. Without `credentials`: plain text.
+    """One target; use it as an async context manager. Without `credentials`: plain text.
 
     `xapp.tls.credentials` makes `credentials`. `token` is the bearer token to show, `client_id` the name by
-    which the quotas of a node know this client that asks nobody for credentials.
+    which the quotas of a node know this client that asks nobody for credentials. `affinity`: so many calls at
+    once with the same task or system prompt prefer the same node of several, which has computed that
+    beginning already.
     """
 
     def __init__(
@@ -106,14 +115,22 @@ class Client:
         retry: Retry | None = None,
         client_id: str = "",
         token: str = "",
+        affinity: int = 0,
     ) -> None:
         self.target = target
+        self._in_pool = is_pool(target)
         self._plain_text = credentials is None
         self._retry = retry or Retry()
         shown = {_CLIENT_KEY: client_id, _AUTHORIZATION_KEY: f"Bearer {token}" if token else ""}
         self._metadata = tuple((key, value) for key, value in shown.items() if value)
-        self._channel = _channel(target, credentials)
+        self._channel = _channel(target, credentials, weighted(told_apart=not token))
         self._inference: Any = inference_pb2_grpc.InferenceServiceStub(self._channel)
+        self._channels = [self._channel]
+        self._homes: Homes | None = None
+        if affinity and self._in_pool:
+            self._homes = Homes(affinity)
+            self._channels.append(_channel(target, credentials, by_home()))
+            self._at_home: Any = inference_pb2_grpc.InferenceServiceStub(self._channels[1])
         self._models: Any = models_pb2_grpc.ModelServiceStub(self._channel)
 
     async def __aenter__(self) -> Self:
@@ -126,7 +143,7 @@ class Client:
 
     async def close(self) -> None:
         """Ends all calls."""
-        await self._channel.close()
+        await asyncio.gather(*(channel.close() for channel in self._channels))
 
     async def generate(
         self,
@@ -173,9 +190,20 @@ class Client:
         self, request: pb.GenerateRequest, *, deadline_s: float | None = None
     ) -> AsyncGenerator[pb.GenerateResponse, None]:
         """As `generate`, for a request that is a message already."""
-        attempts = _Attempts(self._retry, deadline_s)
+        with self._preferring_home(request) as home:
+            async with aclosing(self._generate(request, deadline_s, home)) as events:
+                async for event in events:
+                    yield event
+
+    async def _generate(
+        self, request: pb.GenerateRequest, deadline_s: float | None, home: str
+    ) -> AsyncGenerator[pb.GenerateResponse, None]:
+        attempts = self._attempts(deadline_s)
         while True:
-            call = self._inference.Generate(request, timeout=attempts.left_s(), metadata=self._metadata)
+            goes_home = home and not attempts.moved
+            stub = self._at_home if goes_home else self._inference
+            metadata = self._metadata_of(home) if goes_home else self._metadata
+            call = stub.Generate(request, timeout=attempts.left_s(), metadata=metadata)
             started: pb.GenerateResponse | None = None
             try:
                 async for event in call:
@@ -250,7 +278,9 @@ class Client:
         self, request: pb.ScoreRequest, *, deadline_s: float | None = None
     ) -> pb.ScoreResponse:
         """As `score`, for a request that is a message already."""
-        response: pb.ScoreResponse = await self._unary(self._inference.Score, request, deadline_s)
+        with self._preferring_home(request) as home:
+            first = (self._at_home.Score, self._metadata_of(home)) if home else None
+            response: pb.ScoreResponse = await self._unary(self._inference.Score, request, deadline_s, first)
         return response
 
     async def estimate(
@@ -331,11 +361,35 @@ class Client:
             await asyncio.sleep(min(0.05, left))
         raise ClientError("UNAVAILABLE", f"{self.target} is not serving after {deadline_s:g} s")
 
-    async def _unary(self, method: Callable[..., Any], request: Any, deadline_s: float | None) -> Any:
-        attempts = _Attempts(self._retry, deadline_s)
+    def _attempts(self, deadline_s: float | None) -> "_Attempts":
+        return _Attempts(self._retry, deadline_s, in_pool=self._in_pool)
+
+    @contextmanager
+    def _preferring_home(self, request: pb.GenerateRequest | pb.ScoreRequest) -> Iterator[str]:
+        """The key of the node that the call goes to first, "" for any; for the length of the call."""
+        if self._homes is None:
+            yield ""
+            return
+        key = prefix_key(request)
+        with self._homes.place(key) as is_there:
+            yield key if is_there else ""
+
+    def _metadata_of(self, home: str) -> _Metadata:
+        return (*self._metadata, (HOME_KEY, home))
+
+    async def _unary(
+        self,
+        method: _Method,
+        request: Any,
+        deadline_s: float | None,
+        first: tuple[_Method, _Metadata] | None = None,
+    ) -> Any:
+        """`first`: the method and the metadata of the first attempt, where they differ."""
+        attempts = self._attempts(deadline_s)
         while True:
+            call, metadata = first if first and not attempts.moved else (method, self._metadata)
             try:
-                return await method(request, timeout=attempts.left_s(), metadata=self._metadata)
+                return await call(request, timeout=attempts.left_s(), metadata=metadata)
             except grpc.aio.AioRpcError as error:
                 await attempts.again(self._error(error))
 
@@ -352,10 +406,15 @@ class Client:
 
 
 class _Attempts:
-    """The attempts of one call, which share its deadline. `closed` once an answer has begun."""
+    """The attempts of one call, which share its deadline. `closed` once an answer has begun.
 
-    def __init__(self, retry: Retry, deadline_s: float | None) -> None:
+    `moved` once another node of several was asked, which happens without waiting, and once.
+    """
+
+    def __init__(self, retry: Retry, deadline_s: float | None, *, in_pool: bool) -> None:
         self._retry = retry
+        self._in_pool = in_pool
+        self.moved = False
         self._until = None if deadline_s is None else time.monotonic() + deadline_s
         self._num_failed = 0
         self.closed = False
@@ -366,6 +425,9 @@ class _Attempts:
 
     async def again(self, error: ClientError) -> None:
         """Waits before the next attempt; raises `error` when there is none."""
+        if self._may_move(error):
+            self.moved = True
+            return
         delay = self._retry.delay_s(self._num_failed, error)
         self._num_failed += 1
         left = self.left_s()
@@ -374,6 +436,12 @@ class _Attempts:
         if left is not None and left <= delay:
             raise error
         await asyncio.sleep(delay)
+
+    def _may_move(self, error: ClientError) -> bool:
+        left_s = self.left_s()
+        in_time = left_s is None or left_s > 0
+        is_open = self._in_pool and not self.moved and not self.closed
+        return is_open and in_time and another_node_may(error.code, error.reason)
 
 
 def task(name: str, inputs: Mapping[str, Any], *, measured_at: float | None = None) -> TaskCall:
@@ -437,8 +505,10 @@ def _facts(details: bytes) -> dict[str, Any]:
     return facts
 
 
-def _channel(target: str, credentials: grpc.ChannelCredentials | None) -> grpc.aio.Channel:
-    options = (*_OPTIONS, *channel_options(target))
+def _channel(
+    target: str, credentials: grpc.ChannelCredentials | None, balancing: dict[str, Any]
+) -> grpc.aio.Channel:
+    options = (*(pool_options(balancing) if is_pool(target) else _OPTIONS), *channel_options(target))
     if credentials is None:
         return grpc.aio.insecure_channel(target, options=options)
     return grpc.aio.secure_channel(target, credentials, options=options)

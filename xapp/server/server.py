@@ -42,7 +42,8 @@ MAX_PENDING_CALLS = 12_000
 MAX_UNSEEN_S = 24 * 3600
 """Longer than the longest deadline there can be: a call that nobody has looked at ends by its own."""
 STOP_GRACE_S = 1.0
-_FASTEST_PING_MS = 5_000
+_FASTEST_PING_MS = 500
+"""Clients with several nodes ping every second, to learn of one that was cut off without a word."""
 _MAX_METADATA_BYTES = 16 * 1024
 
 
