@@ -16,6 +16,7 @@ from xapp import logs
 from xapp.errors import PermissionDenied, Unauthenticated, XappError
 from xapp.security.refusals import Refusals
 from xapp.server.call import Call, Context, Guard, Method
+from xapp.server.headers import HeadersFirst
 from xapp.server.load_reports import NO_LOADS, CallLoad, CallLoads, Trailers
 from xapp.server.request import bounded
 from xapp.server.status import DETAILS_KEY, code_of, status_of
@@ -68,8 +69,9 @@ class Boundary:
                 return await end(requests, context, load)
 
         async def end(requests: object, context: Context, load: CallLoad) -> Any:
+            call = Call(method, context, requests)
             try:
-                answer = await self._answer(method, behaviour, requests, context)
+                answer = await self._answer(call, behaviour)
                 if trailers := load.trailers():
                     context.set_trailing_metadata(trailers)
             except XappError as error:
@@ -87,16 +89,19 @@ class Boundary:
                 return answer
             # Out of the blocks above: gRPC keeps the error that abort raises, with all that it came from.
             load.refused(refusal)
-            await self._refuse(method.path, context, refusal, load.trailers())
+            await self._refuse(method.path, context, refusal, (*call.headers, *load.trailers()))
             return None
 
         return guarded
 
-    async def _answer(self, method: Method, behaviour: Behaviour, requests: object, context: Context) -> Any:
-        call = Call(method, context, requests)
+    async def _answer(self, call: Call, behaviour: Behaviour) -> Any:
         for guard in self._guards:
             await guard(call)
-        return await behaviour(call.request, context)
+        context = HeadersFirst(call)
+        answer = await behaviour(call.request, context.as_context)
+        if answer is not None:
+            await context.begin()
+        return answer
 
     async def _refuse(self, path: str, context: Context, error: XappError, trailers: Trailers) -> None:
         self._metrics.rpc_errors.labels(path, error.code).inc()

@@ -27,7 +27,7 @@ _OVERLOADED = ("DEADLINE_UNREACHABLE", "QUEUE_FULL", "OUT_OF_MEMORY")
 """Reasons by which a node refuses what another node might take."""
 _BROKEN = ("UNAVAILABLE", "INTERNAL")
 
-Trailers = tuple[tuple[str, bytes], ...]
+Trailers = tuple[tuple[str, str | bytes], ...]
 
 
 def load_report(rates: Rates, samples: Sequence[ModelSample]) -> OrcaLoadReport:
@@ -91,28 +91,36 @@ class LoadReports:
     @contextmanager
     def measuring(self) -> Iterator["MeasuredCall"]:
         """Counts a call, from its begin to its end."""
-        call = MeasuredCall(self)
-        self._meter.begin()
+        call = MeasuredCall(self, self._meter)
         try:
             yield call
         finally:
-            self._meter.end(failed=call.failed)
+            call.end()
 
 
 class MeasuredCall:
-    """A call that is work. `failed` where the node is to blame, not the caller."""
+    """A call that is work, from now until its `end`."""
 
-    def __init__(self, reports: LoadReports) -> None:
+    def __init__(self, reports: LoadReports, meter: LoadMeter) -> None:
         self._reports = reports
-        self.failed = False
+        self._meter = meter
+        self._failed = self._ended = False
+        meter.begin()
 
     def refused(self, error: XappError) -> None:
-        """It ends with this error."""
-        self.failed = error.code in _BROKEN or error.reason in _OVERLOADED
+        """It ends with this error; whether the node is to blame, or the caller."""
+        self._failed = error.code in _BROKEN or error.reason in _OVERLOADED
 
     def trailers(self) -> Trailers:
-        """For the end of the call."""
+        """For the end of the call, which is counted: a node's first report has a call already."""
+        self.end()
         return self._reports.trailers()
+
+    def end(self) -> None:
+        """Once, or again without effect."""
+        if not self._ended:
+            self._ended = True
+            self._meter.end(failed=self._failed)
 
 
 class UnmeasuredCall:

@@ -74,12 +74,13 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         observation: Observation,
         stream: WatchedStream,
     ) -> None:
-        write, record, wire, clock = context.write, observation.record, respond.event, time.monotonic
+        record, wire, clock = observation.record, respond.event, time.monotonic
         async with aclosing(self._service.generate(asked)) as events:
             async for event in events:
                 record(event)
                 stream.writing_since = clock()
-                await write(wire(event))
+                # Not kept in a name: the first write, which sends the headers, is another one than the rest.
+                await context.write(wire(event))
                 stream.writing_since = None
 
     async def Metrics(  # type: ignore[override]  # noqa: N802
