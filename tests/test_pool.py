@@ -5,20 +5,24 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, suppress
 
 import pytest
-from google.rpc import code_pb2, error_details_pb2
 
-from tests.scripted_node import ANSWER, Fault, Hang, ScriptedNode, chunk, scripted_node, started, unavailable
+from tests.scripted_node import (
+    ANSWER,
+    Fault,
+    Hang,
+    ScriptedNode,
+    chunk,
+    full,
+    scripted_node,
+    started,
+    unavailable,
+)
 from xapp.client import Client, ClientError, Retry, system, task, user
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.pool import Homes, another_node_may, is_pool, prefix_key
 
 FAST = Retry(attempts=1)
 IN_TIME_S = 20.0
-
-
-def full(reason: str = "DEADLINE_UNREACHABLE") -> Fault:
-    info = error_details_pb2.ErrorInfo(reason=reason, domain="genai-xapp")
-    return Fault(code_pb2.RESOURCE_EXHAUSTED, "it would be late", (info,))
 
 
 @pytest.fixture
