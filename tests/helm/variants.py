@@ -17,5 +17,6 @@ MATRIX: dict[str, dict[str, Any]] = {
         "credentials": {"tokens": "tokens", "policy": "policy"},
         "serviceMonitor": {"enabled": True},
     },
+    "balanced by Envoy": {"envoy": {"enabled": True, "replicas": 2}},
     "open network": {"networkPolicy": {"enabled": False}},
 }
