@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from perf.processes import Server, free_port
-from tests.helm.chart import Chart
+from tests.helm.chart import Chart, Refused
 from tests.server.conftest import running, settings
 from tests.server.fake_service import FakeService, failing
 from xapp.client import Client, ClientError, Retry
@@ -66,6 +66,31 @@ def test_its_pods_are_none_of_the_nodes(chart: Chart) -> None:
     labels = chart.one("Deployment", ON, name="-envoy")["spec"]["template"]["metadata"]["labels"]
     selector = chart.one("Service", ON, name="-grpc-pods")["spec"]["selector"]
     assert not selector.items() <= labels.items()
+
+
+def test_its_container_is_of_the_strictest_level(chart: Chart) -> None:
+    pod = chart.one("Deployment", ON, name="-envoy")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    (node,) = chart.pod(ON)["containers"]
+    assert container["securityContext"] == node["securityContext"]
+    assert pod["automountServiceAccountToken"] is False
+
+
+def test_callers_reach_envoy_and_envoy_reaches_the_nodes(chart: Chart) -> None:
+    caller = {"podSelector": {"matchLabels": {"role": "planner"}}}
+    values = ON | {"networkPolicy": {"callers": [caller]}}
+    labels = chart.one("Deployment", values, name="-envoy")["spec"]["template"]["metadata"]["labels"]
+    nodes = chart.one("NetworkPolicy", values, name="-xapp")["spec"]
+    own = chart.one("NetworkPolicy", values, name="-envoy")["spec"]
+    assert nodes["ingress"][0]["from"] == [caller, {"podSelector": {"matchLabels": labels}}]
+    assert own["ingress"] == [{"ports": [{"port": "grpc"}], "from": [caller]}]
+    assert own["egress"][0]["to"] == [{"podSelector": nodes["podSelector"]}]
+
+
+@pytest.mark.parametrize("closed", [{"tls": {"secret": "s"}}, {"credentials": {"tokens": "t"}}])
+def test_it_is_refused_where_it_could_not_call(chart: Chart, closed: dict[str, Any]) -> None:
+    with pytest.raises(Refused, match="envoy.enabled: needs pods without"):
+        chart.render(ON | closed)
 
 
 def test_envoy_accepts_it(chart: Chart, envoy: str, tmp_path: Path) -> None:

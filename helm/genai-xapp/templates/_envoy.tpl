@@ -79,3 +79,16 @@ static_resources:
                 weight_update_period: 1s
                 weight_expiration_period: 60s
 {{- end }}
+
+{{/* What selects Envoy's pods, none of the nodes'. */}}
+{{- define "genai-xapp.envoySelector" -}}
+app: {{ include "genai-xapp.fullname" . }}-envoy
+release: {{ .Release.Name }}
+{{- end }}
+
+{{/* Who may call gRPC, as NetworkPolicyPeers. */}}
+{{- define "genai-xapp.callers" -}}
+{{- with .Values.networkPolicy.callers }}{{ toYaml . }}{{ else }}
+- podSelector: {}
+{{- end }}
+{{- end }}
