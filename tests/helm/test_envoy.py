@@ -89,7 +89,7 @@ def test_callers_reach_envoy_and_envoy_reaches_the_nodes(chart: Chart) -> None:
 
 @pytest.mark.parametrize("closed", [{"tls": {"secret": "s"}}, {"credentials": {"tokens": "t"}}])
 def test_it_is_refused_where_it_could_not_call(chart: Chart, closed: dict[str, Any]) -> None:
-    with pytest.raises(Refused, match="envoy.enabled: needs pods without"):
+    with pytest.raises(Refused, match=r"envoy\.enabled: needs pods without"):
         chart.render(ON | closed)
 
 
