@@ -1,4 +1,4 @@
-"""`python -m perf.pool [--only PARTS] [--seconds S]` prints figures, one a line."""
+"""`python -m perf.pool`."""
 
 from perf.pool.run import main
 

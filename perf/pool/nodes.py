@@ -56,8 +56,13 @@ def running(speeds: Sequence[float], slots: int = SLOTS) -> Iterator[list[Node]]
     """Nodes of these speeds that listen."""
     with ExitStack() as held:
         nodes = [Node(f"node-{number}", speed, slots=slots) for number, speed in enumerate(speeds)]
-        for node in nodes:
-            held.callback(node.close)
+        held.callback(_close, nodes)
         for node in nodes:
             node.wait_for_port(node.address)
         yield nodes
+
+
+def _close(nodes: list[Node]) -> None:
+    """Those that are there in the end: one may have been started again."""
+    for node in nodes:
+        node.close()

@@ -13,14 +13,14 @@ from xapp.client import Client, Retry
 Figures = Iterator[tuple[str, float]]
 
 POOL = 4
-WARM_S = 4.0
-MEASURED_S = 20.0
+WARM_S = 8.0
+MEASURED_S = 30.0
 SETTLE_S = 10.0
-DEADLINE_S = 3.0
+DEADLINE_S = 6.0
 LONG_S = 30.0
 ONE_RETRY = Retry(attempts=1)
 """Of UNAVAILABLE; that another node is asked once is apart from it."""
-CAPACITY = 4.0
+CAPACITY = 2.3
 """Calls a second that a node of speed 1 ends with all slots in use; measured by `scale`."""
 
 
