@@ -69,6 +69,9 @@ def _options(settings: ServerSettings) -> list[tuple[str, int]]:
         # Without this an open stream's ping has a minute, whatever keepalive says.
         ("grpc.http2.ping_timeout_ms", _milliseconds(settings.keepalive_timeout_s)),
         ("grpc.keepalive_permit_without_calls", 1),
+        # A client that opens a connection anew resolves its target anew, and finds nodes that were added.
+        # What runs on the old connection goes on there.
+        ("grpc.max_connection_age_ms", _milliseconds(settings.max_connection_age_s)),
         # A stream may wait for its slot in silence, and its client is pinged all the while.
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.http2.min_ping_interval_without_data_ms", _FASTEST_PING_MS),
