@@ -22,7 +22,7 @@ from xapp.orca.load_report_pb2 import OrcaLoadReport
 from xapp.server.load_meter import LoadMeter, Rates
 
 TRAILER = "endpoint-load-metrics-bin"
-FRESH_S = 0.1
+FRESH_S = 0.25
 _OVERLOADED = ("DEADLINE_UNREACHABLE", "QUEUE_FULL", "OUT_OF_MEMORY")
 """Reasons by which a node refuses what another node might take."""
 _BROKEN = ("UNAVAILABLE", "INTERNAL")
