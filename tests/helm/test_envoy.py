@@ -16,6 +16,7 @@ from perf.processes import Server, free_port
 from tests.helm.chart import Chart, Refused
 from tests.server.conftest import running, settings
 from tests.server.fake_service import FakeService, failing
+from tests.server.test_weights import Waiting, batch
 from xapp.client import Client, ClientError, Retry
 from xapp.errors import Exhausted, Unavailable, XappError
 
@@ -169,3 +170,16 @@ async def test_a_pod_that_does_not_serve_gets_nothing(chart: Chart, envoy: str, 
                 for _ in range(NUM_CALLS):
                     assert [text async for text in client.stream_text("x", deadline_s=10)]
     assert not loading.requests
+
+
+async def test_the_fuller_pod_gets_fewer_calls(chart: Chart, envoy: str, tmp_path: Path) -> None:
+    free, full = Waiting(lateness=0.1), Waiting(lateness=0.9)
+    async with two_nodes(free, full) as ports:
+        with balancing(chart, envoy, tmp_path, ports) as address:
+            async with Client(address) as client, asyncio.timeout(60):
+                await reach(client, free, full)
+                while True:
+                    num_free, num_full = await batch(client, (free, full))
+                    if num_full and num_free >= 3 * num_full:
+                        return
+                    await asyncio.sleep(0.1)
