@@ -16,8 +16,8 @@ from xapp.service.service import NodeService
 from xapp.telemetry.observe import Observer
 from xapp.workers.client import EngineClient, StepObserver
 
-STEP_S = 0.040
-TOKEN_S = 0.004
+STEP_S = 0.120
+TOKEN_S = 0.012
 
 
 def main() -> None:

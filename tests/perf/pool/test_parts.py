@@ -26,7 +26,7 @@ async def serve(name: str) -> None:
 
 
 def test_a_pool_is_asked_and_a_dead_node_is_passed_over() -> None:
-    with running([40.0, 40.0]) as nodes:
+    with running([120.0, 120.0]) as nodes:
         for node in nodes:
             asyncio.run(serve(node.address))
         names = {node.name for node in nodes}
