@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 from perf.processes import free_port
 from tests.cluster.dns import answer, parse
+from tests.flat_settings import flat_settings
 from tests.server.conftest import running
 from tests.server.fake_service import FakeService, Script, endless, hello
 from xapp.client import Client
-from xapp.config import Settings
 from xapp.domain.answers import Event
 from xapp.domain.requests import Request
 
@@ -44,7 +44,7 @@ async def two_nodes(port: int) -> AsyncIterator[tuple[FakeService, FakeService]]
     first, second = FakeService(), FakeService()
     async with AsyncExitStack() as held:
         for host, service in ((FIRST, first), (SECOND, second)):
-            settings = Settings(host=host, grpc_port=port, http_port=0, max_connection_age_s=1.0)
+            settings = flat_settings(host=host, grpc_port=port, http_port=0, max_connection_age_s=1.0)
             await held.enter_async_context(running(service, settings))
         yield first, second
 

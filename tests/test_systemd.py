@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from xapp.config import OTHER_KEYS, PREFIX, Settings
+from xapp.config import KEYS, OTHER_KEYS, PREFIX, ServerSettings
 
 UNIT = Path(__file__).resolve().parent.parent / "systemd" / "genai-xapp.service"
 MAX_EXPOSURE = 20
@@ -48,13 +48,13 @@ def test_it_is_closed(unit: Path) -> None:
 
 def test_it_names_settings_that_there_are() -> None:
     keys = {value.partition("=")[0] for value in values("Environment")}
-    known = {PREFIX + name.upper() for name in Settings.__struct_fields__} | OTHER_KEYS
+    known = {key.variable for key in KEYS} | OTHER_KEYS
     assert {key for key in keys if key.startswith(PREFIX)} <= known
 
 
 def test_streams_have_their_time_before_they_are_killed() -> None:
     (stop,) = values("TimeoutStopSec")
-    assert float(stop.removesuffix("s")) > Settings().grace_period_s
+    assert float(stop.removesuffix("s")) > ServerSettings().grace_period_s
     assert values("KillMode") == ["mixed"], "a worker that gets SIGTERM as well ends its streams"
 
 
