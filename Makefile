@@ -65,6 +65,10 @@ bench-promises: setup model ## Measure deadlines, priorities, predictions and ty
 attacks: setup model ## Attack a node of its own, and print what its other callers notice
 	@$(BIN)/python -m tests.attacks $(ARGS)
 
+.PHONY: bench-pool
+bench-pool: setup ## Measure several nodes behind one target against the bars
+	@$(BIN)/python -m perf.pool $(BENCH_ARGS)
+
 .PHONY: bench-smoke
 bench-smoke: setup model ## Run every mode of the harness at its smallest, and the report
 	@VENV=$(VENV) scripts/bench_suite smoke $(ARGS)

@@ -49,6 +49,11 @@ def unavailable(delay_s: float) -> Fault:
     return Fault(code_pb2.UNAVAILABLE, "the model is loading", (info, retry))
 
 
+def full(reason: str = "DEADLINE_UNREACHABLE") -> Fault:
+    info = error_details_pb2.ErrorInfo(reason=reason, domain="genai-xapp")
+    return Fault(code_pb2.RESOURCE_EXHAUSTED, "it would be late", (info,))
+
+
 def bad_field(name: str) -> Fault:
     request = error_details_pb2.BadRequest()
     request.field_violations.add(field=name, description="wrong")

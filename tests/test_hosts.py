@@ -29,10 +29,19 @@ LOOPBACK = [
     "ipv6:[::1]:1",
     "ipv4:127.0.0.1:1",
     "dns:127.0.0.1:1",
+    "ipv4:127.0.0.1:1,127.0.0.2:1",
     "unix:/tmp/x",
     "unix:///tmp/x",
 ]
-ELSEWHERE = ["10.0.0.1:1", "node:1", "[2001:db8::1]:1", "dns:///node:1", "localhost.example:1", "node"]
+ELSEWHERE = [
+    "10.0.0.1:1",
+    "node:1",
+    "[2001:db8::1]:1",
+    "dns:///node:1",
+    "localhost.example:1",
+    "node",
+    "ipv4:10.0.0.1:1,127.0.0.1:1",
+]
 
 
 @pytest.mark.parametrize("target", LOOPBACK)

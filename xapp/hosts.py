@@ -26,8 +26,19 @@ def host_port(host: str, port: int) -> str:
 
 
 def host_of(target: str) -> str:
-    """The host of a gRPC target: `HOST:PORT`, `[::1]:PORT`, `dns:///HOST:PORT`, `ipv6:[::1]:PORT`."""
-    address = target.rpartition("/")[2].removeprefix("ipv4:").removeprefix("ipv6:").removeprefix("dns:")
+    """The host of a gRPC target: `HOST:PORT`, `[::1]:PORT`, `dns:///HOST:PORT`, `ipv6:[::1]:PORT`.
+
+    The first of several: `ipv4:HOST:PORT,HOST:PORT`.
+    """
+    return _host(_addresses(target)[0])
+
+
+def _addresses(target: str) -> list[str]:
+    path = target.rpartition("/")[2].removeprefix("ipv4:").removeprefix("ipv6:").removeprefix("dns:")
+    return path.split(",")
+
+
+def _host(address: str) -> str:
     if address.startswith("["):
         return bare(address.rpartition("]")[0] + "]")
     return address.rpartition(":")[0] if address.count(":") == 1 else address
@@ -56,7 +67,7 @@ def loopback_of(host: str) -> str:
 
 def channel_options(target: str) -> tuple[tuple[str, int], ...]:
     """What every channel to `target` needs: no proxy stands between a machine and itself."""
-    loopback = target.startswith("unix:") or is_loopback(host_of(target))
+    loopback = target.startswith("unix:") or all(is_loopback(_host(each)) for each in _addresses(target))
     return (("grpc.enable_http_proxy", 0),) if loopback else ()
 
 

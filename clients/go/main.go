@@ -3,6 +3,7 @@
 //
 //	go run . -target 127.0.0.1:50051 -prompt "What is O-RAN?" -max-tokens 64 -deadline 30s
 //	go run . -cancel-after 3        cancel after 3 pieces of text
+//	go run . -target dns:///service-ricxapp-genai-xapp-grpc-pods.ricxapp:50051   one of several nodes (pool.go)
 package main
 
 import (
@@ -64,14 +65,15 @@ func request(prompt string, maxTokens int) *pb.GenerateRequest {
 }
 
 func run(ctx context.Context, target string, req *pb.GenerateRequest, cancelAfter int) error {
-	conn, err := grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	options := append(poolOptions(target), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(target, options...)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
 
 	pieces := 0
-	finished, err := generate(ctx, pb.NewInferenceServiceClient(conn), req, func(text string) error {
+	finished, err := generate(ctx, pb.NewInferenceServiceClient(conn), isPool(target), req, func(text string) error {
 		fmt.Print(text)
 		pieces++
 		if pieces == cancelAfter {
@@ -93,15 +95,21 @@ func run(ctx context.Context, target string, req *pb.GenerateRequest, cancelAfte
 }
 
 // generate calls onText with each piece of the answer. UNAVAILABLE is tried
-// again as long as no text has come; an error of onText cancels the call.
-func generate(ctx context.Context, client pb.InferenceServiceClient, req *pb.GenerateRequest,
+// again as long as no text has come; an error of onText cancels the call. What
+// one of several nodes refuses is asked of another at once, and once.
+func generate(ctx context.Context, client pb.InferenceServiceClient, inPool bool, req *pb.GenerateRequest,
 	onText func(string) error) (*pb.Finished, error) {
-	for attempt := 0; ; attempt++ {
+	for attempt, moved := 0, !inPool; ; attempt++ {
 		begun := false
 		finished, err := generateOnce(ctx, client, req, func(text string) error {
 			begun = true
 			return onText(text)
 		})
+		if !moved && !begun && ctx.Err() == nil && anotherNodeMay(err) {
+			log.Printf("%s: asking another node", status.Convert(err).Message())
+			moved, attempt = true, attempt-1
+			continue
+		}
 		if status.Code(err) != codes.Unavailable || begun || attempt+1 == maxAttempts {
 			return finished, err
 		}

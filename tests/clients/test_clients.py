@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.live import LiveServer, serving
-from tests.scripted_node import ANSWER, Hang, chunk, scripted_node, started, unavailable
+from tests.scripted_node import ANSWER, Hang, chunk, full, scripted_node, started, unavailable
 
 CLIENTS = Path(__file__).parents[2] / "clients"
 pytestmark = pytest.mark.slow
@@ -110,3 +110,20 @@ def test_go_cancels_misses_a_deadline_and_tries_again(go_client: str) -> None:
         cancelled = run(go_client, "-target", node.target, "-cancel-after", "1")
         assert "cancelled after 1 pieces" in cancelled.stderr
         assert node.ended.wait(10)
+
+
+@needs_go
+@pytest.mark.timeout(300)
+def test_go_passes_over_a_dead_node_and_asks_again_at_once(go_client: str) -> None:
+    with scripted_node() as node:
+        node.script = [[full()], ANSWER]
+        done = run(go_client, "-target", f"ipv4:127.0.0.1:1,{node.target}")
+    assert done.stdout == "Hello wörld\n"
+    assert "it would be late: asking another node" in done.stderr
+
+
+@needs_go
+@pytest.mark.timeout(300)
+def test_go_asks_one_of_several_real_nodes(go_client: str, fake_server: LiveServer) -> None:
+    done = run(go_client, "-target", f"ipv4:{fake_server.target},127.0.0.1:1", "-max-tokens", "4")
+    assert "FINISH_REASON_" in done.stderr

@@ -61,14 +61,15 @@ def test_every_mount_has_its_volume(chart: Chart, values: dict[str, Any]) -> Non
 @every_variant
 def test_services_and_policies_select_the_pods(chart: Chart, values: dict[str, Any]) -> None:
     manifests = chart.render(values)
-    (workload,) = [m for m in manifests if m["kind"] in {"DaemonSet", "Deployment"}]
-    labels = workload["spec"]["template"]["metadata"]["labels"].items()
-    assert workload["spec"]["selector"]["matchLabels"].items() <= labels
+    workloads = [m["spec"] for m in manifests if m["kind"] in {"DaemonSet", "Deployment"}]
+    pods = [workload["template"]["metadata"]["labels"].items() for workload in workloads]
+    for workload, labels in zip(workloads, pods, strict=True):
+        assert workload["selector"]["matchLabels"].items() <= labels
     for manifest in manifests:
-        if manifest["kind"] == "Service":
-            assert manifest["spec"]["selector"].items() <= labels
-        if manifest["kind"] == "NetworkPolicy":
-            assert manifest["spec"]["podSelector"]["matchLabels"].items() <= labels
+        if manifest["kind"] in {"Service", "NetworkPolicy"}:
+            spec = manifest["spec"]
+            selector = spec.get("selector") or spec["podSelector"]["matchLabels"]
+            assert sum(selector.items() <= labels for labels in pods) == 1
 
 
 @every_variant

@@ -12,10 +12,12 @@ MATRIX: dict[str, dict[str, Any]] = {
     "a model of its own size": {"settings": {"models": {"qwen2.5-0.5b": {"slots": 2}}}},
     "tasks": {"tasks": {"triage.yaml": "name: triage\n"}},
     "watched by an operator": {"serviceMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}},
+    "a dashboard": {"grafanaDashboard": {"enabled": True}},
     "closed": {
         "tls": {"secret": "cert", "clientCa": "ca.crt", "http": True},
         "credentials": {"tokens": "tokens", "policy": "policy"},
         "serviceMonitor": {"enabled": True},
     },
+    "balanced by Envoy": {"envoy": {"enabled": True, "replicas": 2}},
     "open network": {"networkPolicy": {"enabled": False}},
 }

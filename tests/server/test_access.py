@@ -20,6 +20,7 @@ from tests.server.shapes import SHAPES
 from xapp.config import Settings
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import models_pb2
+from xapp.orca import open_rca_pb2, open_rca_pb2_grpc
 from xapp.security import principal
 from xapp.security.access import Access
 from xapp.security.principal import Principal
@@ -164,14 +165,27 @@ async def test_a_strangers_request_is_not_read(guarded: Node) -> None:
 async def test_reflection_is_for_administrators(guarded: Node) -> None:
     denied = (grpc.StatusCode.PERMISSION_DENIED, "METHOD_NOT_ALLOWED")
     assert await reason(reflect(guarded, bearer("planner"))) == denied
-    assert await services_of(reflect(guarded, bearer("operator"))) == 4
+    assert await services_of(reflect(guarded, bearer("operator"))) == 5
 
 
 async def test_reflection_and_health_may_be_opened_and_closed(tmp_path: Path) -> None:
     async with running(FakeService(), secured(tmp_path, POLICY, open="reflection")) as node:
-        assert await services_of(reflect(node)) == 4
+        assert await services_of(reflect(node)) == 5
         assert await reason(check(node)) == (grpc.StatusCode.UNAUTHENTICATED, "NO_CREDENTIALS")
         assert (await check(node, bearer("operator"))).status == health_pb2.HealthCheckResponse.SERVING
+
+
+async def test_load_may_be_opened(tmp_path: Path) -> None:
+    def load(node: Node) -> Any:
+        stub = open_rca_pb2_grpc.OpenRcaServiceStub(node.channel)
+        return stub.StreamCoreMetrics(open_rca_pb2.OrcaLoadReportRequest())
+
+    async with running(FakeService(), secured(tmp_path, POLICY)) as node:
+        assert await reason(load(node)) == (grpc.StatusCode.UNAUTHENTICATED, "NO_CREDENTIALS")
+    async with running(FakeService(), secured(tmp_path, POLICY, open="load")) as node:
+        stream = load(node)
+        await stream.read()
+        stream.cancel()
 
 
 async def test_methods_models_tasks_and_priorities(guarded: Node) -> None:

@@ -127,3 +127,17 @@ async def test_a_bad_claim_names_its_key(method: str) -> None:
     async with serving(guards()) as server:
         error = await server.refused(method, metadata=[("x-client-id", "x" * 129)])
     assert details_of(error).info.metadata["field"] == "metadata.x-client-id"
+
+
+@each_shape
+async def test_a_refusal_before_the_first_message_has_trailers_only(method: str) -> None:
+    """gRPC and Envoy ask no other node where headers have come."""
+
+    def refuse() -> None:
+        raise Exhausted("full")
+
+    async with serving(guards(), refuse) as server:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await server.call(method, "a", metadata=[("x-correlation-id", "r1")])
+    assert not caught.value.initial_metadata()
+    assert dict(caught.value.trailing_metadata() or ())["x-correlation-id"] == "r1"

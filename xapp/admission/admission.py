@@ -26,6 +26,8 @@ MAX_REMEMBERED = 256
 MIN_RETRY_S = 0.1
 MAX_RETRY_S = 60.0
 FIRST_GUESS_S = 1.0
+BUDGET_MEMORY = 16
+MIN_BUDGET_S = 0.001
 DOUBT = 3.0
 """What would take more than so many times what its deadline leaves, at the very best, is no probe."""
 
@@ -75,6 +77,7 @@ class Admission:
         self._idle.set()
         self._draining = False
         self._open: Counter[Priority] = Counter()
+        self._budget_s: float | None = None
         self.capacity = capacity
         self.predictor = predictor
 
@@ -83,6 +86,16 @@ class Admission:
         """Requests of all classes."""
         return self._open.total()
 
+    @property
+    def budget_s(self) -> float:
+        """Seconds after their arrival that requests are due, the mean of about the last BUDGET_MEMORY."""
+        return float("inf") if self._budget_s is None else self._budget_s
+
+    def wait_s(self) -> float:
+        """Seconds that an ordinary request would wait for a slot now, as predicted."""
+        now = self._clock()
+        return self.predictor.wait_s(AdmissionRequest(now, now + self.budget_s, 1, exact=True))
+
     @contextmanager
     def enter(self, request: AdmissionRequest, *, may_join: bool = False) -> Iterator["AdmittedRequest"]:
         """Holds a place. Of one that may join another's answer only its tokens can tell how long it takes.
@@ -90,6 +103,7 @@ class Admission:
         Raises Unavailable while draining, DeadlineExceeded when the deadline has passed already, Exhausted
         when all places are taken, the quota is used up, or the deadline cannot be met.
         """
+        self._note_budget(request)
         self._check_room(request)
         with self._quotas.hold(request.client) as charge:
             opened = self.predictor.open(request)
@@ -175,6 +189,11 @@ class Admission:
                 " (XAPP_SLOTS and XAPP_MAX_QUEUE say how many)",
                 retry_after_s=self._rate.seconds_each(now),
             )
+
+    def _note_budget(self, request: AdmissionRequest) -> None:
+        budget_s = max(MIN_BUDGET_S, request.deadline - request.arrival)
+        before_s = budget_s if self._budget_s is None else self._budget_s
+        self._budget_s = before_s + (budget_s - before_s) / BUDGET_MEMORY
 
     def _check_soonest(self, opened: OpenRequest) -> None:
         """Spares hopeless requests, and the thread, the work of tokenizing."""

@@ -73,6 +73,10 @@ class Predictor:
 
     # ---- looking ahead
 
+    def wait_s(self, request: AdmissionRequest) -> float:
+        """Seconds until a request without a prompt would have a slot, as simulated; it is not open."""
+        return self._times(OpenRequest(request, 0), MEDIAN).queue_s if self.open_requests else 0.0
+
     def predict(self, opened: OpenRequest) -> Prediction:
         """From now on; also kept in the open request, for `learn`."""
         expected = self.expect(opened)

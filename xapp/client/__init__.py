@@ -6,6 +6,10 @@
 
 Every method raises ClientError. UNAVAILABLE is tried again, after as long as the server says, as
 long as no text has come and the deadline allows.
+
+A target may name several nodes: `dns:///NAME:PORT` of a headless Service, `ipv4:A:PORT,B:PORT`. Then calls
+go to nodes in proportion to what they can take, and what one node refuses because it is not serving or
+full is asked of another at once (`xapp.pool`).
 """
 
 from xapp.client.client import Client

@@ -4,11 +4,13 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 import grpc
 
 from xapp.client.errors import ClientError
 from xapp.hosts import channel_options, host_of, proxy_of
+from xapp.pool import is_pool, pool_options
 
 _CLOSED = "Socket closed"
 """What gRPC says of a plain text connection to a port with TLS."""
@@ -20,9 +22,11 @@ _OPTIONS = (
 _POLL_S = 0.05
 
 
-def open_channel(target: str, credentials: grpc.ChannelCredentials | None) -> grpc.aio.Channel:
-    """Plain text without credentials."""
-    options = (*_OPTIONS, *channel_options(target))
+def open_channel(
+    target: str, credentials: grpc.ChannelCredentials | None, balancing: dict[str, Any]
+) -> grpc.aio.Channel:
+    """Plain text without credentials. `balancing` is the service config where several nodes may answer."""
+    options = (*(pool_options(balancing) if is_pool(target) else _OPTIONS), *channel_options(target))
     if credentials is None:
         return grpc.aio.insecure_channel(target, options=options)
     return grpc.aio.secure_channel(target, credentials, options=options)

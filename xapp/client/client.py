@@ -1,9 +1,10 @@
 """The client itself: one channel to a node, and a method for each RPC."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import grpc
 
@@ -14,16 +15,21 @@ from xapp.client.retry import Attempts, Retry
 from xapp.hosts import DEFAULT_TARGET
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc, models_pb2, models_pb2_grpc
+from xapp.pool import HOME_KEY, Homes, by_home, is_pool, prefix_key, weighted
 
 _CLIENT_KEY = "x-client-id"
 _AUTHORIZATION_KEY = "authorization"
+_Method: TypeAlias = Callable[..., Any]
+_Metadata: TypeAlias = tuple[tuple[str, str], ...]
 
 
 class Client:
-    """One channel to one node; use it as an async context manager. Without `credentials`: plain text.
+    """One target; use it as an async context manager. Without `credentials`: plain text.
 
     `xapp.tls.credentials` makes `credentials`. `token` is the bearer token to show, `client_id` the name by
-    which the quotas of a node know this client that asks nobody for credentials.
+    which the quotas of a node know this client that asks nobody for credentials. `affinity`: so many calls at
+    once with the same task or system prompt prefer the same node of several, which has computed that
+    beginning already.
     """
 
     def __init__(
@@ -34,14 +40,22 @@ class Client:
         retry: Retry | None = None,
         client_id: str = "",
         token: str = "",
+        affinity: int = 0,
     ) -> None:
         self.target = target
+        self._in_pool = is_pool(target)
         self._plain_text = credentials is None
         self._retry = retry or Retry()
         shown = {_CLIENT_KEY: client_id, _AUTHORIZATION_KEY: f"Bearer {token}" if token else ""}
         self._metadata = tuple((key, value) for key, value in shown.items() if value)
-        self._channel = open_channel(target, credentials)
+        self._channel = open_channel(target, credentials, weighted(told_apart=not token))
         self._inference: Any = inference_pb2_grpc.InferenceServiceStub(self._channel)
+        self._channels = [self._channel]
+        self._homes: Homes | None = None
+        if affinity and self._in_pool:
+            self._homes = Homes(affinity)
+            self._channels.append(open_channel(target, credentials, by_home()))
+            self._at_home: Any = inference_pb2_grpc.InferenceServiceStub(self._channels[1])
         self._models: Any = models_pb2_grpc.ModelServiceStub(self._channel)
 
     async def __aenter__(self) -> Self:
@@ -54,7 +68,7 @@ class Client:
 
     async def close(self) -> None:
         """Ends all calls."""
-        await self._channel.close()
+        await asyncio.gather(*(channel.close() for channel in self._channels))
 
     async def generate(
         self,
@@ -104,9 +118,20 @@ class Client:
         self, request: pb.GenerateRequest, *, deadline_s: float | None = None
     ) -> AsyncGenerator[pb.GenerateResponse, None]:
         """As `generate`, for a request that is a message already."""
-        attempts = Attempts(self._retry, deadline_s)
+        with self._preferring_home(request) as home:
+            async with aclosing(self._generate(request, deadline_s, home)) as events:
+                async for event in events:
+                    yield event
+
+    async def _generate(
+        self, request: pb.GenerateRequest, deadline_s: float | None, home: str
+    ) -> AsyncGenerator[pb.GenerateResponse, None]:
+        attempts = self._attempts(deadline_s)
         while True:
-            call = self._inference.Generate(request, timeout=attempts.left_s(), metadata=self._metadata)
+            goes_home = home and not attempts.moved
+            stub = self._at_home if goes_home else self._inference
+            metadata = self._metadata_of(home) if goes_home else self._metadata
+            call = stub.Generate(request, timeout=attempts.left_s(), metadata=metadata)
             started: pb.GenerateResponse | None = None
             try:
                 async for event in call:
@@ -181,7 +206,9 @@ class Client:
         self, request: pb.ScoreRequest, *, deadline_s: float | None = None
     ) -> pb.ScoreResponse:
         """As `score`, for a request that is a message already."""
-        response: pb.ScoreResponse = await self._unary(self._inference.Score, request, deadline_s)
+        with self._preferring_home(request) as home:
+            first = (self._at_home.Score, self._metadata_of(home)) if home else None
+            response: pb.ScoreResponse = await self._unary(self._inference.Score, request, deadline_s, first)
         return response
 
     async def estimate(
@@ -253,11 +280,35 @@ class Client:
         if not await is_serving_within(self._channel, deadline_s, self._metadata):
             raise ClientError("UNAVAILABLE", f"{self.target} is not serving after {deadline_s:g} s")
 
-    async def _unary(self, method: Callable[..., Any], request: Any, deadline_s: float | None) -> Any:
-        attempts = Attempts(self._retry, deadline_s)
+    def _attempts(self, deadline_s: float | None) -> Attempts:
+        return Attempts(self._retry, deadline_s, in_pool=self._in_pool)
+
+    @contextmanager
+    def _preferring_home(self, request: pb.GenerateRequest | pb.ScoreRequest) -> Iterator[str]:
+        """The key of the node that the call goes to first, "" for any; for the length of the call."""
+        if self._homes is None:
+            yield ""
+            return
+        key = prefix_key(request)
+        with self._homes.place(key) as is_there:
+            yield key if is_there else ""
+
+    def _metadata_of(self, home: str) -> _Metadata:
+        return (*self._metadata, (HOME_KEY, home))
+
+    async def _unary(
+        self,
+        method: _Method,
+        request: Any,
+        deadline_s: float | None,
+        first: tuple[_Method, _Metadata] | None = None,
+    ) -> Any:
+        """`first`: the method and the metadata of the first attempt, where they differ."""
+        attempts = self._attempts(deadline_s)
         while True:
+            call, metadata = first if first and not attempts.moved else (method, self._metadata)
             try:
-                return await method(request, timeout=attempts.left_s(), metadata=self._metadata)
+                return await call(request, timeout=attempts.left_s(), metadata=metadata)
             except grpc.aio.AioRpcError as error:
                 await attempts.again(self._error(error))
 

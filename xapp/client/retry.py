@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 from xapp.client.errors import ClientError
+from xapp.pool import another_node_may
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +25,15 @@ class Retry:
 
 
 class Attempts:
-    """The attempts of one call, which share its deadline. `closed` once an answer has begun."""
+    """The attempts of one call, which share its deadline. `closed` once an answer has begun.
 
-    def __init__(self, retry: Retry, deadline_s: float | None) -> None:
+    `moved` once another node of several was asked, which happens without waiting, and once.
+    """
+
+    def __init__(self, retry: Retry, deadline_s: float | None, *, in_pool: bool) -> None:
         self._retry = retry
+        self._in_pool = in_pool
+        self.moved = False
         self._until = None if deadline_s is None else time.monotonic() + deadline_s
         self._num_failed = 0
         self.closed = False
@@ -38,6 +44,9 @@ class Attempts:
 
     async def again(self, error: ClientError) -> None:
         """Waits before the next attempt; raises `error` when there is none."""
+        if self._may_move(error):
+            self.moved = True
+            return
         delay = self._retry.delay_s(self._num_failed, error)
         self._num_failed += 1
         left = self.left_s()
@@ -46,3 +55,9 @@ class Attempts:
         if left is not None and left <= delay:
             raise error
         await asyncio.sleep(delay)
+
+    def _may_move(self, error: ClientError) -> bool:
+        left_s = self.left_s()
+        in_time = left_s is None or left_s > 0
+        is_open = self._in_pool and not self.moved and not self.closed
+        return is_open and in_time and another_node_may(error.code, error.reason)

@@ -18,6 +18,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_message_bytes: Annotated[int, Meta(ge=1024, le=64 * 1024 * 1024)] = 4 * 1024 * 1024
     keepalive_s: Seconds = 30.0
     keepalive_timeout_s: Seconds = 10.0
+    max_connection_age_s: Seconds = 600.0
     write_timeout_s: Seconds = 30.0
     grace_period_s: Seconds = 20.0
 

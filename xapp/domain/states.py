@@ -63,7 +63,11 @@ class DurationHistogram:
 
 @dataclass(frozen=True, slots=True)
 class ModelSample:
-    """One loaded model's state for Metrics. Rates are the caller's to derive from the counters in `stats`."""
+    """One loaded model's state for Metrics. Rates are the caller's to derive from the counters in `stats`.
+
+    `wait_s`: seconds that a request that came now would wait for a slot, as predicted. `budget_s`: seconds
+    after its arrival that a request is due, on average.
+    """
 
     name: str
     stats: Stats = field(default_factory=Stats)
@@ -74,3 +78,6 @@ class ModelSample:
     num_text_restarts: int = 0
     time_to_first_token_histogram: DurationHistogram = DurationHistogram()
     inter_token_latency_histogram: DurationHistogram = DurationHistogram()
+    num_slots: int = 0
+    wait_s: float = 0.0
+    budget_s: float = float("inf")

@@ -13,6 +13,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from typing import TypeAlias
 
 import msgspec
 
@@ -101,6 +102,9 @@ def load_backend(path: str, settings: EngineSettings, on_progress: Callable[[flo
     return load(path, settings, this_node(), on_progress)
 
 
+LoadBackend: TypeAlias = Callable[[str, EngineSettings, Callable[[float], None]], Backend]
+
+
 def new_engine(backend: Backend, settings: EngineSettings, lookout: Lookout | None = None) -> Engine:
     """An engine as the settings want it."""
     return Engine(
@@ -112,11 +116,11 @@ def new_engine(backend: Backend, settings: EngineSettings, lookout: Lookout | No
     )
 
 
-def serve(sock: socket.socket, path: str, settings: EngineSettings) -> None:
+def serve(sock: socket.socket, path: str, settings: EngineSettings, load: LoadBackend = load_backend) -> None:
     """Loads, tells the server, works until the server is gone."""
     inbox = Inbox(sock)
     try:
-        backend = load_backend(path, settings, lambda fraction: inbox.send(Progress(fraction)))
+        backend = load(path, settings, lambda fraction: inbox.send(Progress(fraction)))
     except XappError as error:
         inbox.send(LoadFailed(error.message, error.reason))
         return

@@ -54,6 +54,8 @@ def _of_sample(sample: ModelSample) -> dict[str, float]:
         "paused": stats.num_paused,
         "kv_cells_used": stats.kv_cells_used,
         "kv_cells": stats.kv_cells_total,
+        "kv_cache_usage_ratio": stats.kv_cells_used / stats.kv_cells_total if stats.kv_cells_total else 0.0,
+        "predicted_wait_seconds": sample.wait_s,
         "kv_cells_parked": stats.kv_cells_parked,
         "engine_steps": stats.total_steps,
         "engine_step_seconds": stats.total_step_seconds,

@@ -12,8 +12,8 @@ from xapp.security.reload import Reloaded
 from xapp.security.tokens import MAX_NAME_CHARS, Tokens, read_tokens
 
 OPEN_KEY = "XAPP_OPEN"
-HEALTH, METRICS, REFLECTION = "health", "metrics", "reflection"
-OPENABLE = (HEALTH, METRICS, REFLECTION)
+HEALTH, LOAD, METRICS, REFLECTION = "health", "load", "metrics", "reflection"
+OPENABLE = (HEALTH, LOAD, METRICS, REFLECTION)
 NOTHING = "none"
 _SCHEME = "bearer"
 

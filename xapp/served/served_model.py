@@ -185,6 +185,7 @@ class ServedModel:
     def sample(self) -> ModelSample:
         """For Metrics."""
         codec = self.serving.codec if self.serving else None
+        admission = self.serving.admission if self.serving else None
         return ModelSample(
             name=self.name,
             stats=self.supervisor.stats,
@@ -195,6 +196,9 @@ class ServedModel:
             inter_token_latency=self.latencies.inter_token_latency,
             time_to_first_token_histogram=self.latencies.time_to_first_token_histogram,
             inter_token_latency_histogram=self.latencies.inter_token_latency_histogram,
+            num_slots=self.serving.info.num_slots if self.serving else 0,
+            wait_s=admission.wait_s() if admission else 0.0,
+            budget_s=admission.budget_s if admission else float("inf"),
         )
 
 

@@ -16,6 +16,8 @@ from xapp import logs
 from xapp.errors import PermissionDenied, Unauthenticated, XappError
 from xapp.security.refusals import Refusals
 from xapp.server.call import Call, Context, Guard, Method
+from xapp.server.headers import HeadersFirst
+from xapp.server.load_reports import NO_LOADS, CallLoad, CallLoads, Trailers
 from xapp.server.request import bounded
 from xapp.server.status import DETAILS_KEY, code_of, status_of
 from xapp.telemetry.metrics import Metrics
@@ -31,11 +33,13 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 class Boundary:
     """Translates XappError to a rich status, anything else to INTERNAL; cancellation passes.
 
-    `guards` run in this order before every method, and what they raise becomes a status as well.
+    `guards` run in this order before every method, and what they raise becomes a status as well. `loads` says
+    what each call ends with.
     """
 
-    def __init__(self, metrics: Metrics, guards: Sequence[Guard]) -> None:
+    def __init__(self, metrics: Metrics, guards: Sequence[Guard], loads: CallLoads = NO_LOADS) -> None:
         self._metrics = metrics
+        self._loads = loads
         self._refusals = Refusals()
         self._guards = tuple(guards)
 
@@ -61,8 +65,15 @@ class Boundary:
 
     def _guard(self, method: Method, behaviour: Behaviour) -> Behaviour:
         async def guarded(requests: object, context: Context) -> Any:
+            with self._loads.call(method.path) as load:
+                return await end(requests, context, load)
+
+        async def end(requests: object, context: Context, load: CallLoad) -> Any:
+            call = Call(method, context, requests)
             try:
-                return await self._answer(method, behaviour, requests, context)
+                answer = await self._answer(call, behaviour)
+                if trailers := load.trailers():
+                    context.set_trailing_metadata(trailers)
             except XappError as error:
                 refusal = _alone(error)
             except grpc.aio.AbortError:
@@ -74,24 +85,30 @@ class Boundary:
             except Exception as error:  # noqa: BLE001  the boundary: a defect must not look like a lost connection
                 logs.event(_log, "internal error", {"method": method.path}, level=logging.ERROR, error=error)
                 refusal = XappError("internal error, see the server's log")
+            else:
+                return answer
             # Out of the blocks above: gRPC keeps the error that abort raises, with all that it came from.
-            await self._refuse(method.path, context, refusal)
+            load.refused(refusal)
+            await self._refuse(method.path, context, refusal, (*call.headers, *load.trailers()))
             return None
 
         return guarded
 
-    async def _answer(self, method: Method, behaviour: Behaviour, requests: object, context: Context) -> Any:
-        call = Call(method, context, requests)
+    async def _answer(self, call: Call, behaviour: Behaviour) -> Any:
         for guard in self._guards:
             await guard(call)
-        return await behaviour(call.request, context)
+        context = HeadersFirst(call)
+        answer = await behaviour(call.request, context.as_context)
+        if answer is not None:
+            await context.begin()
+        return answer
 
-    async def _refuse(self, path: str, context: Context, error: XappError) -> None:
+    async def _refuse(self, path: str, context: Context, error: XappError, trailers: Trailers) -> None:
         self._metrics.rpc_errors.labels(path, error.code).inc()
         if isinstance(error, Unauthenticated | PermissionDenied):
             self._refusals.log(path, context.peer(), error)
         status = status_of(error)
-        details = ((DETAILS_KEY, status.SerializeToString()),)
+        details = ((DETAILS_KEY, status.SerializeToString()), *trailers)
         try:
             # A status waits behind messages that a client does not read; this task must not.
             async with asyncio.timeout(_STATUS_TIMEOUT_S):

@@ -31,11 +31,15 @@ class Method:
 
 @dataclass(slots=True)
 class Call:
-    """`request`: the message once it is read; the iterator of messages where the method takes a stream."""
+    """`request`: the message once it is read; the iterator of messages where the method takes a stream.
+
+    `headers` are sent with the first message, and at the end of a call without a message.
+    """
 
     method: Method
     context: Context
     request: Any
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 Guard: TypeAlias = Callable[[Call], Awaitable[None]]

@@ -10,11 +10,11 @@ CORRELATION_KEY = "x-correlation-id"
 
 
 async def name_call(call: Call) -> None:
-    """A guard: names the call for the logs, and tells the client the name before the first message."""
+    """A guard: names the call for the logs, and tells the client the name with the first message."""
     name = _correlation_id(call) or uuid.uuid4().hex
     logs.correlation_id.set(name)
     if name.isascii():
-        await call.context.send_initial_metadata(((CORRELATION_KEY, name),))
+        call.headers = ((CORRELATION_KEY, name),)
 
 
 def _correlation_id(call: Call) -> str:

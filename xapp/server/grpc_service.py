@@ -15,7 +15,8 @@ class GrpcService:
     """`add_to_server` is the generated function that takes the servicer and a server.
 
     `serving`: what health says of the service; None where health does not know its name. `for_admins`:
-    methods that only administrators may call, where a policy says who they are.
+    methods that only administrators may call, where a policy says who they are. `work`: methods whose calls
+    are the load of the node.
     """
 
     descriptor: ServiceDescriptor
@@ -23,6 +24,7 @@ class GrpcService:
     servicer: object
     serving: Callable[[], bool] | None = None
     for_admins: frozenset[str] = frozenset()
+    work: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -38,7 +40,15 @@ class GrpcService:
     @property
     def admin_paths(self) -> list[str]:
         """The paths of methods for administrators."""
-        return [f"/{self.name}/{method}" for method in self.for_admins]
+        return self._paths(self.for_admins)
+
+    @property
+    def work_paths(self) -> list[str]:
+        """The paths of methods that are work."""
+        return self._paths(self.work)
+
+    def _paths(self, methods: Iterable[str]) -> list[str]:
+        return [f"/{self.name}/{method}" for method in methods]
 
 
 def methods_of(services: Iterable[GrpcService], boundary: Boundary) -> Methods:

@@ -11,6 +11,7 @@ import grpc
 from xapp.config import ServerSettings, Settings
 from xapp.domain.service import Service
 from xapp.security.access import HEALTH as OPEN_HEALTH
+from xapp.security.access import LOAD as OPEN_LOAD
 from xapp.security.access import REFLECTION as OPEN_REFLECTION
 from xapp.security.access import Access
 from xapp.security.security import Security
@@ -22,11 +23,13 @@ from xapp.server.correlation import name_call
 from xapp.server.credentials import server_credentials
 from xapp.server.grpc_service import GrpcService, methods_of
 from xapp.server.listener import Listener
+from xapp.server.load_reports import CallLoads, LoadReports
+from xapp.server.open_rca_servicer import OpenRcaServicer
 from xapp.server.receipt import Receipts
 from xapp.server.request import reading
 from xapp.server.self_call import SelfCall
 from xapp.server.servicer import InferenceServicer
-from xapp.server.services import HEALTH, REFLECTION, node_services
+from xapp.server.services import HEALTH, LOAD, REFLECTION, node_services
 from xapp.server.watchdog import Watchdog
 from xapp.telemetry.host import HostReader
 from xapp.telemetry.metrics import Metrics
@@ -39,7 +42,8 @@ MAX_PENDING_CALLS = 12_000
 MAX_UNSEEN_S = 24 * 3600
 """Longer than the longest deadline there can be: a call that nobody has looked at ends by its own."""
 STOP_GRACE_S = 1.0
-_FASTEST_PING_MS = 5_000
+_FASTEST_PING_MS = 500
+"""Clients with several nodes ping every second, to learn of one that was cut off without a word."""
 _MAX_METADATA_BYTES = 16 * 1024
 
 
@@ -65,6 +69,9 @@ def _options(settings: ServerSettings) -> list[tuple[str, int]]:
         # Without this an open stream's ping has a minute, whatever keepalive says.
         ("grpc.http2.ping_timeout_ms", _milliseconds(settings.keepalive_timeout_s)),
         ("grpc.keepalive_permit_without_calls", 1),
+        # A client that opens a connection anew resolves its target anew, and finds nodes that were added.
+        # What runs on the old connection goes on there.
+        ("grpc.max_connection_age_ms", _milliseconds(settings.max_connection_age_s)),
         # A stream may wait for its slot in silence, and its client is pinged all the while.
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.http2.min_ping_interval_without_data_ms", _FASTEST_PING_MS),
@@ -96,17 +103,19 @@ async def serve_grpc(
     """Listens for the length of the block. Raises ConfigError when the port cannot be had.
 
     Without `security` the port is plain text and asks for no credentials. A listener that ends by itself is
-    served again; `on_lost` is called when that is not possible. On leaving, Metrics streams end at once;
-    other calls have STOP_GRACE_S to end.
+    served again; `on_lost` is called when that is not possible. On leaving, streams of metrics and of load
+    end at once; other calls have STOP_GRACE_S to end.
     """
     watchdog = Watchdog(settings.server.write_timeout_s)
     reader = NodeReader(service, host)
     inference = InferenceServicer(service, metrics, reader, watchdog, node=settings.node, log=settings.log)
-    receipts = Receipts(settings.server.max_message_bytes)
-    services = node_services(service, inference, watchdog)
+    receipts, reports = Receipts(settings.server.max_message_bytes), LoadReports(service.samples)
+    open_rca = OpenRcaServicer(reports, watchdog)
+    services = node_services(service, inference, open_rca, watchdog)
     access = security.access if security else Access(settings)
     access.know_methods([method for each in services for method in each.methods])
-    boundary = Boundary(metrics, _guards(access, services, service, receipts))
+    loads = CallLoads(reports, [path for each in services for path in each.work_paths])
+    boundary = Boundary(metrics, _guards(access, services, service, receipts), loads)
     methods = methods_of(services, boundary)
 
     def make() -> grpc.aio.Server:
@@ -123,6 +132,7 @@ async def serve_grpc(
     finally:
         await _end(tasks)
         inference.close()
+        open_rca.close()
         await listener.stop(STOP_GRACE_S)
 
 
@@ -146,5 +156,5 @@ def _guards(
 
 
 def _open_services(access: Access) -> frozenset[str]:
-    names = {OPEN_HEALTH: HEALTH.full_name, OPEN_REFLECTION: REFLECTION.full_name}
+    names = {OPEN_HEALTH: HEALTH.full_name, OPEN_LOAD: LOAD.full_name, OPEN_REFLECTION: REFLECTION.full_name}
     return frozenset(name for what, name in names.items() if access.is_open(what))

@@ -65,12 +65,13 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
             asked = convert.to_request(request, logs.correlation_id.get(), _deadline(context), client)
             if self._log_prompts:
                 observation.prompt = asked.prompt
-            write, record, wire, clock = context.write, observation.record, respond.event, time.monotonic
+            record, wire, clock = observation.record, respond.event, time.monotonic
             async with aclosing(self._service.generate(asked)) as events:
                 async for event in events:
                     record(event)
                     stream.writing_since = clock()
-                    await write(wire(event))
+                    # Not kept in a name: the first write, which sends the headers, is another one.
+                    await context.write(wire(event))
                     stream.writing_since = None
 
     def _observe(self, asked_model: str) -> Observation:

@@ -8,19 +8,22 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from xapp.domain.service import Service
 from xapp.inference.v1 import inference_pb2, inference_pb2_grpc, models_pb2, models_pb2_grpc
+from xapp.orca import open_rca_pb2, open_rca_pb2_grpc
 from xapp.server.grpc_service import GrpcService
 from xapp.server.health import HealthServicer, Subscribe
 from xapp.server.models_servicer import ModelServicer
+from xapp.server.open_rca_servicer import OpenRcaServicer
 from xapp.server.reflection import ReflectionServicer
 from xapp.server.servicer import InferenceServicer
 from xapp.server.watchdog import Watchdog
 
 HEALTH: ServiceDescriptor = health_pb2.DESCRIPTOR.services_by_name["Health"]
 REFLECTION: ServiceDescriptor = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]
+LOAD: ServiceDescriptor = open_rca_pb2.DESCRIPTOR.services_by_name["OpenRcaService"]
 
 
 def node_services(
-    service: Service, inference: InferenceServicer, watchdog: Watchdog
+    service: Service, inference: InferenceServicer, open_rca: OpenRcaServicer, watchdog: Watchdog
 ) -> tuple[GrpcService, ...]:
     """What a node serves, health and reflection included."""
 
@@ -33,6 +36,7 @@ def node_services(
             inference_pb2_grpc.add_InferenceServiceServicer_to_server,
             inference,
             serving=ready,
+            work=frozenset({"Generate", "Score"}),
         ),
         GrpcService(
             models_pb2.DESCRIPTOR.services_by_name["ModelService"],
@@ -41,6 +45,7 @@ def node_services(
             serving=ready,
             for_admins=frozenset({"LoadModel", "UnloadModel"}),
         ),
+        GrpcService(LOAD, open_rca_pb2_grpc.add_OpenRcaServiceServicer_to_server, open_rca),
     )
     return with_health_and_reflection(own, ready, watchdog, service.subscribe)
 

@@ -37,6 +37,8 @@ GAUGES = {
     "paused": "Of those waiting, requests that were preempted and keep their cells.",
     "kv_cells_used": "KV cells in use, cached prefixes included.",
     "kv_cells": "KV cells there are.",
+    "kv_cache_usage_ratio": "KV cells in use as a share of those there are.",
+    "predicted_wait_seconds": "How long a request that came now would wait for a slot.",
     "kv_cells_parked": "Tokens of computed prefixes parked in ordinary memory, beside the cells.",
     "model_ready": "1 while the model serves.",
     "worker_resident_memory_bytes": "Resident memory of the worker process; counts the mapped model file.",

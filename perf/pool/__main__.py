@@ -1,0 +1,5 @@
+"""`python -m perf.pool`."""
+
+from perf.pool.run import main
+
+main()
