@@ -8,8 +8,8 @@ import msgspec
 
 from xapp import logs
 from xapp.admission.admission import Admission
+from xapp.admission.policing import PolicedQuotas
 from xapp.admission.predict import Predictor
-from xapp.admission.quota import Quotas
 from xapp.config import Settings, WorkerSettings
 from xapp.domain.messages import ModelInfo
 from xapp.domain.states import ModelSample, ModelState, ModelStatus
@@ -67,7 +67,7 @@ class ServedModel:
         settings: Settings,
         tools: ModelDependencies,
         observer: Observer,
-        quotas: Quotas,
+        quotas: PolicedQuotas,
     ) -> None:
         self.file = file
         self.name = file.name
