@@ -119,7 +119,9 @@ class Node:
             "XAPP_RIC_POLICY_TYPE": str(TYPE_ID),
             "XAPP_LOG_LEVEL": "error",
         }
-        process = subprocess.Popen([sys.executable, "-m", "xapp.cli", "serve"], env=environ)
+        # Ctrl-C is for this process, which then ends the node.
+        command = [sys.executable, "-m", "xapp.cli", "serve"]
+        process = subprocess.Popen(command, env=environ, start_new_session=True)
         try:
             yield
         finally:
