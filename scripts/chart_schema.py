@@ -1,5 +1,7 @@
 """Writes the server's settings into the chart's schema, so that Helm itself refuses a bad one.
 
+And what the chart carries for a RIC: the schema of `controls`, and the A1 policy type.
+
 python -m scripts.chart_schema            write them
 python -m scripts.chart_schema --check    exit 1 when they are not those of this tree
 """
@@ -11,15 +13,21 @@ from typing import Any
 
 import msgspec
 
-from xapp.config import KEYS, KEYS_OF_A_MODEL, TABLES, Key
+from xapp.config import KEYS, KEYS_OF_A_MODEL, TABLES, Key, Settings
 from xapp.domain.kinds import MODEL_KINDS
+from xapp.ric.descriptor import controls_schema
+from xapp.ric.policy_type import policy_type
 
-SCHEMA = Path(__file__).resolve().parent.parent / "helm" / "genai-xapp" / "values.schema.json"
+CHART = Path(__file__).resolve().parent.parent / "helm" / "genai-xapp"
+SCHEMA = CHART / "values.schema.json"
+CONTROLS, POLICY_TYPE = CHART / "files" / "controls.json", CHART / "files" / "llm_serving.json"
 # The chart sets these itself: its own values and the pod depend on them. Names without a table.
 OWN = frozenset(
     {
         *("models_dir", "host", "grpc_port", "http_port", "node_name", "tasks_dir", "grace_period_s"),
         *("tls_cert", "tls_key", "tls_client_ca", "http_tls", "tokens_file", "policy_file"),
+        *("ric_appmgr_url", "ric_http_endpoint", "ric_rmr_endpoint", "ric_alarms_url"),
+        *("ric_policies", "ric_a1_url", "ric_policy_type", "ric_status_url"),
     }
 )
 
@@ -65,14 +73,21 @@ def updated(text: str) -> str:
     return json.dumps(schema, indent=2) + "\n"
 
 
+def written() -> dict[Path, str]:
+    """Each file with its text for this tree."""
+    made = {CONTROLS: controls_schema(), POLICY_TYPE: policy_type(Settings().ric.policy_type)}
+    texts = {file: json.dumps(content, indent=2) + "\n" for file, content in made.items()}
+    return {SCHEMA: updated(SCHEMA.read_text()), **texts}
+
+
 def main() -> None:
     """Writes or checks."""
-    text = SCHEMA.read_text()
-    if text == updated(text):
-        return
-    if "--check" in sys.argv[1:]:
-        sys.exit(f"{SCHEMA.name} has other settings than xapp/config: run 'python -m scripts.chart_schema'")
-    SCHEMA.write_text(updated(text))
+    stale = {f: text for f, text in written().items() if not f.is_file() or f.read_text() != text}
+    if stale and "--check" in sys.argv[1:]:
+        names = ", ".join(file.name for file in stale)
+        sys.exit(f"{names}: not of this tree's settings: run 'python -m scripts.chart_schema'")
+    for file, text in stale.items():
+        file.write_text(text)
 
 
 if __name__ == "__main__":

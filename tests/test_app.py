@@ -10,6 +10,7 @@ import grpc
 import pytest
 
 from tests.flat_settings import flat_settings
+from tests.ric.stand_ins import HANG, AppManager, StandIn
 from tests.server.conftest import settings
 from tests.server.fake_service import FakeService
 from xapp.app import EXIT_IMMEDIATE, EXIT_LISTENER, EXIT_MODEL, EXIT_OK, Stop, run
@@ -18,6 +19,7 @@ from xapp.errors import ConfigError, Exhausted, ModelError, NotFound, Unavailabl
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc
 from xapp.logs import JsonFormatter
+from xapp.ric import link
 
 
 class LivingService(FakeService):
@@ -246,3 +248,39 @@ async def test_a_port_in_use_stops_the_start() -> None:
     first.service.drained.set()
     first.stop.on_signal()
     assert await first.task == EXIT_OK
+
+
+# ---- the RIC
+
+
+async def test_registered_once_ready_and_deregistered_while_it_drains() -> None:
+    async with AppManager().serving() as manager, StandIn().serving() as rmr, StandIn().serving() as http:
+        endpoints = {"ric_rmr_endpoint": rmr.url[7:], "ric_http_endpoint": http.url[7:]}
+        running = Running(settings(grace_period_s=5, ric_appmgr_url=manager.url, **endpoints))
+        await running.until("listening")
+        assert manager.asked == []
+        running.service.loaded.set()
+        await manager.until(lambda: "genai-xapp" in manager.registered)
+        running.stop.on_signal()
+        await manager.until(lambda: manager.registered == {})
+        assert not running.task.done()
+        assert running.service.ready is False
+        running.service.drained.set()
+        assert await running.task == EXIT_OK
+    assert manager.paths("POST") == ["/ric/v1/register", "/ric/v1/deregister"]
+
+
+async def test_an_application_manager_that_hangs_holds_up_neither_start_nor_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(link, "LEAVE_S", 0.1)
+    async with AppManager().serving() as manager, StandIn().serving() as other:
+        manager.fault = HANG
+        endpoints = {"ric_rmr_endpoint": other.url[7:], "ric_http_endpoint": other.url[7:]}
+        running = Running(settings(ric_appmgr_url=manager.url, **endpoints))
+        running.service.loaded.set()
+        await running.until("serving")
+        await manager.until(lambda: manager.asked != [])
+        running.stop.on_signal()
+        running.service.drained.set()
+        assert await running.task == EXIT_OK

@@ -127,7 +127,7 @@ def test_the_page_has_every_kind_of_model() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_pages_name_settings_that_there_are(page: Path) -> None:
     known = {key.variable for key in KEYS} | OTHER_KEYS
-    assert set(re.findall(r"\bXAPP_[A-Z_]*[A-Z]", page.read_text())) <= known
+    assert set(re.findall(r"\bXAPP_[A-Z0-9_]*[A-Z0-9]", page.read_text())) <= known
 
 
 # ---- commands

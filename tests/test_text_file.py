@@ -12,7 +12,7 @@ from xapp.cli.format import output_format
 from xapp.cli.options import read_prompt
 from xapp.cli.record import Record
 from xapp.cli.tasks import _inputs
-from xapp.config import load_settings
+from xapp.config import Settings, load_settings
 from xapp.formats.schema_text import parse_schema
 from xapp.formats.validate import Validator
 from xapp.grammar.gbnf import read_gbnf
@@ -80,7 +80,7 @@ def test_a_record_of_an_answer(marked: Path) -> None:
 
 def test_descriptor(marked: Path) -> None:
     text = '{"name": "mine", "version": "1.2.3"}'
-    assert load_descriptor({"XAPP_DESCRIPTOR_PATH": write(marked, text)}, 1, 2) == text
+    assert load_descriptor({"XAPP_DESCRIPTOR_PATH": write(marked, text)}, Settings()) == text
 
 
 def test_tasks(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from typing import Protocol, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from xapp import logs
 from xapp.config import Settings
@@ -22,6 +23,9 @@ from xapp.errors import ConfigError, XappError
 from xapp.hosts import DEFAULT_TARGET, host_port, loopback_of
 from xapp.ports import check_free
 from xapp.security.security import Security
+
+if TYPE_CHECKING:
+    from xapp.ric.link import RicLink
 
 EXIT_OK = 0
 EXIT_IMMEDIATE = 1
@@ -84,6 +88,14 @@ class Stop:
         self.asked.set()
 
 
+@dataclass(frozen=True, slots=True)
+class _Listening:
+    """Both ports are open. `link` speaks to the RIC."""
+
+    grpc_port: int
+    link: "RicLink"
+
+
 @contextlib.contextmanager
 def _signals(stop: Stop) -> Iterator[None]:
     loop = asyncio.get_running_loop()
@@ -121,9 +133,9 @@ async def run(
             await service.start()
             async with (
                 security.watching(),
-                _listening(service, settings, stop, security) as grpc_port,
+                _listening(service, settings, stop, security) as listening,
             ):
-                return await _serve(service, settings, stop, begin, grpc_port)
+                return await _serve(service, settings, stop, begin, listening)
         finally:
             await service.aclose()
 
@@ -131,22 +143,27 @@ async def run(
 @contextlib.asynccontextmanager
 async def _listening(
     service: Service, settings: Settings, stop: Stop, security: Security
-) -> AsyncIterator[int]:
+) -> AsyncIterator[_Listening]:
     # In a thread: the loop is about to spawn the worker, and must not wait for half a second of imports.
     await asyncio.to_thread(_import_servers)
     from xapp.ric.http import serve_http  # noqa: PLC0415
+    from xapp.ric.link import RicLink  # noqa: PLC0415
     from xapp.server.server import serve_grpc  # noqa: PLC0415
     from xapp.telemetry.host import PsutilReader  # noqa: PLC0415
     from xapp.telemetry.metrics import Metrics  # noqa: PLC0415
 
     host, metrics = PsutilReader(), Metrics()
+    link = RicLink(service, settings, host, security.not_after)
     async with (
         serve_grpc(service, settings, metrics, host, stop.on_listener_lost, security=security) as grpc_server,
-        serve_http(service, settings, metrics, host, grpc_server.self_call, security=security) as http_server,
+        serve_http(
+            service, settings, metrics, host, grpc_server.self_call, security=security, link=link
+        ) as http_server,
+        link.running(),
     ):
         ports: dict[str, object] = {"grpc_port": grpc_server.port, "http_port": http_server.port}
         logs.event(_log, "listening", {"event": "listening", "host": settings.server.host, **ports})
-        yield grpc_server.port
+        yield _Listening(grpc_server.port, link)
 
 
 def _import_servers() -> None:
@@ -155,7 +172,7 @@ def _import_servers() -> None:
 
 
 async def _serve(
-    service: RunnableService, settings: Settings, stop: Stop, begin: float, grpc_port: int
+    service: RunnableService, settings: Settings, stop: Stop, begin: float, listening: _Listening
 ) -> int:
     try:
         ready = await _unless(stop.asked, service.wait_ready())
@@ -167,9 +184,10 @@ async def _serve(
     if ready is not None:
         seconds = round(time.monotonic() - begin, 3)
         logs.event(_log, "serving", {"event": "serving", "model": settings.node.model, "start_s": seconds})
-        _hint(host_port(loopback_of(settings.server.host), grpc_port))
+        _hint(host_port(loopback_of(settings.server.host), listening.grpc_port))
+        listening.link.on_ready()
         await stop.asked.wait()
-    return await _drain(service, settings.server.grace_period_s, stop)
+    return await _drain(service, settings.server.grace_period_s, stop, listening.link)
 
 
 def _hint(target: str) -> None:
@@ -184,9 +202,9 @@ def _report_failure(model: str, error: XappError) -> None:
     logs.say(f"genai-xapp: {' '.join(error.message.split())}")
 
 
-async def _drain(service: RunnableService, grace_s: float, stop: Stop) -> int:
+async def _drain(service: RunnableService, grace_s: float, stop: Stop, link: "RicLink") -> int:
     logs.event(_log, "draining", {"event": "draining", "grace_s": grace_s})
-    drained = await _unless(stop.at_once, service.drain(grace_s))
+    drained = await _unless(stop.at_once, _drain_and_leave(service, grace_s, link))
     # Before gRPC ends them: so the streams that are left get a status that says why and when to come again.
     await service.aclose()
     orderly = drained is not None and drained.result()
@@ -194,6 +212,12 @@ async def _drain(service: RunnableService, grace_s: float, stop: Stop) -> int:
     if stop.listener_lost:
         return EXIT_LISTENER
     return EXIT_IMMEDIATE if drained is None else EXIT_OK
+
+
+async def _drain_and_leave(service: RunnableService, grace_s: float, link: "RicLink") -> bool:
+    """Not ready first, then the RIC hears of it while running streams end."""
+    drained, _ = await asyncio.gather(service.drain(grace_s), link.leave())
+    return drained
 
 
 async def _unless(event: asyncio.Event, work: Coroutine[None, None, _T]) -> "asyncio.Future[_T] | None":

@@ -66,6 +66,15 @@ def test_python_says_what_is_wrong() -> None:
     assert done.stderr == "UNAVAILABLE: the model is loading\n"
 
 
+def test_the_loop_of_a_ric(default_model_path: Path) -> None:
+    command = (sys.executable, "python/ric_loop.py", "--loops", "3")
+    done = run(*command, XAPP_MODEL=str(default_model_path), XAPP_PIN_TASKS="false")
+    assert "policy: PUT to A1, enforced after" in done.stdout
+    assert "3 of 3 loops, message to proposal: p50" in done.stdout
+    assert '{"dry_run": true, "action": ' in done.stdout
+    assert "the next request: PRIORITY_NOT_ALLOWED" in done.stdout
+
+
 def test_grpcurl(node: LiveServer) -> None:
     own = Path(sys.executable).parent / "grpcurl"
     grpcurl = str(own) if own.exists() else shutil.which("grpcurl")

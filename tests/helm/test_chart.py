@@ -12,6 +12,9 @@ from scripts.chart_schema import SCHEMA
 from tests.helm.chart import Chart, Manifest, Refused
 from tests.helm.variants import MATRIX
 from xapp.config import KEYS, TABLES, load_settings
+from xapp.ric.descriptor import built_in
+from xapp.ric.onboarding import faults
+from xapp.ric.policy_type import policy_type, read_policy
 from xapp.version import installed_version
 
 # The first test may have to build Helm.
@@ -114,6 +117,46 @@ def test_the_descriptor_is_of_this_image_and_these_ports(chart: Chart) -> None:
     assert "rmr" not in descriptor
 
 
+@every_variant
+def test_the_onboarder_takes_the_descriptor(chart: Chart, values: dict[str, Any]) -> None:
+    data = chart.one("ConfigMap", values, name="-appconfig")["data"]
+    assert faults(json.loads(data["config-file.json"]), json.loads(data["schema.json"])) == []
+
+
+@every_variant
+def test_the_descriptor_is_that_of_the_settings(chart: Chart, values: dict[str, Any], tmp_path: Path) -> None:
+    """What `genai-xapp descriptor` makes of the settings that the chart writes."""
+    file = tmp_path / "settings.toml"
+    file.write_text(chart.one("ConfigMap", values, name="-settings")["data"]["settings.toml"])
+    carried = json.loads(chart.one("ConfigMap", values, name="-appconfig")["data"]["config-file.json"])
+    made = built_in(load_settings({"XAPP_CONFIG_FILE": str(file)}))
+    carried.pop("controls", None), made.pop("controls", None)
+    assert carried == made
+
+
+def test_the_policy_type_is_carried_under_its_id(chart: Chart) -> None:
+    data = chart.one("ConfigMap", MATRIX["in a RIC"], name="-appconfig")["data"]
+    assert json.loads(data["llm_serving.json"]) == policy_type(5)
+
+
+def test_policies_are_files_of_a_folder_that_is_watched(chart: Chart) -> None:
+    values = MATRIX["policies of its own"]
+    mounts = {m["name"]: m for m in chart.pod(values)["containers"][0]["volumeMounts"]}
+    assert mounts["policies"]["mountPath"] == settings_of(chart, values)["ric_policies"]
+    assert "subPath" not in mounts["policies"]
+    for file, text in chart.one("ConfigMap", values, name="-policies")["data"].items():
+        assert file.endswith(".json")
+        read_policy(text)
+
+
+def test_what_the_ric_is_asked_reaches_the_server(chart: Chart) -> None:
+    settings = settings_of(chart, MATRIX["in a RIC"])
+    assert settings["ric_appmgr_url"] == "http://service-ricplt-appmgr-http.ricplt:8080"
+    assert settings["ric_http_endpoint"] == "service-ricxapp-genai-xapp-http.ricxapp:8080"
+    assert settings["ric_policy_type"] == 5
+    assert not [key for key in settings_of(chart) if key.endswith("_url")]
+
+
 # ---- settings
 
 
@@ -212,6 +255,18 @@ def test_a_pull_opens_the_way_to_the_hub_only(chart: Chart) -> None:
     assert [{port["port"] for port in rule["ports"]} for rule in policy["egress"]] == [{53, 443}]
 
 
+def test_egress_follows_what_the_ric_is_asked(chart: Chart) -> None:
+    egress = chart.one("NetworkPolicy", MATRIX["in a RIC"])["spec"]["egress"]
+    platform = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ricplt"}}}
+    ports = [{each["port"] for each in rule["ports"]} for rule in egress]
+    assert ports == [{53}, {8080, 10000}, {443}, {4560}]
+    assert egress[1]["to"] == [platform]
+    assert set(egress[3]["to"][0]["podSelector"]["matchLabels"]) == {"app", "release"}
+    only_alarms = {"ric": {"alarms": "http://alarms.ricplt:9000"}}
+    rules = chart.one("NetworkPolicy", only_alarms)["spec"]["egress"]
+    assert [{each["port"] for each in rule["ports"]} for rule in rules] == [{53}, {9000}]
+
+
 # ---- models
 
 
@@ -253,6 +308,13 @@ def test_the_server_cannot_write_models_that_it_does_not_pull(chart: Chart) -> N
         ({"models": {"pull": ["qwen2.5-0.5b"]}}, "models.pull"),
         ({"models": {"source": "empty"}}, "models.pull"),
         ({"xappName": "a" * 60}, "xappName"),
+        ({"ric": {"appmgr": "http://appmgr"}}, "ric.appmgr"),
+        ({"kind": "Deployment", "ric": {"appmgr": "http://appmgr"}}, "ric.rmrEndpoint"),
+        ({"ric": {"rmrEndpoint": "no-port"}}, "/ric/rmrEndpoint"),
+        ({"ric": {"a1": "a1:10000"}}, "/ric/a1"),
+        ({"ric": {"a2": ""}}, "a2"),
+        ({"ric": {"a1": "http://a1", "policies": {"a.json": "{}"}}}, "ric.policies"),
+        ({"ric": {"policies": {"night.yaml": "{}"}}}, "night.yaml"),
     ],
     ids=str,
 )

@@ -19,5 +19,18 @@ MATRIX: dict[str, dict[str, Any]] = {
         "serviceMonitor": {"enabled": True},
     },
     "balanced by Envoy": {"envoy": {"enabled": True, "replicas": 2}},
+    "in a RIC": {
+        "kind": "Deployment",
+        "ric": {
+            "appmgr": "http://service-ricplt-appmgr-http.ricplt:8080",
+            "rmrEndpoint": "service-ricxapp-genai-xapp-rmr.ricxapp:4560",
+            "a1": "http://service-ricplt-a1mediator-http.ricplt:10000",
+            "status": "https://smo.example/status",
+            "alarms": "http://service-ricplt-alarmmanager-http.ricplt:8080",
+            "policyType": 5,
+        },
+        "settings": {"slots": 4, "ric_a1_poll_s": 5},
+    },
+    "policies of its own": {"ric": {"policies": {"night.json": '{"statement": {"max_rps": 1}}'}}},
     "open network": {"networkPolicy": {"enabled": False}},
 }

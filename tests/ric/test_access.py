@@ -14,6 +14,7 @@ from tests.server.test_access import POLICY, secured, token_of
 HEALTH = ["/ric/v1/health/alive", "/ric/v1/health/ready"]
 METRICS = ["/metrics", "/ric/v1/metrics", "/ric/v1/config"]
 SYMPTOMS = "/ric/v1/symptomdata"
+FOR_ADMINS = [SYMPTOMS, "/ric/v1/policies"]
 
 
 async def get(port: int, path: str, name: str | None = None, **headers: str) -> tuple[int, str]:
@@ -30,7 +31,7 @@ async def test_health_is_open_and_nothing_else(tmp_path: Path) -> None:
     async with serving_plain(secured(tmp_path)) as client:
         for path in HEALTH:
             assert await get(client.port, path) == (200, "")
-        for path in (*METRICS, SYMPTOMS, "/elsewhere"):
+        for path in (*METRICS, *FOR_ADMINS, "/elsewhere"):
             assert await get(client.port, path) == (401, "NO_CREDENTIALS")
             assert await get(client.port, path, Authorization="Bearer \udcff") == (401, "BAD_TOKEN")
             assert (await get(client.port, path, "planner"))[0] in {200, 404}
@@ -42,8 +43,9 @@ async def test_a_policy_holds_here_too(tmp_path: Path) -> None:
         for path in METRICS:
             assert await get(client.port, path, "guest") == (200, "")
             assert await get(client.port, path, "planner") == (403, "METHOD_NOT_ALLOWED")
-        assert await get(client.port, SYMPTOMS, "guest") == (403, "METHOD_NOT_ALLOWED")
-        assert await get(client.port, SYMPTOMS, "operator") == (200, "")
+        for path in FOR_ADMINS:
+            assert await get(client.port, path, "guest") == (403, "METHOD_NOT_ALLOWED")
+            assert await get(client.port, path, "operator") == (200, "")
 
 
 async def test_metrics_may_be_opened_and_health_closed(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from tests.server.fake_service import MODEL, FakeHost, FakeService
 from xapp.config import Settings
 from xapp.errors import ConfigError
 from xapp.ric.http import serve_http
+from xapp.ric.link import RicLink
 from xapp.telemetry.metrics import Metrics
 
 
@@ -51,10 +52,10 @@ class Client:
 
 
 @contextlib.asynccontextmanager
-async def serving(configured: Settings) -> AsyncIterator[Client]:
+async def serving(configured: Settings, link: RicLink | None = None) -> AsyncIterator[Client]:
     service, grpc = FakeService(), FakePort()
     async with (
-        serve_http(service, configured, Metrics(), FakeHost(), grpc) as server,
+        serve_http(service, configured, Metrics(), FakeHost(), grpc, link=link) as server,
         aiohttp.ClientSession() as session,
     ):
         yield Client(session, server.port, service, grpc)
@@ -148,6 +149,7 @@ async def test_symptoms_are_a_zip_without_prompts(client: Client) -> None:
     assert status == 200
     assert sorted(archive.namelist()) == ["metrics.txt", "settings.json", "status.json"]
     assert json.loads(archive.read("status.json"))["models"][1]["name"] == MODEL
+    assert json.loads(archive.read("status.json"))["ric"] == {}
     assert json.loads(archive.read("settings.json"))["node"]["name"] == "pi-1"
     assert b"ricxapp_genai_ready" in archive.read("metrics.txt")
 

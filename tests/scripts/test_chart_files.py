@@ -11,6 +11,12 @@ def test_the_schema_has_the_settings_of_this_tree() -> None:
     assert text == chart_schema.updated(text), "run 'python -m scripts.chart_schema'"
 
 
+def test_what_the_chart_carries_for_a_ric_is_of_this_tree() -> None:
+    written = chart_schema.written()
+    assert len(written) == 3
+    assert [file.name for file, text in written.items() if file.read_text() != text] == []
+
+
 def test_a_setting_that_changed_is_seen() -> None:
     schema = json.loads(chart_schema.SCHEMA.read_text())
     schema["properties"]["settings"]["properties"].pop("slots")

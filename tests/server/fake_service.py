@@ -1,7 +1,7 @@
 """A scripted Service and host: no engine, no model."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from xapp.domain.answers import (
@@ -17,6 +17,7 @@ from xapp.domain.answers import (
 )
 from xapp.domain.messages import FinishReason, ModelInfo, Stats
 from xapp.domain.requests import Prompt, Request, ScoreRequest
+from xapp.domain.serving_policy import ServingPolicy
 from xapp.domain.states import ModelSample, ModelState, ModelStatus, TasksState
 from xapp.domain.task import Task
 from xapp.errors import NotFound, XappError
@@ -86,6 +87,7 @@ class FakeService:
     worker_pid: int = 4711
     estimated: Estimate = ESTIMATE
     tasks: Sequence[Task] = ()
+    policies: dict[str, ServingPolicy] = field(default_factory=dict)
     changes: Changes = field(default_factory=Changes)
 
     def set_ready(self, ready: bool) -> None:
@@ -144,6 +146,9 @@ class FakeService:
         latencies = Latencies(0.5, 1.25, 2.0)
         pid = self.worker_pid
         return [ModelSample(MODEL, self.stats, pid, latencies, text_pid=pid + 1, num_text_restarts=3)]
+
+    def set_policies(self, policies: Mapping[str, ServingPolicy]) -> None:
+        self.policies = dict(policies)
 
     def list_tasks(self) -> Sequence[Task]:
         return self.tasks

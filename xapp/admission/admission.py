@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from time import monotonic
 
 from xapp.admission.open_request import AdmissionRequest, OpenRequest, Prediction
+from xapp.admission.policing import PolicedQuotas
 from xapp.admission.predict import HIGH, MEDIAN, Predictor
 from xapp.admission.probes import Probes
-from xapp.admission.quota import Charge, Quotas
+from xapp.admission.quota import Charge, Charges, Quotas
 from xapp.admission.residuals import GUESSES
 from xapp.domain.answers import Finished
 from xapp.domain.messages import Priority
@@ -62,7 +63,7 @@ class Admission:
         model: str,
         capacity: int,
         predictor: Predictor,
-        quotas: Quotas,
+        quotas: Quotas | PolicedQuotas,
         *,
         by_deadline: bool = True,
         clock: Callable[[], float] = monotonic,
@@ -233,7 +234,7 @@ class AdmittedRequest:
     `finished` is for its last event, if it gets so far: from it later predictions learn.
     """
 
-    def __init__(self, admission: Admission, opened: OpenRequest, charge: Charge) -> None:
+    def __init__(self, admission: Admission, opened: OpenRequest, charge: Charge | Charges) -> None:
         self._admission = admission
         self._predictor = admission.predictor
         self._opened = opened

@@ -9,7 +9,7 @@ Tokens are paid for as they are used: a request comes in while there is credit, 
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -183,3 +183,15 @@ class Charge:
         """The request uses so many tokens in all, as far as is known now."""
         self._client.charge(num_tokens - self._charged, self._clock())
         self._charged = num_tokens
+
+
+class Charges:
+    """The tokens of one request, which several quotas count."""
+
+    def __init__(self, charges: Sequence[Charge]) -> None:
+        self._charges = charges
+
+    def set(self, num_tokens: int) -> None:
+        """As Charge."""
+        for charge in self._charges:
+            charge.set(num_tokens)

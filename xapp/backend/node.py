@@ -15,9 +15,19 @@ def this_node() -> Node:
     return Node(memory_bytes=_memory_bytes(), cores=_cores(), hardware_threads=_hardware_threads())
 
 
+def memory_total_bytes() -> int:
+    """What this machine has, or the container may have at most."""
+    total = int(psutil.virtual_memory().total)
+    return min(total, _memory_limit() or total)
+
+
+def _memory_limit() -> int | None:
+    return _read_number(_CGROUP / "memory.max")
+
+
 def _memory_bytes() -> int:
     available = int(psutil.virtual_memory().available)
-    limit = _read_number(_CGROUP / "memory.max")
+    limit = _memory_limit()
     if limit is None:
         return available
     used = (_read_number(_CGROUP / "memory.current") or 0) - _reclaimable_bytes()

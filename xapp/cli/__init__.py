@@ -43,6 +43,7 @@ _COMMANDS = {
     "replay": _Lazy("xapp.cli.replay", "replay", "Run a recorded request again and compare."),
     "metrics": _Lazy("xapp.cli.metrics", "metrics", "Watch a node's load and speed."),
     "models": _Lazy("xapp.cli.models", "models", "See, fetch, check and remove model files."),
+    "descriptor": _Lazy("xapp.cli.descriptor", "descriptor", "Describe this xApp to a near-RT RIC."),
     "demo": _Lazy("xapp.cli.demo", "demo", "Start a server, ask it something, stop: all by itself."),
     "bench": _Lazy("xapp.cli.bench", "bench", "Measure speed and memory."),
 }

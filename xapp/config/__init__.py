@@ -13,6 +13,7 @@ from xapp.config.load import load_settings
 from xapp.config.log import LogSettings
 from xapp.config.models import ModelSettings
 from xapp.config.node import NodeSettings
+from xapp.config.ric import RicSettings
 from xapp.config.server import ServerSettings
 from xapp.config.settings import Settings
 from xapp.config.tasks import TaskSettings
@@ -32,6 +33,7 @@ __all__ = [
     "LogSettings",
     "ModelSettings",
     "NodeSettings",
+    "RicSettings",
     "ServerSettings",
     "Settings",
     "TaskSettings",

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from xapp.config.ric import RicSettings
 from xapp.config.settings import Settings
 
 PREFIX = "XAPP_"
@@ -16,6 +17,7 @@ _FLAT = {
     **{"node.name": "node_name", "tls.cert": "tls_cert", "tls.key": "tls_key"},
     **{"tls.client_ca": "tls_client_ca", "tls.http": "http_tls"},
     **{"admission.by_deadline": "deadline_admission", "tasks.dir": "tasks_dir", "tasks.pin": "pin_tasks"},
+    **{f"ric.{name}": f"ric_{name}" for name in RicSettings.__struct_fields__},
     **{"log.level": "log_level", "log.format": "log_format", "log.prompts": "log_prompts"},
 }
 

@@ -8,6 +8,7 @@ from xapp.config.engine import EngineSettings
 from xapp.config.log import LogSettings
 from xapp.config.models import ModelSettings
 from xapp.config.node import NodeSettings
+from xapp.config.ric import RicSettings
 from xapp.config.server import ServerSettings
 from xapp.config.tasks import TaskSettings
 from xapp.config.tls import TlsSettings
@@ -25,6 +26,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     admission: AdmissionSettings = AdmissionSettings()
     workers: WorkerSettings = WorkerSettings()
     tasks: TaskSettings = TaskSettings()
+    ric: RicSettings = RicSettings()
     log: LogSettings = LogSettings()
     models: dict[str, ModelSettings] = {}
 

@@ -3,11 +3,12 @@
 Every method raises XappError subclasses only (and CancelledError).
 """
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Protocol
 
 from xapp.domain.answers import Estimate, Event, ScoreResult, Tokens
 from xapp.domain.requests import Prompt, Request, ScoreRequest
+from xapp.domain.serving_policy import ServingPolicy
 from xapp.domain.states import ModelSample, ModelStatus, TasksState
 from xapp.domain.task import Task
 
@@ -93,9 +94,17 @@ class Readiness(Protocol):
         ...
 
 
+class Policed(Protocol):
+    """Lets itself be told who may have how much."""
+
+    def set_policies(self, policies: Mapping[str, ServingPolicy]) -> None:
+        """These hold from now on, and no other."""
+        ...
+
+
 class Inference(Generation, Scoring, Tokenizing, TaskCatalogue, Protocol):
     """What InferenceService needs."""
 
 
-class Service(Inference, Models, Readiness, Protocol):
+class Service(Inference, Models, Readiness, Policed, Protocol):
     """All of it: what a node is made of."""

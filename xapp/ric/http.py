@@ -1,6 +1,7 @@
 """The HTTP surface that a near-RT RIC and Prometheus expect of an xApp.
 
-GET /metrics and /ric/v1/metrics, /ric/v1/health/{alive,ready}, /ric/v1/config, /ric/v1/symptomdata.
+GET /metrics and /ric/v1/metrics, /ric/v1/health/{alive,ready}, /ric/v1/config, /ric/v1/policies,
+/ric/v1/symptomdata.
 """
 
 import contextlib
@@ -19,6 +20,7 @@ from xapp.domain.service import Service
 from xapp.errors import ConfigError
 from xapp.ric.access import guarding
 from xapp.ric.descriptor import load_descriptor, name_in
+from xapp.ric.link import RicLink
 from xapp.ric.node_values import read_values
 from xapp.ric.symptoms import symptom_zip
 from xapp.security.access import Access
@@ -95,6 +97,7 @@ class RicHandlers:
         grpc: GrpcPort,
         *,
         certificates: Reloaded[Certificates] | None,
+        link: RicLink | None,
     ) -> None:
         self._service = service
         self._certificates = certificates
@@ -102,6 +105,7 @@ class RicHandlers:
         self._metrics = metrics
         self._host = host
         self._grpc = grpc
+        self._link = link
 
     def routes(self) -> list[web.RouteDef]:
         """All paths, GET (and HEAD) only."""
@@ -111,6 +115,7 @@ class RicHandlers:
             web.get("/ric/v1/health/alive", self.alive),
             web.get("/ric/v1/health/ready", self.ready),
             web.get("/ric/v1/config", self.config),
+            web.get("/ric/v1/policies", self.policies),
             web.get("/ric/v1/symptomdata", self.symptoms),
         ]
 
@@ -122,7 +127,12 @@ class RicHandlers:
         values = await read_values(self._service, self._host)
         if self._certificates is not None:
             values.node["certificate_not_after_seconds"] = self._certificates.value.not_after or 0.0
+        if self._link is not None:
+            values.node.update(self._link.gauges())
         return self._metrics.exposition(values)
+
+    def _report(self) -> dict[str, object]:
+        return {} if self._link is None else self._link.report()
 
     async def alive(self, request: web.Request) -> web.Response:
         """200 while the event loop turns and somebody listens on the gRPC port, else 503."""
@@ -143,15 +153,19 @@ class RicHandlers:
     async def config(self, request: web.Request) -> web.Response:
         """The descriptor as the application manager reads it; 500 when the mounted file is broken."""
         try:
-            descriptor = load_descriptor(os.environ, self._settings.server.http_port, self._grpc.port)
+            descriptor = load_descriptor(os.environ, self._settings, grpc_port=self._grpc.port)
         except ConfigError as error:
             return web.json_response({"error": error.message}, status=500)
         metadata = {"xappName": name_in(descriptor), "configType": "json"}
         return web.json_response([{"metadata": metadata, "config": descriptor}])
 
+    async def policies(self, request: web.Request) -> web.Response:
+        """The status of each A1 policy."""
+        return web.json_response([] if self._link is None else self._link.policies())
+
     async def symptoms(self, request: web.Request) -> web.Response:
         """A zip for a fault report."""
-        archive = symptom_zip(self._service, self._settings, await self._exposition())
+        archive = symptom_zip(self._service, self._settings, await self._exposition(), self._report())
         disposition = 'attachment; filename="symptomdata.zip"'
         return web.Response(
             body=archive, content_type="application/zip", headers={"Content-Disposition": disposition}
@@ -167,13 +181,15 @@ async def serve_http(
     grpc: GrpcPort,
     *,
     security: Security | None = None,
+    link: RicLink | None = None,
 ) -> AsyncIterator[HttpServer]:
     """Listens for the length of the block. Raises ConfigError when the port cannot be had."""
-    load_descriptor(os.environ, settings.server.http_port, grpc.port)  # a broken file stops the start
+    load_descriptor(os.environ, settings)  # a broken file stops the start
     access = security.access if security else Access(settings)
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[guarding(access, Refusals())])
     certificates = security.certificates if security else None
-    app.add_routes(RicHandlers(service, settings, metrics, host, grpc, certificates=certificates).routes())
+    handlers = RicHandlers(service, settings, metrics, host, grpc, certificates=certificates, link=link)
+    app.add_routes(handlers.routes())
     logging.getLogger("aiohttp.server").addFilter(_CALLERS_FAULTS)
     runner = web.AppRunner(app, access_log=None, keepalive_timeout=_KEEPALIVE_S, shutdown_timeout=_SHUTDOWN_S)
     await runner.setup()

@@ -16,11 +16,11 @@ from xapp.domain.service import Service
 from xapp.version import installed_version
 
 
-def symptom_zip(service: Service, settings: Settings, exposition: bytes) -> bytes:
+def symptom_zip(service: Service, settings: Settings, exposition: bytes, ric: dict[str, object]) -> bytes:
     """The archive: status.json, settings.json, metrics.txt."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("status.json", _json(_status(service)))
+        archive.writestr("status.json", _json(_status(service) | {"ric": ric}))
         archive.writestr("settings.json", _json(msgspec.to_builtins(settings)))
         archive.writestr("metrics.txt", exposition)
     return buffer.getvalue()

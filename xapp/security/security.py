@@ -29,6 +29,10 @@ class Security:
             text = f"{TOKENS_KEY} is set and {CERT_KEY} is not: tokens travel in plain text"
             logs.event(_log, text, fields, level=logging.WARNING)
 
+    def not_after(self) -> float | None:
+        """When the certificate ends, seconds since 1970; None without one."""
+        return self.certificates.value.not_after if self.certificates else None
+
     @contextlib.asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
         """Follows the changes of the files for the length of the block."""

@@ -8,8 +8,8 @@ import msgspec
 
 from xapp import logs
 from xapp.admission.admission import Admission
+from xapp.admission.policing import PolicedQuotas
 from xapp.admission.predict import Predictor
-from xapp.admission.quota import Quotas
 from xapp.config import AdmissionSettings, ModelSettings
 from xapp.domain.model_info import ModelInfo
 from xapp.errors import Exhausted
@@ -34,7 +34,7 @@ class Loader:
         settings: AdmissionSettings,
         own: ModelSettings,
         tools: ModelDependencies,
-        quotas: Quotas,
+        quotas: PolicedQuotas,
     ) -> None:
         self._file = file
         self._name = file.name

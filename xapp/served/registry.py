@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+from xapp.admission.policing import PolicedQuotas, ServingPolicies
 from xapp.admission.quota import Quotas, parse_quotas
 from xapp.config import Settings
 from xapp.domain.states import ModelState, ModelStatus
@@ -37,6 +38,7 @@ class ModelRegistry:
         self._settings = settings
         self._tools = tools
         self._quotas = Quotas(parse_quotas(settings.admission.quotas))
+        self.policies = ServingPolicies()
         self._dir = Path(settings.node.models_dir).expanduser()
         self._models: dict[str, ServedModel] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -224,7 +226,8 @@ class ModelRegistry:
         return model
 
     def _add(self, file: ModelFile) -> ServedModel:
-        model = ServedModel(file, self._settings, self._tools, self._quotas)
+        quotas = PolicedQuotas(self._quotas, self.policies, file.name)
+        model = ServedModel(file, self._settings, self._tools, quotas)
         model.changes.subscribe(self.changes.notify)
         self._models[file.name] = model
         return model

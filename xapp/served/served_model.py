@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 from xapp import logs
-from xapp.admission.quota import Quotas
+from xapp.admission.policing import PolicedQuotas
 from xapp.config import Settings, WorkerSettings
 from xapp.domain.states import ModelSample, ModelState, ModelStatus
 from xapp.errors import FailedPrecondition, Unavailable, XappError
@@ -42,7 +42,7 @@ class ServedModel:
         file: ModelFile,
         settings: Settings,
         tools: ModelDependencies,
-        quotas: Quotas,
+        quotas: PolicedQuotas,
     ) -> None:
         self.file = file
         self.name = file.name

@@ -24,11 +24,12 @@ Resolve = Callable[[], Awaitable[Request]]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A resolved request, the model that answers it, and what admission is asked."""
+    """A resolved request, the model that answers it, its limits, and what admission is asked."""
 
     request: Request
     model: ServedModel
     serving: Serving
+    limits: AdmissionSettings
     admission_request: AdmissionRequest
 
 
@@ -53,14 +54,23 @@ class Calls:
         return next(self._ids)
 
     async def find(self, resolve: Resolve) -> Target:
-        """Takes no place. Raises what `resolve` raises, NotFound, Unavailable, InvalidArgument."""
+        """Takes no place. Raises what `resolve` raises, NotFound, Unavailable, PermissionDenied,
+        InvalidArgument.
+        """
         arrival = monotonic()
         request = await resolve()
         model = self._registry.find(request.model)
         found_model(model.name)
         serving = model.require_ready()
-        asked = admission_request(request, self.settings, serving.limit, arrival)
-        return Target(request, model, serving, asked)
+        limits = self._limits_for(request, model)
+        asked = admission_request(request, limits, serving.limit, arrival)
+        return Target(request, model, serving, limits, asked)
+
+    def _limits_for(self, request: Request, model: ServedModel) -> AdmissionSettings:
+        """What policies leave of the node's. Raises PermissionDenied where they let the client not in."""
+        policies = self._registry.policies
+        policies.check(request.client, model.name, request.priority)
+        return policies.narrow(self.settings, request.client, model.name)
 
     @asynccontextmanager
     async def enter(

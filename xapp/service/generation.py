@@ -66,7 +66,7 @@ class Generation:
         return Submit(
             request_id=self._calls.new_id(),
             prompt=prompt,
-            max_tokens=max_tokens(request, self._calls.settings, serving.limit - len(prompt)),
+            max_tokens=max_tokens(request, target.limits, serving.limit - len(prompt)),
             sampling=msgspec.structs.replace(_sampling(request, serving.info.vocab_size), grammar=grammar),
             ignore_eos=request.ignore_eos,
             priority=request.priority,

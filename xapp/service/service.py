@@ -11,6 +11,7 @@ from typing import Any, Self
 from xapp.config import Settings
 from xapp.domain.answers import Estimate, Event, ScoreResult, Tokens
 from xapp.domain.requests import Prompt, Request, ScoreRequest
+from xapp.domain.serving_policy import ServingPolicy
 from xapp.domain.states import ModelSample, ModelState, ModelStatus, TasksState
 from xapp.domain.task import Task
 from xapp.formats.prepare import Formats
@@ -150,6 +151,12 @@ class NodeService:
     def tasks_state(self) -> TasksState:
         """How their folder was read."""
         return replace(self._tasks.state, num_pinned=self._pins.num_pinned)
+
+    # ---- policies
+
+    def set_policies(self, policies: Mapping[str, ServingPolicy]) -> None:
+        """These hold from now on, and no other; requests that are in go on."""
+        self._registry.policies.replace(policies)
 
     # ---- metrics
 

@@ -53,6 +53,11 @@ NODE_GAUGES = {
     "certificate_not_after_seconds": "When the node's certificate ends, seconds since 1970; 0 without TLS.",
     "tasks": "Versions of tasks that are loaded.",
     "tasks_pinned": "Beginnings of tasks' prompts that workers keep computed.",
+    "policies_enforced": "A1 policies that are enforced.",
+    "policies_not_enforced": "A1 policies that are refused, wait for their model, or say enforce: false.",
+    "policies_source_failed": "1 while nobody knows which A1 policies there are: the last good ones hold.",
+    "alarms_raised": "Alarms that are raised now.",
+    "ric_registered": "1 while registered with the application manager.",
     "tasks_reload_failed": "1 while the folder of tasks cannot be read: the last that could be is kept.",
 }
 """Of the whole node."""

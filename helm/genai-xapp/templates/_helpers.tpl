@@ -79,6 +79,18 @@ seccompProfile: {type: RuntimeDefault}
 {{- if .Values.credentials.tokens }}{{ $_ := set $own "tokens_file" "/opt/xapp/tokens/tokens.toml" }}{{ end -}}
 {{- if .Values.credentials.policy }}{{ $_ := set $own "policy_file" "/opt/xapp/policy/policy.toml" }}{{ end -}}
 {{- if .Values.tasks }}{{ $_ := set $own "tasks_dir" "/opt/xapp/tasks" }}{{ end -}}
+{{- with .Values.ric -}}
+{{- $_ := set $own "ric_policy_type" (int .policyType) -}}
+{{- with .a1 }}{{ $_ := set $own "ric_a1_url" . }}{{ end -}}
+{{- with .alarms }}{{ $_ := set $own "ric_alarms_url" . }}{{ end -}}
+{{- with .status }}{{ $_ := set $own "ric_status_url" . }}{{ end -}}
+{{- with .rmrEndpoint }}{{ $_ := set $own "ric_rmr_endpoint" . }}{{ end -}}
+{{- if .policies }}{{ $_ := set $own "ric_policies" "/opt/xapp/policies" }}{{ end -}}
+{{- if .appmgr -}}
+{{- $_ := set $own "ric_appmgr_url" .appmgr -}}
+{{- $_ := set $own "ric_http_endpoint" (printf "%s-http.%s:8080" (include "genai-xapp.service" $) $.Release.Namespace) -}}
+{{- end -}}
+{{- end -}}
 {{- $tables := dict -}}
 {{- range $key, $value := merge $own .Values.settings }}
 {{- if kindIs "map" $value }}{{ $_ := set $tables $key $value }}{{ else }}
@@ -99,4 +111,11 @@ seccompProfile: {type: RuntimeDefault}
 {{- range $key, $value := .values }}
 {{ $key }} = {{ toJson $value }}
 {{- end }}
+{{- end }}
+
+{{/* The port of a URL. */}}
+{{- define "genai-xapp.url-port" -}}
+{{- $url := urlParse . -}}
+{{- $port := regexFind ":[0-9]+$" $url.host | trimPrefix ":" -}}
+{{- default (ternary "443" "80" (eq $url.scheme "https")) $port -}}
 {{- end }}

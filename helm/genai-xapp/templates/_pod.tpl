@@ -105,6 +105,9 @@ spec:
         {{- if .Values.tasks }}
         - {name: tasks, mountPath: /opt/xapp/tasks, readOnly: true}
         {{- end }}
+        {{- if .Values.ric.policies }}
+        - {name: policies, mountPath: /opt/xapp/policies, readOnly: true}
+        {{- end }}
         {{- if .Values.tls.secret }}
         - {name: tls, mountPath: /opt/xapp/tls, readOnly: true}
         {{- end }}
@@ -124,6 +127,9 @@ spec:
     - {name: tmp, emptyDir: {sizeLimit: 64Mi}}
     {{- if .Values.tasks }}
     - {name: tasks, configMap: {name: {{ include "genai-xapp.configmap" . }}-tasks}}
+    {{- end }}
+    {{- if .Values.ric.policies }}
+    - {name: policies, configMap: {name: {{ include "genai-xapp.configmap" . }}-policies}}
     {{- end }}
     {{- /* Folders, not single files: a renewed certificate reaches the pod, which reads it again. */}}
     {{- with .Values.tls.secret }}

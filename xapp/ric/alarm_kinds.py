@@ -1,0 +1,89 @@
+"""The alarms of a node: what each means, and from which figure on it is raised and cleared."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Severity: TypeAlias = Literal["CRITICAL", "MAJOR", "MINOR", "WARNING"]
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmKind:
+    """Raised after `raise_looks` looks in a row at `raise_at` or above, cleared after `clear_looks` below
+    `clear_at`. Between the two figures it stays as it is.
+    """
+
+    id: int
+    text: str
+    severity: Severity
+    event_type: str
+    instructions: str
+    raise_at: float
+    clear_at: float
+    raise_looks: int = 3
+    clear_looks: int = 6
+
+    def definition(self) -> dict[str, object]:
+        """As the alarm manager wants it. Its own delays are 0: the hysteresis is ours."""
+        return {
+            "alarmId": self.id,
+            "alarmText": self.text,
+            "eventType": self.event_type,
+            "operationInstructions": self.instructions,
+            "raiseDelay": 0,
+            "clearDelay": 0,
+            "timeToLive": 0,
+        }
+
+
+WORKER_LOST = AlarmKind(
+    21101,
+    "A worker of the language model was lost",
+    "MAJOR",
+    "Processing error",
+    "The worker is started again by itself. Look into the node's log for the reason.",
+    raise_at=1,
+    clear_at=1,
+    raise_looks=1,
+    clear_looks=12,
+)
+CPU_THROTTLED = AlarmKind(
+    21102,
+    "The CPU of the node is throttled",
+    "MINOR",
+    "Environmental",
+    "Check the power supply, the cooling and the CPU quota of the container.",
+    raise_at=0.25,
+    clear_at=0.05,
+)
+MEMORY_PRESSURE = AlarmKind(
+    21103,
+    "The memory of the node is nearly used up",
+    "MAJOR",
+    "Processing error",
+    "Unload a model, or give the node more memory.",
+    raise_at=0.95,
+    clear_at=0.90,
+)
+QUEUE_SATURATED = AlarmKind(
+    21104,
+    "The queue of the language model is nearly full",
+    "MINOR",
+    "Quality of service",
+    "Requests are about to be refused: add nodes, or set quotas.",
+    raise_at=0.9,
+    clear_at=0.5,
+)
+CERTIFICATE_ENDS = AlarmKind(
+    21105,
+    "The certificate of the node ends soon",
+    "MAJOR",
+    "Security",
+    "Renew the certificate: clients refuse the node once it has ended.",
+    raise_at=-14,
+    clear_at=-15,
+    raise_looks=1,
+    clear_looks=1,
+)
+"""Its figure is the days since the end, negative before."""
+
+KINDS = (WORKER_LOST, CPU_THROTTLED, MEMORY_PRESSURE, QUEUE_SATURATED, CERTIFICATE_ENDS)

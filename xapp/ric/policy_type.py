@@ -1,0 +1,59 @@
+"""The A1 policy type `llm_serving`, as A1 is told it, and what an instance's payload says."""
+
+import json
+from typing import Any
+
+import msgspec
+
+from xapp.domain.serving_policy import ServingPolicy
+from xapp.ric.json_schema import json_schema
+
+NAME = "llm_serving"
+DESCRIPTION = "Who may use which language models of a node, how much of them, and how urgently."
+MAX_PAYLOAD_BYTES = 64 * 1024
+_MAX_ENCODINGS = 3
+
+
+class PolicyError(Exception):
+    """An instance is refused; the message says what is wrong and where."""
+
+
+def policy_type(type_id: int) -> dict[str, Any]:
+    """What is PUT to A1's /A1-P/v2/policytypes/TYPE_ID."""
+    schema = {"$schema": "http://json-schema.org/draft-07/schema#", **json_schema(ServingPolicy)}
+    return {"name": NAME, "description": DESCRIPTION, "policy_type_id": type_id, "create_schema": schema}
+
+
+def decode(text: bytes | str) -> Any:
+    """JSON of bounded size. Raises PolicyError."""
+    if len(text) > MAX_PAYLOAD_BYTES:
+        raise PolicyError(f"is larger than {MAX_PAYLOAD_BYTES} bytes")
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise PolicyError("nests too deep") from error
+    except ValueError as error:
+        raise PolicyError(f"is not JSON: {error}") from error
+
+
+def read_policy(payload: Any) -> ServingPolicy:
+    """From an object, or from a text that has it encoded, as the mediator sends it. Raises PolicyError."""
+    for _ in range(_MAX_ENCODINGS):
+        if not isinstance(payload, str):
+            break
+        payload = decode(payload)
+    if not isinstance(payload, dict):
+        raise PolicyError("is no JSON object")
+    try:
+        return msgspec.convert(payload, ServingPolicy)
+    except msgspec.ValidationError as error:
+        raise PolicyError(str(error)) from error
+
+
+def read_id(value: Any) -> int:
+    """A policy type's id: a number, or a text of digits. Raises PolicyError."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 10:
+        return int(value)
+    raise PolicyError(f"policy_type_id: {str(value)[:40]!r} is no number")
