@@ -99,6 +99,11 @@ class Settings(EngineSettings, frozen=True, kw_only=True):
     log_prompts: bool = False
 
     @property
+    def has_credentials(self) -> bool:
+        """Whether callers have to show who they are."""
+        return bool(self.tls_client_ca or self.tokens_file)
+
+    @property
     def engine(self) -> EngineSettings:
         """The part that a worker needs."""
         names = EngineSettings.__struct_fields__

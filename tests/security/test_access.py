@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from xapp.config import Settings
+from xapp.domain.scope import of_principal
 from xapp.errors import ConfigError, Unauthenticated
 from xapp.security.access import Access, Shown
 from xapp.security.principal import ANONYMOUS, Principal
@@ -40,7 +41,8 @@ def test_without_settings_a_caller_is_what_it_claims() -> None:
 
 @pytest.mark.parametrize("text", [f"Bearer {TOKEN}", f"bearer {TOKEN}", f"BEARER  {TOKEN} "])
 def test_a_token(access: Access, text: str) -> None:
-    assert access.identify(Shown(authorization=[text])) == Principal("planner", proved=True)
+    who = access.identify(Shown(authorization=[text]))
+    assert (who.name, who.proved, who.scope) == ("planner", True, of_principal("planner"))
 
 
 @pytest.mark.parametrize(
@@ -119,4 +121,4 @@ async def test_a_policy_names_methods_there_are_also_when_it_is_read_again(tmp_p
     access.know_methods(["Generate"])
     path.write_text('[planner]\nmethods = ["Generatee"]\n')
     await policy.check()
-    access.policy.check_method("planner", "Generate", for_admins=False)
+    access.policy.check_method(Principal("planner"), "Generate", for_admins=False)

@@ -73,6 +73,7 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
     With `pin` the prompt is computed to stay: it is kept as a prefix that later prompts share.
     While it decodes, no step with prompts of others is planned to take longer than `max_gap_s`.
     A `deterministic` one has a KV cache and steps of its own: its answer depends on nothing else.
+    Prefixes are shared within a `scope`; what is pinned in `task_scope`, unless that is "", is read as well.
     """
 
     request_id: int
@@ -87,6 +88,8 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
     pin: bool = False
     max_gap_s: float | None = None
     deterministic: bool = False
+    scope: str = ""
+    task_scope: str = ""
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):

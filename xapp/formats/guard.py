@@ -43,4 +43,4 @@ async def guard_format(formats: Formats, request: Request) -> FormatGuard | None
         return None
     if request.ignore_eos:
         raise InvalidArgument("ignore_eos", "cannot be set beside format: the format says where answers end")
-    return FormatGuard(formats, await formats.prepare(request.format))
+    return FormatGuard(formats, await formats.prepare(request.format, request.scope))

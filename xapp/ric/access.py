@@ -41,9 +41,9 @@ def _check(access: Access, request: web.Request) -> None:
     who = access.identify(_shown(request))
     principal.enter(who)
     if path in _METRICS_PATHS:
-        access.policy.check_method(who.name, _METRICS_METHOD, for_admins=False)
+        access.policy.check_method(who, _METRICS_METHOD, for_admins=False)
     elif path not in _HEALTH_PATHS:
-        access.policy.check_method(who.name, path, for_admins=True)
+        access.policy.check_method(who, path, for_admins=True)
 
 
 def _shown(request: web.Request) -> Shown:

@@ -1,7 +1,7 @@
 """Who gets in: both ports bring what a caller showed, and ask here."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from xapp.config import Settings
@@ -38,7 +38,7 @@ class Access:
         """Raises ConfigError naming the key."""
         self._methods: frozenset[str] | None = None
         self._tokens = _reloaded_tokens(settings.tokens_file)
-        self.required = bool(settings.tls_client_ca) or self._tokens is not None
+        self.required = settings.has_credentials
         self._policy = self._reloaded_policy(settings.policy_file)
         self._open = _parse_open(settings.open)
 
@@ -66,13 +66,20 @@ class Access:
 
         A token counts more than a certificate: a proxy has a certificate, and its callers have tokens.
         """
+        who = self._proved(shown)
+        if who is None:
+            return Principal(shown.claim)
+        return replace(who, scope=self.policy.scope(who))
+
+    def _proved(self, shown: Shown) -> Principal | None:
+        """None where nobody has to show who calls."""
         if self._tokens is not None and shown.authorization:
             return Principal(_owner(self._tokens.value, shown.authorization), proved=True)
         if shown.certificate is not None:
             return Principal(_checked(shown.certificate), proved=True)
         if self.required:
             raise Unauthenticated(f"{self._wanted()} is needed")
-        return Principal(shown.claim)
+        return None
 
     def _wanted(self) -> str:
         if self.takes_tokens:

@@ -53,8 +53,8 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
             Observation(self._metrics, request.model) as observation,
             self._watchdog.watch() as stream,
         ):
-            client = principal.current.get().name
-            asked = convert.to_request(request, logs.correlation_id.get(), _deadline(context), client)
+            who = principal.current.get()
+            asked = convert.to_request(request, logs.correlation_id.get(), _deadline(context), who)
             if self._settings.log_prompts:
                 observation.prompt = asked.prompt
             await self._stream(asked, context, observation, stream)
@@ -104,8 +104,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         """How likely each choice is."""
         with Observation(self._metrics, request.model) as observation:
             correlation_id, deadline = logs.correlation_id.get(), _deadline(context)
-            client = principal.current.get().name
-            asked = score.to_score(request, correlation_id, deadline, client)
+            asked = score.to_score(request, correlation_id, deadline, principal.current.get())
             if self._settings.log_prompts:
                 observation.prompt = asked.request.prompt
             result = await self._service.score(asked)
@@ -117,7 +116,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         self, request: pb.EstimateRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.EstimateResponse:
         """What Generate would take."""
-        asked = convert.to_estimated(request, _deadline(context), principal.current.get().name)
+        asked = convert.to_estimated(request, _deadline(context), principal.current.get())
         return respond.estimate(await self._service.estimate(asked))
 
     async def ListTasks(  # noqa: N802

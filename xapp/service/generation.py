@@ -17,7 +17,7 @@ from xapp.errors import DeadlineExceeded, InvalidArgument
 from xapp.formats.guard import guard_format
 from xapp.formats.prepare import Formats
 from xapp.service.answer import Answer
-from xapp.service.call import Call, Calls, Target
+from xapp.service.call import Call, Calls, Target, scopes_of
 from xapp.service.join import Identity, identity_of
 from xapp.service.provenance import provenance
 from xapp.tasks.tasks import Tasks, named_after
@@ -74,6 +74,7 @@ class Generation:
             deadline=asked.deadline,
             max_gap_s=asked.max_gap_s,
             deterministic=asked.deterministic,
+            **scopes_of(request),
         )
 
     def _stream(self, call: Call, submit: Submit, opening: Started) -> AbstractContextManager[TokenStream]:
@@ -93,7 +94,7 @@ class Generation:
 
 def _enter(target: Target) -> AbstractContextManager[AdmittedRequest]:
     request, serving = target.request, target.serving
-    may_join = not request.deterministic and serving.joins.know(request.prompt)
+    may_join = not request.deterministic and serving.joins.know(request.scope, request.prompt)
     return serving.admission.enter(target.admission_request, may_join=may_join)
 
 
