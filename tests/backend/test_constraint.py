@@ -73,3 +73,11 @@ def test_machines_are_shared_and_the_oldest_forgotten(monkeypatch: pytest.Monkey
     machines.get(third)
     assert machines.get(first) is kept
     assert machines.get(second) is not lost
+
+
+def test_what_was_worked_out_in_another_scope_is_not_used() -> None:
+    """A grammar that takes too much work at first would tell that others have used it."""
+    program, machines = compile_rules(read_gbnf('root ::= "a"*')).encode(), Machines()
+    mine = machines.get(program, "principal me")
+    assert machines.get(program, "principal them") is not mine
+    assert machines.get(program, "principal me") is mine

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from xapp.domain.scope import of_group, of_principal
 from xapp.errors import ConfigError, PermissionDenied
 from xapp.security.policy import Policy, Rule, read_policy
 from xapp.security.principal import Principal
@@ -113,6 +114,7 @@ def test_a_file_is_read(tmp_path: Path) -> None:
         ('[planner]\npriorities = ["urgent"]', "urgent"),
         ('[planner]\nadmin = "yes"', "admin"),
         ('[planner]\nmodels = "all"', "models"),
+        ('[planner]\nshares = ""', "shares"),
     ],
 )
 def test_what_is_wrong_names_the_place(tmp_path: Path, text: str, says: str) -> None:
@@ -126,3 +128,24 @@ def test_a_method_there_is_not_names_those_there_are(tmp_path: Path) -> None:
     policy = read(tmp_path, '[planner]\nmethods = ["Generat"]')
     with pytest.raises(ConfigError, match=r"planner: no method 'Generat'; there are Generate, Score"):
         policy.check_names({"Score", "Generate"})
+
+
+def test_a_group_s_rule_is_for_those_without_one_of_their_own() -> None:
+    own, group, default = Rule(tasks=("own",)), Rule(tasks=("group",)), Rule(tasks=("default",))
+    policy = Policy({"planner": own, "group:ran": group, "default": default})
+    assert policy.rule(Principal("planner", groups=("ran",))) is own
+    assert policy.rule(Principal("other", groups=("unknown", "ran"))) is group
+    assert policy.rule(Principal("other", groups=("unknown",))) is default
+
+
+def test_nobody_gets_into_a_group_by_its_name() -> None:
+    policy = Policy({"group:ran": Rule(admin=True)})
+    assert policy.rule(Principal("group:ran")) is None
+
+
+def test_a_principal_shares_with_nobody_but_those_of_its_rule(tmp_path: Path) -> None:
+    policy = read(tmp_path, '[a]\nshares = "ran"\n[b]\nshares = "ran"\n[c]\n')
+    assert policy.scope(Principal("a")) == policy.scope(Principal("b")) == of_group("ran")
+    assert policy.scope(Principal("c")) == of_principal("c")
+    assert policy.scope(Principal("nobody")) == of_principal("nobody")
+    assert Policy(None).scope(Principal("a")) == of_principal("a")
