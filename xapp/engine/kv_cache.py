@@ -92,21 +92,22 @@ class KVCache:
         return ready if ready.length >= MIN_PREFIX else NO_MATCH
 
     def _ready(self, sequence: Sequence) -> Match:
-        best, scope = NO_MATCH, sequence.request.scope
+        best, scopes = NO_MATCH, self._scopes
+        scope, task_scope = _readable(sequence)
         for seq_id, tokens in self._cached.items():
-            if self._scopes[seq_id] != scope:
+            if scopes[seq_id] != scope:
                 continue
             length = self._common(sequence, tokens)
             if length > best.length:
                 best = Match(seq_id, length)
         for seq_id, other in self._running.items():
-            if other.request.scope != scope:
+            if scopes[seq_id] != scope:
                 continue
             length = min(self._common(sequence, other.tokens), other.num_stable)
             if length > best.length:
                 best = Match(seq_id, length)
         for parked in self._parked:
-            if not _may_read(sequence, parked.scope):
+            if parked.scope not in (scope, task_scope):
                 continue
             length = self._common(sequence, parked.tokens)
             if length >= best.length + MIN_PREFIX and length >= len(parked.tokens) * MIN_PARKED_USE:
@@ -114,9 +115,9 @@ class KVCache:
         return best
 
     def _coming(self, sequence: Sequence) -> Match:
-        best = NO_MATCH
+        best, readable = NO_MATCH, _readable(sequence)
         for seq_id, other in self._running.items():
-            if self._worth_waiting(other, sequence) and _may_read(sequence, other.request.scope):
+            if self._worth_waiting(other, sequence) and self._scopes[seq_id] in readable:
                 length = self._common(sequence, other.request.prompt)
                 if length > max(best.length, other.num_computed):
                     best = Match(seq_id, length, pending=True)
@@ -302,7 +303,7 @@ class KVCache:
                 return
 
 
-def _may_read(sequence: Sequence, scope: str) -> bool:
-    """Whether it may begin with what was computed in that scope."""
+def _readable(sequence: Sequence) -> tuple[str, str]:
+    """Its own scope, and that of its task, which is its own where there is none."""
     request = sequence.request
-    return scope == request.scope or (bool(request.task_scope) and scope == request.task_scope)
+    return request.scope, request.task_scope or request.scope
