@@ -73,6 +73,12 @@ class Settings(EngineSettings, frozen=True, kw_only=True):
     tls_client_ca: str = ""
     http_tls: bool = True
     tokens_file: str = ""
+    jwks: str = ""
+    jwks_ca: str = ""
+    jwt_issuer: str = ""
+    jwt_audience: str = ""
+    jwt_name_claim: str = "sub"
+    jwt_groups_claim: str = "groups"
     policy_file: str = ""
     open: str = "health"
     node_name: str = ""
@@ -101,7 +107,7 @@ class Settings(EngineSettings, frozen=True, kw_only=True):
     @property
     def has_credentials(self) -> bool:
         """Whether callers have to show who they are."""
-        return bool(self.tls_client_ca or self.tokens_file)
+        return bool(self.tls_client_ca or self.tokens_file or self.jwks)
 
     @property
     def engine(self) -> EngineSettings:

@@ -9,6 +9,7 @@ from xapp.domain.scope import of_principal
 from xapp.errors import ConfigError, Unauthenticated
 from xapp.security.access import Access, Shown
 from xapp.security.principal import ANONYMOUS, Principal
+from xapp.security.reload import Reloaded
 from xapp.security.tokens import hash_of
 
 TOKEN = "correct-horse"
@@ -82,6 +83,7 @@ async def test_a_token_is_taken_back(tmp_path: Path) -> None:
     assert access.identify(shown).name == "planner"
     (tmp_path / "tokens.toml").write_text("planner = [")
     (tokens,) = access.watched
+    assert isinstance(tokens, Reloaded)
     await tokens.check()
     assert access.identify(shown).name == "planner", "a broken file changes nothing"
     tokens_file(tmp_path, other="another-token")
@@ -117,6 +119,7 @@ async def test_a_policy_names_methods_there_are_also_when_it_is_read_again(tmp_p
         access.know_methods(["Generate"])
     path.write_text('[planner]\nmethods = ["Generate"]\n')
     policy = access.watched[1]
+    assert isinstance(policy, Reloaded)
     await policy.check()
     access.know_methods(["Generate"])
     path.write_text('[planner]\nmethods = ["Generatee"]\n')

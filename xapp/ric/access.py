@@ -5,7 +5,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from xapp.errors import PermissionDenied, Unauthenticated, XappError
+from xapp.errors import PermissionDenied, Unauthenticated, Unavailable, XappError
 from xapp.security import principal
 from xapp.security.access import HEALTH, METRICS, Access, Shown
 from xapp.security.refusals import Refusals
@@ -14,6 +14,7 @@ _HEALTH_PATHS = ("/ric/v1/health/alive", "/ric/v1/health/ready")
 _METRICS_PATHS = ("/metrics", "/ric/v1/metrics", "/ric/v1/config")
 _METRICS_METHOD = "Metrics"
 _NAMES = ("commonName",)
+_STATUSES: dict[type[XappError], int] = {Unauthenticated: 401, PermissionDenied: 403, Unavailable: 503}
 _ALTERNATIVE_NAMES = ("URI", "DNS")
 
 
@@ -24,7 +25,7 @@ def guarding(access: Access, refusals: Refusals) -> Middleware:
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             _check(access, request)
-        except (Unauthenticated, PermissionDenied) as error:
+        except (Unauthenticated, PermissionDenied, Unavailable) as error:
             refusals.log(request.path, request.remote or "", error)
             return _refusal(error)
         return await handler(request)
@@ -65,7 +66,6 @@ def _name_in(certificate: dict[str, Any]) -> str:
 
 
 def _refusal(error: XappError) -> web.Response:
-    unknown = isinstance(error, Unauthenticated)
-    headers = {"WWW-Authenticate": "Bearer"} if unknown else {}
+    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthenticated) else {}
     body = {"error": error.message, "reason": error.reason}
-    return web.json_response(body, status=401 if unknown else 403, headers=headers)
+    return web.json_response(body, status=_STATUSES[type(error)], headers=headers)

@@ -3,9 +3,11 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from xapp.config import Settings
 from xapp.errors import ConfigError, Unauthenticated
+from xapp.security.issuer import signed_tokens
 from xapp.security.policy import POLICY_KEY, Policy, read_policy
 from xapp.security.principal import Principal
 from xapp.security.reload import Reloaded
@@ -31,6 +33,14 @@ class Shown:
     claim: str = ""
 
 
+class Watched(Protocol):
+    """What has to be looked at again from time to time."""
+
+    async def watch(self) -> None:
+        """Until cancelled."""
+        ...
+
+
 class Access:
     """`required`: whether callers have to show who they are. If not, they are what they claim to be."""
 
@@ -38,19 +48,21 @@ class Access:
         """Raises ConfigError naming the key."""
         self._methods: frozenset[str] | None = None
         self._tokens = _reloaded_tokens(settings.tokens_file)
+        self._signed = signed_tokens(settings)
         self.required = settings.has_credentials
         self._policy = self._reloaded_policy(settings.policy_file)
         self._open = _parse_open(settings.open)
 
     @property
-    def watched(self) -> list["Reloaded[Tokens] | Reloaded[Policy]"]:
-        """What changes with its file."""
-        return [each for each in (self._tokens, self._policy) if each is not None]
+    def watched(self) -> list[Watched]:
+        """What changes with its file, or at its URL."""
+        keys = self._signed.keys if self._signed else None
+        return [each for each in (self._tokens, self._policy, keys) if each is not None]
 
     @property
     def takes_tokens(self) -> bool:
         """Whether a token lets somebody in."""
-        return self._tokens is not None
+        return self._tokens is not None or self._signed is not None
 
     @property
     def policy(self) -> Policy:
@@ -64,6 +76,7 @@ class Access:
     def identify(self, shown: Shown) -> Principal:
         """Raises Unauthenticated, reason NO_CREDENTIALS, BAD_TOKEN or BAD_CERTIFICATE_NAME.
 
+        Raises Unavailable while nothing was heard of the issuer of signed tokens.
         A token counts more than a certificate: a proxy has a certificate, and its callers have tokens.
         """
         who = self._proved(shown)
@@ -73,13 +86,21 @@ class Access:
 
     def _proved(self, shown: Shown) -> Principal | None:
         """None where nobody has to show who calls."""
-        if self._tokens is not None and shown.authorization:
-            return Principal(_owner(self._tokens.value, shown.authorization), proved=True)
+        if self.takes_tokens and shown.authorization:
+            return self._owner(_token(shown.authorization))
         if shown.certificate is not None:
             return Principal(_checked(shown.certificate), proved=True)
         if self.required:
             raise Unauthenticated(f"{self._wanted()} is needed")
         return None
+
+    def _owner(self, token: str) -> Principal:
+        name = self._tokens.value.find(token) if self._tokens is not None else None
+        if name is not None:
+            return Principal(name, proved=True)
+        if self._signed is not None:
+            return self._signed.principal(token)
+        raise Unauthenticated("nobody has this bearer token", reason="BAD_TOKEN")
 
     def _wanted(self) -> str:
         if self.takes_tokens:
@@ -95,7 +116,7 @@ class Access:
         if not path:
             return None
         if not self.required:
-            message = "needs XAPP_TOKENS_FILE or XAPP_TLS_CLIENT_CA: nobody proves who calls"
+            message = "needs XAPP_TOKENS_FILE, XAPP_JWKS or XAPP_TLS_CLIENT_CA: nobody proves who calls"
             raise ConfigError(POLICY_KEY, message)
         return Reloaded("policy", [Path(path)], lambda: self._read_policy(Path(path)))
 
@@ -117,14 +138,11 @@ def _parse_open(text: str) -> frozenset[str]:
     return names
 
 
-def _owner(tokens: Tokens, authorization: Sequence[str]) -> str:
+def _token(authorization: Sequence[str]) -> str:
     scheme, _, token = authorization[0].partition(" ")
     if len(authorization) > 1 or scheme.lower() != _SCHEME:
         raise Unauthenticated("`authorization` has to be one bearer token", reason="BAD_TOKEN")
-    name = tokens.find(token.strip())
-    if name is None:
-        raise Unauthenticated("nobody has this bearer token", reason="BAD_TOKEN")
-    return name
+    return token.strip()
 
 
 def _checked(name: str) -> str:
