@@ -82,6 +82,8 @@ class Settings(EngineSettings, frozen=True, kw_only=True):
     policy_file: str = ""
     open: str = "health"
     node_name: str = ""
+    max_connections: Annotated[int, Meta(ge=1, le=100_000)] = 1024
+    max_calls: Annotated[int, Meta(ge=1, le=100_000)] = 4096
     max_queue: Annotated[int, Meta(ge=0, le=100_000)] = 64
     max_output_tokens: Positive = 2048
     max_message_bytes: Annotated[int, Meta(ge=1024, le=64 * 1024 * 1024)] = 4 * 1024 * 1024

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from xapp.config import Settings
 from xapp.errors import ConfigError, Unauthenticated
+from xapp.security.attempts import Attempts
 from xapp.security.issuer import signed_tokens
 from xapp.security.policy import POLICY_KEY, Policy, read_policy
 from xapp.security.principal import Principal
@@ -25,12 +26,13 @@ class Shown:
     """What a caller showed.
 
     `certificate`: the name in a verified certificate, None where there is none. `authorization`: the values
-    of that header. `claim`: what the caller calls itself.
+    of that header. `claim`: what the caller calls itself. `peer`: the address that it calls from.
     """
 
     certificate: str | None = None
     authorization: Sequence[str] = ()
     claim: str = ""
+    peer: str = ""
 
 
 class Watched(Protocol):
@@ -49,6 +51,7 @@ class Access:
         self._methods: frozenset[str] | None = None
         self._tokens = _reloaded_tokens(settings.tokens_file)
         self._signed = signed_tokens(settings)
+        self.attempts = Attempts()
         self.required = settings.has_credentials
         self._policy = self._reloaded_policy(settings.policy_file)
         self._open = _parse_open(settings.open)
@@ -76,8 +79,9 @@ class Access:
     def identify(self, shown: Shown) -> Principal:
         """Raises Unauthenticated, reason NO_CREDENTIALS, BAD_TOKEN or BAD_CERTIFICATE_NAME.
 
-        Raises Unavailable while nothing was heard of the issuer of signed tokens.
-        A token counts more than a certificate: a proxy has a certificate, and its callers have tokens.
+        Raises TooManyAttempts where many wrong tokens came from there, and Unavailable while nothing was
+        heard of the issuer of signed tokens. A token counts more than a certificate: a proxy has a
+        certificate, and its callers have tokens.
         """
         who = self._proved(shown)
         if who is None:
@@ -87,20 +91,31 @@ class Access:
     def _proved(self, shown: Shown) -> Principal | None:
         """None where nobody has to show who calls."""
         if self.takes_tokens and shown.authorization:
-            return self._owner(_token(shown.authorization))
+            return self._owner(_token(shown.authorization), shown.peer)
         if shown.certificate is not None:
             return Principal(_checked(shown.certificate), proved=True)
         if self.required:
             raise Unauthenticated(f"{self._wanted()} is needed")
         return None
 
-    def _owner(self, token: str) -> Principal:
+    def _owner(self, token: str, peer: str) -> Principal:
         name = self._tokens.value.find(token) if self._tokens is not None else None
         if name is not None:
             return Principal(name, proved=True)
-        if self._signed is not None:
-            return self._signed.principal(token)
-        raise Unauthenticated("nobody has this bearer token", reason="BAD_TOKEN")
+        known = self._signed.known(token) if self._signed is not None else None
+        if known is not None:
+            return known
+        self.attempts.check(peer)
+        try:
+            return self._checked_owner(token)
+        except Unauthenticated:
+            self.attempts.failed(peer)
+            raise
+
+    def _checked_owner(self, token: str) -> Principal:
+        if self._signed is None:
+            raise Unauthenticated("nobody has this bearer token", reason="BAD_TOKEN")
+        return self._signed.principal(token)
 
     def _wanted(self) -> str:
         if self.takes_tokens:

@@ -1,7 +1,10 @@
 """Bearer tokens that an issuer signs: JSON Web Tokens, checked against the issuer's keys."""
 
+import hashlib
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from time import time
 from typing import Any, Protocol
 
 import jwt
@@ -15,6 +18,8 @@ LEEWAY_S = 30
 """By how much clocks may differ."""
 MAX_TOKEN_CHARS = 8192
 MAX_GROUPS = 64
+MAX_KNOWN = 1024
+"""Tokens that need not be checked again."""
 _RETRY_AFTER_S = 2.0
 
 
@@ -41,6 +46,15 @@ class Claims:
     groups: str = "groups"
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A token that was checked with these keys; `ends_at` is in seconds since 1970."""
+
+    principal: Principal
+    ends_at: float
+    keys: Keys
+
+
 class SignedTokens:
     """Checks tokens. Never waits for an issuer: the keys that are there count.
 
@@ -51,15 +65,23 @@ class SignedTokens:
         self, keys: KeySource, claims: Claims, on_unknown: Callable[[], None] = lambda: None
     ) -> None:
         self.keys = keys
-        self._on_unknown = on_unknown
         self._claims = claims
+        self._on_unknown = on_unknown
+        self._known: OrderedDict[bytes, _Known] = OrderedDict()
+
+    def known(self, token: str) -> Principal | None:
+        """Whose it is, where it was checked before with the keys that there are, and has not expired."""
+        known = self._known.get(_digest(token))
+        if known is None or known.keys is not self.keys.value or time() >= known.ends_at:
+            return None
+        return known.principal
 
     def principal(self, token: str) -> Principal:
         """Whose it is. Raises Unauthenticated, reason BAD_TOKEN; Unavailable before there are any keys."""
         if len(token) > MAX_TOKEN_CHARS:
             raise _bad(f"has more than {MAX_TOKEN_CHARS} characters")
         try:
-            return self._named(self._verified(token))
+            return self._remembered(token, self._verified(token))
         except jwt.ExpiredSignatureError:
             raise _bad("has expired") from None
         except jwt.ImmatureSignatureError:
@@ -99,6 +121,13 @@ class SignedTokens:
             raise _bad("is signed with a key that is not known")
         return key
 
+    def _remembered(self, token: str, claims: Mapping[str, Any]) -> Principal:
+        who = self._named(claims)
+        self._known[_digest(token)] = _Known(who, float(claims["exp"]), self.keys.value)
+        if len(self._known) > MAX_KNOWN:
+            self._known.popitem(last=False)
+        return who
+
     def _named(self, claims: Mapping[str, Any]) -> Principal:
         name = claims.get(self._claims.name)
         if not isinstance(name, str) or not is_name(name):
@@ -112,6 +141,10 @@ def _groups(value: object) -> tuple[str, ...]:
     if not isinstance(listed, list):
         return ()
     return tuple(each for each in listed[:MAX_GROUPS] if isinstance(each, str) and is_name(each))
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode(errors="replace")).digest()
 
 
 def _bad(why: str) -> Unauthenticated:

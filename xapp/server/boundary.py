@@ -14,6 +14,8 @@ import grpc
 
 from xapp import logs
 from xapp.errors import PermissionDenied, Unauthenticated, XappError
+from xapp.security.attempts import TooManyAttempts
+from xapp.security.audit import NAMES, audited
 from xapp.security.refusals import Refusals
 from xapp.server.call import Call, Context, Guard, Method
 from xapp.server.request import bounded
@@ -61,8 +63,10 @@ class Boundary:
 
     def _guard(self, method: Method, behaviour: Behaviour) -> Behaviour:
         async def guarded(requests: object, context: Context) -> Any:
+            call = Call(method, context, requests)
             try:
-                return await self._answer(method, behaviour, requests, context)
+                with audited(method.path, context.peer(), lambda: _names(call)):
+                    return await self._answer(call, behaviour)
             except XappError as error:
                 refusal = _alone(error)
             except grpc.aio.AbortError:
@@ -80,15 +84,14 @@ class Boundary:
 
         return guarded
 
-    async def _answer(self, method: Method, behaviour: Behaviour, requests: object, context: Context) -> Any:
-        call = Call(method, context, requests)
+    async def _answer(self, call: Call, behaviour: Behaviour) -> Any:
         for guard in self._guards:
             await guard(call)
-        return await behaviour(call.request, context)
+        return await behaviour(call.request, call.context)
 
     async def _refuse(self, path: str, context: Context, error: XappError) -> None:
         self._metrics.rpc_errors.labels(path, error.code).inc()
-        if isinstance(error, Unauthenticated | PermissionDenied):
+        if isinstance(error, Unauthenticated | PermissionDenied | TooManyAttempts):
             self._refusals.log(path, context.peer(), error)
         status = status_of(error)
         details = ((DETAILS_KEY, status.SerializeToString()),)
@@ -98,6 +101,12 @@ class Boundary:
                 await context.abort(code_of(error), status.message, details)
         except TimeoutError:
             _log.debug("%s: the client does not read its status", path)
+
+
+def _names(call: Call) -> dict[str, str]:
+    """What a request that was read says that it is about."""
+    found = {key: getattr(call.request, key, "") for key in NAMES}
+    return {key: value for key, value in found.items() if isinstance(value, str)}
 
 
 def _alone(error: XappError) -> XappError:

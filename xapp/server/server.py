@@ -22,6 +22,7 @@ from xapp.server.correlation import name_call
 from xapp.server.credentials import server_credentials
 from xapp.server.grpc_service import GrpcService, methods_of
 from xapp.server.listener import Listener
+from xapp.server.open_calls import OpenCalls
 from xapp.server.receipt import Receipts
 from xapp.server.request import reading
 from xapp.server.sampling import NodeReader
@@ -41,6 +42,9 @@ MAX_UNSEEN_S = 24 * 3600
 STOP_GRACE_S = 1.0
 _FASTEST_PING_MS = 5_000
 _MAX_METADATA_BYTES = 16 * 1024
+_IDLE_MS = 15 * 60_000
+"""A connection without calls is ended after so long; its client opens another one when it needs it."""
+_HANDSHAKE_MS = 10_000
 
 
 def _options(settings: Settings) -> list[tuple[str, int]]:
@@ -49,6 +53,9 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.max_send_message_length", settings.max_message_bytes),
         ("grpc.max_metadata_size", _MAX_METADATA_BYTES),
+        ("grpc.max_allowed_incoming_connections", settings.max_connections),
+        ("grpc.max_connection_idle_ms", _IDLE_MS),
+        ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
         ("grpc.max_concurrent_streams", MAX_STREAMS_PER_CONNECTION),
         # Beyond its own limits gRPC ends calls with CANCELLED, and on a full connection, whose ended calls
         # it still counts for a moment, with UNAVAILABLE, both without details. We refuse with a reason.
@@ -105,7 +112,8 @@ async def serve_grpc(
     services = node_services(service, inference, watchdog)
     access = security.access if security else Access(settings)
     access.know_methods([method for each in services for method in each.methods])
-    boundary = Boundary(metrics, _guards(access, services, service, receipts))
+    open_calls = OpenCalls(settings.max_calls)
+    boundary = Boundary(metrics, _guards(access, services, service, receipts, open_calls))
     methods = methods_of(services, boundary)
 
     def make() -> grpc.aio.Server:
@@ -132,16 +140,20 @@ async def _end(tasks: list["asyncio.Task[None]"]) -> None:
 
 
 def _guards(
-    access: Access, services: tuple[GrpcService, ...], service: Service, receipts: Receipts
+    access: Access,
+    services: tuple[GrpcService, ...],
+    service: Service,
+    receipts: Receipts,
+    open_calls: OpenCalls,
 ) -> tuple[Guard, ...]:
     """In the order in which a call meets them: a stranger's request is not even read."""
     open_services = _open_services(access)
     who, read = authenticating(access, open_services), reading(receipts)
     if not access.required:
-        return (who, read, name_call)
+        return (who, open_calls.guard, read, name_call)
     admin_paths = frozenset(path for each in services for path in each.admin_paths)
     may_call = allowing_method(access, open_services, admin_paths)
-    return (who, may_call, read, name_call, allowing_request(access, service))
+    return (who, may_call, open_calls.guard, read, name_call, allowing_request(access, service))
 
 
 def _open_services(access: Access) -> frozenset[str]:
