@@ -81,6 +81,7 @@ class Settings(EngineSettings, frozen=True, kw_only=True):
     jwt_groups_claim: str = "groups"
     policy_file: str = ""
     open: str = "health"
+    closed: str = ""
     node_name: str = ""
     max_connections: Annotated[int, Meta(ge=1, le=100_000)] = 1024
     max_calls: Annotated[int, Meta(ge=1, le=100_000)] = 4096

@@ -103,6 +103,7 @@ def test_what_is_open(tmp_path: Path) -> None:
 def test_bad_settings_name_their_key(tmp_path: Path) -> None:
     for settings, key in [
         (Settings(open="helth"), "XAPP_OPEN"),
+        (Settings(closed="health"), "XAPP_CLOSED"),
         (Settings(tokens_file=str(tmp_path / "none")), "XAPP_TOKENS_FILE"),
         (Settings(policy_file=str(tmp_path / "none")), "XAPP_POLICY_FILE"),
     ]:

@@ -109,7 +109,7 @@ async def serving_shapes(configured: Settings, seen: list[Principal]) -> AsyncIt
 @pytest.mark.parametrize("method", SHAPES)
 async def test_every_shape_needs_credentials(tmp_path: Path, method: str) -> None:
     seen: list[Principal] = []
-    async with serving_shapes(secured(tmp_path), seen) as server:
+    async with serving_shapes(secured(tmp_path, "[planner]\nadmin = true\n"), seen) as server:
         for metadata in ((), (("x-client-id", "planner"),), (("authorization", "Bearer wrong"),)):
             error = await server.refused(method, metadata=metadata)
             assert error.code() is grpc.StatusCode.UNAUTHENTICATED
@@ -215,3 +215,26 @@ async def test_a_flood_of_wrong_tokens_fills_no_log(guarded: Node, caplog: pytes
     assert MOST_A_SECOND <= len(records) < 500
     assert "wrong-token" not in caplog.text
     await asyncio.wait_for(check(guarded), 10)
+
+
+async def test_without_a_policy_nobody_is_an_administrator(tmp_path: Path) -> None:
+    denied = (grpc.StatusCode.PERMISSION_DENIED, "METHOD_NOT_ALLOWED")
+    async with running(FakeService(), secured(tmp_path)) as node:
+        asked = models_pb2.LoadModelRequest(name="tiny")
+        assert await reason(node.models.LoadModel(asked, metadata=bearer("planner"))) == denied
+        assert await reason(reflect(node, bearer("planner"))) == denied
+        await node.models.ListModels(models_pb2.ListModelsRequest(), metadata=bearer("planner"))
+
+
+@pytest.mark.parametrize("closed", ["reflection", "models", "reflection, models"])
+async def test_what_is_closed_is_not_there(tmp_path: Path, closed: str) -> None:
+    configured = secured(tmp_path, POLICY, closed=closed)
+    async with running(FakeService(), configured) as node:
+        listing = node.models.ListModels(models_pb2.ListModelsRequest(), metadata=bearer("operator"))
+        for call, what in ((listing, "models"), (reflect(node, bearer("operator")), "reflection")):
+            if what in closed:
+                with pytest.raises(grpc.aio.AioRpcError) as caught:
+                    await (call.read() if hasattr(call, "read") else call)
+                assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+            else:
+                call.cancel()

@@ -21,7 +21,7 @@ from xapp.ric.access import guarding
 from xapp.ric.descriptor import load_descriptor, name_in
 from xapp.ric.reading import read_node
 from xapp.ric.symptoms import symptom_zip
-from xapp.security.access import Access
+from xapp.security.access import SYMPTOMS, Access
 from xapp.security.https import latest_context
 from xapp.security.refusals import Refusals
 from xapp.security.reload import Reloaded
@@ -103,15 +103,16 @@ class RicHandlers:
         self._host = host
         self._grpc = grpc
 
-    def routes(self) -> list[web.RouteDef]:
-        """All paths, GET (and HEAD) only."""
+    def routes(self, *, symptoms: bool = True) -> list[web.RouteDef]:
+        """All paths, GET (and HEAD) only; that of symptom data may be left out."""
+        for_faults = [web.get("/ric/v1/symptomdata", self.symptoms)] if symptoms else []
         return [
+            *for_faults,
             web.get("/metrics", self.metrics),
             web.get("/ric/v1/metrics", self.metrics),
             web.get("/ric/v1/health/alive", self.alive),
             web.get("/ric/v1/health/ready", self.ready),
             web.get("/ric/v1/config", self.config),
-            web.get("/ric/v1/symptomdata", self.symptoms),
         ]
 
     async def metrics(self, request: web.Request) -> web.Response:
@@ -173,7 +174,8 @@ async def serve_http(
     access = security.access if security else Access(settings)
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[guarding(access, Refusals())])
     certificates = security.certificates if security else None
-    app.add_routes(RicHandlers(service, settings, metrics, host, grpc, certificates=certificates).routes())
+    handlers = RicHandlers(service, settings, metrics, host, grpc, certificates=certificates)
+    app.add_routes(handlers.routes(symptoms=not access.is_closed(SYMPTOMS)))
     logging.getLogger("aiohttp.server").addFilter(_CALLERS_FAULTS)
     runner = web.AppRunner(app, access_log=None, keepalive_timeout=_KEEPALIVE_S, shutdown_timeout=_SHUTDOWN_S)
     await runner.setup()

@@ -9,7 +9,7 @@ from xapp.config import Settings
 from xapp.errors import ConfigError, Unauthenticated
 from xapp.security.attempts import Attempts
 from xapp.security.issuer import signed_tokens
-from xapp.security.policy import POLICY_KEY, Policy, read_policy
+from xapp.security.policy import DEFAULT, POLICY_KEY, Policy, Rule, read_policy
 from xapp.security.principal import Principal
 from xapp.security.reload import Reloaded
 from xapp.security.tokens import MAX_NAME_CHARS, Tokens, read_tokens
@@ -17,6 +17,9 @@ from xapp.security.tokens import MAX_NAME_CHARS, Tokens, read_tokens
 OPEN_KEY = "XAPP_OPEN"
 HEALTH, METRICS, REFLECTION = "health", "metrics", "reflection"
 OPENABLE = (HEALTH, METRICS, REFLECTION)
+CLOSED_KEY = "XAPP_CLOSED"
+MODELS, SYMPTOMS = "models", "symptoms"
+CLOSABLE = (REFLECTION, MODELS, SYMPTOMS)
 NOTHING = "none"
 _SCHEME = "bearer"
 
@@ -33,6 +36,10 @@ class Shown:
     authorization: Sequence[str] = ()
     claim: str = ""
     peer: str = ""
+
+
+_ANYBODY = Policy(None)
+_NO_ADMINISTRATORS = Policy({DEFAULT: Rule()})
 
 
 class Watched(Protocol):
@@ -54,7 +61,8 @@ class Access:
         self.attempts = Attempts()
         self.required = settings.has_credentials
         self._policy = self._reloaded_policy(settings.policy_file)
-        self._open = _parse_open(settings.open)
+        self._open = _parse(OPEN_KEY, settings.open, OPENABLE)
+        self._closed = _parse(CLOSED_KEY, settings.closed, CLOSABLE)
 
     @property
     def watched(self) -> list[Watched]:
@@ -70,11 +78,17 @@ class Access:
     @property
     def policy(self) -> Policy:
         """What each principal may do now."""
-        return self._policy.value if self._policy else Policy(None)
+        if self._policy:
+            return self._policy.value
+        return _NO_ADMINISTRATORS if self.required else _ANYBODY
 
     def is_open(self, what: str) -> bool:
         """Whether anybody may ask for it. `what` is one of OPENABLE."""
         return not self.required or what in self._open
+
+    def is_closed(self, what: str) -> bool:
+        """Whether nobody may ask for it, administrators included. `what` is one of CLOSABLE."""
+        return what in self._closed
 
     def identify(self, shown: Shown) -> Principal:
         """Raises Unauthenticated, reason NO_CREDENTIALS, BAD_TOKEN or BAD_CERTIFICATE_NAME.
@@ -146,10 +160,10 @@ def _reloaded_tokens(path: str) -> Reloaded[Tokens] | None:
     return Reloaded("tokens", [Path(path)], lambda: read_tokens(Path(path))) if path else None
 
 
-def _parse_open(text: str) -> frozenset[str]:
+def _parse(key: str, text: str, known: Collection[str]) -> frozenset[str]:
     names = frozenset(filter(None, (name.strip() for name in text.split(",")))) - {NOTHING}
-    for name in sorted(names - set(OPENABLE)):
-        raise ConfigError(OPEN_KEY, f"{name!r} is not one of {', '.join(OPENABLE)}, {NOTHING}")
+    for name in sorted(names - set(known)):
+        raise ConfigError(key, f"{name!r} is not one of {', '.join(known)}, {NOTHING}")
     return names
 
 

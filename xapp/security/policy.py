@@ -60,7 +60,7 @@ _NOTHING = Rule(methods=(), models=(), tasks=(), priorities=())
 
 
 class Policy:
-    """`rules` by principal. None: nobody wrote a policy, and whoever is known may do everything.
+    """`rules` by principal. None: anybody may do everything.
 
     `source` names the file in errors.
     """

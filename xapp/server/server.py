@@ -11,6 +11,7 @@ import grpc
 from xapp.config import Settings
 from xapp.domain.service import Service
 from xapp.security.access import HEALTH as OPEN_HEALTH
+from xapp.security.access import MODELS as CLOSED_MODELS
 from xapp.security.access import REFLECTION as OPEN_REFLECTION
 from xapp.security.access import Access
 from xapp.security.security import Security
@@ -28,7 +29,7 @@ from xapp.server.request import reading
 from xapp.server.sampling import NodeReader
 from xapp.server.self_call import SelfCall
 from xapp.server.servicer import InferenceServicer
-from xapp.server.services import HEALTH, REFLECTION, node_services
+from xapp.server.services import CLOSABLE_METHODS, HEALTH, MODELS, REFLECTION, node_services
 from xapp.server.watchdog import Watchdog
 from xapp.telemetry.host import HostReader
 from xapp.telemetry.metrics import Metrics
@@ -109,9 +110,9 @@ async def serve_grpc(
     watchdog = Watchdog(settings.write_timeout_s)
     inference = InferenceServicer(service, settings, metrics, NodeReader(service, host), watchdog)
     receipts = Receipts(settings.max_message_bytes)
-    services = node_services(service, inference, watchdog)
     access = security.access if security else Access(settings)
-    access.know_methods([method for each in services for method in each.methods])
+    services = node_services(service, inference, watchdog, _closed_services(access))
+    access.know_methods([method for each in services for method in each.methods] + CLOSABLE_METHODS)
     open_calls = OpenCalls(settings.max_calls)
     boundary = Boundary(metrics, _guards(access, services, service, receipts, open_calls))
     methods = methods_of(services, boundary)
@@ -154,6 +155,11 @@ def _guards(
     admin_paths = frozenset(path for each in services for path in each.admin_paths)
     may_call = allowing_method(access, open_services, admin_paths)
     return (who, may_call, open_calls.guard, read, name_call, allowing_request(access, service))
+
+
+def _closed_services(access: Access) -> frozenset[str]:
+    names = {OPEN_REFLECTION: REFLECTION.full_name, CLOSED_MODELS: MODELS.full_name}
+    return frozenset(name for what, name in names.items() if access.is_closed(what))
 
 
 def _open_services(access: Access) -> frozenset[str]:

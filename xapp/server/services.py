@@ -1,6 +1,6 @@
 """The gRPC services of a node. Another one is another entry of `node_services`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -16,13 +16,19 @@ from xapp.server.servicer import InferenceServicer
 from xapp.server.watchdog import Watchdog
 
 HEALTH: ServiceDescriptor = health_pb2.DESCRIPTOR.services_by_name["Health"]
+MODELS: ServiceDescriptor = models_pb2.DESCRIPTOR.services_by_name["ModelService"]
 REFLECTION: ServiceDescriptor = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]
+CLOSABLE_METHODS: list[str] = [method.name for each in (MODELS, REFLECTION) for method in each.methods]
+"""A policy may name them where they are closed, too."""
 
 
 def node_services(
-    service: Service, inference: InferenceServicer, watchdog: Watchdog
+    service: Service,
+    inference: InferenceServicer,
+    watchdog: Watchdog,
+    closed: Collection[str] = (),
 ) -> tuple[GrpcService, ...]:
-    """What a node serves, health and reflection included."""
+    """What a node serves, health and reflection included; the `closed` are left out."""
 
     def ready() -> bool:
         return service.ready
@@ -35,14 +41,16 @@ def node_services(
             serving=ready,
         ),
         GrpcService(
-            models_pb2.DESCRIPTOR.services_by_name["ModelService"],
+            MODELS,
             models_pb2_grpc.add_ModelServiceServicer_to_server,
             ModelServicer(service, watchdog),
             serving=ready,
             for_admins=frozenset({"LoadModel", "UnloadModel"}),
         ),
     )
-    return with_health_and_reflection(own, ready, watchdog)
+    served = tuple(each for each in own if each.name not in closed)
+    every = with_health_and_reflection(served, ready, watchdog)
+    return tuple(each for each in every if each.name not in closed)
 
 
 def with_health_and_reflection(
