@@ -161,7 +161,7 @@ class Mix:
         self._engine.submit(request)
 
     def _most_cached(self, opened: _Open) -> int:
-        """Of its prompt, what its principal asked otherwise; those asked later may have been computed before."""
+        """Of its prompt, what its principal asked otherwise. Later requests may run first."""
         prompt = opened.request.prompt
         others = (each for each in self._asked[opened.name] if each is not prompt)
         return max((common_prefix(each, prompt) for each in others), default=0)
