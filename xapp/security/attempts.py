@@ -16,8 +16,6 @@ MAX_PEERS = 4096
 class TooManyAttempts(Exhausted):
     """Wrong tokens came from there faster than they may."""
 
-    default_reason = "TOO_MANY_ATTEMPTS"
-
 
 class Attempts:
     """A peer may show BURST wrong tokens at once, and PER_S a second; `clock` is monotonic.
@@ -37,7 +35,7 @@ class Attempts:
         """Raises TooManyAttempts where no wrong token may come now. `peer` is an address."""
         if self._left and (left := self._now_left(_network(peer))) < 1:
             text = "too many wrong tokens came from your address"
-            raise TooManyAttempts(text, retry_after_s=(1 - left) / PER_S)
+            raise TooManyAttempts(text, reason="TOO_MANY_ATTEMPTS", retry_after_s=(1 - left) / PER_S)
 
     def failed(self, peer: str) -> None:
         """A wrong token came. Raises TooManyAttempts as `check`."""
