@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.server.conftest import Node, running, settings
 from tests.server.fake_service import MODEL, FakeService
 from tests.server.rich import details_of
 from tests.server.shapes import SHAPES
+from tests.server.test_tasks import TASK
 from xapp.config import Settings
 from xapp.domain.scope import of_principal
 from xapp.inference.v1 import inference_pb2 as pb
@@ -238,3 +240,21 @@ async def test_what_is_closed_is_not_there(tmp_path: Path, closed: str) -> None:
                 assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
             else:
                 call.cancel()
+
+
+async def test_nobody_sees_what_is_for_others(tmp_path: Path) -> None:
+    policy = '[planner]\nmodels = ["oth*"]\ntasks = ["triage"]\n[operator]\nadmin = true\n'
+    service = FakeService(tasks=[TASK, replace(TASK, name="other")])
+    denied = (grpc.StatusCode.PERMISSION_DENIED, "MODEL_NOT_ALLOWED")
+    async with running(service, secured(tmp_path, policy)) as node:
+
+        async def seen(name: str) -> tuple[list[str], list[str]]:
+            models = await node.models.ListModels(models_pb2.ListModelsRequest(), metadata=bearer(name))
+            tasks = await node.inference.ListTasks(pb.ListTasksRequest(), metadata=bearer(name))
+            return [each.name for each in models.models], [each.name for each in tasks.tasks]
+
+        assert await seen("planner") == (["other"], [TASK.name])
+        assert await seen("operator") == (["other", MODEL], [TASK.name, "other"])
+        for name in ("", MODEL, "nothing"):
+            asked = models_pb2.GetModelRequest(name=name)
+            assert await reason(node.models.GetModel(asked, metadata=bearer("planner"))) == denied

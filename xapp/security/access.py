@@ -9,7 +9,7 @@ from xapp.config import Settings
 from xapp.errors import ConfigError, Unauthenticated
 from xapp.security.attempts import Attempts
 from xapp.security.issuer import signed_tokens
-from xapp.security.policy import DEFAULT, POLICY_KEY, Policy, Rule, read_policy
+from xapp.security.policy import ANYTHING_GOES, DEFAULT, POLICY_KEY, Policy, Rule, read_policy
 from xapp.security.principal import Principal
 from xapp.security.reload import Reloaded
 from xapp.security.tokens import MAX_NAME_CHARS, Tokens, read_tokens
@@ -38,7 +38,6 @@ class Shown:
     peer: str = ""
 
 
-_ANYBODY = Policy(None)
 _NO_ADMINISTRATORS = Policy({DEFAULT: Rule()})
 
 
@@ -80,7 +79,7 @@ class Access:
         """What each principal may do now."""
         if self._policy:
             return self._policy.value
-        return _NO_ADMINISTRATORS if self.required else _ANYBODY
+        return _NO_ADMINISTRATORS if self.required else ANYTHING_GOES
 
     def is_open(self, what: str) -> bool:
         """Whether anybody may ask for it. `what` is one of OPENABLE."""

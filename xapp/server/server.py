@@ -108,10 +108,11 @@ async def serve_grpc(
     other calls have STOP_GRACE_S to end.
     """
     watchdog = Watchdog(settings.write_timeout_s)
-    inference = InferenceServicer(service, settings, metrics, NodeReader(service, host), watchdog)
     receipts = Receipts(settings.max_message_bytes)
     access = security.access if security else Access(settings)
-    services = node_services(service, inference, watchdog, _closed_services(access))
+    reader = NodeReader(service, host)
+    inference = InferenceServicer(service, settings, metrics, reader, watchdog, policy=lambda: access.policy)
+    services = node_services(service, inference, watchdog, _closed_services(access), lambda: access.policy)
     access.know_methods([method for each in services for method in each.methods] + CLOSABLE_METHODS)
     open_calls = OpenCalls(settings.max_calls)
     boundary = Boundary(metrics, _guards(access, services, service, receipts, open_calls))

@@ -3,6 +3,7 @@
 import asyncio
 import platform
 import time
+from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -16,6 +17,7 @@ from xapp.errors import Unavailable
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc
 from xapp.security import principal
+from xapp.security.policy import ANYTHING_GOES, Policy
 from xapp.server import convert, respond, score, tasks
 from xapp.server.limit import Limit
 from xapp.server.observe import Observation
@@ -31,13 +33,21 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
     """Streams are written with `context.write`: one frame between an event and the wire."""
 
     def __init__(
-        self, service: Inference, settings: Settings, metrics: Metrics, reader: NodeReader, watchdog: Watchdog
+        self,
+        service: Inference,
+        settings: Settings,
+        metrics: Metrics,
+        reader: NodeReader,
+        watchdog: Watchdog,
+        *,
+        policy: Callable[[], Policy] = lambda: ANYTHING_GOES,
     ) -> None:
         self._service = service
         self._settings = settings
         self._metrics = metrics
         self._reader = reader
         self._watchdog = watchdog
+        self._policy = policy
         self._metrics_streams = Limit("Metrics streams", MAX_METRICS_STREAMS)
         self._closing = asyncio.Event()
 
@@ -122,8 +132,10 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
     async def ListTasks(  # noqa: N802
         self, request: pb.ListTasksRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.ListTasksResponse:
-        """The tasks of this node."""
-        return pb.ListTasksResponse(tasks=[tasks.task(each) for each in self._service.list_tasks()])
+        """The tasks of this node that the caller may run."""
+        policy, who = self._policy(), principal.current.get()
+        seen = (each for each in self._service.list_tasks() if policy.allows_task(who, each.name))
+        return pb.ListTasksResponse(tasks=[tasks.task(each) for each in seen])
 
     async def Tokenize(  # noqa: N802
         self, request: pb.TokenizeRequest, context: "grpc.aio.ServicerContext[Any, Any]"

@@ -8,6 +8,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from xapp.domain.service import Service
 from xapp.inference.v1 import inference_pb2, inference_pb2_grpc, models_pb2, models_pb2_grpc
+from xapp.security.policy import ANYTHING_GOES, Policy
 from xapp.server.grpc_service import GrpcService
 from xapp.server.health import HealthServicer
 from xapp.server.models_servicer import ModelServicer
@@ -27,6 +28,7 @@ def node_services(
     inference: InferenceServicer,
     watchdog: Watchdog,
     closed: Collection[str] = (),
+    policy: Callable[[], Policy] = lambda: ANYTHING_GOES,
 ) -> tuple[GrpcService, ...]:
     """What a node serves, health and reflection included; the `closed` are left out."""
 
@@ -43,7 +45,7 @@ def node_services(
         GrpcService(
             MODELS,
             models_pb2_grpc.add_ModelServiceServicer_to_server,
-            ModelServicer(service, watchdog),
+            ModelServicer(service, watchdog, policy),
             serving=ready,
             for_admins=frozenset({"LoadModel", "UnloadModel"}),
         ),
