@@ -19,6 +19,7 @@ from xapp.domain.service import Service
 from xapp.errors import ConfigError
 from xapp.ric.access import guarding
 from xapp.ric.descriptor import load_descriptor, name_in
+from xapp.ric.doorway import Site
 from xapp.ric.reading import read_node
 from xapp.ric.symptoms import symptom_zip
 from xapp.security.access import SYMPTOMS, Access
@@ -193,7 +194,7 @@ def _ssl_context(settings: Settings, security: Security | None) -> ssl.SSLContex
 
 
 async def _listen(runner: web.AppRunner, settings: Settings, ssl_context: ssl.SSLContext | None) -> int:
-    site = web.TCPSite(runner, settings.host, settings.http_port, backlog=_BACKLOG, ssl_context=ssl_context)
+    site = Site(runner, settings.host, settings.http_port, backlog=_BACKLOG, ssl_context=ssl_context)
     try:
         await site.start()
     except OSError as error:
