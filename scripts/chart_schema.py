@@ -11,10 +11,11 @@ from typing import Any
 
 import msgspec
 
-from xapp.config import Settings
+from xapp.config import KEYS, KEYS_OF_A_MODEL, TABLES, Key
+from xapp.domain.kinds import MODEL_KINDS
 
 SCHEMA = Path(__file__).resolve().parent.parent / "helm" / "genai-xapp" / "values.schema.json"
-# The chart sets these itself: its own values and the pod depend on them.
+# The chart sets these itself: its own values and the pod depend on them. Names without a table.
 OWN = frozenset(
     {
         *("models_dir", "host", "grpc_port", "http_port", "node_name", "tasks_dir", "grace_period_s"),
@@ -24,10 +25,36 @@ OWN = frozenset(
 
 
 def settings_schema() -> dict[str, Any]:
-    """Every setting that `settings` of the values may have."""
-    (_, components) = msgspec.json.schema_components([Settings])
-    fields = components[Settings.__name__]["properties"]
-    properties = {name: field for name, field in fields.items() if name not in OWN}
+    """Every setting that `settings` of the values may have: tables, names without a table, models' tables."""
+    fields = {key: _field(key) for key in KEYS if key.flat not in OWN}
+    bare = {key.flat: field for key, field in fields.items()}
+    tables = {table: _table(table, fields) for table in TABLES}
+    names, own_tables = bare.pop("models"), {"type": "object", "additionalProperties": _of_a_model(fields)}
+    return _closed(bare | tables | {"models": {"anyOf": [names, own_tables]}})
+
+
+def _field(key: Key) -> dict[str, Any]:
+    (_, components) = msgspec.json.schema_components([TABLES[key.table]])
+    field: dict[str, Any] = components[TABLES[key.table].__name__]["properties"][key.name]
+    return field
+
+
+def _table(table: str, fields: dict[Key, dict[str, Any]]) -> dict[str, Any]:
+    return _closed({key.name: field for key, field in fields.items() if key.table == table})
+
+
+def _of_a_model(fields: dict[Key, dict[str, Any]]) -> dict[str, Any]:
+    kind = {"enum": sorted(MODEL_KINDS)}
+    engine = {key.name: _without_default(field) for key, field in fields.items() if key in KEYS_OF_A_MODEL}
+    return _closed({"kind": kind} | engine)
+
+
+def _without_default(field: dict[str, Any]) -> dict[str, Any]:
+    """What a model's table leaves out is that of all models."""
+    return {name: value for name, value in field.items() if name != "default"}
+
+
+def _closed(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "additionalProperties": False, "properties": properties}
 
 
@@ -44,9 +71,7 @@ def main() -> None:
     if text == updated(text):
         return
     if "--check" in sys.argv[1:]:
-        sys.exit(
-            f"{SCHEMA.name} has other settings than xapp/config.py: run 'python -m scripts.chart_schema'"
-        )
+        sys.exit(f"{SCHEMA.name} has other settings than xapp/config: run 'python -m scripts.chart_schema'")
     SCHEMA.write_text(updated(text))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
+from tests.flat_settings import flat_settings
 from tests.server.conftest import settings
 from tests.server.fake_service import FakeService
 from xapp.app import EXIT_IMMEDIATE, EXIT_LISTENER, EXIT_MODEL, EXIT_OK, Stop, run
@@ -228,7 +229,7 @@ async def test_a_setting_that_loading_refuses_is_no_model_that_failed() -> None:
 
 
 async def test_a_host_that_is_none_stops_the_start() -> None:
-    running = Running(Settings(host="no such host", grpc_port=1, http_port=0))
+    running = Running(flat_settings(host="no such host", grpc_port=1, http_port=0))
     with pytest.raises(ConfigError, match="XAPP_HOST"):
         await running.task
     assert running.service.calls == []
@@ -239,7 +240,7 @@ async def test_a_port_in_use_stops_the_start() -> None:
     ports = await first.until("listening")
     for key in ("grpc_port", "http_port"):
         taken = {"grpc_port": 0, "http_port": 0, key: ports[key]}
-        second = Running(Settings(host="127.0.0.1", **taken))
+        second = Running(flat_settings(host="127.0.0.1", **taken))
         with pytest.raises(ConfigError, match=f"XAPP_{key.upper()}"):
             await second.task
         assert second.service.calls == [], "no model is loaded for a port that is not there"

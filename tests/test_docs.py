@@ -12,11 +12,14 @@ import pytest
 
 from tests.live import LiveServer
 from xapp.cli import main
-from xapp.config import OTHER_KEYS, PREFIX, Settings
+from xapp.config import KEYS, OTHER_KEYS, TABLES, Key, ModelSettings, Settings, load_settings
+from xapp.domain.kinds import MODEL_KINDS
+from xapp.errors import ConfigError
 from xapp.telemetry.metrics import Metrics, NodeReading
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
+SETTINGS = (ROOT / "docs" / "settings.md").read_text()
 OPERATING = (ROOT / "docs" / "operating.md").read_text()
 PAGES = [
     path
@@ -32,8 +35,13 @@ LAYERS_WITH_REASONS = (
 def table(text: str, heading: str) -> list[list[str]]:
     """The rows of all tables below a heading of level 2, without their headers."""
     (section,) = re.findall(rf"^## {heading}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
-    rows = [line.strip("|").split(" | ") for line in section.splitlines() if line.startswith("| ")]
-    return [[cell.strip() for cell in row] for row in rows if not row[0].strip().startswith("---")]
+    return rows(section)
+
+
+def rows(section: str) -> list[list[str]]:
+    """The rows of all tables of a text, without their headers."""
+    found = [line.strip("|").split(" | ") for line in section.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in row] for row in found if not row[0].strip().startswith("---")]
 
 
 def first_codes(text: str, heading: str) -> list[str]:
@@ -44,8 +52,15 @@ def first_codes(text: str, heading: str) -> list[str]:
 # ---- settings
 
 
-def settings_rows() -> dict[str, str]:
-    return {row[0].strip("`"): row[1].strip("`") for row in table(README, "Settings") if row[0][0] == "`"}
+def settings_rows() -> dict[str, list[str]]:
+    """`table.key` → what the environment calls it, and its default."""
+    sections = re.findall(r"^### \[(\w+)\]\n(.*?)(?=^##|\Z)", SETTINGS, re.MULTILINE | re.DOTALL)
+    return {
+        f"{name}.{row[0].strip('`')}": [cell.strip("`") for cell in row[1:3]]
+        for name, section in sections
+        for row in rows(section)
+        if row[0].startswith("`")
+    }
 
 
 def shown(default: object) -> str:
@@ -54,23 +69,64 @@ def shown(default: object) -> str:
     return f"{default:g}" if isinstance(default, float) else str(default)
 
 
-def test_the_table_has_every_setting_and_no_other() -> None:
-    assert list(settings_rows()) != []
-    assert set(settings_rows()) == {PREFIX + name.upper() for name in Settings.__struct_fields__}
+def test_the_tables_have_every_setting_and_no_other() -> None:
+    assert {name: row[0] for name, row in settings_rows().items()} == {
+        key.dotted: key.variable for key in KEYS
+    }
 
 
-@pytest.mark.parametrize("field", msgspec.structs.fields(Settings), ids=lambda field: field.name)
-def test_the_table_states_the_default(field: msgspec.structs.FieldInfo) -> None:
-    stated = settings_rows()[PREFIX + field.name.upper()]
+def test_the_readme_names_every_table() -> None:
+    named = {cell.strip("[]()`") for cell in re.findall(r"^\| \[`\[(.*?)\]`\]", README, re.MULTILINE)}
+    assert named == {*TABLES, "models.NAME"}
+
+
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: key.dotted)
+def test_the_table_states_the_default(key: Key) -> None:
+    stated, field = settings_rows()[key.dotted][1], key.field
     if field.default is None:
         assert stated in {"sized", "none"}
     elif field.default not in (msgspec.NODEFAULT, ""):
         assert stated == shown(field.default)
 
 
+def settings_examples() -> list[str]:
+    return re.findall(r"^```toml\n(.*?)^```", SETTINGS, re.MULTILINE | re.DOTALL)
+
+
+def loaded(text: str, folder: Path) -> Settings:
+    file = folder / "settings.toml"
+    file.write_text(text)
+    return load_settings({"XAPP_CONFIG_FILE": str(file)})
+
+
+def test_the_settings_files_of_the_page_are_good(tmp_path: Path) -> None:
+    nested, bare, of_models = (loaded(text, tmp_path) for text in settings_examples())
+    assert nested == bare != Settings()
+    names = [of_models.node.model, *of_models.node.models.split(",")]
+    assert sorted(of_models.models) == sorted(names)
+    assert all(of_models.of_model(name) != ModelSettings(engine=of_models.engine) for name in names)
+
+
+def test_the_error_of_the_page_is_what_is_said() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_settings({"XAPP_SLOTS": "0"})
+    assert f"``{caught.value.message}``" in SETTINGS
+
+
+def test_the_page_has_every_kind_of_model() -> None:
+    listed = {
+        row[0].strip("`"): (row[1], row[2])
+        for row in table(SETTINGS, "One model's own settings")
+        if row[0].startswith("`")
+    }
+    assert {name: (cells[0], cells[1] == "yes") for name, cells in listed.items()} == {
+        kind.name: (kind.capability, kind.has_worker) for kind in MODEL_KINDS.values()
+    }
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_pages_name_settings_that_there_are(page: Path) -> None:
-    known = {PREFIX + name.upper() for name in Settings.__struct_fields__} | OTHER_KEYS
+    known = {key.variable for key in KEYS} | OTHER_KEYS
     assert set(re.findall(r"\bXAPP_[A-Z_]*[A-Z]", page.read_text())) <= known
 
 

@@ -71,8 +71,8 @@ def test_the_command_line_spares_loopback_for_all_that_it_starts() -> None:
 
 @pytest.mark.parametrize("host", ["[::1]", "::1"])
 def test_the_setting_takes_both_ways(host: str) -> None:
-    assert load_settings({"XAPP_HOST": host}).host == "::1"
-    assert load_settings({}, {"host": host}).host == "::1"
+    assert load_settings({"XAPP_HOST": host}).server.host == "::1"
+    assert load_settings({}, {"host": host}).server.host == "::1"
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ def test_line_ends_and_the_mark(marked: Path) -> None:
 
 
 def test_settings(marked: Path) -> None:
-    assert load_settings({"XAPP_CONFIG_FILE": write(marked, "slots = 4\r\n")}).slots == 4
+    assert load_settings({"XAPP_CONFIG_FILE": write(marked, "slots = 4\r\n")}).engine.slots == 4
 
 
 def test_quotas(marked: Path) -> None:

@@ -108,7 +108,8 @@ async def run(
     """
     begin = time.monotonic()
     stop = stop or Stop()
-    check_free(settings.host, {"XAPP_GRPC_PORT": settings.grpc_port, "XAPP_HTTP_PORT": settings.http_port})
+    at = settings.server
+    check_free(at.host, {"XAPP_GRPC_PORT": at.grpc_port, "XAPP_HTTP_PORT": at.http_port})
     security = Security(settings)
     with _signals(stop):
         observer = LateObserver()
@@ -142,7 +143,7 @@ async def _listening(
         serve_http(service, settings, metrics, host, grpc_server.self_call, security=security) as http_server,
     ):
         ports: dict[str, object] = {"grpc_port": grpc_server.port, "http_port": http_server.port}
-        logs.event(_log, "listening", {"event": "listening", "host": settings.host, **ports})
+        logs.event(_log, "listening", {"event": "listening", "host": settings.server.host, **ports})
         yield grpc_server.port
 
 
@@ -159,14 +160,14 @@ async def _serve(
     except ConfigError:
         raise
     except XappError as error:
-        _report_failure(settings.model, error)
+        _report_failure(settings.node.model, error)
         return EXIT_MODEL
     if ready is not None:
         seconds = round(time.monotonic() - begin, 3)
-        logs.event(_log, "serving", {"event": "serving", "model": settings.model, "start_s": seconds})
-        _hint(host_port(loopback_of(settings.host), grpc_port))
+        logs.event(_log, "serving", {"event": "serving", "model": settings.node.model, "start_s": seconds})
+        _hint(host_port(loopback_of(settings.server.host), grpc_port))
         await stop.asked.wait()
-    return await _drain(service, settings.grace_period_s, stop)
+    return await _drain(service, settings.server.grace_period_s, stop)
 
 
 def _hint(target: str) -> None:

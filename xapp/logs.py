@@ -3,7 +3,7 @@
 On a terminal a line is for people, else it is one JSON object. Its keys are `ts` (UTC, RFC 3339),
 `level`, `logger`, `msg`, then `correlation_id` inside a request and `principal` where a credential proves
 who asks, then the fields of the event. A prompt's text is never logged here; who logs it asks
-`Settings.log_prompts`.
+`LogSettings.prompts`.
 """
 
 import contextvars

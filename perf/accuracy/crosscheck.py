@@ -110,7 +110,7 @@ def main(task: str, data: Path, model: str, by: str, limit: int, in_flight: int,
     known = {each.id for each in scored}
     questions = [question for question in questions if question.id in known]
     with Reference(
-        resolve(given.given, Path(load_settings(os.environ).models_dir)).path,
+        resolve(given.given, Path(load_settings(os.environ).node.models_dir)).path,
         kv_type=sized.kv_type,
         flash_attention=sized.flash_attention,
         threads=sized.num_threads,

@@ -40,7 +40,7 @@ class What:
 def measured(what: What, path: Path) -> Result:
     """Plays it, or what is left of it in the journal of `path`. Raises TargetError, RecordError."""
     settings = load_settings(os.environ, {"model": what.model.given})
-    file = resolve(settings.model, Path(settings.models_dir))
+    file = resolve(settings.node.model, Path(settings.node.models_dir))
     plan = Plan(what.entrants, what.asked.loads(), what.rounds, what.seed, file.path, what.place)
     told = _told(what)
     fingerprint = {"mode": Mode.COMPARE, "digest": what.model.digest, "seed": what.seed, **told}

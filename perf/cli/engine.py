@@ -45,10 +45,10 @@ def engine(
     if not streams:
         raise click.UsageError("nothing to do: give --streams")
     settings = load_settings(os.environ, {"model": model})
-    file = resolve(settings.model, Path(settings.models_dir))
+    file = resolve(settings.node.model, Path(settings.node.models_dir))
     plan = Plan(settings, file.path, streams, rounds, seed)
     told = {"model": file.name, "streams": streams, "rounds": rounds}
-    path = result_path(Mode.ENGINE, settings.model, out)
+    path = result_path(Mode.ENGINE, settings.node.model, out)
     digest = model_digest(file.path)
     fingerprint = {"mode": Mode.ENGINE, "digest": digest, "seed": seed, **told}
     with (

@@ -43,9 +43,9 @@ def here(given: Sequence[str]) -> list[GivenModel]:
     """
     settings = load_settings(os.environ)
     found, absent = [], []
-    for each in sorted(given or (settings.model,), key=lambda name: name != settings.model):
+    for each in sorted(given or (settings.node.model,), key=lambda name: name != settings.node.model):
         try:
-            found.append(_local(each, Path(settings.models_dir)))
+            found.append(_local(each, Path(settings.node.models_dir)))
         except XappError as error:
             absent.append(error)
             click.echo(f"skipped: {error}", err=True)
@@ -62,7 +62,7 @@ def local_models(given: Sequence[str]) -> list[GivenModel]:
     Raises UsageError for one given twice, XappError for one that is not there.
     """
     settings = load_settings(os.environ)
-    found = [_local(each, Path(settings.models_dir)) for each in given or (settings.model,)]
+    found = [_local(each, Path(settings.node.models_dir)) for each in given or (settings.node.model,)]
     if len({each.name for each in found}) < len(found):
         raise click.UsageError("--model: the same model twice")
     return found

@@ -66,7 +66,7 @@ def prompt_lengths(text: str) -> list[int]:
 def model_option(command: _F) -> _F:
     """`model: str`: a catalogue name or a path; by default what the settings say."""
     return click.option(
-        "--model", default=lambda: load_settings(os.environ).model, help="Name or path of the model."
+        "--model", default=lambda: load_settings(os.environ).node.model, help="Name or path of the model."
     )(command)
 
 

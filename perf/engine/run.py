@@ -82,7 +82,7 @@ class Run:
 
     def _round(self, number: int) -> None:
         plan, meter = self._plan, NoiseMeter()
-        with Field(plan.settings.model, plan.model_path, plan.settings.engine) as contenders:
+        with Field(plan.settings.node.model, plan.model_path, plan.settings.engine) as contenders:
             self.outcome.shape = contenders.shape
             self._know_bytes(contenders)
             contenders.warm_up(max(plan.streams))

@@ -34,7 +34,7 @@ def measure(field: Field, _run: Run, number: int) -> Iterator[Sample]:
     assert field.shape is not None
     writer = field.writer(ours, number)
     speeds = measure_speeds(ours, writer)
-    places = field.shape.num_slots + Settings().max_queue
+    places = field.shape.num_slots + Settings().admission.max_queue
     told = []
     for state, streams in (
         ("saturated", field.shape.num_slots + MORE_STREAMS_THAN_SLOTS),

@@ -64,7 +64,9 @@ class Rounds:
 @click.command()
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1, 100))
 @click.option("--only", default="", callback=chosen(list(PARTS)), help=f"Some of: {', '.join(PARTS)}.")
-@click.option("--model", default=lambda: load_settings(os.environ).model, help="Name or path of the model.")
+@click.option(
+    "--model", default=lambda: load_settings(os.environ).node.model, help="Name or path of the model."
+)
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Where the JSON goes.")
 def main(rounds: int, only: list[str], model: str, out: Path | None) -> None:
     """Measures what callers are promised against the bars.
@@ -83,16 +85,16 @@ def main(rounds: int, only: list[str], model: str, out: Path | None) -> None:
 
 def measure_all(run: Run, settings: Settings, parts: Sequence[str]) -> Report:
     """The report of all rounds."""
-    file = resolve(settings.model, Path(settings.models_dir))
+    file = resolve(settings.node.model, Path(settings.node.models_dir))
     machine = describe(peers.ROOT)
-    rounds = Rounds(run, settings.model, file.path)
+    rounds = Rounds(run, settings.node.model, file.path)
     try:
         rounds.all(parts)
     except (KeyboardInterrupt, SystemExit):
         run.missing.append("the rest: the benchmark was told to stop")
     return Report(
         machine,
-        settings.model,
+        settings.node.model,
         digest_of(file.path),
         rounds.shape,
         rounds.flags,

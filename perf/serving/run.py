@@ -92,17 +92,17 @@ def main(rounds: int, streams: list[int], only: list[str], models: tuple[str, ..
 def measure_all(run: Run, model: GivenModel, parts: Sequence[str], streams: Sequence[int]) -> Report:
     """The loads; then start and memory, alone; then everything else, side by side."""
     settings = load_settings(os.environ, {"model": model.given})
-    path = resolve(settings.model, Path(settings.models_dir)).path
+    path = resolve(settings.node.model, Path(settings.node.models_dir)).path
     machine = describe(peers.ROOT)
     _play(run, model, settings, loads.asked(parts, streams))
     if "footprint" in parts:
-        run.repeat("start and memory", lambda number: footprint.measure(settings.model, path, number))
+        run.repeat("start and memory", lambda number: footprint.measure(settings.node.model, path, number))
     if "abort" in parts:
         run.repeat("a cancelled prefill", partial(_abort, run, settings, path))
-    side_by_side = SideBySide(settings.model, path, parts, streams)
+    side_by_side = SideBySide(settings.node.model, path, parts, streams)
     if set(parts) & set(SIDE_BY_SIDE):
         run.repeat("side by side", side_by_side)
-    is_default = model.name == Settings().model
+    is_default = model.name == Settings().node.model
     return Report(
         machine,
         model.name,
@@ -124,7 +124,7 @@ def _play(run: Run, model: GivenModel, settings: Settings, asked: Asked) -> None
         run.missing.append("llama-server: it is not built, run `make peers`")
     path = loads.path_of(model)
     with resumable(path), run.tolerating("the loads", 0):
-        result = loads.play(model, settings.batch_tokens, asked, run.rounds, path)
+        result = loads.play(model, settings.engine.batch_tokens, asked, run.rounds, path)
         run.samples += loads.samples(result)
         run.noise += result.noise
         run.missing += result.missing

@@ -41,7 +41,7 @@ async def own_target(model: str, settings: Mapping[str, str] | None = None) -> A
 
     Raises TargetError (`unreachable`) with the end of the server's log when it does not come up.
     """
-    model = model or load_settings(os.environ).model
+    model = model or load_settings(os.environ).node.model
     # To start and to end a server takes seconds of waiting: not in the loop's thread.
     server = await asyncio.to_thread(OurServer, model, dict(settings or {}))
     try:

@@ -12,7 +12,7 @@ from xapp.admission.estimate import estimate
 from xapp.admission.predict import Predictor
 from xapp.admission.quota import Quotas
 from xapp.backend.fake import fake_info
-from xapp.config import EngineSettings, Settings
+from xapp.config import AdmissionSettings, EngineSettings
 from xapp.domain.answers import Estimate
 from xapp.domain.messages import Stats, StepCurve, StepPrices, Submit
 from xapp.domain.requests import Request
@@ -33,11 +33,11 @@ def estimated(*before: str, task: str) -> Estimate:
     admission = Admission("m", 9, predictor, Quotas({}, clock), clock=clock)
     request = Request("x" * 400, scope=MINE, client="me", task_label=task)
     for scope in before:
-        theirs = admission_request(replace(request, scope=scope), Settings(), 4096, clock.now)
+        theirs = admission_request(replace(request, scope=scope), AdmissionSettings(), 4096, clock.now)
         predictor._prefixes.add(Submit(1, PROMPT, 100, scope=scope))
         for length in LENGTHS:
             predictor.lengths.record(theirs.kind, length, cut=False)
-    mine = admission_request(request, Settings(), 4096, clock.now)
+    mine = admission_request(request, AdmissionSettings(), 4096, clock.now)
     return estimate(admission, mine, Submit(2, PROMPT, 100, scope=MINE))
 
 

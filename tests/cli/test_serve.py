@@ -5,13 +5,14 @@ import pytest
 from click.testing import CliRunner
 
 from xapp.cli.serve import serve
-from xapp.config import Settings
+from xapp.config import KEYS
 
 
 def test_help_names_every_setting() -> None:
     text = CliRunner().invoke(serve, ["--help"]).output
-    for name in Settings.__struct_fields__:
-        assert f"XAPP_{name.upper()}" in text
+    for key in KEYS:
+        assert f"  {key.name} " in text
+        assert key.variable in text
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ EXIT_CONFIG, EXIT_MODEL = 2, 3
 def folder(default_model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A models folder with a second good model and bad ones."""
     folder = tmp_path_factory.mktemp("models")
-    _link(default_model_path, folder / "second.gguf")
+    link(default_model_path, folder / "second.gguf")
     size = default_model_path.stat().st_size
     with default_model_path.open("rb") as file:
         start = file.read(4 * 1024 * 1024)
@@ -59,7 +59,7 @@ def _write_whole(path: Path, start: bytes, size: int, filling: bytes = b"") -> N
         file.truncate(size)
 
 
-def _link(source: Path, target: Path) -> None:
+def link(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError:

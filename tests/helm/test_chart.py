@@ -11,7 +11,7 @@ import yaml
 from scripts.chart_schema import SCHEMA
 from tests.helm.chart import Chart, Manifest, Refused
 from tests.helm.variants import MATRIX
-from xapp.config import Settings, load_settings
+from xapp.config import KEYS, TABLES, load_settings
 from xapp.version import installed_version
 
 # The first test may have to build Helm.
@@ -77,7 +77,7 @@ def test_the_server_takes_the_settings(chart: Chart, values: dict[str, Any], tmp
     file.write_text(chart.one("ConfigMap", values, name="-settings")["data"]["settings.toml"])
     settings = load_settings({"XAPP_CONFIG_FILE": str(file)})
     ports = {p["name"]: p["containerPort"] for p in chart.pod(values)["containers"][0]["ports"]}
-    assert ports == {"grpc": settings.grpc_port, "http": settings.http_port}
+    assert ports == {"grpc": settings.server.grpc_port, "http": settings.server.http_port}
 
 
 # ---- names that a near-RT RIC knows
@@ -122,6 +122,17 @@ def test_settings_reach_the_server(chart: Chart) -> None:
         "prefill_share": 0.25,
         "prefix_cache": False,
         "quotas": '{"default": {"concurrent": 8}}',
+    }
+    assert values.items() <= settings_of(chart, {"settings": values}).items()
+
+
+def test_tables_reach_the_server(chart: Chart) -> None:
+    """Beside names without a table, which TOML wants first."""
+    values = {
+        "slots": 4,
+        "engine": {"threads": 2, "prefix_cache": False},
+        "log": {"level": "debug"},
+        "models": {"qwen2.5-0.5b": {"slots": 2, "kind": "generate"}, "other": {"gpu_layers": -1}},
     }
     assert values.items() <= settings_of(chart, {"settings": values}).items()
 
@@ -228,6 +239,10 @@ def test_the_server_cannot_write_models_that_it_does_not_pull(chart: Chart) -> N
         ({"settings": {"slot": 4}}, "slot"),
         ({"settings": {"slots": 400}}, "/settings/slots"),
         ({"settings": {"grpc_port": 1}}, "grpc_port"),
+        ({"settings": {"engine": {"slots": 400}}}, "/settings/engine/slots"),
+        ({"settings": {"server": {"grpc_port": 1}}}, "grpc_port"),
+        ({"settings": {"models": {"a": {"slotz": 1}}}}, "slotz"),
+        ({"settings": {"models": {"a": {"kind": "speech"}}}}, "/settings/models/a/kind"),
         ({"kind": "StatefulSet"}, "/kind"),
         ({"image": {"registry": "example.org/owner"}}, "/image/registry"),
         ({"drain": {"seconds": "20s"}}, "/drain/seconds"),
@@ -250,4 +265,5 @@ def test_the_schema_knows_every_value_and_no_other(chart: Chart) -> None:
     values = yaml.safe_load((SCHEMA.parent / "values.yaml").read_text())
     properties = json.loads(SCHEMA.read_text())["properties"]
     assert set(properties) - {"global"} == set(values)
-    assert set(properties["settings"]["properties"]) < set(Settings.__struct_fields__)
+    spelled = {key.flat for key in KEYS} | set(TABLES)
+    assert set(properties["settings"]["properties"]) < spelled

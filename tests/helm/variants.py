@@ -9,6 +9,7 @@ MATRIX: dict[str, dict[str, Any]] = {
     "a claim that exists": {"models": {"source": "claim", "claim": {"existing": "models"}}},
     "pulls to each pod": {"models": {"source": "empty", "pull": ["qwen2.5-0.5b"], "hub": "http://hub"}},
     "a folder of the node": {"models": {"source": "hostPath"}, "settings": {"model": "qwen2.5-0.5b"}},
+    "a model of its own size": {"settings": {"models": {"qwen2.5-0.5b": {"slots": 2}}}},
     "tasks": {"tasks": {"triage.yaml": "name: triage\n"}},
     "watched by an operator": {"serviceMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}},
     "closed": {

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.models.gguf_file import F32, LLAMA, Q4_1, Value, gguf_bytes, text
+from xapp.domain.kinds import EMBEDDING, GENERATE, RERANKER
 from xapp.errors import ModelError
 from xapp.models.gguf import _BLOCKS, read_gguf_header
 from xapp.models.info import GgufInfo, read_gguf
@@ -55,10 +56,10 @@ def test_model_without_grouped_heads(tmp_path: Path) -> None:
 
 
 def test_what_makes_vectors_pools(tmp_path: Path) -> None:
-    assert facts(tmp_path, pooling_type=1).pools
-    assert facts(tmp_path, pooling_type=4).pools
-    assert not facts(tmp_path, pooling_type=0).pools
-    assert not facts(tmp_path).pools
+    assert facts(tmp_path, pooling_type=1).kind is EMBEDDING
+    assert facts(tmp_path, pooling_type=4).kind is RERANKER
+    assert facts(tmp_path, pooling_type=0).kind is GENERATE
+    assert facts(tmp_path).kind is GENERATE
 
 
 def test_facts_of_the_wrong_type_are_absent(tmp_path: Path) -> None:

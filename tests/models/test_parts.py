@@ -13,7 +13,7 @@ from tests.models.hub_stand_in import COMMIT, StandIn
 from xapp.backend.llama_load import load
 from xapp.backend.sizing import Node
 from xapp.backend.vocab import Vocab
-from xapp.config import EngineSettings
+from xapp.config import EngineSettings, ModelSettings
 from xapp.errors import ModelError
 from xapp.models import parts
 from xapp.models.catalogue import Entry
@@ -22,7 +22,7 @@ from xapp.models.landing import Pulled
 from xapp.models.store import ModelFile, local_models, resolve
 from xapp.models.verify import Verdict, verify
 from xapp.service.dependencies import memory_need
-from xapp.service.served_model import check_servable
+from xapp.service.kinds import check_loadable
 
 Pull = Callable[..., Pulled]
 NAMES = [f"big-{number:05d}-of-00003.gguf" for number in (1, 2, 3)]
@@ -126,16 +126,16 @@ def test_progress_counts_all_parts(filled: Path) -> None:
     parts.model_digest(filled / NAMES[0], told.append)
     assert told == sorted(told)
     assert told[-1] == parts.total_bytes(filled / NAMES[0]) == sum(map(len, BODIES))
-    assert memory_need(filled / NAMES[0], EngineSettings()).weights_bytes == told[-1]
+    assert memory_need(filled / NAMES[0], ModelSettings()).weights_bytes == told[-1]
 
 
 def test_a_missing_part_is_named(filled: Path) -> None:
     (filled / NAMES[1]).unlink()
     model = resolve("big", filled)
     with pytest.raises(ModelError, match=f"{NAMES[1]} is missing"):
-        check_servable(model)
+        check_loadable(model, ModelSettings())
     with pytest.raises(ModelError, match=f"{NAMES[1]} is missing"):
-        memory_need(model.path, EngineSettings())
+        memory_need(model.path, ModelSettings())
     check = verify(model)
     assert check.verdict is Verdict.BROKEN
     assert NAMES[1] in check.detail
@@ -143,7 +143,7 @@ def test_a_missing_part_is_named(filled: Path) -> None:
 
 def test_a_later_part_is_no_model(filled: Path) -> None:
     with pytest.raises(ModelError, match=f"name the first, {NAMES[0]}"):
-        check_servable(resolve(str(filled / NAMES[1]), filled))
+        check_loadable(resolve(str(filled / NAMES[1]), filled), ModelSettings())
 
 
 def test_verify_names_the_part_that_differs(pull_it: Pull, split_hub: StandIn, folder: Path) -> None:

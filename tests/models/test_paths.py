@@ -9,7 +9,7 @@ from xapp.models import paths
 
 
 def test_the_command_line_and_the_server_agree_on_the_default() -> None:
-    assert str(paths.models_dir({})) == Settings().models_dir
+    assert str(paths.models_dir({})) == Settings().node.models_dir
     assert paths.models_dir({}) == Path.home() / ".cache" / "genai-xapp" / "models"
 
 
@@ -26,7 +26,7 @@ def test_the_settings_file_counts_as_it_does_for_the_server(tmp_path: Path) -> N
     file = tmp_path / "settings.toml"
     file.write_text('models_dir = "~/from-file"\nslots = 4\n')
     environ = {"XAPP_CONFIG_FILE": str(file)}
-    assert paths.models_dir(environ) == Path(load_settings(environ).models_dir).expanduser()
+    assert paths.models_dir(environ) == Path(load_settings(environ).node.models_dir).expanduser()
     assert paths.models_dir(environ) == Path.home() / "from-file"
     assert paths.models_dir({**environ, "XAPP_MODELS_DIR": "/m"}) == Path("/m")
     assert paths.models_dir({**environ, "XAPP_MODELS_DIR": ""}) == Path.home() / "from-file"

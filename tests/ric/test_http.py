@@ -11,6 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.flat_settings import flat_settings
 from tests.server.conftest import settings
 from tests.server.fake_service import MODEL, FakeHost, FakeService
 from xapp.config import Settings
@@ -147,7 +148,7 @@ async def test_symptoms_are_a_zip_without_prompts(client: Client) -> None:
     assert status == 200
     assert sorted(archive.namelist()) == ["metrics.txt", "settings.json", "status.json"]
     assert json.loads(archive.read("status.json"))["models"][1]["name"] == MODEL
-    assert json.loads(archive.read("settings.json"))["node_name"] == "pi-1"
+    assert json.loads(archive.read("settings.json"))["node"]["name"] == "pi-1"
     assert b"ricxapp_genai_ready" in archive.read("metrics.txt")
 
 
@@ -165,7 +166,7 @@ async def test_port_in_use_names_its_key() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        configured = Settings(host="127.0.0.1", http_port=port)
+        configured = flat_settings(host="127.0.0.1", http_port=port)
         with pytest.raises(ConfigError, match=f"XAPP_HTTP_PORT.*{port}"):
             async with serving(configured):
                 pass

@@ -3,7 +3,7 @@
 import json
 
 from scripts import chart_readme, chart_schema
-from xapp.config import Settings
+from xapp.config import KEYS
 
 
 def test_the_schema_has_the_settings_of_this_tree() -> None:
@@ -19,8 +19,11 @@ def test_a_setting_that_changed_is_seen() -> None:
 
 
 def test_what_the_chart_sets_itself_is_a_setting_and_not_one_of_the_values() -> None:
-    assert set(Settings.__struct_fields__) > chart_schema.OWN
-    assert not chart_schema.OWN & set(chart_schema.settings_schema()["properties"])
+    assert {key.flat for key in KEYS} > chart_schema.OWN
+    properties = chart_schema.settings_schema()["properties"]
+    assert not chart_schema.OWN & set(properties)
+    in_tables = {key.flat for key in KEYS if key.name in properties[key.table]["properties"]}
+    assert in_tables == {key.flat for key in KEYS} - chart_schema.OWN
 
 
 def test_the_readme_has_the_values_of_this_tree() -> None:

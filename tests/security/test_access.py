@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.flat_settings import flat_settings
 from xapp.config import Settings
 from xapp.domain.scope import of_principal
 from xapp.errors import ConfigError, Unauthenticated
@@ -23,7 +24,7 @@ def tokens_file(folder: Path, **tokens: str) -> str:
 
 @pytest.fixture
 def access(tmp_path: Path) -> Access:
-    return Access(Settings(tokens_file=tokens_file(tmp_path, planner=TOKEN)))
+    return Access(flat_settings(tokens_file=tokens_file(tmp_path, planner=TOKEN)))
 
 
 def reason(access: Access, shown: Shown) -> str:
@@ -71,14 +72,14 @@ def test_a_certificate_with_a_bad_name(access: Access, name: str) -> None:
 
 
 def test_mutual_tls_needs_a_certificate() -> None:
-    access = Access(Settings(tls_client_ca="clients.pem"))
+    access = Access(flat_settings(tls_client_ca="clients.pem"))
     assert reason(access, Shown(claim="planner", authorization=["Bearer x"])) == "NO_CREDENTIALS"
     assert access.identify(Shown(certificate="planner", authorization=["Bearer x"])).name == "planner"
 
 
 async def test_a_token_is_taken_back(tmp_path: Path) -> None:
     path = tokens_file(tmp_path, planner=TOKEN)
-    access = Access(Settings(tokens_file=path))
+    access = Access(flat_settings(tokens_file=path))
     shown = Shown(authorization=[f"Bearer {TOKEN}"])
     assert access.identify(shown).name == "planner"
     (tmp_path / "tokens.toml").write_text("planner = [")
@@ -93,19 +94,19 @@ async def test_a_token_is_taken_back(tmp_path: Path) -> None:
 
 def test_what_is_open(tmp_path: Path) -> None:
     path = tokens_file(tmp_path, planner=TOKEN)
-    assert Access(Settings(tokens_file=path)).is_open("health")
-    assert not Access(Settings(tokens_file=path)).is_open("metrics")
-    assert not Access(Settings(tokens_file=path, open="none")).is_open("health")
-    assert Access(Settings(tokens_file=path, open="health, metrics")).is_open("metrics")
+    assert Access(flat_settings(tokens_file=path)).is_open("health")
+    assert not Access(flat_settings(tokens_file=path)).is_open("metrics")
+    assert not Access(flat_settings(tokens_file=path, open="none")).is_open("health")
+    assert Access(flat_settings(tokens_file=path, open="health, metrics")).is_open("metrics")
     assert Access(Settings()).is_open("reflection")
 
 
 def test_bad_settings_name_their_key(tmp_path: Path) -> None:
     for settings, key in [
-        (Settings(open="helth"), "XAPP_OPEN"),
-        (Settings(closed="health"), "XAPP_CLOSED"),
-        (Settings(tokens_file=str(tmp_path / "none")), "XAPP_TOKENS_FILE"),
-        (Settings(policy_file=str(tmp_path / "none")), "XAPP_POLICY_FILE"),
+        (flat_settings(open="helth"), "XAPP_OPEN"),
+        (flat_settings(closed="health"), "XAPP_CLOSED"),
+        (flat_settings(tokens_file=str(tmp_path / "none")), "XAPP_TOKENS_FILE"),
+        (flat_settings(policy_file=str(tmp_path / "none")), "XAPP_POLICY_FILE"),
     ]:
         with pytest.raises(ConfigError) as caught:
             Access(settings)
@@ -115,7 +116,7 @@ def test_bad_settings_name_their_key(tmp_path: Path) -> None:
 async def test_a_policy_names_methods_there_are_also_when_it_is_read_again(tmp_path: Path) -> None:
     path = tmp_path / "policy.toml"
     path.write_text('[planner]\nmethods = ["Generat"]\n')
-    access = Access(Settings(tokens_file=tokens_file(tmp_path), policy_file=str(path)))
+    access = Access(flat_settings(tokens_file=tokens_file(tmp_path), policy_file=str(path)))
     with pytest.raises(ConfigError, match="Generat"):
         access.know_methods(["Generate"])
     path.write_text('[planner]\nmethods = ["Generate"]\n')

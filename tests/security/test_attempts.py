@@ -6,10 +6,10 @@ import jwt
 import pytest
 
 from tests.engine.harness import Clock
+from tests.flat_settings import flat_settings
 from tests.security.issuers import AUDIENCE, ISSUER, key_set, signed
 from tests.security.test_access import TOKEN, tokens_file
 from tests.security.test_signed_tokens import Fixed, tokens
-from xapp.config import Settings
 from xapp.errors import Unauthenticated
 from xapp.security import signed_tokens
 from xapp.security.access import Access, Shown
@@ -63,7 +63,7 @@ def refused(access: Access, token: str, peer: str = "10.0.0.7") -> str:
 
 
 def test_a_good_token_gets_in_from_where_wrong_ones_come(tmp_path: Path) -> None:
-    access = Access(Settings(tokens_file=tokens_file(tmp_path, planner=TOKEN)))
+    access = Access(flat_settings(tokens_file=tokens_file(tmp_path, planner=TOKEN)))
     reasons = [refused(access, f"wrong {number}") for number in range(3 * BURST)]
     assert set(reasons[:BURST]) == {"BAD_TOKEN"}
     assert reasons[-1] == "TOO_MANY_ATTEMPTS"
@@ -76,7 +76,7 @@ def test_no_signature_is_checked_for_who_shows_many_wrong_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "keys.json").write_bytes(key_set())
-    access = Access(Settings(jwks=str(tmp_path / "keys.json"), jwt_issuer=ISSUER, jwt_audience=AUDIENCE))
+    access = Access(flat_settings(jwks=str(tmp_path / "keys.json"), jwt_issuer=ISSUER, jwt_audience=AUDIENCE))
     good, other = signed(), signed(sub="watcher")
     shown = Shown(authorization=[f"Bearer {good}"], peer="10.0.0.7")
     assert access.identify(shown).name == "planner"

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tests.flat_settings import flat_settings
 from tests.security.issuers import AUDIENCE, ISSUER, PRIVATE, claims, key_set, public, raw, signed
 from xapp.config import Settings
 from xapp.domain.scope import of_group
@@ -201,7 +202,7 @@ def test_what_is_no_key_set_names_where_it_is(body: bytes) -> None:
 def settings(folder: Path, **fields: Any) -> Settings:
     (folder / "keys.json").write_bytes(key_set())
     named = {"jwks": str(folder / "keys.json"), "jwt_issuer": ISSUER, "jwt_audience": AUDIENCE}
-    return Settings(**{**named, **fields})
+    return flat_settings(**{**named, **fields})
 
 
 def test_a_node_takes_both_kinds_of_tokens(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import grpc
 import pytest
 
+from tests.flat_settings import flat_settings
 from tests.server.fake_service import FakeHost, FakeService
 from xapp.config import Settings
 from xapp.inference.v1 import inference_pb2_grpc, models_pb2_grpc
@@ -28,8 +30,8 @@ class Node:
         self.models = models_pb2_grpc.ModelServiceStub(self.channel)
 
 
-def settings(**values: object) -> Settings:
-    return Settings(host="127.0.0.1", grpc_port=0, http_port=0, node_name="pi-1", **values)  # type: ignore[arg-type]
+def settings(**values: Any) -> Settings:
+    return flat_settings(host="127.0.0.1", grpc_port=0, http_port=0, node_name="pi-1", **values)
 
 
 @contextlib.asynccontextmanager

@@ -119,7 +119,7 @@ def _recorded() -> tuple[list[grpc.aio.Server], Callable[[], grpc.aio.Server]]:
 
 async def test_a_listener_that_was_stopped_is_served_again() -> None:
     made, make = _recorded()
-    listener = Listener(make, settings(), lambda: None)
+    listener = Listener(make, settings().server, 60.0, lambda: None)
     await listener.start()
     watching = asyncio.create_task(listener.watch())
     try:
@@ -135,7 +135,7 @@ async def test_a_port_that_somebody_took_is_told(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(listeners, "PATIENCE_S", 0.05)
     lost = asyncio.Event()
     made, make = _recorded()
-    listener = Listener(make, settings(), lost.set)
+    listener = Listener(make, settings().server, 60.0, lost.set)
     await listener.start()
     await made[0].stop(None)
     with socket.socket() as taken:

@@ -6,10 +6,10 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from tests.flat_settings import flat_settings
 from tests.server.conftest import Node, settings
 from tests.server.fake_service import INFO, MODEL, FakeHost, FakeService
 from tests.server.rich import details_of
-from xapp.config import Settings
 from xapp.errors import ConfigError, FailedPrecondition
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc, models_pb2
@@ -163,7 +163,7 @@ async def test_load_and_unload_want_a_name(node: Node) -> None:
 
 
 async def test_port_in_use_names_its_key(node: Node) -> None:
-    again = Settings(host="127.0.0.1", grpc_port=node.port)
+    again = flat_settings(host="127.0.0.1", grpc_port=node.port)
     with pytest.raises(ConfigError, match="XAPP_GRPC_PORT") as caught:
         async with serve_grpc(FakeService(), again, Metrics(), FakeHost()):
             pass

@@ -171,7 +171,9 @@ async def test_a_listener_with_tls_is_served_again(authority: Authority) -> None
         made.append(grpc.aio.server(options=[("grpc.so_reuseport", 0)]))
         return made[-1]
 
-    listener = Listener(make, settings(), lambda: None, partial(server_credentials, security.certificates))
+    listener = Listener(
+        make, settings().server, 60.0, lambda: None, partial(server_credentials, security.certificates)
+    )
     await listener.start()
     watching = asyncio.create_task(listener.watch())
     node = TlsNode(FakeService(), security, listener.port, listener.self_call)

@@ -8,8 +8,8 @@ from typing import Any
 import grpc
 import pytest
 
+from tests.flat_settings import flat_settings
 from tests.server.conftest import settings
-from xapp.config import Settings
 from xapp.server import server
 
 pytestmark = pytest.mark.slow
@@ -39,7 +39,7 @@ async def outcomes(options: list[tuple[str, int]]) -> Counter[str]:
 
 
 async def test_our_options_answer_every_call() -> None:
-    assert await outcomes(server._options(settings())) == {"UNIMPLEMENTED": NUM_CALLS}
+    assert await outcomes(server._options(settings().server)) == {"UNIMPLEMENTED": NUM_CALLS}
 
 
 async def test_grpc_knows_the_key() -> None:
@@ -48,5 +48,5 @@ async def test_grpc_knows_the_key() -> None:
 
 
 def test_no_call_has_a_later_deadline() -> None:
-    longest = Settings(max_deadline_s=86_400).max_deadline_s
-    assert dict(server._options(settings()))[KEY] >= longest
+    longest = flat_settings(max_deadline_s=86_400).admission.max_deadline_s
+    assert dict(server._options(settings().server))[KEY] >= longest

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.flat_settings import flat_settings
 from tests.workers.workers import COMMAND, WorkerScript
 from xapp.backend.byte_vocab import ByteVocab
 from xapp.config import EngineSettings, Settings
@@ -39,6 +40,7 @@ class Node:
         """Files do not change, unless a test says so: the script of a worker is its model file."""
 
     def settings(self, **fields: Any) -> Settings:
+        """By names without tables; `own` has the table of each model that has one."""
         values = {
             "model": "tiny",
             "slots": 2,
@@ -47,7 +49,7 @@ class Node:
             "pin_tasks": False,
             **fields,
         }
-        return Settings(**values)
+        return flat_settings(**values)
 
     def service(self, observer: Observer | None = None, **fields: Any) -> NodeService:
         return NodeService(self.settings(**fields), observer=observer, tools=self.tools())

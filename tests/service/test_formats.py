@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from tests.flat_settings import flat_settings
 from tests.service.nodes import collect, finished_of, text_of
-from xapp.config import Settings
 from xapp.domain.format_kinds import Choices, Format, Grammar, JsonSchema
 from xapp.domain.messages import FinishReason
 from xapp.domain.requests import Request
@@ -22,7 +22,7 @@ EXPLOSIVE = Grammar('root ::= ("0"{0,1000} | "00"{0,1000} | "000"{0,1000}){1,16}
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def service() -> AsyncIterator[NodeService]:
-    async with NodeService(Settings(model="fake", backend="fake", slots=4)) as node:
+    async with NodeService(flat_settings(model="fake", backend="fake", slots=4)) as node:
         await node.wait_ready()
         yield node
 

@@ -8,13 +8,12 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from tests.models.gguf_file import LLAMA, gguf_bytes
 from tests.service.nodes import DIGEST, Node, collect, is_ready, pid_of, text_of
 from tests.workers.workers import until
-from xapp.config import EngineSettings
+from xapp.config import EngineSettings, ModelSettings
 from xapp.domain.prefix import PARKED_SHARE
 from xapp.domain.requests import Request
 from xapp.domain.states import ModelState, ModelStatus
@@ -265,20 +264,19 @@ async def test_closing_while_loading(node: Node) -> None:
 def test_the_real_tools_read_the_header(tmp_path: Path, node: Node) -> None:
     (tmp_path / "bad.gguf").write_bytes(b"GGUF")
     with pytest.raises(ModelError, match="truncated"):
-        ModelDependencies().memory_need(tmp_path / "bad.gguf", node.settings())
+        ModelDependencies().memory_need(tmp_path / "bad.gguf", ModelSettings())
     assert ModelDependencies().available_bytes() > 0
     assert MIN_CONTEXT_TOKENS > 0
 
 
-@pytest.mark.parametrize("values", [{"llama.pooling_type": 1}, {"llama.pooling_type": 4}])
-def test_an_embedding_model_is_refused_by_its_header(
-    tmp_path: Path, node: Node, values: dict[str, int]
-) -> None:
+@pytest.mark.parametrize(("pooling", "kind"), [(1, "embedding"), (4, "reranker")])
+def test_a_kind_without_a_worker_is_refused_by_its_header(tmp_path: Path, pooling: int, kind: str) -> None:
     path = tmp_path / "embed.gguf"
-    path.write_bytes(gguf_bytes(LLAMA | values))
-    with pytest.raises(ModelError, match="generates no text") as caught:
-        ModelDependencies().memory_need(path, node.settings())
+    path.write_bytes(gguf_bytes(LLAMA | {"llama.pooling_type": pooling}))
+    with pytest.raises(ModelError, match=f"of kind {kind}, .*: this kind has no worker yet") as caught:
+        ModelDependencies().memory_need(path, ModelSettings())
     assert caught.value.reason == "UNSUPPORTED_MODEL"
+    assert ModelDependencies().memory_need(path, ModelSettings(kind="generate")).weights_bytes > 0
 
 
 class SmallNode(Node):
@@ -400,13 +398,13 @@ async def test_the_log_tells_how_the_engine_was_sized(node: Node, caplog: pytest
 def test_parked_prefixes_are_part_of_the_need(tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     path.write_bytes(gguf_bytes())
-    settings = EngineSettings(kv_cells=1024)
+    settings = ModelSettings(engine=EngineSettings(kv_cells=1024))
     need = ModelDependencies().memory_need(path, settings)
     assert need.kv_bytes > 0
     assert need.parked_bytes == need.kv_bytes * PARKED_SHARE
     assert need.total_bytes == need.weights_bytes + need.kv_bytes + need.parked_bytes + need.text_bytes
     assert need.text_bytes == resident_bytes(read_gguf(path).metadata_bytes)
-    without = msgspec.structs.replace(settings, prefix_cache=False)
+    without = ModelSettings(engine=EngineSettings(kv_cells=1024, prefix_cache=False))
     assert ModelDependencies().memory_need(path, without).parked_bytes == 0
 
 

@@ -3,11 +3,12 @@
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
-from tests.service.nodes import collect, pid_of
+from tests.flat_settings import flat_settings
+from tests.service.nodes import collect, is_ready, pid_of
 from tests.tasks.test_tasks import ECHO
 from tests.workers.workers import until
-from xapp.config import Settings
 from xapp.domain.answers import Started
 from xapp.domain.requests import ChatMessage, Request, TaskCall
 from xapp.domain.scope import of_principal
@@ -19,10 +20,10 @@ PREFIX = f"<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\nSay this ag
 NUM_PINNED = len(PREFIX) - len("<|im_start|>" * 2 + "<|im_end|>") + 3
 
 
-def service_of(folder: Path, **fields: object) -> NodeService:
+def service_of(folder: Path, **fields: Any) -> NodeService:
     (folder / "echo.yaml").write_text(TASK)
     values = {"backend": "fake", "model": "tiny", "tasks_dir": str(folder), **fields}
-    return NodeService(Settings(**values))  # type: ignore[arg-type]
+    return NodeService(flat_settings(**values))
 
 
 def num_pinned(service: NodeService) -> int:
@@ -94,3 +95,11 @@ async def test_it_can_be_turned_off(tmp_path: Path) -> None:
         await service.wait_ready()
         assert await num_cached(service) == 0
         assert num_pinned(service) == 0
+
+
+async def test_a_model_whose_settings_turn_prefixes_off_gets_none(tmp_path: Path) -> None:
+    """`a` is loaded, and looked at, before `b`."""
+    (tmp_path / "other.yaml").write_text(TASK.replace("name: echo", "name: other") + "model: b\n")
+    async with service_of(tmp_path, model="a", models="b", own={"a": {"prefix_cache": False}}) as service:
+        await until(lambda: is_ready(service, "b") and num_pinned(service) > 0)
+        assert {name for name, (_, done) in service._pins._done.items() if done} == {"b"}

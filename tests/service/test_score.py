@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.flat_settings import flat_settings
 from tests.workers.workers import until
 from xapp.backend.byte_vocab import ByteVocab
 from xapp.backend.fake import log_probability
-from xapp.config import Settings
 from xapp.domain.answers import Finished, ScoreResult, Started
 from xapp.domain.messages import FinishReason
 from xapp.domain.requests import ChatMessage, Request, ScoreRequest
@@ -129,7 +129,7 @@ def test_a_tie_is_the_first_s_unless_a_margin_is_asked_for() -> None:
 
 @pytest.fixture
 async def node() -> AsyncIterator[NodeService]:
-    settings = Settings(model="fake", backend="fake", slots=4, context_length=400, kv_cells=600)
+    settings = flat_settings(model="fake", backend="fake", slots=4, context_length=400, kv_cells=600)
     async with NodeService(settings) as node:
         await node.wait_ready()
         yield node

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.flat_settings import flat_settings
 from tests.service.nodes import collect, finished_of, text_of
 from tests.workers.workers import until
-from xapp.config import Settings
 from xapp.domain.messages import FinishReason
 from xapp.domain.requests import ChatMessage, Request
 from xapp.domain.states import ModelState
@@ -24,7 +24,7 @@ QUESTION = Request((ChatMessage("user", "Tell me the capital of France."),), max
 
 @pytest.fixture
 async def service(default_model_path: Path) -> AsyncIterator[NodeService]:
-    settings = Settings(models_dir=str(default_model_path.parent), context_length=1024)
+    settings = flat_settings(models_dir=str(default_model_path.parent), context_length=1024)
     async with NodeService(settings) as service:
         await service.wait_ready()
         yield service
@@ -60,7 +60,7 @@ async def test_survives_its_worker(service: NodeService, number: int) -> None:
 
 
 async def test_a_damaged_file_is_refused(service: NodeService, damaged: Path) -> None:
-    async with NodeService(Settings(models_dir=str(damaged.parent), model="bad")) as other:
+    async with NodeService(flat_settings(models_dir=str(damaged.parent), model="bad")) as other:
         with pytest.raises(ModelError, match=r"bad\.gguf"):
             await other.wait_ready()
         assert other.get_model("").state is ModelState.FAILED

@@ -14,6 +14,7 @@ from xapp.steps.pace import (
     MIN_CHUNK,
     MOST_ALONE,
     SHORT_S,
+    TILE,
     Beside,
     Pace,
 )
@@ -40,6 +41,16 @@ def test_alone_a_prompt_gets_the_largest_chunk_that_is_as_fast_as_any() -> None:
 @pytest.mark.parametrize("left", [100, MOST_ALONE, MOST_ALONE + CRUMB])
 def test_a_prompt_that_fits_a_step_is_not_cut_and_the_step_ends_with_it(left: int) -> None:
     assert AUTO.chunk(LARGE, Beside(0, left=left)) == left
+
+
+@given(st.integers(MOST_ALONE + CRUMB + 1, 3000))
+def test_a_long_prompt_is_cut_into_steps_of_about_the_same_size(length: int) -> None:
+    left, chunks = length, list[int]()
+    while left:
+        chunks.append(min(left, AUTO.chunk(LARGE, Beside(0, left=left))))
+        left -= chunks[-1]
+    assert max(chunks) <= MOST_ALONE + CRUMB
+    assert chunks[-1] >= min(chunks[0] - len(chunks) * TILE, MOST_ALONE // 2)
 
 
 def test_a_short_prompt_shares_its_step_with_the_next() -> None:

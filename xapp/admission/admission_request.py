@@ -1,7 +1,7 @@
 """What admission is asked for a request: by when, for whom, and how long the answer may become."""
 
 from xapp.admission.open_request import AdmissionRequest
-from xapp.config import Settings
+from xapp.config import AdmissionSettings
 from xapp.domain.requests import DeadlinePolicy, Prompt, Request
 from xapp.errors import InvalidArgument
 
@@ -9,7 +9,9 @@ MAX_MARGIN = 0.5
 """The margin takes at most this share of the time there is."""
 
 
-def admission_request(request: Request, settings: Settings, limit: int, arrival: float) -> AdmissionRequest:
+def admission_request(
+    request: Request, settings: AdmissionSettings, limit: int, arrival: float
+) -> AdmissionRequest:
     """`limit` is the context, tokens; `arrival` is on CLOCK_MONOTONIC. Raises InvalidArgument."""
     best_effort = request.deadline_policy is DeadlinePolicy.BEST_EFFORT
     return AdmissionRequest(
@@ -33,7 +35,7 @@ def _kind(request: Request) -> str:
     return f"{request.scope} {request.task_label or request.client}".lstrip()
 
 
-def _deadline(request: Request, settings: Settings, arrival: float, *, cut: bool) -> float:
+def _deadline(request: Request, settings: AdmissionSettings, arrival: float, *, cut: bool) -> float:
     """When the answer must have ended: centuries are cut down, and who takes part of one gets it in time."""
     if request.deadline is None:
         return arrival + min(settings.default_deadline_s, settings.max_deadline_s)
@@ -43,7 +45,7 @@ def _deadline(request: Request, settings: Settings, arrival: float, *, cut: bool
     return arrival + left_s
 
 
-def max_tokens(request: Request, settings: Settings, room: int) -> int:
+def max_tokens(request: Request, settings: AdmissionSettings, room: int) -> int:
     """Tokens that the answer may have, where the context has room for `room`."""
     wanted = request.max_tokens
     if wanted is not None and wanted < 1:

@@ -4,14 +4,14 @@ import asyncio
 import logging
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import click
-import msgspec
 
 from xapp import logs
 from xapp.cli.say import say
-from xapp.config import PREFIX, Settings, load_settings, unknown_keys
+from xapp.config import KEYS, TABLES, Key, Settings, load_settings, unknown_keys
 from xapp.errors import ConfigError
 from xapp.settings_file import FILE_KEY
 
@@ -21,14 +21,20 @@ _log = logging.getLogger("xapp")
 
 
 def _settings_help() -> str:
-    """Every setting with its default; a Struct keeps the order of its source."""
-    fields = msgspec.structs.fields(Settings)
-    return "\n".join(f"  {PREFIX + field.name.upper():<26}  {_default(field)}".rstrip() for field in fields)
+    """Every setting with its default, by the tables of the file."""
+    return "\n".join(line for table in TABLES for line in _table_help(table))
+
+
+def _table_help(table: str) -> Iterator[str]:
+    yield f"[{table}]"
+    for key in (key for key in KEYS if key.table == table):
+        yield f"  {key.name:<21}  {key.variable:<26}  {_default(key)}".rstrip()
 
 
 _DEFAULTS_IN_WORDS = {
     "memory_limit_mb": "(what is free)",
     "models": "(none)",
+    "quotas": "(none)",
     "models_dir": "~/.cache/genai-xapp/models",
     "node_name": "(the host's name)",
     "policy_file": "(none)",
@@ -40,9 +46,10 @@ _DEFAULTS_IN_WORDS = {
 }
 
 
-def _default(field: msgspec.structs.FieldInfo) -> str:
-    if words := _DEFAULTS_IN_WORDS.get(field.name):
+def _default(key: Key) -> str:
+    if words := _DEFAULTS_IN_WORDS.get(key.flat):
         return words
+    field = key.field
     if field.default is None:
         return "(sized from the node)"
     if isinstance(field.default, bool):
@@ -52,8 +59,9 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
 
 _EPILOG = f"""\b
 Settings, from the weakest to the strongest: the default, the TOML file that
-{FILE_KEY} names (keys in lower case, without {PREFIX}), the environment,
-an option of this command. All of them, with their defaults:
+{FILE_KEY} names, the environment, an option of this command. Each has a
+key in a table of the file and a variable of the environment. What holds for
+one model only is in [models.NAME] of the file. All of them, with defaults:
 \b
 {_settings_help()}
 \b
@@ -89,7 +97,7 @@ def serve(**options: Any) -> None:
     """
     try:
         settings = load_settings(os.environ, options)
-        logs.setup(settings.log_level, form=settings.log_format)
+        logs.setup(settings.log.level, form=settings.log.format)
         _warn_of_unknown_keys()
         sys.exit(_run(settings))
     except ConfigError as error:

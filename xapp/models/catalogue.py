@@ -12,6 +12,8 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Any
 
+from xapp.domain.kinds import GENERATE, MODEL_KINDS, ModelKind
+
 DEFAULT_MODEL = "smollm2-135m-q4_1"
 
 
@@ -24,9 +26,14 @@ class Kind(StrEnum):
     RERANKER = "reranker"
 
     @property
+    def model_kind(self) -> ModelKind:
+        """What it takes to serve it: chat and completion differ in their prompts only."""
+        return MODEL_KINDS.get(self.value, GENERATE)
+
+    @property
     def servable(self) -> bool:
-        """Whether Generate can serve it."""
-        return self in (Kind.CHAT, Kind.COMPLETION)
+        """Whether this build can load it."""
+        return self.model_kind.has_worker
 
 
 class KvType(StrEnum):

@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from xapp.domain.kinds import EMBEDDING, GENERATE, RERANKER, ModelKind
 from xapp.models.catalogue import KvGeometry
 from xapp.models.gguf import GgufHeader, Value, read_gguf_header
 
+_POOLING_RANK = 4
+"""llama.cpp's number."""
 ORIGIN_KEY = "genai_xapp.origin"
 
 
@@ -28,8 +31,7 @@ class GgufInfo:
     has_chat_template: bool
     metadata_bytes: int
     """Nearly all of it is the vocabulary."""
-    pools: bool = False
-    """Whether it turns a text into one vector, or a score, in place of the next token."""
+    kind: ModelKind = GENERATE
     file_type: int | None = None
     origin: str = ""
     """Of a file that was written here in another format: the digest of what it was made of."""
@@ -71,7 +73,7 @@ def read_gguf(path: Path) -> GgufInfo:
         value_length=facts.number("attention.value_length") or head_dim,
         has_chat_template="tokenizer.chat_template" in facts.header.values,
         metadata_bytes=facts.header.metadata_bytes,
-        pools=facts.pools,
+        kind=facts.kind,
         file_type=facts.file_type,
         origin=facts.text(ORIGIN_KEY),
     )
@@ -95,9 +97,12 @@ class _Facts:
         return _positive(self.value(key))
 
     @property
-    def pools(self) -> bool:
-        """A pooling_type other than 0 (none), or attention that is not causal: an embedding model."""
-        return self.number("pooling_type") is not None or self.value("attention.causal") is False
+    def kind(self) -> ModelKind:
+        """A pooling_type other than 0 (none), or attention that is not causal: vectors, or a score."""
+        pooling = self.number("pooling_type")
+        if pooling == _POOLING_RANK:
+            return RERANKER
+        return EMBEDDING if pooling or self.value("attention.causal") is False else GENERATE
 
     @property
     def file_type(self) -> int | None:

@@ -14,7 +14,7 @@ from typing import Protocol
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from xapp.config import Settings
+from xapp.config import ServerSettings, Settings
 from xapp.domain.service import Service
 from xapp.errors import ConfigError
 from xapp.ric.access import guarding
@@ -145,7 +145,7 @@ class RicHandlers:
     async def config(self, request: web.Request) -> web.Response:
         """The descriptor as the application manager reads it; 500 when the mounted file is broken."""
         try:
-            descriptor = load_descriptor(os.environ, self._settings.http_port, self._grpc.port)
+            descriptor = load_descriptor(os.environ, self._settings.server.http_port, self._grpc.port)
         except ConfigError as error:
             return web.json_response({"error": error.message}, status=500)
         metadata = {"xappName": name_in(descriptor), "configType": "json"}
@@ -171,7 +171,7 @@ async def serve_http(
     security: Security | None = None,
 ) -> AsyncIterator[HttpServer]:
     """Listens for the length of the block. Raises ConfigError when the port cannot be had."""
-    load_descriptor(os.environ, settings.http_port, grpc.port)  # a broken file stops the start
+    load_descriptor(os.environ, settings.server.http_port, grpc.port)  # a broken file stops the start
     access = security.access if security else Access(settings)
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[guarding(access, Refusals())])
     certificates = security.certificates if security else None
@@ -181,19 +181,19 @@ async def serve_http(
     runner = web.AppRunner(app, access_log=None, keepalive_timeout=_KEEPALIVE_S, shutdown_timeout=_SHUTDOWN_S)
     await runner.setup()
     try:
-        yield HttpServer(await _listen(runner, settings, _ssl_context(settings, security)))
+        yield HttpServer(await _listen(runner, settings.server, _ssl_context(settings, security)))
     finally:
         await runner.cleanup()
 
 
 def _ssl_context(settings: Settings, security: Security | None) -> ssl.SSLContext | None:
     """None is plain text."""
-    if security is None or security.certificates is None or not settings.http_tls:
+    if security is None or security.certificates is None or not settings.tls.http:
         return None
     return latest_context(security.certificates)
 
 
-async def _listen(runner: web.AppRunner, settings: Settings, ssl_context: ssl.SSLContext | None) -> int:
+async def _listen(runner: web.AppRunner, settings: ServerSettings, ssl_context: ssl.SSLContext | None) -> int:
     site = Site(runner, settings.host, settings.http_port, backlog=_BACKLOG, ssl_context=ssl_context)
     try:
         await site.start()

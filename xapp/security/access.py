@@ -55,13 +55,13 @@ class Access:
     def __init__(self, settings: Settings) -> None:
         """Raises ConfigError naming the key."""
         self._methods: frozenset[str] | None = None
-        self._tokens = _reloaded_tokens(settings.tokens_file)
-        self._signed = signed_tokens(settings)
+        self._tokens = _reloaded_tokens(settings.access.tokens_file)
+        self._signed = signed_tokens(settings.access)
         self.attempts = Attempts()
         self.required = settings.has_credentials
-        self._policy = self._reloaded_policy(settings.policy_file)
-        self._open = _parse(OPEN_KEY, settings.open, OPENABLE)
-        self._closed = _parse(CLOSED_KEY, settings.closed, CLOSABLE)
+        self._policy = self._reloaded_policy(settings.access.policy_file)
+        self._open = _parse(OPEN_KEY, settings.access.open, OPENABLE)
+        self._closed = _parse(CLOSED_KEY, settings.access.closed, CLOSABLE)
 
     @property
     def watched(self) -> list[Watched]:

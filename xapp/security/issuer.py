@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xapp.config import Settings
+from xapp.config import AccessSettings
 from xapp.errors import ConfigError
 from xapp.security.reload import Reloaded
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _NEEDS_JWKS = ("jwt_issuer", "jwt_audience", "jwks_ca")
 
 
-def signed_tokens(settings: Settings) -> "SignedTokens | None":
+def signed_tokens(settings: AccessSettings) -> "SignedTokens | None":
     """None where no issuer is set. Raises ConfigError naming the key."""
     if not settings.jwks:
         for name in _NEEDS_JWKS:

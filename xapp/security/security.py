@@ -20,7 +20,7 @@ class Security:
     def __init__(self, settings: Settings) -> None:
         """Reads every file that the settings name. Raises ConfigError naming the key."""
         self.certificates: Reloaded[Certificates] | None = None
-        if files := tls_files(settings.tls_cert, settings.tls_key, settings.tls_client_ca):
+        if files := tls_files(settings.tls.cert, settings.tls.key, settings.tls.client_ca):
             self.certificates = Reloaded("certificate", files.paths, lambda: read_certificates(files))
         self.access = Access(settings)
         if self.access.takes_tokens and self.certificates is None:

@@ -15,7 +15,7 @@ from time import monotonic
 import grpc
 
 from xapp import logs
-from xapp.config import Settings
+from xapp.config import ServerSettings
 from xapp.errors import ConfigError
 from xapp.hosts import host_port
 from xapp.server.self_call import SelfCall
@@ -35,13 +35,15 @@ class Listener:
     """One address; `start` first, then `watch` in a task, `stop` last.
 
     `make` gives a server that has its methods and no port, `credentials` what its port is secured with:
-    plain text where there are none. `on_lost` is called when the port cannot be had again.
+    plain text where there are none. A server that another replaced has `keep_s` seconds for its streams.
+    `on_lost` is called when the port cannot be had again.
     """
 
     def __init__(
         self,
         make: Callable[[], grpc.aio.Server],
-        settings: Settings,
+        settings: ServerSettings,
+        keep_s: float,
         on_lost: Callable[[], None],
         credentials: Callable[[], grpc.ServerCredentials] | None = None,
     ) -> None:
@@ -50,7 +52,7 @@ class Listener:
         self._credentials = credentials
         # The node has no certificate to show to itself, so it asks itself where none is wanted.
         self._own_socket = f"unix-abstract:genai-xapp-{os.getpid()}-{secrets.token_hex(8)}"
-        self._keep_s = settings.max_deadline_s
+        self._keep_s = keep_s
         self._on_lost = on_lost
         self._retired: dict[asyncio.Task[None], grpc.aio.Server] = {}
         self._server = make()

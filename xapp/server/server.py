@@ -8,7 +8,7 @@ from functools import partial
 
 import grpc
 
-from xapp.config import Settings
+from xapp.config import ServerSettings, Settings
 from xapp.domain.service import Service
 from xapp.security.access import HEALTH as OPEN_HEALTH
 from xapp.security.access import MODELS as CLOSED_MODELS
@@ -48,7 +48,7 @@ _IDLE_MS = 15 * 60_000
 _HANDSHAKE_MS = 10_000
 
 
-def _options(settings: Settings) -> list[tuple[str, int]]:
+def _options(settings: ServerSettings) -> list[tuple[str, int]]:
     return [
         ("grpc.so_reuseport", 0),  # else a second server takes the port as well, and half the calls
         ("grpc.max_receive_message_length", settings.max_message_bytes),
@@ -107,23 +107,31 @@ async def serve_grpc(
     served again; `on_lost` is called when that is not possible. On leaving, Metrics streams end at once;
     other calls have STOP_GRACE_S to end.
     """
-    watchdog = Watchdog(settings.write_timeout_s)
-    receipts = Receipts(settings.max_message_bytes)
+    watchdog = Watchdog(settings.server.write_timeout_s)
+    receipts = Receipts(settings.server.max_message_bytes)
     access = security.access if security else Access(settings)
     reader = NodeReader(service, host)
-    inference = InferenceServicer(service, settings, metrics, reader, watchdog, policy=lambda: access.policy)
+    inference = InferenceServicer(
+        service,
+        metrics,
+        reader,
+        watchdog,
+        node=settings.node,
+        log=settings.log,
+        policy=lambda: access.policy,
+    )
     services = node_services(service, inference, watchdog, _closed_services(access), lambda: access.policy)
     access.know_methods([method for each in services for method in each.methods] + CLOSABLE_METHODS)
-    open_calls = OpenCalls(settings.max_calls)
+    open_calls = OpenCalls(settings.access.max_calls)
     boundary = Boundary(metrics, _guards(access, services, service, receipts, open_calls))
     methods = methods_of(services, boundary)
 
     def make() -> grpc.aio.Server:
-        return grpc.aio.server(handlers=[methods], options=_options(settings))
+        return grpc.aio.server(handlers=[methods], options=_options(settings.server))
 
     certificates = security.certificates if security else None
     credentials = partial(server_credentials, certificates) if certificates else None
-    listener = Listener(make, settings, on_lost, credentials)
+    listener = Listener(make, settings.server, settings.admission.max_deadline_s, on_lost, credentials)
     await listener.start()
     # No TaskGroup: it would wrap the errors of the block, and these tasks cannot fail by themselves.
     tasks = [asyncio.create_task(work) for work in (watchdog.run(), receipts.run(), listener.watch())]

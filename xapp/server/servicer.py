@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 
 from xapp import logs
-from xapp.config import Settings
+from xapp.config import LogSettings, NodeSettings
 from xapp.domain.requests import Request
 from xapp.domain.service import Inference
 from xapp.errors import Unavailable
@@ -35,15 +35,17 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
     def __init__(
         self,
         service: Inference,
-        settings: Settings,
         metrics: Metrics,
         reader: NodeReader,
         watchdog: Watchdog,
         *,
+        node: NodeSettings,
+        log: LogSettings,
         policy: Callable[[], Policy] = lambda: ANYTHING_GOES,
     ) -> None:
         self._service = service
-        self._settings = settings
+        self._node_name = node.name or platform.node()
+        self._log_prompts = log.prompts
         self._metrics = metrics
         self._reader = reader
         self._watchdog = watchdog
@@ -65,7 +67,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         ):
             who = principal.current.get()
             asked = convert.to_request(request, logs.correlation_id.get(), _deadline(context), who)
-            if self._settings.log_prompts:
+            if self._log_prompts:
                 observation.prompt = asked.prompt
             await self._stream(asked, context, observation, stream)
 
@@ -89,7 +91,6 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
     ) -> None:
         """Streams samples until `count`, cancellation or the server's end."""
         interval_s, count = convert.to_interval_s(request), convert.to_count(request)
-        node = self._settings.node_name or platform.node()
         with self._metrics_streams.hold(), self._watchdog.watch() as stream:
             previous = self._reader.latest
             sent = 0
@@ -97,7 +98,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
                 if sent:
                     await self._pause(interval_s)
                 current = await self._reader.read()
-                await stream.send(context.write(sample(node, previous, current)))
+                await stream.send(context.write(sample(self._node_name, previous, current)))
                 previous = current
                 sent += 1
 
@@ -115,7 +116,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         with Observation(self._metrics, request.model) as observation:
             correlation_id, deadline = logs.correlation_id.get(), _deadline(context)
             asked = score.to_score(request, correlation_id, deadline, principal.current.get())
-            if self._settings.log_prompts:
+            if self._log_prompts:
                 observation.prompt = asked.request.prompt
             result = await self._service.score(asked)
             observation.record(result.started)

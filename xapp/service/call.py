@@ -13,7 +13,7 @@ from typing import TypedDict
 from xapp.admission.admission import AdmittedRequest
 from xapp.admission.admission_request import admission_request
 from xapp.admission.open_request import AdmissionRequest
-from xapp.config import Settings
+from xapp.config import AdmissionSettings
 from xapp.domain import scope
 from xapp.domain.requests import Request
 from xapp.service.account import Account
@@ -60,7 +60,7 @@ class Call:
 class Calls:
     """What every verb begins with."""
 
-    def __init__(self, settings: Settings, registry: ModelRegistry, observer: Observer) -> None:
+    def __init__(self, settings: AdmissionSettings, registry: ModelRegistry, observer: Observer) -> None:
         self.settings = settings
         self._registry = registry
         self._observer = observer
@@ -78,9 +78,8 @@ class Calls:
         if account is not None:
             account.model = model.name
         serving = model.require_ready()
-        return Target(
-            request, model, serving, admission_request(request, self.settings, serving.limit, arrival)
-        )
+        asked = admission_request(request, self.settings, serving.limit, arrival)
+        return Target(request, model, serving, asked)
 
     @asynccontextmanager
     async def enter(

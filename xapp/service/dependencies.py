@@ -8,15 +8,15 @@ from pathlib import Path
 
 from xapp.backend.byte_vocab import ByteVocab
 from xapp.backend.node import this_node
-from xapp.config import EngineSettings
+from xapp.config import EngineSettings, ModelSettings
 from xapp.domain.prefix import PARKED_SHARE
-from xapp.errors import ModelError
 from xapp.models.catalogue import KvType
 from xapp.models.info import read_gguf
 from xapp.models.mark import Mark, mark_of
 from xapp.models.parts import check_parts, model_digest, model_rehash, total_bytes
 from xapp.models.store import ModelFile, local_models, resolve
 from xapp.models.verify import difference
+from xapp.service.kinds import require_worker
 from xapp.service.prompts import Codec
 from xapp.text.codec import TextCodec
 from xapp.text.limits import resident_bytes
@@ -45,13 +45,12 @@ class Need:
         return self.weights_bytes + self.kv_bytes + self.parked_bytes + self.text_bytes
 
 
-def memory_need(path: Path, settings: EngineSettings) -> Need:
+def memory_need(path: Path, own: ModelSettings) -> Need:
     """From the file's header, whose structure is checked. Raises ModelError naming a file, or a part."""
     check_parts(path)
     info = read_gguf(path)
-    if info.pools:
-        text = f"{path}: an embedding or ranking model ({info.architecture}): it generates no text"
-        raise ModelError(text, reason="UNSUPPORTED_MODEL")
+    require_worker(str(path), own.stated_kind or info.kind)
+    settings = own.engine
     tokens = settings.kv_cells or settings.context_length or MIN_CONTEXT_TOKENS
     kv_type = KvType.Q8_0 if settings.kv_type == "q8_0" else KvType.F16
     per_token = info.geometry.bytes_per_token(kv_type) if info.geometry else 0
@@ -91,7 +90,7 @@ class ModelDependencies:
     look: Callable[[Path], Mark] = mark_of
     origin: Callable[[Path], str] = origin
     difference: Callable[[ModelFile, str], str] = difference
-    memory_need: Callable[[Path, EngineSettings], Need] = memory_need
+    memory_need: Callable[[Path, ModelSettings], Need] = memory_need
     available_bytes: Callable[[], int] = available_bytes
     load_codec: Callable[[Path], Awaitable[Codec]] = load_codec
     new_client: Callable[[Path, EngineSettings, StepObserver], EngineClient] = new_client

@@ -15,7 +15,9 @@ from xapp.near import did_you_mean
 from xapp.service.changes import Changes
 from xapp.service.dependencies import ModelDependencies
 from xapp.service.file_watch import FileWatch
-from xapp.service.served_model import ServedModel, check_servable, file_size
+from xapp.service.kinds import check_loadable, no_worker, stated_kind
+from xapp.service.model_tables import check_tables
+from xapp.service.served_model import ServedModel, file_size
 from xapp.telemetry.observe import Observer
 
 _log = logging.getLogger(__name__)
@@ -36,8 +38,8 @@ class ModelRegistry:
         self._settings = settings
         self._tools = tools
         self._observer = observer
-        self._quotas = Quotas(parse_quotas(settings.quotas))
-        self._dir = Path(settings.models_dir).expanduser()
+        self._quotas = Quotas(parse_quotas(settings.admission.quotas))
+        self._dir = Path(settings.node.models_dir).expanduser()
         self._models: dict[str, ServedModel] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._loads: dict[str, asyncio.Task[None]] = {}
@@ -53,13 +55,14 @@ class ModelRegistry:
 
         Raises ConfigError naming the key when one of them is not there.
         """
-        default = self._configured("XAPP_MODEL", self._settings.model)
-        others = filter(None, map(str.strip, self._settings.models.split(",")))
+        default = self._configured("XAPP_MODEL", self._settings.node.model)
+        others = filter(None, map(str.strip, self._settings.node.models.split(",")))
         files = [default, *(self._configured("XAPP_MODELS", name) for name in others)]
         files = list({file.name: file for file in files}.values())
-        if len(files) > self._settings.max_models:
+        if len(files) > self._settings.node.max_models:
             raise ConfigError("XAPP_MODELS", f"{len(files)} models, XAPP_MAX_MODELS allows fewer")
         self.default_name = default.name
+        check_tables(self._settings.models, self._find_for_table, self.default_name)
         models = [self._add(file) for file in files]
         self._spawn(self._load_in_turn(models))
         watch = FileWatch(lambda: self.models, self._tools.rehash, self._renew)
@@ -68,10 +71,13 @@ class ModelRegistry:
     def _configured(self, key: str, name: str) -> ModelFile:
         try:
             file = self._tools.resolve(name, self._dir)
-            check_servable(file)
+            check_loadable(file, self._settings.of_model(file.name))
         except XappError as error:
             raise ConfigError(key, error.message) from error
         return file
+
+    def _find_for_table(self, name: str) -> str:
+        return self._tools.resolve(name, self._dir).name
 
     async def _load_in_turn(self, models: list[ServedModel]) -> None:
         for model in models:
@@ -124,16 +130,19 @@ class ModelRegistry:
         return sorted(self._models.values(), key=lambda model: model.name)
 
     def find(self, name: str) -> ServedModel:
-        """Raises NotFound with the names there are."""
+        """Raises NotFound with the names there are, ModelError for what is here and has no worker."""
         model = self._models.get(name or self.default_name)
         if model is None:
             raise self._unknown(name)
         return model
 
-    def _unknown(self, name: str) -> NotFound:
+    def _unknown(self, name: str) -> XappError:
         served = ", ".join(model.name for model in self.models)
         shown = name[:MAX_NAME_CHARS]
-        if any(file.name == name for file in self._tools.local_models(self._dir)):
+        if file := self._in_folder(name):
+            kind = stated_kind(file, self._settings.of_model(name))
+            if not kind.has_worker:
+                return no_worker(shown, kind)
             text = f"{shown} is not loaded: load it with ModelService.LoadModel (loaded: {served})"
             return NotFound(text, reason="MODEL_NOT_LOADED", metadata={"models": served})
         near = did_you_mean(name, (model.name for model in self.models))
@@ -143,10 +152,12 @@ class ModelRegistry:
         """One model, loaded or on disk. Raises NotFound."""
         if model := self._models.get(name or self.default_name):
             return self._status_of(model)
-        for file in self._tools.local_models(self._dir):
-            if file.name == name:
-                return _available(file)
+        if file := self._in_folder(name):
+            return _available(file)
         raise self._unknown(name)
+
+    def _in_folder(self, name: str) -> ModelFile | None:
+        return next((file for file in self._tools.local_models(self._dir) if file.name == name), None)
 
     def statuses(self) -> list[ModelStatus]:
         """All that are loaded or could be, sorted by name."""
@@ -183,7 +194,7 @@ class ModelRegistry:
 
     async def _find_file(self, name: str) -> ServedModel:
         file = await self._tools.resolve_outside(name, self._dir)
-        check_servable(file)
+        check_loadable(file, self._settings.of_model(file.name))
         if model := self._models.get(file.name):
             return model
         return self._add_and_load(file)
@@ -204,7 +215,7 @@ class ModelRegistry:
         if self._draining:
             raise _draining()
         num_alive = sum(model.load_error is None for model in self._models.values())
-        if num_alive >= self._settings.max_models:
+        if num_alive >= self._settings.node.max_models:
             raise Exhausted(
                 f"{num_alive} models are loaded, as many as XAPP_MAX_MODELS allows: unload one first",
                 reason="TOO_MANY_MODELS",
@@ -252,7 +263,7 @@ class ModelRegistry:
 
     async def _unload(self, model: ServedModel) -> None:
         try:
-            async with asyncio.timeout(self._settings.grace_period_s):
+            async with asyncio.timeout(self._settings.server.grace_period_s):
                 await model.wait_idle()
         except TimeoutError:
             _log.warning("unloading %s ends streams that are still open", model.name)

@@ -72,7 +72,7 @@ class Pins:
 
     async def _pin_all(self, model: ServedModel) -> None:
         serving = model.serving
-        if serving is None or model.state is not ModelState.READY or not serving.info.shares_prefixes:
+        if serving is None or model.state is not ModelState.READY or not _may_pin(model, serving):
             return
         done = self._done_in(model)
         for task in self._tasks.ready:
@@ -117,3 +117,8 @@ async def prefix_of(serving: Serving, task: ReadyTask) -> list[int]:
     """The tokens that all prompts of the task begin with. Raises as `PromptReader.read`."""
     prompts = [await serving.prompts.read(prompt, serving.limit) for prompt in task.openings]
     return reduce(lambda a, b: a[: common_prefix(a, b)], prompts)
+
+
+def _may_pin(model: ServedModel, serving: Serving) -> bool:
+    """Whether the model can share prefixes, and its settings let it."""
+    return serving.info.shares_prefixes and model.own.engine.prefix_cache

@@ -10,15 +10,16 @@ from xapp import logs
 from xapp.admission.admission import Admission
 from xapp.admission.predict import Predictor
 from xapp.admission.quota import Quotas
-from xapp.config import Settings
+from xapp.config import Settings, WorkerSettings
 from xapp.domain.messages import ModelInfo
 from xapp.domain.states import ModelSample, ModelState, ModelStatus
-from xapp.errors import Exhausted, FailedPrecondition, ModelError, Unavailable, XappError
-from xapp.models.parts import check_parts, total_bytes
+from xapp.errors import Exhausted, FailedPrecondition, Unavailable, XappError
+from xapp.models.parts import total_bytes
 from xapp.models.store import ModelFile
 from xapp.service.changes import Changes
 from xapp.service.dependencies import ModelDependencies
 from xapp.service.join import Joins
+from xapp.service.kinds import require_text, stated_kind
 from xapp.service.prompts import Codec, PromptReader
 from xapp.service.served_file import ServedFile
 from xapp.telemetry.observe import ModelProbe, Observer
@@ -71,6 +72,8 @@ class ServedModel:
         self.file = file
         self.name = file.name
         self._settings = settings
+        self.own = settings.of_model(file.name)
+        self.kind = stated_kind(file, self.own)
         self._tools = tools
         self._observer = observer
         self._quotas = quotas
@@ -87,14 +90,14 @@ class ServedModel:
         self.supervisor = Supervisor(
             file.name,
             self._new_worker,
-            _restart_policy(settings),
+            _restart_policy(settings.workers),
             self._notify,
         )
 
     def _new_worker(self) -> EngineClient:
         """Raises ModelError where the file is not that of the worker before: its text has other tokens."""
         self.disk.check()
-        return self._tools.new_client(self.file.path, self._settings.engine, self.probe)
+        return self._tools.new_client(self.file.path, self.own.engine, self.probe)
 
     @property
     def state(self) -> ModelState:
@@ -108,9 +111,11 @@ class ServedModel:
         return ModelState.LOADING if self.serving is None else _STATES[self.supervisor.state]
 
     def require_ready(self) -> Serving:
-        """Raises Unavailable, or the error that loading ended with, unless it serves."""
-        if self.load_error is not None:
-            raise FailedPrecondition(f"{self.name} could not be loaded: {self.load_error.message}")
+        """Raises Unavailable, or the error that loading ended with, unless it serves and generates text."""
+        require_text(self.name, self.kind)
+        if (error := self.load_error) is not None:
+            reason = error.reason if error.code == FailedPrecondition.code else None
+            raise FailedPrecondition(f"{self.name} could not be loaded: {error.message}", reason=reason)
         if self._draining:
             raise Unavailable(f"{self.name} is draining", reason="DRAINING", retry_after_s=1.0)
         if self.serving is None:
@@ -125,11 +130,11 @@ class ServedModel:
         self.disk.take()
         try:
             # The worker's own limit says more, so it comes first; this is for all else that reads the file.
-            async with asyncio.timeout(self._settings.load_timeout_s + LOAD_SLACK_S):
+            async with asyncio.timeout(self._settings.workers.load_timeout_s + LOAD_SLACK_S):
                 await self._check_memory()
                 self.serving = await self._load()
         except TimeoutError:
-            limit_s = self._settings.load_timeout_s
+            limit_s = self._settings.workers.load_timeout_s
             text = f"loading {self.name} took longer than XAPP_LOAD_TIMEOUT_S, {limit_s:g} s"
             _log.error("%s", text)
             self.load_error = Unavailable(text, reason="LOAD_TIMEOUT", retry_after_s=LOAD_RETRY_AFTER_S)
@@ -144,10 +149,10 @@ class ServedModel:
             self._notify()
 
     async def _check_memory(self) -> None:
-        need = await asyncio.to_thread(self._tools.memory_need, self.file.path, self._settings.engine)
+        need = await asyncio.to_thread(self._tools.memory_need, self.file.path, self.own)
         limit = self._tools.available_bytes()
-        if self._settings.memory_limit_mb is not None:
-            limit = min(limit, self._settings.memory_limit_mb * 1024 * 1024)
+        if self.own.engine.memory_limit_mb is not None:
+            limit = min(limit, self.own.engine.memory_limit_mb * 1024 * 1024)
         if need.total_bytes > limit:
             raise Exhausted(
                 f"{self.name} needs {_mb(need.total_bytes)} MB ({_mb(need.weights_bytes)} MB of weights,"
@@ -197,10 +202,10 @@ class ServedModel:
         supervisor, settings = self.supervisor, self._settings
         return Admission(
             self.name,
-            info.num_slots + settings.max_queue,
+            info.num_slots + settings.admission.max_queue,
             Predictor(lambda: supervisor.info or info, lambda: supervisor.stats),
             self._quotas,
-            by_deadline=settings.deadline_admission,
+            by_deadline=settings.admission.by_deadline,
         )
 
     def warn(self, text: str) -> bool:
@@ -283,13 +288,6 @@ def file_size(path: Path) -> int:
         return 0
 
 
-def check_servable(file: ModelFile) -> None:
-    """Raises ModelError for a model that generates no text, or is not whole."""
-    check_parts(file.path)
-    if file.entry is not None and not file.entry.kind.servable:
-        raise ModelError(f"{file.name} is of kind {file.entry.kind}: it generates no text")
-
-
 def _log_sizing(name: str, info: ModelInfo) -> None:
     """How the engine was sized for this node, and what was measured to decide it."""
     fields: dict[str, object] = {
@@ -306,7 +304,7 @@ def _log_sizing(name: str, info: ModelInfo) -> None:
     logs.event(_log, "model sized", fields)
 
 
-def _restart_policy(settings: Settings) -> RestartPolicy:
+def _restart_policy(settings: WorkerSettings) -> RestartPolicy:
     return RestartPolicy(
         load_timeout_s=settings.load_timeout_s,
         max_delay_s=settings.restart_backoff_max_s,

@@ -32,10 +32,10 @@ class NodeService:
     ) -> None:
         self._settings = settings
         observer = observer or NullObserver()
-        self._registry = ModelRegistry(settings, tools or dependencies_for(settings), observer)
+        self._registry = ModelRegistry(settings, tools or dependencies_for(settings.engine), observer)
         self._formats = Formats()
-        self._tasks = Tasks(settings.tasks_dir, render=self._render, on_change=self._registry.changes.notify)
-        calls = Calls(settings, self._registry, observer)
+        self._tasks = Tasks(settings.tasks.dir, render=self._render, on_change=self._registry.changes.notify)
+        calls = Calls(settings.admission, self._registry, observer)
         self._generation = Generation(calls, self._tasks, self._formats)
         self._scoring = Scoring(calls, self._tasks)
         isolated = settings.has_credentials
@@ -49,7 +49,7 @@ class NodeService:
         self._registry.start()
         # After it: a worker is spawned while the files are read.
         await self._tasks.start()
-        if self._settings.pin_tasks and self._settings.prefix_cache:
+        if self._settings.tasks.pin:
             self._pins.start()
 
     async def wait_ready(self) -> None:

@@ -36,6 +36,10 @@ CRUMB = 16
 """So few tokens of a prompt are not left to a step of their own: a token of a small step costs more."""
 SHORT_S = 0.25
 """The step after an interruption takes no longer: the same prompt cannot be interrupted twice in a row."""
+TILE = 16
+"""Kernels work on so many tokens at once, or on a divisor of it."""
+MANY_STEPS = 16
+"""A prompt of more steps is not cut evenly: its last step is a small part of it."""
 NEARLY = 0.98
 """A chunk with this share of the best speed is as good as the best."""
 ENOUGH = 0.9
@@ -151,11 +155,18 @@ class Pace:
 def _alone(candidates: Candidates, beside: Beside) -> int:
     if beside.interrupted:
         return _fastest(candidates.chunks, SHORT_S).tokens
-    largest = candidates.full
-    crumb = beside.left - largest.tokens
-    if 0 < crumb <= CRUMB and beside.left / largest.rate <= LONGEST_ALONE_S:
-        return beside.left
-    return _until_first_token(candidates.chunks, largest, beside.left)
+    largest, left = candidates.full, beside.left
+    if 0 < left - largest.tokens <= CRUMB and left / largest.rate <= LONGEST_ALONE_S:
+        return left
+    if largest.tokens < left < MANY_STEPS * largest.tokens:
+        return _even(left, largest.tokens)
+    return _until_first_token(candidates.chunks, largest, left)
+
+
+def _even(left: int, most: int) -> int:
+    """A chunk that cuts the rest of a prompt into equal steps: a small last one costs more a token."""
+    each = -(-left // -(-left // most))
+    return min(most, -(-each // TILE) * TILE)
 
 
 def _until_first_token(chunks: list[Chunk], largest: Chunk, left: int) -> int:

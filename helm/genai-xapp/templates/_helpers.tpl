@@ -66,7 +66,7 @@ capabilities: {drop: [ALL]}
 seccompProfile: {type: RuntimeDefault}
 {{- end }}
 
-{{/* The settings as TOML: JSON's scalars are TOML's. */}}
+{{/* The settings as TOML: what has no table comes first. JSON's scalars are TOML's, and its text as a name is. */}}
 {{- define "genai-xapp.settings" -}}
 {{- $own := dict "models_dir" "/models" "host" "0.0.0.0" "grpc_port" 50051 "http_port" 8080 -}}
 {{- $_ := set $own "grace_period_s" .Values.drain.seconds -}}
@@ -79,7 +79,24 @@ seccompProfile: {type: RuntimeDefault}
 {{- if .Values.credentials.tokens }}{{ $_ := set $own "tokens_file" "/opt/xapp/tokens/tokens.toml" }}{{ end -}}
 {{- if .Values.credentials.policy }}{{ $_ := set $own "policy_file" "/opt/xapp/policy/policy.toml" }}{{ end -}}
 {{- if .Values.tasks }}{{ $_ := set $own "tasks_dir" "/opt/xapp/tasks" }}{{ end -}}
+{{- $tables := dict -}}
 {{- range $key, $value := merge $own .Values.settings }}
+{{- if kindIs "map" $value }}{{ $_ := set $tables $key $value }}{{ else }}
+{{ $key }} = {{ toJson $value }}
+{{- end }}
+{{- end }}
+{{- range $table, $values := omit $tables "models" }}
+{{ include "genai-xapp.table" (dict "name" $table "values" $values) }}
+{{- end }}
+{{- range $model, $values := get $tables "models" | default dict }}
+{{ include "genai-xapp.table" (dict "name" (printf "models.%s" (toJson $model)) "values" $values) }}
+{{- end }}
+{{- end }}
+
+{{/* One table of TOML: `name`, `values`. */}}
+{{- define "genai-xapp.table" -}}
+[{{ .name }}]
+{{- range $key, $value := .values }}
 {{ $key }} = {{ toJson $value }}
 {{- end }}
 {{- end }}

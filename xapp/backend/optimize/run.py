@@ -88,8 +88,8 @@ def _checked(model: ModelFile) -> GgufInfo:
     """What its header says. Raises ModelError for a part that is missing and for what generates no text."""
     check_parts(model.path)
     info = read_gguf(model.path)
-    if info.pools:
-        text = f"{model.path}: an embedding or ranking model ({info.architecture}): it generates no text"
+    if not info.kind.generates:
+        text = f"{model.path} is of kind {info.kind.name} ({info.architecture}): it generates no text"
         raise ModelError(text, reason="UNSUPPORTED_MODEL")
     return info
 

@@ -1,0 +1,42 @@
+"""Settings of the service: environment `XAPP_*` over a TOML file over defaults, parsed once, frozen.
+
+Each table of the file is a module here, and a field of it is a setting. `keys` has both spellings of
+each: `[engine] slots`, and XAPP_SLOTS, which is `slots` in a file without tables.
+"""
+
+from xapp.config.access import AccessSettings
+from xapp.config.admission import AdmissionSettings
+from xapp.config.engine import EngineSettings
+from xapp.config.environment import OTHER_KEYS, unknown_keys
+from xapp.config.keys import KEYS, KEYS_OF_A_MODEL, PREFIX, TABLES, Key
+from xapp.config.load import load_settings
+from xapp.config.log import LogSettings
+from xapp.config.models import ModelSettings
+from xapp.config.node import NodeSettings
+from xapp.config.server import ServerSettings
+from xapp.config.settings import Settings
+from xapp.config.tasks import TaskSettings
+from xapp.config.tls import TlsSettings
+from xapp.config.workers import WorkerSettings
+
+__all__ = [
+    "KEYS",
+    "KEYS_OF_A_MODEL",
+    "OTHER_KEYS",
+    "PREFIX",
+    "TABLES",
+    "AccessSettings",
+    "AdmissionSettings",
+    "EngineSettings",
+    "Key",
+    "LogSettings",
+    "ModelSettings",
+    "NodeSettings",
+    "ServerSettings",
+    "Settings",
+    "TaskSettings",
+    "TlsSettings",
+    "WorkerSettings",
+    "load_settings",
+    "unknown_keys",
+]

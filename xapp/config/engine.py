@@ -1,0 +1,31 @@
+"""`[engine]`: how a worker computes. It holds for each model; `[models.NAME]` may differ from it."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+
+class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What one worker needs to know. None means: sized by the service from the node."""
+
+    context_length: Annotated[int, Meta(ge=64)] | None = None
+    slots: Annotated[int, Meta(ge=1, le=128)] | None = None
+    kv_cells: Annotated[int, Meta(ge=64)] | None = None
+    kv_type: Literal["auto", "f16", "q8_0"] = "auto"
+    kv_layout: Literal["unified"] = "unified"
+    flash_attention: Literal["auto", "on", "off"] = "auto"
+    threads: Annotated[int, Meta(ge=1, le=512)] | None = None
+    gpu_layers: Annotated[int, Meta(ge=-1)] = 0
+    memory_limit_mb: Annotated[int, Meta(ge=64)] | None = None
+    step_budget_ms: Annotated[float, Meta(ge=1, le=60_000)] | Literal["auto"] = "auto"
+    prefill_share: Annotated[float, Meta(ge=0, le=1)] = 0.5
+    batch_tokens: Annotated[int, Meta(ge=1, le=4096)] = 512
+    prefix_cache: bool = True
+    ageing_s: Annotated[float, Meta(gt=0, le=86_400)] = 30.0
+    backend: Literal["llama", "fake"] = "llama"
+
+    @property
+    def step_budget_s(self) -> float | None:
+        """Seconds that a step with prompts may take beside others; None is `auto`."""
+        return None if self.step_budget_ms == "auto" else self.step_budget_ms / 1000

@@ -1,0 +1,52 @@
+"""What the environment sets, and which of its keys nothing reads."""
+
+import re
+from collections.abc import Mapping
+
+from xapp.config.file import Values
+from xapp.config.keys import BY_FLAT, KEYS, PREFIX
+from xapp.near import nearest
+from xapp.settings_file import FILE_KEY
+
+_CLIENT_KEYS = {"XAPP_TARGET", "XAPP_NODE_CA", "XAPP_CLIENT_CERT", "XAPP_CLIENT_KEY", "XAPP_TOKEN_FILE"}
+OTHER_KEYS = frozenset({FILE_KEY, "XAPP_DESCRIPTOR_PATH", *_CLIENT_KEYS})
+"""Keys that are no settings of the server and are read elsewhere."""
+
+# What Kubernetes sets for a Service named xapp…; its `_PORT` is a URL, a setting's is a number.
+_KUBERNETES_KEY = re.compile(
+    r"_SERVICE_HOST$|_SERVICE_PORT(_[A-Z0-9_]+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$"
+)
+_KUBERNETES_PORT = re.compile(r"_PORT=\w+://")
+
+
+def read_environment(environ: Mapping[str, str]) -> Values:
+    """The settings in it. Empty is not set."""
+    names = {key: key.removeprefix(PREFIX).lower() for key in environ if key.startswith(PREFIX)}
+    return {
+        BY_FLAT[name]: environ[key]
+        for key, name in names.items()
+        if name in BY_FLAT and _is_set(key, environ[key])
+    }
+
+
+def unknown_keys(environ: Mapping[str, str]) -> dict[str, str]:
+    """Keys `XAPP_*` that nothing reads, each with the nearest one that is read, or "".
+
+    Empty ones count as not set, and what Kubernetes sets for a Service named xapp… is left out.
+    """
+    known = {key.variable for key in KEYS} | OTHER_KEYS
+    unread = (key for key in environ if key.startswith(PREFIX) and key.upper() not in known)
+    return {
+        key: nearest(key.upper(), known)
+        for key in unread
+        if environ[key] and not _is_kubernetes(key, environ[key])
+    }
+
+
+def _is_kubernetes(key: str, value: str) -> bool:
+    return bool(_KUBERNETES_KEY.search(key) or _KUBERNETES_PORT.search(f"{key}={value}"))
+
+
+def _is_set(key: str, value: str) -> bool:
+    # For a Service named xapp-grpc Kubernetes sets XAPP_GRPC_PORT=tcp://…: that is not our setting.
+    return value != "" and not _KUBERNETES_PORT.search(f"{key}={value}")

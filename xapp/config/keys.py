@@ -1,0 +1,67 @@
+"""Every setting's key, in its two spellings: `[engine] slots` and XAPP_SLOTS."""
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from xapp.config.settings import Settings
+
+PREFIX = "XAPP_"
+MODELS = "models"
+"""The table of tables, `[models.NAME]`; its keys are no keys of this list."""
+
+# Names without a table are older than the tables. Where a table makes a part of a name superfluous,
+# the two differ.
+_FLAT = {
+    **{"node.name": "node_name", "tls.cert": "tls_cert", "tls.key": "tls_key"},
+    **{"tls.client_ca": "tls_client_ca", "tls.http": "http_tls"},
+    **{"admission.by_deadline": "deadline_admission", "tasks.dir": "tasks_dir", "tasks.pin": "pin_tasks"},
+    **{"log.level": "log_level", "log.format": "log_format", "log.prompts": "log_prompts"},
+}
+
+
+class Key(NamedTuple):
+    """One setting: its table, and its name there."""
+
+    table: str
+    name: str
+
+    @property
+    def dotted(self) -> str:
+        """`engine.slots`."""
+        return f"{self.table}.{self.name}"
+
+    @property
+    def flat(self) -> str:
+        """The name that needs no table, in a file or as an option: `slots`."""
+        return _FLAT.get(self.dotted, self.name)
+
+    @property
+    def variable(self) -> str:
+        """The environment's name: `XAPP_SLOTS`."""
+        return PREFIX + self.flat.upper()
+
+    @property
+    def in_table(self) -> str:
+        """For people: `[engine] slots`."""
+        return f"[{self.table}] {self.name}"
+
+    @property
+    def field(self) -> msgspec.structs.FieldInfo:
+        """Type and default."""
+        return next(each for each in msgspec.structs.fields(TABLES[self.table]) if each.name == self.name)
+
+
+TABLES: dict[str, Any] = {
+    field.name: field.type for field in msgspec.structs.fields(Settings) if field.name != MODELS
+}
+"""Name of a table → its Struct."""
+
+KEYS = [Key(table, name) for table, struct in TABLES.items() for name in struct.__struct_fields__]
+"""All, in the order of the tables."""
+
+KEYS_OF_A_MODEL = [key for key in KEYS if key.table == "engine" and key.name != "backend"]
+"""Those that `[models.NAME]` may have. The backend is the same for all models."""
+
+BY_DOTTED = {key.dotted: key for key in KEYS}
+BY_FLAT = {key.flat: key for key in KEYS}

@@ -1,0 +1,16 @@
+"""`[node]`: what this node is called and which models it serves."""
+
+import msgspec
+
+from xapp.config.values import Positive
+from xapp.folders import default_models_dir
+
+
+class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`model` is the default model; `models` are those loaded at the start too, separated by commas."""
+
+    name: str = ""
+    model: str = "smollm2-135m-q4_1"
+    models: str = ""
+    models_dir: str = msgspec.field(default_factory=default_models_dir)
+    max_models: Positive = 4

@@ -1,0 +1,34 @@
+"""The kinds of models. A new kind is a line in MODEL_KINDS."""
+
+import enum
+from dataclasses import dataclass
+
+
+class Capability(enum.StrEnum):
+    """What requests ask of a model; the value completes "a model that …"."""
+
+    GENERATE = "generates text"
+    EMBED = "turns text into vectors"
+    RANK = "ranks documents"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelKind:
+    """`name` is what `kind` of a `[models.NAME]` table says. `has_worker`: this build can load it."""
+
+    name: str
+    capability: Capability
+    has_worker: bool = False
+
+    @property
+    def generates(self) -> bool:
+        """Whether requests for text go to it: Generate, Score, Estimate, Tokenize."""
+        return self.capability is Capability.GENERATE
+
+
+GENERATE = ModelKind("generate", Capability.GENERATE, has_worker=True)
+EMBEDDING = ModelKind("embedding", Capability.EMBED)
+RERANKER = ModelKind("reranker", Capability.RANK)
+
+MODEL_KINDS = {kind.name: kind for kind in (GENERATE, EMBEDDING, RERANKER)}
+"""By name."""
