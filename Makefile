@@ -65,6 +65,10 @@ bench: setup model ## Measure speed and memory against the bars: JSON and a tabl
 bench-promises: setup model ## Measure deadlines, priorities, predictions and typed answers against the bars
 	@$(BIN)/python -m perf.promises $(BENCH_ARGS)
 
+.PHONY: attacks
+attacks: setup model ## Attack a node of its own, and print what its other callers notice
+	@$(BIN)/python -m tests.attacks $(ARGS)
+
 .PHONY: bench-smoke
 bench-smoke: setup model ## Run every mode of the harness at its smallest, and the report
 	@VENV=$(VENV) scripts/bench_suite smoke $(ARGS)

@@ -23,17 +23,15 @@ def schema(**fields: Any) -> JsonSchema:
 @pytest.mark.parametrize(
     ("wanted", "yes", "no"),
     [
-        (schema(type="integer", maximum=9), ["9", "-3"], ["10", "", "x", "[9]"]),
-        (schema(type="string", pattern="^(a+)+$"), ['"aaa"'], ['"' + "a" * 1000 + 'b"', '"']),
-        (schema(oneOf=[{"minimum": 1, "type": "integer"}, {"const": 2}]), ["1"], ["2", "0"]),
         (Grammar('root ::= "a"+'), ["a", "aaa"], ["", "ab"]),
         (Choices(("yes", "no")), ["yes", "no"], ["", "ye", "yesno"]),
     ],
 )
 def test_answers_are_validated(wanted: Format, yes: list[str], no: list[str]) -> None:
-    prepared = prepare(wanted)
-    assert [text for text in yes if not prepared.conforms(text)] == []
-    assert [text for text in no if prepared.conforms(text)] == []
+    conforms = prepare(wanted).conforms
+    assert conforms is not None
+    assert [text for text in yes if not conforms(text)] == []
+    assert [text for text in no if conforms(text)] == []
 
 
 def test_choices_are_a_grammar() -> None:
@@ -42,8 +40,8 @@ def test_choices_are_a_grammar() -> None:
     assert not matches(machine, "yes, ")
 
 
-def test_an_answer_that_nests_too_deep_to_be_validated_does_not_conform() -> None:
-    assert not prepare(schema()).conforms("[" * 100_000 + "]" * 100_000)
+def test_a_schema_is_left_to_a_process_that_has_a_limit() -> None:
+    assert prepare(schema(type="string", pattern="^(a+)+$")).conforms is None
 
 
 @pytest.mark.parametrize(

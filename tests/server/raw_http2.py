@@ -5,7 +5,7 @@ import contextlib
 import struct
 from collections.abc import Sequence
 
-_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _RST_STREAM, _SETTINGS = 0, 1, 3, 4
 _END_STREAM, _END_HEADERS = 1, 4
 _INITIAL_WINDOW_SIZE = 4
@@ -44,7 +44,7 @@ def opening(
     message = b"\x00" + struct.pack("!I", len(body) if claimed is None else claimed) + body
     settings = b"" if window is None else struct.pack("!HI", _INITIAL_WINDOW_SIZE, window)
     return (
-        _PREFACE
+        PREFACE
         + _frame(_SETTINGS, 0, 0, settings)
         + _frame(_HEADERS, _END_HEADERS, 1, block)
         + _frame(_DATA, _END_STREAM if claimed is None else 0, 1, message)

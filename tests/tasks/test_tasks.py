@@ -1,7 +1,7 @@
 """Tasks: what becomes of a request that names one, and how their folder is followed."""
 
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -18,6 +18,7 @@ from xapp.domain.messages import Priority
 from xapp.domain.requests import ChatMessage, Request, ScoreRequest, TaskCall
 from xapp.domain.task import Kind
 from xapp.errors import ConfigError, FailedPrecondition, InvalidArgument, NotFound
+from xapp.formats.validate import validator_of
 from xapp.service.provenance import output_hash, prompt_hash
 from xapp.service.service import NodeService
 from xapp.tasks.tasks import Tasks
@@ -71,6 +72,10 @@ async def render_here(_: Request, template: str, values: Mapping[str, Any]) -> s
     return render(template, values)
 
 
+async def check_here(_: Request, pairs: Sequence[tuple[str, str]]) -> list[str]:
+    return [validator_of(schema).fault_of_text(text) for schema, text in pairs]
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     path = tmp_path / "tasks"
@@ -84,7 +89,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def tasks(folder: Path) -> AsyncIterator[Tasks]:
-    tasks = Tasks(str(folder), render=render_here, poll_s=3600, clock=lambda: NOW)
+    tasks = Tasks(str(folder), render=render_here, check=check_here, poll_s=3600, clock=lambda: NOW)
     await tasks.start()
     yield tasks
     await tasks.aclose()
@@ -111,6 +116,22 @@ async def test_what_the_caller_sets_wins(tasks: Tasks) -> None:
     request = await tasks.resolve(asked)
     assert (request.model, request.max_tokens, request.deadline) == ("tiny", 3, 5.0)
     assert request.priority is Priority.CRITICAL
+
+
+async def test_inputs_that_take_too_long_to_check_are_named(folder: Path) -> None:
+    async def check(request: Request, pairs: Sequence[tuple[str, str]]) -> list[str]:
+        assert request.model == "other"
+        assert [text for _, text in pairs] == ['"C7"']
+        raise InvalidArgument("json", "takes too much work to check: because", reason="NOT_CHECKED")
+
+    tasks = Tasks(str(folder), render=render_here, check=check, poll_s=3600, clock=lambda: NOW)
+    await tasks.start()
+    try:
+        with pytest.raises(InvalidArgument, match="too much work") as caught:
+            await tasks.resolve(call())
+    finally:
+        await tasks.aclose()
+    assert (caught.value.field, caught.value.reason) == ("inputs.cell", "NOT_CHECKED")
 
 
 async def test_a_version_may_be_named(tasks: Tasks) -> None:
@@ -195,7 +216,7 @@ async def test_a_score_task_brings_its_choices(tasks: Tasks) -> None:
 async def test_a_render_is_bounded(tmp_path: Path) -> None:
     loops = "{% for a in text %}{% for b in text %}{% for c in text %}x{% endfor %}{% endfor %}{% endfor %}"
     (tmp_path / "t.yaml").write_text(ECHO.replace("{{ text }}", loops))
-    tasks = Tasks(str(tmp_path), render=render_here, poll_s=3600)
+    tasks = Tasks(str(tmp_path), render=render_here, check=check_here, poll_s=3600)
     await tasks.reload()
     with pytest.raises(InvalidArgument, match="too much"):
         await tasks.resolve(Request((), task=TaskCall("echo", {"text": "a" * 1000})))
@@ -221,7 +242,7 @@ BAD: list[tuple[Callable[[str], str], str]] = [
 @pytest.mark.parametrize(("change", "why"), BAD)
 async def test_the_start_refuses_a_bad_file(folder: Path, change: Callable[[str], str], why: str) -> None:
     (folder / "echo.yaml").write_text(change(ECHO))
-    tasks = Tasks(str(folder), render=render_here)
+    tasks = Tasks(str(folder), render=render_here, check=check_here)
     with pytest.raises(ConfigError) as caught:
         await tasks.start()
     assert caught.value.message.startswith(f"echo.yaml: {why}")
@@ -239,7 +260,7 @@ async def test_the_service_does_not_start_with_a_bad_file(node: Node, folder: Pa
 async def test_a_change_is_followed_and_a_bad_one_keeps_the_old_set(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tasks = Tasks(str(folder), render=render_here, poll_s=0.01)
+    tasks = Tasks(str(folder), render=render_here, check=check_here, poll_s=0.01)
     await tasks.start()
     try:
         (folder / "echo-2.yaml").write_text(ECHO.replace("version: 1", "version: 2"))
@@ -260,7 +281,7 @@ async def test_a_change_is_followed_and_a_bad_one_keeps_the_old_set(
 
 
 async def test_one_error_is_told_once(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    tasks = Tasks(str(folder), render=render_here, poll_s=3600)
+    tasks = Tasks(str(folder), render=render_here, check=check_here, poll_s=3600)
     await tasks.start()
     with caplog.at_level(logging.ERROR, "xapp.tasks.tasks"):
         for message in ("a", "a", "b"):

@@ -1,5 +1,6 @@
 """Model files that kill or hold who works on them, in a real text process. The caller is told."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,11 @@ from xapp.text.model_text import ModelText
 
 HI = (ChatMessage("user", "hi"),)
 SLOW = "{% for i in range(100000) %}{{ 'x' }}{% endfor %}"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return write_vocab(tmp_path / "v.gguf")
 
 
 async def refused(model: ModelText, prompt: str | tuple[ChatMessage, ...]) -> InvalidArgument:
@@ -38,6 +44,30 @@ async def test_a_template_that_holds_the_interpreter_is_the_files_fault(tmp_path
             await model.read(HI)
         assert await model.read("hi")
         assert model.num_restarts == 0
+
+
+def tries(width: int) -> str:
+    """A schema for which a text that nests N deep takes `width` to the power of N tries."""
+    array = {"type": "array", "items": {"$ref": "#/$defs/a"}, "minItems": 2}
+    return json.dumps({"$ref": "#/$defs/a", "$defs": {"a": {"anyOf": [array] * width}}})
+
+
+async def test_a_check_that_takes_for_ever_is_ended(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with loaded(path) as model:
+        pairs = [('{"type": "integer"}', "1"), ('{"type": "integer"}', '"é"'), (tries(2), "[[[]]]")]
+        first, second, third = await model.check(pairs)
+        assert first == ""
+        assert second == "'é' is not of type 'integer'"
+        assert third
+        monkeypatch.setattr(model_text, "LIMIT_S", 0.3)
+        for _ in range(2):
+            with pytest.raises(InvalidArgument, match="takes too much work to check") as caught:
+                await model.check([(tries(8), "[" * 16 + "]" * 16)])
+            assert (caught.value.field, caught.value.reason) == ("json", "NOT_CHECKED")
+        assert await model.check(pairs[:2]) == [first, second]
+        assert model.num_restarts == 1
+        long = json.dumps(["x" * 30_000])
+        assert await model.check([('{"type": "array"}', long), ('{"type": "null"}', "null")]) == ["", ""]
 
 
 async def test_a_token_of_a_megabyte_costs_its_bytes_once(tmp_path: Path) -> None:

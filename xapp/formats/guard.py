@@ -1,20 +1,28 @@
 """One answer that is held to a format: reads it along and says at its end whether it is whole."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from xapp.domain.answers import Chunk, Event, Finished
+from xapp.domain.format_kinds import JsonSchema
 from xapp.domain.messages import FinishReason
 from xapp.domain.requests import Request
-from xapp.errors import InvalidArgument
+from xapp.errors import InvalidArgument, Unavailable
 from xapp.formats.prepare import Formats, Prepared
+
+Check: TypeAlias = Callable[[Sequence[tuple[str, str]], str], Awaitable[list[str]]]
+"""Of each schema and JSON text the fault, "" where there is none; the other argument is the client."""
 
 
 class FormatGuard:
-    """`read` every event of the answer, in order."""
+    """`read` every event of the answer, in order. `check` is that of the model's text process."""
 
-    def __init__(self, formats: Formats, prepared: Prepared) -> None:
+    def __init__(self, formats: Formats, prepared: Prepared, request: Request, check: Check) -> None:
         self._formats = formats
         self._prepared = prepared
+        self._request = request
+        self._check = check
         self._texts: list[str] = []
 
     @property
@@ -34,13 +42,26 @@ class FormatGuard:
         # An answer that was cut is not whole, even where what there is conforms: 12 may have become 120.
         if finished.reason is not FinishReason.STOP:
             return False
-        return await self._formats.conforms(self._prepared, "".join(self._texts))
+        text = "".join(self._texts)
+        if self._prepared.conforms is not None:
+            return await self._formats.conforms(self._prepared.conforms, text)
+        return await self._conforms_to_schema(text)
+
+    async def _conforms_to_schema(self, text: str) -> bool:
+        assert isinstance(self._request.format, JsonSchema)
+        try:
+            faults = await self._check([(self._request.format.text, text)], self._request.client)
+        except (InvalidArgument, Unavailable):
+            # Nobody can tell: a caller who relies on it must not be told that it conforms.
+            return False
+        return not any(faults)
 
 
-async def guard_format(formats: Formats, request: Request) -> FormatGuard | None:
+async def guard_format(formats: Formats, request: Request, check: Check) -> FormatGuard | None:
     """None without a format. Raises InvalidArgument naming the field."""
     if request.format is None:
         return None
     if request.ignore_eos:
         raise InvalidArgument("ignore_eos", "cannot be set beside format: the format says where answers end")
-    return FormatGuard(formats, await formats.prepare(request.format, request.scope))
+    prepared = await formats.prepare(request.format, request.scope)
+    return FormatGuard(formats, prepared, request, check)

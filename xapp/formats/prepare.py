@@ -32,15 +32,21 @@ FIELDS = {JsonSchema: "format.json_schema", Grammar: "format.grammar", Choices: 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """`program` is a grammar for the worker, encoded; `conforms` says whether a whole answer is one."""
+    """`program` is a grammar for the worker, encoded.
+
+    `conforms` says whether a whole answer is one; for a schema, which may take long, it is None.
+    """
 
     field: str
     program: bytes
-    conforms: Callable[[str], bool]
+    conforms: Callable[[str], bool] | None
 
 
 class Formats:
-    """Prepares and validates in a thread of its own; remembers the latest formats, each within a scope."""
+    """Prepares formats and checks answers in a thread of its own.
+
+    Remembers the latest formats, each within a scope.
+    """
 
     def __init__(self) -> None:
         self._prepared: OrderedDict[tuple[str, Format], Prepared] = OrderedDict()
@@ -59,9 +65,9 @@ class Formats:
             self._prepared.popitem(last=False)
         return known
 
-    async def conforms(self, prepared: Prepared, text: str) -> bool:
-        """Whether the whole answer is what was asked for."""
-        return await self._run(prepared.conforms, text)
+    async def conforms(self, conforms: Callable[[str], bool], text: str) -> bool:
+        """Whether the whole answer is what was asked for: `Prepared.conforms` in the thread."""
+        return await self._run(conforms, text)
 
     async def _run(self, function: Callable[[_A], _R], argument: _A) -> _R:
         if self._num_pending >= MAX_PENDING:
@@ -114,13 +120,10 @@ def _checked(texts: tuple[str, ...]) -> tuple[str, ...]:
     return texts
 
 
-def _check_of(wanted: Format, machine: Machine) -> Callable[[str], bool]:
+def _check_of(wanted: Format, machine: Machine) -> Callable[[str], bool] | None:
     match wanted:
-        case JsonSchema(text):
-            # Imported here: 10 MB and 0.1 s that a node without schemas does without.
-            from xapp.formats.validate import Validator  # noqa: PLC0415
-
-            return Validator(text).conforms
+        case JsonSchema():
+            return None
         case Grammar():
             return lambda text: _matches(machine, text)
         case Choices(texts):

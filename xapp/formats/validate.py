@@ -1,7 +1,12 @@
-"""Whether a finished answer conforms to its schema: jsonschema says so, its patterns matched by us."""
+"""Whether a JSON text conforms to a schema: jsonschema says so, its patterns matched by us.
+
+How long that takes has no bound: a schema of 200 bytes can ask for as many tries as 40 to the power of 8.
+So it runs in a text process, which has one (`text/process`).
+"""
 
 import json
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -16,6 +21,8 @@ from xapp.grammar.progress import matches
 from xapp.text_file import without_mark
 
 MAX_PATTERN_WORK = 50 * MAX_WORK
+"""For all strings of one text together."""
+MAX_REMEMBERED = 64
 MAX_PLACE_CHARS = 80
 MAX_MESSAGE_CHARS = 200
 
@@ -25,26 +32,22 @@ class Validator:
 
     def __init__(self, schema_text: str) -> None:
         self._machines: dict[str, Machine] = {}
+        self._left = MAX_PATTERN_WORK
         keywords = {"pattern": self._check_pattern}
         validator: Any = extend(Draft202012Validator, keywords)  # type: ignore[no-untyped-call]
         self._validator = validator(json.loads(without_mark(schema_text)))
 
-    def conforms(self, text: str) -> bool:
-        """Whether the text is JSON and conforms."""
+    def fault_of_text(self, text: str) -> str:
+        """Where and why the text is no JSON or does not conform; "" where it is and does."""
+        self._left = MAX_PATTERN_WORK
         try:
-            return bool(self._validator.is_valid(json.loads(text)))
-        except (ValueError, RecursionError, TooAmbiguous, Unresolvable):
-            # No JSON, or too costly to tell: a caller who relies on it must not be told that it conforms.
-            return False
-
-    def fault(self, value: Any) -> str | None:
-        """Where and why a value does not conform; None where it does."""
-        try:
-            error = next(iter(self._validator.iter_errors(value)), None)
+            error = next(iter(self._validator.iter_errors(json.loads(text))), None)
         except (RecursionError, TooAmbiguous, Unresolvable):
             return "takes too much work to check"
+        except ValueError:
+            return "is no JSON"
         if error is None:
-            return None
+            return ""
         place = "".join(f"/{step}" for step in error.absolute_path)[:MAX_PLACE_CHARS]
         return f"{place}: {error.message[:MAX_MESSAGE_CHARS]}" if place else error.message[:MAX_MESSAGE_CHARS]
 
@@ -59,5 +62,14 @@ class Validator:
         if machine is None:
             machine = Machine(compile_rules({"root": read_pattern(pattern)}))
             self._machines[pattern] = machine
-        machine.left = MAX_PATTERN_WORK
-        return matches(machine, text)
+        machine.left = self._left
+        try:
+            return matches(machine, text)
+        finally:
+            self._left = machine.left
+
+
+@lru_cache(maxsize=MAX_REMEMBERED)
+def validator_of(schema_text: str) -> Validator:
+    """For a schema that is often asked for."""
+    return Validator(schema_text)

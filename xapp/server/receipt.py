@@ -17,7 +17,7 @@ import grpc
 from xapp.backend.native_memory import give_back_heap, heap_in_use
 from xapp.errors import Exhausted, InvalidArgument
 
-MAX_BYTES = 64 * 1024 * 1024
+MAX_BYTES = 32 * 1024 * 1024
 """Of all requests that are arriving."""
 TIMEOUT_S = 30.0
 LOOK_S = 1.0

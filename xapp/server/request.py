@@ -9,14 +9,18 @@ from xapp.errors import InvalidArgument
 from xapp.server import wire
 from xapp.server.call import Call, Guard, Parse
 from xapp.server.receipt import Receipts
+from xapp.server.turns import Turns
 
 
 def reading(receipts: Receipts) -> Guard:
     """Reads the request of a method that takes a single one; a stream is left to its method."""
+    turns = Turns()
 
     async def read(call: Call) -> None:
         if not call.method.takes_stream:
-            call.request = call.method.parse(await receipts.read(call.context))
+            body = await receipts.read(call.context)
+            await turns.take(len(body))
+            call.request = call.method.parse(body)
 
     return read
 

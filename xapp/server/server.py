@@ -35,7 +35,7 @@ from xapp.telemetry.host import HostReader
 from xapp.telemetry.metrics import Metrics
 
 MAX_STREAMS_PER_CONNECTION = 256
-MAX_PENDING_CALLS = 20_000
+MAX_PENDING_CALLS = 12_000
 """Calls that came and that nobody has looked at yet, all connections together, 12 KB each. gRPC's own limits,
 1,000 to 3,000, are passed by a crowd on a dozen connections."""
 MAX_UNSEEN_S = 24 * 3600

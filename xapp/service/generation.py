@@ -39,7 +39,8 @@ class Generation:
         """
         async with self._calls.enter(partial(self._tasks.resolve, request), _enter) as call:
             # After admission: who is refused is refused at once, and costs nothing.
-            guard = await guard_format(self._formats, call.target.request)
+            check = call.target.serving.codec.check
+            guard = await guard_format(self._formats, call.target.request, check)
             submit = await self._prepare(call.target, guard.program if guard else None)
             opening = _opening(call.target, submit)
             with self._stream(call, submit, opening) as stream:

@@ -65,6 +65,10 @@ class Codec(Protocol):
         """The prompt that a task's template makes. Raises InvalidArgument with field `inputs`."""
         ...
 
+    async def check(self, pairs: Sequence[tuple[str, str]], client: str) -> list[str]:
+        """Of each schema and JSON text the fault, "" where there is none. Raises InvalidArgument."""
+        ...
+
     def piece(self, token: int) -> bytes:
         """A token's bytes."""
         ...
@@ -121,6 +125,11 @@ class PromptReader:
         """The prompt that a task's template makes. Raises InvalidArgument, Exhausted."""
         with self._turn():
             return await self._codec.render(template, values, client)
+
+    async def check(self, pairs: Sequence[tuple[str, str]], client: str = "") -> list[str]:
+        """Of each schema and JSON text the fault, "" where there is none. Raises as `render`."""
+        with self._turn():
+            return await self._codec.check(pairs, client)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

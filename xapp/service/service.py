@@ -34,7 +34,12 @@ class NodeService:
         observer = observer or NullObserver()
         self._registry = ModelRegistry(settings, tools or dependencies_for(settings.engine), observer)
         self._formats = Formats()
-        self._tasks = Tasks(settings.tasks.dir, render=self._render, on_change=self._registry.changes.notify)
+        self._tasks = Tasks(
+            settings.tasks.dir,
+            render=self._render,
+            check=self._check,
+            on_change=self._registry.changes.notify,
+        )
         calls = Calls(settings.admission, self._registry, observer)
         self._generation = Generation(calls, self._tasks, self._formats)
         self._scoring = Scoring(calls, self._tasks)
@@ -111,6 +116,11 @@ class NodeService:
         """A task's prompt, by the text process of the model that will read it."""
         serving = self._registry.find(request.model).require_ready()
         return await serving.prompts.render(template, values, request.client)
+
+    async def _check(self, request: Request, pairs: Sequence[tuple[str, str]]) -> list[str]:
+        """Inputs of a task, by the same."""
+        serving = self._registry.find(request.model).require_ready()
+        return await serving.prompts.check(pairs, request.client)
 
     async def tokenize(self, model: str, prompt: Prompt) -> Tokens:
         """A prompt in tokens, template applied. Raises as `generate` does."""

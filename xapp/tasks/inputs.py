@@ -1,8 +1,10 @@
 """A request's inputs against what its task declares."""
 
-from collections.abc import Callable, Mapping
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+import msgspec
 
 from xapp.domain.format_kinds import FormatError
 from xapp.domain.task import InputType, Task, TaskInput
@@ -12,8 +14,8 @@ from xapp.formats.schema_text import parse_schema
 from xapp.grammar.expr import GrammarError
 from xapp.tasks.parse import fault
 
-if TYPE_CHECKING:
-    from xapp.formats.validate import Validator
+Check: TypeAlias = Callable[[Sequence[tuple[str, str]]], Awaitable[list[str]]]
+"""Of each schema and JSON text the fault, "" where there is none."""
 
 
 def _is_number(value: Any) -> bool:
@@ -39,7 +41,7 @@ class TaskInputs:
             check_schema(each.json_schema, task.source, f"inputs.{each.name}.schema")
 
     def check(self, inputs: Mapping[str, Any]) -> None:
-        """Raises InvalidArgument naming `inputs.NAME`."""
+        """Names and types. Raises InvalidArgument naming `inputs.NAME`."""
         for name in inputs:
             if name not in self._declared:
                 raise InvalidArgument(f"inputs.{name[:80]}", f"is no input: there are {self._names}")
@@ -48,6 +50,18 @@ class TaskInputs:
                 _check_one(declared, inputs[name])
             elif not declared.optional:
                 raise InvalidArgument(f"inputs.{name}", f"is missing: {declared.description}")
+
+    async def check_details(self, inputs: Mapping[str, Any], check: Check) -> None:
+        """The rest of each schema. Raises InvalidArgument naming `inputs.NAME`."""
+        held = [each for name, each in self._declared.items() if name in inputs and each.details]
+        if not held:
+            return
+        pairs = [(each.json_schema, msgspec.json.encode(inputs[each.name]).decode()) for each in held]
+        with _named_after(held):
+            faults = await check(pairs)
+        for each, message in zip(held, faults, strict=True):
+            if message:
+                raise InvalidArgument(f"inputs.{each.name}", message)
 
     @property
     def _names(self) -> str:
@@ -66,13 +80,13 @@ def _check_one(declared: TaskInput, value: Any) -> None:
     field = f"inputs.{declared.name}"
     if not _IS[declared.type](value):
         raise InvalidArgument(field, f"must be of type {declared.type}")
-    if declared.details and (message := _validator(declared.json_schema).fault(value)):
-        raise InvalidArgument(field, message)
 
 
-@lru_cache(maxsize=256)
-def _validator(schema_text: str) -> "Validator":
-    # Imported here: 10 MB and 0.1 s that a node whose tasks are not asked does without.
-    from xapp.formats.validate import Validator  # noqa: PLC0415
-
-    return Validator(schema_text)
+@contextmanager
+def _named_after(held: Sequence[TaskInput]) -> Iterator[None]:
+    """Where they took too much work all together, which of them did is not known."""
+    try:
+        yield
+    except InvalidArgument as error:
+        field = f"inputs.{held[0].name}" if len(held) == 1 else "inputs"
+        raise InvalidArgument(field, error.description, reason=error.reason) from error

@@ -14,7 +14,7 @@ from xapp.formats.schema_text import parse_schema
 from xapp.grammar.expr import GrammarError
 from xapp.grammar.machine import Machine, TooAmbiguous
 from xapp.near import did_you_mean
-from xapp.tasks.inputs import TaskInputs
+from xapp.tasks.inputs import Check, TaskInputs
 from xapp.tasks.parse import fault
 from xapp.tasks.prompt import TaskPrompt
 
@@ -69,6 +69,10 @@ class ReadyTask:
             task=None,
             task_label=task.label,
         )
+
+    async def check_details(self, call: TaskCall, check: Check) -> None:
+        """What `fill` left: inputs against schemas, which may take long. Raises InvalidArgument."""
+        await self._inputs.check_details(call.inputs, check)
 
     def _max_tokens(self, request: Request) -> int | None:
         """One for a score: to admission, and so to an estimate, it is a prompt with nothing to generate."""

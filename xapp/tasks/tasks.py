@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import monotonic, time
 from typing import Any, TypeAlias, TypeVar
@@ -27,6 +28,8 @@ _T = TypeVar("_T")
 
 Render: TypeAlias = Callable[[Request, str, Mapping[str, Any]], Awaitable[str]]
 """Makes a prompt of a template and its values, where that may take time and die."""
+Check: TypeAlias = Callable[[Request, Sequence[tuple[str, str]]], Awaitable[list[str]]]
+"""Of each schema and JSON text the fault, "" where there is none; in the same place."""
 
 
 @contextmanager
@@ -45,7 +48,7 @@ def named_after(request: Request) -> Iterator[None]:
 class Tasks:
     """`start` first, `aclose` last. `folder` "" is that of the tasks which are shipped.
 
-    Folders are read and inputs are checked in a thread of their own; `render` makes the prompts.
+    Folders are read in a thread of their own; `check` holds inputs to schemas, `render` makes the prompts.
     """
 
     def __init__(
@@ -53,12 +56,14 @@ class Tasks:
         folder: str,
         *,
         render: Render,
+        check: Check,
         poll_s: float = POLL_S,
         clock: Callable[[], float] = time,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._folder = Path(folder).expanduser() if folder else shipped_dir()
         self._render = render
+        self._check = check
         self._poll_s = poll_s
         self._clock = clock
         self._on_change = on_change
@@ -112,6 +117,7 @@ class Tasks:
 
     async def _fill(self, ready: ReadyTask, request: Request, call: TaskCall) -> Request:
         filled = await self._run(lambda: ready.fill(request, call, self._clock(), monotonic()))
+        await ready.check_details(call, partial(self._check, filled))
         content = await self._render(filled, ready.template, ready.values(call))
         return replace(filled, prompt=ready.chat(content))
 

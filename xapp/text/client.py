@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from xapp.errors import ModelError, Unavailable
 from xapp.text.messages import (
     Broke,
+    Checked,
     FromText,
     Loaded,
     LoadFailed,
@@ -21,7 +22,7 @@ from xapp.workers.child import ChildClient
 TEXT_COMMAND = (sys.executable, "-m", "xapp.text.process")
 _CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGPROF)
 
-Reply = Tokens | Rendered | Refused | Broke
+Reply = Tokens | Rendered | Checked | Refused | Broke
 
 
 class TextClient(ChildClient[Loaded]):

@@ -34,6 +34,12 @@ class LocalText:
         """Text."""
         return render(template, values)
 
+    async def check(self, pairs: Sequence[tuple[str, str]], client: str = "") -> list[str]:
+        """Faults."""
+        from xapp.formats.validate import validator_of  # noqa: PLC0415  10 MB that other nodes do without
+
+        return [validator_of(schema).fault_of_text(text) for schema, text in pairs]
+
     def stream(self, stop: Sequence[str] = ()) -> TextStream:
         """Text."""
         return self._codec.stream(stop)

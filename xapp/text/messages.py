@@ -38,7 +38,17 @@ class Render(msgspec.Struct, frozen=True, tag="render"):
     limit_s: float = 0.0
 
 
-ToText: TypeAlias = Read | Render
+class Check(msgspec.Struct, frozen=True, tag="check"):
+    """JSON texts against JSON schemas, in pairs of a schema and a text. The rest as in Read."""
+
+    request_id: int
+    pairs: list[tuple[str, bytes]]
+    size: int = 0
+    apart: bool = False
+    limit_s: float = 0.0
+
+
+ToText: TypeAlias = Read | Render | Check
 
 
 # ---- text process → server
@@ -84,6 +94,13 @@ class Rendered(msgspec.Struct, frozen=True, tag="rendered"):
     text: bytes
 
 
+class Checked(msgspec.Struct, frozen=True, tag="checked"):
+    """The answer to Check: for each pair why the text does not conform, "" where it does."""
+
+    request_id: int
+    faults: list[str]
+
+
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
     """The text is not taken. `field` is "" where the model's file is at fault."""
 
@@ -100,7 +117,7 @@ class Broke(msgspec.Struct, frozen=True, tag="broke"):
     why: str
 
 
-FromText: TypeAlias = Loaded | LoadFailed | Tokens | Rendered | Refused | Broke
+FromText: TypeAlias = Loaded | LoadFailed | Tokens | Rendered | Checked | Refused | Broke
 
 _to_text = msgspec.msgpack.Decoder(ToText)
 _from_text = msgspec.msgpack.Decoder(FromText)

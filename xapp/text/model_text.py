@@ -18,7 +18,7 @@ import msgspec
 from xapp.domain.chat import Prompt
 from xapp.errors import InvalidArgument, ModelError, Unavailable, XappError
 from xapp.text.client import TEXT_COMMAND, Reply, TextClient
-from xapp.text.messages import Broke, Ids, Loaded, Read, Refused, Render, Rendered
+from xapp.text.messages import Broke, Check, Checked, Ids, Loaded, Read, Refused, Render, Rendered, ToText
 from xapp.text.queue import FairQueue, Job
 from xapp.text.stream_text import TextStream
 from xapp.workers.child import UNLOADING
@@ -119,6 +119,17 @@ class ModelText:
         text: str = await self._finish(request, "inputs", client)
         return text
 
+    async def check(self, pairs: Sequence[tuple[str, str]], client: str = "") -> list[str]:
+        """Of each schema and JSON text why the text does not conform to the schema, "" where it does.
+
+        Raises InvalidArgument with field `json` where that takes too much work, Unavailable.
+        """
+        sent = [(schema, text.encode(errors="replace")) for schema, text in pairs]
+        size = sum(len(schema) + len(text) for schema, text in sent)
+        request = Check(next(self._ids), sent, size, self._apart(size), self._limit_s(size))
+        faults: list[str] = await self._finish(request, "json", client)
+        return faults
+
     def stream(self, stop: Sequence[str] = ()) -> TextStream:
         """The text of one answer."""
         return TextStream(self.piece, stop)
@@ -140,7 +151,7 @@ class ModelText:
         lists: list[list[int]] = await self._finish(request, field, client)
         return lists
 
-    async def _finish(self, request: Read | Render, field: str, client: str) -> Any:
+    async def _finish(self, request: ToText, field: str, client: str) -> Any:
         """Has it done, when its turn comes."""
         if self._supervisor.state in {WorkerState.FAILED, WorkerState.CLOSED}:
             raise self._supervisor.not_ready()
@@ -201,6 +212,8 @@ class ModelText:
             self._end(job, _as_error(reply))
         elif isinstance(reply, Rendered):
             self._end(job, reply.text.decode())
+        elif isinstance(reply, Checked):
+            self._end(job, reply.faults)
         else:
             self._end(job, _unpacked(reply.lists))
         self._pump()
@@ -233,7 +246,7 @@ class ModelText:
         job.request = msgspec.structs.replace(job.request, request_id=next(self._ids), apart=True)
         self._waiting[True].put_back(job)
 
-    def _end(self, job: Job, result: list[list[int]] | str | XappError) -> None:
+    def _end(self, job: Job, result: list[list[int]] | list[str] | str | XappError) -> None:
         self._forget(job)
         if job.given_up:
             return
@@ -284,6 +297,8 @@ def _unpacked(lists: Sequence[Ids]) -> list[list[int]]:
 
 
 def _refusal(job: Job, why: str) -> InvalidArgument:
+    if isinstance(job.request, Check):
+        return InvalidArgument(job.field, f"takes too much work to check: {why}", reason="NOT_CHECKED")
     text = f"the model's tokenizer or chat template cannot take it: {why}"
     return InvalidArgument(job.field, text, reason="TEXT_NOT_TOKENIZED")
 

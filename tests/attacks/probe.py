@@ -1,0 +1,112 @@
+"""What somebody else notices of an attack: health's answers and the memory of the node."""
+
+import asyncio
+import contextlib
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+
+import grpc
+import psutil
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from tests.attacks.attack import Place
+from tests.live import LiveServer
+
+EVERY_S = 0.05
+CALL_S = 30.0
+SETTLE_S = 0.5
+_OWN = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_reconnect_backoff_ms", 200)]
+
+
+@dataclass(slots=True)
+class Seen:
+    """Seconds that each answer of health took; `failed` ones had another status than SERVING or none.
+
+    `memory_bytes` is the most that the server process had resident above what it had when it was idle;
+    `text_bytes` the same of text processes together.
+    """
+
+    answers_s: list[float] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    memory_bytes: int = 0
+    text_bytes: int = 0
+    alive: bool = True
+    rounds: str = ""
+
+    def quantile_ms(self, share: float) -> float:
+        """Milliseconds that this share of the answers took at most."""
+        answers = sorted(self.answers_s)
+        return 1000 * answers[min(int(share * len(answers)), len(answers) - 1)] if answers else float("inf")
+
+
+def place_of(server: LiveServer) -> Place:
+    """Both ports."""
+    grpc_port, http_port = (int(where.rpartition(":")[2]) for where in (server.target, server.http))
+    return Place(("127.0.0.1", grpc_port), ("127.0.0.1", http_port))
+
+
+def resident(server: LiveServer) -> tuple[int, int]:
+    """Bytes of the server process, and of its text processes and their children."""
+    own = psutil.Process(server.pid)
+    text = 0
+    for child in own.children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if "xapp.text.process" in child.cmdline():
+                text += _pss(child.pid)
+    return own.memory_info().rss, text
+
+
+def _pss(pid: int) -> int:
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+async def under_attack(server: LiveServer, idle: tuple[int, int], name: str, seconds: float) -> Seen:
+    """Asks health all the time while the attack lasts, and a little longer."""
+    place, seen = place_of(server), Seen()
+    command = (name, str(place.grpc[1]), str(place.http[1]), str(seconds))
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.attacks.child", *command, stdout=asyncio.subprocess.PIPE
+    )
+    asking = asyncio.create_task(_ask(server, place, idle, seen))
+    try:
+        assert child.stdout is not None
+        seen.rounds = (await child.stdout.read()).decode().strip()
+        assert await child.wait() == 0, f"the attack itself failed: {name}"
+        await asyncio.sleep(SETTLE_S)
+    finally:
+        asking.cancel()
+        await asyncio.wait([asking])
+    seen.alive = server.process.poll() is None
+    return seen
+
+
+async def _ask(server: LiveServer, place: Place, idle: tuple[int, int], seen: Seen) -> None:
+    async with grpc.aio.insecure_channel(place.target, options=_OWN) as channel:
+        while True:
+            begun = monotonic()
+            await _check(channel, seen)
+            with contextlib.suppress(psutil.Error):
+                own, text = resident(server)
+                seen.memory_bytes = max(seen.memory_bytes, own - idle[0])
+                seen.text_bytes = max(seen.text_bytes, text - idle[1])
+            await asyncio.sleep(max(0.0, EVERY_S - (monotonic() - begun)))
+
+
+async def _check(channel: grpc.aio.Channel, seen: Seen) -> None:
+    begun = monotonic()
+    try:
+        answer = await health_pb2_grpc.HealthStub(channel).Check(
+            health_pb2.HealthCheckRequest(), timeout=CALL_S
+        )
+    except grpc.aio.AioRpcError as error:
+        seen.failed.append(f"{error.code().name}: {error.details()}")
+        return
+    seen.answers_s.append(monotonic() - begun)
+    if answer.status != health_pb2.HealthCheckResponse.SERVING:
+        seen.failed.append("NOT_SERVING")

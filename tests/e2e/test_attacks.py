@@ -1,0 +1,52 @@
+"""Every attack of the table, one after the other on one node: it lives, answers, and keeps its size."""
+
+import resource
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.attacks import flood
+from tests.attacks.child import ATTACKS
+from tests.attacks.probe import resident, under_attack
+from tests.e2e.caller import SERVING, calling
+from tests.live import LiveServer, serving
+from xapp.inference.v1 import inference_pb2 as pb
+
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+
+SECONDS = 0.5
+MOST_BYTES = 200 * 2**20
+BEYOND = frozenset(("rapid_reset",))
+"""gRPC keeps what is reset before anybody has looked at it, and can let other calls go: docs/security.md."""
+
+
+@pytest.fixture(scope="module")
+def server(default_model_path: Path) -> Iterator[LiveServer]:
+    """With room for thousands of sockets, which it inherits."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limits[1], limits[1]))
+    with serving({"XAPP_MODEL": str(default_model_path)}) as server:
+        yield server
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def idle(server: LiveServer) -> AsyncIterator[tuple[int, int]]:
+    """Bytes that it takes before the first attack."""
+    await flood.warm_up(server)
+    yield resident(server)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+async def test_an_attack_harms_nobody_else(server: LiveServer, idle: tuple[int, int], name: str) -> None:
+    seen = await under_attack(server, idle, name, SECONDS)
+    assert seen.alive
+    assert seen.answers_s
+    # A listener that has ended is served again; until then calls fail.
+    assert name in {"strange_path", *BEYOND} or not seen.failed
+    assert name in BEYOND or seen.memory_bytes < MOST_BYTES
+    async with calling(server) as caller:
+        assert await caller.check() == SERVING
+        assert await caller.text(pb.GenerateRequest(prompt="1, 2, 3,", max_tokens=4))
