@@ -48,6 +48,10 @@ test-cluster: setup ## Install the chart with the image on a Kubernetes node of 
 lint: $(VENV)/.installed ## Run every static check
 	@VENV=$(VENV) scripts/lint
 
+.PHONY: audit
+audit: $(VENV)/.installed ## Look for known vulnerabilities in the locked dependencies
+	@$(BIN)/python -m scripts.audit
+
 .PHONY: format
 format: $(VENV)/.installed ## Format the code and apply safe fixes
 	@$(BIN)/ruff check --fix --quiet . || true

@@ -116,6 +116,7 @@ async def test_half_way_through_it_gets_all_of_it(node: Node) -> None:
     [
         {"prompt": "abcdefgi"},
         {"max_tokens": 1999},
+        {"scope": "principal other"},
         {"stop": ("x",)},
         {"ignore_eos": False},
         {"sampling": SamplingParams(repeat_penalty=1.1)},
@@ -316,6 +317,14 @@ async def test_who_joins_takes_a_place_and_is_no_load(node: Node) -> None:
         with pytest.raises(Exhausted) as caught:
             await collect(service, ENDLESS)
         assert caught.value.reason == "QUEUE_FULL"
+
+
+async def test_whether_others_ask_the_same_is_not_known(node: Node) -> None:
+    """Not even from what is refused before it is tokenized."""
+    async with two(node, replace(LONG, scope="principal me"), LONG) as (service, _, _):
+        joins = serving_of(service).joins
+        assert joins.know("principal me", LONG.prompt)
+        assert not joins.know("principal other", LONG.prompt)
 
 
 async def test_who_joins_pays(node: Node) -> None:

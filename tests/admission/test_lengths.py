@@ -8,6 +8,7 @@ from tests.engine.harness import Clock
 from xapp.admission.lengths import FORGET_S, GUESS, MAX_KINDS, AnswerLengths
 from xapp.admission.prefix_guess import MAX_PROMPTS, PrefixGuess
 from xapp.admission.residuals import Key, Residuals
+from xapp.domain.messages import Submit
 
 
 def learned(*lengths: int, cut: tuple[int, ...] = (), clock: Clock | None = None) -> AnswerLengths:
@@ -98,19 +99,26 @@ def test_one_absurd_ratio_is_bounded() -> None:
 
 def test_a_prefix_is_expected_from_the_cache() -> None:
     guess = PrefixGuess(1000)
-    assert guess.num_cached([1] * 20) == 0
-    guess.add([*range(50)])
-    assert guess.num_cached([*range(30), 7]) == 30
-    assert guess.num_cached([*range(50)]) == 49
-    assert guess.num_cached([*range(5), 7, 7, 7, 7]) == 0
+    assert guess.num_cached([1] * 20, "") == 0
+    guess.add(Submit(0, [*range(50)], 1))
+    assert guess.num_cached([*range(30), 7], "") == 30
+    assert guess.num_cached([*range(50)], "") == 49
+    assert guess.num_cached([*range(5), 7, 7, 7, 7], "") == 0
+
+
+def test_nothing_is_expected_from_what_others_asked() -> None:
+    guess = PrefixGuess(1000)
+    guess.add(Submit(0, [*range(50)], 1, scope="principal a"))
+    assert guess.num_cached([*range(50)], "principal b") == 0
+    assert guess.num_cached([*range(50)], "principal a") == 49
 
 
 def test_prompts_are_forgotten() -> None:
     guess = PrefixGuess(1000)
     for number in range(3 * MAX_PROMPTS):
-        guess.add([number] * 100)
+        guess.add(Submit(0, [number] * 100, 1))
     assert len(guess._prompts) == 10
-    assert guess.num_cached([0] * 100) == 0
+    assert guess.num_cached([0] * 100, "") == 0
 
 
 def test_where_too_little_was_seen_the_nearest_level_tells() -> None:

@@ -106,3 +106,11 @@ def test_a_token_that_does_not_fit_is_not_accepted() -> None:
     held = constraint('root ::= "ab" "b"')
     assert [held.accept(token) for token in (3, 2, END, 3, 3)] == [False, True, False, True, False]
     assert held.outcome is Outcome.COMPLETE
+
+
+def test_what_was_worked_out_in_another_scope_is_not_used() -> None:
+    """A grammar that takes too much work at first would tell that others have used it."""
+    program, machines = compile_rules(read_gbnf('root ::= "a"*')).encode(), Machines()
+    mine = machines.get(program, "principal me")
+    assert machines.get(program, "principal them") is not mine
+    assert machines.get(program, "principal me") is mine

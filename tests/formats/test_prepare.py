@@ -88,6 +88,21 @@ async def test_a_format_is_prepared_once(monkeypatch: pytest.MonkeyPatch) -> Non
     ]
 
 
+async def test_a_format_of_another_scope_is_prepared_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def counting(wanted: Format) -> module.Prepared:
+        calls.append(wanted)
+        return prepare(wanted)
+
+    monkeypatch.setattr(module, "prepare", counting)
+    formats = Formats()
+    for scope in ("principal me", "principal them", "principal me"):
+        await formats.prepare(Choices(("a",)), scope)
+    formats.close()
+    assert len(calls) == 2
+
+
 async def test_too_many_at_once_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
 

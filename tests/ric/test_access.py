@@ -9,7 +9,9 @@ import pytest
 from tests.certificates import Authority, Pair
 from tests.ric.test_http import serving as serving_plain
 from tests.ric.test_https import serving as serving_tls
+from tests.server.conftest import settings
 from tests.server.test_access import POLICY, secured, token_of
+from xapp.security.attempts import BURST
 
 HEALTH = ["/ric/v1/health/alive", "/ric/v1/health/ready"]
 METRICS = ["/metrics", "/ric/v1/metrics", "/ric/v1/config"]
@@ -23,7 +25,7 @@ async def get(port: int, path: str, name: str | None = None, **headers: str) -> 
         headers["Authorization"] = f"Bearer {token_of(name)}"
     url = f"http://127.0.0.1:{port}{path}"
     async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as answer:
-        refused = answer.status in {401, 403}
+        refused = answer.status in {401, 403, 429}
         return answer.status, (await answer.json())["reason"] if refused else ""
 
 
@@ -34,7 +36,26 @@ async def test_health_is_open_and_nothing_else(tmp_path: Path) -> None:
         for path in (*METRICS, *FOR_ADMINS, "/elsewhere"):
             assert await get(client.port, path) == (401, "NO_CREDENTIALS")
             assert await get(client.port, path, Authorization="Bearer \udcff") == (401, "BAD_TOKEN")
-            assert (await get(client.port, path, "planner"))[0] in {200, 404}
+        for path in METRICS:
+            assert await get(client.port, path, "planner") == (200, "")
+        for path in (SYMPTOMS, "/elsewhere"):
+            assert await get(client.port, path, "planner") == (403, "METHOD_NOT_ALLOWED")
+
+
+async def test_symptom_data_can_be_closed(tmp_path: Path) -> None:
+    policy = "[operator]\nadmin = true\n"
+    async with serving_plain(secured(tmp_path, policy, closed="symptoms")) as client:
+        assert (await get(client.port, SYMPTOMS, "operator"))[0] == 404
+    async with serving_plain(settings(closed="symptoms")) as client:
+        assert (await get(client.port, SYMPTOMS))[0] == 404
+
+
+async def test_who_shows_many_wrong_tokens_has_to_wait(tmp_path: Path) -> None:
+    async with serving_plain(secured(tmp_path)) as client:
+        wrong = [await get(client.port, METRICS[0], "nobody") for _ in range(BURST + 1)]
+        assert wrong[0] == (401, "BAD_TOKEN")
+        assert wrong[-1] == (429, "TOO_MANY_ATTEMPTS")
+        assert await get(client.port, METRICS[0], "planner") == (200, "")
 
 
 async def test_a_policy_holds_here_too(tmp_path: Path) -> None:

@@ -6,9 +6,11 @@ import pytest
 
 from tests.flat_settings import flat_settings
 from xapp.config import Settings
+from xapp.domain.scope import of_principal
 from xapp.errors import ConfigError, Unauthenticated
 from xapp.security.access import Access, Shown
 from xapp.security.principal import ANONYMOUS, Principal
+from xapp.security.reload import Reloaded
 from xapp.security.tokens import hash_of
 
 TOKEN = "correct-horse"
@@ -41,7 +43,8 @@ def test_without_settings_a_caller_is_what_it_claims() -> None:
 
 @pytest.mark.parametrize("text", [f"Bearer {TOKEN}", f"bearer {TOKEN}", f"BEARER  {TOKEN} "])
 def test_a_token(access: Access, text: str) -> None:
-    assert access.identify(Shown(authorization=[text])) == Principal("planner", proved=True)
+    who = access.identify(Shown(authorization=[text]))
+    assert (who.name, who.proved, who.scope) == ("planner", True, of_principal("planner"))
 
 
 @pytest.mark.parametrize(
@@ -81,6 +84,7 @@ async def test_a_token_is_taken_back(tmp_path: Path) -> None:
     assert access.identify(shown).name == "planner"
     (tmp_path / "tokens.toml").write_text("planner = [")
     (tokens,) = access.watched
+    assert isinstance(tokens, Reloaded)
     await tokens.check()
     assert access.identify(shown).name == "planner", "a broken file changes nothing"
     tokens_file(tmp_path, other="another-token")
@@ -100,6 +104,7 @@ def test_what_is_open(tmp_path: Path) -> None:
 def test_bad_settings_name_their_key(tmp_path: Path) -> None:
     for settings, key in [
         (flat_settings(open="helth"), "XAPP_OPEN"),
+        (flat_settings(closed="health"), "XAPP_CLOSED"),
         (flat_settings(tokens_file=str(tmp_path / "none")), "XAPP_TOKENS_FILE"),
         (flat_settings(policy_file=str(tmp_path / "none")), "XAPP_POLICY_FILE"),
     ]:
@@ -116,8 +121,9 @@ async def test_a_policy_names_methods_there_are_also_when_it_is_read_again(tmp_p
         access.know_methods(["Generate"])
     path.write_text('[planner]\nmethods = ["Generate"]\n')
     policy = access.watched[1]
+    assert isinstance(policy, Reloaded)
     await policy.check()
     access.know_methods(["Generate"])
     path.write_text('[planner]\nmethods = ["Generatee"]\n')
     await policy.check()
-    access.policy.check_method("planner", "Generate", for_admins=False)
+    access.policy.check_method(Principal("planner"), "Generate", for_admins=False)

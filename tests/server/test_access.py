@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from tests.server.conftest import Node, running, settings
 from tests.server.fake_service import MODEL, FakeService
 from tests.server.rich import details_of
 from tests.server.shapes import SHAPES
+from tests.server.test_tasks import TASK
 from xapp.config import Settings
+from xapp.domain.scope import of_principal
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import models_pb2
 from xapp.orca import open_rca_pb2, open_rca_pb2_grpc
@@ -109,13 +112,13 @@ async def serving_shapes(configured: Settings, seen: list[Principal]) -> AsyncIt
 @pytest.mark.parametrize("method", SHAPES)
 async def test_every_shape_needs_credentials(tmp_path: Path, method: str) -> None:
     seen: list[Principal] = []
-    async with serving_shapes(secured(tmp_path), seen) as server:
+    async with serving_shapes(secured(tmp_path, "[planner]\nadmin = true\n"), seen) as server:
         for metadata in ((), (("x-client-id", "planner"),), (("authorization", "Bearer wrong"),)):
             error = await server.refused(method, metadata=metadata)
             assert error.code() is grpc.StatusCode.UNAUTHENTICATED
         assert seen == []
         await server.call(method, "a", metadata=bearer("planner"))
-    assert set(seen) == {Principal("planner", proved=True)}
+    assert set(seen) == {Principal("planner", proved=True, scope=of_principal("planner"))}
 
 
 @pytest.mark.parametrize("method", SHAPES)
@@ -221,8 +224,51 @@ async def test_a_flood_of_wrong_tokens_fills_no_log(guarded: Node, caplog: pytes
             guarded.inference.Tokenize(pb.TokenizeRequest(prompt="hi"), metadata=wrong) for _ in range(500)
         ]
         reasons = {await reason(call) for call in calls}
-        assert reasons == {(grpc.StatusCode.UNAUTHENTICATED, "BAD_TOKEN")}
+        bad_token = (grpc.StatusCode.UNAUTHENTICATED, "BAD_TOKEN")
+        assert bad_token in reasons
+        assert reasons <= {bad_token, (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_ATTEMPTS")}
     records = [record for record in caplog.records if record.name == "xapp.security"]
     assert MOST_A_SECOND <= len(records) < 500
     assert "wrong-token" not in caplog.text
     await asyncio.wait_for(check(guarded), 10)
+
+
+async def test_without_a_policy_nobody_is_an_administrator(tmp_path: Path) -> None:
+    denied = (grpc.StatusCode.PERMISSION_DENIED, "METHOD_NOT_ALLOWED")
+    async with running(FakeService(), secured(tmp_path)) as node:
+        asked = models_pb2.LoadModelRequest(name="tiny")
+        assert await reason(node.models.LoadModel(asked, metadata=bearer("planner"))) == denied
+        assert await reason(reflect(node, bearer("planner"))) == denied
+        await node.models.ListModels(models_pb2.ListModelsRequest(), metadata=bearer("planner"))
+
+
+@pytest.mark.parametrize("closed", ["reflection", "models", "reflection, models"])
+async def test_what_is_closed_is_not_there(tmp_path: Path, closed: str) -> None:
+    configured = secured(tmp_path, POLICY, closed=closed)
+    async with running(FakeService(), configured) as node:
+        listing = node.models.ListModels(models_pb2.ListModelsRequest(), metadata=bearer("operator"))
+        for call, what in ((listing, "models"), (reflect(node, bearer("operator")), "reflection")):
+            if what in closed:
+                with pytest.raises(grpc.aio.AioRpcError) as caught:
+                    await (call.read() if hasattr(call, "read") else call)
+                assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+            else:
+                call.cancel()
+
+
+async def test_nobody_sees_what_is_for_others(tmp_path: Path) -> None:
+    policy = '[planner]\nmodels = ["oth*"]\ntasks = ["triage"]\n[operator]\nadmin = true\n'
+    service = FakeService(tasks=[TASK, replace(TASK, name="other")])
+    denied = (grpc.StatusCode.PERMISSION_DENIED, "MODEL_NOT_ALLOWED")
+    async with running(service, secured(tmp_path, policy)) as node:
+
+        async def seen(name: str) -> tuple[list[str], list[str]]:
+            models = await node.models.ListModels(models_pb2.ListModelsRequest(), metadata=bearer(name))
+            tasks = await node.inference.ListTasks(pb.ListTasksRequest(), metadata=bearer(name))
+            return [each.name for each in models.models], [each.name for each in tasks.tasks]
+
+        assert await seen("planner") == (["other"], [TASK.name])
+        assert await seen("operator") == (["other", MODEL], [TASK.name, "other"])
+        for name in ("", MODEL, "nothing"):
+            asked = models_pb2.GetModelRequest(name=name)
+            assert await reason(node.models.GetModel(asked, metadata=bearer("planner"))) == denied

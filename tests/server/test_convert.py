@@ -8,6 +8,7 @@ from xapp.domain.messages import Ngram, Priority, SamplingParams
 from xapp.domain.requests import ChatMessage, DeadlinePolicy, Request
 from xapp.errors import InvalidArgument
 from xapp.inference.v1 import inference_pb2 as pb
+from xapp.security.principal import ANONYMOUS, Principal
 from xapp.server import convert
 
 
@@ -182,14 +183,14 @@ def test_deterministic() -> None:
     assert not request_of().deterministic
     assert request_of(deterministic=True).deterministic
     wire = pb.EstimateRequest(prompt="hi", deterministic=True)
-    assert convert.to_estimated(wire, None, "").deterministic
+    assert convert.to_estimated(wire, None, ANONYMOUS).deterministic
 
 
 def test_max_token_gap() -> None:
     assert request_of().max_gap_s is None
     assert request_of(max_token_gap=Duration(nanos=150_000_000)).max_gap_s == pytest.approx(0.15)
     wire = pb.EstimateRequest(prompt="hi", max_token_gap=Duration(seconds=2))
-    assert convert.to_estimated(wire, None, "").max_gap_s == 2
+    assert convert.to_estimated(wire, None, ANONYMOUS).max_gap_s == 2
 
 
 @pytest.mark.parametrize("gap", [Duration(), Duration(seconds=-1), Duration(seconds=1, nanos=-1)])
@@ -199,12 +200,13 @@ def test_a_gap_that_is_none_is_refused(gap: Duration) -> None:
 
 def test_an_estimate_s_own_deadline_goes_before_the_call_s() -> None:
     wire = pb.EstimateRequest(prompt="hi", max_tokens=5, priority=pb.PRIORITY_BATCH)
-    asked = convert.to_estimated(wire, 7.0, "me", now=100.0)
-    assert (asked.deadline, asked.client, asked.max_tokens, asked.priority) == (7.0, "me", 5, Priority.BATCH)
+    asked = convert.to_estimated(wire, 7.0, Principal("me", scope="mine"), now=100.0)
+    assert (asked.deadline, asked.max_tokens, asked.priority) == (7.0, 5, Priority.BATCH)
+    assert (asked.client, asked.scope) == ("me", "mine")
     wire.deadline.FromNanoseconds(2_500_000_000)
-    assert convert.to_estimated(wire, 7.0, "", now=100.0).deadline == 102.5
+    assert convert.to_estimated(wire, 7.0, ANONYMOUS, now=100.0).deadline == 102.5
     wire.deadline.FromNanoseconds(-1)
-    assert convert.to_estimated(wire, 7.0, "", now=100.0).deadline == pytest.approx(100.0)
+    assert convert.to_estimated(wire, 7.0, ANONYMOUS, now=100.0).deadline == pytest.approx(100.0)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +214,7 @@ def test_an_estimate_s_own_deadline_goes_before_the_call_s() -> None:
 )
 def test_an_estimate_s_deadline_that_is_no_duration(duration: Duration) -> None:
     with pytest.raises(InvalidArgument, match="deadline"):
-        convert.to_estimated(pb.EstimateRequest(prompt="hi", deadline=duration), None, "")
+        convert.to_estimated(pb.EstimateRequest(prompt="hi", deadline=duration), None, ANONYMOUS)
 
 
 def test_strategy() -> None:

@@ -15,6 +15,7 @@ from xapp.domain.requests import Request
 from xapp.errors import Exhausted, InvalidArgument
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.logs import JsonFormatter
+from xapp.security.principal import Principal
 from xapp.server.score import MAX_CHOICES, response, to_score
 
 ASK = pb.ScoreRequest(prompt="hi", choices=["a", "b"])
@@ -35,7 +36,7 @@ def test_everything_asked_arrives() -> None:
         include_tokens=True,
         priority=pb.PRIORITY_CRITICAL,
     )
-    asked = to_score(wire, "id", 7.0, "me")
+    asked = to_score(wire, "id", 7.0, Principal("me"))
     assert asked.request == Request(
         "hi", "m", priority=Priority.CRITICAL, correlation_id="id", deadline=7.0, client="me"
     )

@@ -15,6 +15,7 @@ from xapp.domain.task import InputType, Kind, Level, Task, TaskInput
 from xapp.domain.task_call import TaskCall
 from xapp.errors import InvalidArgument
 from xapp.inference.v1 import inference_pb2 as pb
+from xapp.security.principal import ANONYMOUS
 from xapp.server import convert, respond, score, tasks
 
 TASK = Task(
@@ -62,7 +63,7 @@ def test_a_class_is_the_callers_only_when_it_is_named() -> None:
 def test_score_and_estimate_take_tasks() -> None:
     scored = score.to_score(pb.ScoreRequest(task="t", inputs=struct(a=1)), "", None)
     assert (scored.request.task, scored.choices, scored.min_margin) == (TaskCall("t", {"a": 1}), (), None)
-    estimated = convert.to_estimated(pb.EstimateRequest(task="t", inputs=struct(a=1)), None, "")
+    estimated = convert.to_estimated(pb.EstimateRequest(task="t", inputs=struct(a=1)), None, ANONYMOUS)
     assert estimated.task == TaskCall("t", {"a": 1})
 
 

@@ -25,7 +25,7 @@ from xapp.server.server import serve_grpc
 from xapp.telemetry.metrics import Metrics
 
 OWN_POOL = (("grpc.use_local_subchannel_pool", 1),)
-NUM_ROTATIONS = 20
+NUM_ROTATIONS = 100
 PATIENCE_S = 20.0
 
 

@@ -10,7 +10,8 @@ from tests.service.nodes import collect, is_ready, pid_of
 from tests.tasks.test_tasks import ECHO
 from tests.workers.workers import until
 from xapp.domain.answers import Started
-from xapp.domain.requests import Request
+from xapp.domain.requests import ChatMessage, Request
+from xapp.domain.scope import of_principal
 from xapp.domain.task_call import TaskCall
 from xapp.service.service import NodeService
 
@@ -30,8 +31,9 @@ def num_pinned(service: NodeService) -> int:
     return service.tasks_state.num_pinned
 
 
-async def num_cached(service: NodeService) -> int:
-    started = (await collect(service, Request((), task=TaskCall("echo", {"text": "hello"}), max_tokens=2)))[0]
+async def num_cached(service: NodeService, *, scope: str = "", task: str = "echo") -> int:
+    request = Request((), task=TaskCall(task, {"text": "hello"}), max_tokens=2, scope=scope)
+    started = (await collect(service, request))[0]
     assert isinstance(started, Started)
     return started.num_cached_tokens
 
@@ -42,6 +44,31 @@ async def test_the_first_request_of_a_task_finds_its_prefix(tmp_path: Path) -> N
         await until(lambda: num_pinned(service) == 1)
         assert await num_cached(service) == NUM_PINNED
         assert service.samples()[0].time_to_first_token.p50 is not None
+
+
+async def test_a_prefix_is_for_all_who_may_use_the_task(tmp_path: Path) -> None:
+    (tmp_path / "twin.yaml").write_text(TASK.replace("echo", "twin"))
+    async with service_of(tmp_path, tokens_file="callers have tokens") as service:
+        await service.wait_ready()
+        await until(lambda: num_pinned(service) == 2)
+        for name in ("planner", "watcher"):
+            assert await num_cached(service, scope=of_principal(name)) == NUM_PINNED
+        (tmp_path / "echo.yaml").unlink()
+        (tmp_path / "third.yaml").write_text(TASK.replace("echo", "third"))
+        await until(lambda: num_pinned(service) == 3)
+        assert await num_cached(service, scope=of_principal("other"), task="third") == NUM_PINNED
+
+
+async def test_a_prompt_of_one_s_own_does_not_tell_what_a_task_says(tmp_path: Path) -> None:
+    async with service_of(tmp_path, tokens_file="callers have tokens") as service:
+        await service.wait_ready()
+        await until(lambda: num_pinned(service) == 1)
+        chat = (ChatMessage("system", SYSTEM), ChatMessage("user", "Say this again: hello"))
+        request = Request(chat, max_tokens=2, scope=of_principal("planner"))
+        started = (await collect(service, request))[0]
+        assert isinstance(started, Started)
+        assert started.num_cached_tokens == 0
+        assert await num_cached(service, scope=of_principal("watcher")) == NUM_PINNED
 
 
 async def test_a_new_worker_gets_them_again(tmp_path: Path) -> None:

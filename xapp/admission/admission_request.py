@@ -21,12 +21,18 @@ def admission_request(
         priority=request.priority,
         best_effort=best_effort,
         client=request.client,
-        kind=request.task_label or request.client,
+        kind=_kind(request),
         exact=request.ignore_eos,
         max_gap_s=request.max_gap_s,
         deterministic=request.deterministic,
         num_bytes=_num_bytes(request.prompt),
+        scope=request.scope,
     )
+
+
+def _kind(request: Request) -> str:
+    """Nobody learns from an estimate how long the answers to others become."""
+    return f"{request.scope} {request.task_label or request.client}".lstrip()
 
 
 def _deadline(request: Request, settings: AdmissionSettings, arrival: float, *, cut: bool) -> float:

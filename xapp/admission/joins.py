@@ -22,8 +22,12 @@ of that in time."""
 
 
 class Identity(NamedTuple):
-    """All that a greedy answer follows from, on one model. `prompt_hash` is that of the token ids."""
+    """All that a greedy answer follows from, on one model. `prompt_hash` is that of the token ids.
 
+    `scope`: who may know that it was asked.
+    """
+
+    scope: str
     prompt_hash: str
     max_tokens: int
     stop: tuple[str, ...]
@@ -38,7 +42,13 @@ def identity_of(submit: Submit, prompt_hash: str, stop: tuple[str, ...]) -> Iden
     if sampling.temperature != 0:
         return None
     return Identity(
-        prompt_hash, submit.max_tokens, stop, submit.ignore_eos, sampling.repeat_penalty, sampling.grammar
+        submit.scope,
+        prompt_hash,
+        submit.max_tokens,
+        stop,
+        submit.ignore_eos,
+        sampling.repeat_penalty,
+        sampling.grammar,
     )
 
 
@@ -92,14 +102,14 @@ class Joins:
 
     def __init__(self) -> None:
         self._open: dict[Identity, Shared] = {}
-        self._prompts: Counter[Prompt] = Counter()
+        self._prompts: Counter[tuple[str, Prompt]] = Counter()
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def know(self, prompt: Prompt) -> bool:
-        """Whether one with this prompt is open: what can be told before it is tokenized."""
-        return prompt in self._prompts
+    def know(self, scope: str, prompt: Prompt) -> bool:
+        """Whether one with this prompt is open in the scope: what can be told before it is tokenized."""
+        return (scope, prompt) in self._prompts
 
     @contextmanager
     def stream(
@@ -136,12 +146,13 @@ class Joins:
             yield
             return
         self._open[identity] = shared
-        self._prompts[prompt] += 1
+        key = (identity.scope, prompt)
+        self._prompts[key] += 1
         try:
             yield
         finally:
-            self._prompts[prompt] -= 1
-            if not self._prompts[prompt]:
-                del self._prompts[prompt]
+            self._prompts[key] -= 1
+            if not self._prompts[key]:
+                del self._prompts[key]
             if not shared.sharers and self._open.get(identity) is shared:
                 del self._open[identity]

@@ -16,6 +16,7 @@ class AdmissionRequest:
     """What is known of a request before it is tokenized. Times are on CLOCK_MONOTONIC.
 
     `kind` names requests whose answers are alike in length; `exact`: the answer has just `max_tokens`.
+    Prefixes are shared within `scope`.
     """
 
     arrival: float
@@ -29,6 +30,7 @@ class AdmissionRequest:
     num_bytes: int = 0
     max_gap_s: float | None = None
     deterministic: bool = False
+    scope: str = ""
 
 
 @dataclass(frozen=True, slots=True)

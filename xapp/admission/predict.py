@@ -55,14 +55,15 @@ class Predictor:
     def tokenized(self, opened: OpenRequest, prompt: list[int], max_tokens: int) -> None:
         """Its size is known."""
         opened.num_prompt = len(prompt)
-        opened.num_cached = 0 if opened.request.deterministic else self._prefixes.num_cached(prompt)
+        request = opened.request
+        opened.num_cached = 0 if request.deterministic else self._prefixes.num_cached(prompt, request.scope)
         opened.max_tokens = max_tokens
 
     def submitted(self, opened: OpenRequest, stream: TokenStream) -> None:
         """The worker has it."""
         opened.stream = stream
         if not opened.request.deterministic:
-            self._prefixes.add(stream.request.prompt)
+            self._prefixes.add(stream.request)
 
     def joined(self, opened: OpenRequest, computed: OpenRequest) -> None:
         """Its answer is that of `computed`: nothing is computed for it, so it is no load."""

@@ -2,6 +2,7 @@
 
 from collections import deque
 
+from xapp.domain.messages import Submit
 from xapp.domain.prefix import MIN_PREFIX, common_prefix
 
 MAX_PROMPTS = 16
@@ -13,19 +14,20 @@ class PrefixGuess:
     def __init__(self, max_tokens: int) -> None:
         self._max_tokens = max_tokens
         self._num_tokens = 0
-        self._prompts: deque[list[int]] = deque()
+        self._prompts: deque[tuple[str, list[int]]] = deque()
 
-    def add(self, prompt: list[int]) -> None:
-        """One that is being computed."""
-        self._prompts.append(prompt)
-        self._num_tokens += len(prompt)
+    def add(self, submit: Submit) -> None:
+        """One whose prompt is being computed."""
+        self._prompts.append((submit.scope, submit.prompt))
+        self._num_tokens += len(submit.prompt)
         while len(self._prompts) > MAX_PROMPTS or self._num_tokens > self._max_tokens:
-            self._num_tokens -= len(self._prompts.popleft())
+            self._num_tokens -= len(self._prompts.popleft()[1])
 
-    def num_cached(self, prompt: list[int]) -> int:
-        """Tokens of `prompt`; the last one is always left to compute."""
+    def num_cached(self, prompt: list[int], scope: str) -> int:
+        """Tokens of `prompt` asked for in the same scope; the last one is always left to compute."""
         start = prompt[:MIN_PREFIX]
-        alike = (each for each in self._prompts if each[:MIN_PREFIX] == start)
+        ours = (each for within, each in self._prompts if within == scope)
+        alike = (each for each in ours if each[:MIN_PREFIX] == start)
         longest = max((common_prefix(each, prompt) for each in alike), default=0)
         longest = min(longest, len(prompt) - 1)
         return longest if longest >= MIN_PREFIX else 0

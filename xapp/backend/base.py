@@ -227,8 +227,11 @@ class Backend(Protocol):
         """Whether the token ends an answer."""
         ...
 
-    def new_sampler(self, params: SamplingParams, prompt: list[int]) -> Sampler:
-        """A sampler for one sequence; the repeat penalty sees the prompt's tail."""
+    def new_sampler(self, params: SamplingParams, prompt: list[int], scope: str = "") -> Sampler:
+        """A sampler for one sequence; the repeat penalty sees the prompt's tail.
+
+        What is worked out for a grammar is shared within `scope`.
+        """
         ...
 
     def decode(self, batch: Batch, samplers: list[Sampler]) -> list[int]:

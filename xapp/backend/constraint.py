@@ -21,17 +21,21 @@ _Mark: TypeAlias = tuple[Position, int, Outcome]
 
 
 class Machines:
-    """The grammars in use, the latest ones: requests with the same schema share what was worked out."""
+    """The grammars in use, the latest ones.
+
+    Requests of a scope with the same schema share what was worked out.
+    """
 
     def __init__(self) -> None:
-        self._machines: OrderedDict[bytes, Machine] = OrderedDict()
+        self._machines: OrderedDict[tuple[str, bytes], Machine] = OrderedDict()
 
-    def get(self, program: bytes) -> Machine:
+    def get(self, program: bytes, scope: str = "") -> Machine:
         """Raises TooAmbiguous."""
-        machine = self._machines.pop(program, None)
+        key = (scope, program)
+        machine = self._machines.pop(key, None)
         if machine is None:
             machine = Machine(decode_program(program))
-        self._machines[program] = machine
+        self._machines[key] = machine
         if len(self._machines) > MAX_MACHINES:
             self._machines.popitem(last=False)
         return machine

@@ -155,11 +155,11 @@ class FakeBackend:
         """See Backend."""
         return token == END_TOKEN
 
-    def new_sampler(self, params: SamplingParams, prompt: list[int]) -> Sampler:
+    def new_sampler(self, params: SamplingParams, prompt: list[int], scope: str = "") -> Sampler:
         """See Backend."""
         constraint = None
         if params.grammar is not None:
-            constraint = Constraint(self._machines.get(params.grammar), _piece, self.is_end)
+            constraint = Constraint(self._machines.get(params.grammar, scope), _piece, self.is_end)
         return FakeSampler(params, self.live_samplers, constraint)
 
     def decode(self, batch: Batch, samplers: list[Sampler]) -> list[int]:

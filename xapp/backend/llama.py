@@ -91,12 +91,12 @@ class LlamaBackend:
         """See Backend."""
         return token in self._pieces.ends
 
-    def new_sampler(self, params: SamplingParams, prompt: list[int]) -> Sampler:
+    def new_sampler(self, params: SamplingParams, prompt: list[int], scope: str = "") -> Sampler:
         """See Backend."""
         chain = None if params.greedy else ChainSampler(params, prompt, self.info.vocab_size)
         if params.grammar is None:
             return chain or GREEDY
-        constraint = Constraint(self._machines.get(params.grammar), self._pieces.piece, self.is_end)
+        constraint = Constraint(self._machines.get(params.grammar, scope), self._pieces.piece, self.is_end)
         return GrammarSampler(constraint, self._pieces, params, chain)
 
     def decode(self, batch: Batch, samplers: list[Sampler]) -> list[int]:

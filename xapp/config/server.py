@@ -16,6 +16,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     grpc_port: Port = 50051
     http_port: Port = 8080
     max_message_bytes: Annotated[int, Meta(ge=1024, le=64 * 1024 * 1024)] = 4 * 1024 * 1024
+    max_connections: Annotated[int, Meta(ge=1, le=100_000)] = 1024
     keepalive_s: Seconds = 30.0
     keepalive_timeout_s: Seconds = 10.0
     max_connection_age_s: Seconds = 600.0

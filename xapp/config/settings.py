@@ -30,6 +30,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log: LogSettings = LogSettings()
     models: dict[str, ModelSettings] = {}
 
+    @property
+    def has_credentials(self) -> bool:
+        """Whether callers have to show who they are."""
+        return bool(self.tls.client_ca or self.access.tokens_file or self.access.jwks)
+
     def of_model(self, name: str) -> ModelSettings:
         """Those of its own table, or what holds for every model."""
         return self.models.get(name) or ModelSettings(engine=self.engine)

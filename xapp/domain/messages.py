@@ -68,6 +68,7 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
     While it decodes, no step with prompts of others is planned to take longer than `max_gap_s`.
     A `deterministic` one has a KV cache and steps of its own: its answer depends on nothing else.
     `strategy` says how the answer is decoded, not what it is; None is a token a step.
+    Prefixes are shared within a `scope`; what is pinned in `task_scope`, unless that is "", is read as well.
     """
 
     request_id: int
@@ -83,6 +84,8 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
     max_gap_s: float | None = None
     deterministic: bool = False
     strategy: Ngram | None = None
+    scope: str = ""
+    task_scope: str = ""
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):

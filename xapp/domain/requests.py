@@ -30,9 +30,10 @@ class Request:
     """What the caller asked, immutable, not yet checked against the model.
 
     `model` "" is the default. `sampling.seed` None draws one. `deadline` None takes the default.
-    `client` "" has not said who it is. With `task` there is no prompt yet; `task_label`, NAME@VERSION, is
-    set once the task has made it. `max_gap_s`: no gap between tokens is planned to be longer.
-    The answer to a `deterministic` one can be repeated bit for bit. `strategy` says how it is decoded.
+    `client` "" has not said who it is; what is computed is shared within `scope`. With `task` there is no
+    prompt yet; `task_label`, NAME@VERSION, is set once the task has made it. `max_gap_s`: no gap between
+    tokens is planned to be longer. The answer to a `deterministic` one can be repeated bit for bit.
+    `strategy` says how it is decoded.
     """
 
     prompt: Prompt
@@ -50,6 +51,7 @@ class Request:
     deterministic: bool = False
     strategy: Ngram | None = None
     client: str = ""
+    scope: str = ""
     format: Format | None = None
     task: TaskCall | None = None
     task_label: str = ""

@@ -180,7 +180,8 @@ class Engine:
         for sequence in plan.admitted:
             request = sequence.request
             if sequence.strategy.draws:
-                sequence.sampler = self._backend.new_sampler(request.sampling, request.prompt)
+                sampling, prompt, scope = request.sampling, request.prompt, request.scope
+                sequence.sampler = self._backend.new_sampler(sampling, prompt, scope)
             sequence.started_at = now
             self._cached_tokens += sequence.num_cached
             self._events.started.append(SequenceStarted(request.request_id, now, sequence.num_cached))

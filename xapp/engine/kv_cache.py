@@ -1,9 +1,9 @@
 """KVCache: who has which KV cells, and which computed prefixes can be used again.
 
 A sequence that ends leaves its cells behind as a cached prefix. A new prompt that starts like any
-running or cached sequence shares that sequence's cells. While anything runs, prefixes that nobody uses
-are parked in ordinary memory, so that the cells in use lie close together: see `parked`. Room for a
-whole answer is set aside on admission, so a decode never fails for want of cells.
+running or cached sequence of its scope shares that sequence's cells. While anything runs, prefixes that
+nobody uses are parked in ordinary memory, so that the cells in use lie close together: see `parked`. Room
+for a whole answer is set aside on admission, so a decode never fails for want of cells.
 """
 
 from collections import OrderedDict
@@ -51,6 +51,8 @@ class KVCache:
         self.apart = Apart(backend, max_batch)
         self._empty_ids = list(range(backend.num_sequences - 1, -1, -1))
         self._running: dict[int, Sequence] = {}
+        self._scopes = [""] * backend.num_sequences
+        """Whose each sequence id is, running or cached."""
         self._cached: OrderedDict[int, list[int]] = OrderedDict()
         self._parked = ParkedPrefixes(int(num_cells * PARKED_SHARE))
 
@@ -89,25 +91,32 @@ class KVCache:
         return ready if ready.length >= MIN_PREFIX else NO_MATCH
 
     def _ready(self, sequence: Sequence) -> Match:
-        best = NO_MATCH
+        best, scopes = NO_MATCH, self._scopes
+        scope, task_scope = _readable(sequence)
         for seq_id, tokens in self._cached.items():
+            if scopes[seq_id] != scope:
+                continue
             length = self._common(sequence, tokens)
             if length > best.length:
                 best = Match(seq_id, length)
         for seq_id, other in self._running.items():
+            if scopes[seq_id] != scope:
+                continue
             length = min(self._common(sequence, other.tokens), other.num_stable)
             if length > best.length:
                 best = Match(seq_id, length)
         for parked in self._parked:
+            if parked.scope not in (scope, task_scope):
+                continue
             length = self._common(sequence, parked.tokens)
             if length >= best.length + MIN_PREFIX and length >= len(parked.tokens) * MIN_PARKED_USE:
                 best = Match(None, length, parked=parked)
         return best
 
     def _coming(self, sequence: Sequence) -> Match:
-        best = NO_MATCH
+        best, readable = NO_MATCH, _readable(sequence)
         for seq_id, other in self._running.items():
-            if self._worth_waiting(other, sequence):
+            if self._worth_waiting(other, sequence) and self._scopes[seq_id] in readable:
                 length = self._common(sequence, other.request.prompt)
                 if length > max(best.length, other.num_computed):
                     best = Match(seq_id, length, pending=True)
@@ -140,6 +149,7 @@ class KVCache:
             match = NO_MATCH  # room for all of it was made: it is computed instead
         self._leave_source(match)
         self._running[seq_id] = sequence
+        self._scopes[seq_id] = sequence.request.scope
         self._pool.promised += sequence.cells_needed - match.length
         sequence.seq_id = seq_id
         sequence.num_computed = match.length
@@ -185,16 +195,17 @@ class KVCache:
 
     def _park(self, seq_id: int) -> None:
         """Moves a cached prefix to memory."""
-        tokens = self._cached[seq_id]
-        if self._parked.wants(tokens):
+        tokens, scope = self._cached[seq_id], self._scopes[seq_id]
+        if self._parked.wants(tokens, scope):
             self._parked.make_room(len(tokens))
-            self._parked.add(ParkedPrefix(tokens, self._backend.save(seq_id)))
+            self._parked.add(ParkedPrefix(tokens, self._backend.save(seq_id), scope))
         self._drop(seq_id)
 
     def _pin(self, seq_id: int, prompt: list[int]) -> None:
         """A copy for good, of a sequence that has computed its prompt and no more."""
-        if len(self._cached[seq_id]) == len(prompt) and self._parked.wants_pinned(prompt):
-            self._parked.pin(ParkedPrefix(prompt, self._backend.save(seq_id)))
+        scope = self._scopes[seq_id]
+        if len(self._cached[seq_id]) == len(prompt) and self._parked.wants_pinned(prompt, scope):
+            self._parked.pin(ParkedPrefix(prompt, self._backend.save(seq_id), scope))
 
     def _make_room(self, needed: int, match: Match) -> bool:
         """Parks cached prefixes, oldest first, until the cells are there; the match is cut last."""
@@ -289,10 +300,10 @@ class KVCache:
             self._park(seq_id)
 
     def _forget_covered(self, newest_id: int) -> None:
-        """Of two cached prefixes of which one begins the other, the longer can answer for both."""
-        newest = self._cached[newest_id]
+        """Of two cached prefixes of a scope of which one begins the other, the longer can answer for both."""
+        newest, scope = self._cached[newest_id], self._scopes[newest_id]
         for other_id, other in list(self._cached.items()):
-            if other_id == newest_id:
+            if other_id == newest_id or self._scopes[other_id] != scope:
                 continue
             common = common_prefix(other, newest)
             if common == len(other):
@@ -301,3 +312,9 @@ class KVCache:
                 self._cached.move_to_end(other_id)
                 self._drop(newest_id)
                 return
+
+
+def _readable(sequence: Sequence) -> tuple[str, str]:
+    """Its own scope, and that of its task, which is its own where there is none."""
+    request = sequence.request
+    return request.scope, request.task_scope or request.scope

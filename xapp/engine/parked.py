@@ -19,10 +19,15 @@ PINNED_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ParkedPrefix:
-    """The tokens, and what the backend gave for them."""
+    """The tokens, what the backend gave for them, and within which scope they are shared."""
 
     tokens: list[int]
     state: object
+    scope: str = ""
+
+    def answers_for(self, tokens: list[int], scope: str) -> bool:
+        """Whether whoever could begin with those tokens can begin with it."""
+        return self.scope == scope and common_prefix(self.tokens, tokens) == len(tokens)
 
 
 class ParkedPrefixes:
@@ -46,15 +51,16 @@ class ParkedPrefixes:
         """Tokens of the pinned ones."""
         return sum(len(prefix.tokens) for prefix in self._pinned)
 
-    def wants(self, tokens: list[int]) -> bool:
+    def wants(self, tokens: list[int], scope: str = "") -> bool:
         """Whether it fits and nothing here can answer for it already."""
         return len(tokens) <= self._max_cells - self.pinned_cells and not any(
-            common_prefix(prefix.tokens, tokens) == len(tokens) for prefix in self
+            prefix.answers_for(tokens, scope) for prefix in self
         )
 
-    def wants_pinned(self, tokens: list[int]) -> bool:
+    def wants_pinned(self, tokens: list[int], scope: str = "") -> bool:
         """Whether it fits and is not pinned already."""
-        return len(tokens) <= self._max_pinned and all(prefix.tokens != tokens for prefix in self._pinned)
+        is_new = all((prefix.tokens, prefix.scope) != (tokens, scope) for prefix in self._pinned)
+        return is_new and len(tokens) <= self._max_pinned
 
     def pin(self, prefix: ParkedPrefix) -> None:
         """Takes a prefix that stays, until others are pinned in its place; `wants_pinned` comes first."""
@@ -69,12 +75,8 @@ class ParkedPrefixes:
 
     def add(self, prefix: ParkedPrefix) -> None:
         """Takes a prefix in the place of those it can answer for; `make_room` comes first."""
-        self._prefixes = [
-            other
-            for other in self._prefixes
-            if common_prefix(other.tokens, prefix.tokens) < len(other.tokens)
-        ]
-        self._prefixes.append(prefix)
+        kept = (other for other in self._prefixes if not prefix.answers_for(other.tokens, other.scope))
+        self._prefixes = [*kept, prefix]
 
     def make_room(self, cells: int) -> None:
         """Lets the oldest go until `cells` tokens more fit, before the copy of them is made."""

@@ -63,4 +63,5 @@ async def guard_format(formats: Formats, request: Request, check: Check) -> Form
         return None
     if request.ignore_eos:
         raise InvalidArgument("ignore_eos", "cannot be set beside format: the format says where answers end")
-    return FormatGuard(formats, await formats.prepare(request.format), request, check)
+    prepared = await formats.prepare(request.format, request.scope)
+    return FormatGuard(formats, prepared, request, check)

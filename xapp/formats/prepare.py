@@ -37,19 +37,23 @@ class Prepared:
 
 
 class Formats:
-    """Prepares formats and checks answers in a thread of its own; remembers the latest formats."""
+    """Prepares formats and checks answers in a thread of its own.
+
+    Remembers the latest formats, each within a scope.
+    """
 
     def __init__(self) -> None:
-        self._prepared: OrderedDict[Format, Prepared] = OrderedDict()
+        self._prepared: OrderedDict[tuple[str, Format], Prepared] = OrderedDict()
         self._thread = OneThread("format", "formats")
 
-    async def prepare(self, wanted: Format) -> Prepared:
+    async def prepare(self, wanted: Format, scope: str = "") -> Prepared:
         """Raises InvalidArgument naming the field, and in a schema the place; Exhausted."""
-        known = self._prepared.get(wanted)
+        key = (scope, wanted)
+        known = self._prepared.get(key)
         if known is None:
             known = await self._thread.run_for_caller(partial(prepare, wanted))
-            self._prepared[wanted] = known
-        self._prepared.move_to_end(wanted)
+            self._prepared[key] = known
+        self._prepared.move_to_end(key)
         if len(self._prepared) > MAX_REMEMBERED:
             self._prepared.popitem(last=False)
         return known

@@ -1,19 +1,28 @@
 """Who may ask the HTTP port for what."""
 
+import math
 from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from xapp.errors import PermissionDenied, Unauthenticated, XappError
+from xapp.errors import PermissionDenied, Unauthenticated, Unavailable, XappError
 from xapp.security import principal
 from xapp.security.access import HEALTH, METRICS, Access, Shown
+from xapp.security.attempts import TooManyAttempts
+from xapp.security.audit import audited
 from xapp.security.refusals import Refusals
 
 _HEALTH_PATHS = ("/ric/v1/health/alive", "/ric/v1/health/ready")
 _METRICS_PATHS = ("/metrics", "/ric/v1/metrics", "/ric/v1/config")
 _METRICS_METHOD = "Metrics"
 _NAMES = ("commonName",)
+_STATUSES: dict[type[XappError], int] = {
+    Unauthenticated: 401,
+    PermissionDenied: 403,
+    TooManyAttempts: 429,
+    Unavailable: 503,
+}
 _ALTERNATIVE_NAMES = ("URI", "DNS")
 
 
@@ -24,10 +33,11 @@ def guarding(access: Access, refusals: Refusals) -> Middleware:
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             _check(access, request)
-        except (Unauthenticated, PermissionDenied) as error:
+        except (Unauthenticated, PermissionDenied, TooManyAttempts, Unavailable) as error:
             refusals.log(request.path, request.remote or "", error)
             return _refusal(error)
-        return await handler(request)
+        with audited(request.path, request.remote or "", dict):
+            return await handler(request)
 
     return guard
 
@@ -41,9 +51,9 @@ def _check(access: Access, request: web.Request) -> None:
     who = access.identify(_shown(request))
     principal.enter(who)
     if path in _METRICS_PATHS:
-        access.policy.check_method(who.name, _METRICS_METHOD, for_admins=False)
+        access.policy.check_method(who, _METRICS_METHOD, for_admins=False)
     elif path not in _HEALTH_PATHS:
-        access.policy.check_method(who.name, path, for_admins=True)
+        access.policy.check_method(who, path, for_admins=True)
 
 
 def _shown(request: web.Request) -> Shown:
@@ -51,6 +61,7 @@ def _shown(request: web.Request) -> Shown:
     certificate = transport.get_extra_info("peercert") if transport else None
     return Shown(
         certificate=_name_in(certificate) if certificate else None,
+        peer=request.remote or "",
         authorization=request.headers.getall("Authorization", ()),
     )
 
@@ -65,7 +76,8 @@ def _name_in(certificate: dict[str, Any]) -> str:
 
 
 def _refusal(error: XappError) -> web.Response:
-    unknown = isinstance(error, Unauthenticated)
-    headers = {"WWW-Authenticate": "Bearer"} if unknown else {}
+    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthenticated) else {}
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(math.ceil(error.retry_after_s))
     body = {"error": error.message, "reason": error.reason}
-    return web.json_response(body, status=401 if unknown else 403, headers=headers)
+    return web.json_response(body, status=_STATUSES[type(error)], headers=headers)

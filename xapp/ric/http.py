@@ -20,10 +20,11 @@ from xapp.domain.service import Service
 from xapp.errors import ConfigError
 from xapp.ric.access import guarding
 from xapp.ric.descriptor import load_descriptor, name_in
+from xapp.ric.doorway import Site
 from xapp.ric.link import RicLink
 from xapp.ric.node_values import read_values
 from xapp.ric.symptoms import symptom_zip
-from xapp.security.access import Access
+from xapp.security.access import SYMPTOMS, Access
 from xapp.security.https import latest_context
 from xapp.security.refusals import Refusals
 from xapp.security.reload import Reloaded
@@ -107,16 +108,17 @@ class RicHandlers:
         self._grpc = grpc
         self._link = link
 
-    def routes(self) -> list[web.RouteDef]:
-        """All paths, GET (and HEAD) only."""
+    def routes(self, *, symptoms: bool = True) -> list[web.RouteDef]:
+        """All paths, GET (and HEAD) only; that of symptom data may be left out."""
+        for_faults = [web.get("/ric/v1/symptomdata", self.symptoms)] if symptoms else []
         return [
+            *for_faults,
             web.get("/metrics", self.metrics),
             web.get("/ric/v1/metrics", self.metrics),
             web.get("/ric/v1/health/alive", self.alive),
             web.get("/ric/v1/health/ready", self.ready),
             web.get("/ric/v1/config", self.config),
             web.get("/ric/v1/policies", self.policies),
-            web.get("/ric/v1/symptomdata", self.symptoms),
         ]
 
     async def metrics(self, request: web.Request) -> web.Response:
@@ -189,7 +191,7 @@ async def serve_http(
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[guarding(access, Refusals())])
     certificates = security.certificates if security else None
     handlers = RicHandlers(service, settings, metrics, host, grpc, certificates=certificates, link=link)
-    app.add_routes(handlers.routes())
+    app.add_routes(handlers.routes(symptoms=not access.is_closed(SYMPTOMS)))
     logging.getLogger("aiohttp.server").addFilter(_CALLERS_FAULTS)
     runner = web.AppRunner(app, access_log=None, keepalive_timeout=_KEEPALIVE_S, shutdown_timeout=_SHUTDOWN_S)
     await runner.setup()
@@ -207,7 +209,7 @@ def _ssl_context(settings: Settings, security: Security | None) -> ssl.SSLContex
 
 
 async def _listen(runner: web.AppRunner, settings: ServerSettings, ssl_context: ssl.SSLContext | None) -> int:
-    site = web.TCPSite(runner, settings.host, settings.http_port, backlog=_BACKLOG, ssl_context=ssl_context)
+    site = Site(runner, settings.host, settings.http_port, backlog=_BACKLOG, ssl_context=ssl_context)
     try:
         await site.start()
     except OSError as error:

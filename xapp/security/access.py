@@ -1,12 +1,15 @@
 """Who gets in: both ports bring what a caller showed, and ask here."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from xapp.config import Settings
 from xapp.errors import ConfigError, Unauthenticated
-from xapp.security.policy import POLICY_KEY, Policy, read_policy
+from xapp.security.attempts import Attempts
+from xapp.security.issuer import signed_tokens
+from xapp.security.policy import ANYTHING_GOES, DEFAULT, POLICY_KEY, Policy, Rule, read_policy
 from xapp.security.principal import Principal
 from xapp.security.reload import Reloaded
 from xapp.security.tokens import MAX_NAME_CHARS, Tokens, read_tokens
@@ -14,6 +17,9 @@ from xapp.security.tokens import MAX_NAME_CHARS, Tokens, read_tokens
 OPEN_KEY = "XAPP_OPEN"
 HEALTH, LOAD, METRICS, REFLECTION = "health", "load", "metrics", "reflection"
 OPENABLE = (HEALTH, LOAD, METRICS, REFLECTION)
+CLOSED_KEY = "XAPP_CLOSED"
+MODELS, SYMPTOMS = "models", "symptoms"
+CLOSABLE = (REFLECTION, MODELS, SYMPTOMS)
 NOTHING = "none"
 _SCHEME = "bearer"
 
@@ -23,12 +29,24 @@ class Shown:
     """What a caller showed.
 
     `certificate`: the name in a verified certificate, None where there is none. `authorization`: the values
-    of that header. `claim`: what the caller calls itself.
+    of that header. `claim`: what the caller calls itself. `peer`: the address that it calls from.
     """
 
     certificate: str | None = None
     authorization: Sequence[str] = ()
     claim: str = ""
+    peer: str = ""
+
+
+_NO_ADMINISTRATORS = Policy({DEFAULT: Rule()})
+
+
+class Watched(Protocol):
+    """What has to be looked at again from time to time."""
+
+    async def watch(self) -> None:
+        """Until cancelled."""
+        ...
 
 
 class Access:
@@ -38,41 +56,79 @@ class Access:
         """Raises ConfigError naming the key."""
         self._methods: frozenset[str] | None = None
         self._tokens = _reloaded_tokens(settings.access.tokens_file)
-        self.required = bool(settings.tls.client_ca) or self._tokens is not None
+        self._signed = signed_tokens(settings.access)
+        self.attempts = Attempts()
+        self.required = settings.has_credentials
         self._policy = self._reloaded_policy(settings.access.policy_file)
-        self._open = _parse_open(settings.access.open)
+        self._open = _parse(OPEN_KEY, settings.access.open, OPENABLE)
+        self._closed = _parse(CLOSED_KEY, settings.access.closed, CLOSABLE)
 
     @property
-    def watched(self) -> list["Reloaded[Tokens] | Reloaded[Policy]"]:
-        """What changes with its file."""
-        return [each for each in (self._tokens, self._policy) if each is not None]
+    def watched(self) -> list[Watched]:
+        """What changes with its file, or at its URL."""
+        keys = self._signed.keys if self._signed else None
+        return [each for each in (self._tokens, self._policy, keys) if each is not None]
 
     @property
     def takes_tokens(self) -> bool:
         """Whether a token lets somebody in."""
-        return self._tokens is not None
+        return self._tokens is not None or self._signed is not None
 
     @property
     def policy(self) -> Policy:
         """What each principal may do now."""
-        return self._policy.value if self._policy else Policy(None)
+        if self._policy:
+            return self._policy.value
+        return _NO_ADMINISTRATORS if self.required else ANYTHING_GOES
 
     def is_open(self, what: str) -> bool:
         """Whether anybody may ask for it. `what` is one of OPENABLE."""
         return not self.required or what in self._open
 
+    def is_closed(self, what: str) -> bool:
+        """Whether nobody may ask for it, administrators included. `what` is one of CLOSABLE."""
+        return what in self._closed
+
     def identify(self, shown: Shown) -> Principal:
         """Raises Unauthenticated, reason NO_CREDENTIALS, BAD_TOKEN or BAD_CERTIFICATE_NAME.
 
-        A token counts more than a certificate: a proxy has a certificate, and its callers have tokens.
+        Raises TooManyAttempts where many wrong tokens came from there, and Unavailable while nothing was
+        heard of the issuer of signed tokens. A token counts more than a certificate: a proxy has a
+        certificate, and its callers have tokens.
         """
-        if self._tokens is not None and shown.authorization:
-            return Principal(_owner(self._tokens.value, shown.authorization), proved=True)
+        who = self._proved(shown)
+        if who is None:
+            return Principal(shown.claim)
+        return replace(who, scope=self.policy.scope(who))
+
+    def _proved(self, shown: Shown) -> Principal | None:
+        """None where nobody has to show who calls."""
+        if self.takes_tokens and shown.authorization:
+            return self._owner(_token(shown.authorization), shown.peer)
         if shown.certificate is not None:
             return Principal(_checked(shown.certificate), proved=True)
         if self.required:
             raise Unauthenticated(f"{self._wanted()} is needed")
-        return Principal(shown.claim)
+        return None
+
+    def _owner(self, token: str, peer: str) -> Principal:
+        name = self._tokens.value.find(token) if self._tokens is not None else None
+        if name is not None:
+            return Principal(name, proved=True)
+        known = self._signed.known(token) if self._signed is not None else None
+        if known is not None:
+            return known
+        self.attempts.check(peer)
+        try:
+            return self._checked_owner(token)
+        except Unauthenticated:
+            self.attempts.failed(peer)
+            raise
+
+    def _checked_owner(self, token: str) -> Principal:
+        if self._signed is None:
+            raise Unauthenticated("nobody has this bearer token", reason="BAD_TOKEN")
+        return self._signed.principal(token)
 
     def _wanted(self) -> str:
         if self.takes_tokens:
@@ -88,7 +144,7 @@ class Access:
         if not path:
             return None
         if not self.required:
-            message = "needs XAPP_TOKENS_FILE or XAPP_TLS_CLIENT_CA: nobody proves who calls"
+            message = "needs XAPP_TOKENS_FILE, XAPP_JWKS or XAPP_TLS_CLIENT_CA: nobody proves who calls"
             raise ConfigError(POLICY_KEY, message)
         return Reloaded("policy", [Path(path)], lambda: self._read_policy(Path(path)))
 
@@ -103,21 +159,18 @@ def _reloaded_tokens(path: str) -> Reloaded[Tokens] | None:
     return Reloaded("tokens", [Path(path)], lambda: read_tokens(Path(path))) if path else None
 
 
-def _parse_open(text: str) -> frozenset[str]:
+def _parse(key: str, text: str, known: Collection[str]) -> frozenset[str]:
     names = frozenset(filter(None, (name.strip() for name in text.split(",")))) - {NOTHING}
-    for name in sorted(names - set(OPENABLE)):
-        raise ConfigError(OPEN_KEY, f"{name!r} is not one of {', '.join(OPENABLE)}, {NOTHING}")
+    for name in sorted(names - set(known)):
+        raise ConfigError(key, f"{name!r} is not one of {', '.join(known)}, {NOTHING}")
     return names
 
 
-def _owner(tokens: Tokens, authorization: Sequence[str]) -> str:
+def _token(authorization: Sequence[str]) -> str:
     scheme, _, token = authorization[0].partition(" ")
     if len(authorization) > 1 or scheme.lower() != _SCHEME:
         raise Unauthenticated("`authorization` has to be one bearer token", reason="BAD_TOKEN")
-    name = tokens.find(token.strip())
-    if name is None:
-        raise Unauthenticated("nobody has this bearer token", reason="BAD_TOKEN")
-    return name
+    return token.strip()
 
 
 def _checked(name: str) -> str:

@@ -16,29 +16,38 @@ is no default either, may do nothing.
 from collections.abc import Collection, Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
+from xapp.domain import scope
 from xapp.errors import ConfigError, PermissionDenied
-from xapp.security.tokens import check_name
+from xapp.security.principal import Principal
+from xapp.security.tokens import MAX_NAME_CHARS, check_name
 from xapp.toml_file import read_toml
 
 POLICY_KEY = "XAPP_POLICY_FILE"
 DEFAULT = "default"
+GROUP = "group:"
+"""Begins the name of a table for all that are in a group, as tokens of an issuer say."""
 _MAX_SHOWN_CHARS = 128
 
 Priority = Literal["critical", "interactive", "batch"]
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What one principal may do; None is everything. Models and tasks may have `*` and `?`."""
+    """What one principal may do; None is everything. Models and tasks may have `*` and `?`.
+
+    Principals whose rules have the same `shares` share prefixes and joined answers.
+    """
 
     admin: bool = False
     methods: tuple[str, ...] | None = None
     models: tuple[str, ...] | None = None
     tasks: tuple[str, ...] | None = None
     priorities: tuple[Priority, ...] | None = None
+    shares: Annotated[str, Meta(min_length=1, max_length=MAX_NAME_CHARS)] | None = None
 
     @property
     def is_unbounded(self) -> bool:
@@ -46,11 +55,12 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.admin or (self.models is None and self.tasks is None and self.priorities is None)
 
 
+_ANYTHING = Rule(admin=True)
 _NOTHING = Rule(methods=(), models=(), tasks=(), priorities=())
 
 
 class Policy:
-    """`rules` by principal. None: nobody wrote a policy, and whoever is known may do everything.
+    """`rules` by principal. None: anybody may do everything.
 
     `source` names the file in errors.
     """
@@ -68,39 +78,61 @@ class Policy:
                     message = f"{self._source}: {name}: no method {method!r}; there are {known}"
                     raise ConfigError(POLICY_KEY, message)
 
-    def rule(self, name: str) -> Rule | None:
-        """The principal's; None where it has none."""
+    def rule(self, who: Principal) -> Rule | None:
+        """The principal's own, else that of the first of its groups that has one. None: there is no rule."""
         if self._rules is None:
-            return Rule(admin=True)
-        return self._rules.get(name) or self._rules.get(DEFAULT)
+            return _ANYTHING
+        # A name that reads as a group's is nobody's way into it.
+        own = () if who.name.startswith(GROUP) else (who.name,)
+        names = (*own, *(GROUP + group for group in who.groups), DEFAULT)
+        return next((self._rules[name] for name in names if name in self._rules), None)
 
-    def check_method(self, name: str, method: str, *, for_admins: bool) -> None:
+    def scope(self, who: Principal) -> str:
+        """Within which what the principal computes is shared."""
+        rule = self.rule(who)
+        if rule is None or rule.shares is None:
+            return scope.of_principal(who.name)
+        return scope.of_group(rule.shares)
+
+    def check_method(self, who: Principal, method: str, *, for_admins: bool) -> None:
         """Raises PermissionDenied unless the principal may call the method."""
-        rule = self.rule(name)
+        rule = self.rule(who)
         if rule is not None and rule.admin:
             return
         if rule is None or for_admins or not _allows(rule.methods, method):
-            raise _denied(name, "method", method, reason="METHOD_NOT_ALLOWED")
+            raise _denied(who.name, "method", method, reason="METHOD_NOT_ALLOWED")
 
-    def check_model(self, name: str, models: Iterable[str]) -> None:
+    def check_model(self, who: Principal, models: Iterable[str]) -> None:
         """Raises PermissionDenied unless the principal may use every one of the models."""
-        rule = self.rule(name) or _NOTHING
         for model in models:
-            if not (rule.admin or _allows(rule.models, model)):
-                raise _denied(name, "model", model, reason="MODEL_NOT_ALLOWED")
+            if not self.allows_model(who, model):
+                raise _denied(who.name, "model", model, reason="MODEL_NOT_ALLOWED")
 
-    def check_task(self, name: str, task: str) -> None:
+    def allows_model(self, who: Principal, model: str) -> bool:
+        """Whether the principal may use it, and so see that it is there."""
+        rule = self.rule(who) or _NOTHING
+        return rule.admin or _allows(rule.models, model)
+
+    def allows_task(self, who: Principal, task: str) -> bool:
+        """Whether the principal may run it, and so see that it is there; without its version."""
+        rule = self.rule(who) or _NOTHING
+        return rule.admin or _allows(rule.tasks, task)
+
+    def check_task(self, who: Principal, task: str) -> None:
         """Raises PermissionDenied unless the principal may run the task, which has no version here."""
-        rule = self.rule(name) or _NOTHING
-        if not (rule.admin or _allows(rule.tasks, task)):
-            raise _denied(name, "task", task, reason="TASK_NOT_ALLOWED")
+        if not self.allows_task(who, task):
+            raise _denied(who.name, "task", task, reason="TASK_NOT_ALLOWED")
 
-    def check_priority(self, name: str, priorities: Iterable[str]) -> None:
+    def check_priority(self, who: Principal, priorities: Iterable[str]) -> None:
         """Raises PermissionDenied unless the principal may ask in each of these classes."""
-        rule = self.rule(name) or _NOTHING
+        rule = self.rule(who) or _NOTHING
         for priority in priorities:
             if not (rule.admin or _allows(rule.priorities, priority)):
-                raise _denied(name, "priority", priority, reason="PRIORITY_NOT_ALLOWED")
+                raise _denied(who.name, "priority", priority, reason="PRIORITY_NOT_ALLOWED")
+
+
+ANYTHING_GOES = Policy(None)
+"""Where nobody proves who calls."""
 
 
 def _allows(patterns: Collection[str] | None, value: str) -> bool:

@@ -4,17 +4,21 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from xapp import logs
+from xapp.domain.scope import EVERYBODY
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
     """A caller. `name` is "" where the caller has none.
 
-    `proved`: a credential vouches for the name. Else the name is the caller's own claim.
+    `proved`: a credential vouches for the name. Else the name is the caller's own claim. `groups` are those
+    that the credential says the caller is in. What it computes is shared within `scope`.
     """
 
     name: str = ""
     proved: bool = False
+    groups: tuple[str, ...] = ()
+    scope: str = EVERYBODY
 
 
 ANONYMOUS = Principal()

@@ -10,7 +10,6 @@ from xapp.config import Settings
 from xapp.security.access import Access
 from xapp.security.reload import Reloaded
 from xapp.security.tls import CERT_KEY, Certificates, read_certificates, tls_files
-from xapp.security.tokens import TOKENS_KEY
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +25,7 @@ class Security:
         self.access = Access(settings)
         if self.access.takes_tokens and self.certificates is None:
             fields: dict[str, object] = {"event": "tokens_in_plain_text"}
-            text = f"{TOKENS_KEY} is set and {CERT_KEY} is not: tokens travel in plain text"
+            text = f"callers show tokens, and {CERT_KEY} is not set: tokens travel in plain text"
             logs.event(_log, text, fields, level=logging.WARNING)
 
     def not_after(self) -> float | None:

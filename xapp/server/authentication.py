@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from xapp.errors import InvalidArgument
 from xapp.security import principal
 from xapp.security.access import Access, Shown
-from xapp.server.call import Call, Context, Guard
+from xapp.server.call import Call, Context, Guard, address_of
 
 CLIENT_KEY = "x-client-id"
 AUTHORIZATION_KEY = "authorization"
@@ -34,6 +34,7 @@ def _shown(context: Context, access: Access) -> Shown:
         certificate=_name_in_certificate(context.auth_context()),
         authorization=[value for key, value in metadata if key == AUTHORIZATION_KEY],
         claim="" if access.required else _claim(metadata),
+        peer=address_of(context.peer()),
     )
 
 

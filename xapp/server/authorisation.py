@@ -20,8 +20,8 @@ def allowing_method(access: Access, open_services: Collection[str], admin_paths:
     async def allow(call: Call) -> None:
         method = call.method
         if method.service not in open_services:
-            name = principal.current.get().name
-            access.policy.check_method(name, method.name, for_admins=method.path in admin_paths)
+            who = principal.current.get()
+            access.policy.check_method(who, method.name, for_admins=method.path in admin_paths)
 
     return allow
 
@@ -37,17 +37,17 @@ def allowing_request(access: Access, service: Service) -> Guard:
 
 
 def _check(access: Access, service: Service, request: Any) -> None:
-    name, policy = principal.current.get().name, access.policy
-    rule = policy.rule(name)
+    who, policy = principal.current.get(), access.policy
+    rule = policy.rule(who)
     if rule is not None and rule.is_unbounded:
         return
     task: str = getattr(request, "task", "").partition("@")[0]
     versions = [each for each in service.list_tasks() if each.name == task] if task else []
     if task:
-        policy.check_task(name, task)
-    policy.check_model(name, _models(request, versions, service))
+        policy.check_task(who, task)
+    policy.check_model(who, _models(request, versions, service))
     if hasattr(request, "priority"):
-        policy.check_priority(name, _priorities(request, versions))
+        policy.check_priority(who, _priorities(request, versions))
 
 
 def _models(request: Any, versions: Iterable[Task], service: Service) -> set[str]:

@@ -14,6 +14,8 @@ import grpc
 
 from xapp import logs
 from xapp.errors import PermissionDenied, Unauthenticated, XappError
+from xapp.security.attempts import TooManyAttempts
+from xapp.security.audit import NAMES, audited
 from xapp.security.refusals import Refusals
 from xapp.server.call import Call, Context, Guard, Method
 from xapp.server.headers import HeadersFirst
@@ -71,7 +73,8 @@ class Boundary:
         async def end(requests: object, context: Context, load: CallLoad) -> Any:
             call = Call(method, context, requests)
             try:
-                answer = await self._answer(call, behaviour)
+                with audited(method.path, context.peer(), lambda: _names(call)):
+                    answer = await self._answer(call, behaviour)
                 if trailers := load.trailers():
                     context.set_trailing_metadata(trailers)
             except XappError as error:
@@ -105,7 +108,7 @@ class Boundary:
 
     async def _refuse(self, path: str, context: Context, error: XappError, trailers: Trailers) -> None:
         self._metrics.rpc_errors.labels(path, error.code).inc()
-        if isinstance(error, Unauthenticated | PermissionDenied):
+        if isinstance(error, Unauthenticated | PermissionDenied | TooManyAttempts):
             self._refusals.log(path, context.peer(), error)
         status = status_of(error)
         details = ((DETAILS_KEY, status.SerializeToString()), *trailers)
@@ -115,6 +118,12 @@ class Boundary:
                 await context.abort(code_of(error), status.message, details)
         except TimeoutError:
             _log.debug("%s: the client does not read its status", path)
+
+
+def _names(call: Call) -> dict[str, str]:
+    """What a request that was read says that it is about."""
+    found = {key: getattr(call.request, key, "") for key in NAMES}
+    return {key: value for key, value in found.items() if isinstance(value, str)}
 
 
 def _alone(error: XappError) -> XappError:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
+from urllib.parse import unquote
 
 import grpc
 
@@ -27,6 +28,13 @@ class Method:
     def service(self) -> str:
         """The service's name, with its package."""
         return self.path.split("/")[1]
+
+
+def address_of(peer: str) -> str:
+    """Of gRPC's name for a peer, `ipv4:10.0.0.7:40000`, without the port."""
+    kind, _, rest = peer.partition(":")
+    host = rest.rpartition(":")[0]
+    return unquote(host).strip("[]") if kind in ("ipv4", "ipv6") else kind
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from xapp.domain.requests import ChatMessage, DeadlinePolicy, Prompt, Request
 from xapp.errors import InvalidArgument
 from xapp.formats.prepare import MAX_CHOICES
 from xapp.inference.v1 import inference_pb2 as pb
+from xapp.security.principal import ANONYMOUS, Principal
 from xapp.server.tasks import to_call
 
 MAX_MESSAGES = 1000
@@ -45,7 +46,7 @@ _PRIORITIES = {
 
 
 def to_request(
-    wire: pb.GenerateRequest, correlation_id: str, deadline: float | None, client: str = ""
+    wire: pb.GenerateRequest, correlation_id: str, deadline: float | None, who: Principal = ANONYMOUS
 ) -> Request:
     """A GenerateRequest; `deadline` is on CLOCK_MONOTONIC, None where the caller set none."""
     sampling, priority = wire.sampling, to_priority(wire.priority)
@@ -67,7 +68,8 @@ def to_request(
         max_gap_s=_max_gap_s(wire),
         deterministic=wire.deterministic,
         strategy=to_strategy(wire),
-        client=client,
+        client=who.name,
+        scope=who.scope,
         format=to_format(wire.format) if wire.HasField("format") else None,
         task=task,
     )
@@ -112,7 +114,7 @@ def to_strategy(wire: pb.GenerateRequest) -> Ngram | None:
 
 
 def to_estimated(
-    wire: pb.EstimateRequest, deadline: float | None, client: str, now: float | None = None
+    wire: pb.EstimateRequest, deadline: float | None, who: Principal, now: float | None = None
 ) -> Request:
     """The request that an EstimateRequest describes; `deadline` is the call's own, `now` is monotonic."""
     if wire.HasField("deadline"):
@@ -127,7 +129,8 @@ def to_estimated(
         deadline=deadline,
         max_gap_s=_max_gap_s(wire),
         deterministic=wire.deterministic,
-        client=client,
+        client=who.name,
+        scope=who.scope,
         task=task,
     )
 

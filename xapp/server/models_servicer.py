@@ -1,5 +1,6 @@
 """ModelService: converts and delegates, nothing else."""
 
+from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -10,6 +11,8 @@ from xapp.domain.states import ModelStatus
 from xapp.errors import InvalidArgument
 from xapp.inference.v1 import models_pb2 as pb
 from xapp.inference.v1 import models_pb2_grpc
+from xapp.security import principal
+from xapp.security.policy import ANYTHING_GOES, Policy
 from xapp.server import respond
 from xapp.server.limit import Limit
 from xapp.server.watchdog import Watchdog
@@ -18,24 +21,33 @@ MAX_LOAD_STREAMS = 64
 
 
 class ModelServicer(models_pb2_grpc.ModelServiceServicer):
-    """What this node serves, and loading and unloading."""
+    """What this node serves, and loading and unloading. `policy` says what a caller may see of it."""
 
-    def __init__(self, service: Models, watchdog: Watchdog) -> None:
+    def __init__(
+        self, service: Models, watchdog: Watchdog, policy: Callable[[], Policy] = lambda: ANYTHING_GOES
+    ) -> None:
         self._service = service
+        self._policy = policy
         self._watchdog = watchdog
         self._load_streams = Limit("LoadModel streams", MAX_LOAD_STREAMS)
 
     async def ListModels(  # noqa: N802
         self, request: pb.ListModelsRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.ListModelsResponse:
-        """All models, by name."""
-        return pb.ListModelsResponse(models=[respond.model(status) for status in self._service.list_models()])
+        """All models that the caller may use, by name."""
+        policy, who = self._policy(), principal.current.get()
+        seen = (each for each in self._service.list_models() if policy.allows_model(who, each.name))
+        return pb.ListModelsResponse(models=[respond.model(status) for status in seen])
 
     async def GetModel(  # noqa: N802
         self, request: pb.GetModelRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.GetModelResponse:
         """One model; "" is the default."""
-        return pb.GetModelResponse(model=respond.model(self._service.get_model(request.name)))
+        if request.name:
+            self._policy().check_model(principal.current.get(), [request.name])
+        status = self._service.get_model(request.name)
+        self._policy().check_model(principal.current.get(), [status.name])
+        return pb.GetModelResponse(model=respond.model(status))
 
     async def LoadModel(  # type: ignore[override]  # noqa: N802  the stub's types know generators only
         self, request: pb.LoadModelRequest, context: "grpc.aio.ServicerContext[Any, Any]"

@@ -8,6 +8,7 @@ from xapp.domain.requests import Request, ScoreRequest
 from xapp.durations import to_duration
 from xapp.errors import InvalidArgument
 from xapp.inference.v1 import inference_pb2 as pb
+from xapp.security.principal import ANONYMOUS, Principal
 from xapp.server.convert import to_priority, to_prompt
 from xapp.server.respond import provenance, usage
 from xapp.server.tasks import to_call
@@ -16,7 +17,7 @@ MAX_CHOICES = 256
 
 
 def to_score(
-    wire: pb.ScoreRequest, correlation_id: str, deadline: float | None, client: str = ""
+    wire: pb.ScoreRequest, correlation_id: str, deadline: float | None, who: Principal = ANONYMOUS
 ) -> ScoreRequest:
     """A ScoreRequest; `deadline` is on CLOCK_MONOTONIC. Raises InvalidArgument naming the field."""
     priority = to_priority(wire.priority)
@@ -30,7 +31,8 @@ def to_score(
             priority=priority,
             correlation_id=correlation_id,
             deadline=deadline,
-            client=client,
+            client=who.name,
+            scope=who.scope,
             task=task,
         ),
         choices=to_choices(wire.choices) if task is None else (),

@@ -12,6 +12,7 @@ from xapp.config import ServerSettings, Settings
 from xapp.domain.service import Service
 from xapp.security.access import HEALTH as OPEN_HEALTH
 from xapp.security.access import LOAD as OPEN_LOAD
+from xapp.security.access import MODELS as CLOSED_MODELS
 from xapp.security.access import REFLECTION as OPEN_REFLECTION
 from xapp.security.access import Access
 from xapp.security.security import Security
@@ -24,12 +25,13 @@ from xapp.server.credentials import server_credentials
 from xapp.server.grpc_service import GrpcService, methods_of
 from xapp.server.listener import Listener
 from xapp.server.load_reports import CallLoads, LoadReports
+from xapp.server.open_calls import OpenCalls
 from xapp.server.open_rca_servicer import OpenRcaServicer
 from xapp.server.receipt import Receipts
 from xapp.server.request import reading
 from xapp.server.self_call import SelfCall
 from xapp.server.servicer import InferenceServicer
-from xapp.server.services import HEALTH, LOAD, REFLECTION, node_services
+from xapp.server.services import CLOSABLE_METHODS, HEALTH, LOAD, MODELS, REFLECTION, node_services
 from xapp.server.watchdog import Watchdog
 from xapp.telemetry.host import HostReader
 from xapp.telemetry.metrics import Metrics
@@ -45,6 +47,9 @@ STOP_GRACE_S = 1.0
 _FASTEST_PING_MS = 500
 """Clients with several nodes ping every second, to learn of one that was cut off without a word."""
 _MAX_METADATA_BYTES = 16 * 1024
+_IDLE_MS = 15 * 60_000
+"""A connection without calls is ended after so long; its client opens another one when it needs it."""
+_HANDSHAKE_MS = 10_000
 
 
 def _options(settings: ServerSettings) -> list[tuple[str, int]]:
@@ -53,6 +58,9 @@ def _options(settings: ServerSettings) -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.max_send_message_length", settings.max_message_bytes),
         ("grpc.max_metadata_size", _MAX_METADATA_BYTES),
+        ("grpc.max_allowed_incoming_connections", settings.max_connections),
+        ("grpc.max_connection_idle_ms", _IDLE_MS),
+        ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
         ("grpc.max_concurrent_streams", MAX_STREAMS_PER_CONNECTION),
         # Beyond its own limits gRPC ends calls with CANCELLED, and on a full connection, whose ended calls
         # it still counts for a moment, with UNAVAILABLE, both without details. We refuse with a reason.
@@ -108,14 +116,26 @@ async def serve_grpc(
     """
     watchdog = Watchdog(settings.server.write_timeout_s)
     reader = NodeReader(service, host)
-    inference = InferenceServicer(service, metrics, reader, watchdog, node=settings.node, log=settings.log)
     receipts, reports = Receipts(settings.server.max_message_bytes), LoadReports(service.samples)
-    open_rca = OpenRcaServicer(reports, watchdog)
-    services = node_services(service, inference, open_rca, watchdog)
     access = security.access if security else Access(settings)
-    access.know_methods([method for each in services for method in each.methods])
+    inference = InferenceServicer(
+        service,
+        metrics,
+        reader,
+        watchdog,
+        node=settings.node,
+        log=settings.log,
+        policy=lambda: access.policy,
+    )
+    open_rca = OpenRcaServicer(reports, watchdog)
+    closed = _closed_services(access)
+    services = node_services(
+        service, inference, open_rca, watchdog, closed=closed, policy=lambda: access.policy
+    )
+    access.know_methods([method for each in services for method in each.methods] + CLOSABLE_METHODS)
+    open_calls = OpenCalls(settings.access.max_calls)
     loads = CallLoads(reports, [path for each in services for path in each.work_paths])
-    boundary = Boundary(metrics, _guards(access, services, service, receipts), loads)
+    boundary = Boundary(metrics, _guards(access, services, service, receipts, open_calls), loads)
     methods = methods_of(services, boundary)
 
     def make() -> grpc.aio.Server:
@@ -143,16 +163,25 @@ async def _end(tasks: list["asyncio.Task[None]"]) -> None:
 
 
 def _guards(
-    access: Access, services: tuple[GrpcService, ...], service: Service, receipts: Receipts
+    access: Access,
+    services: tuple[GrpcService, ...],
+    service: Service,
+    receipts: Receipts,
+    open_calls: OpenCalls,
 ) -> tuple[Guard, ...]:
     """In the order in which a call meets them: a stranger's request is not even read."""
     open_services = _open_services(access)
     who, read = authenticating(access, open_services), reading(receipts)
     if not access.required:
-        return (who, read, name_call)
+        return (who, open_calls.guard, read, name_call)
     admin_paths = frozenset(path for each in services for path in each.admin_paths)
     may_call = allowing_method(access, open_services, admin_paths)
-    return (who, may_call, read, name_call, allowing_request(access, service))
+    return (who, may_call, open_calls.guard, read, name_call, allowing_request(access, service))
+
+
+def _closed_services(access: Access) -> frozenset[str]:
+    names = {OPEN_REFLECTION: REFLECTION.full_name, CLOSED_MODELS: MODELS.full_name}
+    return frozenset(name for what, name in names.items() if access.is_closed(what))
 
 
 def _open_services(access: Access) -> frozenset[str]:

@@ -3,6 +3,7 @@
 import asyncio
 import platform
 import time
+from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -15,6 +16,7 @@ from xapp.errors import Unavailable
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc
 from xapp.security import principal
+from xapp.security.policy import ANYTHING_GOES, Policy
 from xapp.server import convert, respond, score, tasks
 from xapp.server.limit import Limit
 from xapp.server.sampling import sample
@@ -39,6 +41,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         *,
         node: NodeSettings,
         log: LogSettings,
+        policy: Callable[[], Policy] = lambda: ANYTHING_GOES,
     ) -> None:
         self._service = service
         self._node_name = node.name or platform.node()
@@ -46,6 +49,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         self._metrics = metrics
         self._reader = reader
         self._watchdog = watchdog
+        self._policy = policy
         self._metrics_streams = Limit("Metrics streams", MAX_METRICS_STREAMS)
         self._closing = asyncio.Event()
 
@@ -61,8 +65,8 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
             self._observe(request.model) as observation,
             self._watchdog.watch() as stream,
         ):
-            client = principal.current.get().name
-            asked = convert.to_request(request, logs.correlation_id.get(), _deadline(context), client)
+            who = principal.current.get()
+            asked = convert.to_request(request, logs.correlation_id.get(), _deadline(context), who)
             if self._log_prompts:
                 observation.prompt = asked.prompt
             record, wire, clock = observation.record, respond.event, time.monotonic
@@ -106,8 +110,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         """How likely each choice is."""
         with self._observe(request.model) as observation:
             correlation_id, deadline = logs.correlation_id.get(), _deadline(context)
-            client = principal.current.get().name
-            asked = score.to_score(request, correlation_id, deadline, client)
+            asked = score.to_score(request, correlation_id, deadline, principal.current.get())
             if self._log_prompts:
                 observation.prompt = asked.request.prompt
             result = await self._service.score(asked)
@@ -119,14 +122,16 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         self, request: pb.EstimateRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.EstimateResponse:
         """What Generate would take."""
-        asked = convert.to_estimated(request, _deadline(context), principal.current.get().name)
+        asked = convert.to_estimated(request, _deadline(context), principal.current.get())
         return respond.estimate(await self._service.estimate(asked))
 
     async def ListTasks(  # noqa: N802
         self, request: pb.ListTasksRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.ListTasksResponse:
-        """The tasks of this node."""
-        return pb.ListTasksResponse(tasks=[tasks.task(each) for each in self._service.list_tasks()])
+        """The tasks of this node that the caller may run."""
+        policy, who = self._policy(), principal.current.get()
+        seen = (each for each in self._service.list_tasks() if policy.allows_task(who, each.name))
+        return pb.ListTasksResponse(tasks=[tasks.task(each) for each in seen])
 
     async def Tokenize(  # noqa: N802
         self, request: pb.TokenizeRequest, context: "grpc.aio.ServicerContext[Any, Any]"

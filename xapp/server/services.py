@@ -1,6 +1,6 @@
 """The gRPC services of a node. Another one is another entry of `node_services`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -9,6 +9,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from xapp.domain.service import Service
 from xapp.inference.v1 import inference_pb2, inference_pb2_grpc, models_pb2, models_pb2_grpc
 from xapp.orca import open_rca_pb2, open_rca_pb2_grpc
+from xapp.security.policy import ANYTHING_GOES, Policy
 from xapp.server.grpc_service import GrpcService
 from xapp.server.health import HealthServicer, Subscribe
 from xapp.server.models_servicer import ModelServicer
@@ -18,14 +19,23 @@ from xapp.server.servicer import InferenceServicer
 from xapp.server.watchdog import Watchdog
 
 HEALTH: ServiceDescriptor = health_pb2.DESCRIPTOR.services_by_name["Health"]
+MODELS: ServiceDescriptor = models_pb2.DESCRIPTOR.services_by_name["ModelService"]
 REFLECTION: ServiceDescriptor = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]
 LOAD: ServiceDescriptor = open_rca_pb2.DESCRIPTOR.services_by_name["OpenRcaService"]
+CLOSABLE_METHODS: list[str] = [method.name for each in (MODELS, REFLECTION) for method in each.methods]
+"""A policy may name them where they are closed, too."""
 
 
 def node_services(
-    service: Service, inference: InferenceServicer, open_rca: OpenRcaServicer, watchdog: Watchdog
+    service: Service,
+    inference: InferenceServicer,
+    open_rca: OpenRcaServicer,
+    watchdog: Watchdog,
+    *,
+    closed: Collection[str] = (),
+    policy: Callable[[], Policy] = lambda: ANYTHING_GOES,
 ) -> tuple[GrpcService, ...]:
-    """What a node serves, health and reflection included."""
+    """What a node serves, health and reflection included; the `closed` are left out."""
 
     def ready() -> bool:
         return service.ready
@@ -39,15 +49,17 @@ def node_services(
             work=frozenset({"Generate", "Score"}),
         ),
         GrpcService(
-            models_pb2.DESCRIPTOR.services_by_name["ModelService"],
+            MODELS,
             models_pb2_grpc.add_ModelServiceServicer_to_server,
-            ModelServicer(service, watchdog),
+            ModelServicer(service, watchdog, policy),
             serving=ready,
             for_admins=frozenset({"LoadModel", "UnloadModel"}),
         ),
         GrpcService(LOAD, open_rca_pb2_grpc.add_OpenRcaServiceServicer_to_server, open_rca),
     )
-    return with_health_and_reflection(own, ready, watchdog, service.subscribe)
+    served = tuple(each for each in own if each.name not in closed)
+    every = with_health_and_reflection(served, ready, watchdog, service.subscribe)
+    return tuple(each for each in every if each.name not in closed)
 
 
 def with_health_and_reflection(

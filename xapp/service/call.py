@@ -8,11 +8,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
 from time import monotonic
+from typing import TypedDict
 
 from xapp.admission.admission import AdmittedRequest
 from xapp.admission.admission_request import admission_request
 from xapp.admission.open_request import AdmissionRequest
 from xapp.config import AdmissionSettings
+from xapp.domain import scope
 from xapp.domain.requests import Request
 from xapp.served.registry import ModelRegistry
 from xapp.served.served_model import ServedModel
@@ -20,6 +22,20 @@ from xapp.served.serving import Serving
 from xapp.telemetry.observation import found_model
 
 Resolve = Callable[[], Awaitable[Request]]
+
+
+class Scopes(TypedDict):
+    """Those of a Submit."""
+
+    scope: str
+    task_scope: str
+
+
+def scopes_of(request: Request) -> Scopes:
+    """Within which its computations are shared, and what it reads besides: its task's beginning."""
+    reads_task = request.scope != scope.EVERYBODY and request.task_label
+    name = request.task_label.partition("@")[0]
+    return Scopes(scope=request.scope, task_scope=scope.of_task(name) if reads_task else "")
 
 
 @dataclass(frozen=True, slots=True)

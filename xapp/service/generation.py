@@ -16,7 +16,7 @@ from xapp.errors import DeadlineExceeded, InvalidArgument
 from xapp.formats.guard import guard_format
 from xapp.formats.prepare import Formats
 from xapp.service.answer import Answer
-from xapp.service.call import Calls, Target
+from xapp.service.call import Calls, Target, scopes_of
 from xapp.service.report import opening
 from xapp.tasks.tasks import Tasks, named_after
 from xapp.workers.token_stream import TokenStream
@@ -75,6 +75,7 @@ class Generation:
             max_gap_s=asked.max_gap_s,
             deterministic=asked.deterministic,
             strategy=request.strategy,
+            **scopes_of(request),
         )
 
     def _identity(self, request: Request, submit: Submit, begun: Started) -> Identity | None:
@@ -86,7 +87,8 @@ class Generation:
 
 
 def _may_join(target: Target) -> bool:
-    return not target.request.deterministic and target.serving.joins.know(target.request.prompt)
+    request = target.request
+    return not request.deterministic and target.serving.joins.know(request.scope, request.prompt)
 
 
 def _answer(target: Target, stream: TokenStream, begun: Started) -> Answer:

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from contextlib import closing
 from functools import reduce
 from time import monotonic
+from typing import TypeAlias
 
 from xapp import logs
+from xapp.domain import scope
 from xapp.domain.messages import Priority, Submit
 from xapp.domain.prefix import common_prefix
 from xapp.domain.states import ModelState
@@ -24,17 +26,26 @@ from xapp.tasks.tasks import Tasks
 MIN_TOKENS = 16
 """Shorter prefixes are computed as quickly as they are brought back."""
 
+_Pinned: TypeAlias = tuple[str, tuple[int, ...]]
+"""The scope and the tokens."""
+
 _log = logging.getLogger(__name__)
 
 
 class Pins:
-    """`start` first, `aclose` last. `new_id` gives the ids of requests."""
+    """`start` first, `aclose` last. `new_id` gives the ids of requests.
 
-    def __init__(self, registry: ModelRegistry, tasks: Tasks, new_id: Callable[[], int]) -> None:
+    `isolated`: the prefix of a task is for requests of that task alone.
+    """
+
+    def __init__(
+        self, registry: ModelRegistry, tasks: Tasks, new_id: Callable[[], int], *, isolated: bool = False
+    ) -> None:
         self._registry = registry
         self._tasks = tasks
         self._new_id = new_id
-        self._done: dict[str, tuple[tuple[ServedModel, int], set[tuple[int, ...]]]] = {}
+        self._isolated = isolated
+        self._done: dict[str, tuple[tuple[ServedModel, int], set[_Pinned]]] = {}
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -75,18 +86,17 @@ class Pins:
                 fields: dict[str, object] = {"model": model.name, "task": task.task.label}
                 logs.event(_log, f"not pinned: {error.message}", fields, level=logging.DEBUG)
 
-    def _done_in(self, model: ServedModel) -> set[tuple[int, ...]]:
+    def _done_in(self, model: ServedModel) -> set[_Pinned]:
         """What this worker has; a new one has nothing."""
         worker = (model, model.supervisor.num_restarts)
         if model.name not in self._done or self._done[model.name][0] != worker:
             self._done[model.name] = (worker, set())
         return self._done[model.name][1]
 
-    async def _pin(
-        self, model: ServedModel, serving: Serving, task: ReadyTask, done: set[tuple[int, ...]]
-    ) -> None:
+    async def _pin(self, model: ServedModel, serving: Serving, task: ReadyTask, done: set[_Pinned]) -> None:
         prefix = await prefix_of(serving, task)
-        if len(prefix) < MIN_TOKENS or tuple(prefix) in done:
+        within = scope.of_task(task.task.name) if self._isolated else scope.EVERYBODY
+        if len(prefix) < MIN_TOKENS or (within, tuple(prefix)) in done:
             return
         submit = Submit(
             request_id=self._new_id(),
@@ -96,11 +106,12 @@ class Pins:
             priority=Priority.BATCH,
             arrival=monotonic(),
             pin=True,
+            scope=within,
         )
         with closing(model.supervisor.submit(submit)) as stream:
             while not stream.done:
                 await stream.next()
-        done.add(tuple(prefix))
+        done.add((within, tuple(prefix)))
 
 
 async def prefix_of(serving: Serving, task: ReadyTask) -> list[int]:

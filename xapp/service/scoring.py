@@ -3,13 +3,12 @@
 from contextlib import closing
 from dataclasses import replace
 
-from xapp.admission.open_request import AdmissionRequest
 from xapp.domain.answers import Finished, ScoreResult, Started
 from xapp.domain.messages import FinishReason, SequenceFinished, Submit
 from xapp.domain.requests import Request, ScoreRequest
 from xapp.errors import DeadlineExceeded
 from xapp.service import report
-from xapp.service.call import Call, Calls
+from xapp.service.call import Call, Calls, Target, scopes_of
 from xapp.service.choice_scores import Cut, cut, outcome, score_choices
 from xapp.tasks.tasks import Tasks, named_after
 from xapp.workers.token_stream import TokenStream
@@ -38,7 +37,7 @@ class Scoring:
         async with self._calls.enter(resolve) as call:
             prompt, parts = await _read(call, asked)
             call.admitted.tokenized(parts.to_compute, 1)
-            submit = submission(self._calls.new_id(), parts, call.target.admission_request)
+            submit = submission(self._calls.new_id(), parts, call.target)
             with (
                 closing(call.target.model.supervisor.submit(submit)) as stream,
                 call.admitted.following(stream),
@@ -71,8 +70,9 @@ async def _read(call: Call, asked: ScoreRequest) -> tuple[list[int], Cut]:
     return prompt, cut(prompt, wholes, serving.limit)
 
 
-def submission(request_id: int, cut: Cut, request: AdmissionRequest) -> Submit:
+def submission(request_id: int, cut: Cut, target: Target) -> Submit:
     """What the worker is asked."""
+    request = target.admission_request
     return Submit(
         request_id=request_id,
         prompt=cut.shared,
@@ -81,6 +81,7 @@ def submission(request_id: int, cut: Cut, request: AdmissionRequest) -> Submit:
         arrival=request.arrival,
         deadline=request.deadline,
         choices=cut.choices,
+        **scopes_of(target.request),
     )
 
 

@@ -40,7 +40,8 @@ class NodeService:
         calls = Calls(settings.admission, self._registry)
         self._generation = Generation(calls, self._tasks, self._formats)
         self._scoring = Scoring(calls, self._tasks)
-        self._pins = Pins(self._registry, self._tasks, calls.new_id)
+        isolated = settings.has_credentials
+        self._pins = Pins(self._registry, self._tasks, calls.new_id, isolated=isolated)
         self._draining = False
 
     # ---- life

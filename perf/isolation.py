@@ -1,0 +1,223 @@
+"""Whether a principal learns by timing what others asked, and whether anything of theirs gets into answers.
+
+    python -m perf.isolation [--model NAME] [--trials 200] [--requests 100000]
+
+**Timing.** A victim asks one of two questions that only it knows, by chance; then an attacker asks both, and
+guesses from the times to the first token which one was asked. The area under the curve of that guess is 0.5
+where time tells nothing, and 1 where it tells all. The same is measured with both in one group, where it must
+tell.
+
+**Mixing.** Requests of many principals, whose prompts begin alike, run through the engine with the fake
+backend. The next token of an answer follows from all tokens before it, so one foreign token makes a wrong
+answer; and no request may find more in the cache than its own principal asked before.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from perf.processes import HOST, Server, free_port
+from xapp.backend.fake import FakeBackend
+from xapp.config import EngineSettings
+from xapp.domain.messages import StepEvents, Submit
+from xapp.domain.prefix import common_prefix
+from xapp.domain.scope import of_principal
+from xapp.engine.engine import Engine
+from xapp.inference.v1 import inference_pb2 as pb
+from xapp.inference.v1 import inference_pb2_grpc
+from xapp.security.tokens import hash_of
+
+AUC_BAR = 0.55
+NUM_PRINCIPALS = 12
+MAX_OPEN = 24
+_CALL_S = 120.0
+_TEXT = "The alarm log of site {site} says that the backhaul of cell {cell} is lost at night. " * 3
+_TOGETHER = '[default]\nshares = "all"\n'
+
+
+# ---- timing
+
+
+def auc(asked: Sequence[float], not_asked: Sequence[float]) -> float:
+    """How often what was asked before comes sooner: the area under the curve, 0.5 where nobody can tell."""
+    wins = sum((a < b) + 0.5 * (a == b) for a in asked for b in not_asked)
+    return wins / (len(asked) * len(not_asked))
+
+
+@contextmanager
+def serving(folder: Path, model: str, policy: str) -> Iterator[str]:
+    """The address of a node with tokens for a victim and an attacker."""
+    tokens, rules, port = folder / "tokens.toml", folder / "policy.toml", free_port(HOST)
+    tokens.write_text("".join(f'{name} = ["{hash_of(name)}"]\n' for name in ("victim", "attacker")))
+    rules.write_text(policy)
+    settings = {"XAPP_HOST": HOST, "XAPP_MODEL": model, "XAPP_HTTP_PORT": "0", "XAPP_PIN_TASKS": "false"}
+    settings |= {"XAPP_TOKENS_FILE": str(tokens), "XAPP_POLICY_FILE": str(rules)}
+    command = [sys.executable, "-m", "xapp.cli", "serve", "--grpc-port", str(port)]
+    server = Server(command, {**os.environ, **settings}, folder / "node.log")
+    try:
+        server.wait_for_port(f"{HOST}:{port}")
+        yield f"{HOST}:{port}"
+    finally:
+        server.close()
+
+
+async def attack(address: str, trials: int, seed: int = 1) -> dict[str, float]:
+    """The AUC over all trials, and the median times to the first token, seconds."""
+    asked: list[float] = []
+    not_asked: list[float] = []
+    dice = random.Random(seed)
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub: Any = inference_pb2_grpc.InferenceServiceStub(channel)
+        await _until_serving(stub)
+        for number in range(trials):
+            questions = [_TEXT.format(site=dice.random(), cell=dice.random()) + str(number) for _ in range(2)]
+            secret = dice.randrange(2)
+            await _first_token_s(stub, "victim", questions[secret])
+            for index in dice.sample((0, 1), 2):
+                took_s = await _first_token_s(stub, "attacker", questions[index])
+                (asked if index == secret else not_asked).append(took_s)
+    medians = {"asked_s": statistics.median(asked), "not_asked_s": statistics.median(not_asked)}
+    return {"auc": round(auc(asked, not_asked), 4)} | {name: round(each, 5) for name, each in medians.items()}
+
+
+async def _first_token_s(stub: Any, name: str, prompt: str) -> float:
+    request = pb.GenerateRequest(prompt=prompt, max_tokens=1, ignore_eos=True)
+    metadata = (("authorization", f"Bearer {name}"),)
+    begin = time.monotonic()
+    async for event in stub.Generate(request, timeout=_CALL_S, metadata=metadata, wait_for_ready=True):
+        if not event.HasField("started"):
+            break
+    return time.monotonic() - begin
+
+
+async def _until_serving(stub: Any) -> None:
+    async with asyncio.timeout(_CALL_S):
+        while True:
+            try:
+                await _first_token_s(stub, "attacker", "warm up")
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                    raise
+                await asyncio.sleep(0.2)
+            else:
+                return
+
+
+# ---- mixing
+
+
+@dataclass
+class _Open:
+    name: str
+    request: Submit
+    tokens: list[int]
+
+
+class Mix:
+    """Requests of many principals on one engine, each answer held against what it must be."""
+
+    def __init__(self, seed: int = 1) -> None:
+        self._dice = random.Random(seed)
+        settings = EngineSettings(slots=8, kv_cells=2048, context_length=512)
+        self._backend = FakeBackend(settings, num_sequences=16, rule=_next_token)
+        self._engine = Engine(self._backend)
+        self._asked: dict[str, deque[list[int]]] = {}
+        self._open: dict[int, _Open] = {}
+        self.num_requests = self.num_foreign = self.num_shared = 0
+
+    def run(self, count: int) -> None:
+        """So many requests more, to the end."""
+        until = self.num_requests + count
+        while self.num_requests < until or self._engine.has_work:
+            while self.num_requests < until and len(self._open) < MAX_OPEN:
+                self._submit()
+            self._backend.batches.clear()
+            self._read(self._engine.step())
+
+    def _submit(self) -> None:
+        dice = self._dice
+        name = str(dice.randrange(NUM_PRINCIPALS))
+        prompt = [dice.randrange(3)] * 16 + [dice.randrange(2)] * 8 + [dice.randrange(250) for _ in range(4)]
+        request = Submit(
+            self.num_requests, prompt, dice.randint(1, 4), ignore_eos=True, scope=_scope_of(name)
+        )
+        self._asked.setdefault(name, deque(maxlen=256)).append(prompt)
+        self._open[request.request_id] = _Open(name, request, [])
+        self.num_requests += 1
+        self._engine.submit(request)
+
+    def _most_cached(self, opened: _Open) -> int:
+        """Of its prompt, what its principal asked otherwise. Later requests may run first."""
+        prompt = opened.request.prompt
+        others = (each for each in self._asked[opened.name] if each is not prompt)
+        return max((common_prefix(each, prompt) for each in others), default=0)
+
+    def _read(self, events: StepEvents) -> None:
+        for started in events.started:
+            self.num_shared += started.num_cached_tokens > 0
+            most = self._most_cached(self._open[started.request_id])
+            self.num_foreign += started.num_cached_tokens > most
+        pairs = iter(events.tokens)
+        for request_id, token in zip(pairs, pairs, strict=True):
+            self._open[request_id].tokens.append(token)
+        for finished in events.finished:
+            ended = self._open.pop(finished.request_id)
+            self.num_foreign += ended.tokens != _answer(ended.request)
+
+
+def _scope_of(name: str) -> str:
+    return of_principal(name)
+
+
+def _next_token(tokens: Sequence[int]) -> int:
+    return hash(tuple(tokens)) % 250
+
+
+def _answer(request: Submit) -> list[int]:
+    tokens = list(request.prompt)
+    for _ in range(request.max_tokens):
+        tokens.append(_next_token(tokens))
+    return tokens[len(request.prompt) :]
+
+
+def main() -> int:
+    """Prints JSON; exit status 1 where a bar is missed."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", default="smollm2-135m-q4_1")
+    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--requests", type=int, default=100_000)
+    options = parser.parse_args()
+    result: dict[str, Any] = {"bar": AUC_BAR, "trials": options.trials}
+    for name, policy in (("apart", "[default]\n"), ("one_group", _TOGETHER)):
+        if options.trials:
+            with (
+                tempfile.TemporaryDirectory() as folder,
+                serving(Path(folder), options.model, policy) as address,
+            ):
+                result[name] = asyncio.run(attack(address, options.trials))
+    mix = Mix()
+    mix.run(options.requests)
+    result |= {"requests": mix.num_requests, "shared": mix.num_shared, "foreign": mix.num_foreign}
+    print(json.dumps(result, indent=2))
+    told = options.trials and result["apart"]["auc"] > AUC_BAR
+    return 1 if told or mix.num_foreign else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
