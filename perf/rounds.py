@@ -17,7 +17,7 @@ from perf.contenders import LOGS
 from perf.machine import Noise, NoiseMeter
 from perf.processes import StartError
 from perf.table import Report, Sample
-from perf.targets.base import TargetError
+from perf.targets.target import TargetError
 
 RESULTS = peers.ROOT / "perf" / "results" / "local"
 

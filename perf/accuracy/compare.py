@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from perf.accuracy.samples import Item
 from perf.accuracy.scorer import Scored, Scores
 from perf.accuracy.tasks import Candidate, Question
-from perf.targets.base import TargetError
+from perf.targets.target import TargetError
 
 
 def requests(candidates: Sequence[Candidate]) -> dict[str, list[str]]:

@@ -8,8 +8,8 @@ import msgspec
 
 from perf.accuracy.scorer import GrpcScorer
 from perf.record import schema
-from perf.targets.grpc import GrpcTarget
-from perf.targets.own import own_target
+from perf.targets.grpc_target import GrpcTarget
+from perf.targets.own_server import own_target
 from xapp.client import Client
 
 STEP_TOKENS = 63

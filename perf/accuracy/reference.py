@@ -14,7 +14,7 @@ import numpy as np
 
 from perf.accuracy.scorer import Scored, Scores, Token
 from perf.ending import Ending
-from perf.targets.base import TargetError
+from perf.targets.target import TargetError
 from xapp.backend.native import llama
 
 _KV_TYPES = {"f16": 1, "q8_0": 8}

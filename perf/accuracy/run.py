@@ -10,7 +10,7 @@ from perf.accuracy.samples import Item, Sample, Scored, SkippedItem
 from perf.accuracy.scorer import Scorer
 from perf.accuracy.tasks import By, Question, Task, candidates
 from perf.record.errors import RecordError
-from perf.targets.base import TargetError
+from perf.targets.target import TargetError
 
 IN_FLIGHT = 1
 """One at a time gives the same scores again, to the bit. With more, cells of the cache lie in another order

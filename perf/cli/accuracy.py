@@ -28,7 +28,7 @@ from perf.peers import ROOT
 from perf.record.rows import encode
 from perf.record.schema import Mode, Result, Status, Target
 from perf.record.store import Journal, result_path
-from perf.targets.base import TargetError
+from perf.targets.target import TargetError
 
 NOTES = {
     Task.WINOGRANDE: "Partial scoring: both options are filled in, the part after the blank is compared.",

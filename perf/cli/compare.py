@@ -16,13 +16,13 @@ from perf.cli.models import here, models_option
 from perf.cli.outcome import EXIT_PARTIAL, delivered
 from perf.cli.values import parsed, rounds_option, stoppable
 from perf.compare.entrants import Echo, Entrant, LlamaServerPeer, OpenAi, Ours, Place, PythonServerPeer
-from perf.compare.place import Endpoint
 from perf.network.commands import NetworkError
 from perf.network.namespace import network
 from perf.network.shape import Shape, parse_loss, parse_rate, parse_time
 from perf.record.schema import Mode
 from perf.record.store import result_path
 from perf.rounds import alone
+from perf.targets.http_endpoint import HttpEndpoint
 from xapp.config import load_settings
 
 PEERS: dict[str, type[LlamaServerPeer] | type[PythonServerPeer]] = {
@@ -35,7 +35,7 @@ EXIT_NOT_PERMITTED = 2
 def _urls(_context: object, _option: object, urls: tuple[str, ...]) -> tuple[str, ...]:
     for url in urls:
         try:
-            Endpoint.parse(url)
+            HttpEndpoint.parse(url)
         except ValueError as error:
             raise click.BadParameter(str(error)) from error
     return urls
@@ -139,7 +139,7 @@ def _place(shape: Shape, target: str | None, urls: tuple[str, ...]) -> Iterator[
     if not shape:
         yield Place(), ""
         return
-    given = [*([target] if target else []), *(Endpoint.parse(url).address for url in urls)]
+    given = [*([target] if target else []), *(HttpEndpoint.parse(url).address for url in urls)]
     if inward := [each for each in given if each.startswith(("127.", "localhost", "[::1]"))]:
         raise click.UsageError(
             f"{inward[0]} is on loopback, which a shaped network does not reach: "

@@ -25,7 +25,7 @@ from perf.peers import ROOT
 from perf.record.schema import Mode, Result, Target
 from perf.record.store import Journal, result_path
 from perf.targets import Spec, open_target
-from perf.targets.base import Target as Measured
+from perf.targets.target import Target as Measured
 
 _PROBES_GUESSED = 8
 

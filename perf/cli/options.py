@@ -18,7 +18,7 @@ from rich.progress import (
 
 from perf.record.journal import journal_path
 from perf.record.store import DEFAULT_FOLDER, RecordError
-from perf.targets.base import TargetError
+from perf.targets.target import TargetError
 
 EXIT_INTERRUPTED = 130
 _F = TypeVar("_F", bound=Callable[..., Any])

@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 import psutil
 
-from perf.child import Child, ChildError
-from perf.compare.commands import Command, Failed, Reply, Seen
+from perf.callers.callers import Callers
+from perf.callers.load_commands import Command, Seen
+from perf.child import ChildError
 from perf.compare.samples import Costs
 from perf.memory import cpu_seconds, family, file_pss_bytes, pss_bytes
 from perf.network.counters import Counter, Traffic
 from perf.record import schema
-from perf.targets.base import TargetError
+from perf.targets.target import TargetError
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Contestant:
     """
 
     target: schema.Target
-    client: Child
+    client: Callers
     model_path: Path
     pid: int | None = None
     queues: bool = False
@@ -45,12 +45,11 @@ class Contestant:
 
     def _ask(self, command: Command) -> Seen:
         try:
-            reply: Reply = msgspec.json.decode(self.client.ask(command), type=Reply)
+            return self.client.play(command)
         except ChildError as error:
             raise TargetError("lost", f"{self.name}: its client ended: {error}") from error
-        if isinstance(reply, Failed):
-            raise TargetError(reply.code, f"{self.name}: {reply.message}")
-        return reply
+        except TargetError as error:
+            raise TargetError(error.code, f"{self.name}: {error}") from error
 
     def _costs(self, seen: Seen, cpu: float | None, front: float | None, traffic: Traffic | None) -> Costs:
         cpu_now, front_now, traffic_now = self._cpu(), self._front_cpu(), self._traffic()

@@ -10,21 +10,21 @@ import grpc
 import msgspec
 
 from perf import peers
-from perf.child import Child
+from perf.callers.callers import Callers
+from perf.callers.load_commands import ServerAddress
 from perf.compare import python_server
 from perf.compare.contestant import Contestant
 from perf.compare.echo import EchoServer
-from perf.compare.openai_client import Dialect
-from perf.compare.place import Endpoint
 from perf.compare.samples import ECHO
 from perf.contenders import LlamaServer, OurServer
 from perf.network.counters import Counter
 from perf.processes import HOST, StartError
 from perf.record import schema
 from perf.shape import EngineShape
-from perf.targets.base import TargetError
-from perf.targets.grpc import GrpcTarget
-from perf.targets.openai import OpenAITarget
+from perf.targets.grpc_target import GrpcTarget
+from perf.targets.http_endpoint import HttpEndpoint
+from perf.targets.openai_target import OpenAITarget
+from perf.targets.target import TargetError
 from xapp.backend.vocab import Vocab
 from xapp.inference.v1 import models_pb2 as pb
 from xapp.inference.v1 import models_pb2_grpc as rpc
@@ -51,9 +51,9 @@ class Setting:
     model_path: Path
     shape: EngineShape | None = None
 
-    def client(self, kind: str, *args: str) -> Child:
-        """A client process where clients run."""
-        return self.stack.enter_context(Child("perf.compare.client", kind, *args, prefix=self.place.prefix))
+    def callers(self, server: ServerAddress) -> Callers:
+        """A process of callers where clients run."""
+        return self.stack.enter_context(Callers(server, self.place.prefix))
 
     @property
     def common(self) -> EngineShape:
@@ -95,7 +95,7 @@ class Ours:
     def _contestant(self, setting: Setting, address: str, pid: int | None, flags: list[str]) -> Contestant:
         target, shape = describe_ours(address, self.batch_tokens)
         target = msgspec.structs.replace(target, name=self.name, flags=flags, shape=shape)
-        client = setting.client("grpc", address)
+        client = setting.callers(ServerAddress(grpc=address))
         return Contestant(target, client, setting.model_path, pid, traffic=setting.place.traffic)
 
 
@@ -134,11 +134,11 @@ class OpenAi:
     @property
     def name(self) -> str:
         """HOST:PORT."""
-        return Endpoint.parse(self.url).address
+        return HttpEndpoint.parse(self.url).address
 
     def enter(self, setting: Setting) -> Contestant:
         """See Entrant."""
-        return _openai(setting, self.name, Endpoint.parse(self.url), {"ignore_eos": True})
+        return _openai(setting, self.name, self.url, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +155,8 @@ class LlamaServerPeer:
         server = LlamaServer(setting.model_path, shape, shape.num_slots, setting.place.host)
         setting.stack.enter_context(server)
         _serving(server)
-        endpoint = Endpoint.parse(f"http://{server.target}")
-        return _openai(setting, self.name, endpoint, {"ignore_eos": True}, pid=server.pid, flags=server.flags)
+        url = f"http://{server.target}"
+        return _openai(setting, self.name, url, {}, pid=server.pid, flags=server.flags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +174,8 @@ class PythonServerPeer:
         _serving(server)
         # It does not know ignore_eos: every token that would end an answer is made impossible.
         extra = {"logit_bias": {str(token): -100 for token in ending_tokens(setting.model_path)}}
-        endpoint = Endpoint.parse(f"http://{server.target}")
-        return _openai(setting, self.name, endpoint, extra, pid=server.pid, flags=server.flags, queues=True)
+        url = f"http://{server.target}"
+        return _openai(setting, self.name, url, extra, pid=server.pid, flags=server.flags, queues=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +189,7 @@ class Echo:
         server = setting.stack.enter_context(EchoServer(setting.place.host))
         _serving(server)
         target = schema.Target(self.name, "grpc", server.target, "none", server="grpc.aio")
-        client = setting.client("grpc", server.target)
+        client = setting.callers(ServerAddress(grpc=server.target))
         return Contestant(target, client, setting.model_path, server.pid, traffic=setting.place.traffic)
 
 
@@ -205,19 +205,17 @@ def ending_tokens(model_path: Path) -> list[int]:
 def _openai(
     setting: Setting,
     name: str,
-    endpoint: Endpoint,
+    url: str,
     extra: dict[str, Any],
     *,
     pid: int | None = None,
     flags: list[str] | None = None,
     queues: bool = False,
 ) -> Contestant:
-    target = asyncio.run(_described(OpenAITarget(endpoint.url(""), name=name)))
-    dialect = Dialect(target.model, extra)
+    target = asyncio.run(_described(OpenAITarget(url, name=name)))
+    client = setting.callers(ServerAddress(openai=url, model=target.model, extra=extra))
     # A server that names its model by the path of the file tells where it lies on that machine.
     target = msgspec.structs.replace(target, name=name, model=Path(target.model).name, flags=flags or [])
-    words = [msgspec.json.encode(each).decode() for each in (endpoint, dialect)]
-    client = setting.client("openai", *words)
     return Contestant(target, client, setting.model_path, pid, queues, setting.place.traffic)
 
 

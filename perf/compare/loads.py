@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from perf.compare.commands import Arrivals, Command, Decode, Mixed, SharedPrefix, Solo
-from perf.serving.workload import (
+from perf.callers.load_commands import Arrivals, Command, Decode, Mixed, SharedPrefix, Solo
+from perf.callers.prompt_texts import (
     LONG_PROMPT_TOKENS,
     PROMPT_TOKENS,
     RUNNING_STREAMS,

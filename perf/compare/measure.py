@@ -4,7 +4,8 @@ import statistics
 from itertools import pairwise
 from typing import NamedTuple
 
-from perf.compare.commands import Arrivals, Command, Decode, Mixed, Prime, Seen, SharedPrefix, Solo
+from perf.callers.load_commands import Arrivals, Command, Decode, Mixed, Prime, Seen, SharedPrefix, Solo
+from perf.callers.prompt_texts import LONG_PROMPT_TOKENS, SYSTEM_PROMPT_TOKENS
 from perf.compare.samples import (
     ArrivalsSample,
     Costs,
@@ -14,7 +15,6 @@ from perf.compare.samples import (
     SharedPrefixSample,
     SoloSample,
 )
-from perf.serving.workload import LONG_PROMPT_TOKENS, SYSTEM_PROMPT_TOKENS
 from perf.streams import Stream, inter_token_latencies, percentile, steady_rate, steady_window
 
 MARGIN_S = 1.0

@@ -13,20 +13,20 @@ from pathlib import Path
 
 import msgspec
 
-from perf.compare.commands import Command, Decode, Prime
+from perf.callers.load_commands import Command, Decode, Prime
+from perf.callers.text_maker import TextMaker, warm_up
 from perf.compare.contestant import Contestant
 from perf.compare.entrants import Entrant, Place, Setting
 from perf.compare.figures import load_name
 from perf.compare.loads import DecodeLoad, Load
 from perf.compare.measure import Turn, sample_of
 from perf.compare.samples import ECHO, DecodeSample, Sample
-from perf.compare.texts import TextMaker, warm_up
 from perf.machine import Noise, NoiseMeter
 from perf.record import schema
 from perf.record.journal import Journal
 from perf.record.rows import encode
 from perf.rounds import rotated
-from perf.targets.base import TargetError
+from perf.targets.target import TargetError
 
 _SEEDS = 1000
 
@@ -160,7 +160,9 @@ class Run:
 
     def _command(self, contestant: Contestant, load: Load, turn: Turn, maker: TextMaker) -> Command:
         if contestant.name != ECHO:
-            return maker.command(load, self._plan.seed * _SEEDS + turn.round, queues=contestant.queues)
+            return maker.make(
+                partial(load.command, seed=self._plan.seed * _SEEDS + turn.round, queues=contestant.queues)
+            )
         ours = self.outcome.get(turn.round, load.name, self._plan.entrants[0].name)
         if not isinstance(ours, DecodeSample):
             raise TargetError("invalid", f"{ECHO}: ours has no pace in {load.name}")

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import msgspec
 
+from perf.callers.callers import Callers
+from perf.callers.load_commands import Decode, ServerAddress
+from perf.callers.prompt_texts import Work
+from perf.callers.text_maker import TextMaker
 from perf.child import Child
 from perf.contenders import OurServer
 from perf.ending import Ending
 from perf.engine.samples import StepsSample
-from perf.serving import baseline, in_worker, load
-from perf.serving.workload import Work
+from perf.serving import baseline, in_worker
 from perf.shape import EngineShape
 from perf.streams import Stream, percentile, steady_rate, steady_window
 from xapp.config import EngineSettings
@@ -36,14 +39,15 @@ class Field(Ending):
             bare = self._child("perf.serving.baseline", "--model", str(path), "--shape", shape)
             self.server = self._stack.enter_context(OurServer(model, {}))
             self.server.wait_until_serving()
-            client = self._child("perf.serving.load", "grpc", self.server.target)
+            texts = self._stack.enter_context(TextMaker(self.server.target))
+            callers = self._stack.enter_context(Callers(ServerAddress(grpc=self.server.target)))
         except BaseException:
             self.close()
             raise
         self.contenders: dict[str, Contender] = {
             "bare": lambda work: _bare(bare, work),
             "worker": lambda work: _worker(worker, work),
-            "client": lambda work: _client(client, work),
+            "client": lambda work: _client(texts, callers, work),
         }
 
     def _child(self, module: str, *args: str) -> Child:
@@ -75,9 +79,9 @@ def _worker(child: Child, work: Work) -> tuple[float, list[float]]:
     return _seen(msgspec.json.decode(child.ask(in_worker.Decode(work)), type=list[Stream]))
 
 
-def _client(child: Child, work: Work) -> tuple[float, list[float]]:
-    child.ask(load.Prepare(work))
-    return _seen(msgspec.json.decode(child.ask(load.Decode(work)), type=load.Decoded).streams)
+def _client(texts: TextMaker, callers: Callers, work: Work) -> tuple[float, list[float]]:
+    prompts = texts.make(lambda made: made.of(work))
+    return _seen(callers.play(Decode(prompts, work.num_tokens)).streams)
 
 
 def _seen(streams: list[Stream]) -> tuple[float, list[float]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from perf.callers.prompt_texts import decode_work
 from perf.child import Child, ChildError
 from perf.engine.bandwidth import Read, Reading
 from perf.engine.field import Field, sample_of
@@ -16,8 +17,8 @@ from perf.processes import StartError
 from perf.record.journal import Journal
 from perf.record.rows import encode
 from perf.rounds import rotated
-from perf.serving.workload import decode_work
 from perf.shape import EngineShape
+from perf.targets.target import TargetError
 from xapp.config import Settings
 
 CONTENDERS = ("bare", "worker", "client")
@@ -71,7 +72,7 @@ class Run:
             if self._is_left(number):
                 try:
                     self._round(number)
-                except (ChildError, StartError, OSError) as error:
+                except (ChildError, StartError, TargetError, OSError) as error:
                     self.outcome.lost = str(error)
                     break
         return self.outcome

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from perf.load.samples import Request
-from perf.targets.base import Answer, Ask, Target, TargetError
+from perf.targets.target import Answer, CompletionRequest, Target, TargetError
 
 _SUSPICIOUS = {"lost", "unreachable", "protocol"}
 _PROBES = 3
@@ -39,43 +39,43 @@ class Flights:
         self._bounds = bounds
         self._probe = asyncio.Lock()
 
-    async def fly(self, index: int, scheduled: float, ask: Ask) -> TargetError | None:
+    async def fly(self, index: int, scheduled: float, request: CompletionRequest) -> TargetError | None:
         """Sends it and waits for its end; its error, if it had one.
 
         `scheduled` is when it should be sent, on the loop's clock. Raises TargetLost.
         """
         if self.in_flight >= self._bounds.max_in_flight:
             message = f"{self._bounds.max_in_flight} requests were in flight"
-            return self._fail(index, scheduled, ask, None, TargetError("overflow", message))
+            return self._fail(index, scheduled, request, None, TargetError("overflow", message))
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
-            return await self._fly(index, scheduled, ask)
+            return await self._fly(index, scheduled, request)
         finally:
             self.in_flight -= 1
 
-    async def _fly(self, index: int, scheduled: float, ask: Ask) -> TargetError | None:
+    async def _fly(self, index: int, scheduled: float, request: CompletionRequest) -> TargetError | None:
         sent = _now()
         try:
-            answer = await self._ask(scheduled, sent, ask)
+            answer = await self._complete(scheduled, sent, request)
         except TargetError as error:
-            self._fail(index, scheduled, ask, sent, error)
+            self._fail(index, scheduled, request, sent, error)
             if error.code in _SUSPICIOUS:
                 await self._check_there(error)
             return error
         except asyncio.CancelledError:
-            self._fail(index, scheduled, ask, sent, TargetError("cut", "the step ended first"))
+            self._fail(index, scheduled, request, sent, TargetError("cut", "the step ended first"))
             raise
-        self.requests.append(self._request(index, scheduled, ask, sent, answer))
+        self.requests.append(self._answered(index, scheduled, request, sent, answer))
         return None
 
-    async def _ask(self, scheduled: float, sent: float, ask: Ask) -> Answer:
-        left = None if ask.deadline_s is None else ask.deadline_s - (sent - scheduled)
+    async def _complete(self, scheduled: float, sent: float, request: CompletionRequest) -> Answer:
+        left = None if request.deadline_s is None else request.deadline_s - (sent - scheduled)
         if left is not None and left <= 0:
             raise TargetError("expired", "the deadline passed before it could be sent")
         try:
             async with asyncio.timeout(self._bounds.timeout_s):
-                answer = await self._target.ask(replace(ask, deadline_s=left))
+                answer = await self._target.complete(replace(request, deadline_s=left))
         except TimeoutError as error:
             raise TargetError("timeout", f"no whole answer within {self._bounds.timeout_s:g} s") from error
         if not answer.arrivals:
@@ -96,9 +96,9 @@ class Flights:
         raise TargetLost(f"{reason} (after: {error})") from error
 
     def _fail(
-        self, index: int, scheduled: float, ask: Ask, sent: float | None, error: TargetError
+        self, index: int, scheduled: float, request: CompletionRequest, sent: float | None, error: TargetError
     ) -> TargetError:
-        request = Request(
+        record = Request(
             step=self._step,
             attempt=self._attempt,
             index=index,
@@ -108,19 +108,21 @@ class Flights:
             end_s=_now() - self._start,
             error=error.code,
             finish_reason="",
-            max_tokens=ask.max_tokens,
+            max_tokens=request.max_tokens,
             num_prompt_tokens=None,
             num_cached_tokens=None,
             num_completion_tokens=0,
             gaps_s=[],
-            priority=ask.priority,
-            deadline_s=ask.deadline_s,
+            priority=request.priority,
+            deadline_s=request.deadline_s,
             message=str(error)[:_MESSAGE_LIMIT],
         )
-        self.requests.append(request)
+        self.requests.append(record)
         return error
 
-    def _request(self, index: int, scheduled: float, ask: Ask, sent: float, answer: Answer) -> Request:
+    def _answered(
+        self, index: int, scheduled: float, request: CompletionRequest, sent: float, answer: Answer
+    ) -> Request:
         times = [arrival.at for arrival in answer.arrivals]
         told = answer.num_completion_tokens
         return Request(
@@ -133,13 +135,13 @@ class Flights:
             end_s=times[-1] - self._start,
             error="",
             finish_reason=answer.finish_reason,
-            max_tokens=ask.max_tokens,
+            max_tokens=request.max_tokens,
             num_prompt_tokens=answer.num_prompt_tokens,
             num_cached_tokens=answer.num_cached_tokens,
             num_completion_tokens=sum(each.num_tokens for each in answer.arrivals) if told is None else told,
             gaps_s=[round(after - before, 6) for before, after in pairwise(times)],
-            priority=ask.priority,
-            deadline_s=ask.deadline_s,
+            priority=request.priority,
+            deadline_s=request.deadline_s,
             queue_s=answer.queue_s,
             prefill_s=answer.prefill_s,
             decode_s=answer.decode_s,

@@ -8,7 +8,7 @@ from itertools import count
 from perf.load.arrivals import MAX_ARRIVALS
 from perf.load.flight import Flights
 from perf.load.workload import Asking
-from perf.targets.base import Ask, TargetError
+from perf.targets.target import CompletionRequest, TargetError
 
 _PAUSE_AFTER_ERROR_S = 0.1
 _LONGEST_PAUSE_S = 1.0
@@ -36,8 +36,8 @@ async def closed_loop(
 
     async def caller() -> None:
         while _now() < until and (index := next(indices)) < most:
-            ask = await supply.next()
-            error = await flights.fly(index, _now(), ask)
+            request = await supply.next()
+            error = await flights.fly(index, _now(), request)
             ended()
             if error is not None:
                 await asyncio.sleep(_pause_s(error))
@@ -52,20 +52,27 @@ def _pause_s(error: TargetError) -> float:
 
 
 async def open_loop(
-    flights: Flights, asks: Sequence[Ask], times: Sequence[float], *, start: float, ended: Ended
+    flights: Flights,
+    requests: Sequence[CompletionRequest],
+    times: Sequence[float],
+    *,
+    start: float,
+    ended: Ended,
 ) -> None:
-    """Sends each ask at its time, in seconds from `start`, whatever became of those before it.
+    """Sends each request at its time, in seconds from `start`, whatever became of those before it.
 
     Returns when all have ended. A request that finds too many in flight is counted as an error.
     """
     async with asyncio.TaskGroup() as group:
-        for index, (ask, at) in enumerate(zip(asks, times, strict=True)):
+        for index, (request, at) in enumerate(zip(requests, times, strict=True)):
             await asyncio.sleep(start + at - _now())
-            group.create_task(_one(flights, index, start + at, ask, ended))
+            group.create_task(_one(flights, index, start + at, request, ended))
 
 
-async def _one(flights: Flights, index: int, scheduled: float, ask: Ask, ended: Ended) -> None:
-    await flights.fly(index, scheduled, ask)
+async def _one(
+    flights: Flights, index: int, scheduled: float, request: CompletionRequest, ended: Ended
+) -> None:
+    await flights.fly(index, scheduled, request)
     ended()
 
 

@@ -14,7 +14,7 @@ from perf.load.step import Plan, Ran, run_step
 from perf.load.workload import Supply, first_number
 from perf.record.journal import Journal
 from perf.record.rows import encode
-from perf.targets.base import Target
+from perf.targets.target import Target
 
 Advance = Callable[[str], None]
 _FIRST_RATE = 1.0
@@ -77,7 +77,7 @@ class Run:
         supply = self._supply("warm-up", 1, self._options.warmup or 1)
         await supply.prepare()
         for _ in range(self._options.warmup):
-            await self._target.ask(await supply.next())
+            await self._target.complete(await supply.next())
 
     async def _find(self) -> Found:
         start = self._options.rates[0] if self._options.rates else _FIRST_RATE

@@ -10,7 +10,7 @@ from perf.load.loops import Ended, closed_loop, every_second, open_loop
 from perf.load.meter import ClientMeter
 from perf.load.samples import Loop, Request, Step
 from perf.load.workload import Supply
-from perf.targets.base import Target, TargetError
+from perf.targets.target import Target, TargetError
 
 # Between planning and the first arrival: the client is at rest when the schedule starts.
 _LEAD_S = 0.1
@@ -70,7 +70,7 @@ async def run_step(
     is returned.
     """
     await supply.prepare()
-    asks = [await supply.next() for _ in plan.times]
+    requests = [await supply.next() for _ in plan.times]
     meter = meter or ClientMeter()
     # What is there stays: collections in the middle of a step are then short.
     gc.collect()
@@ -82,7 +82,7 @@ async def run_step(
         async with meter:
             await asyncio.sleep(_LEAD_S)
             if plan.loop is Loop.OPEN:
-                await open_loop(flights, asks, plan.times, start=start, ended=advance)
+                await open_loop(flights, requests, plan.times, start=start, ended=advance)
             else:
                 await _closed(flights, supply, plan, start, advance)
         reason = ""

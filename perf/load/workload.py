@@ -1,4 +1,4 @@
-"""What is asked in a step: drawn from distributions, or read from a trace, as an endless supply of Asks.
+"""What is asked in a step: drawn from distributions, or read from a trace, as an endless supply of requests.
 
 The same seed gives the same lengths and classes in every step, so that steps differ in their load
 only; the prompts themselves are new in each step and each attempt: nothing is in the server's cache.
@@ -15,7 +15,7 @@ from perf.data.traces import TraceRequest
 from perf.load.classes import Class, draw
 from perf.load.lengths import Lengths
 from perf.load.prompts import Prompts
-from perf.targets.base import Ask, Input
+from perf.targets.target import CompletionRequest, Input
 
 _CYCLE = 256
 
@@ -84,13 +84,13 @@ class Traced:
 class Asking(Protocol):
     """What callers take their next request from."""
 
-    async def next(self) -> Ask:
+    async def next(self) -> CompletionRequest:
         """The next one."""
         ...
 
 
 class Supply:
-    """The Asks of one attempt at a step, one after another, without end."""
+    """The requests of one attempt at a step, one after another, without end."""
 
     def __init__(
         self, shapes: Sequence[Shape], prompts: Prompts, first_number: int, *, ignore_eos: bool
@@ -105,7 +105,7 @@ class Supply:
         """What takes calls to the server, before there is load. Raises PromptError, TargetError."""
         await self._prompts.prepare({each.prompt_tokens for each in self._shapes if each.prompt_tokens})
 
-    async def next(self) -> Ask:
+    async def next(self) -> CompletionRequest:
         """The next one."""
         index = next(self._indices)
         shape = self._shapes[index % len(self._shapes)]
@@ -113,7 +113,7 @@ class Supply:
         if made is None:
             assert shape.prompt_tokens is not None
             made = await self._prompts.make(shape.prompt_tokens, self._first_number + index)
-        return Ask(made, shape.max_tokens, self._ignore_eos, shape.deadline_s, shape.priority)
+        return CompletionRequest(made, shape.max_tokens, self._ignore_eos, shape.deadline_s, shape.priority)
 
 
 def first_number(seed: int, step: str, attempt: int) -> int:

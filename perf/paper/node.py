@@ -11,9 +11,9 @@ import psutil
 from perf.meter.sampler import Probe, Sampler
 from perf.paper.samples import Started
 from perf.record import schema
-from perf.targets.base import TargetError
-from perf.targets.grpc import GrpcTarget
-from perf.targets.own import Own, own_target
+from perf.targets.grpc_target import GrpcTarget
+from perf.targets.own_server import Own, own_target
+from perf.targets.target import TargetError
 from xapp.client import Client, ClientError
 from xapp.inference.v1 import models_pb2
 

@@ -7,8 +7,8 @@ from typing import Protocol
 from perf.data.dialogues import Dialogue
 from perf.meter.reading import Reading
 from perf.paper.samples import Sample, Skipped, Turn
-from perf.targets import base
-from perf.targets.base import Answer, Ask, Target, TargetError
+from perf.targets import target as base
+from perf.targets.target import Answer, CompletionRequest, Target, TargetError
 
 Add = Callable[[Sample], None]
 
@@ -107,10 +107,10 @@ class Player:
         return Skipped(self._model, dialogue.id, turn, reason)
 
     async def _measure(self, dialogue: Dialogue, turn: int, given: base.Input) -> Turn:
-        ask = Ask(given, self._rules.max_tokens, deadline_s=self._rules.deadline_s)
+        request = CompletionRequest(given, self._rules.max_tokens, deadline_s=self._rules.deadline_s)
         self._meter.begin()
         try:
-            answer = await self._target.ask(ask)
+            answer = await self._target.complete(request)
         finally:
             reading = self._meter.end()
         return turn_of(answer, model=self._model, dialogue=dialogue.id, turn=turn, reading=reading)

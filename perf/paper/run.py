@@ -10,7 +10,7 @@ from perf.paper.play import Player, Record, Rules
 from perf.paper.samples import Sample, Skipped, Turn, decode
 from perf.record.journal import Journal
 from perf.record.rows import encode
-from perf.targets.base import TargetError
+from perf.targets.target import TargetError
 
 Serve = Callable[[str, str], AbstractAsyncContextManager[Node]]
 

@@ -8,7 +8,7 @@ from perf.load.lengths import Uniform
 from perf.promises.client import Closed
 from perf.promises.field import Writer
 from perf.promises.mix import Wanted
-from perf.targets.base import Ask
+from perf.targets.target import CompletionRequest
 
 PROMPT_TOKENS = Uniform(200, 400)
 ANSWER_TOKENS = Uniform(64, 128)
@@ -25,6 +25,6 @@ def load(writer: Writer, *, streams: int, count: int, duration_s: float, seed: i
     return Closed(in_class(writer.write(wanted), "batch"), streams, duration_s)
 
 
-def in_class(asks: Sequence[Ask], priority: str) -> list[Ask]:
+def in_class(requests: Sequence[CompletionRequest], priority: str) -> list[CompletionRequest]:
     """The same requests in a class."""
-    return [replace(each, priority=priority) for each in asks]
+    return [replace(each, priority=priority) for each in requests]

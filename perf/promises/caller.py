@@ -14,8 +14,8 @@ import grpc
 import msgspec
 
 from perf import child
-from perf.targets.base import Ask
-from perf.targets.grpc import request_of
+from perf.targets.grpc_target import request_of
+from perf.targets.target import CompletionRequest
 from xapp.client import Client
 from xapp.inference.v1 import inference_pb2 as pb
 
@@ -56,7 +56,7 @@ class Calls(msgspec.Struct, frozen=True, tag=True):
 class Foretell(msgspec.Struct, frozen=True, tag=True):
     """So many callers, each with Estimate before each Generate; answered with list[Foretold]."""
 
-    asks: list[Ask]
+    requests: list[CompletionRequest]
     concurrency: int
 
 
@@ -86,8 +86,8 @@ class Caller:
         match command:
             case Calls(calls):
                 return [await self._call(call) for call in calls]
-            case Foretell(asks, concurrency):
-                return await self._foretell(asks, concurrency)
+            case Foretell(requests, concurrency):
+                return await self._foretell(requests, concurrency)
 
     async def _call(self, call: Call) -> Called:
         await asyncio.sleep(call.pause_s)
@@ -109,13 +109,13 @@ class Caller:
         chunks = [at for at, event in events if event.HasField("chunk")]
         return Called(chunks[-1], chunks[0], *_counts(events[-1][1].finished.usage))
 
-    async def _foretell(self, asks: Sequence[Ask], concurrency: int) -> list[Foretold]:
-        left = enumerate(asks)
+    async def _foretell(self, requests: Sequence[CompletionRequest], concurrency: int) -> list[Foretold]:
+        left = enumerate(requests)
         found: list[Foretold] = []
 
         async def caller() -> None:
-            for number, ask in left:
-                found.append(await self._foretold(number, request_of(ask)))
+            for number, request in left:
+                found.append(await self._foretold(number, request_of(request)))
 
         async with asyncio.TaskGroup() as callers:
             for _ in range(concurrency):

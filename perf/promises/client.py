@@ -15,9 +15,9 @@ from perf import child
 from perf.load.flight import Bounds, Flights
 from perf.load.loops import closed_loop, open_loop
 from perf.load.samples import Request
-from perf.targets.base import Ask, Target
-from perf.targets.grpc import GrpcTarget
-from perf.targets.openai import OpenAITarget
+from perf.targets.grpc_target import GrpcTarget
+from perf.targets.openai_target import OpenAITarget
+from perf.targets.target import CompletionRequest, Target
 
 _LEAD_S = 0.1
 _BOUNDS = Bounds(timeout_s=300.0, max_in_flight=512)
@@ -26,15 +26,15 @@ _BOUNDS = Bounds(timeout_s=300.0, max_in_flight=512)
 class Closed(msgspec.Struct, frozen=True, tag=True):
     """So many callers, each asking again when it is answered; what is open after `duration_s` is cut."""
 
-    asks: list[Ask]
+    requests: list[CompletionRequest]
     concurrency: int
     duration_s: float = 300.0
 
 
 class Open(msgspec.Struct, frozen=True, tag=True):
-    """Each ask at its time, seconds from the start; what is open after `duration_s` is cut."""
+    """Each request at its time, seconds from the start; what is open after `duration_s` is cut."""
 
-    asks: list[Ask]
+    requests: list[CompletionRequest]
     times: list[float]
     duration_s: float = 300.0
 
@@ -64,27 +64,27 @@ async def carry_out(target: Target, command: Command) -> list[Request]:
 
 async def _load(flights: Flights, command: Command, start: float) -> None:
     match command:
-        case Closed(asks, concurrency):
+        case Closed(requests, concurrency):
             await closed_loop(
                 flights,
-                _OneByOne(asks),
+                _OneByOne(requests),
                 concurrency=concurrency,
                 start=start,
-                num_requests=len(asks),
+                num_requests=len(requests),
                 duration_s=None,
                 ended=_nothing,
             )
-        case Open(asks, times):
-            await open_loop(flights, asks, times, start=start, ended=_nothing)
+        case Open(requests, times):
+            await open_loop(flights, requests, times, start=start, ended=_nothing)
 
 
 class _OneByOne:
-    def __init__(self, asks: Sequence[Ask]) -> None:
-        self._asks = iter(asks)
+    def __init__(self, requests: Sequence[CompletionRequest]) -> None:
+        self._requests = iter(requests)
 
-    async def next(self) -> Ask:
+    async def next(self) -> CompletionRequest:
         """See Asking."""
-        return next(self._asks)
+        return next(self._requests)
 
 
 def _nothing() -> None:

@@ -26,11 +26,11 @@ def measure(field: Field, _run: Run, number: int) -> Iterator[Sample]:
     for kind, free in KINDS.items():
         caller = field.caller(ours, f"perf-{kind}")
         count = WARM_UP + sum(COUNTS.values()) + sum(COUNTS)
-        asks = iter(writer.write(of_kind(7 * number + 1, count, free=free)))
-        foretell(caller, Foretell([next(asks) for _ in range(WARM_UP)], WARM_UP // 2))
+        requests = iter(writer.write(of_kind(7 * number + 1, count, free=free)))
+        foretell(caller, Foretell([next(requests) for _ in range(WARM_UP)], WARM_UP // 2))
         found: list[Foretold] = []
         for streams, count in COUNTS.items():
-            command = Foretell([next(asks) for _ in range(streams + count)], streams)
+            command = Foretell([next(requests) for _ in range(streams + count)], streams)
             seen = in_company(foretell(caller, command), streams)
             yield Sample(number, f"{kind}.error.{streams}", median_error(seen))
             found += seen

@@ -20,10 +20,10 @@ from perf.load.samples import Request
 from perf.processes import StartError
 from perf.promises.caller import Called, Calls, Foretell, Foretold
 from perf.promises.client import Command
-from perf.promises.mix import Asks, Speeds, Wanted
+from perf.promises.mix import RequestWriter, Speeds, Wanted
 from perf.shape import EngineShape
-from perf.targets.base import Ask
-from perf.targets.grpc import GrpcTarget
+from perf.targets.grpc_target import GrpcTarget
+from perf.targets.target import CompletionRequest
 from xapp.config import EngineSettings
 from xapp.inference.v1 import models_pb2 as pb
 from xapp.inference.v1 import models_pb2_grpc as rpc
@@ -99,15 +99,15 @@ class Writer(Ending):
     def __init__(self, address: str, seed: int) -> None:
         self._runner = asyncio.Runner()
         self._target = GrpcTarget(address)
-        self._asks = Asks(Prompts(self._target.count_tokens), seed)
+        self._writer = RequestWriter(Prompts(self._target.count_tokens), seed)
 
-    def write(self, wanted: Sequence[Wanted], speeds: Speeds | None = None) -> list[Ask]:
-        """See `Asks.of`."""
-        return self._runner.run(self._asks.of(wanted, speeds))
+    def write(self, wanted: Sequence[Wanted], speeds: Speeds | None = None) -> list[CompletionRequest]:
+        """See `RequestWriter.of`."""
+        return self._runner.run(self._writer.of(wanted, speeds))
 
     def text(self, num_tokens: int) -> str:
         """A text of exactly so many tokens."""
-        return self._runner.run(self._asks.text(num_tokens))
+        return self._runner.run(self._writer.text(num_tokens))
 
     def close(self) -> None:
         """Ends the connection."""

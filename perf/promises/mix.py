@@ -13,7 +13,7 @@ import msgspec
 
 from perf.load.lengths import Lognormal
 from perf.load.prompts import Prompts
-from perf.targets.base import Ask, Input, Turn
+from perf.targets.target import CompletionRequest, Input, Turn
 
 PROMPT_TOKENS = Lognormal(80, 0.8, 400, 30)
 ANSWER_TOKENS = Lognormal(28, 0.8, 96, 8)
@@ -82,17 +82,17 @@ def _one(random_: random.Random) -> Wanted:
     )
 
 
-class Asks:
+class RequestWriter:
     """Makes the texts, each another: nothing of them is in a server's cache. `seed` tells rounds apart."""
 
     def __init__(self, prompts: Prompts, seed: int) -> None:
         self._prompts = prompts
         self._numbers: Iterator[int] = iter(range(seed * 100_000, (seed + 1) * 100_000))
 
-    async def of(self, wanted: Sequence[Wanted], speeds: Speeds | None = None) -> list[Ask]:
+    async def of(self, wanted: Sequence[Wanted], speeds: Speeds | None = None) -> list[CompletionRequest]:
         """Requests with their deadlines; without any for `speeds` None. Raises PromptError, TargetError."""
         return [
-            Ask(
+            CompletionRequest(
                 await self._input(each),
                 each.max_tokens,
                 ignore_eos=not each.free,

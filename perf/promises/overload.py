@@ -10,7 +10,7 @@ from perf.promises.mix import draw
 from perf.promises.speeds import capacity_of, measure_speeds
 from perf.rounds import Run, rotated
 from perf.table import Sample
-from perf.targets.base import Ask
+from perf.targets.target import CompletionRequest
 
 LOAD = 1.5
 """Of the capacity."""
@@ -53,9 +53,9 @@ def arrivals(rate: float, seed: int) -> list[float]:
     return [at * LOAD_S / end for at in times]
 
 
-def _closed(asks: list[Ask], duration_s: float, field: Field) -> Closed:
+def _closed(requests: list[CompletionRequest], duration_s: float, field: Field) -> Closed:
     assert field.shape is not None
-    return Closed(asks, field.shape.num_slots, duration_s)
+    return Closed(requests, field.shape.num_slots, duration_s)
 
 
 def _samples(contender: Contender, requests: Sequence[Request], number: int) -> Iterator[Sample]:

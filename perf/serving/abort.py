@@ -4,10 +4,10 @@ from pathlib import Path
 
 import msgspec
 
+from perf.callers.prompt_texts import LONG_PROMPT_TOKENS
 from perf.child import Child
 from perf.rounds import NotMeasured
 from perf.serving.in_worker import PrefillCancel, PrefillCancelled
-from perf.serving.workload import LONG_PROMPT_TOKENS
 from perf.table import Sample
 from xapp.config import EngineSettings
 

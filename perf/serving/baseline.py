@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from perf import child
-from perf.serving.workload import Work, token_prompt
+from perf.callers.prompt_texts import Work, token_prompt
 from perf.shape import EngineShape
 from xapp.backend.llama_load import num_sequences
 from xapp.backend.llama_model import ContextParams, load_model, new_context

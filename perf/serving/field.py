@@ -13,6 +13,9 @@ from typing import Self
 import msgspec
 
 from perf import peers
+from perf.callers.callers import Callers
+from perf.callers.load_commands import ServerAddress
+from perf.callers.text_maker import TextMaker
 from perf.child import Child
 from perf.contenders import LlamaServer, OurServer
 from perf.ending import Ending
@@ -34,7 +37,7 @@ class Field(Ending):
         self._path = model_path
         self._number = number
         self.llama: LlamaServer | None = None
-        self.llama_client: Child | None = None
+        self.llama_client: Callers | None = None
 
     def __enter__(self) -> Self:
         try:
@@ -62,14 +65,18 @@ class Field(Ending):
     def _start_server(self) -> None:
         self.server = self._stack.enter_context(OurServer(self._model, {}))
         self.server.wait_until_serving()
-        self.client = self._child("perf.serving.load", "grpc", self.server.target)
+        self.client = self._callers(ServerAddress(grpc=self.server.target))
+        self.texts = self._stack.enter_context(TextMaker(self.server.target))
 
     def _start_llama_server(self) -> None:
         if not peers.built():
             return
         self.llama = self._stack.enter_context(LlamaServer(self._path, self.shape, self.info.num_slots))
         self.llama.wait_until_serving()
-        self.llama_client = self._child("perf.serving.load", "http", self.llama.target)
+        self.llama_client = self._callers(ServerAddress(openai=f"http://{self.llama.target}"))
+
+    def _callers(self, server: ServerAddress) -> Callers:
+        return self._stack.enter_context(Callers(server))
 
     def _child(self, module: str, *args: str) -> Child:
         return self._stack.enter_context(Child(module, *args))

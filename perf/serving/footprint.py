@@ -7,12 +7,13 @@ from typing import NamedTuple
 import grpc
 from prometheus_client.parser import text_string_to_metric_families
 
-from perf.child import Child
+from perf.callers.callers import Callers
+from perf.callers.load_commands import Decode, ServerAddress
+from perf.callers.prompt_texts import Work
+from perf.callers.text_maker import TextMaker
 from perf.contenders import OurServer
 from perf.memory import family, own_bytes
 from perf.processes import START_TIMEOUT_S
-from perf.serving.load import Decode
-from perf.serving.workload import Work
 from perf.table import Sample
 from xapp.inference.v1 import models_pb2 as pb
 from xapp.inference.v1 import models_pb2_grpc as rpc
@@ -24,8 +25,9 @@ def measure(model: str, path: Path, round_number: int) -> list[Sample]:
     """Starts a server, lets it work a little, measures it, ends it."""
     with OurServer(model, {}) as server:
         seconds = server.wait_until_serving()
-        with Child("perf.serving.load", "grpc", server.target) as client:
-            client.ask(Decode(Work(num_streams=8, num_tokens=16, seed=round_number)))
+        work = Work(num_streams=8, num_tokens=16, seed=round_number)
+        with TextMaker(server.target) as texts, Callers(ServerAddress(grpc=server.target)) as callers:
+            callers.play(Decode(texts.make(lambda made: made.of(work)), work.num_tokens))
         kv = _kv(server.target)
         memory = own_bytes(family(server.pid), path, kv.bytes)
         parked = _parked_cells(server.http_target) * kv.bytes / kv.cells

@@ -13,8 +13,8 @@ from itertools import count
 import msgspec
 
 from perf import child
+from perf.callers.prompt_texts import Work, token_prompt
 from perf.serving.worker_link import WorkerLink
-from perf.serving.workload import Work, token_prompt
 from perf.streams import Arrival, Stream
 from xapp.config import EngineSettings
 from xapp.domain.messages import Stats, Submit

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from perf import peers
+from perf.callers.prompt_texts import STREAMS
 from perf.cli.comparison import What, measured
 from perf.cli.models import GivenModel
 from perf.compare.entrants import Echo, Entrant, LlamaServerPeer, Ours
@@ -18,7 +19,6 @@ from perf.compare.samples import Sample as Measured
 from perf.record.schema import Mode, Result
 from perf.record.store import result_path, write_result
 from perf.rounds import RESULTS
-from perf.serving.workload import STREAMS
 from perf.table import Sample
 
 PARTS = ("solo", "burst", "staggered", "mixed", "streams")

@@ -5,12 +5,15 @@ from functools import partial
 
 import msgspec
 
+from perf.callers.callers import Callers
+from perf.callers.load_commands import Decode
+from perf.callers.prompt_texts import Work, decode_work
 from perf.child import Child
+from perf.compare.loads import SharedPrefixLoad
 from perf.memory import cpu_seconds
 from perf.rounds import rotated
-from perf.serving import baseline, in_worker, load, scenarios
+from perf.serving import baseline, in_worker
 from perf.serving.field import Field
-from perf.serving.workload import Work, decode_work
 from perf.streams import Stream, inter_token_latencies, percentile, steady_rate
 from perf.table import Sample
 
@@ -50,10 +53,10 @@ def _contenders(field: Field) -> dict[str, Callable[[Work], Figures]]:
     contenders: dict[str, Callable[[Work], Figures]] = {
         "baseline": partial(_baseline, field.baseline),
         "worker": partial(_worker, field.worker),
-        "grpc": partial(_client, field.client, field.server.pid),
+        "grpc": partial(_client, field, field.client, field.server.pid),
     }
     if field.llama and field.llama_client:
-        contenders["llama"] = partial(_client, field.llama_client, field.llama.pid)
+        contenders["llama"] = partial(_client, field, field.llama_client, field.llama.pid)
     return contenders
 
 
@@ -77,23 +80,23 @@ def _rate(streams: list[Stream]) -> Figures:
         return {}  # a round so noisy that the streams did not overlap says nothing
 
 
-def _client(child: Child, server_pid: int, work: Work) -> Figures:
-    child.ask(load.Prepare(work))
+def _client(field: Field, callers: Callers, server_pid: int, work: Work) -> Figures:
+    command = Decode(field.texts.make(lambda texts: texts.of(work)), work.num_tokens)
     before = cpu_seconds(server_pid)
-    decoded = msgspec.json.decode(child.ask(load.Decode(work)), type=load.Decoded)
-    tokens = sum(stream.num_tokens for stream in decoded.streams)
-    gaps = inter_token_latencies(decoded.streams)
+    seen = callers.play(command)
+    tokens = sum(stream.num_tokens for stream in seen.streams)
+    gaps = inter_token_latencies(seen.streams)
     return {
-        **_rate(decoded.streams),
+        **_rate(seen.streams),
         "server_cpu": (cpu_seconds(server_pid) - before) / tokens,
-        "client_cpu": decoded.client_cpu / tokens,
-        "ttft": max(stream.time_to_first_token for stream in decoded.streams),
+        "client_cpu": seen.client_cpu_s / tokens,
+        "ttft": max(stream.time_to_first_token for stream in seen.streams),
         "itl_p50": percentile(gaps, 50),
         "itl_p99": percentile(gaps, 99),
     }
 
 
-def _clients(field: Field, number: int) -> list[tuple[str, Child]]:
+def _clients(field: Field, number: int) -> list[tuple[str, Callers]]:
     clients = [("grpc", field.client)]
     if field.llama_client:
         clients.append(("llama", field.llama_client))
@@ -106,11 +109,13 @@ def prefix(field: Field) -> Measure:
     def measure(number: int) -> list[Sample]:
         samples = []
         for name, client in _clients(field, number):
-            answer = client.ask(load.SharedPrompt(_seed(number, 10)))
-            found = msgspec.json.decode(answer, type=scenarios.Shared)
-            samples.append(Sample(number, f"{name}.shared_cold", found.cold))
-            samples.append(Sample(number, f"{name}.shared_worst", max(found.at_once)))
-            samples.append(Sample(number, f"{name}.shared_ratio", max(found.at_once) / found.cold))
+            write = partial(SharedPrefixLoad().command, seed=_seed(number, 10), queues=False)
+            seen = client.play(field.texts.make(write))
+            cold = seen.single[0].time_to_first_token
+            worst = max(stream.time_to_first_token for stream in seen.streams)
+            samples.append(Sample(number, f"{name}.shared_cold", cold))
+            samples.append(Sample(number, f"{name}.shared_worst", worst))
+            samples.append(Sample(number, f"{name}.shared_ratio", worst / cold))
         return samples
 
     return measure

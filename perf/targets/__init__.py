@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from perf.targets.base import Target
+from perf.targets.target import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ async def open_target(spec: Spec) -> AsyncIterator[Target]:
     That somebody answers at an address is not checked here: `describe` does.
     """
     if not spec.grpc and not spec.openai:
-        from perf.targets.own import own_target  # noqa: PLC0415  needs the server's packages
+        from perf.targets.own_server import own_target  # noqa: PLC0415  needs the server's packages
 
         async with own_target(spec.model, spec.settings) as own:
             yield own.target
@@ -52,8 +52,8 @@ async def open_target(spec: Spec) -> AsyncIterator[Target]:
 
 
 def _remote(spec: Spec) -> Target:
-    from perf.targets.grpc import GrpcTarget  # noqa: PLC0415  only what is used
-    from perf.targets.openai import OpenAITarget  # noqa: PLC0415
+    from perf.targets.grpc_target import GrpcTarget  # noqa: PLC0415  only what is used
+    from perf.targets.openai_target import OpenAITarget  # noqa: PLC0415
 
     if spec.openai:
         return OpenAITarget(spec.openai, model=spec.model)

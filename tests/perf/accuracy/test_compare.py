@@ -3,7 +3,7 @@ import pytest
 from perf.accuracy.compare import compared, item, requests
 from perf.accuracy.scorer import Scored, Scores, Token
 from perf.accuracy.tasks import By, Candidate, Task, candidates
-from perf.targets.base import TargetError
+from perf.targets.target import TargetError
 from tests.perf.accuracy.scoring import CHOICE
 
 

@@ -7,7 +7,7 @@ from perf.accuracy.samples import Item, Sample, Scored, SkippedItem, decode
 from perf.accuracy.tasks import By, Task
 from perf.record.errors import RecordError
 from perf.record.rows import encode
-from perf.targets.base import TargetError
+from perf.targets.target import TargetError
 from tests.perf.accuracy.scoring import Words, winogrande
 
 QUESTIONS = [winogrande(number) for number in range(1, 7)]

@@ -12,7 +12,7 @@ from perf.record.errors import RecordError
 from perf.record.journal import Journal
 from perf.record.schema import Status
 from perf.record.store import read_result
-from perf.targets.base import TargetError
+from perf.targets.target import TargetError
 from tests.perf import results
 
 

@@ -5,14 +5,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from perf.callers import play_commands
 from perf.cli.compare import compare
-from perf.compare import loads, scenarios
+from perf.compare import loads
 from perf.contenders import LOGS
 from perf.network.commands import NotPermittedError
 from perf.record.schema import Status
 from perf.record.store import read_result
 from tests.live import LiveServer
-from tests.perf.compare.stand_in import stand_in
+from tests.perf.callers.stand_in import stand_in
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +81,7 @@ def test_a_short_run_of_every_load(
     monkeypatch.setattr(loads, "LONG_PROMPT_TOKENS", 200)
     monkeypatch.setattr(loads, "SYSTEM_PROMPT_TOKENS", 100)
     monkeypatch.setattr(loads, "STEADY_TOKENS", 24)
-    monkeypatch.setattr(scenarios, "SETTLE_S", 0.1)
+    monkeypatch.setattr(play_commands, "SETTLE_S", 0.1)
     out = tmp_path / "r.json"
     with stand_in() as peer:
         more = ["--streams", "1,2", "--mixed", "--shared-prefix", "--echo", "--rounds", "1"]

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from perf.compare.client import answer, connect
-from perf.compare.commands import Decode, Seen
+from perf.callers.caller_process import answer, connect
+from perf.callers.load_commands import Decode, Seen, ServerAddress
 from perf.compare.echo import EchoServer, pace
 from perf.contenders import LOGS
 
@@ -19,7 +19,7 @@ def server() -> Iterator[EchoServer]:
 
 
 async def test_every_stream_has_as_many_tokens_as_were_asked_for(server: EchoServer) -> None:
-    client = await connect("grpc", server.target)
+    client = connect(ServerAddress(grpc=server.target))
     try:
         seen = await answer(client, Decode(["0.005", "0.005"], 7))
     finally:

@@ -1,6 +1,6 @@
 import pytest
 
-from perf.compare.commands import Arrivals, Decode, Mixed, Seen, SharedPrefix, Solo
+from perf.callers.load_commands import Arrivals, Decode, Mixed, Seen, SharedPrefix, Solo
 from perf.compare.measure import Turn, decode_rate, longest_wait, pace_before, sample_of, typical_gap
 from perf.compare.samples import (
     ArrivalsSample,

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from perf.callers.load_commands import Command, Decode, Prime, Seen
 from perf.compare import run as compare_run
-from perf.compare.commands import Command, Decode, Prime, Seen
 from perf.compare.entrants import Place, Setting
 from perf.compare.loads import DecodeLoad, Load, SoloLoad
 from perf.compare.run import Outcome, Plan, Run, missing
@@ -17,7 +18,7 @@ from perf.record.journal import Journal
 from perf.record.schema import Target
 from perf.shape import EngineShape
 from perf.streams import Arrival, Stream
-from perf.targets.base import TargetError
+from perf.targets.target import TargetError
 
 SHAPE = EngineShape(8192, 8, 2, True, "f16", 512)
 
@@ -74,8 +75,9 @@ class FakeTexts:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def command(self, load: Load, seed: int, *, queues: bool) -> Command:
-        return Decode([f"{load.name} {seed}"] * int(load.name[-1]), 2)
+    def make(self, write: "partial[Command]") -> Command:
+        load: Load = write.func.__self__  # type: ignore[attr-defined]  # its command method
+        return Decode([f"{load.name} {write.keywords['seed']}"] * int(load.name[-1]), 2)
 
 
 Play = Callable[..., tuple[Plan, Outcome]]

@@ -12,8 +12,8 @@ from perf.load.prompts import Prompts
 from perf.load.samples import Loop, Request
 from perf.load.step import Plan, Ran, run_step
 from perf.load.workload import Shape, Supply
-from perf.targets.base import Answer, Ask, TargetError
-from perf.targets.fake import Behaviour, FakeTarget
+from perf.targets.fake_target import Behaviour, FakeTarget
+from perf.targets.target import Answer, CompletionRequest, TargetError
 from perf.targets.virtual_time import VirtualTimeLoop
 from tests.perf.virtual import run
 
@@ -115,16 +115,16 @@ def test_a_deadline_counts_from_the_scheduled_arrival() -> None:
     ran = run(step(target, plan, shapes=[Shape(10, 20, priority="critical", deadline_s=1.5)]))
     assert [request.error for request in ran.requests] == ["", "deadline", "deadline"]
     assert ran.requests[1].end_s == pytest.approx(1.5)
-    assert target.asks[0].priority == "critical"
+    assert target.requests[0].priority == "critical"
 
 
 class BusyTarget(FakeTarget):
     """Sending costs the client's thread a quarter of a second."""
 
-    async def ask(self, ask: Ask) -> Answer:
+    async def complete(self, request: CompletionRequest) -> Answer:
         loop = _loop()
         loop.busy(0.25)
-        return await super().ask(ask)
+        return await super().complete(request)
 
 
 def _loop() -> VirtualTimeLoop:
@@ -145,7 +145,7 @@ def test_a_deadline_that_passed_before_sending_is_told_from_one_that_passed_afte
     ran = run(step(target, open_plan(8, 10), shapes=[Shape(10, 20, deadline_s=2.0)]))
     expired = [request for request in ran.requests if request.error == "expired"]
     assert expired
-    assert len(target.asks) == len(ran.requests) - len(expired)
+    assert len(target.requests) == len(ran.requests) - len(expired)
 
 
 def test_a_closed_loop_keeps_so_many_callers_busy() -> None:
@@ -182,9 +182,9 @@ def test_a_target_that_ends_breaks_the_step_off_and_keeps_what_was_measured() ->
 class Shaky(FakeTarget):
     """Loses every third stream and stays."""
 
-    async def ask(self, ask: Ask) -> Answer:
-        answer = await super().ask(ask)
-        if len(self.asks) % 3 == 0:
+    async def complete(self, request: CompletionRequest) -> Answer:
+        answer = await super().complete(request)
+        if len(self.requests) % 3 == 0:
             raise TargetError("lost", "the worker ended")
         return answer
 
@@ -198,4 +198,4 @@ def test_a_lost_stream_is_an_error_of_one_request() -> None:
 def test_prompts_of_a_step_differ() -> None:
     target = FakeTarget()
     run(step(target, closed_plan(4, num_requests=40)))
-    assert len({ask.input for ask in target.asks}) == 40
+    assert len({ask.input for ask in target.requests}) == 40

@@ -13,8 +13,8 @@ from perf.load.run import Outcome, Run
 from perf.load.samples import Request, Step, decode
 from perf.record.journal import Journal
 from perf.record.schema import Status
-from perf.targets.base import TargetError
-from perf.targets.fake import Behaviour, FakeTarget
+from perf.targets.fake_target import Behaviour, FakeTarget
+from perf.targets.target import TargetError
 from tests.perf.virtual import run
 
 SWEEP = Options(seed=7, concurrency=[1, 2], rates=[1.0], num_requests=6, output="10", prompt="20")
@@ -43,7 +43,7 @@ def test_a_sweep_measures_every_step_once(tmp_path: Path) -> None:
     target = FakeTarget()
     outcome = run(measure(target, SWEEP, tmp_path / "a.json"))
     assert steps(outcome) == ["concurrency=1", "concurrency=2", "rate=1"]
-    assert len(target.asks) == SWEEP.warmup + 18
+    assert len(target.requests) == SWEEP.warmup + 18
     assert result.status(outcome) is Status.COMPLETE
 
 
@@ -62,7 +62,7 @@ def test_a_lost_target_leaves_what_was_measured_and_the_next_run_goes_on(tmp_pat
     again = FakeTarget(Behaviour(decode_token_s=0.1))
     outcome = run(measure(again, SWEEP, path))
     assert steps(outcome) == ["concurrency=1", "concurrency=2", "rate=1"]
-    assert len(again.asks) == SWEEP.warmup + 12
+    assert len(again.requests) == SWEEP.warmup + 12
     assert result.status(outcome) is Status.COMPLETE
 
 
@@ -90,7 +90,7 @@ def test_prompts_of_a_second_attempt_are_new(tmp_path: Path) -> None:
     run(measure(first, SWEEP, path))
     second = FakeTarget()
     run(measure(second, SWEEP, path))
-    assert not {ask.input for ask in first.asks[2:]} & {ask.input for ask in second.asks[2:]}
+    assert not {ask.input for ask in first.requests[2:]} & {ask.input for ask in second.requests[2:]}
 
 
 def test_an_interrupted_run_keeps_the_step_it_was_in(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_search_goes_on_from_its_journal(tmp_path: Path) -> None:
     whole = run(measure(FakeTarget(Behaviour(decode_token_s=0.1)), LIMITED, path))
     again = FakeTarget(Behaviour(decode_token_s=0.1))
     assert run(measure(again, LIMITED, path)).found == whole.found
-    assert len(again.asks) == LIMITED.warmup
+    assert len(again.requests) == LIMITED.warmup
 
 
 def test_no_rate_that_keeps_the_limits_is_said(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_trace_is_replayed_at_its_times(tmp_path: Path) -> None:
     requests = [each for each in outcome.samples if isinstance(each, Request)]
     assert [each.scheduled_s for each in requests] == pytest.approx([0.0, 2.5])
     assert [each.num_prompt_tokens for each in requests] == [20, 4]
-    assert [ask.priority for ask in target.asks] == ["critical", ""]
+    assert [ask.priority for ask in target.requests] == ["critical", ""]
 
 
 def test_the_same_seed_asks_for_the_same_lengths_in_every_step(tmp_path: Path) -> None:

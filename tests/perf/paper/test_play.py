@@ -2,7 +2,7 @@ import pytest
 
 from perf.paper.play import Player, Record, Rules
 from perf.paper.samples import Sample, Skipped, Turn
-from perf.targets.base import TargetError
+from perf.targets.target import TargetError
 from tests.perf.paper.playing import DIALOGUES, Answering, Meter, turn
 
 FIRST = DIALOGUES[0]
@@ -28,7 +28,7 @@ class Stage:
 async def test_the_models_own_answers_are_what_it_sees_of_itself() -> None:
     target = Answering()
     await Stage(target).play()
-    said = [(each.role, each.content) for each in target.asks[-1].input if not isinstance(each, str)]
+    said = [(each.role, each.content) for each in target.requests[-1].input if not isinstance(each, str)]
     assert said == [
         ("user", "one"),
         ("assistant", "re: one"),
@@ -36,13 +36,15 @@ async def test_the_models_own_answers_are_what_it_sees_of_itself() -> None:
         ("assistant", "re: two"),
         ("user", "three"),
     ]
-    assert {(ask.max_tokens, ask.deadline_s, ask.ignore_eos) for ask in target.asks} == {(500, 60.0, False)}
+    assert {(each.max_tokens, each.deadline_s, each.ignore_eos) for each in target.requests} == {
+        (500, 60.0, False)
+    }
 
 
 async def test_a_model_without_a_template_continues_the_text_of_the_conversation() -> None:
     target = Answering()
     await Stage(target, raw=True).play()
-    assert target.asks[-1].input == "one\n\nre: one\n\ntwo\n\nre: two\n\nthree\n\n"
+    assert target.requests[-1].input == "one\n\nre: one\n\ntwo\n\nre: two\n\nthree\n\n"
 
 
 async def test_every_turn_is_a_sample_with_its_times_and_its_reading() -> None:
@@ -67,7 +69,7 @@ async def test_a_resumed_dialogue_goes_on_from_the_recorded_answers() -> None:
     stage = Stage(target)
     await stage.play(turn("first", 0, text="Kept."), turn("first", 0, model="other", text="Not mine."))
     assert [each.turn for each in stage.samples if isinstance(each, Turn)] == [1, 2]
-    contents = [each.content for each in target.asks[0].input if not isinstance(each, str)]
+    contents = [each.content for each in target.requests[0].input if not isinstance(each, str)]
     assert contents == ["one", "Kept.", "two"]
 
 

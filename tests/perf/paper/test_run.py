@@ -10,7 +10,7 @@ from perf.paper.run import Contestant, Experiment
 from perf.paper.samples import Started, Turn
 from perf.record.errors import RecordError
 from perf.record.journal import Journal
-from perf.targets.base import Input, TargetError
+from perf.targets.target import Input, TargetError
 from tests.perf.paper.playing import DIALOGUES, Answering, Meter, started
 
 A, B = Contestant("a.gguf", "a"), Contestant("b.gguf", "b")
@@ -99,7 +99,7 @@ async def test_a_run_goes_on_where_the_last_one_stopped(tmp_path: Path) -> None:
         assert (found.num_turns([A]), found.num_left([A])) == (5, 3)
         await found.run([A], nothing, Serving(a=target))
         assert turns(found, "a") == WHOLE
-        assert len(target.asks) == 3
+        assert len(target.requests) == 3
         again = Serving()
         await found.run([A], nothing, again)
         assert again.started == []

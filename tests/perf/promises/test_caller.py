@@ -7,7 +7,7 @@ import grpc
 from google.protobuf.duration_pb2 import Duration
 
 from perf.promises.caller import Call, Called, Caller, Calls, Foretell, Foretold
-from perf.targets.base import Ask, Turn
+from perf.targets.target import CompletionRequest, Turn
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc as rpc
 
@@ -78,9 +78,9 @@ async def test_calls_are_made_in_order_and_timed() -> None:
 
 
 async def test_each_request_is_predicted_before_it_is_made() -> None:
-    asks = [Ask("a", 7), Ask((Turn("user", "b"),), 7)]
+    requests = [CompletionRequest("a", 7), CompletionRequest((Turn("user", "b"),), 7)]
     async with caller("perf-free") as (made, scripted):
-        found = await made.answer(Foretell(asks, concurrency=1))
+        found = await made.answer(Foretell(requests, concurrency=1))
     assert scripted.asked == [("Estimate", "perf-free"), ("Generate", "perf-free")] * 2
     for each in found:
         assert isinstance(each, Foretold)

@@ -1,15 +1,15 @@
 import pytest
 
 from perf.load.prompts import Prompts
-from perf.promises.mix import DEADLINES_S, FREE_LIMIT, Asks, Speeds, Wanted, draw, of_kind
-from perf.targets.base import Turn
-from perf.targets.fake import FakeTarget
+from perf.promises.mix import DEADLINES_S, FREE_LIMIT, RequestWriter, Speeds, Wanted, draw, of_kind
+from perf.targets.fake_target import FakeTarget
+from perf.targets.target import Turn
 
 SPEEDS = Speeds(prompt_token_s=0.01, answer_token_s=0.1)
 
 
-def asks(seed: int = 0) -> Asks:
-    return Asks(Prompts(FakeTarget().count_tokens), seed)
+def written(seed: int = 0) -> RequestWriter:
+    return RequestWriter(Prompts(FakeTarget().count_tokens), seed)
 
 
 def test_the_same_seed_asks_for_the_same() -> None:
@@ -41,7 +41,7 @@ def test_one_kind_only() -> None:
 
 async def test_requests_have_texts_of_their_own() -> None:
     wanted = [Wanted(40, 16, free=False, deadline_s=2.0), Wanted(40, FREE_LIMIT, free=True, multiple=2.0)] * 2
-    made = [*await asks(0).of(wanted, SPEEDS), *await asks(1).of(wanted, SPEEDS)]
+    made = [*await written(0).of(wanted, SPEEDS), *await written(1).of(wanted, SPEEDS)]
     assert len({each.input for each in made}) == 8
     assert [each.ignore_eos for each in made[:2]] == [True, False]
     assert made[0].deadline_s == 2.0
@@ -50,5 +50,5 @@ async def test_requests_have_texts_of_their_own() -> None:
 
 
 async def test_without_speeds_there_are_no_deadlines() -> None:
-    (made,) = await asks().of([Wanted(40, 16, free=False, deadline_s=2.0)])
+    (made,) = await written().of([Wanted(40, 16, free=False, deadline_s=2.0)])
     assert made.deadline_s is None

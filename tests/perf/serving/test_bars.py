@@ -1,6 +1,6 @@
+from perf.callers.prompt_texts import STREAMS
 from perf.serving import bars
 from perf.serving.loads import PARTS
-from perf.serving.workload import STREAMS
 from perf.table import Row, Sample
 
 OTHERS = ("decode", "prefix", "cancel", "abort", "footprint")

@@ -2,9 +2,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from perf.callers.prompt_texts import Work
 from perf.serving.in_worker import CancelTrial, PrefillCancel, run, try_cancel, try_prefill_cancel
 from perf.serving.worker_link import WorkerGoneError, WorkerLink
-from perf.serving.workload import Work
 from xapp.config import EngineSettings
 
 

@@ -1,10 +1,22 @@
-"""What the comparing process and its client processes say to each other, a JSON line each."""
+"""What is said to a process of callers, and what it answers, a JSON line each."""
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
 from perf.streams import Stream
+
+
+class ServerAddress(msgspec.Struct, frozen=True):
+    """A server to be called: `grpc` is HOST:PORT, else `openai` a URL.
+
+    `model` and `extra` (fields of every request) are for an OpenAI-compatible server.
+    """
+
+    grpc: str = ""
+    openai: str = ""
+    model: str = ""
+    extra: dict[str, Any] = {}
 
 
 class Decode(msgspec.Struct, frozen=True, tag=True):
@@ -68,7 +80,7 @@ class Seen(msgspec.Struct, frozen=True, tag=True):
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):
-    """The server did not do it; `code` is one of `perf.targets.base.TargetError`'s."""
+    """The server did not do it; `code` is one of `perf.targets.target.TargetError`'s."""
 
     code: str
     message: str

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from perf.record import schema
-from perf.streams import Arrival
+from perf.streams import Arrival, Stream
 
 
 class TargetError(Exception):
@@ -37,7 +37,7 @@ Input: TypeAlias = str | tuple[Turn, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class CompletionRequest:
     """One greedy request. `deadline_s` counts from sending; None leaves it to the server."""
 
     input: Input
@@ -49,7 +49,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of one Ask. None where the target does not tell.
+    """What came of one request. None where the target does not tell.
 
     `prefill_s` and `decode_s` are by the server's own clock. `bytes_received` counts the payload of
     the answer's messages: for gRPC the protobuf, for HTTP the body.
@@ -79,15 +79,36 @@ class Answer:
         """End to end, by the client's clock: sending to the last token."""
         return self.arrivals[-1].at - self.sent
 
+    @property
+    def stream(self) -> Stream:
+        """Its times and tokens alone."""
+        return Stream(self.sent, self.arrivals, self.num_cached_tokens)
+
+
+class Call(Protocol):
+    """One request under way."""
+
+    async def first_token(self) -> None:
+        """Returns when the first token is there. Raises TargetError when the answer ended without any."""
+        ...
+
+    async def finish(self) -> Answer:
+        """Waits for the end. Raises TargetError; what came before is lost with it."""
+        ...
+
+    def cancel(self) -> Stream:
+        """Ends the request, at the server too; what came so far. Does nothing to one that has ended."""
+        ...
+
 
 class Target(Protocol):
-    """One server and one model on it. Used from one asyncio loop; an async context manager."""
+    """One server and one model on it. Used from one asyncio loop."""
 
     async def describe(self) -> schema.Target:
         """Who answers. Raises TargetError when nobody does, or somebody else."""
         ...
 
-    async def ask(self, ask: Ask) -> Answer:
+    async def complete(self, request: CompletionRequest) -> Answer:
         """One answer, streamed. Raises TargetError; what came before is lost with it.
 
         Cancelling it cancels the request at the server.
@@ -95,9 +116,17 @@ class Target(Protocol):
         ...
 
     async def count_tokens(self, input: Input) -> int:  # noqa: A002  (the contract's own word)
-        """Prompt tokens as `ask` would have. Raises TargetError where the server cannot tell."""
+        """Prompt tokens as `complete` would have. Raises TargetError where the server cannot tell."""
         ...
 
     async def aclose(self) -> None:
         """Ends connections. Safe to call twice."""
+        ...
+
+
+class StreamingTarget(Target, Protocol):
+    """A Target whose answers can be watched while they come."""
+
+    async def start(self, request: CompletionRequest) -> Call:
+        """Sends one request. Raises TargetError when nobody can be reached."""
         ...

@@ -8,8 +8,8 @@ import grpc
 import pytest
 from google.rpc import code_pb2
 
-from perf.targets.base import Ask, TargetError, Turn
-from perf.targets.grpc import GrpcTarget
+from perf.targets.grpc_target import GrpcTarget
+from perf.targets.target import CompletionRequest, TargetError, Turn
 from tests.scripted_node import (
     Fault,
     Hang,
@@ -41,11 +41,11 @@ def node() -> Iterator[ScriptedNode]:
         yield node
 
 
-async def asked(node: ScriptedNode, ask: Ask) -> TargetError:
+async def asked(node: ScriptedNode, ask: CompletionRequest) -> TargetError:
     target = GrpcTarget(node.target)
     try:
         with pytest.raises(TargetError) as caught:
-            await target.ask(ask)
+            await target.complete(ask)
     finally:
         await target.aclose()
     return caught.value
@@ -67,7 +67,7 @@ async def test_an_answer_has_text_counts_and_the_servers_times(node: ScriptedNod
     last.finished.timing.decode.FromMilliseconds(500)
     node.script = [[started(), chunk("Hello"), chunk(" wörld"), last]]
     target = GrpcTarget(node.target)
-    answer = await target.ask(Ask("Hi", 8, ignore_eos=True, priority="critical"))
+    answer = await target.complete(CompletionRequest("Hi", 8, ignore_eos=True, priority="critical"))
     await target.aclose()
     assert answer.text == "Hello wörld"
     assert [arrival.num_tokens for arrival in answer.arrivals] == [1, 1]
@@ -83,7 +83,7 @@ async def test_an_answer_has_text_counts_and_the_servers_times(node: ScriptedNod
 async def test_turns_become_a_chat(node: ScriptedNode) -> None:
     target = GrpcTarget(node.target)
     turns = (Turn("system", "Be brief."), Turn("user", "Hi"))
-    await target.ask(Ask(turns, 8))
+    await target.complete(CompletionRequest(turns, 8))
     assert [message.role for message in node.requests[0].chat.messages] == ["system", "user"]
     assert await target.count_tokens(turns) == len("Be brief.")
     await target.aclose()
@@ -106,7 +106,7 @@ async def test_a_model_that_is_not_there_is_named_with_those_that_are(node: Scri
 
 async def test_a_refusal_says_when_to_try_again(node: ScriptedNode) -> None:
     node.script = [[unavailable(1.5)]]
-    error = await asked(node, Ask("Hi", 8))
+    error = await asked(node, CompletionRequest("Hi", 8))
     assert (error.code, error.retry_after_s) == ("refused", 1.5)
 
 
@@ -121,22 +121,22 @@ async def test_a_refusal_says_when_to_try_again(node: ScriptedNode) -> None:
 )
 async def test_statuses_become_codes(node: ScriptedNode, status: int, code: str) -> None:
     node.script = [[Fault(status, "no")]]
-    assert (await asked(node, Ask("Hi", 8))).code == code
+    assert (await asked(node, CompletionRequest("Hi", 8))).code == code
 
 
 async def test_an_answer_that_breaks_off_is_lost(node: ScriptedNode) -> None:
     node.script = [[started(), chunk("Hel"), Fault(code_pb2.UNAVAILABLE, "gone")]]
-    assert (await asked(node, Ask("Hi", 8))).code == "lost"
+    assert (await asked(node, CompletionRequest("Hi", 8))).code == "lost"
 
 
 async def test_an_answer_without_finished_is_no_answer_of_this_contract(node: ScriptedNode) -> None:
     node.script = [[started(), chunk("Hel")]]
-    assert (await asked(node, Ask("Hi", 8))).code == "protocol"
+    assert (await asked(node, CompletionRequest("Hi", 8))).code == "protocol"
 
 
 async def test_the_deadline_ends_the_call(node: ScriptedNode) -> None:
     node.script = [[started(), Hang()]]
-    assert (await asked(node, Ask("Hi", 8, deadline_s=0.05))).code == "deadline"
+    assert (await asked(node, CompletionRequest("Hi", 8, deadline_s=0.05))).code == "deadline"
     assert await asyncio.to_thread(node.ended.wait, 10)
 
 
@@ -144,7 +144,7 @@ async def test_cancelling_the_task_cancels_at_the_node(node: ScriptedNode) -> No
     node.script = [[started(), Hang()]]
     node.requests = requests = Requests()
     target = GrpcTarget(node.target)
-    task = asyncio.create_task(target.ask(Ask("Hi", 8)))
+    task = asyncio.create_task(target.complete(CompletionRequest("Hi", 8)))
     assert await asyncio.to_thread(requests.begun.wait, 10)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from perf.contenders import OurServer
 from perf.memory import family
 from perf.processes import StartError
-from perf.targets.base import TargetError
-from perf.targets.grpc import GrpcTarget
+from perf.targets.grpc_target import GrpcTarget
+from perf.targets.target import TargetError
 from xapp.config import load_settings
 
 

@@ -4,9 +4,9 @@ from itertools import pairwise
 
 import pytest
 
-from perf.compare import scenarios
-from perf.compare.client import answer, connect
-from perf.compare.commands import (
+from perf.callers import play_commands
+from perf.callers.caller_process import answer, connect
+from perf.callers.load_commands import (
     Arrivals,
     Command,
     Decode,
@@ -14,23 +14,21 @@ from perf.compare.commands import (
     Mixed,
     Prime,
     Seen,
+    ServerAddress,
     SharedPrefix,
     Solo,
 )
-from perf.compare.openai_client import Dialect, OpenAiClient
-from perf.compare.place import Endpoint
 from perf.processes import free_port
-from tests.perf.compare.stand_in import stand_in
+from perf.targets.target import StreamingTarget
+from tests.perf.callers.stand_in import stand_in
 
-DIALECT = Dialect("small", {"ignore_eos": True})
 
-
-def client(url: str) -> OpenAiClient:
-    return OpenAiClient(Endpoint.parse(url), DIALECT)
+def target(url: str) -> StreamingTarget:
+    return connect(ServerAddress(openai=url, model="small"))
 
 
 async def played(url: str, command: Command) -> Seen:
-    reply = await answer(client(url), command)
+    reply = await answer(target(url), command)
     assert isinstance(reply, Seen), reply
     return reply
 
@@ -62,7 +60,7 @@ async def test_one_caller_and_prompts_that_are_only_computed() -> None:
 
 
 async def test_a_long_prompt_among_running_streams(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scenarios, "SETTLE_S", 0.01)
+    monkeypatch.setattr(play_commands, "SETTLE_S", 0.01)
     with stand_in() as server:
         seen = await played(server.url, Mixed("alone", "newcomer", ["a", "b", "c"], 6))
     assert len(seen.streams) == 3
@@ -80,48 +78,23 @@ async def test_callers_of_one_prefix_come_after_the_first() -> None:
 
 async def test_a_stream_that_ends_without_its_end_is_lost() -> None:
     with stand_in(dies_at=1) as server:
-        reply = await answer(client(server.url), Decode(["a"], 3))
+        reply = await answer(target(server.url), Decode(["a"], 3))
     assert isinstance(reply, Failed)
-    assert reply.code == "protocol"
+    assert reply.code == "lost"
     assert "[DONE]" in reply.message
 
 
 async def test_nobody_there() -> None:
-    reply = await answer(client(f"http://127.0.0.1:{free_port()}"), Decode(["a"], 3))
+    reply = await answer(target(f"http://127.0.0.1:{free_port()}"), Decode(["a"], 3))
     assert isinstance(reply, Failed)
-    assert reply.code == "lost"
+    assert reply.code == "unreachable"
 
 
 async def test_our_endpoint_not_there() -> None:
-    nobody = await connect("grpc", f"127.0.0.1:{free_port()}")
+    nobody = connect(ServerAddress(grpc=f"127.0.0.1:{free_port()}"))
     try:
         reply = await answer(nobody, Decode(["a"], 3))
     finally:
         await nobody.aclose()
     assert isinstance(reply, Failed)
-    assert reply.code == "lost"
-
-
-async def test_an_unknown_kind_of_client() -> None:
-    with pytest.raises(SystemExit, match="unknown client"):
-        await connect("carrier-pigeon")
-
-
-@pytest.mark.parametrize(
-    ("url", "address", "path"),
-    [
-        ("http://node:8080", "node:8080", "http://node:8080/v1/models"),
-        ("http://node:8080/v1/", "node:8080", "http://node:8080/v1/models"),
-        ("http://node/llm/v1", "node:80", "http://node:80/llm/v1/models"),
-        ("http://[::1]:8080", "[::1]:8080", "http://[::1]:8080/v1/models"),
-    ],
-)
-def test_urls(url: str, address: str, path: str) -> None:
-    assert Endpoint.parse(url).address == address
-    assert Endpoint.parse(url).url("/v1/models") == path
-
-
-@pytest.mark.parametrize("url", ["node:8080", "https://node", "http://", "ftp://node"])
-def test_what_is_no_url(url: str) -> None:
-    with pytest.raises(ValueError, match="http://HOST:PORT"):
-        Endpoint.parse(url)
+    assert reply.code == "unreachable"

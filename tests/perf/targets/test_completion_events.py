@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perf.targets.base import Answer, TargetError
-from perf.targets.sse import Read, answer_of
+from perf.streams import Arrival
+from perf.targets.completion_events import answer_of, arrivals, events
+from perf.targets.http_answer import Read
+from perf.targets.target import Answer, TargetError
 
 WHOLE = "".join(
     f"data: {msgspec.json.encode(event).decode()}\n\n"
@@ -51,8 +53,18 @@ def test_text_counts_and_times() -> None:
     assert answer.bytes_received == len(BYTES)
 
 
-def test_tokens_that_the_server_counts_beyond_the_events_came_with_the_last() -> None:
-    assert [arrival.num_tokens for arrival in parsed(BYTES).arrivals] == [1, 3]
+def test_tokens_without_text_of_their_own_are_dealt_out_evenly() -> None:
+    half = BYTES.index(b" is d")
+    assert parsed(BYTES[:half], BYTES[half:]).arrivals == [Arrival(0.0, 2), Arrival(1.0, 2)]
+
+
+def test_events_of_one_read_arrived_together() -> None:
+    assert parsed(BYTES).arrivals == [Arrival(0.0, 4)]
+
+
+def test_what_came_of_a_stream_that_was_cancelled() -> None:
+    reads = [Read(0.0, BYTES[: BYTES.index(b" is d")])]
+    assert arrivals(events(reads, whole=False)) == [Arrival(0.0, 1)]
 
 
 @given(st.lists(st.integers(0, len(BYTES)), max_size=20))
@@ -80,9 +92,10 @@ def test_a_stream_without_its_end_is_lost() -> None:
     assert caught.value.code == "lost"
 
 
-def test_an_error_in_the_middle_is_lost() -> None:
+@pytest.mark.parametrize("field", [b"data", b"error"])
+def test_an_error_in_the_middle_is_lost(field: bytes) -> None:
     with pytest.raises(TargetError, match="out of memory") as caught:
-        parsed(b'data: {"error": {"message": "out of memory"}}\n\n')
+        parsed(field + b': {"error": {"message": "out of memory"}}\n\n')
     assert caught.value.code == "lost"
 
 

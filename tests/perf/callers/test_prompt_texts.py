@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perf.serving.workload import Texts, decode_work, text, text_of, token_prompt
+from perf.callers.prompt_texts import Texts, decode_work, text, text_of, token_prompt
 
 
 async def count_words(words: str) -> int:

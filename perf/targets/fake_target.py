@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from perf.record import schema
 from perf.streams import Arrival
-from perf.targets.base import Answer, Ask, Input, TargetError
+from perf.targets.target import Answer, CompletionRequest, Input, TargetError
 
 _WORDS = ("all", "cells", "of", "this", "sector", "are", "up")
 
@@ -33,11 +33,11 @@ class Behaviour:
 
 
 class FakeTarget:
-    """A word is a token. `asks` keeps what was asked for, `most_at_once` how many were under way."""
+    """A word is a token. `requests` keeps what was asked for, `most_at_once` how many were under way."""
 
     def __init__(self, behaviour: Behaviour | None = None, *, name: str = "fake") -> None:
         self.behaviour = behaviour or Behaviour()
-        self.asks: list[Ask] = []
+        self.requests: list[CompletionRequest] = []
         self.num_under_way = 0
         self.most_at_once = 0
         self.closed = False
@@ -49,35 +49,35 @@ class FakeTarget:
         self._check_there("unreachable")
         return schema.Target(name=self._name, kind="fake", address="", model="fake", server="fake")
 
-    async def ask(self, ask: Ask) -> Answer:
+    async def complete(self, request: CompletionRequest) -> Answer:
         """See Target."""
         sent = _now()
         self._check_there("unreachable")
-        self._check_room(ask)
-        self.asks.append(ask)
+        self._check_room(request)
+        self.requests.append(request)
         self.num_under_way += 1
         self.most_at_once = max(self.most_at_once, self.num_under_way)
         try:
-            async with asyncio.timeout(ask.deadline_s):
-                return await self._answer(sent, ask)
+            async with asyncio.timeout(request.deadline_s):
+                return await self._answer(sent, request)
         except TimeoutError as error:
             raise TargetError("deadline", "the deadline passed") from error
         finally:
             self.num_under_way -= 1
 
-    def _check_room(self, ask: Ask) -> None:
+    def _check_room(self, request: CompletionRequest) -> None:
         if self.num_under_way >= self.behaviour.num_slots + self.behaviour.queue:
             raise TargetError("refused", "the queue is full", retry_after_s=1.0)
-        if _num_tokens(ask.input) > self.behaviour.max_prompt_tokens:
+        if _num_tokens(request.input) > self.behaviour.max_prompt_tokens:
             raise TargetError("invalid", "the prompt is too long")
 
-    async def _answer(self, sent: float, ask: Ask) -> Answer:
-        num_prompt_tokens = _num_tokens(ask.input)
+    async def _answer(self, sent: float, request: CompletionRequest) -> Answer:
+        num_prompt_tokens = _num_tokens(request.input)
         async with self._slots:
             started = _now()
             await self._work(num_prompt_tokens * self.behaviour.prefill_token_s)
-            arrivals = [await self._token() for _ in range(ask.max_tokens)]
-        words = (_WORDS[index % len(_WORDS)] for index in range(ask.max_tokens))
+            arrivals = [await self._token() for _ in range(request.max_tokens)]
+        words = (_WORDS[index % len(_WORDS)] for index in range(request.max_tokens))
         return Answer(
             sent=sent,
             arrivals=arrivals,
@@ -85,7 +85,7 @@ class FakeTarget:
             finish_reason="length",
             num_prompt_tokens=num_prompt_tokens,
             num_cached_tokens=0,
-            num_completion_tokens=ask.max_tokens,
+            num_completion_tokens=request.max_tokens,
             queue_s=started - sent,
             prefill_s=arrivals[0].at - started,
             decode_s=arrivals[-1].at - arrivals[0].at,

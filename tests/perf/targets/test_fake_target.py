@@ -4,14 +4,18 @@ import asyncio
 
 import pytest
 
-from perf.targets.base import Ask, TargetError
-from perf.targets.fake import Behaviour, FakeTarget
+from perf.targets.fake_target import Behaviour, FakeTarget
+from perf.targets.target import CompletionRequest, TargetError
 from perf.targets.virtual_time import Deadlock
 from tests.perf.virtual import run
 
 
 def test_prefill_then_decode() -> None:
-    answer = run(FakeTarget(Behaviour(prefill_token_s=0.5, decode_token_s=0.1)).ask(Ask("one two", 3)))
+    answer = run(
+        FakeTarget(Behaviour(prefill_token_s=0.5, decode_token_s=0.1)).complete(
+            CompletionRequest("one two", 3)
+        )
+    )
     assert answer.time_to_first_token_s == pytest.approx(1.1)
     assert answer.end_s == pytest.approx(1.3)
     assert answer.text == "all cells of"
@@ -20,7 +24,7 @@ def test_prefill_then_decode() -> None:
 def test_a_second_request_waits_for_the_only_slot() -> None:
     async def both() -> list[float]:
         target = FakeTarget(Behaviour(num_slots=1, decode_token_s=1.0))
-        answers = await asyncio.gather(*(target.ask(Ask("Hi", 2)) for _ in range(2)))
+        answers = await asyncio.gather(*(target.complete(CompletionRequest("Hi", 2)) for _ in range(2)))
         return [answer.end_s for answer in answers]
 
     assert run(both()) == pytest.approx([2.0, 4.0])
@@ -28,7 +32,9 @@ def test_a_second_request_waits_for_the_only_slot() -> None:
 
 def test_a_stall_holds_back_what_would_come_in_it() -> None:
     behaviour = Behaviour(decode_token_s=1.0, stalls=[(1.5, 10.0)])
-    times = [arrival.at for arrival in run(FakeTarget(behaviour).ask(Ask("Hi", 3))).arrivals]
+    times = [
+        arrival.at for arrival in run(FakeTarget(behaviour).complete(CompletionRequest("Hi", 3))).arrivals
+    ]
     assert times == pytest.approx([1.0, 10.0, 11.0])
 
 
@@ -43,13 +49,13 @@ def test_a_stall_holds_back_what_would_come_in_it() -> None:
 )
 def test_it_fails_as_told(behaviour: Behaviour, code: str) -> None:
     with pytest.raises(TargetError) as caught:
-        run(FakeTarget(behaviour).ask(Ask("one two", 3)))
+        run(FakeTarget(behaviour).complete(CompletionRequest("one two", 3)))
     assert caught.value.code == code
 
 
 def test_the_deadline() -> None:
     with pytest.raises(TargetError) as caught:
-        run(FakeTarget(Behaviour(decode_token_s=1.0)).ask(Ask("Hi", 3, deadline_s=2.5)))
+        run(FakeTarget(Behaviour(decode_token_s=1.0)).complete(CompletionRequest("Hi", 3, deadline_s=2.5)))
     assert caught.value.code == "deadline"
 
 

@@ -1,7 +1,6 @@
 """Server-sent events of an OpenAI-compatible server: reads with their times become arrivals and facts.
 
-A read is kept as it came while tokens flow, and parsed after the stream has ended. An event counts
-for the read that completed it.
+An event counts for the read that completed it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,17 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from perf.streams import Arrival
-from perf.targets.base import Answer, TargetError
+from perf.targets.http_answer import Read
+from perf.targets.target import Answer, TargetError
 
-_DATA = b"data:"
+_FIELDS = (b"data:", b"error:")
 _DONE = b"[DONE]"
-
-
-class Read(msgspec.Struct, frozen=True):
-    """Bytes as they came, and when."""
-
-    at: float
-    data: bytes
 
 
 class _Delta(msgspec.Struct, frozen=True):
@@ -71,19 +64,23 @@ class Event(msgspec.Struct, frozen=True):
     error: dict[str, object] | str | None = None
 
 
-def events(reads: Iterable[Read]) -> Iterator[tuple[float, Event]]:
-    """The events up to [DONE]. Raises TargetError (`protocol`, `lost`)."""
+def events(reads: Iterable[Read], *, whole: bool = True) -> Iterator[tuple[float, Event]]:
+    """The events up to [DONE], each with the time of the read that completed it.
+
+    `whole`: the stream must have ended with [DONE]. Raises TargetError (`protocol`, `lost`).
+    """
     rest = b""
     for read in reads:
         *lines, rest = (rest + read.data).split(b"\n")
         for line in lines:
-            if not line.startswith(_DATA):
+            if not line.startswith(_FIELDS):
                 continue
-            data = line[len(_DATA) :].strip()
+            data = line.partition(b":")[2].strip()
             if data == _DONE:
                 return
             yield read.at, _event(data)
-    raise TargetError("lost", "the stream ended without [DONE]")
+    if whole:
+        raise TargetError("lost", "the stream ended without [DONE]")
 
 
 def _event(data: bytes) -> Event:
@@ -99,15 +96,15 @@ def _event(data: bytes) -> Event:
 def answer_of(sent: float, reads: Sequence[Read], bytes_sent: int) -> Answer:
     """What came of one streamed completion. Raises TargetError."""
     told = list(events(reads))
-    pieces = [(at, choice.said) for at, event in told for choice in event.choices if choice.said]
     usage = next((event.usage for _, event in reversed(told) if event.usage), None)
     timings = next((event.timings for _, event in reversed(told) if event.timings), None)
-    reasons = [choice.finish_reason for _, event in told for choice in event.choices if choice.finish_reason]
+    choices = [choice for _, event in told for choice in event.choices]
+    reasons = [choice.finish_reason for choice in choices if choice.finish_reason]
     num_tokens = usage.completion_tokens if usage else timings.predicted_n if timings else None
     return Answer(
         sent=sent,
-        arrivals=_arrivals([at for at, _ in pieces], num_tokens),
-        text="".join(piece for _, piece in pieces),
+        arrivals=arrivals(told, num_tokens),
+        text="".join(choice.said for choice in choices),
         finish_reason=reasons[-1] if reasons else "",
         num_prompt_tokens=_num_prompt_tokens(usage, timings),
         num_cached_tokens=_num_cached_tokens(usage, timings),
@@ -119,15 +116,20 @@ def answer_of(sent: float, reads: Sequence[Read], bytes_sent: int) -> Answer:
     )
 
 
-def _arrivals(times: Sequence[float], num_tokens: int | None) -> list[Arrival]:
-    """One event is one token; what the server counted beyond that came with the last one.
+def arrivals(told: Iterable[tuple[float, Event]], num_tokens: int | None = None) -> list[Arrival]:
+    """One event with text is one token, unless the server counted otherwise: then they are dealt out evenly.
 
-    Those are the tokens whose text was held back, and an end-of-answer token that it counts.
+    The others had no text of their own: half a character, or the end of the answer. Events of one read
+    arrived together.
     """
-    if not times:
-        return []
-    more = max(0, (num_tokens or len(times)) - len(times))
-    return [*(Arrival(at, 1) for at in times[:-1]), Arrival(times[-1], 1 + more)]
+    times = [at for at, event in told if any(choice.said for choice in event.choices)]
+    total, given = num_tokens or len(times), 0
+    merged = dict.fromkeys(times, 0)
+    for number, at in enumerate(times, start=1):
+        upto = total * number // len(times)
+        merged[at] += upto - given
+        given = upto
+    return [Arrival(at, count) for at, count in merged.items() if count]
 
 
 def _num_prompt_tokens(usage: Usage | None, timings: _Timings | None) -> int | None:

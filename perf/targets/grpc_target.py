@@ -3,6 +3,7 @@
 While tokens flow the client only reads and looks at the clock: what it measures it should not slow.
 """
 
+import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -10,8 +11,8 @@ from typing import Any
 import grpc
 
 from perf.record import schema
-from perf.streams import Arrival
-from perf.targets.base import Answer, Ask, Input, TargetError
+from perf.streams import Arrival, Stream
+from perf.targets.target import Answer, CompletionRequest, Input, TargetError
 from xapp.client import ClientError, decode_error
 from xapp.hosts import channel_options
 from xapp.inference.v1 import inference_pb2 as pb
@@ -42,7 +43,7 @@ _LOST_REASONS = {"WORKER_LOST", "WORKER_STALLED"}
 
 
 class GrpcTarget:
-    """One channel, made on first use; every ask is a stream on it. `model` "" is the node's default."""
+    """One channel, made on first use; every request is a stream on it. `model` "" is the node's default."""
 
     def __init__(self, address: str, *, model: str = "", name: str = "genai-xapp") -> None:
         self._address = address
@@ -78,25 +79,19 @@ class GrpcTarget:
             raise target_error(self._address, error, connecting=True) from error
         return _pick(list(response.models), self._model, self._address)
 
-    async def ask(self, ask: Ask) -> Answer:
-        """See Target."""
-        request = request_of(ask, self._model).SerializeToString()
-        times: list[float] = []
-        messages: list[bytes] = []
-        clock = time.monotonic
+    async def start(self, request: CompletionRequest) -> "GrpcCall":
+        """See Target. A node that cannot be reached shows when the call is waited for."""
+        message = request_of(request, self._model).SerializeToString()
         generate: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = self._channel.unary_stream(_GENERATE)
-        sent = clock()
-        call = generate(request, timeout=ask.deadline_s)
+        return GrpcCall(self._address, generate, message, request.deadline_s)
+
+    async def complete(self, request: CompletionRequest) -> Answer:
+        """See Target."""
+        call = await self.start(request)
         try:
-            read = call.read
-            while (message := await read()) is not grpc.aio.EOF:
-                times.append(clock())
-                messages.append(message)  # type: ignore[arg-type]
-        except grpc.aio.AioRpcError as error:
-            raise target_error(self._address, error, begun=bool(messages)) from error
+            return await call.finish()
         finally:
-            call.cancel()
-        return answer_of(sent, times, messages, bytes_sent=len(request))
+            call.close()
 
     async def count_tokens(self, input: Input) -> int:  # noqa: A002  (the contract's own word)
         """See Target."""
@@ -114,6 +109,64 @@ class GrpcTarget:
             await channel.close()
 
 
+class GrpcCall:
+    """One Generate. A task reads it, so that a slow caller does not slow the stream."""
+
+    def __init__(
+        self,
+        address: str,
+        generate: "grpc.aio.UnaryStreamMultiCallable[bytes, bytes]",
+        message: bytes,
+        deadline_s: float | None,
+    ) -> None:
+        self._address = address
+        self._bytes_sent = len(message)
+        self._times: list[float] = []
+        self._messages: list[bytes] = []
+        self._first = asyncio.Event()
+        self.sent = time.monotonic()
+        self._call = generate(message, timeout=deadline_s)
+        self._task = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        read, times, messages, clock = self._call.read, self._times, self._messages, time.monotonic
+        while (message := await read()) is not grpc.aio.EOF:
+            times.append(clock())
+            messages.append(message)  # type: ignore[arg-type]
+            if len(times) == 2:  # after Started
+                self._first.set()
+
+    async def first_token(self) -> None:
+        """See Call."""
+        first = asyncio.create_task(self._first.wait())
+        await asyncio.wait((first, self._task), return_when=asyncio.FIRST_COMPLETED)
+        if not first.done():
+            first.cancel()
+            await self.finish()
+
+    async def finish(self) -> Answer:
+        """See Call."""
+        try:
+            await self._task
+        except grpc.aio.AioRpcError as error:
+            raise target_error(self._address, error, begun=bool(self._messages)) from error
+        return answer_of(self.sent, self._times, self._messages, bytes_sent=self._bytes_sent)
+
+    def cancel(self) -> Stream:
+        """See Call."""
+        self.close()
+        events = [pb.GenerateResponse.FromString(message) for message in self._messages]
+        started = (each.started for each in events if each.HasField("started"))
+        cached = next((each.num_cached_tokens for each in started), None)
+        arrivals = [Arrival(at, chunk.num_tokens) for at, chunk in _chunks(self._times, events)]
+        return Stream(self.sent, arrivals, cached)
+
+    def close(self) -> None:
+        """Ends it at the server, unless it has ended."""
+        self._task.cancel()
+        self._call.cancel()
+
+
 def _pick(models: list[models_pb2.Model], wanted: str, address: str) -> models_pb2.Model:
     for model in models:
         if model.name == wanted or (not wanted and model.is_default):
@@ -124,15 +177,15 @@ def _pick(models: list[models_pb2.Model], wanted: str, address: str) -> models_p
     raise TargetError("missing_model", f"{address} has no model {wanted or '(default)'!r}; it has: {names}")
 
 
-def request_of(ask: Ask, model: str = "") -> pb.GenerateRequest:
+def request_of(request: CompletionRequest, model: str = "") -> pb.GenerateRequest:
     """The message that asks for it."""
-    priority = pb.Priority.Value(f"PRIORITY_{ask.priority.upper()}") if ask.priority else 0
+    priority = pb.Priority.Value(f"PRIORITY_{request.priority.upper()}") if request.priority else 0
     return pb.GenerateRequest(
         model=model,
-        max_tokens=ask.max_tokens,
-        ignore_eos=ask.ignore_eos,
+        max_tokens=request.max_tokens,
+        ignore_eos=request.ignore_eos,
         priority=priority,  # type: ignore[arg-type]  # 0 is PRIORITY_UNSPECIFIED
-        **_input(ask.input),
+        **_input(request.input),
     )
 
 
@@ -149,15 +202,12 @@ def answer_of(sent: float, times: Sequence[float], messages: Iterable[bytes], by
     if not events or not events[-1].HasField("finished"):
         raise TargetError("protocol", "the stream ended without Finished: no server of this contract")
     finished = events[-1].finished
+    chunks = _chunks(times, events)
     usage, timing = finished.usage, finished.timing
     return Answer(
         sent=sent,
-        arrivals=[
-            Arrival(at, event.chunk.num_tokens)
-            for at, event in zip(times, events, strict=True)
-            if event.HasField("chunk")
-        ],
-        text="".join(event.chunk.text for event in events if event.HasField("chunk")),
+        arrivals=[Arrival(at, chunk.num_tokens) for at, chunk in chunks],
+        text="".join(chunk.text for _, chunk in chunks),
         finish_reason=pb.FinishReason.Name(finished.finish_reason).removeprefix("FINISH_REASON_").lower(),
         num_prompt_tokens=usage.num_prompt_tokens,
         num_cached_tokens=usage.num_cached_tokens,
@@ -168,6 +218,11 @@ def answer_of(sent: float, times: Sequence[float], messages: Iterable[bytes], by
         bytes_sent=bytes_sent,
         bytes_received=sum(map(len, raw)),
     )
+
+
+def _chunks(times: Iterable[float], events: Iterable[pb.GenerateResponse]) -> list[tuple[float, pb.Chunk]]:
+    pairs = zip(times, events, strict=True)
+    return [(at, event.chunk) for at, event in pairs if event.HasField("chunk")]
 
 
 def target_error(

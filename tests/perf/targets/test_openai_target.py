@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from perf.targets.base import Ask, TargetError, Turn
-from perf.targets.openai import OpenAITarget
+from perf.targets.openai_target import OpenAITarget
+from perf.targets.target import CompletionRequest, TargetError, Turn
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MODELS = {"data": [{"id": "small", "owned_by": "llamacpp"}]}
@@ -67,7 +67,7 @@ async def test_the_first_model_is_taken() -> None:
 @pytest.mark.parametrize("given", ["Hi", (Turn("user", "Hi"),)])
 async def test_text_is_completed_and_turns_are_chatted(given: str | tuple[Turn, ...]) -> None:
     async with serving(v1__completions=stream, v1__chat__completions=stream) as target:
-        answer = await target.ask(Ask(given, 5))
+        answer = await target.complete(CompletionRequest(given, 5))
     assert answer.text == "xxxxx"
     assert sum(arrival.num_tokens for arrival in answer.arrivals) == 5
     assert answer.num_prompt_tokens == 3
@@ -82,7 +82,7 @@ async def test_the_request_is_greedy_streamed_and_asks_for_usage() -> None:
 
     async with serving(v1__completions=watched) as target:
         await target.describe()
-        await target.ask(Ask("Hi", 2, ignore_eos=True))
+        await target.complete(CompletionRequest("Hi", 2, ignore_eos=True))
     assert seen == {
         "model": "small",
         "prompt": "Hi",
@@ -100,7 +100,7 @@ async def test_a_refusal_says_when_to_try_again() -> None:
 
     async with serving(v1__completions=busy) as target:
         with pytest.raises(TargetError, match="503") as caught:
-            await target.ask(Ask("Hi", 2))
+            await target.complete(CompletionRequest("Hi", 2))
     assert (caught.value.code, caught.value.retry_after_s) == ("refused", 2.0)
 
 
@@ -109,12 +109,12 @@ async def test_a_prompt_that_is_too_long_is_invalid() -> None:
         return web.json_response({"error": {"message": "context"}}, status=400)
 
     async with serving(v1__completions=refuse) as target:
-        assert await code_of(target.ask(Ask("Hi", 2))) == "invalid"
+        assert await code_of(target.complete(CompletionRequest("Hi", 2))) == "invalid"
 
 
 async def test_an_http_server_of_another_kind_is_told() -> None:
     async with serving() as target:
-        assert await code_of(target.ask(Ask("Hi", 2))) == "protocol"
+        assert await code_of(target.complete(CompletionRequest("Hi", 2))) == "protocol"
 
 
 async def test_a_connection_that_drops_in_the_middle_is_lost() -> None:
@@ -127,7 +127,7 @@ async def test_a_connection_that_drops_in_the_middle_is_lost() -> None:
         return response
 
     async with serving(v1__completions=drop) as target:
-        assert await code_of(target.ask(Ask("Hi", 2))) == "lost"
+        assert await code_of(target.complete(CompletionRequest("Hi", 2))) == "lost"
 
 
 async def test_a_kept_connection_that_was_closed_is_made_anew() -> None:
@@ -143,7 +143,7 @@ async def test_a_kept_connection_that_was_closed_is_made_anew() -> None:
 
     async with serving(v1__completions=close_second) as target:
         for _ in range(2):
-            assert (await target.ask(Ask("Hi", 2))).text == "xx"
+            assert (await target.complete(CompletionRequest("Hi", 2))).text == "xx"
     assert calls == 3
 
 
@@ -155,7 +155,7 @@ async def test_the_deadline_ends_the_request() -> None:
         return web.Response()
 
     async with serving(v1__completions=hang) as target:
-        assert await code_of(target.ask(Ask("Hi", 2, deadline_s=0.05))) == "deadline"
+        assert await code_of(target.complete(CompletionRequest("Hi", 2, deadline_s=0.05))) == "deadline"
         hung.set()
 
 
@@ -185,7 +185,7 @@ async def test_without_a_tokenizer_the_prompt_is_computed_once() -> None:
 async def test_nobody_listening_is_unreachable() -> None:
     target = OpenAITarget("127.0.0.1:1")
     assert await code_of(target.describe()) == "unreachable"
-    assert await code_of(target.ask(Ask("Hi", 2))) == "unreachable"
+    assert await code_of(target.complete(CompletionRequest("Hi", 2))) == "unreachable"
     await target.aclose()
     await target.aclose()
 
