@@ -10,8 +10,8 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from perf import peers
+from perf.engine_config import EngineConfig
 from perf.processes import HOST, POLL_S, START_TIMEOUT_S, Server, free_port
-from perf.shape import EngineShape
 
 LOGS = peers.ROOT / ".build" / "perf"
 MIN_SLOT_TOKENS = 2048
@@ -56,10 +56,10 @@ class OurServer(Server):
 class LlamaServer(Server):
     """llama-server with as many slots, threads and cells, and its defaults otherwise."""
 
-    def __init__(self, model_path: Path, shape: EngineShape, num_slots: int, host: str = HOST) -> None:
+    def __init__(self, model_path: Path, config: EngineConfig, num_slots: int, host: str = HOST) -> None:
         self._port = free_port(host)
         self.target = f"{host}:{self._port}"
-        self.flags = llama_server_flags(shape, num_slots)
+        self.flags = llama_server_flags(config, num_slots)
         command = [str(peers.BINARY), "--model", str(model_path), "--host", host, "--port", str(self._port)]
         super().__init__([*command, *self.flags], {}, LOGS / f"llama-server-{self._port}.log")
 
@@ -78,13 +78,13 @@ class LlamaServer(Server):
             return False
 
 
-def llama_server_flags(shape: EngineShape, num_slots: int) -> list[str]:
+def llama_server_flags(config: EngineConfig, num_slots: int) -> list[str]:
     """Its context is divided among the slots, so each gets at least what the scenarios need."""
-    context = max(shape.kv_cells, num_slots * MIN_SLOT_TOKENS)
-    threads = str(shape.num_threads)
+    context = max(config.kv_cells, num_slots * MIN_SLOT_TOKENS)
+    threads = str(config.num_threads)
     return [
         *("--threads", threads, "--threads-batch", threads),
         *("--parallel", str(num_slots), "--ctx-size", str(context)),
-        *("--cache-type-k", shape.kv_type, "--cache-type-v", shape.kv_type),
+        *("--cache-type-k", config.kv_type, "--cache-type-v", config.kv_type),
         "--no-webui",
     ]

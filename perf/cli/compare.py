@@ -21,7 +21,7 @@ from perf.network.namespace import network
 from perf.network.shape import Shape, parse_loss, parse_rate, parse_time
 from perf.record.schema import Mode
 from perf.record.store import result_path
-from perf.rounds import alone
+from perf.round_loop import alone
 from perf.targets.http_endpoint import HttpEndpoint
 from xapp.config import load_settings
 

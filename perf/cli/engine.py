@@ -15,9 +15,10 @@ from perf.machine import describe
 from perf.peers.paths import ROOT
 from perf.record.journal import Journal
 from perf.record.rows import encode
-from perf.record.schema import Mode, Result, Status, Target
+from perf.record.schema import Mode, Result, Status
 from perf.record.store import result_path
-from perf.rounds import alone
+from perf.round_loop import alone
+from perf.targets.measured import targets_of
 from xapp.config import load_settings
 from xapp.models.parts import model_digest
 from xapp.models.store import resolve
@@ -65,9 +66,7 @@ def engine(
             mode=Mode.ENGINE,
             node=os.uname().nodename,
             machine=machine,
-            targets=[
-                Target("ours", "grpc", "loopback", file.name, digest, "genai-xapp", shape=outcome.shape)
-            ],
+            targets=targets_of(file.name, digest, outcome.engine_config, None),
             options=told,
             seeds={"prompts": seed},
             started_at=machine.started_at,

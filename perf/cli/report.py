@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from perf.record.store import RecordError
-from perf.report.build import FIGURES, TEXT, build
+from perf.report.build import FIGURES, TEXT, build, build_text
 
 
 @click.command()
@@ -17,17 +17,18 @@ from perf.report.build import FIGURES, TEXT, build
     show_default=True,
     help="Folder for the report.",
 )
-def report(paths: tuple[Path, ...], out: Path) -> None:
+@click.option("--text", is_flag=True, help="The Markdown alone, without pictures.")
+def report(paths: tuple[Path, ...], out: Path, *, text: bool) -> None:
     """One page from result files of one or several nodes: tables, and pictures in it.
 
-    A PATH is a result file, or a folder that is searched for them. Files in a folder that cannot be
-    used are named and left out; a file given by name must be sound. Beside the page lie the same as
-    Markdown, the pictures as SVG files, and every figure as CSV.
+    A PATH is a result file, .json or .json.xz, or a folder that is searched for them. Files in a folder
+    that cannot be used are named and left out; a file given by name must be sound. Beside the page lie
+    the same as Markdown, the pictures as SVG files, and every figure as CSV.
     """
     try:
-        page, left_out = build(paths, out)
+        page, left_out = build_text(paths, out) if text else build(paths, out)
     except RecordError as error:
         raise click.ClickException(str(error)) from error
     for each in left_out:
         click.echo(f"left out: {each}", err=True)
-    click.echo(f"written: {page}, with {TEXT} and {FIGURES} beside it")
+    click.echo(f"written: {page}" if text else f"written: {page}, with {TEXT} and {FIGURES} beside it")

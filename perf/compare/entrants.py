@@ -17,10 +17,10 @@ from perf.compare.contestant import Contestant
 from perf.compare.echo import EchoServer
 from perf.compare.samples import ECHO
 from perf.contenders import LlamaServer, OurServer
+from perf.engine_config import EngineConfig
 from perf.network.counters import Counter
 from perf.processes import HOST, StartError
 from perf.record import schema
-from perf.shape import EngineShape
 from perf.targets.grpc_target import GrpcTarget
 from perf.targets.http_endpoint import HttpEndpoint
 from perf.targets.openai_target import OpenAITarget
@@ -49,17 +49,17 @@ class Setting:
     stack: ExitStack
     place: Place
     model_path: Path
-    shape: EngineShape | None = None
+    engine_config: EngineConfig | None = None
 
     def callers(self, server: ServerAddress) -> Callers:
         """A process of callers where clients run."""
         return self.stack.enter_context(Callers(server, self.place.prefix))
 
     @property
-    def common(self) -> EngineShape:
+    def common(self) -> EngineConfig:
         """Ours, once it is up."""
-        assert self.shape is not None, "ours comes up first"
-        return self.shape
+        assert self.engine_config is not None, "ours comes up first"
+        return self.engine_config
 
 
 class Entrant(Protocol):
@@ -93,13 +93,13 @@ class Ours:
         return self._contestant(setting, server.target, server.pid, server.command[1:])
 
     def _contestant(self, setting: Setting, address: str, pid: int | None, flags: list[str]) -> Contestant:
-        target, shape = describe_ours(address, self.batch_tokens)
-        target = msgspec.structs.replace(target, name=self.name, flags=flags, shape=shape)
+        target, engine_config = describe_ours(address, self.batch_tokens)
+        target = msgspec.structs.replace(target, name=self.name, flags=flags, engine_config=engine_config)
         client = setting.callers(ServerAddress(grpc=address))
         return Contestant(target, client, setting.model_path, pid, traffic=setting.place.traffic)
 
 
-def describe_ours(address: str, batch_tokens: int) -> tuple[schema.Target, EngineShape]:
+def describe_ours(address: str, batch_tokens: int) -> tuple[schema.Target, EngineConfig]:
     """Who answers, and how its engine is sized. Raises TargetError."""
     target = asyncio.run(_described(GrpcTarget(address)))
     try:
@@ -108,7 +108,7 @@ def describe_ours(address: str, batch_tokens: int) -> tuple[schema.Target, Engin
             model = rpc.ModelServiceStub(channel).GetModel(request, timeout=_TIMEOUT_S).model
     except grpc.RpcError as error:
         raise TargetError("protocol", f"{address} does not describe its model: {error}") from error
-    return target, EngineShape(
+    return target, EngineConfig(
         kv_cells=model.kv_cells_total,
         num_slots=model.num_slots,
         num_threads=model.num_threads,
@@ -151,8 +151,8 @@ class LlamaServerPeer:
         """See Entrant."""
         if not peers.built():
             raise TargetError("unreachable", "llama-server is not built: run `make peers`")
-        shape = setting.common
-        server = LlamaServer(setting.model_path, shape, shape.num_slots, setting.place.host)
+        engine_config = setting.common
+        server = LlamaServer(setting.model_path, engine_config, engine_config.num_slots, setting.place.host)
         setting.stack.enter_context(server)
         _serving(server)
         url = f"http://{server.target}"

@@ -5,9 +5,9 @@ import urllib.request
 from pathlib import Path
 
 from perf.contenders import LOGS
+from perf.engine_config import EngineConfig
 from perf.peers.paths import PYTHON_SERVER_PYTHON, PYTHON_SERVER_STAMP
 from perf.processes import HOST, START_TIMEOUT_S, Server, free_port
-from perf.shape import EngineShape
 
 _POLL_S = 0.02
 _GGML_TYPES = {"f16": 1, "q8_0": 8}
@@ -21,10 +21,10 @@ def installed() -> bool:
 class LlamaCppPythonServer(Server):
     """As many threads and cells and the same KV type. It has one sequence: it answers one at a time."""
 
-    def __init__(self, model_path: Path, shape: EngineShape, host: str = HOST) -> None:
+    def __init__(self, model_path: Path, engine_config: EngineConfig, host: str = HOST) -> None:
         port = free_port(host)
         self.target = f"{host}:{port}"
-        self.flags = flags(shape)
+        self.flags = flags(engine_config)
         command = [str(PYTHON_SERVER_PYTHON), "-m", "llama_cpp.server", "--model", str(model_path)]
         where = ["--host", host, "--port", str(port)]
         super().__init__([*command, *where, *self.flags], {}, LOGS / f"llama-cpp-python-{port}.log")
@@ -44,14 +44,14 @@ class LlamaCppPythonServer(Server):
             return False
 
 
-def flags(shape: EngineShape) -> list[str]:
+def flags(engine_config: EngineConfig) -> list[str]:
     """Its defaults would cut a running answer off for a new one and keep the logits of whole prompts."""
-    threads, kv_type = str(shape.num_threads), str(_GGML_TYPES[shape.kv_type])
+    threads, kv_type = str(engine_config.num_threads), str(_GGML_TYPES[engine_config.kv_type])
     return [
         *("--n_threads", threads, "--n_threads_batch", threads),
-        *("--n_ctx", str(shape.kv_cells), "--n_batch", str(shape.batch_tokens)),
+        *("--n_ctx", str(engine_config.kv_cells), "--n_batch", str(engine_config.batch_tokens)),
         *("--type_k", kv_type, "--type_v", kv_type),
-        *("--flash_attn", "true" if shape.flash_attention else "false"),
+        *("--flash_attn", "true" if engine_config.flash_attention else "false"),
         *("--interrupt_requests", "false", "--logits_all", "false", "--use_mlock", "false"),
         *("--verbose", "false"),
     ]

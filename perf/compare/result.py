@@ -49,7 +49,7 @@ def _other_models(outcome: Outcome) -> Iterator[str]:
 
 def _other_sizes(outcome: Outcome) -> Iterator[str]:
     """Each slot of llama-server needs room for the longest load."""
-    cells = [each.shape.kv_cells for each in outcome.targets.values() if each.shape]
+    cells = [each.engine_config.kv_cells for each in outcome.targets.values() if each.engine_config]
     for name, target in outcome.targets.items():
         theirs = [int(b) for a, b in pairwise(target.flags) if a in {"--ctx-size", "--n_ctx"}]
         if cells and theirs and theirs[0] != cells[0]:

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-import msgspec
-
 from perf.callers.load_commands import Command, Decode, Prime
 from perf.callers.text_maker import TextMaker, warm_up
 from perf.compare.contestant import Contestant
@@ -21,11 +19,10 @@ from perf.compare.figures import load_name
 from perf.compare.loads import DecodeLoad, Load
 from perf.compare.measure import Turn, sample_of
 from perf.compare.samples import ECHO, DecodeSample, Sample
-from perf.machine import Noise, NoiseMeter
+from perf.machine import Noise
 from perf.record import schema
 from perf.record.journal import Journal
-from perf.record.rows import encode
-from perf.rounds import rotated
+from perf.round_loop import RoundLoop, rotated
 from perf.targets.target import TargetError
 
 _SEEDS = 1000
@@ -77,15 +74,14 @@ class Run:
 
     def __init__(self, plan: Plan, journal: Journal, advance: Callable[[str], None]) -> None:
         self._plan = plan
-        self._journal = journal
+        self._loop: RoundLoop[Sample] = RoundLoop(plan.rounds, journal, Sample)
         self._advance = advance
-        self.outcome = Outcome([msgspec.convert(each, type=Sample) for each in journal.samples])
+        self.outcome = Outcome(self._loop.samples, noise=self._loop.noise)
 
     def play(self) -> Outcome:
         """All rounds. Raises TargetError when somebody is not there in the first that is played."""
-        for number in range(self._plan.rounds):
-            if len(self._present()) > 1 and self._is_left(number):
-                self._round(number)
+        for number in self._loop.rounds(self._is_left):
+            self._round(number)
         return self.outcome
 
     def _present(self) -> list[Entrant]:
@@ -96,14 +92,13 @@ class Run:
         return [each for each in self._plan.entrants if each.name not in self.outcome.lost]
 
     def _is_left(self, number: int) -> bool:
-        return any(
+        return len(self._present()) > 1 and any(
             not self.outcome.has(number, load.name, entrant.name)
             for entrant in self._present()
             for load in self._plan.loads_of(entrant.name)
         )
 
     def _round(self, number: int) -> None:
-        meter = NoiseMeter()
         with ExitStack() as stack:
             contestants = self._enter(stack)
             if self._lacks_somebody():
@@ -113,7 +108,6 @@ class Run:
                 self._guarded(contestant.name, partial(contestant.play, warm_up(number)))
             for load in self._plan.loads:
                 self._turns(contestants, load, number, maker)
-        self.outcome.noise.append(meter.read())
 
     def _enter(self, stack: ExitStack) -> list[Contestant]:
         """Ours first: the others take over its sizes."""
@@ -131,7 +125,7 @@ class Run:
                 continue
             contestants.append(contestant)
             self.outcome.targets[entrant.name] = contestant.target
-            setting = replace(setting, shape=setting.shape or contestant.target.shape)
+            setting = replace(setting, engine_config=setting.engine_config or contestant.target.engine_config)
         return contestants
 
     def _lacks_somebody(self) -> bool:
@@ -154,8 +148,7 @@ class Run:
             contestant.play(Prime(command.prompts))
         seen, costs = contestant.play(command)
         sample = sample_of(command, seen, turn, costs)
-        self._journal.add(encode(sample))
-        self.outcome.samples.append(sample)
+        self._loop.keep(sample)
         self._advance(f"round {turn.round + 1}, {load.name}, {turn.target}")
 
     def _command(self, contestant: Contestant, load: Load, turn: Turn, maker: TextMaker) -> Command:

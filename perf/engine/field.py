@@ -14,8 +14,8 @@ from perf.child import Child
 from perf.contenders import OurServer
 from perf.ending import Ending
 from perf.engine.samples import StepsSample
+from perf.engine_config import EngineConfig
 from perf.serving import baseline, in_worker
-from perf.shape import EngineShape
 from perf.streams import Stream, percentile, steady_rate, steady_window
 from xapp.config import EngineSettings
 from xapp.domain.messages import ModelInfo
@@ -34,9 +34,9 @@ class Field(Ending):
             encoded = msgspec.json.encode(settings).decode()
             worker = self._child("perf.serving.in_worker", "--model", str(path), "--settings", encoded)
             self.info = msgspec.json.decode(worker.greeting, type=ModelInfo)
-            self.shape = EngineShape.of(self.info, settings.batch_tokens)
-            shape = msgspec.json.encode(self.shape).decode()
-            bare = self._child("perf.serving.baseline", "--model", str(path), "--shape", shape)
+            self.engine_config = EngineConfig.of(self.info, settings.batch_tokens)
+            config = msgspec.json.encode(self.engine_config).decode()
+            bare = self._child("perf.serving.baseline", "--model", str(path), "--engine-config", config)
             self.server = self._stack.enter_context(OurServer(model, {}))
             self.server.wait_until_serving()
             texts = self._stack.enter_context(TextMaker(self.server.target))

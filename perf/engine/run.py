@@ -12,12 +12,11 @@ from perf.engine.bandwidth import Read, Reading
 from perf.engine.field import Field, sample_of
 from perf.engine.samples import BandwidthSample, BytesSample, Sample, StepsSample
 from perf.engine.weights import bytes_of
-from perf.machine import Noise, NoiseMeter
+from perf.engine_config import EngineConfig
+from perf.machine import Noise
 from perf.processes import StartError
 from perf.record.journal import Journal
-from perf.record.rows import encode
-from perf.rounds import rotated
-from perf.shape import EngineShape
+from perf.round_loop import RoundLoop, rotated
 from perf.targets.target import TargetError
 from xapp.config import Settings
 
@@ -46,7 +45,7 @@ class Outcome:
     """What came of it so far. `lost` says why the run ended early, "" when it did not."""
 
     samples: list[Sample]
-    shape: EngineShape | None = None
+    engine_config: EngineConfig | None = None
     noise: list[Noise] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     lost: str = ""
@@ -62,19 +61,18 @@ class Run:
 
     def __init__(self, plan: Plan, journal: Journal, advance: Callable[[str], None]) -> None:
         self._plan = plan
-        self._journal = journal
+        self._loop: RoundLoop[Sample] = RoundLoop(plan.rounds, journal, Sample)
         self._advance = advance
-        self.outcome = Outcome([msgspec.convert(each, type=Sample) for each in journal.samples])
+        self.outcome = Outcome(self._loop.samples, noise=self._loop.noise)
 
     def play(self) -> Outcome:
         """All rounds. What ends one in the middle ends the run; what was measured is kept."""
-        for number in range(self._plan.rounds):
-            if self._is_left(number):
-                try:
-                    self._round(number)
-                except (ChildError, StartError, TargetError, OSError) as error:
-                    self.outcome.lost = str(error)
-                    break
+        for number in self._loop.rounds(self._is_left):
+            try:
+                self._round(number)
+            except (ChildError, StartError, TargetError, OSError) as error:
+                self.outcome.lost = str(error)
+                break
         return self.outcome
 
     def _is_left(self, number: int) -> bool:
@@ -82,16 +80,15 @@ class Run:
         return not wanted <= self.outcome.steps()
 
     def _round(self, number: int) -> None:
-        plan, meter = self._plan, NoiseMeter()
+        plan = self._plan
         with Field(plan.settings.node.model, plan.model_path, plan.settings.engine) as contenders:
-            self.outcome.shape = contenders.shape
+            self.outcome.engine_config = contenders.engine_config
             self._know_bytes(contenders)
             contenders.warm_up(max(plan.streams))
             for count in plan.streams:
                 self._turns(contenders, number, count)
         # With the contenders gone: nobody else reads memory, and their pages leave room for the buffer.
-        self._read_memory(number, contenders.shape.num_threads)
-        self.outcome.noise.append(meter.read())
+        self._read_memory(number, contenders.engine_config.num_threads)
 
     def _turns(self, contenders: Field, number: int, count: int) -> None:
         work = decode_work(count, (self._plan.seed * _SEEDS + number) * 16 + count)
@@ -99,7 +96,7 @@ class Run:
             if (number, count, name) in self.outcome.steps():
                 continue
             try:
-                self._keep(sample_of(number, name, work, contenders.contenders[name](work)))
+                self._loop.keep(sample_of(number, name, work, contenders.contenders[name](work)))
             except ValueError as error:
                 note = f"round {number + 1}, {count} streams, {name}: {error}: no sample"
                 self.outcome.notes.append(note)
@@ -107,14 +104,10 @@ class Run:
 
     def _know_bytes(self, contenders: Field) -> None:
         if not any(isinstance(each, BytesSample) for each in self.outcome.samples):
-            self._keep(bytes_of(self._plan.model_path, contenders.kv_cell_bytes))
+            self._loop.keep(bytes_of(self._plan.model_path, contenders.kv_cell_bytes))
 
     def _read_memory(self, number: int, threads: int) -> None:
         with Child("perf.engine.bandwidth") as reader:
             readings = msgspec.json.decode(reader.ask(Read(threads)), type=list[Reading])
         for each in readings:
-            self._keep(BandwidthSample(round=number, **msgspec.structs.asdict(each)))
-
-    def _keep(self, sample: Sample) -> None:
-        self._journal.add(encode(sample))
-        self.outcome.samples.append(sample)
+            self._loop.keep(BandwidthSample(round=number, **msgspec.structs.asdict(each)))

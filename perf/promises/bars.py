@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
+from perf.bar_table import Sample, ratios, row, values
 from perf.promises.estimates import COUNTS
-from perf.table import Row, Sample, ratios, row, values
+from perf.record.schema import Figure
 
 _WHEN = {"first": "first after the start", "idle": "after a pause", "busy": "after other work"}
 
@@ -11,7 +12,7 @@ _WHEN = {"first": "first after the start", "idle": "after a pause", "busy": "aft
 _STATES = {"known": "prompt computed", "cached": "instructions computed", "cold": "nothing computed"}
 
 
-def rows(samples: Sequence[Sample], parts: Sequence[str]) -> list[Row]:
+def rows(samples: Sequence[Sample], parts: Sequence[str]) -> list[Figure]:
     """The rows of the parts that were measured."""
     makers = {
         "overload": _overload,
@@ -25,7 +26,7 @@ def rows(samples: Sequence[Sample], parts: Sequence[str]) -> list[Row]:
     return [each for part in parts for each in makers[part](samples)]
 
 
-def _overload(samples: Sequence[Sample]) -> Iterator[Row]:
+def _overload(samples: Sequence[Sample]) -> Iterator[Figure]:
     what = "goodput at 1.5 × capacity: with admission ÷ without"
     yield row(what, "", ratios(samples, "with.goodput", "without.goodput"), 1.5, at_most=False)
     kept = _found(samples, "with.kept")
@@ -41,7 +42,7 @@ def _overload(samples: Sequence[Sample]) -> Iterator[Row]:
         yield row(f"{who}: requests that meet their deadline", "", _found(samples, f"{name}.kept"), None)
 
 
-def _critical(samples: Sequence[Sample]) -> Iterator[Row]:
+def _critical(samples: Sequence[Sample]) -> Iterator[Figure]:
     what = "TTFT p95 of CRITICAL under BATCH load ÷ idle"
     yield row(what, "", ratios(samples, "ours.loaded.p95", "ours.idle.p95"), 2)
     yield row("llama-server: that ratio", "", ratios(samples, "llama.loaded.p95", "llama.idle.p95"), None)
@@ -52,7 +53,7 @@ def _critical(samples: Sequence[Sample]) -> Iterator[Row]:
                 yield row(f"{who}, {state}: TTFT p{percent}", "ms", found, None)
 
 
-def _refusal(samples: Sequence[Sample]) -> Iterator[Row]:
+def _refusal(samples: Sequence[Sample]) -> Iterator[Figure]:
     yield row("a refusal reaches the caller, p99", "ms", _found(samples, "all.p99", 1e3), 25)
     for kind, why in (("deadline", "for its deadline"), ("full", "for a full queue")):
         for percent in (50, 99):
@@ -61,7 +62,7 @@ def _refusal(samples: Sequence[Sample]) -> Iterator[Row]:
         yield row(f"share refused {why}", "", _found(samples, f"{kind}.refused"), None)
 
 
-def _estimate(samples: Sequence[Sample]) -> Iterator[Row]:
+def _estimate(samples: Sequence[Sample]) -> Iterator[Figure]:
     for kind, what in (("fixed", "of known length"), ("free", "of free length")):
         found = _found(samples, f"{kind}.error")
         yield row(f"Estimate's error of completion at p50, answers {what}", "", found, 0.20)
@@ -71,7 +72,7 @@ def _estimate(samples: Sequence[Sample]) -> Iterator[Row]:
         yield row(f"share that ends before p95, {what}", "", _found(samples, f"{kind}.within_p95"), None)
 
 
-def _pinned(samples: Sequence[Sample]) -> Iterator[Row]:
+def _pinned(samples: Sequence[Sample]) -> Iterator[Figure]:
     what = "TTFT of a pinned task ÷ the same prompt cold, 450-token prefix"
     yield row(what, "", ratios(samples, "pinned.pinned", "pinned.cold"), 0.15)
     for kind, when in (
@@ -85,7 +86,7 @@ def _pinned(samples: Sequence[Sample]) -> Iterator[Row]:
     yield row("pinned task: share of the prompt cached", "", _found(samples, "pinned.cached"), None)
 
 
-def _score(samples: Sequence[Sample]) -> Iterator[Row]:
+def _score(samples: Sequence[Sample]) -> Iterator[Figure]:
     what = "Score of 8 choices ÷ the answer as JSON"
     for state, how in _STATES.items():
         bar = 0.3 if state == "known" else None
@@ -97,7 +98,7 @@ def _score(samples: Sequence[Sample]) -> Iterator[Row]:
             yield row(f"{label}, {how}", "ms", _found(samples, f"{key}.{state}", 1e3), None)
 
 
-def _typed(samples: Sequence[Sample]) -> Iterator[Row]:
+def _typed(samples: Sequence[Sample]) -> Iterator[Figure]:
     what = "time a token, held to a schema ÷ free, 1 stream"
     yield row(f"{what}, greedy", "", ratios(samples, "greedy.held", "greedy.free"), 1.10)
     yield row(f"{what}, drawn", "", ratios(samples, "drawn.held", "drawn.free"), None)

@@ -8,14 +8,14 @@ import time
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
+from perf.bar_table import Sample
 from perf.load.samples import Request
 from perf.promises import batch
 from perf.promises.client import Open
 from perf.promises.field import Beside, Contender, Field
 from perf.promises.mix import Wanted
-from perf.rounds import NotMeasured, Run, rotated
+from perf.round_loop import BarRun, NotMeasured, rotated
 from perf.streams import percentile
-from perf.table import Sample
 
 PROBES = 28
 PROMPT_TOKENS = 60
@@ -26,18 +26,18 @@ _BATCH_REQUESTS = 160
 _AFTER_S = 2.0
 
 
-def measure(field: Field, run: Run, number: int) -> Iterator[Sample]:
+def measure(field: Field, run: BarRun, number: int) -> Iterator[Sample]:
     """One round: first idle, then under load."""
     ours = field.ours()
     peer = field.llama_server()
-    assert field.shape is not None
+    assert field.engine_config is not None
     writer = field.writer(ours, number)
     times = arrivals(number)
     wanted = [Wanted(PROMPT_TOKENS, ANSWER_TOKENS, free=False)] * PROBES
     probes = [Open(batch.in_class(writer.write(wanted), "critical"), times) for _ in range(2)]
     load = batch.load(
         writer,
-        streams=field.shape.num_slots + MORE_STREAMS_THAN_SLOTS,
+        streams=field.engine_config.num_slots + MORE_STREAMS_THAN_SLOTS,
         count=_BATCH_REQUESTS,
         duration_s=batch.SETTLE_S + times[-1] + _AFTER_S,
         seed=number,

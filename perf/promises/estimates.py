@@ -6,12 +6,12 @@ clients of their own: a node learns the lengths of each client.
 
 from collections.abc import Iterator, Sequence
 
+from perf.bar_table import Sample
 from perf.promises.caller import Foretell, Foretold
 from perf.promises.field import Field, foretell
 from perf.promises.mix import of_kind
-from perf.rounds import Run
+from perf.round_loop import BarRun
 from perf.streams import percentile
-from perf.table import Sample
 
 COUNTS = {1: 10, 4: 12, 12: 14}
 """Requests of each kind that count, by the number of streams."""
@@ -19,7 +19,7 @@ WARM_UP = 8
 KINDS = {"fixed": False, "free": True}
 
 
-def measure(field: Field, _run: Run, number: int) -> Iterator[Sample]:
+def measure(field: Field, _run: BarRun, number: int) -> Iterator[Sample]:
     """One round: kind by kind, the node warmed up with some of the same."""
     ours = field.ours()
     writer = field.writer(ours, number)

@@ -15,13 +15,13 @@ from perf import peers
 from perf.child import Child
 from perf.contenders import LlamaServer, OurServer
 from perf.ending import Ending
+from perf.engine_config import EngineConfig
 from perf.load.prompts import Prompts
 from perf.load.samples import Request
 from perf.processes import StartError
 from perf.promises.caller import Called, Calls, Foretell, Foretold
 from perf.promises.client import Command
 from perf.promises.mix import RequestWriter, Speeds, Wanted
-from perf.shape import EngineShape
 from perf.targets.grpc_target import GrpcTarget
 from perf.targets.target import CompletionRequest
 from xapp.config import EngineSettings
@@ -52,22 +52,23 @@ class Field(Ending):
         self._stack = ExitStack()
         self._model = model
         self._path = path
-        self.shape: EngineShape | None = None
+        self.engine_config: EngineConfig | None = None
         self.flags: list[str] | None = None
 
     def ours(self, name: str = "ours", settings: Mapping[str, str] | None = None) -> Contender:
         """`genai-xapp serve` with its defaults, but for `settings`. Raises StartError, ChildError."""
         server = self._stack.enter_context(OurServer(self._model, dict(settings or {})))
         server.wait_until_serving()
-        self.shape = shape_of(server.target)
+        self.engine_config = engine_config_of(server.target)
         return Contender(name, "grpc", server.target, self._client("grpc", server.target))
 
     def llama_server(self) -> Contender | None:
         """With the slots, threads and cells of ours, which was started before; None when it is not built."""
-        assert self.shape is not None
+        config = self.engine_config
+        assert config is not None
         if not peers.built():
             return None
-        server = self._stack.enter_context(LlamaServer(self._path, self.shape, self.shape.num_slots))
+        server = self._stack.enter_context(LlamaServer(self._path, config, config.num_slots))
         server.wait_until_serving()
         self.flags = server.flags
         return Contender("llama", "http", server.target, self._client("http", server.target))
@@ -146,7 +147,7 @@ class Beside(Ending):
         self._pool.shutdown()
 
 
-def shape_of(address: str) -> EngineShape:
+def engine_config_of(address: str) -> EngineConfig:
     """How a server of ours sized its default model. Raises StartError."""
     with grpc.insecure_channel(address) as channel:
         stub: Any = rpc.ModelServiceStub(channel)
@@ -154,7 +155,7 @@ def shape_of(address: str) -> EngineShape:
             model = stub.GetModel(pb.GetModelRequest(), timeout=_ANSWER_TIMEOUT_S).model
         except grpc.RpcError as error:
             raise StartError(f"{address} does not tell of its model: {error}") from error
-    return EngineShape(
+    return EngineConfig(
         kv_cells=model.kv_cells_total,
         num_slots=model.num_slots,
         num_threads=model.num_threads,

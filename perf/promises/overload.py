@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
+from perf.bar_table import Sample
 from perf.load.arrivals import schedule
 from perf.load.samples import Request
 from perf.promises.client import Closed, Open
 from perf.promises.field import Contender, Field
 from perf.promises.mix import draw
 from perf.promises.speeds import capacity_of, measure_speeds
-from perf.rounds import Run, rotated
-from perf.table import Sample
+from perf.round_loop import BarRun, rotated
 from perf.targets.target import CompletionRequest
 
 LOAD = 1.5
@@ -24,7 +24,7 @@ _REFUSED = "refused"
 _NOT_SENT = {"overflow", "expired"}
 
 
-def measure(field: Field, run: Run, number: int) -> Iterator[Sample]:
+def measure(field: Field, run: BarRun, number: int) -> Iterator[Sample]:
     """One round: the same arrivals, texts and deadlines for all."""
     ours = field.ours("with")
     others = [field.ours("without", {"XAPP_DEADLINE_ADMISSION": "false"}), field.llama_server()]
@@ -54,8 +54,8 @@ def arrivals(rate: float, seed: int) -> list[float]:
 
 
 def _closed(requests: list[CompletionRequest], duration_s: float, field: Field) -> Closed:
-    assert field.shape is not None
-    return Closed(requests, field.shape.num_slots, duration_s)
+    assert field.engine_config is not None
+    return Closed(requests, field.engine_config.num_slots, duration_s)
 
 
 def _samples(contender: Contender, requests: Sequence[Request], number: int) -> Iterator[Sample]:

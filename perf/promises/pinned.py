@@ -15,11 +15,11 @@ from typing import Any
 import msgspec
 from google.protobuf.struct_pb2 import Struct
 
+from perf.bar_table import Sample
 from perf.processes import HOST, StartError, free_port
 from perf.promises.caller import Call, Called, Calls
 from perf.promises.field import Field, call
-from perf.rounds import NotMeasured, Run
-from perf.table import Sample
+from perf.round_loop import BarRun, NotMeasured
 from xapp.inference.v1 import inference_pb2 as pb
 
 PREFIX_TOKENS = 450
@@ -34,7 +34,7 @@ _TASK = "perf-pinned"
 _PINNED = "ricxapp_genai_tasks_pinned"
 
 
-def measure(field: Field, _run: Run, number: int) -> Iterator[Sample]:
+def measure(field: Field, _run: BarRun, number: int) -> Iterator[Sample]:
     """One round."""
     cold = field.ours("cold", {"XAPP_PREFIX_CACHE": "false", "XAPP_PIN_TASKS": "false"})
     writer = field.writer(cold, number)

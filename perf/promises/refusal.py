@@ -6,15 +6,15 @@ Two reasons: a deadline that cannot be met, at any time of load; a queue that is
 import time
 from collections.abc import Iterator, Sequence
 
+from perf.bar_table import Sample
 from perf.load.samples import Request
 from perf.promises import batch
 from perf.promises.client import Open
 from perf.promises.field import Beside, Field
 from perf.promises.mix import Wanted
 from perf.promises.speeds import measure_speeds
-from perf.rounds import Run
+from perf.round_loop import BarRun
 from perf.streams import percentile
-from perf.table import Sample
 from xapp.config import Settings
 
 PROBES = 110
@@ -28,16 +28,16 @@ _AFTER_S = 1.0
 _BATCH_REQUESTS = 600
 
 
-def measure(field: Field, _run: Run, number: int) -> Iterator[Sample]:
+def measure(field: Field, _run: BarRun, number: int) -> Iterator[Sample]:
     """One round: first some of the load waits, then all places are taken."""
     ours = field.ours()
-    assert field.shape is not None
+    assert field.engine_config is not None
     writer = field.writer(ours, number)
     speeds = measure_speeds(ours, writer)
-    places = field.shape.num_slots + Settings().admission.max_queue
+    places = field.engine_config.num_slots + Settings().admission.max_queue
     told = []
     for state, streams in (
-        ("saturated", field.shape.num_slots + MORE_STREAMS_THAN_SLOTS),
+        ("saturated", field.engine_config.num_slots + MORE_STREAMS_THAN_SLOTS),
         ("full", places + MORE_STREAMS_THAN_PLACES),
     ):
         probes = writer.write([IMPOSSIBLE] * PROBES, speeds)

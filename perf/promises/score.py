@@ -8,10 +8,10 @@ import json
 import statistics
 from collections.abc import Iterator
 
+from perf.bar_table import Sample
 from perf.promises.caller import Call, Calls
 from perf.promises.field import Field, Writer, call
-from perf.rounds import Run
-from perf.table import Sample
+from perf.round_loop import BarRun
 from xapp.inference.v1 import inference_pb2 as pb
 
 CHOICES = ("power", "network", "hardware", "security", "normal", "storage", "timing", "radio")
@@ -31,7 +31,7 @@ _SCHEMA = json.dumps(
 _MAX_TOKENS = 32
 
 
-def measure(field: Field, _run: Run, number: int) -> Iterator[Sample]:
+def measure(field: Field, _run: BarRun, number: int) -> Iterator[Sample]:
     """One round, medians. Both ways get new texts of the same lengths, in turns."""
     ours = field.ours()
     writer = field.writer(ours, number)

@@ -7,7 +7,7 @@ from perf.load.samples import Request
 from perf.promises.client import Closed
 from perf.promises.field import Contender, Writer
 from perf.promises.mix import Speeds, Wanted
-from perf.rounds import NotMeasured
+from perf.round_loop import NotMeasured
 
 PROMPT_TOKENS = 200
 ANSWER_TOKENS = 32

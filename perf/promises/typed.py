@@ -4,10 +4,10 @@ import json
 import statistics
 from collections.abc import Iterator
 
+from perf.bar_table import Sample
 from perf.promises.caller import Call, Calls
 from perf.promises.field import Field, call
-from perf.rounds import Run
-from perf.table import Sample
+from perf.round_loop import BarRun
 from xapp.inference.v1 import inference_pb2 as pb
 
 TOKENS = 96
@@ -37,7 +37,7 @@ _SAMPLING = {
 }
 
 
-def measure(field: Field, _run: Run, number: int) -> Iterator[Sample]:
+def measure(field: Field, _run: BarRun, number: int) -> Iterator[Sample]:
     """One round, medians, in turns."""
     ours = field.ours()
     writer = field.writer(ours, number)

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
+from perf.engine_config import EngineConfig
 from perf.machine import Machine, Noise
-from perf.shape import EngineShape
 
 SCHEMA = "genai-xapp-bench/1"
 
@@ -24,6 +24,8 @@ class Mode(enum.StrEnum):
     LOAD = "load"
     COMPARE = "compare"
     ENGINE = "engine"
+    SERVING = "serving"
+    PROMISES = "promises"
 
 
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,7 +42,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model_digest: str = ""
     server: str = ""
     flags: list[str] = []
-    shape: EngineShape | None = None
+    engine_config: EngineConfig | None = msgspec.field(default=None, name="shape")
 
 
 class Figure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,6 +52,9 @@ class Figure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `ttft.p95`; `group` tells figures of one name apart: a model, a rate, a number of streams.
     `low` and `high` bound a 95 % interval, None where there is none. `higher_is_better` is None for a
     figure that is neither (a count of prompts). `value` None: not measured, `note` says why.
+
+    A figure of the modes with bars is a median; `name` is what its row in the table says, `minimum` and
+    `maximum` are over the rounds, and `bar` is what it is held to, None for one that only informs.
     """
 
     name: str
@@ -61,6 +66,16 @@ class Figure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     num_samples: int = 0
     higher_is_better: bool | None = None
     note: str = ""
+    bar: float | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+
+    @property
+    def passed(self) -> bool | None:
+        """Whether the value keeps the bar; None without bar or value."""
+        if self.value is None or self.bar is None:
+            return None
+        return self.value >= self.bar if self.higher_is_better else self.value <= self.bar
 
 
 class Status(enum.StrEnum):

@@ -1,5 +1,6 @@
 """Result files on disk: where they go, writing them whole or not at all, and reading them strictly."""
 
+import lzma
 import os
 import re
 from collections.abc import Iterator
@@ -13,13 +14,25 @@ from perf.record.errors import RecordError
 from perf.record.journal import Journal, journal_path
 from perf.record.schema import SCHEMA, Mode, Result, Status
 
-__all__ = ["DEFAULT_FOLDER", "Journal", "RecordError", "read_result", "result_path", "write_result"]
+__all__ = [
+    "DEFAULT_FOLDER",
+    "Journal",
+    "RecordError",
+    "read_result",
+    "result_path",
+    "write_result",
+    "write_text",
+]
 
 _ROOT = Path(__file__).resolve().parents[2]
 _IN_CHECKOUT = (_ROOT / "pyproject.toml").is_file()
 DEFAULT_FOLDER = _ROOT / "perf" / "results" / "local" if _IN_CHECKOUT else Path("bench-results")
 _FAMILY, _, _VERSION = SCHEMA.partition("/")
 _SHOWN_FAULTS = 5
+PACKED = ".xz"
+"""What the name of a compressed result file ends in, after `.json`."""
+MAX_BYTES = 200_000_000
+_PRESET = 9 | lzma.PRESET_EXTREME
 
 
 class _Label(msgspec.Struct):
@@ -55,7 +68,7 @@ def _free(path: Path) -> bool:
 
 
 def write_result(path: Path, result: Result) -> None:
-    """Writes all of it or nothing, in place of what was there.
+    """Writes all of it or nothing, in place of what was there; compressed if the name ends in `.json.xz`.
 
     Removes the journal of a complete run; a partial run's stays, so that it can be gone on with.
     Raises RecordError; the journal is kept then.
@@ -63,13 +76,30 @@ def write_result(path: Path, result: Result) -> None:
     temporary = path.with_name(path.name + ".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_through(temporary, msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
+        _write_through(temporary, _encoded(path, result))
         temporary.replace(path)
         if result.status is Status.COMPLETE:
             journal_path(path).unlink(missing_ok=True)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise RecordError(path, _unwritten(path, error)) from error
+
+
+def _encoded(path: Path, result: Result) -> bytes:
+    data = msgspec.json.encode(result)
+    return (
+        lzma.compress(data, preset=_PRESET)
+        if path.suffix == PACKED
+        else msgspec.json.format(data, indent=1) + b"\n"
+    )
+
+
+def write_text(path: Path, text: str) -> None:
+    """What lies beside a result file. Raises RecordError."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise RecordError(path, f"could not be written: {error.strerror}") from error
 
 
 def _write_through(path: Path, data: bytes) -> None:
@@ -88,7 +118,7 @@ def _unwritten(path: Path, error: OSError) -> str:
 def read_result(path: Path) -> Result:
     """A result file, checked in full. Raises RecordError that says what is wrong, and where."""
     try:
-        data = path.read_bytes()
+        data = _unpacked(path)
     except OSError as error:
         raise RecordError(path, f"cannot be read: {error.strerror}") from error
     _check_schema(path, data)
@@ -99,6 +129,20 @@ def read_result(path: Path) -> Result:
     if found := faults(result):
         raise RecordError(path, "not a sound result file: " + "; ".join(found[:_SHOWN_FAULTS]))
     return result
+
+
+def _unpacked(path: Path) -> bytes:
+    """Raises OSError, RecordError."""
+    if path.suffix != PACKED:
+        return path.read_bytes()
+    with path.open("rb") as file:
+        try:
+            data = lzma.LZMADecompressor().decompress(file.read(), MAX_BYTES + 1)
+        except lzma.LZMAError as error:
+            raise RecordError(path, f"not a compressed result file: {error}") from error
+    if len(data) > MAX_BYTES:
+        raise RecordError(path, f"holds more than {MAX_BYTES} bytes")
+    return data
 
 
 def _check_schema(path: Path, data: bytes) -> None:

@@ -5,7 +5,19 @@ from pathlib import Path
 
 from perf.record.errors import RecordError
 from perf.record.schema import Mode
-from perf.report import accuracy, balance, compare, engine, html, load, markdown, overview, paper, table_file
+from perf.report import (
+    accuracy,
+    balance,
+    bars_section,
+    compare,
+    engine,
+    html,
+    load,
+    markdown,
+    overview,
+    paper,
+    table_file,
+)
 from perf.report.document import Document, Section
 from perf.report.runs import Gathered, Run, gather
 
@@ -19,6 +31,8 @@ _SECTIONS: dict[Mode, Callable[[Sequence[Run]], Section]] = {
     Mode.LOAD: load.section,
     Mode.COMPARE: compare.section,
     Mode.ENGINE: engine.section,
+    Mode.SERVING: bars_section.section,
+    Mode.PROMISES: bars_section.section,
 }
 
 
@@ -30,6 +44,21 @@ def document(gathered: Gathered) -> Document:
     last = [overview.provenance(gathered), overview.every_figure(gathered)]
     middle = modes if both is None else [*modes, both]
     return Document(f"genai-xapp bench: {nodes}", [overview.overview(gathered), *middle, *last])
+
+
+def build_text(paths: Sequence[Path], out: Path) -> tuple[Path, Sequence[str]]:
+    """Writes the Markdown alone, without pictures, into the folder `out`; returns it as `build` does.
+
+    Raises RecordError when a file cannot be read, or the folder not be written.
+    """
+    gathered = gather(paths)
+    text = markdown.render(document(gathered), pictures=False)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / TEXT).write_text(text)
+    except OSError as error:
+        raise _unwritten(out, error) from error
+    return out / TEXT, gathered.left_out
 
 
 def build(paths: Sequence[Path], out: Path) -> tuple[Path, Sequence[str]]:
@@ -52,4 +81,8 @@ def _write(document: Document, figures: str, out: Path) -> None:
         (out / PAGE).write_text(html.render(document))
         (out / FIGURES).write_text(figures)
     except OSError as error:
-        raise RecordError(out, f"the report could not be written: {error.strerror}") from error
+        raise _unwritten(out, error) from error
+
+
+def _unwritten(out: Path, error: OSError) -> RecordError:
+    return RecordError(out, f"the report could not be written: {error.strerror}")

@@ -8,15 +8,21 @@ from perf.report.document import Block, Document, Items, Picture, Section, Table
 FOLDER = "pictures"
 
 
-def render(document: Document) -> str:
+def render(document: Document, *, pictures: bool = True) -> str:
     """The text; pictures are linked as FOLDER/NAME.svg. Tables of details are left to the result files."""
-    sections = [rendered for each in document.sections if (rendered := _section(each))]
+    sections = [rendered for each in document.sections if (rendered := _section(each, pictures=pictures))]
     return "\n\n".join([f"# {_plain(document.title)}", *sections]) + "\n"
 
 
-def _section(section: Section) -> str:
-    blocks = [_block(each) for each in section.blocks if not (isinstance(each, Table) and each.details)]
+def _section(section: Section, *, pictures: bool) -> str:
+    blocks = [_block(each) for each in section.blocks if _is_shown(each, pictures=pictures)]
     return "\n\n".join([f"## {_plain(section.title)}", *blocks]) if blocks else ""
+
+
+def _is_shown(block: Block, *, pictures: bool) -> bool:
+    if isinstance(block, Picture):
+        return pictures
+    return not (isinstance(block, Table) and block.details)
 
 
 def _block(block: Block) -> str:

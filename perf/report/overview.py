@@ -105,7 +105,7 @@ def _server(target: Target) -> tuple[str, ...]:
         target.server or words.NONE,
         Path(target.model).name,  # a server that was given a path tells that
         _short(target.model_digest),
-        _shape(target),
+        _context(target),
     )
 
 
@@ -115,13 +115,13 @@ def _short(digest: str) -> str:
     return f"{kind}:{digits[:12]}…" if len(digits) > 12 else digest or words.NONE
 
 
-def _shape(target: Target) -> str:
-    if (shape := target.shape) is None:
+def _context(target: Target) -> str:
+    if (config := target.engine_config) is None:
         return " ".join(target.flags) or words.NONE
-    flash = "flash attention" if shape.flash_attention else "no flash attention"
+    flash = "flash attention" if config.flash_attention else "no flash attention"
     return (
-        f"{shape.num_slots} slots, {shape.kv_cells} KV cells of {shape.kv_type}, {flash}, "
-        f"{shape.num_threads} threads, {shape.batch_tokens} tokens a batch"
+        f"{config.num_slots} slots, {config.kv_cells} KV cells of {config.kv_type}, {flash}, "
+        f"{config.num_threads} threads, {config.batch_tokens} tokens a batch"
     )
 
 

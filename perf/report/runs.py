@@ -10,7 +10,7 @@ import msgspec
 from perf.record.errors import RecordError
 from perf.record.journal import SUFFIX
 from perf.record.schema import Figure, Mode, Result, Status
-from perf.record.store import read_result
+from perf.record.store import PACKED, read_result
 
 MAX_FILES = 500
 _T = TypeVar("_T")
@@ -65,7 +65,7 @@ class Gathered:
 
 
 def gather(paths: Sequence[Path]) -> Gathered:
-    """Reads files and, below folders, every `*.json`.
+    """Reads files and, below folders, every `*.json` and `*.json.xz`.
 
     Raises RecordError for a file named that cannot be used, for more than MAX_FILES files, and when
     nothing is left; a file found in a folder that cannot be used is left out instead.
@@ -92,7 +92,7 @@ def _files(paths: Sequence[Path]) -> list[tuple[Path, bool]]:
         if not path.is_dir():
             found[path] = True
             continue
-        for file in sorted(path.rglob("*.json")):
+        for file in sorted([*path.rglob("*.json"), *path.rglob(f"*.json{PACKED}")]):
             found.setdefault(file, False)
     if len(found) > MAX_FILES:
         raise RecordError(paths[0], f"{len(found)} files; a report takes at most {MAX_FILES}: name them")
@@ -135,8 +135,13 @@ def _node_and_model(run: Run) -> str:
 
 def _stem(run: Run, runs: Sequence[Run]) -> str:
     """The file's name; with its folder's where files are called the same."""
-    same = [each for each in runs if each.path.stem == run.path.stem]
-    return run.path.stem if len(same) == 1 else f"{run.path.parent.name}/{run.path.stem}"
+    stem = _file_stem(run.path)
+    same = [each for each in runs if _file_stem(each.path) == stem]
+    return stem if len(same) == 1 else f"{run.path.parent.name}/{stem}"
+
+
+def _file_stem(path: Path) -> str:
+    return path.name.removesuffix(PACKED).removesuffix(".json")
 
 
 def _clash(one: Run, other: Run) -> bool:

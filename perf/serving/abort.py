@@ -4,11 +4,11 @@ from pathlib import Path
 
 import msgspec
 
+from perf.bar_table import Sample
 from perf.callers.prompt_texts import LONG_PROMPT_TOKENS
 from perf.child import Child
-from perf.rounds import NotMeasured
+from perf.round_loop import NotMeasured
 from perf.serving.in_worker import PrefillCancel, PrefillCancelled
-from perf.table import Sample
 from xapp.config import EngineSettings
 
 _CONTEXT = 2048

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
+from perf.bar_table import Sample, ratios, row, values
+from perf.record.schema import Figure
 from perf.serving import load_bars
-from perf.table import Row, Sample, ratios, row, values
 
 WORKER_BAR = 0.98
 CLIENT_BARS = {1: 0.97, 4: 0.97, 8: 0.95}
@@ -15,7 +16,7 @@ MEGABYTE = 1_000_000
 
 def rows(
     samples: Sequence[Sample], streams: Sequence[int], parts: Sequence[str], *, is_default: bool
-) -> list[Row]:
+) -> list[Figure]:
     """The rows of the parts that were measured. `is_default`: of the default model, with bars of its own."""
     makers = {
         "decode": _decode_rows(samples, streams),
@@ -28,7 +29,7 @@ def rows(
     return [*loads, *(each for part in parts for each in makers.get(part, ()))]
 
 
-def _decode_rows(samples: Sequence[Sample], streams: Sequence[int]) -> Iterator[Row]:
+def _decode_rows(samples: Sequence[Sample], streams: Sequence[int]) -> Iterator[Figure]:
     for count in streams:
         found = ratios(samples, f"worker.decode.{count}", f"baseline.decode.{count}")
         yield row(f"decode in the worker ÷ baseline, {count} streams", "", found, WORKER_BAR, at_most=False)
@@ -39,7 +40,7 @@ def _decode_rows(samples: Sequence[Sample], streams: Sequence[int]) -> Iterator[
     yield from _rates(samples, streams)
 
 
-def _rates(samples: Sequence[Sample], streams: Sequence[int]) -> Iterator[Row]:
+def _rates(samples: Sequence[Sample], streams: Sequence[int]) -> Iterator[Figure]:
     for name in ("baseline", "worker", "grpc", "llama"):
         for count in streams:
             found = _scaled(samples, f"{name}.decode.{count}", 1)
@@ -47,26 +48,26 @@ def _rates(samples: Sequence[Sample], streams: Sequence[int]) -> Iterator[Row]:
                 yield row(f"{name}: decode, {count} streams", "tok/s", found, None)
 
 
-def _prefix_rows(samples: Sequence[Sample]) -> Iterator[Row]:
+def _prefix_rows(samples: Sequence[Sample]) -> Iterator[Figure]:
     what = "4 callers share a 450-token system prompt: worst TTFT ÷ cold"
     yield row(what, "", _scaled(samples, "grpc.shared_ratio", 1), 0.25)
     if peer := _scaled(samples, "llama.shared_ratio", 1):
         yield row("llama-server: that ratio", "", peer, None)
 
 
-def _cancel_rows(samples: Sequence[Sample]) -> Iterator[Row]:
+def _cancel_rows(samples: Sequence[Sample]) -> Iterator[Figure]:
     what = "steps a cancelled sequence still takes part in"
     yield row(what, "", _scaled(samples, "worker.cancel_steps", 1), 1)
     what = "steps until a waiting request has its slot"
     yield row(what, "", _scaled(samples, "worker.reuse_steps", 1), None)
 
 
-def _abort_rows(samples: Sequence[Sample]) -> Iterator[Row]:
+def _abort_rows(samples: Sequence[Sample]) -> Iterator[Figure]:
     what = "from a cancel in a 1,500-token prefill to the next request's first compute"
     yield row(what, "ms", _scaled(samples, "worker.prefill_cancel", 1e3), ABORT_BAR_MS)
 
 
-def _footprint_rows(samples: Sequence[Sample], start_bar_s: float) -> Iterator[Row]:
+def _footprint_rows(samples: Sequence[Sample], start_bar_s: float) -> Iterator[Figure]:
     what = "PSS of server and worker, less model file and KV cache"
     yield row(what, "MB", _scaled(samples, "memory.bytes", 1 / MEGABYTE), 150)
     what = "of it, prefixes parked beside the KV cache"

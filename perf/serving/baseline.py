@@ -3,7 +3,7 @@
 No sampling, no messages, no Python objects a token: the batch's arrays are filled by numpy, fixed
 tokens are fed. What a contender loses against this is its own cost. Knows neither requests nor text.
 
-`python -m perf.serving.baseline --model FILE --shape JSON` answers a Work with a Decoded a line.
+`python -m perf.serving.baseline --model FILE --engine-config JSON` answers a Work with a Decoded a line.
 """
 
 import sys
@@ -15,7 +15,7 @@ import numpy as np
 
 from perf import child
 from perf.callers.prompt_texts import Work, token_prompt
-from perf.shape import EngineShape
+from perf.engine_config import EngineConfig
 from xapp.backend.llama_load import num_sequences
 from xapp.backend.llama_model import ContextParams, load_model, new_context
 from xapp.backend.native import llama
@@ -31,12 +31,12 @@ class Decoded(msgspec.Struct, frozen=True):
 class Loop:
     """One model, one context shaped as the worker's. Raises ModelError when either cannot be had."""
 
-    def __init__(self, model_path: str, shape: EngineShape) -> None:
+    def __init__(self, model_path: str, engine_config: EngineConfig) -> None:
         model = load_model(model_path, 0, lambda _: None)
-        self._context = new_context(model, _context_params(shape), model_path)
+        self._context = new_context(model, _context_params(engine_config), model_path)
         self._memory = llama.llama_get_memory(self._context)
-        self._batch = llama.llama_batch_init(shape.batch_tokens, 0, 1)
-        self._arrays = _Arrays(self._batch, shape.batch_tokens)
+        self._batch = llama.llama_batch_init(engine_config.batch_tokens, 0, 1)
+        self._arrays = _Arrays(self._batch, engine_config.batch_tokens)
 
     def run(self, work: Work) -> Decoded:
         """Prefills the prompts, then times each decode step on its own. Raises RuntimeError."""
@@ -96,23 +96,23 @@ class _Arrays:
         self._positions[:num_streams] += 1
 
 
-def _context_params(shape: EngineShape) -> ContextParams:
+def _context_params(engine_config: EngineConfig) -> ContextParams:
     return ContextParams(
-        cells=shape.kv_cells,
-        sequences=num_sequences(shape.num_slots),
-        outputs=num_sequences(shape.num_slots),
-        batch=shape.batch_tokens,
-        threads=shape.num_threads,
-        threads_batch=shape.num_threads,
-        kv_type=shape.kv_type,
-        flash_attention=shape.flash_attention,
+        cells=engine_config.kv_cells,
+        sequences=num_sequences(engine_config.num_slots),
+        outputs=num_sequences(engine_config.num_slots),
+        batch=engine_config.batch_tokens,
+        threads=engine_config.num_threads,
+        threads_batch=engine_config.num_threads,
+        kv_type=engine_config.kv_type,
+        flash_attention=engine_config.flash_attention,
     )
 
 
 def main(args: list[str]) -> None:
     """Serves Works until standard input closes."""
-    shape = msgspec.json.decode(child.option(args, "--shape"), type=EngineShape)
-    loop = Loop(child.option(args, "--model"), shape)
+    engine_config = msgspec.json.decode(child.option(args, "--engine-config"), type=EngineConfig)
+    loop = Loop(child.option(args, "--model"), engine_config)
     child.serve(lambda line: loop.run(msgspec.json.decode(line, type=Work)))
 
 

@@ -19,8 +19,8 @@ from perf.callers.text_maker import TextMaker
 from perf.child import Child
 from perf.contenders import LlamaServer, OurServer
 from perf.ending import Ending
-from perf.rounds import rotated
-from perf.shape import EngineShape
+from perf.engine_config import EngineConfig
+from perf.round_loop import rotated
 from xapp.config import load_settings
 from xapp.domain.messages import ModelInfo
 
@@ -52,15 +52,17 @@ class Field(Ending):
         encoded = msgspec.json.encode(settings).decode()
         self.worker = self._child("perf.serving.in_worker", "--model", str(self._path), "--settings", encoded)
         self.info = msgspec.json.decode(self.worker.greeting, type=ModelInfo)
-        self.shape = EngineShape.of(self.info, settings.batch_tokens)
+        self.engine_config = EngineConfig.of(self.info, settings.batch_tokens)
         for start in rotated(
             [self._start_baseline, self._start_server, self._start_llama_server], self._number
         ):
             start()
 
     def _start_baseline(self) -> None:
-        shape = msgspec.json.encode(self.shape).decode()
-        self.baseline = self._child("perf.serving.baseline", "--model", str(self._path), "--shape", shape)
+        config = msgspec.json.encode(self.engine_config).decode()
+        self.baseline = self._child(
+            "perf.serving.baseline", "--model", str(self._path), "--engine-config", config
+        )
 
     def _start_server(self) -> None:
         self.server = self._stack.enter_context(OurServer(self._model, {}))
@@ -71,7 +73,9 @@ class Field(Ending):
     def _start_llama_server(self) -> None:
         if not peers.built():
             return
-        self.llama = self._stack.enter_context(LlamaServer(self._path, self.shape, self.info.num_slots))
+        self.llama = self._stack.enter_context(
+            LlamaServer(self._path, self.engine_config, self.info.num_slots)
+        )
         self.llama.wait_until_serving()
         self.llama_client = self._callers(ServerAddress(openai=f"http://{self.llama.target}"))
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import grpc
 from prometheus_client.parser import text_string_to_metric_families
 
+from perf.bar_table import Sample
 from perf.callers.callers import Callers
 from perf.callers.load_commands import Decode, ServerAddress
 from perf.callers.prompt_texts import Work
@@ -14,7 +15,6 @@ from perf.callers.text_maker import TextMaker
 from perf.contenders import OurServer
 from perf.memory import family, own_bytes
 from perf.processes import START_TIMEOUT_S
-from perf.table import Sample
 from xapp.inference.v1 import models_pb2 as pb
 from xapp.inference.v1 import models_pb2_grpc as rpc
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from perf import peers
+from perf.bar_table import Sample
 from perf.callers.prompt_texts import STREAMS
 from perf.cli.comparison import What, measured
 from perf.cli.models import GivenModel
@@ -17,9 +18,7 @@ from perf.compare.figures import QUANTITIES, load_name
 from perf.compare.loads import STAGGERED, Asked
 from perf.compare.samples import Sample as Measured
 from perf.record.schema import Mode, Result
-from perf.record.store import result_path, write_result
-from perf.rounds import RESULTS
-from perf.table import Sample
+from perf.record.store import DEFAULT_FOLDER, result_path, write_result
 
 PARTS = ("solo", "burst", "staggered", "mixed", "streams")
 SOLO = (200, 1500)
@@ -39,7 +38,7 @@ def asked(parts: Sequence[str], streams: Sequence[int] = STREAMS) -> Asked:
 
 def path_of(model: GivenModel) -> Path:
     """Where the result goes, and its journal."""
-    folder = RESULTS / "serving"
+    folder = DEFAULT_FOLDER / "serving"
     folder.mkdir(parents=True, exist_ok=True)
     return result_path(Mode.COMPARE, model.name, folder)
 

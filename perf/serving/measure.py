@@ -5,17 +5,17 @@ from functools import partial
 
 import msgspec
 
+from perf.bar_table import Sample
 from perf.callers.callers import Callers
 from perf.callers.load_commands import Decode
 from perf.callers.prompt_texts import Work, decode_work
 from perf.child import Child
 from perf.compare.loads import SharedPrefixLoad
 from perf.memory import cpu_seconds
-from perf.rounds import rotated
+from perf.round_loop import rotated
 from perf.serving import baseline, in_worker
 from perf.serving.field import Field
 from perf.streams import Stream, inter_token_latencies, percentile, steady_rate
-from perf.table import Sample
 
 Measure = Callable[[int], list[Sample]]
 Figures = dict[str, float]

@@ -14,6 +14,8 @@ _COMMANDS = {
     "load": "Latency and throughput against concurrency or rate of arrivals.",
     "compare": "The same work on this server and its peers, interleaved.",
     "engine": "The engine against bare llama.cpp and the memory's bandwidth.",
+    "serving": "Speed and memory of serving against their bars.",
+    "promises": "Deadlines, priorities and predictions against their bars.",
     "report": "One page with tables and pictures from result files.",
     "diff": "What got slower between two result files.",
 }

@@ -60,7 +60,7 @@ def test_a_shaped_network_does_not_reach_loopback(tmp_path: Path) -> None:
 
 
 def test_where_networks_may_not_be_shaped_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def denied(shape: object) -> None:
+    def denied(engine_config: object) -> None:
         raise NotPermittedError("needs root")
 
     monkeypatch.setattr("perf.cli.compare.network", denied)
@@ -97,7 +97,7 @@ def test_a_short_run_of_every_load(
     assert {"decode_ratio", "ttft_ratio", "worst_gap_ratio", "decode_tokens_per_second"} <= names
     assert {"gap_bound_ratio", "ttft_to_alone"} <= names
     assert [target.name for target in found.targets] == ["ours", peer.url.removeprefix("http://"), "echo"]
-    assert found.targets[0].shape is not None
+    assert found.targets[0].engine_config is not None
     asked = [request["prompt"] for request in peer.requests if request["max_tokens"] > 1]
     assert len(set(asked)) == len(asked)  # no text twice but to compute it before: no cache helps by luck
     groups = {figure.group for figure in found.summary}

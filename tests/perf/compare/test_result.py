@@ -6,14 +6,14 @@ import pytest
 from perf.cli.values import stoppable
 from perf.compare.result import notes
 from perf.compare.run import Outcome
+from perf.engine_config import EngineConfig
 from perf.record.schema import Target
-from perf.shape import EngineShape
 
-SHAPE = EngineShape(8192, 8, 2, True, "f16", 512)
+SHAPE = EngineConfig(8192, 8, 2, True, "f16", 512)
 
 
 def test_what_differs_between_targets_is_said() -> None:
-    ours = Target("ours", "grpc", "a:1", "small", "sha256:1", shape=SHAPE)
+    ours = Target("ours", "grpc", "a:1", "small", "sha256:1", engine_config=SHAPE)
     peer = Target("b", "openai", "b:1", "small", "sha256:2", flags=["--threads", "2", "--ctx-size", "16384"])
     found = notes(Outcome([], {"ours": ours, "b": peer}))
     assert "b has 16384 KV cells, ours 8192: its slots do not share them" in found
@@ -21,7 +21,7 @@ def test_what_differs_between_targets_is_said() -> None:
 
 
 def test_equal_sizes_need_no_note() -> None:
-    ours = Target("ours", "grpc", "a:1", "small", shape=SHAPE)
+    ours = Target("ours", "grpc", "a:1", "small", engine_config=SHAPE)
     peer = Target("b", "openai", "b:1", "small", flags=["--n_ctx", "8192"])
     assert not [line for line in notes(Outcome([], {"ours": ours, "b": peer})) if "KV cells" in line]
 

@@ -14,13 +14,13 @@ from perf.compare.entrants import Place, Setting
 from perf.compare.loads import DecodeLoad, Load, SoloLoad
 from perf.compare.run import Outcome, Plan, Run, missing
 from perf.compare.samples import ECHO, Costs, DecodeSample
+from perf.engine_config import EngineConfig
 from perf.record.journal import Journal
 from perf.record.schema import Target
-from perf.shape import EngineShape
 from perf.streams import Arrival, Stream
 from perf.targets.target import TargetError
 
-SHAPE = EngineShape(8192, 8, 2, True, "f16", 512)
+SHAPE = EngineConfig(8192, 8, 2, True, "f16", 512)
 
 
 @dataclass
@@ -61,7 +61,9 @@ class FakeEntrant:
         if number >= self.absent_in:
             raise TargetError("unreachable", f"{self.name}: nobody answers")
         return FakeContestant(
-            Target(self.name, "grpc", "nowhere:1", "small", shape=SHAPE), self.played, number >= self.fails_in
+            Target(self.name, "grpc", "nowhere:1", "small", engine_config=SHAPE),
+            self.played,
+            number >= self.fails_in,
         )
 
 
@@ -117,7 +119,7 @@ def test_everybody_gets_the_same_texts_in_turns_another_one_first_each_round(pla
 def test_the_others_take_over_the_sizes_of_ours(play: Play) -> None:
     peer = FakeEntrant("b", [])
     play(FakeEntrant("ours", []), peer, rounds=1)
-    assert peer.entered[0].shape == SHAPE
+    assert peer.entered[0].engine_config == SHAPE
 
 
 def test_a_peer_lost_in_the_middle_is_left_out_and_the_rest_goes_on(play: Play) -> None:

@@ -1,11 +1,11 @@
+from perf.bar_table import Sample
 from perf.promises import bars
-from perf.promises.run import PARTS
-from perf.table import Sample
+from perf.promises.measure_promises import PARTS
 
 
 def test_every_bar_of_the_table() -> None:
     rows = bars.rows([], list(PARTS))
-    assert [(each.bar, each.at_most) for each in rows if each.bar is not None] == [
+    assert [(each.bar, not each.higher_is_better) for each in rows if each.bar is not None] == [
         (1.5, False),
         (0.95, False),
         (2, True),
@@ -30,17 +30,17 @@ def test_contenders_are_compared_within_a_round() -> None:
         Sample(1, "with.goodput", 9.0),
     ]
     first = bars.rows(samples, ["overload"])[0]
-    assert first.summary is not None
-    assert (first.summary.median, first.summary.count, first.passed) == (2.0, 1, True)
+    assert first.value is not None
+    assert (first.value, first.num_samples, first.passed) == (2.0, 1, True)
 
 
 def test_times_are_shown_in_ms() -> None:
     first = bars.rows([Sample(0, "all.p99", 0.012)], ["refusal"])[0]
-    assert first.summary is not None
-    assert (first.summary.median, first.unit) == (12.0, "ms")
+    assert first.value is not None
+    assert (first.value, first.unit) == (12.0, "ms")
 
 
 def test_llama_server_may_be_missing() -> None:
     rows = bars.rows([Sample(0, "ours.loaded.p95", 0.3), Sample(0, "ours.idle.p95", 0.2)], ["critical"])
-    assert [each.note for each in rows if "llama" in each.what] == ["not measured"] * 5
+    assert [each.note for each in rows if "llama" in each.name] == ["not measured"] * 5
     assert rows[0].passed is True

@@ -9,7 +9,7 @@ import pytest
 from perf.promises import critical, estimates, overload, pinned, refusal
 from perf.promises.caller import Called, Foretold
 from perf.promises.speeds import capacity_of, speeds_of
-from perf.rounds import NotMeasured
+from perf.round_loop import NotMeasured
 from tests.perf.promises.making import failed, request
 from xapp.tasks.folder import read_folder, read_tasks
 

@@ -1,12 +1,13 @@
+from perf.bar_table import Sample
 from perf.callers.prompt_texts import STREAMS
+from perf.record.schema import Figure
 from perf.serving import bars
 from perf.serving.loads import PARTS
-from perf.table import Row, Sample
 
 OTHERS = ("decode", "prefix", "cancel", "abort", "footprint")
 
 
-def shown(rows: list[Row]) -> list[float]:
+def shown(rows: list[Figure]) -> list[float]:
     return [each.bar for each in rows if each.bar is not None]
 
 
@@ -34,7 +35,7 @@ def test_rows_of_one_part_only() -> None:
 
 def test_rates_are_shown_of_whoever_was_measured() -> None:
     rows = bars.rows([Sample(0, "baseline.decode.4", 160.0)], (4,), ("decode",), is_default=True)
-    assert [each.what for each in rows if each.summary] == ["baseline: decode, 4 streams"]
+    assert [each.name for each in rows if each.value is not None] == ["baseline: decode, 4 streams"]
 
 
 def test_ours_is_judged_beside_the_peer_of_the_same_round() -> None:
@@ -45,11 +46,11 @@ def test_ours_is_judged_beside_the_peer_of_the_same_round() -> None:
         Sample(0, "ours.decode-4.front_cpu_per_token", 0.00020),
         Sample(0, "echo.decode-4.front_cpu_per_token", 0.00017),
     ]
-    rows = {each.what: each for each in bars.rows(samples, (4,), ("burst", "streams"), is_default=True)}
+    rows = {each.name: each for each in bars.rows(samples, (4,), ("burst", "streams"), is_default=True)}
     ttft = rows["burst of 4: mean TTFT ÷ llama-server's"]
-    assert ttft.summary is not None
-    assert (ttft.summary.median, ttft.passed) == (0.75, True)
+    assert ttft.value is not None
+    assert (ttft.value, ttft.passed) == (0.75, True)
     cpu = rows["server process CPU a token less the echo's, 4 streams"]
-    assert cpu.summary is not None
-    assert round(cpu.summary.median, 6) == 30
+    assert cpu.value is not None
+    assert round(cpu.value, 6) == 30
     assert cpu.passed

@@ -1,6 +1,6 @@
+from perf.bar_table import Sample
 from perf.compare.samples import Costs, SoloSample
 from perf.serving.loads import PARTS, asked, flat
-from perf.table import Sample
 
 
 def test_all_parts_are_all_loads() -> None:

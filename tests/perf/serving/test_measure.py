@@ -2,10 +2,10 @@ import pytest
 
 from perf.child import Child, ChildError
 from perf.contenders import llama_server_flags
+from perf.engine_config import EngineConfig
 from perf.machine import NoiseMeter, cpu_ticks
-from perf.shape import EngineShape
 
-SHAPE = EngineShape(8192, 8, 2, flash_attention=True, kv_type="f16", batch_tokens=512)
+SHAPE = EngineConfig(8192, 8, 2, flash_attention=True, kv_type="f16", batch_tokens=512)
 
 
 def test_llama_server_gets_the_same_threads_and_slots() -> None:

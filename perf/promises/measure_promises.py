@@ -1,0 +1,62 @@
+"""The benchmark of promises: each row of the table a ratio or a bound, measured in interleaved rounds.
+
+Each row starts its servers anew in each round: ours with its defaults, llama-server where `make peers` has
+built it, and what the row compares them with.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from perf.bar_table import Sample
+from perf.cli.models import GivenModel
+from perf.engine_config import EngineConfig
+from perf.promises import critical, estimates, overload, pinned, refusal, score, typed
+from perf.promises.field import Field
+from perf.record.schema import Target
+from perf.round_loop import BarRun
+from perf.targets.measured import targets_of
+from xapp.config import load_settings
+from xapp.models.store import resolve
+
+PARTS = {
+    "overload": overload.measure,
+    "critical": critical.measure,
+    "refusal": refusal.measure,
+    "estimate": estimates.measure,
+    "pinned": pinned.measure,
+    "score": score.measure,
+    "typed": typed.measure,
+}
+
+Part = Callable[[Field, BarRun, int], Iterator[Sample]]
+
+
+class Promises:
+    """Measures parts. `engine_config` and `flags` say how the contenders were started."""
+
+    def __init__(self, run: BarRun, model: str, path: Path) -> None:
+        self._run = run
+        self._model = model
+        self._path = path
+        self.engine_config: EngineConfig | None = None
+        self.flags: list[str] | None = None
+
+    def measure(self, part: str, number: int) -> Iterator[Sample]:
+        """One round of one part."""
+        with self._run.tolerating(part, number), Field(self._model, self._path) as field:
+            try:
+                yield from PARTS[part](field, self._run, number)
+            finally:
+                self.engine_config = field.engine_config or self.engine_config
+                self.flags = field.flags or self.flags
+
+
+def measure_promises(run: BarRun, model: GivenModel, parts: Sequence[str]) -> list[Target]:
+    """Every part in each round. Who was measured."""
+    settings = load_settings(os.environ, {"model": model.given})
+    file = resolve(settings.node.model, Path(settings.node.models_dir))
+    promises = Promises(run, settings.node.model, file.path)
+    run.all({part: partial(promises.measure, part) for part in parts})
+    return targets_of(model.name, model.digest, promises.engine_config, promises.flags)
