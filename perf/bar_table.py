@@ -7,8 +7,8 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from perf.record.schema import Figure, Result
-from perf.record.stats import Interval, ratio_of_pairs, t_interval
+from perf.record.result_schema import Figure, Result
+from perf.record.statistics_of_samples import Interval, ratio_of_pairs, t_interval
 
 COLUMNS = ("what", "bar", "median", "95 % interval", "min – max", "")
 

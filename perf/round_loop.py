@@ -9,12 +9,12 @@ import click
 import msgspec
 
 from perf.bar_table import Sample
-from perf.child import ChildError
-from perf.contenders import LOGS
+from perf.json_child import ChildError
 from perf.machine import Noise, NoiseMeter
-from perf.processes import StartError
+from perf.process_under_test import StartError
 from perf.record.journal import Journal
-from perf.record.rows import encode
+from perf.record.sample_rows import encode
+from perf.server_processes import LOGS
 from perf.targets.target import TargetError
 
 Measure = Callable[[int], Iterable[Sample]]

@@ -15,9 +15,9 @@ import msgspec
 from perf import bar_table
 from perf.bar_table import Sample
 from perf.engine_config import EngineConfig
-from perf.record.rows import encode
-from perf.record.schema import Figure, Mode, Result, Status
-from perf.record.store import PACKED, RecordError, read_result, write_result, write_text
+from perf.record.result_files import PACKED, RecordError, read_result, write_result, write_text
+from perf.record.result_schema import Figure, Mode, Result, Status
+from perf.record.sample_rows import encode
 from perf.targets.measured import targets_of
 
 _OLD = "genai-xapp-perf/2"

@@ -11,7 +11,7 @@ import time
 
 import msgspec
 
-from perf import child
+from perf import json_child
 from perf.callers import play_commands
 from perf.callers.load_commands import Command, Failed, Reply, Seen, ServerAddress
 from perf.targets.grpc_target import GrpcTarget
@@ -47,7 +47,7 @@ def main(args: list[str]) -> None:
     gc.disable()
     with asyncio.Runner() as runner:
         target = connect(server)
-        child.serve(lambda line: runner.run(answer(target, msgspec.json.decode(line, type=Command))))
+        json_child.serve(lambda line: runner.run(answer(target, msgspec.json.decode(line, type=Command))))
         runner.run(_close(target))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from perf.callers.load_commands import Command, Failed, Reply, Seen, ServerAddress
-from perf.child import Child
+from perf.json_child import Child
 from perf.targets.target import TargetError
 
 

@@ -4,7 +4,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from perf.streams import Stream
+from perf.stream_figures import Stream
 
 
 class ServerAddress(msgspec.Struct, frozen=True):

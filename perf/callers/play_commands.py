@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from perf.callers.load_commands import Arrivals, Command, Decode, Mixed, Prime, SharedPrefix, Solo
-from perf.streams import Stream
+from perf.stream_figures import Stream
 from perf.targets.target import Call, CompletionRequest, StreamingTarget, TargetError
 
 SETTLE_S = 1.0

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from perf.callers.load_commands import Decode
 from perf.callers.prompt_texts import Texts
-from perf.ending import Ending
+from perf.closing import Ending
 from perf.targets.grpc_target import GrpcTarget
 from perf.targets.target import TargetError
 

@@ -11,16 +11,16 @@ import click
 
 from perf import bar_table
 from perf.bar_table import Sample
-from perf.cli import options
-from perf.cli.models import GivenModel, here, models_option
-from perf.cli.outcome import EXIT_PARTIAL, delivered
-from perf.cli.values import rounds_option, stoppable
+from perf.cli import shared_options
+from perf.cli.deliver_result import EXIT_PARTIAL, delivered
+from perf.cli.given_models import GivenModel, here, models_option
+from perf.cli.option_values import rounds_option, stoppable
 from perf.machine import describe
-from perf.peers.paths import ROOT
+from perf.peers.peer_paths import ROOT
 from perf.record.journal import Journal
-from perf.record.rows import encode
-from perf.record.schema import Figure, Mode, Result, Status, Target
-from perf.record.store import result_path, write_text
+from perf.record.result_files import result_path, write_text
+from perf.record.result_schema import Figure, Mode, Result, Status, Target
+from perf.record.sample_rows import encode
 from perf.round_loop import BarRun, alone
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -42,7 +42,13 @@ def bar_options(parts: Sequence[str]) -> Callable[[_F], _F]:
         only = click.option(
             "--only", default="", callback=chosen(parts), help=f"Some of: {', '.join(parts)}."
         )
-        for option in (options.json_option, options.out_option, models_option, only, rounds_option):
+        for option in (
+            shared_options.json_option,
+            shared_options.out_option,
+            models_option,
+            only,
+            rounds_option,
+        ):
             command = option(command)
         return command
 
@@ -82,7 +88,7 @@ def _run_model(
     path = result_path(mode.mode, model.name, out)
     fingerprint = {"mode": mode.mode, "digest": model.digest, **told}
     with (
-        options.resumable(path),
+        shared_options.resumable(path),
         stoppable(),
         alone(),
         Journal.open(path, fingerprint=fingerprint) as journal,

@@ -5,8 +5,8 @@ from typing import Any, TypeVar
 
 import click
 
-from perf.cli.values import parsed, prompt_lengths, stream_counts, streams_option
-from perf.compare.loads import STAGGERED, Asked
+from perf.cli.option_values import parsed, prompt_lengths, stream_counts, streams_option
+from perf.compare.compare_loads import STAGGERED, Asked
 from xapp.cli.options import Duration
 
 _F = TypeVar("_F", bound=Callable[..., Any])

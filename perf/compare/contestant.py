@@ -7,11 +7,11 @@ import psutil
 
 from perf.callers.callers import Callers
 from perf.callers.load_commands import Command, Seen
-from perf.child import ChildError
-from perf.compare.samples import Costs
-from perf.memory import cpu_seconds, family, file_pss_bytes, pss_bytes
-from perf.network.counters import Counter, Traffic
-from perf.record import schema
+from perf.compare.compare_samples import Costs
+from perf.json_child import ChildError
+from perf.network.traffic_counters import Counter, Traffic
+from perf.process_memory import cpu_seconds, family, file_pss_bytes, pss_bytes
+from perf.record import result_schema
 from perf.targets.target import TargetError
 
 
@@ -22,7 +22,7 @@ class Contestant:
     `model_path` is the file that its processes map; `traffic` counts what its client has on the wire.
     """
 
-    target: schema.Target
+    target: result_schema.Target
     client: Callers
     model_path: Path
     pid: int | None = None

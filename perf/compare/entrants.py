@@ -12,15 +12,15 @@ import msgspec
 from perf import peers
 from perf.callers.callers import Callers
 from perf.callers.load_commands import ServerAddress
-from perf.compare import python_server
+from perf.compare import python_server_peer
+from perf.compare.compare_samples import ECHO
 from perf.compare.contestant import Contestant
-from perf.compare.echo import EchoServer
-from perf.compare.samples import ECHO
-from perf.contenders import LlamaServer, OurServer
+from perf.compare.echo_server import EchoServer
 from perf.engine_config import EngineConfig
-from perf.network.counters import Counter
-from perf.processes import HOST, StartError
-from perf.record import schema
+from perf.network.traffic_counters import Counter
+from perf.process_under_test import HOST, StartError
+from perf.record import result_schema
+from perf.server_processes import LlamaServer, OurServer
 from perf.targets.grpc_target import GrpcTarget
 from perf.targets.http_endpoint import HttpEndpoint
 from perf.targets.openai_target import OpenAITarget
@@ -34,7 +34,7 @@ _TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class NetworkSetup:
     """Where servers listen and how client processes begin; `traffic` where the network is shaped."""
 
     host: str = HOST
@@ -47,13 +47,13 @@ class Setting:
     """What all entrants of a round have in common. `shape` is ours; peers take it over."""
 
     stack: ExitStack
-    place: Place
+    network: NetworkSetup
     model_path: Path
     engine_config: EngineConfig | None = None
 
     def callers(self, server: ServerAddress) -> Callers:
         """A process of callers where clients run."""
-        return self.stack.enter_context(Callers(server, self.place.prefix))
+        return self.stack.enter_context(Callers(server, self.network.prefix))
 
     @property
     def common(self) -> EngineConfig:
@@ -88,7 +88,7 @@ class Ours:
         """See Entrant."""
         if self.address:
             return self._contestant(setting, self.address, None, [])
-        server = setting.stack.enter_context(OurServer(self.model, {}, setting.place.host))
+        server = setting.stack.enter_context(OurServer(self.model, {}, setting.network.host))
         _serving(server)
         return self._contestant(setting, server.target, server.pid, server.command[1:])
 
@@ -96,10 +96,10 @@ class Ours:
         target, engine_config = describe_ours(address, self.batch_tokens)
         target = msgspec.structs.replace(target, name=self.name, flags=flags, engine_config=engine_config)
         client = setting.callers(ServerAddress(grpc=address))
-        return Contestant(target, client, setting.model_path, pid, traffic=setting.place.traffic)
+        return Contestant(target, client, setting.model_path, pid, traffic=setting.network.traffic)
 
 
-def describe_ours(address: str, batch_tokens: int) -> tuple[schema.Target, EngineConfig]:
+def describe_ours(address: str, batch_tokens: int) -> tuple[result_schema.Target, EngineConfig]:
     """Who answers, and how its engine is sized. Raises TargetError."""
     target = asyncio.run(_described(GrpcTarget(address)))
     try:
@@ -118,7 +118,7 @@ def describe_ours(address: str, batch_tokens: int) -> tuple[schema.Target, Engin
     )
 
 
-async def _described(target: GrpcTarget | OpenAITarget) -> schema.Target:
+async def _described(target: GrpcTarget | OpenAITarget) -> result_schema.Target:
     try:
         return await target.describe()
     finally:
@@ -152,7 +152,7 @@ class LlamaServerPeer:
         if not peers.built():
             raise TargetError("unreachable", "llama-server is not built: run `make peers`")
         engine_config = setting.common
-        server = LlamaServer(setting.model_path, engine_config, engine_config.num_slots, setting.place.host)
+        server = LlamaServer(setting.model_path, engine_config, engine_config.num_slots, setting.network.host)
         setting.stack.enter_context(server)
         _serving(server)
         url = f"http://{server.target}"
@@ -167,9 +167,11 @@ class PythonServerPeer:
 
     def enter(self, setting: Setting) -> Contestant:
         """See Entrant."""
-        if not python_server.installed():
+        if not python_server_peer.installed():
             raise TargetError("unreachable", "llama-cpp-python's server is not installed: run `make peers`")
-        server = python_server.LlamaCppPythonServer(setting.model_path, setting.common, setting.place.host)
+        server = python_server_peer.LlamaCppPythonServer(
+            setting.model_path, setting.common, setting.network.host
+        )
         setting.stack.enter_context(server)
         _serving(server)
         # It does not know ignore_eos: every token that would end an answer is made impossible.
@@ -186,11 +188,11 @@ class Echo:
 
     def enter(self, setting: Setting) -> Contestant:
         """See Entrant."""
-        server = setting.stack.enter_context(EchoServer(setting.place.host))
+        server = setting.stack.enter_context(EchoServer(setting.network.host))
         _serving(server)
-        target = schema.Target(self.name, "grpc", server.target, "none", server="grpc.aio")
+        target = result_schema.Target(self.name, "grpc", server.target, "none", server="grpc.aio")
         client = setting.callers(ServerAddress(grpc=server.target))
-        return Contestant(target, client, setting.model_path, server.pid, traffic=setting.place.traffic)
+        return Contestant(target, client, setting.model_path, server.pid, traffic=setting.network.traffic)
 
 
 def ending_tokens(model_path: Path) -> list[int]:
@@ -216,10 +218,10 @@ def _openai(
     client = setting.callers(ServerAddress(openai=url, model=target.model, extra=extra))
     # A server that names its model by the path of the file tells where it lies on that machine.
     target = msgspec.structs.replace(target, name=name, model=Path(target.model).name, flags=flags or [])
-    return Contestant(target, client, setting.model_path, pid, queues, setting.place.traffic)
+    return Contestant(target, client, setting.model_path, pid, queues, setting.network.traffic)
 
 
-def _serving(server: OurServer | LlamaServer | EchoServer | python_server.LlamaCppPythonServer) -> None:
+def _serving(server: OurServer | LlamaServer | EchoServer | python_server_peer.LlamaCppPythonServer) -> None:
     try:
         server.wait_until_serving()
     except StartError as error:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from perf.data.rows import DataError, read_rows
+from perf.data.read_rows import DataError, read_rows
 from perf.targets.target import Input, Turn
 
 MAX_REQUESTS = 100_000

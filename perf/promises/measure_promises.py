@@ -10,27 +10,35 @@ from functools import partial
 from pathlib import Path
 
 from perf.bar_table import Sample
-from perf.cli.models import GivenModel
+from perf.cli.given_models import GivenModel
 from perf.engine_config import EngineConfig
-from perf.promises import critical, estimates, overload, pinned, refusal, score, typed
-from perf.promises.field import Field
-from perf.record.schema import Target
+from perf.promises import (
+    critical_ttft,
+    estimate_error,
+    overload_goodput,
+    pinned_task_ttft,
+    refusal_time,
+    score_against_json,
+    typed_answer_cost,
+)
+from perf.promises.promise_lineup import Lineup
+from perf.record.result_schema import Target
 from perf.round_loop import BarRun
 from perf.targets.measured import targets_of
 from xapp.config import load_settings
 from xapp.models.store import resolve
 
 PARTS = {
-    "overload": overload.measure,
-    "critical": critical.measure,
-    "refusal": refusal.measure,
-    "estimate": estimates.measure,
-    "pinned": pinned.measure,
-    "score": score.measure,
-    "typed": typed.measure,
+    "overload": overload_goodput.measure,
+    "critical": critical_ttft.measure,
+    "refusal": refusal_time.measure,
+    "estimate": estimate_error.measure,
+    "pinned": pinned_task_ttft.measure,
+    "score": score_against_json.measure,
+    "typed": typed_answer_cost.measure,
 }
 
-Part = Callable[[Field, BarRun, int], Iterator[Sample]]
+Part = Callable[[Lineup, BarRun, int], Iterator[Sample]]
 
 
 class Promises:
@@ -45,12 +53,12 @@ class Promises:
 
     def measure(self, part: str, number: int) -> Iterator[Sample]:
         """One round of one part."""
-        with self._run.tolerating(part, number), Field(self._model, self._path) as field:
+        with self._run.tolerating(part, number), Lineup(self._model, self._path) as lineup:
             try:
-                yield from PARTS[part](field, self._run, number)
+                yield from PARTS[part](lineup, self._run, number)
             finally:
-                self.engine_config = field.engine_config or self.engine_config
-                self.flags = field.flags or self.flags
+                self.engine_config = lineup.engine_config or self.engine_config
+                self.flags = lineup.flags or self.flags
 
 
 def measure_promises(run: BarRun, model: GivenModel, parts: Sequence[str]) -> list[Target]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from perf import bar_table
 from perf.report.document import Section, Table, Text
-from perf.report.runs import Run
+from perf.report.gather_runs import Run
 
 _TITLES = {"serving": "Serving against its bars", "promises": "Promises against their bars"}
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from perf.bar_table import Sample, ratios, row, values
-from perf.record.schema import Figure
-from perf.serving.loads import BURST, SOLO
+from perf.record.result_schema import Figure
+from perf.serving.compared_loads import BURST, SOLO
 
 PEER = "llama-server"
 TTFT_BAR = 1.02

@@ -14,20 +14,20 @@ import msgspec
 
 from perf import peers
 from perf.bar_table import Sample
-from perf.cli.models import GivenModel
-from perf.compare.loads import Asked
+from perf.cli.given_models import GivenModel
+from perf.compare.compare_loads import Asked
 from perf.engine_config import EngineConfig
-from perf.record.schema import Figure, Target
+from perf.record.result_schema import Figure, Target
 from perf.round_loop import BarRun, Measure
-from perf.serving import abort, bars, footprint, loads, measure
-from perf.serving.field import Field
+from perf.serving import compared_loads, measure_contenders, prefill_cancel, server_footprint, serving_bars
+from perf.serving.serving_lineup import Lineup
 from perf.targets.measured import targets_of
 from xapp.config import Settings, load_settings
 from xapp.models.store import resolve
 
-_OTHERS = {"prefix": measure.prefix, "cancel": measure.cancel}
+_OTHERS = {"prefix": measure_contenders.prefix, "cancel": measure_contenders.cancel}
 SIDE_BY_SIDE = ("decode", *_OTHERS)
-PARTS = (*loads.PARTS, *SIDE_BY_SIDE, "abort", "footprint")
+PARTS = (*compared_loads.PARTS, *SIDE_BY_SIDE, "abort", "footprint")
 
 
 class SideBySide:
@@ -43,18 +43,18 @@ class SideBySide:
 
     def __call__(self, number: int) -> list[Sample]:
         """The samples of round `number`; `engine_config` and `flags` say how the contenders were started."""
-        with Field(self._model, self._path, number) as field:
-            self.engine_config = field.engine_config
-            self.flags = field.llama.flags if field.llama else None
-            measure.warm_up(field)
-            return [sample for each in self._measures(field) for sample in each(number)]
+        with Lineup(self._model, self._path, number) as lineup:
+            self.engine_config = lineup.engine_config
+            self.flags = lineup.llama.flags if lineup.llama else None
+            measure_contenders.warm_up(lineup)
+            return [sample for each in self._measures(lineup) for sample in each(number)]
 
-    def _measures(self, field: Field) -> Iterator[Measure]:
+    def _measures(self, lineup: Lineup) -> Iterator[Measure]:
         if "decode" in self._parts:
-            yield from (measure.decode(field, count) for count in self._streams)
+            yield from (measure_contenders.decode(lineup, count) for count in self._streams)
         for name, make in _OTHERS.items():
             if name in self._parts:
-                yield make(field)
+                yield make(lineup)
 
 
 def measure_serving(
@@ -63,14 +63,14 @@ def measure_serving(
     """The loads; then start and memory, alone; then everything else, side by side. Who was measured."""
     settings = load_settings(os.environ, {"model": model.given})
     path = resolve(settings.node.model, Path(settings.node.models_dir)).path
-    asked = loads.asked(parts, streams)
+    asked = compared_loads.asked(parts, streams)
     targets: list[Target] = []
     if not peers.built():
         run.notes.append("llama-server is not built (`make peers`): the rows beside it are not measured")
     if asked.loads():
         run.once("the loads", lambda _: _play(run, model, settings, asked, targets))
     if "footprint" in parts:
-        run.repeat("start and memory", lambda number: footprint.measure(settings.node.model, path, number))
+        run.repeat("start and memory", lambda number: server_footprint.measure(settings.node.model, path, number))
     if "abort" in parts:
         run.repeat("a cancelled prefill", partial(_abort, run, settings, path))
     side_by_side = SideBySide(settings.node.model, path, parts, streams)
@@ -83,21 +83,23 @@ def figures(
     samples: Sequence[Sample], model: GivenModel, parts: Sequence[str], streams: Sequence[int]
 ) -> list[Figure]:
     """The rows of the table."""
-    return bars.rows(samples, streams, parts, is_default=model.name == Settings().node.model)
+    return serving_bars.rows(samples, streams, parts, is_default=model.name == Settings().node.model)
 
 
 def _play(
     run: BarRun, model: GivenModel, settings: Settings, asked: Asked, targets: list[Target]
 ) -> Iterator[Sample]:
     with run.tolerating("the loads", 0):
-        result = loads.play(model, settings.batch_tokens, asked, run.num_rounds, loads.path_of(model))
+        result = compared_loads.play(
+            model, settings.engine.batch_tokens, asked, run.num_rounds, compared_loads.path_of(model)
+        )
         # The addresses of a run's own servers say nothing afterwards.
         targets += [msgspec.structs.replace(each, address="loopback") for each in result.targets]
         run.noise.extend(result.noise)
         run.missing += result.missing
-        yield from loads.samples(result)
+        yield from compared_loads.samples(result)
 
 
 def _abort(run: BarRun, settings: Settings, path: Path, number: int) -> Iterator[Sample]:
     with run.tolerating("a cancelled prefill", number):
-        yield from abort.measure(settings.engine, path, number)
+        yield from prefill_cancel.measure(settings.engine, path, number)

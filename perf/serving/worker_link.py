@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from perf.ending import Ending, wait_or_kill
+from perf.closing import Ending, wait_or_kill
 from xapp.config import EngineSettings
 from xapp.domain.messages import (
     Cancel,

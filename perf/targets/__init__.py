@@ -1,8 +1,10 @@
 """Who is measured: a Target answers prompts, and tells what it saw of the answer, on one clock.
 
-    grpc.py     our endpoint            openai.py, sse.py   any OpenAI-compatible server
-    own.py      a server of our own, started for the run
-    fake.py     a server that is not there, on virtual_time.py's clock
+    grpc_target      our endpoint
+    openai_target    any OpenAI-compatible server; completion_events, http_client, http_connection and
+                     http_answer are its streams and connections
+    own_server       a server of our own, started for the run
+    fake_target      a server that is not there, on the clock of virtual_time
 
 A server to be measured is named by a Spec; `open_target` makes a Target of it.
 """

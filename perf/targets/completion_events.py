@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from perf.streams import Arrival
+from perf.stream_figures import Arrival
 from perf.targets.http_answer import Read
 from perf.targets.target import Answer, TargetError
 

@@ -8,8 +8,8 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from perf.record import schema
-from perf.streams import Arrival
+from perf.record import result_schema
+from perf.stream_figures import Arrival
 from perf.targets.target import Answer, CompletionRequest, Input, TargetError
 
 _WORDS = ("all", "cells", "of", "this", "sector", "are", "up")
@@ -44,10 +44,10 @@ class FakeTarget:
         self._name = name
         self._slots = asyncio.Semaphore(self.behaviour.num_slots)
 
-    async def describe(self) -> schema.Target:
+    async def describe(self) -> result_schema.Target:
         """See Target."""
         self._check_there("unreachable")
-        return schema.Target(name=self._name, kind="fake", address="", model="fake", server="fake")
+        return result_schema.Target(name=self._name, kind="fake", address="", model="fake", server="fake")
 
     async def complete(self, request: CompletionRequest) -> Answer:
         """See Target."""

@@ -10,8 +10,8 @@ from typing import Any
 
 import grpc
 
-from perf.record import schema
-from perf.streams import Arrival, Stream
+from perf.record import result_schema
+from perf.stream_figures import Arrival, Stream
 from perf.targets.target import Answer, CompletionRequest, Input, TargetError
 from xapp.client import ClientError, decode_error
 from xapp.hosts import channel_options
@@ -58,11 +58,11 @@ class GrpcTarget:
             self._channel_made = grpc.aio.insecure_channel(self._address, options=options)
         return self._channel_made
 
-    async def describe(self) -> schema.Target:
+    async def describe(self) -> result_schema.Target:
         """See Target. Waits at most CONNECT_TIMEOUT_S for the answer."""
         model = await self._served()
         self._model = model.name
-        return schema.Target(
+        return result_schema.Target(
             name=self._name,
             kind="grpc",
             address=self._address,

@@ -1,7 +1,7 @@
 """Who was measured, in a result file, where the run started its own servers."""
 
 from perf.engine_config import EngineConfig
-from perf.record.schema import Target
+from perf.record.result_schema import Target
 
 
 def targets_of(

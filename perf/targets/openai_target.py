@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from perf.record import schema
-from perf.streams import Stream
+from perf.record import result_schema
+from perf.stream_figures import Stream
 from perf.targets.completion_events import Event, answer_of, arrivals, events
 from perf.targets.http_answer import body
 from perf.targets.http_client import HttpClient, SentRequest
@@ -62,7 +62,7 @@ class OpenAITarget:
         self._http = HttpClient(self._url, headers, keep_connections=keep_connections)
         self._extra = dict(extra or {})
 
-    async def describe(self) -> schema.Target:
+    async def describe(self) -> result_schema.Target:
         """See Target. Waits at most CONNECT_TIMEOUT_S for the answer."""
         told, server = await self._short("GET", "/v1/models", None)
         try:
@@ -72,7 +72,7 @@ class OpenAITarget:
         self._model = self._pick(models)
         owner = next((model.owned_by for model in models if model.id == self._model), "")
         server = _OWNERS.get(owner, owner) or server
-        return schema.Target(
+        return result_schema.Target(
             name=self._name or server or "openai",
             kind="openai",
             address=self._http.endpoint.url,

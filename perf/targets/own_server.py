@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from perf.contenders import OurServer
-from perf.memory import family
-from perf.processes import StartError
+from perf.process_memory import family
+from perf.process_under_test import StartError
+from perf.server_processes import OurServer
 from perf.targets.grpc_target import GrpcTarget
 from perf.targets.target import TargetError
 from xapp.config import load_settings

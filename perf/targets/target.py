@@ -6,8 +6,8 @@ Times are seconds on the client's CLOCK_MONOTONIC.
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
-from perf.record import schema
-from perf.streams import Arrival, Stream
+from perf.record import result_schema
+from perf.stream_figures import Arrival, Stream
 
 
 class TargetError(Exception):
@@ -104,7 +104,7 @@ class Call(Protocol):
 class Target(Protocol):
     """One server and one model on it. Used from one asyncio loop."""
 
-    async def describe(self) -> schema.Target:
+    async def describe(self) -> result_schema.Target:
         """Who answers. Raises TargetError when nobody does, or somebody else."""
         ...
 

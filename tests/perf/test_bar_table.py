@@ -2,7 +2,7 @@ import msgspec
 import pytest
 
 from perf.bar_table import Sample, cells, markdown, number, ratios, row
-from perf.record.schema import Figure, Mode
+from perf.record.result_schema import Figure, Mode
 from tests.perf import results
 
 

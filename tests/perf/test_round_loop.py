@@ -7,7 +7,7 @@ import pytest
 
 from perf import round_loop
 from perf.bar_table import Sample, values
-from perf.child import ChildError
+from perf.json_child import ChildError
 from perf.record.journal import Journal
 from perf.round_loop import BarRun, RoundLoop, rotated
 

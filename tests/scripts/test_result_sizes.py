@@ -6,9 +6,9 @@ import pytest
 from click.testing import CliRunner
 
 from perf.bar_table import markdown
-from perf.record.schema import Mode
-from perf.record.store import PACKED, RecordError, read_result, write_result
-from perf.report.runs import gather
+from perf.record.result_files import PACKED, RecordError, read_result, write_result
+from perf.record.result_schema import Mode
+from perf.report.gather_runs import gather
 from scripts.pack_results import main as pack
 from scripts.result_sizes import LIMIT, faults
 from tests.perf import results

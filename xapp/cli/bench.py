@@ -31,7 +31,7 @@ class _Group(NearGroup):
         if cmd_name not in _COMMANDS:
             return None
         try:
-            module = importlib.import_module(f"perf.cli.{cmd_name}")
+            module = importlib.import_module(f"perf.cli.bench_{cmd_name}")
         except ModuleNotFoundError as error:
             raise _missing_extra(error) from error
         command: click.Command = getattr(module, cmd_name)

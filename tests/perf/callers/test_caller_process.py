@@ -18,7 +18,7 @@ from perf.callers.load_commands import (
     SharedPrefix,
     Solo,
 )
-from perf.processes import free_port
+from perf.process_under_test import free_port
 from perf.targets.target import StreamingTarget
 from tests.perf.callers.stand_in import stand_in
 

@@ -10,7 +10,7 @@ import pytest
 from perf.callers.load_commands import Decode
 from perf.callers.play_commands import play
 from perf.callers.prompt_texts import Texts
-from perf.compare.loads import SharedPrefixLoad
+from perf.compare.compare_loads import SharedPrefixLoad
 from perf.targets.grpc_target import GrpcTarget
 from perf.targets.target import CompletionRequest, TargetError
 from xapp.inference.v1 import inference_pb2 as pb

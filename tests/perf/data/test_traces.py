@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from perf.data.rows import DataError
+from perf.data.read_rows import DataError
 from perf.data.traces import TraceRequest, read_trace
 from perf.targets.target import Turn
 

@@ -2,9 +2,9 @@
 
 from perf.data.dialogues import Dialogue
 from perf.meter.reading import Reading
-from perf.paper.samples import Started, Turn
-from perf.record.schema import Target
-from perf.streams import Arrival
+from perf.paper.paper_samples import Started, Turn
+from perf.record.result_schema import Target
+from perf.stream_figures import Arrival
 from perf.targets.target import Answer, CompletionRequest, Input, TargetError
 
 DIALOGUES = (Dialogue("first", ("one", "two", "three")), Dialogue("second", ("four", "five")))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perf.streams import Arrival
+from perf.stream_figures import Arrival
 from perf.targets.completion_events import answer_of, arrivals, events
 from perf.targets.http_answer import Read
 from perf.targets.target import Answer, TargetError
