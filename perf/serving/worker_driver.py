@@ -130,12 +130,12 @@ def try_prefill_cancel(link: WorkerLink, trial: PrefillCancel) -> PrefillCancell
     victim, waiting = next(_ids), next(_ids)
     prompt = token_prompt(trial.prompt_tokens, trial.seed, 0)
     link.submit(Submit(victim, prompt, _MANY_TOKENS, ignore_eos=True))
-    computed = _tokens_at_start(link, victim)
+    computed, ended = _at_start(link, victim)
     link.submit(Submit(waiting, token_prompt(_SHORT_PROMPT, trial.seed, 1), 1, ignore_eos=True))
     time.sleep(trial.pause_s)  # the inbox is read between steps: the next one is well under way
     sent = time.monotonic()
     link.cancel(victim)
-    started_at, tokens, ended = 0.0, computed, set[int]()
+    started_at, tokens = 0.0, computed
     for _, events in link.steps():
         tokens += events.tokens[::2].count(victim)
         started_at = max([started_at, *(each.at for each in events.started if each.request_id == waiting)])
@@ -145,11 +145,14 @@ def try_prefill_cancel(link: WorkerLink, trial: PrefillCancel) -> PrefillCancell
     return PrefillCancelled(started_at - sent, in_prefill=tokens == 0)
 
 
-def _tokens_at_start(link: WorkerLink, request_id: int) -> int:
-    """Tokens that came with the news that it was started: more than none where its prompt took one step."""
+def _at_start(link: WorkerLink, request_id: int) -> tuple[int, set[int]]:
+    """Tokens that came with the news that it was started, and the request itself if its end came with it too.
+
+    More than no tokens where its prompt took one step.
+    """
     for _, events in link.steps():
         if any(each.request_id == request_id for each in events.started):
-            return events.tokens[::2].count(request_id)
+            return events.tokens[::2].count(request_id), {each.request_id for each in events.finished}
     raise AssertionError("a request that was submitted is started")
 
 
