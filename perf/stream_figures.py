@@ -4,7 +4,6 @@ Times are seconds on one monotonic clock. A stream is a list of arrivals in orde
 time and the number of tokens that came with it.
 """
 
-import statistics
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
@@ -85,21 +84,6 @@ def _rate(arrivals: list[Arrival]) -> float:
 def inter_token_latencies(streams: Iterable[Stream]) -> list[float]:
     """The gaps of all streams, pooled."""
     return [gap for stream in streams for gap in stream.gaps()]
-
-
-class Summary(msgspec.Struct, frozen=True):
-    """What repeated samples of one figure come to."""
-
-    median: float
-    minimum: float
-    maximum: float
-    count: int
-
-
-def summarize(samples: Sequence[float]) -> Summary:
-    """Raises statistics.StatisticsError without samples."""
-    middle = statistics.median(samples)
-    return Summary(middle, min(samples), max(samples), len(samples))
 
 
 def percentile(samples: Sequence[float], percent: float) -> float:

@@ -6,9 +6,6 @@ from perf.bar_table import Sample, ratios, row, values
 from perf.promises.estimate_error import COUNTS
 from perf.record.result_schema import Figure
 
-_WHEN = {"first": "first after the start", "idle": "after a pause", "busy": "after other work"}
-
-
 _STATES = {"known": "prompt computed", "cached": "instructions computed", "cold": "nothing computed"}
 
 

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from perf.process_memory import family
 from perf.process_under_test import StartError
 from perf.server_processes import OurServer
 from perf.targets.grpc_target import GrpcTarget
@@ -26,11 +25,6 @@ class Own:
     def server_pid(self) -> int:
         """The server process."""
         return self.server.pid
-
-    @property
-    def worker_pids(self) -> list[int]:
-        """Its workers, as they are now: a worker that died is started again with another pid."""
-        return [pid for pid in family(self.server.pid) if pid != self.server.pid]
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
 import pytest
 
-from perf.stream_figures import Arrival, Stream, percentile, steady_rate, steady_window, summarize
+from perf.stream_figures import Arrival, Stream, percentile, steady_rate, steady_window
 
 
 def stream(*times: float, sent: float = 0.0, tokens: int = 1) -> Stream:
@@ -41,11 +41,6 @@ def test_a_stream_without_tokens_has_no_first_token() -> None:
 
 def test_time_to_first_token_counts_from_sending() -> None:
     assert stream(2.5, 3.0, sent=2.0).time_to_first_token == 0.5
-
-
-def test_summary_of_repeated_samples() -> None:
-    found = summarize([3.0, 1.0, 2.0])
-    assert (found.median, found.minimum, found.maximum, found.count) == (2.0, 1.0, 3.0, 3)
 
 
 @pytest.mark.parametrize(("percent", "expected"), [(1, 1), (50, 5), (51, 6), (99, 10), (100, 10)])
