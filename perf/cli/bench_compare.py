@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from perf.cli import shared_options
-from perf.cli.compare_loads import asked_of, load_options
+from perf.cli.compare_load_options import asked_of, load_options
 from perf.cli.deliver_result import EXIT_PARTIAL, delivered
 from perf.cli.given_models import here, models_option
 from perf.cli.option_values import parsed, rounds_option, stoppable

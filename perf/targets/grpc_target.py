@@ -12,34 +12,20 @@ import grpc
 
 from perf.record import result_schema
 from perf.stream_figures import Arrival, Stream
+from perf.targets.grpc_errors import CONNECT_TIMEOUT_S, target_error
 from perf.targets.target import Answer, CompletionRequest, Input, TargetError
-from xapp.client import ClientError, decode_error
 from xapp.hosts import channel_options
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc as rpc
 from xapp.inference.v1 import models_pb2, models_pb2_grpc
 
-CONNECT_TIMEOUT_S = 10.0
 _GENERATE = "/xapp.inference.v1.InferenceService/Generate"
-_NOT_GRPC = ("http1.x server", "Failed parsing HTTP/2")
-_NOBODY = ("failed to connect", "errors resolving", "DNS resolution failed")
 _OPTIONS = (
     # A node that is starting again is found quickly; targets in one process do not share a connection.
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.use_local_subchannel_pool", 1),
 )
-_CODES = {
-    "UNIMPLEMENTED": "protocol",
-    "DEADLINE_EXCEEDED": "deadline",
-    "RESOURCE_EXHAUSTED": "refused",
-    "UNAUTHENTICATED": "refused",
-    "PERMISSION_DENIED": "refused",
-    "NOT_FOUND": "missing_model",
-    "INVALID_ARGUMENT": "invalid",
-    "FAILED_PRECONDITION": "refused",
-}
-_LOST_REASONS = {"WORKER_LOST", "WORKER_STALLED"}
 
 
 class GrpcTarget:
@@ -223,36 +209,3 @@ def answer_of(sent: float, times: Sequence[float], messages: Iterable[bytes], by
 def _chunks(times: Iterable[float], events: Iterable[pb.GenerateResponse]) -> list[tuple[float, pb.Chunk]]:
     pairs = zip(times, events, strict=True)
     return [(at, event.chunk) for at, event in pairs if event.HasField("chunk")]
-
-
-def target_error(
-    address: str, error: grpc.aio.AioRpcError, *, connecting: bool = False, begun: bool = False
-) -> TargetError:
-    """What a status means to a benchmark. `begun`: some of the answer had come."""
-    told = decode_error(error)
-    return TargetError(
-        _code(told, begun), _message(address, told, connecting), retry_after_s=told.retry_after_s
-    )
-
-
-def _code(told: ClientError, begun: bool) -> str:
-    if told.code != "UNAVAILABLE":
-        return _CODES.get(told.code, "lost")
-    if any(sign in told.message for sign in _NOT_GRPC):
-        return "protocol"
-    if told.reason:
-        return "lost" if told.reason in _LOST_REASONS else "refused"
-    nobody = any(sign in told.message for sign in _NOBODY)
-    return "unreachable" if nobody and not begun else "lost"
-
-
-def _message(address: str, told: ClientError, connecting: bool) -> str:
-    if told.code == "UNIMPLEMENTED":
-        return f"{address} speaks gRPC, but is no genai-xapp node: {told.message}"
-    if told.code == "UNAVAILABLE" and any(sign in told.message for sign in _NOT_GRPC):
-        return (
-            f"{address} does not speak gRPC (an HTTP server there is measured with --openai): {told.message}"
-        )
-    if connecting and told.code == "DEADLINE_EXCEEDED":
-        return f"{address} did not answer within {CONNECT_TIMEOUT_S:g} s"
-    return f"{address}: {told.message or told.code}"
