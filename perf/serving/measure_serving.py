@@ -70,7 +70,9 @@ def measure_serving(
     if asked.loads():
         run.once("the loads", lambda _: _play(run, model, settings, asked, targets))
     if "footprint" in parts:
-        run.repeat("start and memory", lambda number: server_footprint.measure(settings.node.model, path, number))
+        run.repeat(
+            "start and memory", lambda number: server_footprint.measure(settings.node.model, path, number)
+        )
     if "abort" in parts:
         run.repeat("a cancelled prefill", partial(_abort, run, settings, path))
     side_by_side = SideBySide(settings.node.model, path, parts, streams)
