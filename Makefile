@@ -59,11 +59,11 @@ format: $(VENV)/.installed ## Format the code and apply safe fixes
 
 .PHONY: bench
 bench: setup model ## Measure speed and memory against the bars: JSON and a table
-	@$(BIN)/python -m perf.serving $(BENCH_ARGS)
+	@$(BIN)/genai-xapp bench serving $(BENCH_ARGS)
 
 .PHONY: bench-promises
 bench-promises: setup model ## Measure deadlines, priorities, predictions and typed answers against the bars
-	@$(BIN)/python -m perf.promises $(BENCH_ARGS)
+	@$(BIN)/genai-xapp bench promises $(BENCH_ARGS)
 
 .PHONY: attacks
 attacks: setup model ## Attack a node of its own, and print what its other callers notice
@@ -71,7 +71,7 @@ attacks: setup model ## Attack a node of its own, and print what its other calle
 
 .PHONY: bench-pool
 bench-pool: setup ## Measure several nodes behind one target against the bars
-	@$(BIN)/python -m perf.pool $(BENCH_ARGS)
+	@$(BIN)/genai-xapp bench pool $(BENCH_ARGS)
 
 .PHONY: bench-smoke
 bench-smoke: setup model ## Run every mode of the harness at its smallest, and the report

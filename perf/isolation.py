@@ -30,7 +30,7 @@ from typing import Any
 
 import grpc
 
-from perf.processes import HOST, Server, free_port
+from perf.process_under_test import HOST, Server, free_port
 from xapp.backend.fake import FakeBackend
 from xapp.config import EngineSettings
 from xapp.domain.messages import StepEvents, Submit

@@ -25,7 +25,7 @@ from typing import Any
 
 import grpc
 
-from perf.processes import HOST, Server, free_port
+from perf.process_under_test import HOST, Server, free_port
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc
 

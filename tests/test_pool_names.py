@@ -6,7 +6,7 @@ import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
-from perf.processes import free_port
+from perf.process_under_test import free_port
 from tests.cluster.dns import answer, parse
 from tests.flat_settings import flat_settings
 from tests.server.conftest import running

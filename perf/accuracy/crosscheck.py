@@ -14,14 +14,14 @@ from pathlib import Path
 
 import click
 
-from perf.accuracy.compare import item, requests
-from perf.accuracy.node import STEP_TOKENS, serving
-from perf.accuracy.reference import Reference
-from perf.accuracy.run import IN_FLIGHT, Examiner
-from perf.accuracy.samples import Item, Sample
-from perf.accuracy.tasks import By, Question, Task, candidates, read
-from perf.cli.models import local_models
-from perf.data.rows import spread
+from perf.accuracy.accuracy_run import IN_FLIGHT, Examiner
+from perf.accuracy.accuracy_samples import Item, Sample
+from perf.accuracy.paired_accuracy import item, requests
+from perf.accuracy.question_tasks import By, Question, Task, candidates, read
+from perf.accuracy.reference_scorer import Reference
+from perf.accuracy.scoring_node import STEP_TOKENS, serving
+from perf.cli.given_models import local_models
+from perf.data.read_rows import spread
 from xapp.client import Client
 from xapp.config import load_settings
 from xapp.inference.v1 import models_pb2

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from perf.targets.base import TargetError
+from perf.targets.target import TargetError
 from xapp.client import Client, ClientError
 from xapp.inference.v1 import inference_pb2 as pb
 

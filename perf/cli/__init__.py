@@ -1,1 +1,1 @@
-"""The commands of `genai-xapp bench`; each module has the command of its own name."""
+"""The commands of `genai-xapp bench`; `bench_NAME` has the command NAME."""

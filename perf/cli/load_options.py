@@ -8,8 +8,8 @@ import click
 from msgspec.structs import replace
 
 from perf.data.traces import PRIORITIES, TraceRequest
-from perf.load import plans
-from perf.load.options import Options
+from perf.load import step_plans
+from perf.load.run_options import Options
 from xapp.cli.options import Duration
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -176,7 +176,7 @@ def _check(options: Options, trace: list[TraceRequest]) -> None:
             "--find-rate needs a limit: --limit-ttft, --limit-tpot, --limit-e2e or --deadline"
         )
     try:
-        plans.source(options, trace)
-        plans.steps(options, trace)
+        step_plans.source(options, trace)
+        step_plans.steps(options, trace)
     except ValueError as error:
         raise click.UsageError(str(error)) from error

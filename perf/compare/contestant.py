@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 import psutil
 
-from perf.child import Child, ChildError
-from perf.compare.commands import Command, Failed, Reply, Seen
-from perf.compare.samples import Costs
-from perf.memory import cpu_seconds, family, file_pss_bytes, pss_bytes
-from perf.network.counters import Counter, Traffic
-from perf.record import schema
-from perf.targets.base import TargetError
+from perf.callers.callers import Callers
+from perf.callers.load_commands import Command, Seen
+from perf.compare.compare_samples import Costs
+from perf.json_child import ChildError
+from perf.network.traffic_counters import Counter, Traffic
+from perf.process_memory import cpu_seconds, family, file_pss_bytes, pss_bytes
+from perf.record import result_schema
+from perf.targets.target import TargetError
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,8 @@ class Contestant:
     `model_path` is the file that its processes map; `traffic` counts what its client has on the wire.
     """
 
-    target: schema.Target
-    client: Child
+    target: result_schema.Target
+    client: Callers
     model_path: Path
     pid: int | None = None
     queues: bool = False
@@ -45,12 +45,11 @@ class Contestant:
 
     def _ask(self, command: Command) -> Seen:
         try:
-            reply: Reply = msgspec.json.decode(self.client.ask(command), type=Reply)
+            return self.client.play(command)
         except ChildError as error:
             raise TargetError("lost", f"{self.name}: its client ended: {error}") from error
-        if isinstance(reply, Failed):
-            raise TargetError(reply.code, f"{self.name}: {reply.message}")
-        return reply
+        except TargetError as error:
+            raise TargetError(error.code, f"{self.name}: {error}") from error
 
     def _costs(self, seen: Seen, cpu: float | None, front: float | None, traffic: Traffic | None) -> Costs:
         cpu_now, front_now, traffic_now = self._cpu(), self._front_cpu(), self._traffic()

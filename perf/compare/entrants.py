@@ -10,21 +10,21 @@ import grpc
 import msgspec
 
 from perf import peers
-from perf.child import Child
-from perf.compare import python_server
+from perf.callers.callers import Callers
+from perf.callers.load_commands import ServerAddress
+from perf.compare import python_server_peer
+from perf.compare.compare_samples import ECHO
 from perf.compare.contestant import Contestant
-from perf.compare.echo import EchoServer
-from perf.compare.openai_client import Dialect
-from perf.compare.place import Endpoint
-from perf.compare.samples import ECHO
-from perf.contenders import LlamaServer, OurServer
-from perf.network.counters import Counter
-from perf.processes import HOST, StartError
-from perf.record import schema
-from perf.shape import EngineShape
-from perf.targets.base import TargetError
-from perf.targets.grpc import GrpcTarget
-from perf.targets.openai import OpenAITarget
+from perf.compare.echo_server import EchoServer
+from perf.engine_config import EngineConfig
+from perf.network.traffic_counters import Counter
+from perf.process_under_test import HOST, StartError
+from perf.record import result_schema
+from perf.server_processes import LlamaServer, OurServer
+from perf.targets.grpc_target import GrpcTarget
+from perf.targets.http_endpoint import HttpEndpoint
+from perf.targets.openai_target import OpenAITarget
+from perf.targets.target import TargetError
 from xapp.backend.vocab import Vocab
 from xapp.inference.v1 import models_pb2 as pb
 from xapp.inference.v1 import models_pb2_grpc as rpc
@@ -34,7 +34,7 @@ _TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class NetworkSetup:
     """Where servers listen and how client processes begin; `traffic` where the network is shaped."""
 
     host: str = HOST
@@ -47,19 +47,19 @@ class Setting:
     """What all entrants of a round have in common. `shape` is ours; peers take it over."""
 
     stack: ExitStack
-    place: Place
+    network: NetworkSetup
     model_path: Path
-    shape: EngineShape | None = None
+    engine_config: EngineConfig | None = None
 
-    def client(self, kind: str, *args: str) -> Child:
-        """A client process where clients run."""
-        return self.stack.enter_context(Child("perf.compare.client", kind, *args, prefix=self.place.prefix))
+    def callers(self, server: ServerAddress) -> Callers:
+        """A process of callers where clients run."""
+        return self.stack.enter_context(Callers(server, self.network.prefix))
 
     @property
-    def common(self) -> EngineShape:
+    def common(self) -> EngineConfig:
         """Ours, once it is up."""
-        assert self.shape is not None, "ours comes up first"
-        return self.shape
+        assert self.engine_config is not None, "ours comes up first"
+        return self.engine_config
 
 
 class Entrant(Protocol):
@@ -88,18 +88,18 @@ class Ours:
         """See Entrant."""
         if self.address:
             return self._contestant(setting, self.address, None, [])
-        server = setting.stack.enter_context(OurServer(self.model, {}, setting.place.host))
+        server = setting.stack.enter_context(OurServer(self.model, {}, setting.network.host))
         _serving(server)
         return self._contestant(setting, server.target, server.pid, server.command[1:])
 
     def _contestant(self, setting: Setting, address: str, pid: int | None, flags: list[str]) -> Contestant:
-        target, shape = describe_ours(address, self.batch_tokens)
-        target = msgspec.structs.replace(target, name=self.name, flags=flags, shape=shape)
-        client = setting.client("grpc", address)
-        return Contestant(target, client, setting.model_path, pid, traffic=setting.place.traffic)
+        target, engine_config = describe_ours(address, self.batch_tokens)
+        target = msgspec.structs.replace(target, name=self.name, flags=flags, engine_config=engine_config)
+        client = setting.callers(ServerAddress(grpc=address))
+        return Contestant(target, client, setting.model_path, pid, traffic=setting.network.traffic)
 
 
-def describe_ours(address: str, batch_tokens: int) -> tuple[schema.Target, EngineShape]:
+def describe_ours(address: str, batch_tokens: int) -> tuple[result_schema.Target, EngineConfig]:
     """Who answers, and how its engine is sized. Raises TargetError."""
     target = asyncio.run(_described(GrpcTarget(address)))
     try:
@@ -108,7 +108,7 @@ def describe_ours(address: str, batch_tokens: int) -> tuple[schema.Target, Engin
             model = rpc.ModelServiceStub(channel).GetModel(request, timeout=_TIMEOUT_S).model
     except grpc.RpcError as error:
         raise TargetError("protocol", f"{address} does not describe its model: {error}") from error
-    return target, EngineShape(
+    return target, EngineConfig(
         kv_cells=model.kv_cells_total,
         num_slots=model.num_slots,
         num_threads=model.num_threads,
@@ -118,7 +118,7 @@ def describe_ours(address: str, batch_tokens: int) -> tuple[schema.Target, Engin
     )
 
 
-async def _described(target: GrpcTarget | OpenAITarget) -> schema.Target:
+async def _described(target: GrpcTarget | OpenAITarget) -> result_schema.Target:
     try:
         return await target.describe()
     finally:
@@ -134,11 +134,11 @@ class OpenAi:
     @property
     def name(self) -> str:
         """HOST:PORT."""
-        return Endpoint.parse(self.url).address
+        return HttpEndpoint.parse(self.url).address
 
     def enter(self, setting: Setting) -> Contestant:
         """See Entrant."""
-        return _openai(setting, self.name, Endpoint.parse(self.url), {"ignore_eos": True})
+        return _openai(setting, self.name, self.url, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +151,12 @@ class LlamaServerPeer:
         """See Entrant."""
         if not peers.built():
             raise TargetError("unreachable", "llama-server is not built: run `make peers`")
-        shape = setting.common
-        server = LlamaServer(setting.model_path, shape, shape.num_slots, setting.place.host)
+        engine_config = setting.common
+        server = LlamaServer(setting.model_path, engine_config, engine_config.num_slots, setting.network.host)
         setting.stack.enter_context(server)
         _serving(server)
-        endpoint = Endpoint.parse(f"http://{server.target}")
-        return _openai(setting, self.name, endpoint, {"ignore_eos": True}, pid=server.pid, flags=server.flags)
+        url = f"http://{server.target}"
+        return _openai(setting, self.name, url, {}, pid=server.pid, flags=server.flags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,15 +167,17 @@ class PythonServerPeer:
 
     def enter(self, setting: Setting) -> Contestant:
         """See Entrant."""
-        if not python_server.installed():
+        if not python_server_peer.installed():
             raise TargetError("unreachable", "llama-cpp-python's server is not installed: run `make peers`")
-        server = python_server.LlamaCppPythonServer(setting.model_path, setting.common, setting.place.host)
+        server = python_server_peer.LlamaCppPythonServer(
+            setting.model_path, setting.common, setting.network.host
+        )
         setting.stack.enter_context(server)
         _serving(server)
         # It does not know ignore_eos: every token that would end an answer is made impossible.
         extra = {"logit_bias": {str(token): -100 for token in ending_tokens(setting.model_path)}}
-        endpoint = Endpoint.parse(f"http://{server.target}")
-        return _openai(setting, self.name, endpoint, extra, pid=server.pid, flags=server.flags, queues=True)
+        url = f"http://{server.target}"
+        return _openai(setting, self.name, url, extra, pid=server.pid, flags=server.flags, queues=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,11 +188,11 @@ class Echo:
 
     def enter(self, setting: Setting) -> Contestant:
         """See Entrant."""
-        server = setting.stack.enter_context(EchoServer(setting.place.host))
+        server = setting.stack.enter_context(EchoServer(setting.network.host))
         _serving(server)
-        target = schema.Target(self.name, "grpc", server.target, "none", server="grpc.aio")
-        client = setting.client("grpc", server.target)
-        return Contestant(target, client, setting.model_path, server.pid, traffic=setting.place.traffic)
+        target = result_schema.Target(self.name, "grpc", server.target, "none", server="grpc.aio")
+        client = setting.callers(ServerAddress(grpc=server.target))
+        return Contestant(target, client, setting.model_path, server.pid, traffic=setting.network.traffic)
 
 
 def ending_tokens(model_path: Path) -> list[int]:
@@ -205,23 +207,21 @@ def ending_tokens(model_path: Path) -> list[int]:
 def _openai(
     setting: Setting,
     name: str,
-    endpoint: Endpoint,
+    url: str,
     extra: dict[str, Any],
     *,
     pid: int | None = None,
     flags: list[str] | None = None,
     queues: bool = False,
 ) -> Contestant:
-    target = asyncio.run(_described(OpenAITarget(endpoint.url(""), name=name)))
-    dialect = Dialect(target.model, extra)
+    target = asyncio.run(_described(OpenAITarget(url, name=name)))
+    client = setting.callers(ServerAddress(openai=url, model=target.model, extra=extra))
     # A server that names its model by the path of the file tells where it lies on that machine.
     target = msgspec.structs.replace(target, name=name, model=Path(target.model).name, flags=flags or [])
-    words = [msgspec.json.encode(each).decode() for each in (endpoint, dialect)]
-    client = setting.client("openai", *words)
-    return Contestant(target, client, setting.model_path, pid, queues, setting.place.traffic)
+    return Contestant(target, client, setting.model_path, pid, queues, setting.network.traffic)
 
 
-def _serving(server: OurServer | LlamaServer | EchoServer | python_server.LlamaCppPythonServer) -> None:
+def _serving(server: OurServer | LlamaServer | EchoServer | python_server_peer.LlamaCppPythonServer) -> None:
     try:
         server.wait_until_serving()
     except StartError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from perf.data.rows import DataError, read_rows
+from perf.data.read_rows import DataError, read_rows
 
 OASST1 = "OpenAssistant/oasst1"
 SHIPPED = Path(__file__).with_name("shipped") / "dialogues.jsonl"

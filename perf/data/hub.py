@@ -17,7 +17,7 @@ import msgspec
 
 from perf.data.dialogues import OASST1, Message, Row
 from perf.data.questions import ChoiceRow
-from perf.data.rows import DataError
+from perf.data.read_rows import DataError
 
 NUM_DIALOGUES = 50
 MIN_MESSAGES = 5

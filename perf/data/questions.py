@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from perf.data.rows import DataError, read_rows
+from perf.data.read_rows import DataError, read_rows
 
 BLANK = "_"
 MAX_CHOICES = 26

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import msgspec
 
-from perf.data.rows import DataError, read_rows
-from perf.targets.base import Input, Turn
+from perf.data.read_rows import DataError, read_rows
+from perf.targets.target import Input, Turn
 
 MAX_REQUESTS = 100_000
 MAX_TOKENS = 1_000_000

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
-from perf.ending import Ending
+from perf.closing import Ending
 from perf.meter.energy import EnergyMeter, NoMeter, find_energy_meter
-from perf.meter.processes import ProcessMeter, Usage
+from perf.meter.process_reading import ProcessMeter, Usage
 from perf.meter.reading import Reading
 from xapp.telemetry import host as metrics_host
 

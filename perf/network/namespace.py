@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from perf.network import counters, link
-from perf.network.commands import NetworkError, run
-from perf.network.shape import Shape
+from perf.network import traffic_counters, virtual_link
+from perf.network.link_shape import Shape
+from perf.network.shell_commands import NetworkError, run
 
 _NAME = re.compile(r"^xapp-bench-(\d+)$")
 _NAMESPACES = Path("/run/netns")
@@ -28,7 +28,7 @@ class Network:
 
     host: str
     prefix: tuple[str, ...]
-    traffic: counters.Counter
+    traffic: traffic_counters.Counter
     how: str
 
 
@@ -40,7 +40,7 @@ def network(shape: Shape) -> Iterator[Network]:
         _remove_left_over()
         run("ip", "netns", "add", name)
         stack.callback(_remove, name)
-        made = link.make(stack, near, far, shape)
+        made = virtual_link.make(stack, near, far, shape)
         for each in (near, far):  # no neighbour discovery of IPv6 among the bytes that are counted
             run("ip", "link", "set", each, "addrgenmode", "none")
         run("ip", "link", "set", far, "netns", name)
@@ -54,7 +54,7 @@ def network(shape: Shape) -> Iterator[Network]:
         run(*inside, "ip", "route", "add", "default", "via", here)
         made.shape(name)
         prefix = ("nsenter", f"--net={_NAMESPACES / name}", "--")
-        yield Network(here, prefix, partial(counters.of_server_side, near), made.how)
+        yield Network(here, prefix, partial(traffic_counters.of_server_side, near), made.how)
 
 
 def _interfaces() -> tuple[str, str]:

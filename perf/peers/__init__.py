@@ -3,7 +3,7 @@
 Minutes, once. Both have the llama.cpp that the service has: only the server around it differs.
 """
 
-from perf.peers.llama_server import BINARY, built
-from perf.peers.paths import ROOT
+from perf.peers.build_llama_server import BINARY, built
+from perf.peers.peer_paths import ROOT
 
 __all__ = ["BINARY", "ROOT", "built"]

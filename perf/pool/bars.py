@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from perf.table import Row, Sample, ratios, row, values
+from perf.bar_table import Sample, ratios, row, values
+from perf.record.result_schema import Figure
 
 
-def rows(samples: Sequence[Sample]) -> list[Row]:
+def rows(samples: Sequence[Sample]) -> list[Figure]:
     """The rows of what was measured, and of what was not."""
 
     def found(key: str) -> list[float]:

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-from perf.contenders import LOGS
-from perf.processes import HOST, Server, free_port
+from perf.process_under_test import HOST, Server, free_port
+from perf.server_processes import LOGS
 
 SLOTS = 4
 

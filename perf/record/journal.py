@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import msgspec
 
-from perf.record.errors import RecordError
+from perf.record.record_errors import RecordError
 
 SCHEMA = "genai-xapp-bench-journal/1"
 SUFFIX = ".part"

@@ -1,4 +1,4 @@
-"""Bars and dots from figures, in the units that words.py chooses."""
+"""Bars and dots from figures, in the units that figure_words.py chooses."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from perf.record.schema import Figure
-from perf.report import words
-from perf.report.look import MARKERS
+from perf.record.result_schema import Figure
+from perf.report import figure_words
+from perf.report.picture_look import MARKERS
 
 _ROOM = 0.8  # of a category's height that its bars take
 _INK = "#1a1a1a"
@@ -36,14 +36,14 @@ def bars(axes: Axes, marks: Sequence[Mark], colours: Mapping[str, str], categori
     if not marks:
         _nothing(axes)
         return
-    factor, unit = words.scale([mark.figure for mark in marks])
+    factor, unit = figure_words.scale([mark.figure for mark in marks])
     reach = max(_end(mark.figure) for mark in marks) * factor or 1.0
     for mark, place, room in _places(marks, colours, categories):
         height = min(room, 0.6) * 0.92
         axes.barh(place, _drawn(mark, factor), height, color=colours[mark.series], label=mark.series)
         _whisker(axes, mark.figure, place, factor, _INK)
         end = max(0.0, _end(mark.figure) * factor) + reach * 0.015
-        axes.text(end, place, words.number(_drawn(mark, factor)), va="center", fontsize=8)
+        axes.text(end, place, figure_words.number(_drawn(mark, factor)), va="center", fontsize=8)
     _categories(axes, categories)
     axes.set_xlim(0, reach * 1.2)
     _label(axes, marks[0].figure.name, unit)
@@ -54,7 +54,7 @@ def dots(axes: Axes, marks: Sequence[Mark], colours: Mapping[str, str], categori
     if not marks:
         _nothing(axes)
         return
-    factor, unit = words.scale([mark.figure for mark in marks])
+    factor, unit = figure_words.scale([mark.figure for mark in marks])
     shapes = {series: MARKERS[number % len(MARKERS)] for number, series in enumerate(colours)}
     for mark, place, _ in _places(marks, colours, categories):
         _whisker(axes, mark.figure, place, factor, colours[mark.series])
@@ -113,5 +113,5 @@ def _label(axes: Axes, name: str, unit: str) -> None:
 
 def axis_label(name: str, unit: str) -> str:
     """The figure's title with the unit that is drawn, where the title has none."""
-    text = words.title(name)
+    text = figure_words.title(name)
     return text if not unit or "/s" in text else f"{text}, {unit}"

@@ -10,10 +10,10 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from perf.paper.samples import MIN_DECODE_TOKENS, MIN_PREFILL_TOKENS, Turn
+from perf.paper.paper_samples import MIN_DECODE_TOKENS, MIN_PREFILL_TOKENS, Turn
 from perf.report.document import Picture
-from perf.report.look import MARKERS, colours, from_zero, legend_below, picture
-from perf.report.runs import Run
+from perf.report.gather_runs import Run
+from perf.report.picture_look import MARKERS, colours, from_zero, legend_below, picture
 
 _BINS = 8
 _MIN_IN_BIN = 2

@@ -1,1 +1,1 @@
-"""The benchmark of serving: speed and memory against the bars, `python -m perf.serving`."""
+"""The benchmark of serving: speed and memory against the bars."""

@@ -1,5 +1,7 @@
-"""`python -m perf.serving`."""
+"""`python -m perf.serving`: another name of `genai-xapp bench serving`."""
 
-from perf.serving.run import main
+import sys
 
-main()
+from xapp.cli import main
+
+main(["bench", "serving", *sys.argv[1:]])

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from perf.serving.loads import BURST, SOLO
-from perf.table import Row, Sample, ratios, row, values
+from perf.bar_table import Sample, ratios, row, values
+from perf.record.result_schema import Figure
+from perf.serving.compared_loads import BURST, SOLO
 
 PEER = "llama-server"
 TTFT_BAR = 1.02
@@ -17,7 +18,7 @@ CPU_BAR_US = 40
 
 def rows(
     samples: Sequence[Sample], parts: Sequence[str], streams: Sequence[int], *, is_default: bool
-) -> Iterator[Row]:
+) -> Iterator[Figure]:
     """Those of the parts that were measured. `is_default`: of the default model, with bars of its own."""
     makers = {
         "solo": lambda: _solo(samples),
@@ -39,14 +40,16 @@ def _found(samples: Sequence[Sample], key: str, factor: float = 1.0) -> list[flo
     return [value * factor for value in values(samples, key).values()]
 
 
-def _both(samples: Sequence[Sample], what: str, unit: str, figure: str, factor: float = 1.0) -> Iterator[Row]:
+def _both(
+    samples: Sequence[Sample], what: str, unit: str, figure: str, factor: float = 1.0
+) -> Iterator[Figure]:
     """Both sides' own values, for information."""
     for target in ("ours", PEER):
         if found := _found(samples, f"{target}.{figure}", factor):
             yield row(f"{target}: {what}", unit, found, None)
 
 
-def _solo(samples: Sequence[Sample]) -> Iterator[Row]:
+def _solo(samples: Sequence[Sample]) -> Iterator[Figure]:
     for tokens in SOLO:
         what, load = f"one caller, {tokens:,}-token prompt", f"solo-{tokens}"
         yield row(f"{what}: TTFT ÷ {PEER}'s", "", _to_peer(samples, f"{load}.ttft"), TTFT_BAR)
@@ -55,7 +58,7 @@ def _solo(samples: Sequence[Sample]) -> Iterator[Row]:
         yield from _both(samples, f"{what}: TTFT", "ms", f"{load}.ttft", 1e3)
 
 
-def _streams(samples: Sequence[Sample], streams: Sequence[int], *, is_default: bool) -> Iterator[Row]:
+def _streams(samples: Sequence[Sample], streams: Sequence[int], *, is_default: bool) -> Iterator[Figure]:
     for count in streams:
         what, load = f"{_counted(count)} of 400 cells", f"decode-{count}"
         bar = DEFAULT_ONE_STREAM_BAR if is_default and count == 1 else STREAM_BARS.get(count)
@@ -81,7 +84,7 @@ def _over_echo(samples: Sequence[Sample], load: str) -> list[float]:
     return [1e6 * (ours[number] - echo[number]) for number in ours.keys() & echo.keys()]
 
 
-def _burst(samples: Sequence[Sample]) -> Iterator[Row]:
+def _burst(samples: Sequence[Sample]) -> Iterator[Figure]:
     for callers in BURST:
         what, load = f"burst of {callers}", f"burst-{callers}"
         yield from _output(samples, what, load)
@@ -90,13 +93,13 @@ def _burst(samples: Sequence[Sample]) -> Iterator[Row]:
         yield from _both(samples, f"{what}: worst gap", "ms", f"{load}.worst_gap_seconds", 1e3)
 
 
-def _output(samples: Sequence[Sample], what: str, load: str) -> Iterator[Row]:
+def _output(samples: Sequence[Sample], what: str, load: str) -> Iterator[Figure]:
     figure = f"{load}.output_tokens_per_second"
     yield row(f"{what}: output ÷ {PEER}'s", "", _to_peer(samples, figure), 1.0, at_most=False)
     yield from _both(samples, f"{what}: output", "tok/s", figure)
 
 
-def _staggered(samples: Sequence[Sample]) -> Iterator[Row]:
+def _staggered(samples: Sequence[Sample]) -> Iterator[Figure]:
     yield from _output(samples, "staggered", "staggered")
     gap = _to_peer(samples, "staggered.worst_gap_seconds")
     yield row(f"staggered: worst gap ÷ {PEER}'s", "", gap, STAGGERED_GAP_BAR)
@@ -104,7 +107,7 @@ def _staggered(samples: Sequence[Sample]) -> Iterator[Row]:
     yield from _both(samples, "staggered: mean TTFT", "s", "staggered.ttft")
 
 
-def _mixed(samples: Sequence[Sample]) -> Iterator[Row]:
+def _mixed(samples: Sequence[Sample]) -> Iterator[Figure]:
     what = "worst gap of 3 streams while 1,500 tokens arrive ÷ max(150 ms, 3 × their decode step)"
     yield row(what, "", _found(samples, "ours.mixed.gap_bound_ratio"), 1.0)
     what = "that prompt's TTFT ÷ its time alone"

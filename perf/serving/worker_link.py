@@ -3,11 +3,12 @@
 import socket
 import subprocess
 import time
+from collections import deque
 from collections.abc import Iterator
 
 import msgspec
 
-from perf.ending import Ending, wait_or_kill
+from perf.closing import Ending, wait_or_kill
 from xapp.config import EngineSettings
 from xapp.domain.messages import (
     Cancel,
@@ -45,6 +46,7 @@ class WorkerLink(Ending):
         self._socket.settimeout(SILENCE_S)
         self._process = _spawn(theirs, model_path, settings)
         self._frames = FrameBuffer()
+        self._pending: deque[tuple[float, FromWorker]] = deque()
         try:
             self.info = self._wait_until_ready()
         except BaseException:
@@ -72,6 +74,9 @@ class WorkerLink(Ending):
 
     def _messages(self) -> Iterator[tuple[float, FromWorker]]:
         while True:
+            # Kept across calls: whoever stops after one message leaves the others of the same read.
+            while self._pending:
+                yield self._pending.popleft()
             try:
                 data = self._socket.recv(_RECEIVE_BYTES)
             except TimeoutError as error:
@@ -79,8 +84,7 @@ class WorkerLink(Ending):
             if not data:
                 raise WorkerGoneError(f"the worker ended with exit status {self._process.wait()}")
             at = time.monotonic()
-            for body in self._frames.feed(data):
-                yield at, decode_from_worker(body)
+            self._pending += ((at, decode_from_worker(body)) for body in self._frames.feed(data))
 
     def _wait_until_ready(self) -> ModelInfo:
         for _, message in self._messages():

@@ -1,8 +1,10 @@
 """Who is measured: a Target answers prompts, and tells what it saw of the answer, on one clock.
 
-    grpc.py     our endpoint            openai.py, sse.py   any OpenAI-compatible server
-    own.py      a server of our own, started for the run
-    fake.py     a server that is not there, on virtual_time.py's clock
+    grpc_target      our endpoint
+    openai_target    any OpenAI-compatible server; completion_events, http_client, http_connection and
+                     http_answer are its streams and connections
+    own_server       a server of our own, started for the run
+    fake_target      a server that is not there, on the clock of virtual_time
 
 A server to be measured is named by a Spec; `open_target` makes a Target of it.
 """
@@ -11,7 +13,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from perf.targets.base import Target
+from perf.targets.target import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ async def open_target(spec: Spec) -> AsyncIterator[Target]:
     That somebody answers at an address is not checked here: `describe` does.
     """
     if not spec.grpc and not spec.openai:
-        from perf.targets.own import own_target  # noqa: PLC0415  needs the server's packages
+        from perf.targets.own_server import own_target  # noqa: PLC0415  needs the server's packages
 
         async with own_target(spec.model, spec.settings) as own:
             yield own.target
@@ -52,8 +54,8 @@ async def open_target(spec: Spec) -> AsyncIterator[Target]:
 
 
 def _remote(spec: Spec) -> Target:
-    from perf.targets.grpc import GrpcTarget  # noqa: PLC0415  only what is used
-    from perf.targets.openai import OpenAITarget  # noqa: PLC0415
+    from perf.targets.grpc_target import GrpcTarget  # noqa: PLC0415  only what is used
+    from perf.targets.openai_target import OpenAITarget  # noqa: PLC0415
 
     if spec.openai:
         return OpenAITarget(spec.openai, model=spec.model)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from perf.processes import Server, free_port
+from perf.process_under_test import Server, free_port
 from tests.helm.chart import Chart, Refused
 from tests.server.conftest import running, settings
 from tests.server.fake_service import FakeService, failing

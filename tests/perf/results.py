@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
-from perf.compare.samples import Costs, MixedSample
+from perf.compare.compare_samples import Costs, MixedSample
 from perf.machine import Machine, Noise
 from perf.meter.reading import Reading
-from perf.paper.samples import Turn
-from perf.record.figures import not_measured
-from perf.record.schema import Figure, Mode, Result, Status, Target
+from perf.paper.paper_samples import Turn
+from perf.record.make_figures import not_measured
+from perf.record.result_schema import Figure, Mode, Result, Status, Target
 
 MODELS = ("smollm2-135m-q4_1", "qwen2.5-coder-1.5b-q4_k_m")
 _GIB = 1024**3

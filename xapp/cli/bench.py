@@ -14,6 +14,9 @@ _COMMANDS = {
     "load": "Latency and throughput against concurrency or rate of arrivals.",
     "compare": "The same work on this server and its peers, interleaved.",
     "engine": "The engine against bare llama.cpp and the memory's bandwidth.",
+    "serving": "Speed and memory of serving against their bars.",
+    "promises": "Deadlines, priorities and predictions against their bars.",
+    "pool": "Several nodes behind one target against their bars.",
     "report": "One page with tables and pictures from result files.",
     "diff": "What got slower between two result files.",
 }
@@ -29,7 +32,7 @@ class _Group(NearGroup):
         if cmd_name not in _COMMANDS:
             return None
         try:
-            module = importlib.import_module(f"perf.cli.{cmd_name}")
+            module = importlib.import_module(f"perf.cli.bench_{cmd_name}")
         except ModuleNotFoundError as error:
             raise _missing_extra(error) from error
         command: click.Command = getattr(module, cmd_name)

@@ -121,7 +121,7 @@ def optimize(  # noqa: PLR0917  one for each option
 
 def _blanks(path: Path, items: int) -> tuple["Blank", ...]:
     from perf.data.questions import BLANK, read_winogrande  # noqa: PLC0415
-    from perf.data.rows import DataError, spread  # noqa: PLC0415
+    from perf.data.read_rows import DataError, spread  # noqa: PLC0415
     from xapp.backend.optimize.jobs import Blank  # noqa: PLC0415
 
     try:

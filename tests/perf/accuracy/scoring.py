@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from perf.accuracy.scorer import Scored, Scores, Token
 from perf.data.questions import MultipleChoice, Winogrande
-from perf.targets.base import TargetError
+from perf.targets.target import TargetError
 
 SENTENCE = Winogrande(
     "w1", 1, "The antenna beat the mast because the _ was taller.", ("antenna", "mast"), right=0

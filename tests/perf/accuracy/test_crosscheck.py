@@ -4,12 +4,12 @@ import msgspec
 import pytest
 
 from perf.accuracy.crosscheck import BOUND, differences, from_node, from_reference
-from perf.accuracy.node import STEP_TOKENS
-from perf.accuracy.reference import Reference
-from perf.accuracy.tasks import By, Task
+from perf.accuracy.question_tasks import By, Task
+from perf.accuracy.reference_scorer import Reference
+from perf.accuracy.scoring_node import STEP_TOKENS
 from perf.data.questions import MultipleChoice, Winogrande
 from tests.perf.accuracy.scoring import CHOICE, SENTENCE
-from tests.perf.accuracy.test_figures import answered
+from tests.perf.accuracy.test_accuracy_figures import answered
 
 LONG = MultipleChoice("c9", 1, "Which of these is a band? " * 20, ("n78", "cat"), right=0)
 """More tokens than a step has."""

@@ -4,7 +4,7 @@ import pytest
 
 from perf.accuracy import scorer
 from perf.accuracy.scorer import GrpcScorer, Scored, Token
-from perf.targets.base import TargetError
+from perf.targets.target import TargetError
 from xapp.client import ClientError
 from xapp.inference.v1 import inference_pb2 as pb
 

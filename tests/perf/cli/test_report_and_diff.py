@@ -7,8 +7,8 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from perf.record import schema
-from perf.record.store import write_result
+from perf.record import result_schema
+from perf.record.result_files import write_result
 from tests.perf import results
 from xapp.cli import main
 from xapp.cli.bench import bench
@@ -18,7 +18,7 @@ def invoke(*args: str | Path) -> Result:
     return CliRunner().invoke(main, ["bench", *map(str, args)])
 
 
-def scaled(result: schema.Result, factor: float) -> schema.Result:
+def scaled(result: result_schema.Result, factor: float) -> result_schema.Result:
     """The same run with all figures multiplied."""
     summary = [
         msgspec.structs.replace(

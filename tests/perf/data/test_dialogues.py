@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from perf.data.dialogues import SHIPPED, Dialogue, read_dialogues
-from perf.data.rows import DataError
+from perf.data.read_rows import DataError
 
 
 def row(name: str, *turns: tuple[str, str]) -> str:

@@ -12,7 +12,7 @@ import pytest
 from perf.data import hub
 from perf.data.dialogues import read_dialogues
 from perf.data.questions import read_choices
-from perf.data.rows import DataError
+from perf.data.read_rows import DataError
 from tests.models.hub_stand_in import StandIn, serving
 
 OASST1 = "datasets/OpenAssistant/oasst1/2023-04-12_oasst_ready.trees.jsonl.gz"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from perf.data.questions import MultipleChoice, Winogrande, read_choices, read_winogrande
-from perf.data.rows import DataError
+from perf.data.read_rows import DataError
 
 BLANK = {
     "qID": "w1",

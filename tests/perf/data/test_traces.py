@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from perf.data.rows import DataError
+from perf.data.read_rows import DataError
 from perf.data.traces import TraceRequest, read_trace
-from perf.targets.base import Turn
+from perf.targets.target import Turn
 
 
 def read(tmp_path: Path, *lines: str) -> list[TraceRequest]:

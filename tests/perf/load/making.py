@@ -1,6 +1,6 @@
 """Samples for tests."""
 
-from perf.load.samples import Loop, Request, Step
+from perf.load.load_samples import Loop, Request, Step
 
 
 def request(

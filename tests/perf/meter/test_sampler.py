@@ -3,7 +3,7 @@ import threading
 from collections.abc import Callable
 
 from perf.meter.energy import EnergyMeter, NoMeter
-from perf.meter.processes import Usage
+from perf.meter.process_reading import Usage
 from perf.meter.sampler import Probe, Sample, Sampler, reading_of
 
 

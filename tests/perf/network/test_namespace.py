@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from perf.network import commands
-from perf.network.commands import NetworkError, NotPermittedError, UnknownQdiscError
+from perf.network import shell_commands
+from perf.network.link_shape import Shape
 from perf.network.namespace import Network, network
-from perf.network.shape import Shape
+from perf.network.shell_commands import NetworkError, NotPermittedError, UnknownQdiscError
 
 RTT_S = 0.02
 PAYLOAD = 20_000
@@ -79,11 +79,11 @@ def test_it_is_gone_after_an_error_too() -> None:
 def test_what_the_programs_say_tells_what_is_missing() -> None:
     denied = ("sh", "-c", "echo 'RTNETLINK answers: Operation not permitted' >&2; exit 2")
     with pytest.raises(NotPermittedError, match="needs root"):
-        commands.run(*denied)
+        shell_commands.run(*denied)
     unknown = ("sh", "-c", "echo 'Error: Specified qdisc kind is unknown.' >&2; exit 2")
     with pytest.raises(UnknownQdiscError):
-        commands.run(*unknown)
+        shell_commands.run(*unknown)
     with pytest.raises(NetworkError, match="something else"):
-        commands.run("sh", "-c", "echo something else >&2; exit 1")
+        shell_commands.run("sh", "-c", "echo something else >&2; exit 1")
     with pytest.raises(NotPermittedError, match="iproute2"):
-        commands.run("no-such-program-as-this")
+        shell_commands.run("no-such-program-as-this")

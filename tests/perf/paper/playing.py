@@ -2,10 +2,10 @@
 
 from perf.data.dialogues import Dialogue
 from perf.meter.reading import Reading
-from perf.paper.samples import Started, Turn
-from perf.record.schema import Target
-from perf.streams import Arrival
-from perf.targets.base import Answer, Ask, Input, TargetError
+from perf.paper.paper_samples import Started, Turn
+from perf.record.result_schema import Target
+from perf.stream_figures import Arrival
+from perf.targets.target import Answer, CompletionRequest, Input, TargetError
 
 DIALOGUES = (Dialogue("first", ("one", "two", "three")), Dialogue("second", ("four", "five")))
 
@@ -32,18 +32,18 @@ class Answering:
     """Answers "re: QUESTION"; a character is a token. Fails on the question `lost_at`, once."""
 
     def __init__(self, lost_at: str = "", code: str = "lost", empty_at: str = "") -> None:
-        self.asks: list[Ask] = []
+        self.requests: list[CompletionRequest] = []
         self._lost_at = lost_at
         self._code = code
         self._empty_at = empty_at
 
-    async def ask(self, ask: Ask) -> Answer:
-        question = _last(ask.input)
+    async def complete(self, request: CompletionRequest) -> Answer:
+        question = _last(request.input)
         if question == self._lost_at:
             raise TargetError(self._code, f"no answer to {question}")
-        self.asks.append(ask)
+        self.requests.append(request)
         text = "" if question == self._empty_at else f"re: {question}"
-        count = await self.count_tokens(ask.input)
+        count = await self.count_tokens(request.input)
         return Answer(
             sent=0.0,
             arrivals=[Arrival(0.5 + index, 1) for index in range(len(text))],

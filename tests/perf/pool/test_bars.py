@@ -1,5 +1,5 @@
+from perf.bar_table import Sample
 from perf.pool.bars import rows
-from perf.table import Sample
 
 
 def test_figures_meet_their_bars() -> None:
@@ -9,7 +9,7 @@ def test_figures_meet_their_bars() -> None:
         Sample(0, "half.share", 1.2),
         Sample(0, "dead.again_s", 0.5),
     ]
-    verdicts = {row.what: row.passed for row in rows(samples)}
+    verdicts = {row.label: row.passed for row in rows(samples)}
     assert verdicts["goodput of 4 nodes ÷ 1"]
     assert verdicts["a node of half the speed: share of calls ÷ of capacity"]
     assert verdicts["the same, from above"] is False

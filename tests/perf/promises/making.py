@@ -1,6 +1,6 @@
 """Requests as callers saw them."""
 
-from perf.load.samples import Request
+from perf.load.load_samples import Request
 
 
 def request(**changes: object) -> Request:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from perf.record.errors import RecordError
 from perf.record.journal import Journal, journal_path
+from perf.record.record_errors import RecordError
 
 FINGERPRINT = {"mode": "paper", "options": {"limit": 3, "models": ["a"]}}
 

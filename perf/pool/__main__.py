@@ -1,5 +1,0 @@
-"""`python -m perf.pool`."""
-
-from perf.pool.run import main
-
-main()

@@ -1,5 +1,0 @@
-"""`python -m perf.promises`."""
-
-from perf.promises.run import main
-
-main()
