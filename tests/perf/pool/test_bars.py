@@ -9,7 +9,7 @@ def test_figures_meet_their_bars() -> None:
         Sample(0, "half.share", 1.2),
         Sample(0, "dead.again_s", 0.5),
     ]
-    verdicts = {row.label: row.passed for row in rows(samples)}
+    verdicts = {row.name: row.passed for row in rows(samples)}
     assert verdicts["goodput of 4 nodes ÷ 1"]
     assert verdicts["a node of half the speed: share of calls ÷ of capacity"]
     assert verdicts["the same, from above"] is False
