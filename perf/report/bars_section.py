@@ -20,6 +20,7 @@ def section(runs: Sequence[Run]) -> Section:
 
 
 def _table(run: Run) -> Table:
-    model = run.result.targets[0].model
+    targets = run.result.targets
+    model = targets[0].model if targets else run.result.options["model"]
     columns = (*bar_table.COLUMNS[:-1], "verdict")
     return Table(f"{run.label}: {model}", columns, [bar_table.cells(each) for each in run.result.summary])

@@ -33,6 +33,7 @@ _SECTIONS: dict[Mode, Callable[[Sequence[Run]], Section]] = {
     Mode.ENGINE: engine_section.section,
     Mode.SERVING: bars_section.section,
     Mode.PROMISES: bars_section.section,
+    Mode.POOL: bars_section.section,
 }
 
 

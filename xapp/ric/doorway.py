@@ -1,6 +1,10 @@
-"""How many connections the HTTP port takes, in all and from one address: aiohttp itself knows no bound."""
+"""How many connections the HTTP port takes, in all and from one address: aiohttp itself knows no bound.
+
+A new connection takes the place of an old one: a probe gets in although a crowd that says nothing is there.
+"""
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 from aiohttp import web
@@ -12,7 +16,7 @@ HANDSHAKE_S = 10.0
 
 
 class Site(web.BaseSite):
-    """As aiohttp's TCPSite, with bounds. A connection beyond them is ended before anything is read."""
+    """As aiohttp's TCPSite, with bounds. Beyond them the oldest connection of the largest crowd is ended."""
 
     def __init__(self, runner: web.BaseRunner, host: str, port: int, **options: Any) -> None:
         super().__init__(runner, **options)
@@ -45,21 +49,27 @@ class _Entry(asyncio.Protocol):
         self._server = server
 
     def connection_made(self, transport: Any) -> None:
-        """Hands it on, or ends it."""
-        if self._is_full(_address(transport)):
-            transport.abort()
-            return
+        """Makes room for it, and hands it on."""
+        self._make_room(_address(transport))
         handler = self._server()
         transport.set_protocol(handler)
         handler.connection_made(transport)
 
-    def _is_full(self, address: str) -> bool:
-        connections = self._server.connections
-        if len(connections) >= MAX_CONNECTIONS:
-            return True
-        if len(connections) < MAX_EACH:
-            return False
-        return sum(_address(each.transport) == address for each in connections) >= MAX_EACH
+    def _make_room(self, newcomer: str) -> None:
+        if len(self._server.connections) < MAX_EACH:
+            return
+        open_ones = [each.transport for each in self._server.connections]
+        live = [each for each in open_ones if each is not None and not each.is_closing()]
+        crowd = Counter(map(_address, live))
+        if crowd[newcomer] >= MAX_EACH:
+            _end_oldest(live, newcomer)
+        elif len(live) >= MAX_CONNECTIONS:
+            _end_oldest(live, crowd.most_common(1)[0][0])
+
+
+def _end_oldest(transports: list[asyncio.Transport], address: str) -> None:
+    """`transports` are in the order in which they came."""
+    next(each for each in transports if _address(each) == address).abort()
 
 
 def _address(transport: asyncio.BaseTransport | None) -> str:

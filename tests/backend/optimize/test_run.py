@@ -191,7 +191,7 @@ def test_an_interrupt_leaves_nothing(
 
 def test_a_model_that_generates_no_text_is_refused(model: ModelFile, stand_in: StandIn, seen: Seen) -> None:
     model.path.write_bytes(gguf_bytes(LLAMA | {"llama.pooling_type": 1}))
-    with pytest.raises(ModelError, match=r"m\.gguf: an embedding or ranking model") as caught:
+    with pytest.raises(ModelError, match=r"m\.gguf is of kind embedding") as caught:
         optimize(model, WISH, seen)
     assert caught.value.reason == "UNSUPPORTED_MODEL"
     assert stand_in.asked == []
