@@ -17,7 +17,7 @@ from xapp.models.digest import hash_file
 
 pytestmark = pytest.mark.slow
 
-ASK = pb.GenerateRequest(prompt="The sea is", max_tokens=24)
+ASK = pb.GenerateRequest(prompt="The sea is", max_tokens=24, deterministic=True)
 WORDS = ("the", "and")
 
 
