@@ -78,6 +78,6 @@ def _check_open(settings: Settings) -> None:
         message = "it fetches the configuration over plain HTTP: XAPP_HTTP_TLS=false is needed"
         raise ConfigError(registration.URL_KEY, message)
     opened = {name.strip() for name in settings.access.open.split(",")}
-    if (settings.access.tokens_file or settings.tls.client_ca) and METRICS not in opened:
+    if settings.has_credentials and METRICS not in opened:
         message = "it fetches the configuration without credentials: XAPP_OPEN needs `metrics`"
         raise ConfigError(registration.URL_KEY, message)
