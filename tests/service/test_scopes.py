@@ -45,8 +45,8 @@ SCORED = {"plain": ScoreRequest(ASKED, ("up", "down")), "task": ScoreRequest(of(
 async def service(tmp_path: Path) -> AsyncIterator[NodeService]:
     (tmp_path / "echo.yaml").write_text(ECHO)
     (tmp_path / "choose.yaml").write_text(CHOOSE)
-    values = {"backend": "fake", "model": "tiny", "tasks_dir": str(tmp_path), "pin_tasks": False}
-    async with NodeService(flat_settings(**values, tokens_file="callers have tokens")) as service:
+    values: dict[str, Any] = {"backend": "fake", "model": "tiny", "tasks_dir": str(tmp_path)}
+    async with NodeService(flat_settings(**values, pin_tasks=False, tokens_file="a file")) as service:
         await service.wait_ready()
         yield service
 
