@@ -121,6 +121,8 @@ async def test_a_defect_towards_the_ric_ends_nothing_else(caplog: pytest.LogCapt
         (REGISTERS | {"ric_http_endpoint": "h"}, "XAPP_RIC_HTTP_ENDPOINT"),
         (REGISTERS | {"tls_cert": "c", "tls_key": "k"}, "XAPP_RIC_APPMGR_URL"),
         (REGISTERS | {"tokens_file": "t"}, "XAPP_RIC_APPMGR_URL"),
+        (REGISTERS | {"jwks": "j"}, "XAPP_RIC_APPMGR_URL"),
+        (REGISTERS | {"tls_client_ca": "c"}, "XAPP_RIC_APPMGR_URL"),
     ],
     ids=str,
 )
@@ -144,5 +146,6 @@ async def test_what_the_http_port_says_of_it(tmp_path: Path) -> None:
 
 
 def test_a_closed_node_may_register_where_the_configuration_is_open() -> None:
-    made(FakeService(), **REGISTERS, tokens_file="t", open="health, metrics")
+    for credentials in ("tokens_file", "jwks", "tls_client_ca"):
+        made(FakeService(), **REGISTERS, open="health, metrics", **{credentials: "c"})
     made(FakeService(), **REGISTERS, tls_cert="c", tls_key="k", http_tls=False)

@@ -5,7 +5,7 @@ from aiohttp import web
 
 from tests.ric.stand_ins import CLOSE, HANG, StandIn, impatient
 from xapp.errors import ConfigError
-from xapp.ric.platform import MAX_ANSWER_BYTES, PlatformError, checked_endpoint, checked_url
+from xapp.ric.platform import MAX_ANSWER_BYTES, PlatformError, base_url, checked_endpoint
 
 
 class Endless(StandIn):
@@ -82,11 +82,11 @@ async def test_what_is_not_json() -> None:
 )
 def test_a_url_that_is_none_names_its_key(text: str) -> None:
     with pytest.raises(ConfigError, match=r"^XAPP_K: "):
-        checked_url("XAPP_K", text)
+        base_url("XAPP_K", text)
 
 
 def test_a_url_loses_its_last_slash() -> None:
-    assert checked_url("K", "http://host:8080/") == "http://host:8080"
+    assert base_url("K", "http://host:8080/") == "http://host:8080"
 
 
 @pytest.mark.parametrize("text", ["", "host", "host:", ":1", "host:0", "host:70000", "host:-1", "host:²"])

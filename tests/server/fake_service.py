@@ -116,7 +116,7 @@ class FakeService:
         scores = tuple(ChoiceScore(choice, -1.0, 1, -1.0, 0.5) for choice in request.choices)
         return ScoreResult(started(request.request), FINISHED, scores, 0, 0.0)
 
-    async def tokenize(self, model: str, prompt: Prompt) -> Tokens:
+    async def tokenize(self, model: str, prompt: Prompt, client: str) -> Tokens:
         self._raise()
         return Tokens([1, 2, 3], 2048)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 import grpc
 import pytest
@@ -12,10 +13,19 @@ from tests.server import raw_http2
 from tests.server.conftest import Node, running, settings
 from tests.server.fake_service import STATS, FakeService, failing
 from xapp.domain.states import ModelSample
-from xapp.errors import Exhausted, InvalidArgument, Unavailable, XappError
+from xapp.errors import (
+    Exhausted,
+    InvalidArgument,
+    PermissionDenied,
+    Unauthenticated,
+    Unavailable,
+    XappError,
+)
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.orca import open_rca_pb2, open_rca_pb2_grpc
 from xapp.orca.load_report_pb2 import OrcaLoadReport
+from xapp.security.attempts import TooManyAttempts
+from xapp.security.tokens import hash_of
 from xapp.server import open_rca_servicer
 from xapp.server.load_meter import Rates
 from xapp.server.load_reports import FRESH_S, TRAILER, LoadReports, load_report
@@ -71,6 +81,21 @@ def test_a_refusal_counts_where_the_node_is_to_blame(error: XappError, counts: b
     assert (reports.latest().eps > 0) is counts
 
 
+@pytest.mark.parametrize("error", [Unauthenticated("x"), PermissionDenied("x"), TooManyAttempts("x")])
+def test_who_is_not_let_in_is_no_work_and_hears_nothing_of_the_load(error: XappError) -> None:
+    clock = Clock()
+    reports = LoadReports(lambda: [SAMPLE], clock)
+    for _ in range(100):
+        with reports.measuring() as call:
+            clock.now += FRESH_S
+            call.refused(error)
+            assert call.trailers() == ()
+    clock.now += 60
+    latest = reports.latest()
+    assert (latest.rps_fractional, latest.eps) == (0, 0)
+    assert latest.application_utilization < 1
+
+
 def test_many_calls_ask_for_one_reading() -> None:
     clock, readings = Clock(), []
 
@@ -105,6 +130,16 @@ async def test_a_refusal_has_its_details_and_a_report() -> None:
         answer = await ended(node, "Generate", pb.GenerateRequest(prompt="x"))
     assert TRAILER.encode() in answer
     assert b"grpc-status-details-bin" in answer
+
+
+async def test_a_stranger_hears_nothing_of_the_load(tmp_path: Path) -> None:
+    (tmp_path / "tokens.toml").write_text(f'planner = ["{hash_of("secret")}"]')
+    closed = settings(tokens_file=str(tmp_path / "tokens.toml"))
+    async with running(FakeService(), closed) as node:
+        for method in ("Generate", "Score"):
+            answer = await ended(node, method, pb.GenerateRequest(prompt="x"))
+            assert b"a bearer token" in answer
+            assert TRAILER.encode() not in answer
 
 
 def load_of(node: Node) -> "open_rca_pb2_grpc.OpenRcaServiceAsyncStub":

@@ -64,7 +64,7 @@ async def test_an_answer(node: Node) -> None:
 async def test_a_chat_goes_through_the_template(node: Node) -> None:
     async with node.serving() as service:
         events = await collect(service, Request((ChatMessage("user", "hi"),)))
-        tokens = await service.tokenize("", (ChatMessage("user", "hi"),))
+        tokens = await service.tokenize("", (ChatMessage("user", "hi"),), "")
     assert finished_of(events).num_prompt_tokens == len(tokens.ids)
     assert "user\nhi" in text_of(events)
 

@@ -33,15 +33,8 @@ def _table_help(table: str) -> Iterator[str]:
 
 _DEFAULTS_IN_WORDS = {
     "memory_limit_mb": "(what is free)",
-    "models": "(none)",
-    "quotas": "(none)",
     "models_dir": "~/.cache/genai-xapp/models",
     "node_name": "(the host's name)",
-    "policy_file": "(none)",
-    "tokens_file": "(none)",
-    "tls_cert": "(none)",
-    "tls_key": "(none)",
-    "tls_client_ca": "(none)",
     "tasks_dir": "(the tasks that are shipped)",
 }
 
@@ -50,6 +43,8 @@ def _default(key: Key) -> str:
     if words := _DEFAULTS_IN_WORDS.get(key.flat):
         return words
     field = key.field
+    if field.default == "":
+        return "(none)"
     if field.default is None:
         return "(sized from the node)"
     if isinstance(field.default, bool):

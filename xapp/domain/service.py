@@ -39,8 +39,8 @@ class Scoring(Protocol):
 class Tokenizing(Protocol):
     """Reads text."""
 
-    async def tokenize(self, model: str, prompt: Prompt) -> Tokens:
-        """A prompt in tokens, template applied."""
+    async def tokenize(self, model: str, prompt: Prompt, client: str) -> Tokens:
+        """A prompt in tokens, template applied; `client` is whose it is."""
         ...
 
 

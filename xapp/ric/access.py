@@ -11,7 +11,7 @@ from xapp.security import principal
 from xapp.security.access import HEALTH, METRICS, Access, Shown
 from xapp.security.attempts import TooManyAttempts
 from xapp.security.audit import audited
-from xapp.security.refusals import Refusals
+from xapp.security.refusals import NOT_LET_IN, Refusals
 
 _HEALTH_PATHS = ("/ric/v1/health/alive", "/ric/v1/health/ready")
 _METRICS_PATHS = ("/metrics", "/ric/v1/metrics", "/ric/v1/config")
@@ -33,7 +33,7 @@ def guarding(access: Access, refusals: Refusals) -> Middleware:
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             _check(access, request)
-        except (Unauthenticated, PermissionDenied, TooManyAttempts, Unavailable) as error:
+        except (*NOT_LET_IN, Unavailable) as error:
             refusals.log(request.path, request.remote or "", error)
             return _refusal(error)
         with audited(request.path, request.remote or "", dict):

@@ -9,7 +9,7 @@ from xapp.errors import ConfigError
 from xapp.ric import alarms, policy_files, policy_polling, registration
 from xapp.ric.alarms import AlarmManager, Alarms
 from xapp.ric.outbox import Outbox
-from xapp.ric.platform import Platform, checked_url
+from xapp.ric.platform import Platform, base_url
 from xapp.ric.policies import PolicyStatus
 from xapp.ric.policy_files import PolicyFiles
 from xapp.ric.policy_polling import PolicyPolling
@@ -29,7 +29,7 @@ def policy_source(settings: Settings, platform: Platform) -> PolicySource | None
     if settings.ric.policies:
         return PolicyFiles(Path(settings.ric.policies).expanduser(), settings.ric.policy_type)
     if settings.ric.a1_url:
-        url = checked_url(policy_polling.URL_KEY, settings.ric.a1_url)
+        url = base_url(policy_polling.URL_KEY, settings.ric.a1_url)
         return PolicyPolling(platform, url, settings.ric.policy_type, settings.ric.a1_poll_s)
     return None
 
@@ -40,7 +40,7 @@ def status_outbox(
     """`body` is what is sent of a status. Raises ConfigError naming the key."""
     if not settings.ric.status_url:
         return None
-    url = checked_url(STATUS_KEY, settings.ric.status_url)
+    url = base_url(STATUS_KEY, settings.ric.status_url)
 
     async def send(key: str, status: PolicyStatus) -> None:
         (await platform.ask("POST", url, body(status))).expect(200, 201, 202, 204)
@@ -53,7 +53,7 @@ def alarms_of(settings: Settings, platform: Platform, name: str, node: str) -> A
     """Raised by `name`, about `node`. Raises ConfigError naming the key."""
     if not settings.ric.alarms_url:
         return None
-    url = checked_url(alarms.URL_KEY, settings.ric.alarms_url)
+    url = base_url(alarms.URL_KEY, settings.ric.alarms_url)
     return Alarms(AlarmManager(platform, url, name, node))
 
 
@@ -61,7 +61,7 @@ def registration_of(settings: Settings, platform: Platform, name: str) -> Regist
     """Of the xApp `name`. Raises ConfigError naming the key."""
     if not settings.ric.appmgr_url:
         return None
-    url = checked_url(registration.URL_KEY, settings.ric.appmgr_url)
+    url = base_url(registration.URL_KEY, settings.ric.appmgr_url)
     if not settings.ric.rmr_endpoint:
         message = f"is needed with {registration.URL_KEY}: the routing manager dials it and waits"
         raise ConfigError(registration.RMR_KEY, message)
@@ -78,6 +78,6 @@ def _check_open(settings: Settings) -> None:
         message = "it fetches the configuration over plain HTTP: XAPP_HTTP_TLS=false is needed"
         raise ConfigError(registration.URL_KEY, message)
     opened = {name.strip() for name in settings.access.open.split(",")}
-    if (settings.access.tokens_file or settings.tls.client_ca) and METRICS not in opened:
+    if settings.has_credentials and METRICS not in opened:
         message = "it fetches the configuration without credentials: XAPP_OPEN needs `metrics`"
         raise ConfigError(registration.URL_KEY, message)

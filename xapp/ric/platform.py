@@ -5,11 +5,11 @@ import json
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import aiohttp
 
 from xapp.errors import ConfigError
+from xapp.urls import checked_url
 
 MAX_ANSWER_BYTES = 1024 * 1024
 TIMEOUT_S = 5.0
@@ -89,16 +89,10 @@ async def _read(answer: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
-def checked_url(key: str, text: str) -> str:
+def base_url(key: str, text: str) -> str:
     """A base URL without its last slash. Raises ConfigError naming the setting's key."""
-    try:
-        parts = urlsplit(text)
-        parts.port  # noqa: B018  raises ValueError for what is no port
-    except ValueError as error:
-        raise ConfigError(key, f"{text!r} is no URL: {error}") from error
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ConfigError(key, f"{text!r} is no URL: write http://HOST:PORT")
-    if parts.username is not None or parts.query or parts.fragment:
+    parts = checked_url(key, text)
+    if parts.query or parts.fragment:
         raise ConfigError(key, "takes a URL of host, port and path only")
     return text.rstrip("/")
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from xapp.config import AccessSettings
 from xapp.errors import ConfigError
 from xapp.security.reload import Reloaded
+from xapp.urls import checked_url
 
 if TYPE_CHECKING:
     from xapp.security.signed_tokens import SignedTokens
@@ -30,12 +31,12 @@ def signed_tokens(settings: AccessSettings) -> "SignedTokens | None":
     claims = Claims(
         settings.jwt_issuer, settings.jwt_audience, settings.jwt_name_claim, settings.jwt_groups_claim
     )
-    scheme, separator, _ = settings.jwks.partition("://")
-    if not separator:
+    if "://" not in settings.jwks:
         path = Path(settings.jwks)
         return SignedTokens(Reloaded("jwks", [path], lambda: read_keys(path)), claims)
-    if scheme != "https":
+    if settings.jwks.startswith("http://"):
         raise ConfigError(JWKS_KEY, "has to be a file or an https URL: plain text proves nothing")
+    checked_url(JWKS_KEY, settings.jwks, ("https",))
     from xapp.security.fetched_keys import FetchedKeys  # noqa: PLC0415
 
     keys = FetchedKeys(settings.jwks, settings.jwks_ca)

@@ -5,11 +5,15 @@ from collections.abc import Callable
 from time import monotonic
 
 from xapp import logs
-from xapp.errors import XappError
+from xapp.errors import PermissionDenied, Unauthenticated, XappError
 from xapp.security import principal
+from xapp.security.attempts import TooManyAttempts
 
 MOST_A_SECOND = 10
 """A caller with a wrong token may try a million: that fills no log."""
+
+NOT_LET_IN = (Unauthenticated, PermissionDenied, TooManyAttempts)
+"""What a call ends with whose caller may not make it."""
 
 _log = logging.getLogger("xapp.security")
 

@@ -13,10 +13,9 @@ from typing import Any, TypeAlias
 import grpc
 
 from xapp import logs
-from xapp.errors import PermissionDenied, Unauthenticated, XappError
-from xapp.security.attempts import TooManyAttempts
+from xapp.errors import XappError
 from xapp.security.audit import NAMES, audited
-from xapp.security.refusals import Refusals
+from xapp.security.refusals import NOT_LET_IN, Refusals
 from xapp.server.call import Call, Context, Guard, Method
 from xapp.server.headers import HeadersFirst
 from xapp.server.load_reports import NO_LOADS, CallLoad, CallLoads, Trailers
@@ -108,7 +107,7 @@ class Boundary:
 
     async def _refuse(self, path: str, context: Context, error: XappError, trailers: Trailers) -> None:
         self._metrics.rpc_errors.labels(path, error.code).inc()
-        if isinstance(error, Unauthenticated | PermissionDenied | TooManyAttempts):
+        if isinstance(error, NOT_LET_IN):
             self._refusals.log(path, context.peer(), error)
         status = status_of(error)
         details = ((DETAILS_KEY, status.SerializeToString()), *trailers)

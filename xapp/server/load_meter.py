@@ -29,7 +29,7 @@ class _Totals:
 
 
 class LoadMeter:
-    """`begin` and `end` once a call. `clock` is monotonic, in seconds.
+    """`begin` once a call, and `end` or `forget`. `clock` is monotonic, in seconds.
 
     The window reaches back to ENOUGH_ENDS ends, so a slow node is judged by as many as a fast one; it has
     SHORTEST_S to LONGEST_S.
@@ -53,6 +53,11 @@ class LoadMeter:
         self._num_open -= 1
         self._num_ended += 1
         self._num_failed += failed
+
+    def forget(self) -> None:
+        """It was no work after all: it is open no more, and has not ended either."""
+        self._advance()
+        self._num_open -= 1
 
     def rates(self) -> Rates:
         """Until now."""

@@ -19,6 +19,7 @@ from typing import TypeAlias
 from xapp.domain.states import ModelSample
 from xapp.errors import XappError
 from xapp.orca.load_report_pb2 import OrcaLoadReport
+from xapp.security.refusals import NOT_LET_IN
 from xapp.server.load_meter import LoadMeter, Rates
 
 TRAILER = "endpoint-load-metrics-bin"
@@ -105,22 +106,32 @@ class MeasuredCall:
         self._reports = reports
         self._meter = meter
         self._failed = self._ended = False
+        self._let_in = True
         meter.begin()
 
     def refused(self, error: XappError) -> None:
         """It ends with this error; whether the node is to blame, or the caller."""
         self._failed = error.code in _BROKEN or error.reason in _OVERLOADED
+        self._let_in = not isinstance(error, NOT_LET_IN)
 
     def trailers(self) -> Trailers:
-        """For the end of the call, which is counted: a node's first report has a call already."""
+        """For the end of the call, which is counted: a node's first report has a call already.
+
+        Who was not let in hears nothing of the load.
+        """
         self.end()
-        return self._reports.trailers()
+        return self._reports.trailers() if self._let_in else ()
 
     def end(self) -> None:
         """Once, or again without effect."""
-        if not self._ended:
-            self._ended = True
+        if self._ended:
+            return
+        self._ended = True
+        if self._let_in:
             self._meter.end(failed=self._failed)
+        else:
+            # A flood of refusals would look like a fast node, which balancers give more calls.
+            self._meter.forget()
 
 
 class UnmeasuredCall:

@@ -137,7 +137,8 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         self, request: pb.TokenizeRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.TokenizeResponse:
         """A prompt in tokens."""
-        return respond.tokens(await self._service.tokenize(request.model, convert.to_prompt(request)))
+        prompt, client = convert.to_prompt(request), principal.current.get().name
+        return respond.tokens(await self._service.tokenize(request.model, prompt, client))
 
 
 def _deadline(context: "grpc.aio.ServicerContext[Any, Any]") -> float | None:

@@ -119,10 +119,10 @@ class NodeService:
         serving = self._registry.find(request.model).require_ready()
         return await serving.prompts.check(pairs, request.client)
 
-    async def tokenize(self, model: str, prompt: Prompt) -> Tokens:
-        """A prompt in tokens, template applied. Raises as `generate` does."""
+    async def tokenize(self, model: str, prompt: Prompt, client: str) -> Tokens:
+        """A prompt in tokens, template applied; `client` is whose it is. Raises as `generate` does."""
         serving = self._registry.find(model).require_ready()
-        return Tokens(await serving.prompts.read(prompt, serving.limit), serving.info.context_length)
+        return Tokens(await serving.prompts.read(prompt, serving.limit, client), serving.info.context_length)
 
     # ---- models
 
