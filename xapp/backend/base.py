@@ -46,7 +46,7 @@ class Batch:
     that are only guessed. Each follows a token of its sequence that has an output, and has an output itself,
     whose token is drawn only where the token drawn before it is the guess.
     `split` says how many tokens to compute at a time, where all tokens have an output; empty: all.
-    `apart`: all tokens are of the one sequence that has a KV cache of its own, as its sequence id 0.
+    `isolated`: all tokens are of the one sequence that has a KV cache of its own, as its sequence id 0.
     """
 
     tokens: list[int] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Batch:
     drafts: set[int] = field(default_factory=set)
     num_decode: int = 0
     split: list[int] = field(default_factory=list)
-    apart: bool = False
+    isolated: bool = False
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -258,13 +258,13 @@ class Backend(Protocol):
         """Forgets positions from `start` on."""
         ...
 
-    def open_apart(self, num_tokens: int) -> bool:
+    def open_isolated(self, num_tokens: int) -> bool:
         """Makes a KV cache for one sequence of so many tokens, beside the one that all others share; False
         when there is no memory. What is computed in it depends on nothing else that the backend does.
         """
         ...
 
-    def close_apart(self) -> None:
+    def close_isolated(self) -> None:
         """Frees that cache; nothing to do where there is none."""
         ...
 

@@ -132,9 +132,9 @@ class FakeBackend:
         self.interrupt = Interrupt()
         self._machines = Machines()
         self.batches: list[int] = []
-        self.apart: list[int] | None = None
-        """The tokens of the sequence that is computed apart."""
-        self.apart_fits = True
+        self.isolated: list[int] | None = None
+        """The tokens of the sequence that is computed in isolation."""
+        self.isolated_fits = True
         self._read: list[list[float]] = []
 
     @property
@@ -166,8 +166,8 @@ class FakeBackend:
         """See Backend. Takes `step_s` and `token_s` a token of real time."""
         if self.interrupt.is_set:
             raise Interrupted
-        if batch.apart:
-            return self._decode_apart(batch, samplers)
+        if batch.isolated:
+            return self._decode_isolated(batch, samplers)
         if self.used + len(batch) > self._info.kv_cells_total:
             raise DecodeError(1)
         assert len(samplers) == len(batch.outputs)
@@ -198,13 +198,13 @@ class FakeBackend:
             return NOT_DRAWN
         return _held(sampler, self._rule(self.content(batch.seq_ids[index])))
 
-    def _decode_apart(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
-        assert self.apart is not None
+    def _decode_isolated(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
+        assert self.isolated is not None
         assert len(samplers) == len(batch.outputs) <= 1
-        assert batch.positions == list(range(len(self.apart), len(self.apart) + len(batch)))
-        self.apart += batch.tokens
+        assert batch.positions == list(range(len(self.isolated), len(self.isolated) + len(batch)))
+        self.isolated += batch.tokens
         self._took(batch)
-        return [_held(sampler, self._rule(self.apart)) for sampler in samplers]
+        return [_held(sampler, self._rule(self.isolated)) for sampler in samplers]
 
     def _took(self, batch: Batch) -> None:
         self.batches.append(len(batch))
@@ -244,16 +244,16 @@ class FakeBackend:
                 del self._owners[cell], self._tokens[cell]
         del self._cells[seq_id][start:]
 
-    def open_apart(self, num_tokens: int) -> bool:
+    def open_isolated(self, num_tokens: int) -> bool:
         """See Backend."""
-        assert self.apart is None
-        if self.apart_fits:
-            self.apart = []
-        return self.apart_fits
+        assert self.isolated is None
+        if self.isolated_fits:
+            self.isolated = []
+        return self.isolated_fits
 
-    def close_apart(self) -> None:
+    def close_isolated(self) -> None:
         """See Backend."""
-        self.apart = None
+        self.isolated = None
 
     @property
     def thread_choices(self) -> tuple[int, ...]:

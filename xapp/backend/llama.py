@@ -65,7 +65,7 @@ class LlamaBackend:
         limits: Limits,
         max_batch: int,
         profile: Profile | None = None,
-        new_apart: NewContext | None = None,
+        new_isolated: NewContext | None = None,
     ) -> None:
         self._model = model
         self._context = context
@@ -76,9 +76,9 @@ class LlamaBackend:
         self.num_steady = limits.steady
         self._memory = llama.llama_get_memory(context)
         self._profile = profile
-        self._new_apart = new_apart
+        self._new_isolated = new_isolated
         self._main = NativeContext(context, limits.sequences + limits.branches, info.vocab_size)
-        self._apart: NativeContext | None = None
+        self._isolated: NativeContext | None = None
         self.interrupt = Interrupt()
         self._may_go_on = flag_function(llama.ggml_abort_callback)
         llama.llama_set_abort_callback(context, self._may_go_on, self.interrupt.address)
@@ -101,9 +101,9 @@ class LlamaBackend:
 
     def decode(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
         """See Backend."""
-        if batch.apart:
-            assert self._apart is not None, "what is computed apart has a context"
-            return self._decode(self._apart, batch, samplers)
+        if batch.isolated:
+            assert self._isolated is not None, "what is computed in isolation has a context"
+            return self._decode(self._isolated, batch, samplers)
         tokens: list[int] = []
         for part in batch.parts():
             before = tokens[-1] if tokens else NOT_DRAWN
@@ -152,24 +152,24 @@ class LlamaBackend:
         """See NativeContext."""
         self._main.give_back_logits()
 
-    def open_apart(self, num_tokens: int) -> bool:
+    def open_isolated(self, num_tokens: int) -> bool:
         """See Backend."""
-        assert self._apart is None, "one sequence at a time is computed apart"
-        if self._new_apart is None:
+        assert self._isolated is None, "one sequence at a time is computed in isolation"
+        if self._new_isolated is None:
             return False
         try:
-            context = self._new_apart(num_tokens)
+            context = self._new_isolated(num_tokens)
         except ModelError:
             return False
         llama.llama_set_abort_callback(context, self._may_go_on, self.interrupt.address)
-        self._apart = NativeContext(context, 1, self.info.vocab_size)
+        self._isolated = NativeContext(context, 1, self.info.vocab_size)
         return True
 
-    def close_apart(self) -> None:
+    def close_isolated(self) -> None:
         """See Backend."""
-        if self._apart is not None:
-            self._apart.close()
-            self._apart = None
+        if self._isolated is not None:
+            self._isolated.close()
+            self._isolated = None
 
     def copy_prefix(self, source: int, target: int, length: int) -> None:
         """See Backend."""
@@ -217,6 +217,6 @@ class LlamaBackend:
     def close(self) -> None:
         """See Backend."""
         self._batch.close()
-        self.close_apart()
+        self.close_isolated()
         self._main.close()
         llama.llama_model_free(self._model)

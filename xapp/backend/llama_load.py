@@ -30,7 +30,7 @@ from xapp.config import EngineSettings
 from xapp.domain.messages import ModelInfo, StepCurve
 from xapp.errors import ModelError
 from xapp.models.parts import total_bytes
-from xapp.steps.pace import APART_CHUNK
+from xapp.steps.pace import ISOLATED_CHUNK
 
 _A = TypeVar("_A")
 _B = TypeVar("_B")
@@ -47,7 +47,7 @@ FIRST_SIZES = (1, 4, 16, 64)
 """Tokens of the steps that the first load of a model measures."""
 CELL_BLOCK = 256
 """llama.cpp makes KV caches in blocks of so many cells."""
-APART_BYTES = 64 * 1024 * 1024
+ISOLATED_BYTES = 64 * 1024 * 1024
 """What a context for one sequence may take beside its cells."""
 FIRST_S = 0.25
 """Once they took so long together, the larger ones are left for later."""
@@ -86,7 +86,7 @@ def load(
         limits=limits,
         max_batch=settings.batch_tokens,
         profile=found,
-        new_apart=_apart(model, params, sizing, path),
+        new_isolated=_isolated(model, params, sizing, path),
     )
     self_test(backend, path)
     backend.info = msgspec.structs.replace(info, curve=found.known.curve or first_curve(backend))
@@ -95,7 +95,7 @@ def load(
     return backend
 
 
-def _apart(model: Any, params: ContextParams, sizing: Sizing, path: str) -> NewContext:
+def _isolated(model: Any, params: ContextParams, sizing: Sizing, path: str) -> NewContext:
     """Contexts for one sequence. They have as many threads as the rule says, not as many as were found to be
     fastest: attention may sum by threads, and what is found changes.
     """
@@ -103,14 +103,14 @@ def _apart(model: Any, params: ContextParams, sizing: Sizing, path: str) -> NewC
         params,
         sequences=1,
         outputs=1,
-        batch=min(APART_CHUNK, params.batch),
+        batch=min(ISOLATED_CHUNK, params.batch),
         threads=sizing.threads,
         threads_batch=sizing.threads,
     )
 
     def new(num_tokens: int) -> Any:
         cells = -(-num_tokens // CELL_BLOCK) * CELL_BLOCK
-        need = cells * kv_bytes_per_token(model) + APART_BYTES
+        need = cells * kv_bytes_per_token(model) + ISOLATED_BYTES
         if need > this_node().memory_bytes:
             raise ModelError(f"{path}: no memory for {cells} KV cells more", reason="NO_CONTEXT")
         return new_context(model, replace(one, cells=cells), path)

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 
 from xapp.steps.step_cost import StepCost
 
-APART_CHUNK = 16
-"""Most tokens of a step that is computed apart: see Batch. A size at which kernels are fast."""
+ISOLATED_CHUNK = 16
+"""Most tokens of a step that is computed in isolation: see Batch. A size at which kernels are fast."""
 MIN_CHUNK = 4
 """Prompt tokens that a step takes at least, so that prefill always gets on."""
 GAP_S = 0.1
