@@ -18,8 +18,8 @@ from xapp.served.loader import Loader
 from xapp.served.served_file import ServedFile
 from xapp.served.serving import Serving
 from xapp.telemetry.latency import ModelLatencies
-from xapp.workers.child import UNLOADING
 from xapp.workers.client import EngineClient
+from xapp.workers.process_client import UNLOADING
 from xapp.workers.supervisor import RestartPolicy, Supervisor, WorkerState
 
 LOAD_RETRY_AFTER_S = 30.0

@@ -42,7 +42,7 @@ class Scoring:
                 closing(call.target.model.supervisor.submit(submit)) as stream,
                 call.admitted.following(stream),
             ):
-                end = await last_word(stream)
+                end = await final_event(stream)
                 started = replace(
                     report.opening(call.target, submit, prompt),
                     num_cached_tokens=end.num_cached_tokens,
@@ -85,7 +85,7 @@ def submission(request_id: int, cut: Cut, target: Target) -> Submit:
     )
 
 
-async def last_word(stream: TokenStream) -> SequenceFinished:
+async def final_event(stream: TokenStream) -> SequenceFinished:
     """Waits for the final event. Raises DeadlineExceeded, or the error of the stream."""
     while not stream.done:
         await stream.next()

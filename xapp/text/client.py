@@ -17,7 +17,7 @@ from xapp.text.messages import (
     ToText,
     decode_from_text,
 )
-from xapp.workers.child import ChildClient
+from xapp.workers.process_client import ProcessClient
 
 TEXT_COMMAND = (sys.executable, "-m", "xapp.text.process")
 _CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGPROF)
@@ -25,7 +25,7 @@ _CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal
 Reply = Tokens | Rendered | Checked | Refused | Broke
 
 
-class TextClient(ChildClient[Loaded]):
+class TextClient(ProcessClient[Loaded]):
     """`on_reply` hears what comes back, `on_end` that the process has ended.
 
     `fingerprint` is that of the process before: one that makes other tokens of a text is not taken.

@@ -21,8 +21,8 @@ from xapp.text.client import TEXT_COMMAND, Reply, TextClient
 from xapp.text.messages import Broke, Check, Checked, Ids, Loaded, Read, Refused, Render, Rendered, ToText
 from xapp.text.queue import FairQueue, Job
 from xapp.text.stream_text import TextStream
-from xapp.workers.child import UNLOADING
-from xapp.workers.supervisor import ChildSupervisor, RestartPolicy, WorkerState
+from xapp.workers.process_client import UNLOADING
+from xapp.workers.supervisor import ProcessSupervisor, RestartPolicy, WorkerState
 
 LONG_BYTES = 16 * 1024
 """Longer texts are worked on apart."""
@@ -59,8 +59,8 @@ class ModelText:
     def __init__(self, path: str, command: Sequence[str] = TEXT_COMMAND) -> None:
         self._path = path
         self._command = command
-        self._supervisor = ChildSupervisor(
-            path, self._new_client, _POLICY, self._on_state, what="text process"
+        self._supervisor = ProcessSupervisor(
+            path, self._new_client, _POLICY, self._on_state, role="text process"
         )
         self._ids = count(1)
         self._waiting = {False: FairQueue(), True: FairQueue()}

@@ -131,4 +131,4 @@ def _last_words(errors: IO[bytes]) -> str:
     errors.seek(max(end - _SAID_BYTES, 0))
     lines = errors.read().decode(errors="replace").split("\n")
     said = [line.strip() for line in lines if line.strip()]
-    return f"; it said last: {said[-1]}" if said else ""
+    return f"; its last output: {said[-1]}" if said else ""
