@@ -74,7 +74,7 @@ def test_a_lost_child_is_named_with_its_end(monkeypatch: pytest.MonkeyPatch, end
     ("answer", "said"),
     [
         ('{"type":"Bytes"', "exit code 0"),
-        ("ggml: hello\\n", r"\(size\) answered what is no answer: JSON is malformed"),
+        ("ggml: hello\\n", r"\(size\) sent an invalid answer: JSON is malformed"),
         ('{"type":"Bytes","count":null}\\n', "Expected `int`, got `null`"),
     ],
     ids=["cut", "no JSON", "no number"],
