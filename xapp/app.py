@@ -1,8 +1,8 @@
 """The server process, from its start to its end.
 
-The worker is spawned first: it loads the model while this process imports the rest and opens its
-ports. SIGTERM, SIGINT or SIGHUP: not ready, drain within the grace period, exit 0; a second one ends
-at once.
+The worker is spawned first: it loads the model while this process imports the rest and opens its ports. On
+SIGTERM, SIGINT or SIGHUP the process is not ready, drains within the grace period, and exits with 0. A
+second signal ends it at once.
 """
 
 import asyncio
@@ -32,8 +32,8 @@ EXIT_IMMEDIATE = 1
 EXIT_MODEL = 3
 EXIT_LISTENER = 4
 SWITCH_S = 0.0005
-"""How long the event loop waits for a thread that computes beside it. Python's own 5 ms, several times for
-each call, are half a second for a hundred calls.
+"""How long the event loop waits for a thread that computes, seconds. Python's own 5 ms, several times for
+each call, add up to half a second for a hundred calls.
 """
 
 _T = TypeVar("_T")
@@ -41,18 +41,18 @@ _log = logging.getLogger("xapp")
 
 
 class RunnableService(Service, Protocol):
-    """A Service with a life of its own."""
+    """A Service that is started and ended."""
 
     async def start(self) -> None:
-        """Begins to load the default model and returns."""
+        """Starts to load the default model, and returns."""
         ...
 
     async def wait_ready(self) -> None:
-        """Returns when the default model serves. Raises the XappError that loading ended with."""
+        """Returns when the default model serves. Raises the XappError of the load."""
         ...
 
     async def drain(self, grace_s: float) -> bool:
-        """Refuses new requests, waits for the open ones; False when some are left."""
+        """Refuses new requests and waits for the open requests. False when some are left."""
         ...
 
     async def aclose(self) -> None:
@@ -71,7 +71,7 @@ def node_service(settings: Settings) -> RunnableService:
 
 
 class Stop:
-    """What the signals ask for."""
+    """The requested end of the process."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
@@ -79,18 +79,18 @@ class Stop:
         self.listener_lost = False
 
     def on_signal(self) -> None:
-        """The first asks for an orderly end, a further one for an end at once."""
+        """The first signal requests an orderly end, a further signal an end at once."""
         (self.at_once if self.asked.is_set() else self.asked).set()
 
     def on_listener_lost(self) -> None:
-        """No call can come any more: what runs is drained, and the supervisor starts the process again."""
+        """No call can arrive any more: open calls are drained, and the process's supervisor restarts it."""
         self.listener_lost = True
         self.asked.set()
 
 
 @dataclass(frozen=True, slots=True)
 class _Listening:
-    """Both ports are open. `link` speaks to the RIC."""
+    """The service with both ports open. `link` is the connection to the RIC."""
 
     grpc_port: int
     link: "RicLink"
@@ -100,7 +100,7 @@ class _Listening:
 def _signals(stop: Stop) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     numbers = [signal.SIGTERM, signal.SIGINT]
-    # `nohup` ignores it so that the server outlives its terminal.
+    # `nohup` ignores SIGHUP so that the server outlives its terminal.
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
     for number in numbers:
@@ -117,9 +117,9 @@ async def run(
 ) -> int:
     """Serves until a signal (or `stop`) and returns the exit code.
 
-    0 after an orderly end, 1 after one at once, 3 when the default model cannot be served, 4 when the
+    0 after an orderly end, 1 after an end at once, 3 when the default model cannot be served, 4 when the
     gRPC port was lost.
-    Raises ConfigError when a setting, a file that it names, or a port stops the start.
+    Raises ConfigError when a setting, a file that it names, or a port prevents the start.
     """
     begin = time.monotonic()
     sys.setswitchinterval(SWITCH_S)
@@ -198,14 +198,14 @@ def _hint(target: str) -> None:
 def _report_failure(model: str, error: XappError) -> None:
     fields: dict[str, object] = {"event": "model_failed", "model": model, "reason": error.reason}
     logs.event(_log, error.message, fields, level=logging.ERROR)
-    # Once more for people, as `serve` says that a setting is wrong.
+    # Again for people, as `serve` reports a wrong setting.
     logs.say(f"genai-xapp: {' '.join(error.message.split())}")
 
 
 async def _drain(service: RunnableService, grace_s: float, stop: Stop, link: "RicLink") -> int:
     logs.event(_log, "draining", {"event": "draining", "grace_s": grace_s})
     drained = await _unless(stop.at_once, _drain_and_leave(service, grace_s, link))
-    # Before gRPC ends them: so the streams that are left get a status that says why and when to come again.
+    # Before gRPC ends them, so that the remaining streams get a status with the reason and the time to retry.
     await service.aclose()
     orderly = drained is not None and drained.result()
     logs.event(_log, "stopped", {"event": "stopped", "orderly": orderly})
@@ -215,13 +215,13 @@ async def _drain(service: RunnableService, grace_s: float, stop: Stop, link: "Ri
 
 
 async def _drain_and_leave(service: RunnableService, grace_s: float, link: "RicLink") -> bool:
-    """Not ready first, then the RIC hears of it while running streams end."""
+    """Not ready first, so that the RIC learns of it while open streams end."""
     drained, _ = await asyncio.gather(service.drain(grace_s), link.leave())
     return drained
 
 
 async def _unless(event: asyncio.Event, work: Coroutine[None, None, _T]) -> "asyncio.Future[_T] | None":
-    """`work`, done; None when `event` came first, and it was cancelled. Raises its error."""
+    """The result of `work`; None when `event` came first and `work` was cancelled. Raises its error."""
     working = asyncio.ensure_future(work)
     waiting = asyncio.ensure_future(event.wait())
     try:

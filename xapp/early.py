@@ -1,4 +1,4 @@
-"""The first moments of a command: what must be so before its modules are imported."""
+"""Settings of the process that must be made before other modules are imported."""
 
 import os
 import signal
@@ -8,17 +8,17 @@ from contextlib import contextmanager
 
 
 def quiet_grpc() -> None:
-    """Keeps gRPC's core from lines of its own on standard error, unless GRPC_VERBOSITY says so.
+    """Keeps gRPC's core from writing to standard error, unless GRPC_VERBOSITY is set.
 
-    It reads this when it is imported. Else it writes a line for each connection that is no TLS: whoever
-    reaches the port fills the log, and a reader of the log that stalls holds gRPC up.
+    gRPC reads this variable when it is imported. Otherwise it writes a line for each connection without
+    TLS: anybody who reaches the port could fill the log, and a log reader that stalls would block gRPC.
     """
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
 @contextmanager
 def quiet_interrupt() -> Iterator[None]:
-    """For the block SIGINT does what it does to any program; Python's KeyboardInterrupt is back after it."""
+    """Within the block SIGINT has its default action. Python's KeyboardInterrupt is restored afterwards."""
     ours = threading.current_thread() is threading.main_thread()
     if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield

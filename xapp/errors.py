@@ -1,13 +1,13 @@
-"""Every error a caller can meet, with the gRPC code and the reason it carries.
+"""Every error for callers, with its gRPC code and its reason.
 
     XappError
     ├── InvalidArgument      INVALID_ARGUMENT     names the field
-    ├── NotFound             NOT_FOUND            tells what there is
-    ├── Unauthenticated      UNAUTHENTICATED      says what is missing
-    ├── PermissionDenied     PERMISSION_DENIED    tells who may not do what
+    ├── NotFound             NOT_FOUND            lists the known names
+    ├── Unauthenticated      UNAUTHENTICATED      names the missing credential
+    ├── PermissionDenied     PERMISSION_DENIED    names the principal and the denied action
     ├── FailedPrecondition   FAILED_PRECONDITION
-    ├── Exhausted            RESOURCE_EXHAUSTED   says when to try again
-    ├── Unavailable          UNAVAILABLE          says when to try again
+    ├── Exhausted            RESOURCE_EXHAUSTED   has the time to retry
+    ├── Unavailable          UNAVAILABLE          has the time to retry
     ├── DeadlineExceeded     DEADLINE_EXCEEDED
     ├── ConfigError          (stops the start)    names the key
     └── ModelError           (a file, a download) names the file
@@ -19,7 +19,7 @@ from typing import ClassVar
 
 
 class XappError(Exception):
-    """Base of all. `reason` is UPPER_SNAKE_CASE, stable, for programs; the message is for people."""
+    """Base of all. `reason` is UPPER_SNAKE_CASE, stable, for programs. The message is for people."""
 
     code: ClassVar[str] = "INTERNAL"
     default_reason: ClassVar[str] = "INTERNAL"
@@ -52,21 +52,21 @@ class InvalidArgument(XappError):
 
 
 class NotFound(XappError):
-    """No such model; the metadata tells which there are."""
+    """No such model. The metadata lists the known models."""
 
     code = "NOT_FOUND"
     default_reason = "MODEL_NOT_FOUND"
 
 
 class Unauthenticated(XappError):
-    """Nobody knows who calls; the message says which credential is missing or wrong, and never shows it."""
+    """The caller is not known. The message names the missing or wrong credential, and never shows it."""
 
     code = "UNAUTHENTICATED"
     default_reason = "NO_CREDENTIALS"
 
 
 class PermissionDenied(XappError):
-    """Who calls is known, and may not do this."""
+    """The caller is known, and is not allowed to do this."""
 
     code = "PERMISSION_DENIED"
     default_reason = "METHOD_NOT_ALLOWED"
@@ -80,7 +80,7 @@ class FailedPrecondition(XappError):
 
 
 class Exhausted(XappError):
-    """No room now: queue full, quota used up, a deadline that cannot be met."""
+    """No capacity now: the queue is full, the quota is used up, or a deadline cannot be met."""
 
     code = "RESOURCE_EXHAUSTED"
     default_reason = "QUEUE_FULL"
@@ -94,14 +94,14 @@ class Unavailable(XappError):
 
 
 class DeadlineExceeded(XappError):
-    """The request's deadline passed; what was generated has been streamed."""
+    """The request's deadline passed. The tokens so far have been streamed."""
 
     code = "DEADLINE_EXCEEDED"
     default_reason = "DEADLINE_EXCEEDED"
 
 
 class ConfigError(XappError):
-    """A setting is wrong: the start stops and the message names the key."""
+    """A setting is wrong: the start stops, and the message names the key."""
 
     code = "FAILED_PRECONDITION"
     default_reason = "BAD_SETTING"
@@ -112,7 +112,7 @@ class ConfigError(XappError):
 
 
 class ModelError(XappError):
-    """A model file cannot be used or fetched; the message names the file."""
+    """A model file cannot be used or fetched. The message names the file."""
 
     code = "FAILED_PRECONDITION"
     default_reason = "BAD_MODEL_FILE"

@@ -1,6 +1,6 @@
-"""How the parts are installed that the base package does without."""
+"""How to install the parts that the base package lacks."""
 
 
 def how_to_add(extras: str) -> str:
-    """What to type. The package is on no index: it is installed from its sources."""
+    """The command to type. The package is on no index: it is installed from its sources."""
     return f"pip install '.[{extras}]' in the folder of the project's sources"

@@ -124,13 +124,13 @@ def test_prompts_are_slower_beside_an_answer_that_wants_short_gaps() -> None:
 
 
 def test_one_that_is_computed_apart_takes_turns_with_the_others() -> None:
-    shared, apart = [job(number, 0, 100) for number in range(3)], job(3, 32, 100)
-    apart.apart, apart.cells = True, 0
-    Simulation(node(), shared, [apart]).run()
+    shared, isolated = [job(number, 0, 100) for number in range(3)], job(3, 32, 100)
+    isolated.isolated, isolated.cells = True, 0
+    Simulation(node(), shared, [isolated]).run()
     both_s = (STEP_S + 3 * TOKEN_S) + (STEP_S + TOKEN_S)
     prompt_s = 2 * (STEP_S + 16 * TOKEN_S + STEP_S + 3 * TOKEN_S)
     assert shared[0].end_s == pytest.approx(prompt_s + 98 * both_s)
-    assert apart.end_s == pytest.approx(prompt_s + 98 * both_s + 2 * (STEP_S + TOKEN_S))
+    assert isolated.end_s == pytest.approx(prompt_s + 98 * both_s + 2 * (STEP_S + TOKEN_S))
 
 
 def test_a_long_context_makes_decoding_slower() -> None:

@@ -28,7 +28,7 @@ from xapp.engine.plan import Plan
 from xapp.engine.sequence import Sequence, Status
 from xapp.engine.strategies.score import Score
 from xapp.engine.strategies.strategy import Strategy
-from xapp.steps.pace import APART_CHUNK, LONGEST_ALONE_S, MIN_CHUNK
+from xapp.steps.pace import ISOLATED_CHUNK, LONGEST_ALONE_S, MIN_CHUNK
 
 
 def rule(tokens: Tokens[int]) -> int:
@@ -98,7 +98,7 @@ class Hasty:
         self.watches: list[Watch] = []
 
     @contextmanager
-    def over(self, watch: Watch) -> Iterator[None]:
+    def watching(self, watch: Watch) -> Iterator[None]:
         self.watches.append(watch)
         if self.ends:
             self._backend.interrupt.set()
@@ -284,8 +284,8 @@ class Harness:
         most = max(self.backend.num_steady, plan.num_decode + MIN_CHUNK)
         assert not (scores and self.backend.num_steady) or len(plan.batch) <= most
         assert len(self.scheduler.running) <= self.slots
-        if plan.batch.apart:
-            self._check_apart(plan)
+        if plan.batch.isolated:
+            self._check_isolated(plan)
         else:
             self._check_decodes(plan)
         self._check_classes()
@@ -297,26 +297,26 @@ class Harness:
                 # Only one that waits for its prefix, or a promoted one that waits for cells, may be passed.
                 passed = waiting.order < sequence.order and sequence.promoted_at is None
                 match = self._matches.get(waiting.request.request_id, NO_MATCH)
-                apart = waiting.apart and self.cache.apart.sequence is not waiting
-                assert not passed or waiting.promoted_at or match.pending or apart
+                isolated = waiting.isolated and self.cache.isolated.sequence is not waiting
+                assert not passed or waiting.promoted_at or match.pending or isolated
 
-    def _check_apart(self, plan: Plan) -> None:
+    def _check_isolated(self, plan: Plan) -> None:
         """One sequence, in steps that follow from it alone, and never two in a row while others may go on."""
-        sequence = self.cache.apart.sequence
+        sequence = self.cache.isolated.sequence
         assert sequence is not None
         assert sequence in self.scheduler.running
         assert [part[0] for part in plan.parts] == [sequence]
         start, count = sequence.num_computed, len(plan.batch)
         assert plan.batch.tokens == sequence.tokens[start : start + count]
         in_prompt = start < sequence.num_prompt
-        assert count == (min(APART_CHUNK, self.max_batch, sequence.num_prompt - start) if in_prompt else 1)
+        assert count == (min(ISOLATED_CHUNK, self.max_batch, sequence.num_prompt - start) if in_prompt else 1)
         others = [each for each in self.scheduler.running if each is not sequence and not each.request.pin]
         critical = any(each.request.priority is Priority.CRITICAL for each in self.scheduler.running)
-        assert critical or not others or not (self.plans and self.plans[-1].batch.apart)
+        assert critical or not others or not (self.plans and self.plans[-1].batch.isolated)
 
     def _check_decodes(self, plan: Plan) -> None:
         """Nobody who decodes is left out, but for a critical prompt."""
-        sharing = [each for each in self.scheduler.running if not each.apart]
+        sharing = [each for each in self.scheduler.running if not each.isolated]
         decoding = [each for each in sharing if each.status is Status.DECODE]
         prompts = [each for each in self.scheduler.running if each.status is not Status.DECODE]
         must = decoding
@@ -330,13 +330,13 @@ class Harness:
 
     def _check_classes(self) -> None:
         """Nobody waits for one of a lower class who could make way."""
-        waiting = (each for each in self.scheduler.waiting if not self.scheduler._waits_for_apart(each))
+        waiting = (each for each in self.scheduler.waiting if not self.scheduler._waits_for_isolated(each))
         head = next(waiting, None)
         if head is None or self._matches.get(head.request.request_id, NO_MATCH).pending:
             return
         lower = [each for each in self.scheduler.running if self.scheduler._may_take(head, each)]
         lasting = [each for each in self.scheduler.running if each not in lower]
-        cells = sum(each.cells_needed for each in [head, *lasting] if not each.apart)
+        cells = sum(each.cells_needed for each in [head, *lasting] if not each.isolated)
         assert not lower or cells > self.cache.total
 
     def _check_cells(self) -> None:
@@ -349,11 +349,11 @@ class Harness:
         begun = [each for each in alive if each.started_at is not None and not each.request.choices]
         assert len(backend.live_samplers) == len(begun)
         lent = {}
-        apart = [sequence for sequence in held if sequence.apart]
-        assert apart == ([cache.apart.sequence] if cache.apart.sequence else [])
-        computed = [token for each in apart for token in each.tokens[: each.num_computed]]
-        assert (backend.apart or []) == computed
-        held = [sequence for sequence in held if not sequence.apart]
+        isolated = [sequence for sequence in held if sequence.isolated]
+        assert isolated == ([cache.isolated.sequence] if cache.isolated.sequence else [])
+        computed = [token for each in isolated for token in each.tokens[: each.num_computed]]
+        assert (backend.isolated or []) == computed
+        held = [sequence for sequence in held if not sequence.isolated]
         for sequence in held:
             assert sequence.seq_id is not None
             behind = getattr(sequence.strategy, "held", [])
@@ -381,7 +381,7 @@ class Harness:
             assert answer.tokens == tokens[: len(answer.tokens)]
         elif finished.reason is FinishReason.NO_MEMORY:
             assert request.deterministic
-            assert not self.backend.apart_fits
+            assert not self.backend.isolated_fits
         elif self._cells_needed(request) > self.cache.total:
             assert (answer.started, answer.tokens, finished.reason) == (None, [], FinishReason.LENGTH)
         else:

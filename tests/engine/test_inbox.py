@@ -56,7 +56,7 @@ def urgent(number: int = 9) -> Submit:
 
 
 def test_what_the_watch_names_interrupts_and_is_handed_out_after(ends: Ends) -> None:
-    with ends.lookout.over(Watch((1, 0.0), request_id=3)):
+    with ends.lookout.watching(Watch((1, 0.0), request_id=3)):
         ends.send(Extend(3, 1.0), Cancel(4), urgent())
         ends.interrupt.wait()
     assert not ends.interrupt.is_set
@@ -65,7 +65,7 @@ def test_what_the_watch_names_interrupts_and_is_handed_out_after(ends: Ends) -> 
 
 
 def test_what_it_does_not_name_changes_nothing_and_is_not_lost(ends: Ends) -> None:
-    with ends.lookout.over(NOBODY):
+    with ends.lookout.watching(NOBODY):
         ends.send(Cancel(4))
     ends.send(Cancel(5))
     got: list[ToWorker] = []
@@ -76,13 +76,13 @@ def test_what_it_does_not_name_changes_nothing_and_is_not_lost(ends: Ends) -> No
 
 
 def test_the_deadline_interrupts(ends: Ends) -> None:
-    with ends.lookout.over(Watch((-NEVER, -NEVER), deadline=monotonic() + 0.01)):
+    with ends.lookout.watching(Watch((-NEVER, -NEVER), deadline=monotonic() + 0.01)):
         ends.interrupt.wait()
     assert not ends.interrupt.is_set
 
 
 def test_a_deadline_that_has_passed_interrupts_at_once(ends: Ends) -> None:
-    with ends.lookout.over(Watch((-NEVER, -NEVER), deadline=monotonic() - 1)):
+    with ends.lookout.watching(Watch((-NEVER, -NEVER), deadline=monotonic() - 1)):
         ends.interrupt.wait()
 
 
@@ -96,7 +96,7 @@ def told(ends: Ends) -> None:
 
 @pytest.mark.parametrize("leave", [gone, told])
 def test_nobody_computes_on_for_a_server_that_is_gone(ends: Ends, leave: Callable[[Ends], None]) -> None:
-    with ends.lookout.over(NOBODY):
+    with ends.lookout.watching(NOBODY):
         leave(ends)
         ends.interrupt.wait()
     try:
@@ -106,7 +106,7 @@ def test_nobody_computes_on_for_a_server_that_is_gone(ends: Ends, leave: Callabl
 
 
 def test_what_came_before_the_server_went_is_still_read(ends: Ends) -> None:
-    with ends.lookout.over(NOBODY):
+    with ends.lookout.watching(NOBODY):
         ends.send(Cancel(1))
         ends.server.close()
         ends.interrupt.wait()
@@ -116,10 +116,10 @@ def test_what_came_before_the_server_went_is_still_read(ends: Ends) -> None:
 
 
 def test_a_step_that_fails_ends_the_lookout_too(ends: Ends) -> None:
-    with pytest.raises(ZeroDivisionError), ends.lookout.over(NOBODY):
+    with pytest.raises(ZeroDivisionError), ends.lookout.watching(NOBODY):
         raise ZeroDivisionError
     for number in range(100):
-        with ends.lookout.over(Watch((1, 0.0))):
+        with ends.lookout.watching(Watch((1, 0.0))):
             ends.send(urgent(number))
             ends.interrupt.wait()
         ends.interrupt._set.clear()

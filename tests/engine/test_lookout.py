@@ -3,7 +3,7 @@
 import pytest
 
 from xapp.domain.messages import Cancel, Extend, Priority, Shutdown, Submit, ToWorker
-from xapp.engine.lookout import ANYBODY, LONG_S, Watch, watch_for
+from xapp.engine.lookout import ANY_EVENT, LONG_S, Watch, watch_for
 from xapp.engine.plan import Plan
 from xapp.engine.sequence import NEVER, Sequence
 from xapp.engine.strategies.decode import DECODE
@@ -108,5 +108,5 @@ def test_choices_are_never_interrupted() -> None:
 
 @pytest.mark.parametrize("priority", Priority)
 def test_what_nobody_waits_for_ends_for_anybody(priority: Priority) -> None:
-    assert ANYBODY.ends_for(asked(priority))
-    assert isinstance(ANYBODY, Watch)
+    assert ANY_EVENT.ends_for(asked(priority))
+    assert isinstance(ANY_EVENT, Watch)

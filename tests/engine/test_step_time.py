@@ -133,6 +133,6 @@ def test_whatever_was_seen_predictions_are_numbers_above_zero(
 def test_a_new_measurement_takes_the_place_of_what_was_learned() -> None:
     model = StepTime(straight_curve(0.1))
     model.observe(0, 16, 5.0)
-    model.start_again(CURVE)
+    model.replace_curve(CURVE)
     assert model.curve == CURVE
     assert model.scale == 1.0

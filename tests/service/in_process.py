@@ -31,8 +31,8 @@ from xapp.errors import Unavailable
 from xapp.service.service import NodeService
 from xapp.telemetry.latency import ModelLatencies
 from xapp.text.codec import TextCodec
-from xapp.workers.child import UNLOADING
 from xapp.workers.client import EngineClient
+from xapp.workers.process_client import UNLOADING
 
 STEP_S, TOKEN_S = 0.01, 0.003
 

@@ -31,7 +31,7 @@ async def refused(model: ModelText, prompt: str | tuple[ChatMessage, ...]) -> In
 async def test_a_tokenizer_that_never_ends_is_ended(tmp_path: Path) -> None:
     async with loaded(write_endless(tmp_path / "v.gguf")) as model:
         assert "native code was ended" in (await refused(model, "a")).message
-        # From now on each text is worked on apart.
+        # From now on each text is processed in a fork.
         assert "native code was ended" in (await refused(model, "a")).message
         assert await model.read("ab")
         assert model.num_restarts == 1

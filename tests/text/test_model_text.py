@@ -111,7 +111,7 @@ async def test_what_takes_too_long_is_ended_and_others_go_on(
         assert model.num_restarts == 1
 
 
-async def test_what_takes_too_long_apart_ends_alone(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_takes_too_long_in_a_fork_ends_alone(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with loaded(path) as model:
         monkeypatch.setattr(model_text, "LIMIT_S", 0.01)
         monkeypatch.setattr(model_text, "LIMIT_S_PER_BYTE", 0.0)

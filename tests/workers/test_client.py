@@ -20,8 +20,8 @@ from xapp.config import EngineSettings
 from xapp.domain.messages import FinishReason
 from xapp.errors import DeadlineExceeded, ModelError, Unavailable
 from xapp.telemetry.latency import ModelLatencies
-from xapp.workers import child as child_module
 from xapp.workers import client as client_module
+from xapp.workers import process_client as process_client_module
 from xapp.workers.client import EngineClient
 from xapp.workers.token_stream import TokenStream
 from xapp.workers.worker_exit import explain_exit, gave_up_at
@@ -159,7 +159,7 @@ async def test_tokens_before_the_death_are_delivered(script: WorkerScript) -> No
 
 async def test_an_exit_quotes_the_last_line(script: WorkerScript) -> None:
     async with loaded(script.client()) as client:
-        with pytest.raises(Unavailable, match="exit code 3; it said last: scripted: giving up"):
+        with pytest.raises(Unavailable, match="exit code 3; its last output: scripted: giving up"):
             await read(client.submit(submit("!exit")))
 
 
@@ -209,7 +209,7 @@ async def test_a_cancelled_load_leaves_no_process(script: WorkerScript) -> None:
 
 async def test_garbage_ends_the_worker(script: WorkerScript) -> None:
     script.load("garbage")
-    with pytest.raises(Unavailable, match="no message"):
+    with pytest.raises(Unavailable, match="invalid message"):
         await script.client().load(timeout_s=30)
 
 
@@ -245,7 +245,7 @@ async def test_a_stuck_worker_does_not_outlast_the_deadline(
 async def test_a_worker_that_does_not_read_is_refused_more(
     script: WorkerScript, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(child_module, "MAX_UNSENT_BYTES", 100_000)
+    monkeypatch.setattr(process_client_module, "MAX_UNSENT_BYTES", 100_000)
     async with loaded(script.client()) as client:
         client.submit(submit("!hang"))
         await until(lambda: client.silence_s > 0.1)
@@ -340,7 +340,7 @@ def test_a_stopped_worker_does_not_outlive_its_server(script: WorkerScript) -> N
 
 @pytest.mark.parametrize(
     ("code", "text"),
-    [(0, "exit code 0"), (1, "it said last: boom"), (-64, "boom"), (-signal.SIGTERM, "SIGTERM")],
+    [(0, "exit code 0"), (1, "its last output: boom"), (-64, "boom"), (-signal.SIGTERM, "SIGTERM")],
 )
 def test_every_exit_has_an_explanation(code: int, text: str) -> None:
     assert text in explain_exit(code, "boom")

@@ -1,1 +1,1 @@
-"""Who may come in, and when a request will be answered: deadlines, prediction, quotas, classes."""
+"""Admission: deadlines, predictions, quotas and classes decide which requests come in."""

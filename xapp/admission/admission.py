@@ -1,8 +1,9 @@
-"""Who may come in: not while it drains, only so many at once, within the client's quota, and only who can
-be served before the deadline, or shows what the node can do now (`probes`).
+"""Decides whether a request comes in: places, the client's quota, and the deadline.
 
-All of it is decided without waiting for anything: first from what is known before the prompt is
-tokenized, then once more from its tokens.
+A request is refused while the node drains, when all places are taken, when the client has used up its
+quota, and when it would miss its deadline. A request that is predicted to be late may still come in as a
+probe (`probes`). Nothing waits here: the decision is made before the prompt is tokenized, and again with
+its tokens.
 """
 
 import asyncio
@@ -30,32 +31,33 @@ FIRST_GUESS_S = 1.0
 BUDGET_MEMORY = 16
 MIN_BUDGET_S = 0.001
 DOUBT = 3.0
-"""What would take more than so many times what its deadline leaves, at the very best, is no probe."""
+"""A request is no probe if even its best time exceeds the time to its deadline by this factor."""
 
 
 class FinishRate:
-    """How often a place gets free, from the last minute."""
+    """How often a place becomes free, within the last minute."""
 
     def __init__(self) -> None:
         self._finished: deque[float] = deque(maxlen=MAX_REMEMBERED)
 
     def record(self, now: float) -> None:
-        """A place got free."""
+        """A place became free."""
         self._finished.append(now)
 
     def seconds_each(self, now: float) -> float:
-        """Mean time between two, 0.1 to 60 s; 1 s when too little was seen to tell."""
+        """Mean time between two free places, 0.1 to 60 s; 1 s with too few of them."""
         recent = [at for at in self._finished if now - at <= RATE_WINDOW_S]
         if len(recent) < 2:
             return FIRST_GUESS_S
-        # The time since the last one counts as well: a model that has stalled frees no places.
+        # The time since the last one counts as well: a stalled model frees no places.
         return _sensible((now - recent[0]) / len(recent))
 
 
 class Admission:
     """The requests of one model, running and waiting together.
 
-    Up to `capacity` of a class and those above it: lower classes take no place from higher ones.
+    `capacity` of a class bounds the requests of this class and all higher classes together, so that lower
+    classes take no place from higher classes.
     """
 
     def __init__(
@@ -89,19 +91,20 @@ class Admission:
 
     @property
     def budget_s(self) -> float:
-        """Seconds after their arrival that requests are due, the mean of about the last BUDGET_MEMORY."""
+        """Mean time from arrival to deadline, seconds, over about the last BUDGET_MEMORY requests."""
         return float("inf") if self._budget_s is None else self._budget_s
 
     def wait_s(self) -> float:
-        """Seconds that an ordinary request would wait for a slot now, as predicted."""
+        """Predicted seconds that an ordinary request would wait for a slot now."""
         now = self._clock()
         return self.predictor.wait_s(AdmissionRequest(now, now + self.budget_s, 1, exact=True))
 
     @contextmanager
     def enter(self, request: AdmissionRequest, *, may_join: bool = False) -> Iterator["AdmittedRequest"]:
-        """Holds a place. Of one that may join another's answer only its tokens can tell how long it takes.
+        """Holds a place. `may_join`: the answer may be that of another request, so that the size says
+        nothing yet.
 
-        Raises Unavailable while draining, DeadlineExceeded when the deadline has passed already, Exhausted
+        Raises Unavailable while draining, DeadlineExceeded when the deadline has already passed, Exhausted
         when all places are taken, the quota is used up, or the deadline cannot be met.
         """
         self._note_budget(request)
@@ -120,15 +123,15 @@ class Admission:
                 self._leave(request)
 
     def drain(self) -> None:
-        """Lets nobody in from now on."""
+        """Refuses all requests from now on."""
         self._draining = True
 
     async def wait_idle(self) -> None:
-        """Returns when nobody is in."""
+        """Returns when no request is open."""
         await self._idle.wait()
 
     def refusal(self, opened: OpenRequest) -> tuple[Prediction, XappError | None]:
-        """What is predicted of a tokenized request, and why it would not be let in now; takes nothing."""
+        """The prediction for a tokenized request, and the error that would refuse it now. Takes no place."""
         prediction = self.predictor.predict(opened)
         try:
             self._check_room(opened.request)
@@ -139,8 +142,8 @@ class Admission:
         return prediction, None
 
     def admit(self, opened: OpenRequest) -> None:
-        """Raises Exhausted, reason DEADLINE_UNREACHABLE. Where no deadline is judged, only looks so far ahead
-        as Estimate learns from.
+        """Raises Exhausted, reason DEADLINE_UNREACHABLE. Without a judged deadline it only predicts what
+        Estimate learns from.
         """
         if self._by_deadline:
             self.check_deadline(opened, self.predictor.predict(opened))
@@ -148,7 +151,7 @@ class Admission:
             self.predictor.expect(opened)
 
     def check_deadline(self, opened: OpenRequest, prediction: Prediction) -> None:
-        """Raises Exhausted: DEADLINE_UNREACHABLE, or DEADLINE_TOO_SHORT where waiting does not help."""
+        """Raises Exhausted: DEADLINE_UNREACHABLE, or DEADLINE_TOO_SHORT where waiting cannot help."""
         if not self._by_deadline:
             return
         now = self._clock()
@@ -158,23 +161,23 @@ class Admission:
             raise self._unreachable("another request would miss its deadline", self._rate.seconds_each(now))
 
     def learn(self, opened: OpenRequest, finished: Finished | None) -> None:
-        """How one that was let in ended."""
+        """Learns from the end of an admitted request."""
         outcome = self.predictor.learn(opened, finished)
         if outcome is None:
             return
         self._probes.learned(self._clock())
         if opened.probe and outcome.whole:
             self._probes.succeeded()
-        elif opened.probe and self.predictor.is_alone(opened):  # else it was late for their sake
+        elif opened.probe and self.predictor.is_alone(opened):  # otherwise the other requests made it late
             self._probes.failed(self._clock())
 
     def predict_all(self) -> None:
-        """Once one more was let in."""
+        """Predicts all admitted requests again, after an admission."""
         if self._by_deadline:
             self.predictor.predict_all()
 
     def in_time(self, request: AdmissionRequest, end_s: float) -> bool:
-        """Whether an end in so many seconds will do."""
+        """Whether an end in `end_s` seconds meets the deadline."""
         return request.best_effort or not self._by_deadline or end_s <= request.deadline - self._clock()
 
     def _check_room(self, request: AdmissionRequest) -> None:
@@ -186,8 +189,8 @@ class Admission:
         above = sum(count for priority, count in self._open.items() if priority <= request.priority)
         if above >= self.capacity:
             raise Exhausted(
-                f"{self._model} has {above} requests, running and waiting: no more are taken"
-                " (XAPP_SLOTS and XAPP_MAX_QUEUE say how many)",
+                f"{self._model} has {above} requests, running and waiting: no more are admitted"
+                " (XAPP_SLOTS and XAPP_MAX_QUEUE are the limits)",
                 retry_after_s=self._rate.seconds_each(now),
             )
 
@@ -197,7 +200,7 @@ class Admission:
         self._budget_s = before_s + (budget_s - before_s) / BUDGET_MEMORY
 
     def _check_soonest(self, opened: OpenRequest) -> None:
-        """Spares hopeless requests, and the thread, the work of tokenizing."""
+        """Refuses hopeless requests before the work of tokenizing."""
         if self._by_deadline and self.num_open and not opened.request.best_effort:
             self._check_end(opened, self.predictor.soonest_end_s(opened), self._clock())
 
@@ -228,10 +231,10 @@ class Admission:
 
 
 class AdmittedRequest:
-    """What a request that came in holds: first it is `tokenized`, or it will `join` another one's answer;
-    then it is `following` its stream.
+    """The place of an admitted request. It is first `tokenized`, or will `join` another request's answer.
+    Then it is `following` its stream.
 
-    `finished` is for its last event, if it gets so far: from it later predictions learn.
+    `finished` is the last event, if there is one. Later predictions learn from it.
     """
 
     def __init__(self, admission: Admission, opened: OpenRequest, charge: Charge | Charges) -> None:
@@ -242,29 +245,29 @@ class AdmittedRequest:
         self.finished: Finished | None = None
 
     def tokenized(self, prompt: list[int], max_tokens: int) -> None:
-        """Looks again, now that its size is known. Raises Exhausted as `check_deadline` does."""
+        """Checks the deadline again with the known size. Raises Exhausted as `check_deadline` does."""
         opened = self._opened
         self._predictor.tokenized(opened, prompt, max_tokens)
         self._admission.admit(opened)
         self._charge.set(len(prompt) + opened.num_expected)
 
     def in_time_with(self, computed: "AdmittedRequest") -> bool:
-        """Whether that one's answer is predicted to end before this one's deadline."""
-        left_s = self._predictor.left_s(computed._opened, but=self._opened)
+        """Whether the answer of `computed` is predicted to end before this request's deadline."""
+        left_s = self._predictor.left_s(computed._opened, excluding=self._opened)
         return self._admission.in_time(self._opened.request, left_s)
 
     def join(self, computed: "AdmittedRequest") -> None:
-        """Its answer is that one's, and no load; it holds its place and pays all the same."""
+        """Takes the answer of `computed`. The request is no load, but keeps its place and pays its quota."""
         self._predictor.joined(self._opened, computed._opened)
         self._charge.set(self._opened.num_prompt + self._predictor.num_tokens(computed._opened, MEDIAN))
 
     def succeed(self) -> None:
-        """It stands for what it had joined from now on: the one before it has left."""
+        """Represents the joined computation in predictions from now on: the request before it has left."""
         self._predictor.open_requests.add(self._opened)
 
     @contextmanager
     def following(self, stream: TokenStream) -> Iterator[None]:
-        """The worker has it, and `stream` tells how it gets on; in the end its tokens are paid for."""
+        """The worker has the request and `stream` shows its progress. At the end its tokens are charged."""
         opened = self._opened
         if stream.joined_at is None:
             self._predictor.submitted(opened, stream)

@@ -1,4 +1,4 @@
-"""What admission is asked for a request: by when, for whom, and how long the answer may become."""
+"""Makes an AdmissionRequest: deadline, class, client and length of a request."""
 
 from xapp.admission.open_request import AdmissionRequest
 from xapp.config import AdmissionSettings
@@ -6,13 +6,13 @@ from xapp.domain.requests import DeadlinePolicy, Prompt, Request
 from xapp.errors import InvalidArgument
 
 MAX_MARGIN = 0.5
-"""The margin takes at most this share of the time there is."""
+"""The margin is at most this share of the time to the deadline."""
 
 
 def admission_request(
     request: Request, settings: AdmissionSettings, limit: int, arrival: float
 ) -> AdmissionRequest:
-    """`limit` is the context, tokens; `arrival` is on CLOCK_MONOTONIC. Raises InvalidArgument."""
+    """`limit`: tokens of the context. `arrival`: on CLOCK_MONOTONIC. Raises InvalidArgument."""
     best_effort = request.deadline_policy is DeadlinePolicy.BEST_EFFORT
     return AdmissionRequest(
         arrival=arrival,
@@ -31,12 +31,12 @@ def admission_request(
 
 
 def _kind(request: Request) -> str:
-    """Nobody learns from an estimate how long the answers to others become."""
+    """The kind is within the scope: an estimate must not reveal the length of other clients' answers."""
     return f"{request.scope} {request.task_label or request.client}".lstrip()
 
 
 def _deadline(request: Request, settings: AdmissionSettings, arrival: float, *, cut: bool) -> float:
-    """When the answer must have ended: centuries are cut down, and who takes part of one gets it in time."""
+    """When the answer must end. Excessive deadlines are cut. A partial answer must end a margin earlier."""
     if request.deadline is None:
         return arrival + min(settings.default_deadline_s, settings.max_deadline_s)
     left_s = min(request.deadline - arrival, settings.max_deadline_s)
@@ -46,7 +46,7 @@ def _deadline(request: Request, settings: AdmissionSettings, arrival: float, *, 
 
 
 def max_tokens(request: Request, settings: AdmissionSettings, room: int) -> int:
-    """Tokens that the answer may have, where the context has room for `room`."""
+    """Largest number of tokens of the answer, where the context has room for `room`."""
     wanted = request.max_tokens
     if wanted is not None and wanted < 1:
         raise InvalidArgument("max_tokens", f"must be at least 1, is {wanted}")
@@ -55,5 +55,5 @@ def max_tokens(request: Request, settings: AdmissionSettings, room: int) -> int:
 
 
 def _num_bytes(prompt: Prompt) -> int:
-    """About; counting characters costs nothing."""
+    """Approximate size: characters are cheaper to count than bytes."""
     return len(prompt) if isinstance(prompt, str) else sum(len(turn.content) for turn in prompt)

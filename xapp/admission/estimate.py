@@ -1,4 +1,4 @@
-"""The answer to Estimate: what admission knows, without letting anybody in."""
+"""The answer to Estimate: what admission predicts, without admitting the request."""
 
 from xapp.admission.admission import Admission
 from xapp.admission.open_request import AdmissionRequest
@@ -7,12 +7,12 @@ from xapp.domain.messages import Submit
 
 
 def estimate(admission: Admission, request: AdmissionRequest, submit: Submit) -> Estimate:
-    """Of a request that is tokenized."""
+    """The estimate for a tokenized request."""
     predictor = admission.predictor
     opened = predictor.open(request)
     predictor.tokenized(opened, submit.prompt, submit.max_tokens)
     prediction, refusal = admission.refusal(opened)
-    # Who is let in has ended by the deadline, in one way or the other.
+    # An admitted request ends by its deadline in any case.
     most_s = request.deadline - request.arrival if refusal is None else float("inf")
     median, high = prediction.median.within(most_s), prediction.high.within(most_s)
     return Estimate(

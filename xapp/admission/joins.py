@@ -1,7 +1,7 @@
-"""Identical requests are computed once: who comes while the answer is on its way joins it.
+"""Joins: identical requests share one computation that is still running.
 
-Only greedy requests have the same answer twice. A computation goes on for as long as anybody reads it,
-in the class of the one it was begun for, until the latest deadline of its readers.
+Only greedy requests give the same answer twice. A computation runs while it has a reader, in the class of its
+first request, until the latest deadline of its readers.
 """
 
 from collections import Counter
@@ -17,14 +17,14 @@ from xapp.workers.token_record import TokenRecord
 from xapp.workers.token_stream import TokenStream
 
 MARGIN_S = 1.0
-"""A computation whose deadline is nearer is joined by nobody who has a later one: its worker might not hear
-of that in time."""
+"""A computation whose deadline is nearer is not joined by a request with a later deadline: the worker might
+learn of the later deadline too late."""
 
 
 class Identity(NamedTuple):
-    """All that a greedy answer follows from, on one model. `prompt_hash` is that of the token ids.
+    """All inputs of a greedy answer on one model. `prompt_hash` is the hash of the token ids.
 
-    `scope`: who may know that it was asked.
+    `scope`: the requests that may share the answer.
     """
 
     scope: str
@@ -37,7 +37,10 @@ class Identity(NamedTuple):
 
 
 def identity_of(submit: Submit, prompt_hash: str, stop: tuple[str, ...]) -> Identity | None:
-    """None where chance plays a part. What else is in the sampling has no effect without it."""
+    """The identity of a greedy request; None for a sampled request.
+
+    Other sampling parameters have no effect.
+    """
     sampling = submit.sampling
     if sampling.temperature != 0:
         return None
@@ -53,7 +56,7 @@ def identity_of(submit: Submit, prompt_hash: str, stop: tuple[str, ...]) -> Iden
 
 
 class Shared:
-    """One computation and the places of those who read it; the first one stands for it in predictions."""
+    """One computation and the places of its readers. The first reader represents it in predictions."""
 
     def __init__(self, first: TokenStream) -> None:
         self._first = first
@@ -64,7 +67,7 @@ class Shared:
         return self._first.record
 
     def suits(self, submit: Submit, admitted: AdmittedRequest) -> bool:
-        """Whether a request that came now would get its answer from it no worse than by itself."""
+        """Whether a request that arrives now is served at least as well by this computation as by its own."""
         record = self._record
         return (
             record.joinable
@@ -80,13 +83,16 @@ class Shared:
         return theirs <= ours or ours > monotonic() + MARGIN_S
 
     def join(self, submit: Submit, admitted: AdmittedRequest) -> TokenStream:
-        """The same tokens, from the first one on."""
+        """A stream of the same tokens, from the first token on."""
         admitted.join(self.sharers[0])
         return self._first.join(submit)
 
     @contextmanager
     def shelter(self, admitted: AdmittedRequest) -> Iterator[None]:
-        """It reads along. When the first one leaves, the next stands for the computation."""
+        """Counts as a reader meanwhile.
+
+        When the first reader leaves, the next reader represents the computation.
+        """
         self.sharers.append(admitted)
         try:
             yield
@@ -98,7 +104,7 @@ class Shared:
 
 
 class Joins:
-    """The computations of one model that may be joined: for each identity the latest that was begun."""
+    """The computations of one model that can be joined: the latest for each identity."""
 
     def __init__(self) -> None:
         self._open: dict[Identity, Shared] = {}
@@ -108,7 +114,7 @@ class Joins:
         return len(self._open)
 
     def know(self, scope: str, prompt: Prompt) -> bool:
-        """Whether one with this prompt is open in the scope: what can be told before it is tokenized."""
+        """Whether a computation with this prompt is open in the scope. The prompt need not be tokenized."""
         return (scope, prompt) in self._prompts
 
     @contextmanager
@@ -120,9 +126,10 @@ class Joins:
         admitted: AdmittedRequest,
         start: Callable[[Submit], TokenStream],
     ) -> Iterator[TokenStream]:
-        """The answer's tokens: those of a computation that goes on already, else `start` begins one.
+        """The stream of the answer: that of a running computation, otherwise that of a new one from `start`.
 
-        Nobody joins where `identity` is None. Raises what `AdmittedRequest.tokenized` and `start` raise.
+        Without an `identity` no computation is joined. Raises the errors of `AdmittedRequest.tokenized` and
+        `start`.
         """
         shared = self._open.get(identity) if identity is not None else None
         if shared is not None and shared.suits(submit, admitted):
@@ -141,7 +148,7 @@ class Joins:
 
     @contextmanager
     def _keep(self, identity: Identity | None, prompt: Prompt, shared: Shared) -> Iterator[None]:
-        """It may be joined until the last of its readers has left."""
+        """The computation can be joined until its last reader has left."""
         if identity is None:
             yield
             return

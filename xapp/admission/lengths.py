@@ -1,7 +1,7 @@
-"""How long answers become: learned from those that ended, for each kind of request.
+"""Predicts the length of answers from earlier answers of the same kind of request.
 
-`max_tokens` only bounds an answer. What ended there, or was cut otherwise, says that the answer would
-have been at least so long: the estimator of Kaplan and Meier takes both kinds of answers into account.
+`max_tokens` is only a bound. An answer that was cut shows a lower bound of its full length. The estimator of
+Kaplan and Meier uses both complete and cut answers.
 """
 
 from bisect import bisect_left, insort
@@ -12,15 +12,15 @@ from time import monotonic
 from typing import NamedTuple
 
 MAX_KINDS = 256
-"""The kinds used least recently are forgotten first."""
+"""Number of kinds that are remembered. The least recently used kind is forgotten first."""
 MAX_ANSWERS = 64
 MIN_ANSWERS = 4
-"""From fewer nothing is learned."""
+"""Smallest number of answers to learn from."""
 FORGET_S = 900.0
-"""Answers say nothing after so long: whoever was refused for them must get another chance."""
+"""Age at which an answer is forgotten: a refused kind of request must get another chance."""
 GUESS = 128
-"""Tokens that half of the answers are taken to exceed, and half of those twice as many, and so on, where
-nothing is known of their kind."""
+"""Prior for an unknown kind: half of the answers are longer, half of those are longer than twice as much, and
+so on. In tokens."""
 
 
 class _Length(NamedTuple):
@@ -30,8 +30,8 @@ class _Length(NamedTuple):
 
 
 class _Kind:
-    """The answers of one kind: as they came, and sorted, for they are looked up for every open request each
-    time that somebody comes.
+    """The answers of one kind, in order of arrival and also sorted: each admission looks them up for every
+    open request.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class _Kind:
             self._drop_oldest()
 
     def longer(self, than: int) -> list[_Length]:
-        """Sorted."""
+        """Answers longer than `than` tokens, sorted."""
         return self._sorted[bisect_left(self._sorted, (than + 1,)) :]
 
     def _drop_oldest(self) -> None:
@@ -57,14 +57,14 @@ class _Kind:
 
 
 class AnswerLengths:
-    """Tokens of answers by `kind`, any text; `clock` is monotonic."""
+    """Lengths of answers in tokens, by `kind`, which is any text. `clock` is monotonic."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
         self._kinds: OrderedDict[str, _Kind] = OrderedDict()
 
     def record(self, kind: str, num_tokens: int, *, cut: bool) -> None:
-        """An answer ended: by itself, or `cut` at `num_tokens`."""
+        """Records the length of an ended answer. `cut`: the answer would have been longer."""
         if kind not in self._kinds and len(self._kinds) >= MAX_KINDS:
             self._kinds.popitem(last=False)
         self._kinds.setdefault(kind, _Kind()).add(_Length(num_tokens, cut, self._clock()))
@@ -73,7 +73,7 @@ class AnswerLengths:
     def quantile(self, kind: str, share: float, cap: int, *, beyond: int = 0) -> int:
         """Tokens that an answer of at most `cap` does not exceed with probability `share`, above 0, below 1.
 
-        It has `beyond` tokens already, of which there will be at least one more unless `cap` says no.
+        The answer already has `beyond` tokens and gets at least one more, up to `cap`.
         """
         known = self._kinds.get(kind)
         if known is None:
@@ -90,10 +90,10 @@ class AnswerLengths:
                 surviving *= 1 - 1 / (len(longer) - index)
             if surviving <= 1 - share:
                 return length.tokens
-        # The longest were cut below this cap: of what comes after them as much is known as of a new kind.
+        # The longest answers were cut below this cap. Beyond, as little is known as of a new kind.
         return _guess(share, cap, longer[-1].tokens, surviving)
 
 
 def _guess(share: float, cap: int, beyond: int, surviving: float = 1.0) -> int:
-    """As many answers as `surviving` tells have more than `beyond` tokens."""
+    """The prior, where a share `surviving` of the answers has more than `beyond` tokens."""
     return min(cap, beyond + max(1, round(GUESS * log2(surviving / (1 - share)))))

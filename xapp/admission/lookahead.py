@@ -1,4 +1,4 @@
-"""The open requests of a model as jobs of the simulation: how far each is, how long each becomes."""
+"""Lookahead: the open requests of a model as jobs of the simulation, with progress and expected length."""
 
 from collections.abc import Callable, Iterable
 
@@ -13,7 +13,7 @@ PRICED_TOKENS = 15
 
 
 class Lookahead:
-    """Knows the predictor's `open_requests`, the worker's `stats` and the `lengths` of earlier answers."""
+    """Reads the predictor's `open_requests`, the worker's `stats` and the `lengths` of earlier answers."""
 
     def __init__(
         self,
@@ -29,51 +29,55 @@ class Lookahead:
         self._last: tuple[ModelInfo, Stats, Speeds] | None = None
 
     def num_tokens(self, opened: OpenRequest, share: float) -> int:
-        """Tokens the whole answer is expected to have, at that quantile."""
+        """Expected tokens of the whole answer at that quantile."""
         if opened.request.exact:
             return opened.max_tokens
         done = opened.num_done
         return max(done, self._lengths.quantile(opened.request.kind, share, opened.max_tokens, beyond=done))
 
     def run(self, job: Job | None, others: Jobs, *, to_the_end: bool = False) -> None:
-        """Simulates a new one among others, until it has ended or all have."""
+        """Simulates `job` among `others` until it ends, or until all end."""
         speed = self._speeds()
         started = sorted((each for each in others if each.running), key=lambda each: each.order)
         running = [others[each] for each in started[: speed.num_slots]]
         waiting = [each for each in others.values() if each not in running]
         if job is not None:
             waiting.append(job)
-        # On average half of the step that is being computed is still to come.
+        # On average half of the current step is still to come.
         cells = sum(job.read for job in running)
         lead_s = speed.decode_s(len(running), cells) / 2 if running else 0.0
         Simulation(speed, running, waiting, lead_s).run(None if to_the_end else job)
 
     def least_s(self, opened: OpenRequest, share: float) -> float:
-        """Seconds that the answer takes alone, at that quantile of its length, on a node that is as fast as
-        it ever was, and with all of the prompt in the cache.
+        """Seconds of the answer alone, at that quantile of its length, at the node's best speed so far,
+        with the whole prompt cached.
         """
         speed = self._speeds()
         return self.num_tokens(opened, share) * speed.decode_s(1, 0) / max(1.0, speed.cost.scale)
 
     @property
     def price_s(self) -> float:
-        """What a step of middle size takes now: how dear steps are."""
+        """Seconds of a step of middle size now: a measure of the node's speed."""
         return self._speeds().step_s(1, 0, PRICED_TOKENS, 0)
 
     def _speeds(self) -> Speeds:
-        """Made anew when the worker has said something: an admission simulates several times in between."""
+        """Renewed after each message of the worker.
+
+        Between two messages, admissions simulate several times.
+        """
         info, stats = self._info(), self._stats()
         if self._last is None or self._last[0] is not info or self._last[1] is not stats:
             self._last = (info, stats, speeds(info, stats))
         return self._last[2]
 
-    def jobs(self, but: OpenRequest | None = None) -> Jobs:
-        """What is left of all but one."""
+    def jobs(self, excluding: OpenRequest | None = None) -> Jobs:
+        """The remaining work of all open requests except `excluding`."""
         prefill = self._prefill_left(opened for opened in self._open_requests if opened.running)
-        return {opened: self._job(opened, prefill) for opened in self._open_requests if opened is not but}
+        included = (opened for opened in self._open_requests if opened is not excluding)
+        return {opened: self._job(opened, prefill) for opened in included}
 
     def new_job(self, opened: OpenRequest, share: float) -> Job:
-        """One that has not begun, whose answer has the length at that quantile."""
+        """A request that has not begun, with an answer of the length at that quantile."""
         prefill = opened.num_prompt - opened.num_cached
         decode = self.num_tokens(opened, share) - 1
         return _new(opened, prefill, decode, opened.num_cached)
@@ -87,7 +91,10 @@ class Lookahead:
         return _new(opened, to_prefill, left, computed)
 
     def _prefill_left(self, running: Iterable[OpenRequest]) -> dict[OpenRequest, int]:
-        """What the worker has still to compute of its prompts: the first in order are the furthest."""
+        """Prompt tokens that the worker has still to compute.
+
+        The first requests in order are the most advanced.
+        """
         left = self._stats().num_prefill_left
         shares = {}
         for opened in sorted(running, key=lambda opened: opened.order, reverse=True):
@@ -100,5 +107,5 @@ class Lookahead:
 def _new(opened: OpenRequest, prefill: int, decode: int, computed: int) -> Job:
     request = opened.request
     job = Job(opened.order, prefill, decode, opened.num_cells, computed)
-    job.max_gap_s, job.apart = request.max_gap_s, request.deterministic
+    job.max_gap_s, job.isolated = request.max_gap_s, request.deterministic
     return job

@@ -1,4 +1,4 @@
-"""What is known of each open request: what was asked, how far it is, and what was foretold of it."""
+"""OpenRequest: a request that admission counts, with its size, its progress and its predictions."""
 
 from dataclasses import dataclass
 
@@ -6,16 +6,16 @@ from xapp.domain.messages import Priority
 from xapp.workers.token_stream import TokenStream
 
 BYTES_PER_TOKEN = 4
-"""Of a prompt that is not yet tokenized."""
+"""Tokens of a prompt that is not yet tokenized."""
 _GOLDEN = 0.6180339887498949
-"""Multiples of it modulo 1 are spread evenly, however many there are."""
+"""Golden ratio: multiples of it modulo 1 are spread evenly, for any number of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class AdmissionRequest:
-    """What is known of a request before it is tokenized. Times are on CLOCK_MONOTONIC.
+    """The properties of a request before it is tokenized. Times are on CLOCK_MONOTONIC.
 
-    `kind` names requests whose answers are alike in length; `exact`: the answer has just `max_tokens`.
+    `kind` names requests whose answers have similar lengths. `exact`: the answer has exactly `max_tokens`.
     Prefixes are shared within `scope`.
     """
 
@@ -35,23 +35,23 @@ class AdmissionRequest:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Seconds from now: until the first work, the first token, the last."""
+    """Seconds from now until the first work, the first token and the end."""
 
     queue_s: float
     first_s: float
     end_s: float
 
     def within(self, most_s: float) -> "Times":
-        """None of them later than that."""
+        """The same times, none later than `most_s`."""
         return Times(min(self.queue_s, most_s), min(self.first_s, most_s), min(self.end_s, most_s))
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """`num_tokens` is the median answer's length; `high` is exceeded by one request in 20.
+    """`num_tokens` is the median length of the answer. One request in 20 exceeds `high`.
 
-    Both expect that others come meanwhile, as they did of late. `promise_s` is when the answer has ended
-    at the latest, in 19 cases of 20, while nobody is let in who would make it late.
+    Both include requests that arrive meanwhile, at the recent rate. `promise_s` is the latest end in 19 of 20
+    cases, while admission refuses requests that would delay it.
     """
 
     num_tokens: int
@@ -62,10 +62,10 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Foresight:
-    """What the simulation said last, at `at` on CLOCK_MONOTONIC, of one that was let in.
+    """The last simulation of an admitted request, made `at` a time on CLOCK_MONOTONIC.
 
-    Seconds from then until the first token, 0 where it was there, and until the end, `num_left` tokens
-    after the `num_done` that there would be at the first.
+    It has the seconds from then until the first token (0 if it was there already) and until the end, which is
+    `num_left` tokens after the `num_done` tokens at the first.
     """
 
     at: float
@@ -75,19 +75,19 @@ class Foresight:
     num_left: float
 
     def end_s_with(self, num_tokens: int) -> float:
-        """Seconds until the end of an answer that turned out to have so many tokens in all."""
+        """Seconds until the end of an answer that turned out to have `num_tokens` tokens in all."""
         each_s = (self.end_s - self.first_s) / max(1, self.num_left)
         return self.first_s + each_s * max(0, num_tokens - self.num_done)
 
 
 class OpenRequest:
-    """One open request. Before it is `tokenized` its size is guessed; `stream` once it was submitted.
+    """One open request. Its size is guessed before it is `tokenized`; it has a `stream` once it is submitted.
 
-    Of many answers some are short and some are long, and the first to end makes room for the next: so
-    each is taken, in predictions of others, to have the length at a quantile of its own, `share`.
+    Some of many answers are short and some are long, and the first to end makes room for the next. So the
+    predictions of other requests assume a length at a quantile of its own, `share`, for each request.
 
-    `expected` is what was simulated for it with `num_others` there and `num_expected` tokens to come,
-    `foresight` what was last. A `probe` was let in although it is predicted to be late.
+    `expected` is the simulation with `num_others` other requests and `num_expected` tokens to come,
+    `foresight` is the last simulation. A `probe` was admitted although it is predicted to be late.
     """
 
     def __init__(self, request: AdmissionRequest, number: int) -> None:
@@ -105,17 +105,17 @@ class OpenRequest:
 
     @property
     def running(self) -> bool:
-        """Whether it has, or had, a slot."""
+        """Whether the request has, or had, a slot."""
         return self.stream is not None and self.stream.started is not None
 
     @property
     def num_done(self) -> int:
-        """Tokens that came."""
+        """Tokens that arrived."""
         return self.stream.num_tokens if self.stream is not None else 0
 
     @property
     def num_cells(self) -> int:
-        """Cells that its sequence has and has promised, of those that all share."""
+        """Cells that its sequence has or has reserved in the shared cache."""
         if self.request.deterministic:
             return 0
         return self.num_prompt + self.max_tokens - 1

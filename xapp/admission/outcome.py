@@ -1,4 +1,4 @@
-"""How a request turned out, for those who had foretold it."""
+"""Outcome: how a request ended, for comparison with its prediction."""
 
 from dataclasses import dataclass
 
@@ -12,9 +12,9 @@ _CUT = (FinishReason.EXPIRED, FinishReason.DEADLINE)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Seconds from the arrival to the first token and to the end; `whole`: no deadline cut it.
+    """Seconds from arrival to the first token and to the end. `whole`: no deadline cut the answer.
 
-    Of one that was cut before its first token both are when that was.
+    A request that was cut before its first token has the time of the cut in both.
     """
 
     first_s: float
@@ -24,7 +24,7 @@ class Outcome:
 
 
 def outcome_of(opened: OpenRequest, finished: Finished | None) -> Outcome | None:
-    """None of one that somebody gave up, and of one that was computed for another."""
+    """None for a cancelled request, and for a request that joined another one's computation."""
     stream = opened.stream
     if stream is None or stream.joined_at is not None:
         return None

@@ -1,7 +1,7 @@
-"""Holds clients to the policies of an operator: models, classes, lengths, deadlines, rates.
+"""Applies an operator's serving policies to clients: models, classes, lengths, deadlines, rates.
 
-A policy is about the clients and the models of its scope. Where several are about one request all of them
-hold, so the tightest decides. A policy whose `enforce` is false holds nobody back.
+A policy applies to the clients and models of its scope. Where several policies apply to a request, the
+tightest limit counts. A policy whose `enforce` is false has no effect.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,21 +19,21 @@ from xapp.errors import Exhausted, PermissionDenied
 
 
 class _InForce:
-    """A policy, and what the clients of its scope have used."""
+    """A policy, and the use of each client in its scope."""
 
     def __init__(self, name: str, policy: ServingPolicy, clock: Callable[[], float]) -> None:
         self.name = name
         self.policy = policy
-        said = policy.statement
-        quota = Quota(said.max_rps, said.max_tokens_per_s, said.max_concurrent)
+        terms = policy.statement
+        quota = Quota(terms.max_rps, terms.max_tokens_per_s, terms.max_concurrent)
         self.quotas = Quotas({DEFAULT: quota}, clock)
 
     def check(self, client: str, model: str, priority: Priority) -> None:
         """Raises PermissionDenied."""
-        said = self.policy.statement
-        if said.allowed_models is not None and not any(fnmatchcase(model, p) for p in said.allowed_models):
+        terms = self.policy.statement
+        if terms.allowed_models is not None and not any(fnmatchcase(model, p) for p in terms.allowed_models):
             raise self._denied(client, "model", model, reason="MODEL_NOT_ALLOWED")
-        if said.max_priority is not None and priority < Priority[said.max_priority]:
+        if terms.max_priority is not None and priority < Priority[terms.max_priority]:
             raise self._denied(client, "priority", priority.name.lower(), reason="PRIORITY_NOT_ALLOWED")
 
     def _denied(self, client: str, what: str, value: str, *, reason: str) -> PermissionDenied:
@@ -42,7 +42,7 @@ class _InForce:
 
     @contextmanager
     def naming(self) -> Iterator[None]:
-        """An Exhausted from here says which policy it is of."""
+        """Adds the name of the policy to an Exhausted that is raised inside."""
         try:
             yield
         except Exhausted as error:
@@ -51,21 +51,21 @@ class _InForce:
 
 
 class ServingPolicies:
-    """Those that are in force; `replace` puts others in their place."""
+    """The policies in force; `replace` exchanges them."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
         self._in_force: dict[str, _InForce] = {}
 
     def replace(self, policies: Mapping[str, ServingPolicy]) -> None:
-        """Only these hold from now on. What was used under a policy that stays the same still counts."""
+        """Puts these policies in force, and no others. Use under an unchanged policy still counts."""
         self._in_force = {
-            name: self._kept(name, policy)
+            name: self._reuse(name, policy)
             for name, policy in sorted(policies.items())
             if policy.statement.enforce
         }
 
-    def _kept(self, name: str, policy: ServingPolicy) -> _InForce:
+    def _reuse(self, name: str, policy: ServingPolicy) -> _InForce:
         before = self._in_force.get(name)
         return before if before and before.policy == policy else _InForce(name, policy, self._clock)
 
@@ -75,20 +75,20 @@ class ServingPolicies:
             each.check(client, model, priority)
 
     def narrow(self, limits: AdmissionSettings, client: str, model: str) -> AdmissionSettings:
-        """What is left of them."""
+        """The limits, narrowed by each policy in force."""
         for each in self._about(client, model):
             limits = _narrowed(limits, each.policy.statement)
         return limits
 
     def check_quotas(self, client: str, model: str) -> None:
-        """Raises Exhausted where `hold` would; takes nothing."""
+        """Raises Exhausted where `hold` would. Counts nothing."""
         for each in self._about(client, model):
             with each.naming():
                 each.quotas.check(client)
 
     @contextmanager
     def hold(self, client: str, model: str) -> Iterator[list[Charge]]:
-        """One request. Raises Exhausted, reason QUOTA_EXCEEDED; then no policy has counted it."""
+        """Counts one request. Raises Exhausted, reason QUOTA_EXCEEDED, and then no policy has counted it."""
         self.check_quotas(client, model)
         with ExitStack() as stack:
             yield [stack.enter_context(each.quotas.hold(client)) for each in self._about(client, model)]
@@ -98,7 +98,7 @@ class ServingPolicies:
 
 
 class PolicedQuotas:
-    """The node's own quotas, and those that policies add, for the requests to one model."""
+    """The node's own quotas and those of the policies, for the requests to one model."""
 
     def __init__(self, quotas: Quotas, policies: ServingPolicies, model: str) -> None:
         self._quotas = quotas
@@ -106,26 +106,29 @@ class PolicedQuotas:
         self._model = model
 
     def check(self, client: str) -> None:
-        """Raises Exhausted where `hold` would; takes nothing."""
+        """Raises Exhausted where `hold` would. Counts nothing."""
         self._policies.check_quotas(client, self._model)
         self._quotas.check(client)
 
     @contextmanager
     def hold(self, client: str) -> Iterator[Charges]:
-        """One request of a client. Raises Exhausted, reason QUOTA_EXCEEDED; then nobody has counted it."""
+        """Counts one request of a client.
+
+        Raises Exhausted, reason QUOTA_EXCEEDED, and then no quota counted it.
+        """
         self.check(client)
         with self._quotas.hold(client) as charge, self._policies.hold(client, self._model) as others:
             yield Charges([charge, *others])
 
 
-def _narrowed(limits: AdmissionSettings, said: Statement) -> AdmissionSettings:
-    most_s = _least((limits.max_deadline_s, said.max_deadline_s))
-    default_s = limits.default_deadline_s if said.default_deadline_s is None else said.default_deadline_s
+def _narrowed(limits: AdmissionSettings, terms: Statement) -> AdmissionSettings:
+    max_s = _least((limits.max_deadline_s, terms.max_deadline_s))
+    default_s = limits.default_deadline_s if terms.default_deadline_s is None else terms.default_deadline_s
     return msgspec.structs.replace(
         limits,
-        max_output_tokens=int(_least((limits.max_output_tokens, said.max_output_tokens))),
-        max_deadline_s=most_s,
-        default_deadline_s=min(default_s, most_s),
+        max_output_tokens=int(_least((limits.max_output_tokens, terms.max_output_tokens))),
+        max_deadline_s=max_s,
+        default_deadline_s=min(default_s, max_s),
     )
 
 

@@ -1,13 +1,13 @@
-"""What a request will take, from all that is open on its model and from what its steps cost.
+"""Predictor: the time that a request will take, from the open requests of its model and the price of steps.
 
-The node is simulated forward with every open request in it (`lookahead`, `simulation`). Answers are
-expected to become as long as those of their kind (`lengths`), prompts to find what earlier ones left in
-the cache (`prefix_guess`).
+The predictor simulates the node forward with every open request (`lookahead`, `simulation`). It assumes that
+answers are as long as earlier answers of their kind (`lengths`), and that prompts find the prefixes of
+earlier prompts in the cache (`prefix_guess`).
 
-Produces an expectation and a promise. The expectation is corrected by the recent error of the
+The predictor produces an expectation and a promise. The expectation is corrected by the recent error of the
 simulation (`residuals`), which comes mostly from requests that arrived meanwhile. The promise holds because
-later arrivals that would make an admitted request late are refused (`would_delay_others`), so it needs room
-only for the error of the simulation about the requests that it knows.
+later arrivals that would make an admitted request late are refused (`would_delay_others`). So the promise
+needs a margin only for the error of the simulation about known requests.
 """
 
 from collections.abc import Callable, Iterable
@@ -27,12 +27,15 @@ from xapp.workers.token_stream import TokenStream
 
 LOW, MEDIAN, HIGH = 0.05, 0.5, 0.95
 SHORT_S = 0.2
-"""A shorter time says little of how good predictions are."""
+"""Shorter times are not compared: they say little of the quality of predictions."""
 _PROMISE = Key("promise")
 
 
 class Predictor:
-    """All open requests of one model; `stats` tells its worker's last word, `clock` is monotonic."""
+    """All open requests of one model.
+
+    `stats` returns the latest state of its worker. `clock` is monotonic.
+    """
 
     def __init__(
         self,
@@ -49,37 +52,37 @@ class Predictor:
         self._ahead = Lookahead(info, stats, self.lengths, self.open_requests)
 
     def open(self, request: AdmissionRequest) -> OpenRequest:
-        """A request that may come in; `open_requests` has it once it does."""
+        """A new request, not yet admitted. After its admission it is in `open_requests`."""
         return OpenRequest(request, next(self._numbers))
 
     def tokenized(self, opened: OpenRequest, prompt: list[int], max_tokens: int) -> None:
-        """Its size is known."""
+        """Sets the size of the request."""
         opened.num_prompt = len(prompt)
         request = opened.request
         opened.num_cached = 0 if request.deterministic else self._prefixes.num_cached(prompt, request.scope)
         opened.max_tokens = max_tokens
 
     def submitted(self, opened: OpenRequest, stream: TokenStream) -> None:
-        """The worker has it."""
+        """Notes that the worker has the request."""
         opened.stream = stream
         if not opened.request.deterministic:
             self._prefixes.add(stream.request)
 
     def joined(self, opened: OpenRequest, computed: OpenRequest) -> None:
-        """Its answer is that of `computed`: nothing is computed for it, so it is no load."""
+        """The request takes the answer of `computed`, so that it is no load."""
         self.open_requests.discard(opened)
         opened.order = computed.order
         opened.num_prompt, opened.num_cached = computed.num_prompt, computed.num_cached
         opened.max_tokens, opened.stream = computed.max_tokens, computed.stream
 
-    # ---- looking ahead
+    # ---- predicting
 
     def wait_s(self, request: AdmissionRequest) -> float:
-        """Seconds until a request without a prompt would have a slot, as simulated; it is not open."""
+        """Simulated seconds until a request without a prompt would have a slot. The request is not opened."""
         return self._times(OpenRequest(request, 0), MEDIAN).queue_s if self.open_requests else 0.0
 
     def predict(self, opened: OpenRequest) -> Prediction:
-        """From now on; also kept in the open request, for `learn`."""
+        """The prediction from now on. It is also stored in the open request, for `learn`."""
         expected = self.expect(opened)
         high = self._times(opened, HIGH)
         return Prediction(
@@ -90,45 +93,48 @@ class Predictor:
         )
 
     def expect(self, opened: OpenRequest) -> Times:
-        """What `learn` holds against what happens, kept in the open request; half the work of `predict`."""
+        """The times that `learn` compares with the outcome, stored in the open request.
+
+        Half the work of `predict`.
+        """
         opened.num_others = len(self.open_requests) - (opened in self.open_requests)
         opened.num_expected = self.num_tokens(opened, MEDIAN)
         opened.expected = self._times(opened, MEDIAN)
         return opened.expected
 
     def soonest_end_s(self, opened: OpenRequest) -> float:
-        """Seconds until the end at the best: nothing of the prompt to compute, an answer of median length."""
+        """Seconds until the end at best: the whole prompt is cached and the answer has the median length."""
         job = self._ahead.new_job(opened, MEDIAN)
         job.prefill = 1
-        self._ahead.run(job, self._ahead.jobs(but=opened))
+        self._ahead.run(job, self._ahead.jobs(excluding=opened))
         return job.end_s
 
     def is_alone(self, opened: OpenRequest) -> bool:
-        """Whether nothing else is open."""
+        """Whether no other request is open."""
         return self.open_requests <= {opened}
 
     def alone_s(self, opened: OpenRequest) -> float:
-        """Seconds until its end with nothing else there, at the high quantile, as simulated."""
+        """Simulated seconds until the end at the high quantile, with no other request open."""
         job = self._ahead.new_job(opened, HIGH)
         self._ahead.run(job, {})
         return job.end_s
 
     def least_s(self, opened: OpenRequest) -> float:
-        """Seconds that it takes at the very best: see Lookahead."""
+        """Seconds at the very best, as Lookahead explains."""
         return self._ahead.least_s(opened, LOW)
 
-    def left_s(self, opened: OpenRequest, but: OpenRequest) -> float:
-        """Seconds until one that was let in has ended, at the high quantile, without `but`."""
-        jobs = self._ahead.jobs(but)
+    def left_s(self, opened: OpenRequest, excluding: OpenRequest) -> float:
+        """Seconds until an admitted request ends, at the high quantile, without the request `excluding`."""
+        jobs = self._ahead.jobs(excluding)
         job = jobs[opened]
         job.decode += self.num_tokens(opened, HIGH) - self.num_tokens(opened, opened.share)
         self._ahead.run(None, jobs, to_the_end=True)
         return job.end_s * self._leeway
 
     def would_delay_others(self, opened: OpenRequest, now: float) -> bool:
-        """Whether another one of its class that would end in time without it will not with it.
+        """Whether another request of its class is in time without it, and late with it.
 
-        Those before it in order count as well: its prompt takes its share of their steps.
+        Requests before it in order count as well: its prompt takes a share of their steps.
         """
         within_s = {
             other: other.request.deadline - now
@@ -146,24 +152,24 @@ class Predictor:
         return any(before_s[each] <= within_s[each] for each in late)
 
     def num_tokens(self, opened: OpenRequest, share: float) -> int:
-        """Tokens the whole answer is expected to have, at that quantile."""
+        """Expected tokens of the whole answer at that quantile."""
         return self._ahead.num_tokens(opened, share)
 
     @property
     def _leeway(self) -> float:
-        """By how much a promise is later than what was simulated."""
+        """Factor between a promise and its simulation."""
         return self._residuals.factor(_PROMISE, HIGH)
 
     def _times(self, opened: OpenRequest, share: float) -> Times:
         job = self._ahead.new_job(opened, share)
-        self._ahead.run(job, self._ahead.jobs(but=opened))
+        self._ahead.run(job, self._ahead.jobs(excluding=opened))
         return Times(job.started_s, job.first_s, job.end_s)
 
     def _ends(
-        self, open_requests: Iterable[OpenRequest], but: OpenRequest, newcomer: Job | None
+        self, open_requests: Iterable[OpenRequest], excluding: OpenRequest, newcomer: Job | None
     ) -> dict[OpenRequest, float]:
-        """Seconds until the ends of these, with the newcomer or without."""
-        jobs = self._ahead.jobs(but)
+        """Seconds until these requests end, with or without the newcomer."""
+        jobs = self._ahead.jobs(excluding)
         self._ahead.run(newcomer, jobs, to_the_end=True)
         return {each: jobs[each].end_s for each in open_requests}
 
@@ -174,7 +180,7 @@ class Predictor:
         return Times(times.queue_s * until_first, first_s, first_s + (times.end_s - times.first_s) * after)
 
     def predict_all(self) -> None:
-        """What is to come of each that was let in, the last one among them: promises are judged by it."""
+        """Predicts every admitted request. Promises are compared with this prediction."""
         jobs = self._ahead.jobs()
         left = {opened: (job.prefill, job.decode) for opened, job in jobs.items()}
         self._ahead.run(None, jobs, to_the_end=True)
@@ -183,10 +189,13 @@ class Predictor:
             first_s = jobs[opened].first_s if prefill else 0.0
             opened.foresight = Foresight(now, first_s, jobs[opened].end_s, max(1, opened.num_done), decode)
 
-    # ---- looking back
+    # ---- learning
 
     def learn(self, opened: OpenRequest, finished: Finished | None) -> Outcome | None:
-        """The request ended, with `finished` or without an answer to the end. How it turned out, if known."""
+        """Learns from the end of a request; `finished` is None without a complete answer.
+
+        Returns the outcome if known.
+        """
         if finished is not None and not opened.request.exact:
             whole = finished.reason is FinishReason.STOP
             self.lengths.record(opened.request.kind, finished.num_completion_tokens, cut=not whole)
@@ -195,18 +204,18 @@ class Predictor:
             return outcome
         self._learn_times(opened, outcome, opened.expected)
         if opened.probe and outcome.whole:
-            # By the promises it was to be late. It may be one of many, but it is the latest.
+            # The promises expected it to be late. It may be one of many late requests, but it is the latest.
             self._residuals.doubt(_PROMISE)
         if opened.foresight is not None:
             self._learn_promise(opened.request.arrival, outcome, opened.foresight)
         return outcome
 
     def _learn_times(self, opened: OpenRequest, outcome: Outcome, expected: Times) -> None:
-        # Who was cut before the first token would have waited for it longer than that.
+        # A request that was cut before its first token would have waited for that token even longer.
         if outcome.num_tokens or outcome.whole or outcome.first_s > expected.first_s:
             self._residuals.record(_key(opened, "first"), expected.first_s, outcome.first_s)
         if opened.num_expected > 1 and outcome.num_tokens > 1:
-            # Each token: that the answer has another length is learned elsewhere.
+            # Seconds for each token: the length of the answer is learned elsewhere.
             each_s = (expected.end_s - expected.first_s) / (opened.num_expected - 1)
             actual_s = (outcome.end_s - outcome.first_s) / (outcome.num_tokens - 1)
             self._residuals.record(_key(opened, "rest"), each_s, actual_s)
@@ -219,7 +228,7 @@ class Predictor:
 
 
 def _key(opened: OpenRequest, part: str) -> Key:
-    """What is wrong in the same way: of as urgent ones, about as many others being there."""
+    """Predictions of similar urgency, with a similar number of other requests, err alike."""
     return Key((opened.request.priority, part), opened.num_others.bit_length())
 
 

@@ -1,4 +1,4 @@
-"""How much of a prompt will come from the cache: what prompts before it have in common with it."""
+"""PrefixGuess: how much of a prompt will come from the cache, by comparison with earlier prompts."""
 
 from collections import deque
 
@@ -9,7 +9,7 @@ MAX_PROMPTS = 16
 
 
 class PrefixGuess:
-    """Remembers the last prompts, `max_tokens` tokens at most: about what the worker's cache keeps."""
+    """Remembers the last prompts, `max_tokens` tokens at most: about the contents of the worker's cache."""
 
     def __init__(self, max_tokens: int) -> None:
         self._max_tokens = max_tokens
@@ -17,14 +17,17 @@ class PrefixGuess:
         self._prompts: deque[tuple[str, list[int]]] = deque()
 
     def add(self, submit: Submit) -> None:
-        """One whose prompt is being computed."""
+        """Adds a prompt that is being computed."""
         self._prompts.append((submit.scope, submit.prompt))
         self._num_tokens += len(submit.prompt)
         while len(self._prompts) > MAX_PROMPTS or self._num_tokens > self._max_tokens:
             self._num_tokens -= len(self._prompts.popleft()[1])
 
     def num_cached(self, prompt: list[int], scope: str) -> int:
-        """Tokens of `prompt` asked for in the same scope; the last one is always left to compute."""
+        """Tokens of `prompt` that earlier prompts of the scope share.
+
+        The last token is always left to compute.
+        """
         start = prompt[:MIN_PREFIX]
         ours = (each for within, each in self._prompts if within == scope)
         alike = (each for each in ours if each[:MIN_PREFIX] == start)

@@ -1,23 +1,23 @@
-"""When a request is let in although it is predicted to be late: as a probe, on a model with nothing to do.
+"""Probes: admits a request that is predicted to be late, on a model with nothing else to do.
 
-What is refused teaches nothing. So predictions that became too dark, in a stall for instance, would stay so
-on a node that has long been fast again. A probe shows what a request takes now: there is one at a time, with
-nothing else open, and those that come meanwhile are predicted with it.
+Refused requests teach nothing. Predictions that became too pessimistic, for instance in a stall, would stay
+pessimistic on a node that has long been fast again. A probe shows the true time. There is one probe at a
+time, with no other open request. Requests that arrive meanwhile are predicted as usual.
 
-A probe that misses its deadline has cost its caller a quick refusal. So there is one only where there is
-doubt: where the simulation says that it is in time and only what was seen before speaks against it, or where
-nothing was learned for a moment. After one that was late the next has to wait, longer each time, until one
-is in time.
+A probe that misses its deadline costs its caller a quick refusal. A probe is therefore admitted only in
+doubt: when the simulation alone predicts an end in time and only past errors contradict it, or when nothing
+was learned for a while. After a late probe the next probe has to wait, longer each time, until a probe is
+in time.
 """
 
 QUIET_S = 5.0
-"""What steps cost is in doubt once nothing was learned for so long."""
+"""After so long without learning, the price of steps is in doubt."""
 FIRST_WAIT_S = 1.0
 MAX_WAIT_S = 30.0
 
 
 class Probes:
-    """Of one model. `now` is on CLOCK_MONOTONIC."""
+    """The probes of one model. `now` is on CLOCK_MONOTONIC."""
 
     def __init__(self) -> None:
         self._quiet_at = 0.0
@@ -25,16 +25,16 @@ class Probes:
         self._wait_s = FIRST_WAIT_S
 
     def wait_s(self, now: float, *, doubtful: bool) -> float:
-        """Seconds until there may be one; 0 when there may be now. `doubtful`: whatever was learned last."""
+        """Seconds until the next probe may come in; 0: now. `doubtful`: the prediction is in doubt anyway."""
         at = self._next_at if doubtful else max(self._next_at, self._quiet_at)
         return max(0.0, at - now)
 
     def learned(self, now: float) -> None:
-        """A request ended and told what it took."""
+        """A request ended and its times were learned."""
         self._quiet_at = now + QUIET_S
 
     def succeeded(self) -> None:
-        """A probe was in time: so may the next be."""
+        """A probe was in time, so that the next may follow at once."""
         self._quiet_at = self._next_at = 0.0
         self._wait_s = FIRST_WAIT_S
 

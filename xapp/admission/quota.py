@@ -1,11 +1,11 @@
-"""What each client may take of the node: requests a second, tokens a second, requests at once.
+"""Quotas: what each client may use of the node, in requests a second, tokens a second, requests at once.
 
-XAPP_QUOTAS is JSON, or the path of a TOML file, with a table for each client and one named "default"
-for all others, each of which has that quota to itself:
+XAPP_QUOTAS is JSON, or the path of a TOML file. It has a table for each named client. The table "default"
+holds for every other client, each of which has that quota to itself:
 
     {"default": {"concurrent": 8}, "cell-planner": {"requests_per_s": 2, "tokens_per_s": 200}}
 
-Tokens are paid for as they are used: a request comes in while there is credit, and may overdraw it.
+Tokens are charged as they are used: a request comes in while there is credit, and may overdraw it.
 """
 
 from collections import OrderedDict
@@ -25,7 +25,7 @@ from xapp.toml_file import read_toml
 KEY = "XAPP_QUOTAS"
 DEFAULT = "default"
 MAX_CLIENTS = 1024
-"""Clients that are remembered; of those with nothing open the one seen least recently is forgotten."""
+"""Clients that are remembered. Of those without an open request, the least recently seen is forgotten."""
 _CONCURRENT_RETRY_S = 1.0
 _MAX_RETRY_S = 3600.0
 
@@ -33,7 +33,7 @@ _Rate = Annotated[float, Meta(gt=0, le=1e9)]
 
 
 class Quota(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Bounds for one client; None is none. `burst_s` seconds of a rate may be used at once."""
+    """Limits for one client; None is no limit. `burst_s` seconds of a rate may be used at once."""
 
     requests_per_s: _Rate | None = None
     tokens_per_s: _Rate | None = None
@@ -42,13 +42,13 @@ class Quota(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def parse_quotas(text: str) -> dict[str, Quota]:
-    """Quotas by client from the setting. Raises ConfigError naming the place."""
+    """Quotas by client from the setting. Raises ConfigError with the place of the fault."""
     text = without_mark(text)
     try:
         tables = msgspec.json.decode(text) if text.lstrip().startswith("{") else _read(text)
         return msgspec.convert(tables, dict[str, Quota])
     except msgspec.DecodeError as error:
-        raise ConfigError(KEY, f"is no JSON object of clients and their quotas: {error}") from error
+        raise ConfigError(KEY, f"is not a JSON object of clients and their quotas: {error}") from error
 
 
 def _read(path: str) -> object:
@@ -56,7 +56,7 @@ def _read(path: str) -> object:
 
 
 class Bucket:
-    """Fills at `rate` a second up to `capacity`; may be overdrawn."""
+    """A token bucket. It fills at `rate` a second up to `capacity` and may be overdrawn."""
 
     def __init__(self, rate: float, capacity: float, now: float) -> None:
         self._rate = rate
@@ -65,23 +65,23 @@ class Bucket:
         self._at = now
 
     def take(self, amount: float, now: float) -> None:
-        """Takes, or with a negative amount gives back."""
+        """Removes an amount. A negative amount is given back."""
         self._fill(now)
         self._level = min(self._capacity, self._level - amount)
 
     def wait_s(self, now: float) -> float:
-        """Seconds until one may be taken; 0 when it may be now."""
+        """Seconds until one unit is available; 0: now."""
         self._fill(now)
         return max(0.0, (1.0 - self._level) / self._rate)
 
     def _fill(self, now: float) -> None:
-        # A clock that went backwards fills nothing, and takes nothing away.
+        # A clock that went backwards neither fills nor empties the bucket.
         self._level = min(self._capacity, self._level + max(0.0, now - self._at) * self._rate)
         self._at = now
 
 
 class Client:
-    """One client's use."""
+    """The use of one client."""
 
     def __init__(self, name: str, quota: Quota, now: float) -> None:
         self._name = name
@@ -91,7 +91,7 @@ class Client:
         self._tokens = _bucket(quota.tokens_per_s, quota.burst_s, now)
 
     def check(self, now: float) -> None:
-        """Raises Exhausted, reason QUOTA_EXCEEDED, unless one more may come in."""
+        """Raises Exhausted, reason QUOTA_EXCEEDED, unless one more request may come in."""
         quota = self._quota
         if quota.concurrent is not None and self.num_open >= quota.concurrent:
             raise self._exceeded(f"has {quota.concurrent} requests open, its quota", _CONCURRENT_RETRY_S)
@@ -101,12 +101,12 @@ class Client:
             raise self._exceeded(f"may use {quota.tokens_per_s:g} tokens a second", wait_s)
 
     def count_request(self, now: float) -> None:
-        """One came in."""
+        """Counts an admitted request."""
         if self._requests is not None:
             self._requests.take(1, now)
 
     def charge(self, num_tokens: int, now: float) -> None:
-        """Tokens were used; a negative number gives back what was charged too much."""
+        """Charges used tokens. A negative number returns tokens that were charged too much."""
         if self._tokens is not None:
             self._tokens.take(num_tokens, now)
 
@@ -125,7 +125,10 @@ def _bucket(rate: float | None, burst_s: float, now: float) -> Bucket | None:
 
 
 class Quotas:
-    """All clients. One that is not named has the default quota, and none where there is no default."""
+    """The quotas of all clients.
+
+    A client without a quota of its own has the default quota, if there is one.
+    """
 
     def __init__(self, quotas: Mapping[str, Quota], clock: Callable[[], float] = monotonic) -> None:
         self._quotas = dict(quotas)
@@ -135,16 +138,16 @@ class Quotas:
 
     @property
     def num_clients(self) -> int:
-        """Clients that are remembered."""
+        """Number of remembered clients."""
         return len(self._clients)
 
     def check(self, name: str) -> None:
-        """Raises Exhausted where `hold` would; takes nothing."""
+        """Raises Exhausted where `hold` would. Counts nothing."""
         self._client(name).check(self._clock())
 
     @contextmanager
     def hold(self, name: str) -> Iterator["Charge"]:
-        """One request of a client. Raises Exhausted, reason QUOTA_EXCEEDED."""
+        """Counts one request of a client. Raises Exhausted, reason QUOTA_EXCEEDED."""
         client, now = self._client(name), self._clock()
         client.check(now)
         client.count_request(now)
@@ -172,7 +175,7 @@ class Quotas:
 
 
 class Charge:
-    """The tokens of one request: first the expected ones, then what it came to."""
+    """The tokens of one request: first the expected number, in the end the actual number."""
 
     def __init__(self, client: Client, clock: Callable[[], float]) -> None:
         self._client = client
@@ -180,18 +183,18 @@ class Charge:
         self._charged = 0
 
     def set(self, num_tokens: int) -> None:
-        """The request uses so many tokens in all, as far as is known now."""
+        """Sets the number of tokens that the request uses in all, as far as it is known now."""
         self._client.charge(num_tokens - self._charged, self._clock())
         self._charged = num_tokens
 
 
 class Charges:
-    """The tokens of one request, which several quotas count."""
+    """The charges of one request in several quotas."""
 
     def __init__(self, charges: Sequence[Charge]) -> None:
         self._charges = charges
 
     def set(self, num_tokens: int) -> None:
-        """As Charge."""
+        """Sets the tokens of each charge."""
         for charge in self._charges:
             charge.set(num_tokens)

@@ -1,7 +1,7 @@
-"""How far predictions were off lately: what took place divided by what was predicted.
+"""Residuals: the recent error of predictions, as actual divided by predicted time.
 
-What was learned counts less as it gets old, and once steps have another price than when it was learned: it
-shrinks towards what is taken where nothing is known.
+An observation loses weight as it gets older, and as the price of steps moves away from the price at its time.
+The estimate then shrinks towards the prior.
 """
 
 from collections import deque
@@ -13,20 +13,20 @@ MAX_RATIOS = 32
 MIN_RATIOS = 6
 FORGET_S = 300.0
 FRESH_S = 120.0
-"""So long a ratio counts in full; after that by half for each HALF_LIFE_S more."""
+"""Age up to which a ratio has full weight. Its weight then halves each HALF_LIFE_S."""
 HALF_LIFE_S = 60.0
 SAME_PRICE = 1.5
-"""Prices that differ by less than this factor are the same. At four times the price a ratio counts by 3/8."""
+"""Prices within this factor count as equal. At four times the price a ratio has a weight of 3/8."""
 BOUNDS = (0.25, 16.0)
 GUESSES = {0.5: 1.0, 0.95: 1.25}
-"""By quantile, until enough was seen."""
+"""Prior by quantile, with few observations."""
 NEAR = 2
-"""Levels below and above from which is learned where too little was seen at one."""
+"""Distance of neighbouring levels that are used where a level has too few observations."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What is alike in being wrong; most at the same `level`, less at the next."""
+    """Predictions with similar errors: most similar at the same `level`, less at the next level."""
 
     what: Hashable
     level: int = 0
@@ -34,7 +34,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class _Ratio:
-    """Learned `at` that time, when steps had that `price`. `trust` 1 counts in full, 0 not at all."""
+    """A ratio learned `at` a time, when steps had that `price`. `trust` 1 is full weight, 0 none."""
 
     value: float
     at: float
@@ -42,14 +42,17 @@ class _Ratio:
     trust: float = 1.0
 
     def trusted(self, now: float, price: float) -> float:
-        """How much it counts now."""
+        """The weight now."""
         aged: float = 0.5 ** (max(0.0, now - self.at - FRESH_S) / HALF_LIFE_S)
         alike = min(self.price, price) / max(self.price, price)
         return self.trust * aged * min(1.0, SAME_PRICE * alike)
 
 
 class Residuals:
-    """Ratios by key, of which there are few; `clock` is monotonic, `price` tells what a step costs now."""
+    """Ratios by key.
+
+    There are few keys. `clock` is monotonic, `price` returns the present price of a step.
+    """
 
     def __init__(
         self, clock: Callable[[], float] = monotonic, price: Callable[[], float] = lambda: 1.0
@@ -59,7 +62,7 @@ class Residuals:
         self._ratios: dict[Key, deque[_Ratio]] = {}
 
     def record(self, key: Key, predicted_s: float, actual_s: float) -> None:
-        """A prediction met reality."""
+        """Records a prediction and the actual time."""
         if predicted_s > 0:
             low, high = BOUNDS
             ratios = self._ratios.setdefault(key, deque(maxlen=MAX_RATIOS))
@@ -67,12 +70,14 @@ class Residuals:
             ratios.append(_Ratio(ratio, self._clock(), self._price()))
 
     def doubt(self, key: Key) -> None:
-        """What was seen until now counts by half."""
+        """Halves the weight of all observations so far."""
         ratios = self._ratios.get(key, deque())
         self._ratios[key] = deque((replace(each, trust=each.trust / 2) for each in ratios), MAX_RATIOS)
 
     def factor(self, key: Key, share: float) -> float:
-        """By what a prediction is multiplied so that `share` (0.5 or 0.95) of them are not exceeded."""
+        """The factor for a prediction such that actual times stay below it with probability `share`, 0.5 or
+        0.95.
+        """
         for level in _nearest(key.level):
             seen = self._seen(Key(key.what, level), GUESSES[share])
             if len(seen) >= MIN_RATIOS:
@@ -80,12 +85,12 @@ class Residuals:
         return GUESSES[share]
 
     def _seen(self, key: Key, guess: float) -> list[float]:
-        """Sorted; each as far from the guess as it is trusted."""
+        """The ratios, sorted, each moved towards the guess by its lack of trust."""
         now, price = self._clock(), self._price()
         ratios = (each for each in self._ratios.get(key, ()) if now - each.at <= FORGET_S)
         return sorted(guess * (each.value / guess) ** each.trusted(now, price) for each in ratios)
 
 
 def _nearest(level: int) -> list[int]:
-    """It, then its neighbours, the nearer first."""
+    """The level, then its neighbours, the nearest first."""
     return sorted(range(level - NEAR, level + NEAR + 1), key=lambda each: abs(each - level))

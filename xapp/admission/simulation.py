@@ -1,9 +1,9 @@
-"""The node, simulated forward: when does each open request start, say its first token, and end?
+"""Simulation of the node: when each open request starts, has its first token, and ends.
 
-It follows the engine's scheduler: by class and deadline, so many slots and cells, prompts in chunks
-beside decoding sequences, higher classes in the place of lower ones, and alone while a critical
-prompt is computed. Not a step at a time but from one event to the next, so that it costs less than
-a millisecond for dozens of requests. It knows no clock: times are seconds from now.
+It models the engine's scheduler: order by class and deadline, limited slots and cells, chunks of prompts
+beside decoding sequences, preemption of lower classes, and critical prompts computed alone. It advances from
+event to event, not step by step, so that dozens of requests cost less than a millisecond. It uses no clock:
+times are seconds from now.
 """
 
 from bisect import insort
@@ -14,7 +14,7 @@ from operator import attrgetter
 
 from xapp.admission.speeds import Speeds
 from xapp.domain.messages import Priority
-from xapp.steps.pace import APART_CHUNK, Beside
+from xapp.steps.pace import ISOLATED_CHUNK, Beside
 
 Order = tuple[float, ...]
 NEVER = float("inf")
@@ -24,12 +24,12 @@ _by_order = attrgetter("order")
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One request: tokens still to `prefill` and to `decode` after that, `cells` for all of it, of which
-    `computed` have their token. While it decodes, no step is planned to take longer than `max_gap_s`. One
-    that is computed `apart` has steps of its own, in turn with those of all others.
+    """One request: tokens still to `prefill`, then to `decode`; `cells` for all tokens, of which `computed`
+    are filled. While it decodes, no step is planned to take longer than `max_gap_s`. An `isolated` job has
+    steps of its own, in turn with the steps of all other jobs.
 
-    `order` begins with the class and says who goes first. The three times are the answer; NEVER where
-    the simulation ended before.
+    `order` begins with the class and decides who goes first. The three times are the result; NEVER where the
+    simulation ended before.
     """
 
     order: Order
@@ -38,7 +38,7 @@ class Job:
     cells: int
     computed: float = 0
     max_gap_s: float | None = None
-    apart: bool = False
+    isolated: bool = False
     started_s: float = NEVER
     first_s: float = NEVER
     end_s: float = NEVER
@@ -46,7 +46,7 @@ class Job:
 
     @property
     def read(self) -> float:
-        """Cells that a step of it reads when it decodes: half of the answer, on average, is there."""
+        """Cells that its decode step reads: on average half of the answer is there."""
         return self.computed + self.prefill + self.decode / 2
 
     def __lt__(self, other: "Job") -> bool:
@@ -54,29 +54,29 @@ class Job:
 
     @property
     def critical(self) -> bool:
-        """Whether others pause while its prompt is computed."""
+        """Whether other jobs pause while its prompt is computed."""
         return self.order[0] == Priority.CRITICAL
 
 
 class _Group:
-    """Decoding jobs that go on together: `ticks` counts their steps, and a job ends at a tick.
+    """Decoding jobs that advance together. `ticks` counts their steps, and a job ends at a tick.
 
-    A step of `count` of them reads `cells`, and takes no longer than the least of `gaps`. Each of those that
-    are computed `apart` has a step of its own beside it.
+    A step of `count` jobs reads `cells` and takes no longer than the least of `gaps`. Each `isolated` job
+    has an additional step of its own.
     """
 
     def __init__(self) -> None:
         self.ticks = 0.0
         self.count = 0
         self.cells = 0.0
-        self.apart: set[Job] = set()
+        self.isolated: set[Job] = set()
         self.gaps: dict[Order, float] = {}
         self.heap: list[tuple[float, Order, Job]] = []
 
     def add(self, job: Job) -> None:
         job._ends_at = self.ticks + job.decode
-        if job.apart:
-            self.apart.add(job)
+        if job.isolated:
+            self.isolated.add(job)
         else:
             self.count += 1
             self.cells += job.read
@@ -85,7 +85,7 @@ class _Group:
         heappush(self.heap, (job._ends_at, job.order, job))
 
     def drop(self, job: Job) -> None:
-        """Takes a job out before its end; its entry is passed over later."""
+        """Removes a job before its end. Its heap entry is skipped later."""
         self._leave(job)
         done = job.decode - (job._ends_at - self.ticks)
         job.decode -= done
@@ -93,8 +93,8 @@ class _Group:
         job._ends_at = NEVER
 
     def _leave(self, job: Job) -> None:
-        if job.apart:
-            self.apart.discard(job)
+        if job.isolated:
+            self.isolated.discard(job)
         else:
             self.count -= 1
             self.cells -= job.read
@@ -117,7 +117,7 @@ class _Group:
 
 
 class Simulation:
-    """`running` have a slot now, `waiting` have none; `lead_s` passes before anything happens."""
+    """`running` jobs have a slot now, `waiting` jobs have none. `lead_s` passes before the first event."""
 
     def __init__(self, speeds: Speeds, running: list[Job], waiting: list[Job], lead_s: float = 0.0) -> None:
         self._speeds = speeds
@@ -133,7 +133,7 @@ class Simulation:
             self._start(job)
 
     def run(self, until: Job | None = None) -> None:
-        """Until `until` has ended, or all have."""
+        """Runs until `until` has ended, or all jobs have."""
         while self._waiting or self._running:
             self._admit()
             if self._prefilling:
@@ -150,7 +150,7 @@ class Simulation:
             self._start(heappop(self._waiting))
 
     def _make_room(self, job: Job) -> bool:
-        """Alone it has room in any case."""
+        """A job alone always has room."""
         while self._running and not self._has_room(job):
             if not any(self._num_running[int(job.order[0]) + 1 :]):
                 return False
@@ -189,7 +189,7 @@ class Simulation:
         return self._critical if job.critical else self._others
 
     def _prefill(self, job: Job) -> None:
-        """Steps with chunks of one prompt, until it is computed or a decoding job ends."""
+        """Runs steps with chunks of one prompt until the prompt is computed or a decoding job ends."""
         groups = (self._critical,) if job.critical else (self._critical, self._others)
         tokens, seconds, steps = self._advance(job, groups)
         self._now += seconds
@@ -204,46 +204,46 @@ class Simulation:
             self._begin_decode(job)
 
     def _advance(self, job: Job, groups: tuple[_Group, ...]) -> tuple[float, float, float]:
-        """Prompt tokens, seconds and steps until the prompt's end, or until a decoding job's."""
+        """Prompt tokens, seconds and steps until the end of the prompt or of a decoding job."""
         count, cells = sum(group.count for group in groups), sum(group.cells for group in groups)
         num_waiting = len(self._prefilling) + len(self._waiting)
         gap_s = min((gap_s for group in groups for gap_s in group.gaps.values()), default=None)
-        chunk = APART_CHUNK
-        if not job.apart:
+        chunk = ISOLATED_CHUNK
+        if not job.isolated:
             chunk = self._speeds.chunk(Beside(count, cells, job.computed, num_waiting, gap_s))
-        # Its steps begin, on average, half of the way to where the last whole one begins.
+        # Its steps begin on average half of the way to the begin of the last full step.
         rest = job.prefill % chunk
         step_s = self._step_s(job, groups, chunk, job.computed + max(0.0, job.prefill - rest - chunk) / 2)
         first = min(group.left() for group in groups)
         steps = job.prefill / chunk
         if steps > first:
             return min(job.prefill, first * chunk), first * step_s, first
-        if rest and len(self._prefilling) == 1:  # no other prompt shares its last step
+        if rest and len(self._prefilling) == 1:  # no other prompt shares the last step
             last_s = self._step_s(job, groups, rest, job.computed + job.prefill - rest)
             return job.prefill, floor(steps) * step_s + last_s, float(ceil(steps))
         return job.prefill, steps * step_s, steps
 
     def _step_s(self, job: Job, groups: tuple[_Group, ...], tokens: float, position: float) -> float:
-        """Seconds of a step with so many tokens of the job's prompt, and of those that take turns with it."""
-        if job.apart:
+        """Seconds of a step with `tokens` of the job's prompt, and of the isolated steps in turn with it."""
+        if job.isolated:
             return self._speeds.step_s(0, 0, tokens, position) + self._decode_s(groups)
         count, cells = sum(group.count for group in groups), sum(group.cells for group in groups)
-        return self._speeds.step_s(count, cells, tokens, position) + self._apart_s(groups)
+        return self._speeds.step_s(count, cells, tokens, position) + self._isolated_s(groups)
 
-    def _apart_s(self, groups: tuple[_Group, ...]) -> float:
-        """Seconds of the steps of those that are computed apart."""
-        return sum(self._speeds.decode_s(1, job.read) for group in groups for job in group.apart)
+    def _isolated_s(self, groups: tuple[_Group, ...]) -> float:
+        """Seconds of the steps of isolated jobs."""
+        return sum(self._speeds.decode_s(1, job.read) for group in groups for job in group.isolated)
 
     def _decode_s(self, groups: tuple[_Group, ...]) -> float:
         """Seconds of a step without prompts."""
         count = sum(group.count for group in groups)
-        apart_s = self._apart_s(groups)
+        isolated_s = self._isolated_s(groups)
         if not count:
-            return apart_s
-        return self._speeds.decode_s(count, sum(group.cells for group in groups)) + apart_s
+            return isolated_s
+        return self._speeds.decode_s(count, sum(group.cells for group in groups)) + isolated_s
 
     def _decode(self) -> None:
-        """Steps without prompts, until a job ends."""
+        """Runs steps without prompts until a job ends."""
         groups = (self._critical, self._others)
         steps = min(group.left() for group in groups)
         if steps == NEVER:

@@ -1,4 +1,4 @@
-"""What a model's steps take on this node now, as its worker measures, and how the worker plans them."""
+"""Speeds: the time of a model's steps on this node now, and how the worker plans its steps."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ from xapp.steps.step_cost import DEFAULT_CURVE, StepCost
 
 @dataclass(frozen=True, slots=True)
 class Speeds:
-    """A step's `cost`, the `pace` at which prompts get on, and how much runs at once."""
+    """The `cost` of a step, the `pace` of prompts, and the limits of concurrency."""
 
     cost: StepCost
     pace: Pace
@@ -18,14 +18,16 @@ class Speeds:
     _candidates: dict[int, Candidates] = field(default_factory=dict, init=False)
 
     def decode_s(self, num_decode: int, cells: float) -> float:
-        """A step of sequences that read so many cells together, and nothing else."""
+        """Seconds of a step in which `num_decode` sequences, reading `cells` together, decode, without
+        prompts.
+        """
         return self.cost.predict(num_decode, 0, cells)
 
     def chunk(self, beside: Beside) -> int:
-        """Prompt tokens that go into such a step.
+        """Prompt tokens of such a step.
 
-        Candidates are found once for each number of decoding requests: cells and position of the first time
-        stand for all.
+        The candidates are computed once for each number of decoding requests, with the cells and the
+        position of the first call.
         """
         count = beside.num_decode
         if count not in self._candidates:
@@ -33,12 +35,12 @@ class Speeds:
         return self.pace.choose(self._candidates[count], beside)
 
     def step_s(self, num_decode: int, cells: float, prompt: float, position: float) -> float:
-        """A step with so many prompt tokens from `position` on, beside sequences that read `cells`."""
+        """Seconds of a step with `prompt` tokens from `position` on, beside sequences that read `cells`."""
         return self.cost.predict(num_decode, max(1, round(prompt)), cells + prompt * (position + prompt / 2))
 
 
 def speeds(info: ModelInfo, stats: Stats) -> Speeds:
-    """As measured; before anything was, from what the load measured."""
+    """Speeds as the worker measures them now, or as measured at the load before the first step."""
     cost = StepCost(info.curve or DEFAULT_CURVE, stats.prices)
     pace = Pace(info.step_budget_s, info.prefill_share, info.batch_tokens)
     return Speeds(cost, pace, info.num_slots, info.kv_cells_total)

@@ -1,5 +1,5 @@
-"""Whatever computes: llama.cpp, or a fake that tests script. The only importer of llama_cpp.
+"""Backends: llama.cpp, or a fake for tests. Only this package imports llama_cpp.
 
-`base` is the seam. A backend knows tokens and sequence ids, neither requests nor text; `vocab`
-alone turns text to tokens, for the server process.
+`base` is the interface. A backend knows tokens and sequence ids, neither requests nor text. `vocab` alone
+turns text into tokens, for the server's side.
 """

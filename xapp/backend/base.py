@@ -1,4 +1,4 @@
-"""The seam between the engine and whatever computes: `backend.llama` for real, `backend.fake` for tests.
+"""The interface between the engine and a backend: `backend.llama` for service, `backend.fake` for tests.
 
 A Backend owns one model and one context. It is used by one thread. It knows tokens and sequence
 ids, neither requests nor text.
@@ -13,23 +13,23 @@ from xapp.backend.interrupt import Interrupt
 from xapp.domain.messages import ModelInfo, SamplingParams, Tuning
 
 NOT_DRAWN = -1
-"""In place of a token, behind a draft that was wrong or behind the end of an answer."""
+"""Replaces a token behind a rejected draft or behind the end of an answer."""
 
 
 class Outcome(enum.Enum):
-    """What the token drawn last means for the answer."""
+    """What the last drawn token means for the answer."""
 
     OPEN = enum.auto()
-    """It goes on."""
+    """The answer goes on."""
     COMPLETE = enum.auto()
-    """It is whole: its grammar allows nothing to follow."""
+    """The answer is complete: its grammar allows no further token."""
     STUCK = enum.auto()
-    """Its grammar took too much work, or no token goes on. The token drawn last does not count."""
+    """The grammar took too much work, or allows no token. The last drawn token does not count."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """How likely is each of `tokens` after the batch's token `index`?"""
+    """A request for the probabilities of `tokens` after the batch's token `index`."""
 
     index: int
     tokens: list[int]
@@ -39,14 +39,14 @@ class Probe:
 class Batch:
     """The input of one decode: four parallel lists of equal length, one entry a token.
 
-    `outputs` lists the indices after which a token is drawn, ascending. `probes` lists those after
-    which the probabilities of given tokens are read, ascending too and apart from `outputs`. `shared`
-    maps an index to further sequence ids, empty so far, that the token becomes part of with its one cell.
-    The first `num_decode` tokens are those of answers; prompts follow. `drafts` are the indices of tokens
-    that are only guessed. Each follows a token of its sequence that has an output, and has an output itself,
-    whose token is drawn only where the token drawn before it is the guess.
-    `split` says how many tokens to compute at a time, where all tokens have an output; empty: all.
-    `apart`: all tokens are of the one sequence that has a KV cache of its own, as its sequence id 0.
+    `outputs` has the indices after which a token is drawn, ascending. `probes` has the indices after which
+    the probabilities of given tokens are read, ascending and separate from `outputs`. `shared` maps an
+    index to further, so far empty sequence ids, which share the token's cell. The first `num_decode` tokens
+    belong to answers, the others to prompts. `drafts` are the indices of drafts. Each draft follows a token
+    of its sequence with an output, and has an output itself. That output is drawn only where the token
+    drawn before equals the draft. `split` has the numbers of tokens to compute at a time, where all tokens
+    have an output; empty: all at once. `isolated`: all tokens are of the one sequence in the separate KV
+    cache, as its sequence id 0.
     """
 
     tokens: list[int] = field(default_factory=list)
@@ -58,18 +58,18 @@ class Batch:
     drafts: set[int] = field(default_factory=set)
     num_decode: int = 0
     split: list[int] = field(default_factory=list)
-    apart: bool = False
+    isolated: bool = False
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     @property
     def num_read(self) -> int:
-        """Cells that attention reads, for all tokens together: a token's position is their number."""
+        """Cells that attention reads, for all tokens together: a token reads as many as its position."""
         return sum(self.positions)
 
     def parts(self) -> Iterator["Batch"]:
-        """The batch as it is to be computed: whole, or cut as `split` says."""
+        """The batches to compute: the whole batch, or its parts by `split`."""
         if len(self.split) < 2:
             yield self
             return
@@ -99,50 +99,50 @@ class Batch:
         self.seq_ids += [seq_id] * count
 
     def add_draft(self, token: int, position: int, seq_id: int) -> None:
-        """Appends a guessed token with an output."""
+        """Appends a draft with an output."""
         self.drafts.add(len(self.tokens))
         self.add(token, position, seq_id)
         self.want_output()
 
     def want_output(self) -> None:
-        """Asks for a token after the last one added."""
+        """Requests an output after the last token."""
         self.outputs.append(len(self.tokens) - 1)
 
     def is_wrong(self, index: int, before: int, outcome: Outcome) -> bool:
-        """Whether a token is a draft that does not count: `before`, drawn in its place, is another token or
-        ended the answer.
+        """Whether a token is a rejected draft: `before`, drawn in its place, is another token or ended the
+        answer.
         """
         return index in self.drafts and (before != self.tokens[index] or outcome is not Outcome.OPEN)
 
     def want_log_probabilities(self, tokens: list[int]) -> None:
-        """Asks how likely each of `tokens` is after the last one added."""
+        """Requests the probabilities of `tokens` after the last token."""
         self.probes.append(Probe(len(self.tokens) - 1, tokens))
 
 
 class Sampler(Protocol):
-    """Draws tokens for one sequence; keeps the state that its parameters need. How it draws is between it and
-    its backend.
+    """Draws tokens for one sequence, and keeps the state that its parameters need. The backend knows how
+    each of its samplers draws.
     """
 
     @property
     def outcome(self) -> Outcome:
-        """OPEN for ever without a grammar."""
+        """Always OPEN without a grammar."""
         ...
 
     def accept(self, token: int) -> bool:
-        """Takes a token that was chosen elsewhere as if it had been drawn, but for the random numbers.
+        """Takes a token that was chosen elsewhere, as if it had been drawn, but without random numbers.
 
-        False where the grammar does not allow it; nothing has changed then.
+        False where the grammar does not allow the token. Nothing has changed then.
         """
         ...
 
     def mark(self) -> object:
-        """The state now: penalties, the place in the grammar, random numbers. It costs memory."""
+        """The present state: penalties, position in the grammar, random numbers. It takes memory."""
         ...
 
     def rollback(self, mark: object) -> None:
-        """Goes back to a mark of this sampler, as if nothing had been drawn or accepted since. A mark can be
-        gone back to more than once.
+        """Returns to a mark of this sampler, as if no token had been drawn or accepted since. A mark may be
+        used several times.
         """
         ...
 
@@ -152,16 +152,16 @@ class Sampler(Protocol):
 
 
 class StatelessSampler:
-    """Has nothing to mark: for the plain argmax, and for what draws nothing."""
+    """A sampler without state: for the plain argmax, and for sequences that draw nothing."""
 
     outcome = Outcome.OPEN
 
     def accept(self, token: int) -> bool:
-        """Every token is allowed."""
+        """Allows every token."""
         return True
 
     def mark(self) -> object:
-        """There is one state."""
+        """The only state."""
         return None
 
     def rollback(self, mark: object) -> None:
@@ -172,7 +172,7 @@ class StatelessSampler:
 
 
 NO_SAMPLER = StatelessSampler()
-"""Of a sequence that is not admitted yet, or draws nothing."""
+"""The sampler of a sequence that is not admitted yet, or draws nothing."""
 
 
 class DecodeError(Exception):
@@ -184,7 +184,7 @@ class DecodeError(Exception):
 
 
 class Interrupted(Exception):
-    """A decode was ended from another thread. Nothing was computed."""
+    """Another thread ended a decode. Nothing was computed."""
 
 
 class Backend(Protocol):
@@ -192,7 +192,7 @@ class Backend(Protocol):
 
     @property
     def info(self) -> ModelInfo:
-        """What was loaded and how it was sized."""
+        """The loaded model and its size."""
         ...
 
     @property
@@ -202,25 +202,25 @@ class Backend(Protocol):
 
     @property
     def num_branches(self) -> int:
-        """Further sequence ids, from `num_sequences` on, each for what branches off a running sequence."""
+        """Further sequence ids, from `num_sequences` on, for branches of running sequences."""
         ...
 
     @property
     def num_probes(self) -> int:
-        """Probes one batch may have, at least 1: each costs logits of the whole vocabulary."""
+        """Largest number of probes of a batch, at least 1: each costs logits of the whole vocabulary."""
         ...
 
     @property
     def num_steady(self) -> int:
-        """Tokens up to which a batch gives each of them the same logits, whatever else is in it.
+        """Largest number of tokens of a batch in which each token's logits do not depend on the others.
 
-        0 where there is no such number. It is a promise for cells in the order of positions only.
+        0 where there is no such number. It holds for cells in the order of positions only.
         """
         ...
 
     @property
     def interrupt(self) -> Interrupt:
-        """Ends a decode that runs, where the backend can."""
+        """Ends a running decode, where the backend can do that."""
         ...
 
     def is_end(self, token: int) -> bool:
@@ -228,65 +228,65 @@ class Backend(Protocol):
         ...
 
     def new_sampler(self, params: SamplingParams, prompt: list[int], scope: str = "") -> Sampler:
-        """A sampler for one sequence; the repeat penalty sees the prompt's tail.
+        """A sampler for one sequence. The repeat penalty considers the prompt's tail.
 
-        What is worked out for a grammar is shared within `scope`.
+        Work on a grammar is shared within `scope`.
         """
         ...
 
     def decode(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
         """Computes the batch and draws one token for each of `batch.outputs`, in order.
 
-        `samplers` is parallel to `batch.outputs`. NOT_DRAWN stands behind a draft that was wrong.
-        Raises DecodeError when nothing was computed, Interrupted when `interrupt` ended it; the cells of the
+        `samplers` is parallel to `batch.outputs`. A rejected draft is followed by NOT_DRAWN.
+        Raises DecodeError when nothing was computed, Interrupted when `interrupt` ended it. The cells of the
         batch are then as they were before.
         """
         ...
 
     def log_probabilities(self, batch: Batch) -> list[list[float]]:
-        """Natural logarithms for each of the probes of the batch that was just decoded, in order.
+        """Natural logarithms for each probe of the last decoded batch, in order.
 
-        To be called before anything else is decoded.
+        To be called before the next decode.
         """
         ...
 
     def copy_prefix(self, source: int, target: int, length: int) -> None:
-        """Makes the first `length` positions of `source` part of `target` as well, sharing cells."""
+        """Adds the first `length` positions of `source` to `target`, with shared cells."""
         ...
 
     def remove(self, seq_id: int, start: int = 0) -> None:
-        """Forgets positions from `start` on."""
+        """Removes positions from `start` on."""
         ...
 
-    def open_apart(self, num_tokens: int) -> bool:
-        """Makes a KV cache for one sequence of so many tokens, beside the one that all others share; False
-        when there is no memory. What is computed in it depends on nothing else that the backend does.
+    def open_isolated(self, num_tokens: int) -> bool:
+        """Makes a separate KV cache for one sequence of so many tokens. False without memory. The results
+        of steps in it depend on nothing else that the backend computes.
         """
         ...
 
-    def close_apart(self) -> None:
-        """Frees that cache; nothing to do where there is none."""
+    def close_isolated(self) -> None:
+        """Frees the separate cache, if there is one."""
         ...
 
     @property
     def thread_choices(self) -> tuple[int, ...]:
-        """Numbers of compute threads that may be tried, the one in use first; none: not to be changed."""
+        """Numbers of compute threads to measure, the present number first; empty: not to be changed."""
         ...
 
     def set_threads(self, single: int, batch: int) -> None:
-        """From the next decode on: threads for a step of one token, and for a larger one."""
+        """Sets the threads from the next decode on: for a step of one token, and for a larger step."""
         ...
 
     def remember(self, tuning: Tuning) -> None:
-        """Takes what was measured into `info`, and keeps it for the next load of the model on this node."""
+        """Puts measurements into `info`, and stores them for the next load of the model on this node."""
         ...
 
     def save(self, seq_id: int) -> object:
-        """A copy of all that the sequence's cells hold, in ordinary memory."""
+        """A copy of the content of a sequence's cells in ordinary memory."""
         ...
 
     def restore(self, seq_id: int, state: object) -> bool:
-        """Puts what `save` gave into a sequence id that is empty; False when there is no room for it."""
+        """Loads a state from `save` into an empty sequence id. False when there is no room for it."""
         ...
 
     def close(self) -> None:

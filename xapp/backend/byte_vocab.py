@@ -1,6 +1,6 @@
-"""A vocabulary that needs no file: one token a byte, and ChatML's control tokens.
+"""ByteVocab: a vocabulary without a file, with one token a byte, and ChatML's control tokens.
 
-Tests and the fake backend use it. Tokens 0 to 255 are bytes; then come BOS, EOS and ChatML's two.
+Tests and the fake backend use it. Tokens 0 to 255 are bytes, followed by BOS, EOS and ChatML's two tokens.
 """
 
 import re
@@ -19,7 +19,7 @@ _TEMPLATE = (
 
 
 class ByteVocab:
-    """See the module; `Tokenizer` documents the methods."""
+    """The module's docstring describes it; `Tokenizer` documents the methods."""
 
     bos: int | None = BOS
     eos: int | None = EOS
@@ -55,7 +55,7 @@ class ByteVocab:
         return bytes([token]) if token < BOS else b""
 
     def text(self, token: int) -> str:
-        """As the vocabulary writes it."""
+        """The token's text in the vocabulary."""
         return _TEXTS.get(token) or chr(token)
 
     def is_end(self, token: int) -> bool:

@@ -1,7 +1,7 @@
-"""Holds one answer to a grammar, token by token, within a budget: what the samplers ask.
+"""Constraint: keeps one answer within a grammar, token by token, within a budget, for the samplers.
 
-The budget of one token is what the last ones left over: a grammar that is costly for one token passes,
-one that is costly for each of them ends its own request and does not hold up the others.
+A token may use what earlier tokens left of the budget. So a grammar may be expensive for one token. A grammar
+that is expensive for each token ends its own request and delays no other.
 """
 
 from collections import OrderedDict
@@ -14,16 +14,16 @@ from xapp.grammar.program import decode_program
 from xapp.grammar.progress import Position, advance, first_bytes
 
 WORK_PER_TOKEN = 4000
-"""Units that each token adds to the budget; a unit is about 1 µs, an ordinary token takes 20."""
+"""Units that each token adds to the budget. A unit is about 1 µs, an ordinary token takes 20 units."""
 MAX_MACHINES = 32
-"""Grammars that a worker remembers, with what it has learnt of them."""
+"""Grammars that a worker remembers, with their computed states."""
 _Mark: TypeAlias = tuple[Position, int, Outcome]
 
 
 class Machines:
-    """The grammars in use, the latest ones.
+    """The grammars used most recently.
 
-    Requests of a scope with the same schema share what was worked out.
+    Requests of a scope with the same schema share computed states.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Machines:
 
 
 class Constraint:
-    """`piece` gives a token's bytes, b"" for control tokens, which no grammar allows."""
+    """`piece` returns a token's bytes, b"" for control tokens, which no grammar allows."""
 
     def __init__(
         self, machine: Machine, piece: Callable[[int], bytes], is_end: Callable[[int], bool]
@@ -56,11 +56,11 @@ class Constraint:
 
     @property
     def may_end(self) -> bool:
-        """Whether the answer is whole as it is."""
+        """Whether the present answer is complete."""
         return self._position.accepting
 
     def draw(self, candidates: Iterable[int]) -> int:
-        """The first of the candidates that may come next. Sets `outcome`: when STUCK, it is none of them."""
+        """The first candidate that may come next. Sets `outcome`. With STUCK the result is no candidate."""
         machine = self._machine
         machine.left = min(self._credit + WORK_PER_TOKEN, MAX_WORK)
         try:
@@ -75,7 +75,7 @@ class Constraint:
         return token
 
     def accept(self, token: int) -> bool:
-        """Takes a token that was chosen elsewhere. False where it may not come next: nothing changes then."""
+        """Takes a token that was chosen elsewhere. False, without any change, where it is not allowed."""
         mark = self.mark()
         self.draw((token,))
         if self.outcome is Outcome.STUCK:
@@ -84,15 +84,15 @@ class Constraint:
         return True
 
     def mark(self) -> object:
-        """The place in the grammar, and what is left to spend."""
+        """The position in the grammar, and the rest of the budget."""
         return self._position, self._credit, self.outcome
 
     def rollback(self, mark: object) -> None:
-        """Goes back to a mark."""
+        """Returns to a mark."""
         self._position, self._credit, self.outcome = cast(_Mark, mark)
 
     def _take(self, token: int) -> bool:
-        """Whether the token may come next; if so, it has."""
+        """Takes the token if it may come next. Returns whether it did."""
         if self._is_end(token):
             return self._position.accepting
         piece = self._piece(token)
@@ -106,5 +106,5 @@ class Constraint:
         return True
 
     def first_bytes(self) -> frozenset[int]:
-        """Bytes that the next token may begin with."""
+        """The possible first bytes of the next token."""
         return first_bytes(self._machine, self._position)

@@ -1,7 +1,7 @@
 """A deterministic Backend without a model: for unit tests, and for a server under test (`XAPP_BACKEND=fake`).
 
-The next token is a function of the whole sequence, computed from what this backend itself holds in
-its cells: wrong positions, a lost prefix or a cell too many show as a wrong answer or a DecodeError.
+The next token is a function of the whole sequence, computed from the content of this backend's own
+cells: wrong positions, a lost prefix or an extra cell cause a wrong answer or a DecodeError.
 Tokens are bytes, 256 and up are control tokens, as in `backend.byte_vocab`.
 """
 
@@ -19,13 +19,13 @@ from xapp.domain.messages import ModelInfo, SamplingParams, Tuning
 
 END_TOKEN = 257
 VOCAB_SIZE = 260
-# What ends a value comes first, so that answers which a grammar holds are short.
+# Characters that end a value come first, so that answers with a grammar are short.
 _ORDER = (END_TOKEN, *b'"}]0a', *range(256))
 _WORDS = b"the cell load is fine and no handover is due \xc3\xa9 \xe2\x82\xac. "
 
 
 def next_token(tokens: Sequence[int]) -> int:
-    """What follows `tokens`: words, and an end about every 200 tokens."""
+    """The token after `tokens`: words, and an end about every 200 tokens."""
     digest = zlib.crc32(array("i", tokens).tobytes())
     if digest % 200 == 0:
         return END_TOKEN
@@ -33,12 +33,12 @@ def next_token(tokens: Sequence[int]) -> int:
 
 
 def log_probability(tokens: Sequence[int], token: int) -> float:
-    """Log-probability of `token` after `tokens`: from -8 to 0, and different after anything else."""
+    """Log-probability of `token` after `tokens`: from -8 to 0, and different after other tokens."""
     return -(zlib.crc32(array("i", [*tokens, token]).tobytes()) % 8000) / 1000
 
 
 class FakeSampler:
-    """Nothing to keep; counts itself, so that tests see a leak."""
+    """A sampler without state that counts itself, so that tests find a leak."""
 
     def __init__(self, params: SamplingParams, live: set[int], constraint: Constraint | None) -> None:
         self.params = params
@@ -52,7 +52,7 @@ class FakeSampler:
         return Outcome.OPEN if self._constraint is None else self._constraint.outcome
 
     def hold(self, token: int) -> int:
-        """The token, or where a grammar refuses it the first one that fits."""
+        """The token, or the first allowed token where a grammar refuses it."""
         constraint = self._constraint
         if constraint is None:
             return token
@@ -72,7 +72,7 @@ class FakeSampler:
             self._constraint.rollback(mark)
 
     def close(self) -> None:
-        """Leaves the set of live samplers."""
+        """Removes itself from the set of live samplers."""
         self._live.discard(id(self))
 
 
@@ -85,7 +85,7 @@ def _held(sampler: Sampler, token: int) -> int:
 
 
 def fake_info(settings: EngineSettings) -> ModelInfo:
-    """What the fake claims to be."""
+    """The properties that the fake states."""
     return ModelInfo(
         description="fake 0B",
         size_bytes=0,
@@ -105,7 +105,7 @@ def fake_info(settings: EngineSettings) -> ModelInfo:
 
 
 class FakeBackend:
-    """Keeps each sequence's cells as (position, token); sharing a prefix shares the cells."""
+    """Keeps each sequence's cells as (position, token). A shared prefix shares cells."""
 
     def __init__(
         self,
@@ -132,9 +132,9 @@ class FakeBackend:
         self.interrupt = Interrupt()
         self._machines = Machines()
         self.batches: list[int] = []
-        self.apart: list[int] | None = None
-        """The tokens of the sequence that is computed apart."""
-        self.apart_fits = True
+        self.isolated: list[int] | None = None
+        """The tokens of the isolated sequence."""
+        self.isolated_fits = True
         self._read: list[list[float]] = []
 
     @property
@@ -148,7 +148,7 @@ class FakeBackend:
         return len(self._owners)
 
     def content(self, seq_id: int) -> list[int]:
-        """The tokens that a sequence's cells hold."""
+        """The tokens in a sequence's cells."""
         return [self._tokens[cell] for cell in self._cells[seq_id]]
 
     def is_end(self, token: int) -> bool:
@@ -163,11 +163,11 @@ class FakeBackend:
         return FakeSampler(params, self.live_samplers, constraint)
 
     def decode(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
-        """See Backend. Takes `step_s` and `token_s` a token of real time."""
+        """See Backend. Takes `step_s`, and `token_s` a token, of real time."""
         if self.interrupt.is_set:
             raise Interrupted
-        if batch.apart:
-            return self._decode_apart(batch, samplers)
+        if batch.isolated:
+            return self._decode_isolated(batch, samplers)
         if self.used + len(batch) > self._info.kv_cells_total:
             raise DecodeError(1)
         assert len(samplers) == len(batch.outputs)
@@ -198,13 +198,13 @@ class FakeBackend:
             return NOT_DRAWN
         return _held(sampler, self._rule(self.content(batch.seq_ids[index])))
 
-    def _decode_apart(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
-        assert self.apart is not None
+    def _decode_isolated(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
+        assert self.isolated is not None
         assert len(samplers) == len(batch.outputs) <= 1
-        assert batch.positions == list(range(len(self.apart), len(self.apart) + len(batch)))
-        self.apart += batch.tokens
+        assert batch.positions == list(range(len(self.isolated), len(self.isolated) + len(batch)))
+        self.isolated += batch.tokens
         self._took(batch)
-        return [_held(sampler, self._rule(self.apart)) for sampler in samplers]
+        return [_held(sampler, self._rule(self.isolated)) for sampler in samplers]
 
     def _took(self, batch: Batch) -> None:
         self.batches.append(len(batch))
@@ -244,27 +244,27 @@ class FakeBackend:
                 del self._owners[cell], self._tokens[cell]
         del self._cells[seq_id][start:]
 
-    def open_apart(self, num_tokens: int) -> bool:
+    def open_isolated(self, num_tokens: int) -> bool:
         """See Backend."""
-        assert self.apart is None
-        if self.apart_fits:
-            self.apart = []
-        return self.apart_fits
+        assert self.isolated is None
+        if self.isolated_fits:
+            self.isolated = []
+        return self.isolated_fits
 
-    def close_apart(self) -> None:
+    def close_isolated(self) -> None:
         """See Backend."""
-        self.apart = None
+        self.isolated = None
 
     @property
     def thread_choices(self) -> tuple[int, ...]:
-        """See Backend: it has none."""
+        """See Backend: none."""
         return ()
 
     def set_threads(self, single: int, batch: int) -> None:
         """Does nothing."""
 
     def remember(self, tuning: Tuning) -> None:
-        """Forgets it."""
+        """Stores nothing."""
 
     def save(self, seq_id: int) -> object:
         """See Backend."""

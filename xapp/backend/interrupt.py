@@ -1,8 +1,8 @@
-"""Interrupt: ends a decode that runs, from another thread.
+"""Interrupt: ends a running decode from another thread.
 
-llama.cpp asks a function between any two operations of its graph whether to go on. A Python function would
-take the interpreter's lock a thousand times a step. So the C library's `strlen` is asked: of the bytes
-0 0 it says 0, go on; of 1 0 it says 1, end. Setting the flag is writing a byte.
+llama.cpp calls a function between any two operations of its graph, which decides whether to go on. A Python
+function would take the interpreter's lock a thousand times a step. The function is therefore the C library's
+`strlen`: for the bytes 0 0 it returns 0, go on; for 1 0 it returns 1, end. Setting the flag writes one byte.
 """
 
 import ctypes
@@ -10,17 +10,17 @@ from typing import Any
 
 
 class Interrupt:
-    """A flag that native code reads. Cleared at first; any thread may set it."""
+    """A flag that native code reads. It is initially clear. Any thread may set it."""
 
     def __init__(self) -> None:
         self._flag = ctypes.create_string_buffer(2)
 
     def set(self) -> None:
-        """Ends the decode that runs, and every later one, until `clear`."""
+        """Ends the running decode, and every later decode, until `clear`."""
         self._flag[0] = b"\x01"
 
     def clear(self) -> None:
-        """Decodes run to their end again."""
+        """Lets decodes run to their end again."""
         self._flag[0] = b"\x00"
 
     @property
@@ -30,7 +30,7 @@ class Interrupt:
 
     @property
     def address(self) -> int:
-        """Of the flag: what the function is asked about."""
+        """The address of the flag, which is the argument of the function."""
         return ctypes.addressof(self._flag)
 
 

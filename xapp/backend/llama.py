@@ -24,12 +24,12 @@ from xapp.domain.messages import ModelInfo, SamplingParams, Tuning
 from xapp.errors import ModelError
 
 NewContext = Callable[[int], Any]
-"""Makes a context of its own for one sequence of so many tokens. Raises ModelError."""
+"""Makes a separate context for one sequence of so many tokens. Raises ModelError."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a context was made for; see Backend for the terms."""
+    """The limits that a context was made for; Backend explains them."""
 
     sequences: int
     branches: int
@@ -38,21 +38,21 @@ class Limits:
 
 
 def row_numbers(indices: list[int], batch: Batch) -> list[int]:
-    """Which rows of logits belong to some of the batch's tokens: rows have the order of the tokens."""
+    """The rows of logits of some of the batch's tokens. Rows have the order of the tokens."""
     wanted = sorted([*batch.outputs, *(probe.index for probe in batch.probes)])
     numbers = {index: number for number, index in enumerate(wanted)}
     return [numbers[index] for index in indices]
 
 
 def _bytes_of(state: mmap.mmap) -> Any:
-    """A pointer to it. No array of its length: ctypes keeps a type for each length for ever."""
+    """A pointer to the mapping. An array of its length would leave a ctypes type for each length for ever."""
     return ctypes.byref(ctypes.c_uint8.from_buffer(state))
 
 
 class LlamaBackend:
-    """Takes over `model` and `context`; see `llama_load.load` for how they are made.
+    """Takes over `model` and `context`, which `llama_load.load` makes.
 
-    The model may be one without a vocabulary: what is asked of that is in `pieces`.
+    The model may be loaded without its vocabulary: `pieces` has the needed part of it.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class LlamaBackend:
         limits: Limits,
         max_batch: int,
         profile: Profile | None = None,
-        new_apart: NewContext | None = None,
+        new_isolated: NewContext | None = None,
     ) -> None:
         self._model = model
         self._context = context
@@ -76,9 +76,9 @@ class LlamaBackend:
         self.num_steady = limits.steady
         self._memory = llama.llama_get_memory(context)
         self._profile = profile
-        self._new_apart = new_apart
+        self._new_isolated = new_isolated
         self._main = NativeContext(context, limits.sequences + limits.branches, info.vocab_size)
-        self._apart: NativeContext | None = None
+        self._isolated: NativeContext | None = None
         self.interrupt = Interrupt()
         self._may_go_on = flag_function(llama.ggml_abort_callback)
         llama.llama_set_abort_callback(context, self._may_go_on, self.interrupt.address)
@@ -101,9 +101,9 @@ class LlamaBackend:
 
     def decode(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
         """See Backend."""
-        if batch.apart:
-            assert self._apart is not None, "what is computed apart has a context"
-            return self._decode(self._apart, batch, samplers)
+        if batch.isolated:
+            assert self._isolated is not None, "an isolated batch has a context"
+            return self._decode(self._isolated, batch, samplers)
         tokens: list[int] = []
         for part in batch.parts():
             before = tokens[-1] if tokens else NOT_DRAWN
@@ -114,7 +114,7 @@ class LlamaBackend:
     def _decode(
         self, context: NativeContext, batch: Batch, samplers: list[Sampler], before: int = NOT_DRAWN
     ) -> list[int]:
-        """`before` is what was drawn last, in another part of the same batch."""
+        """`before` is the last token drawn in an earlier part of the same batch."""
         context.compute(self._batch.fill(batch), outputs=bool(batch.outputs))
         return self._draw(context, batch, samplers, before)
 
@@ -145,31 +145,31 @@ class LlamaBackend:
         ]
 
     def logits_are_finite(self) -> bool:
-        """Whether the last decode's first row of logits is made of numbers."""
+        """Whether the last decode's first row of logits is finite."""
         return bool(np.isfinite(self._main.rows(1)).all())
 
     def give_back_logits(self) -> None:
         """See NativeContext."""
         self._main.give_back_logits()
 
-    def open_apart(self, num_tokens: int) -> bool:
+    def open_isolated(self, num_tokens: int) -> bool:
         """See Backend."""
-        assert self._apart is None, "one sequence at a time is computed apart"
-        if self._new_apart is None:
+        assert self._isolated is None, "one sequence at a time is isolated"
+        if self._new_isolated is None:
             return False
         try:
-            context = self._new_apart(num_tokens)
+            context = self._new_isolated(num_tokens)
         except ModelError:
             return False
         llama.llama_set_abort_callback(context, self._may_go_on, self.interrupt.address)
-        self._apart = NativeContext(context, 1, self.info.vocab_size)
+        self._isolated = NativeContext(context, 1, self.info.vocab_size)
         return True
 
-    def close_apart(self) -> None:
+    def close_isolated(self) -> None:
         """See Backend."""
-        if self._apart is not None:
-            self._apart.close()
-            self._apart = None
+        if self._isolated is not None:
+            self._isolated.close()
+            self._isolated = None
 
     def copy_prefix(self, source: int, target: int, length: int) -> None:
         """See Backend."""
@@ -183,10 +183,10 @@ class LlamaBackend:
     def save(self, seq_id: int) -> object:
         """See Backend."""
         size = llama.llama_state_seq_get_size(self._context, seq_id)
-        # Pages of its own: they are given back once the prefix is forgotten.
+        # A mapping of its own: its pages return to the system when the prefix is dropped.
         state = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE)
         written = llama.llama_state_seq_get_data(self._context, _bytes_of(state), size, seq_id)
-        assert written == size, "llama.cpp told the size itself"
+        assert written == size, "llama.cpp stated this size itself"
         return state
 
     def restore(self, seq_id: int, state: object) -> bool:
@@ -217,6 +217,6 @@ class LlamaBackend:
     def close(self) -> None:
         """See Backend."""
         self._batch.close()
-        self.close_apart()
+        self.close_isolated()
         self._main.close()
         llama.llama_model_free(self._model)

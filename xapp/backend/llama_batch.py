@@ -1,4 +1,4 @@
-"""A llama_batch filled through ctypes arrays: a step's input costs microseconds, not milliseconds."""
+"""NativeBatch: a llama_batch filled through ctypes arrays, in microseconds a step instead of milliseconds."""
 
 import ctypes
 from typing import Any
@@ -22,7 +22,7 @@ class NativeBatch:
         self._point_seq_ids(capacity)
 
     def _point_seq_ids(self, capacity: int) -> None:
-        # llama.cpp wants a pointer for each token; let them all point into one array, once.
+        # llama.cpp needs a pointer for each token. They all point into one array, and are set once.
         self._pointers = ctypes.cast(self.struct.seq_id, ctypes.POINTER(ctypes.c_void_p))
         self._theirs = [self._pointers[index] for index in range(capacity)]
         for index in range(capacity):
@@ -50,7 +50,7 @@ class NativeBatch:
         return self.struct
 
     def _share(self, batch: Batch) -> None:
-        """Tokens of several sequences, in place of those of the last batch."""
+        """Sets the tokens of several sequences, and clears those of the last batch."""
         for index in self._shared:
             self._point(index)
         self._shared = {

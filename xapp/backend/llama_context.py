@@ -1,4 +1,4 @@
-"""NativeContext: one llama.cpp context with its logits. A backend has one, or for a time two."""
+"""NativeContext: one llama.cpp context with its logits. A backend has one, and sometimes a second."""
 
 import ctypes
 from collections.abc import Callable
@@ -13,9 +13,9 @@ from xapp.backend.native_memory import give_back_pages
 
 SIZE_OF_FLOAT = 4
 ABORTED = 2
-"""What llama_decode returns when the abort callback ended it."""
+"""The return value of llama_decode after the abort callback ended it."""
 
-# The binding's own makes two Python objects of the pointer, for each step.
+# The binding's own function makes two Python objects of the pointer in each step.
 _logits_address: Callable[[Any], int] = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(
     ("llama_get_logits", llama._lib)
 )
@@ -39,7 +39,7 @@ class NativeContext:
         if code != 0:
             raise DecodeError(code)
         if not outputs:
-            llama.llama_synchronize(self.handle)  # asking for logits does it as well
+            llama.llama_synchronize(self.handle)  # reading logits synchronizes as well
 
     def rows(self, count: int) -> npt.NDArray[np.float32]:
         """The logits of the last decode, shape (count, vocabulary), in the order of the outputs."""
@@ -52,8 +52,8 @@ class NativeContext:
         return self._logits[:count]
 
     def give_back_logits(self) -> None:
-        """Frees the memory of rows of logits until they are written: there is one for each sequence id, and
-        llama.cpp writes zeros to them all. Whatever they hold is lost.
+        """Frees the memory of rows of logits until they are written again. There is one row for each
+        sequence id, and llama.cpp writes zeros to all of them. Their content is lost.
         """
         give_back_pages(_logits_address(self.handle), self._num_rows * self._vocab_size * SIZE_OF_FLOAT)
 

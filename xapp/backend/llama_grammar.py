@@ -1,4 +1,4 @@
-"""Draws tokens that a grammar allows: the ordinary choice first, a search only when that is refused."""
+"""GrammarSampler: draws tokens that a grammar allows. It tries the ordinary choice first, then searches."""
 
 from collections.abc import Iterator
 from typing import Any, cast
@@ -13,17 +13,17 @@ from xapp.backend.llama_sampler import ChainSampler
 from xapp.domain.messages import SamplingParams
 
 FIRST_LOOK = 32
-"""Candidates that are sorted at first: one of them nearly always fits."""
+"""Candidates that are sorted at first: one of them is nearly always allowed."""
 _Floats = npt.NDArray[np.float32]
 _Ids = npt.NDArray[np.int64]
 
 
 class GrammarSampler:
-    """Greedy without a `chain`; else the chain draws, and what is refused is drawn again without it.
+    """Greedy without a `chain`. Otherwise the chain draws, and refused tokens are excluded and drawn again.
 
-    Greedy is exact: the likeliest token that is allowed. Drawing again without what was refused gives
-    each token that the chain leaves its share among those that are allowed; where the chain leaves none,
-    it is asked again with those that may be allowed only.
+    Greedy is exact: the most likely allowed token. Drawing again without refused tokens gives each
+    remaining token of the chain its share among the allowed tokens. Where the chain leaves no token, it
+    draws again among possibly allowed tokens only.
     """
 
     def __init__(
@@ -67,14 +67,14 @@ class GrammarSampler:
             yield from _descending(logits[candidates], candidates)
 
     def _redrawn(self, left: npt.NDArray[np.void]) -> Iterator[int]:
-        """Draws until nothing is left: in the order of logits with Gumbel noise, which is the same."""
+        """Draws without replacement: in the order of logits with Gumbel noise, which is equivalent."""
         values = left["logit"].copy()
         if self._noise is not None:
             values += self._noise.gumbel(size=len(values)).astype(np.float32)
         return _descending(values, left["id"].astype(np.int64))
 
     def _candidates(self) -> _Ids:
-        """Tokens that may be allowed: more than are, never fewer."""
+        """The possibly allowed tokens: a superset of the allowed tokens."""
         table = self._pieces.table
         candidates = table.beginning_with(self._constraint.first_bytes())
         return np.concatenate((candidates, table.ends)) if self._constraint.may_end else candidates

@@ -1,4 +1,4 @@
-"""From a file and settings to a LlamaBackend sized for this node, with a self-test token behind it."""
+"""Loads a file as a LlamaBackend that is sized for this node, and tests it with one token."""
 
 import threading
 import time
@@ -30,33 +30,33 @@ from xapp.config import EngineSettings
 from xapp.domain.messages import ModelInfo, StepCurve
 from xapp.errors import ModelError
 from xapp.models.parts import total_bytes
-from xapp.steps.pace import APART_CHUNK
+from xapp.steps.pace import ISOLATED_CHUNK
 
 _A = TypeVar("_A")
 _B = TypeVar("_B")
 MAX_SEQUENCES = 256
-"""llama.cpp allows no more."""
+"""llama.cpp's own limit."""
 BRANCHES = 16
 """llama.cpp keeps room for one row of logits for each sequence id: 3 MB for these and 49,152 tokens."""
 PROBE_BYTES = 16 * 1024 * 1024
 """Logits of all probes of a step. The memory is taken when the first choices are scored."""
 STEADY_TOKENS = 63
-"""From 64 tokens a batch on, ggml's attention on a CPU sums in tiles, in float32; below, row by row, in
-float16. What differs by that is enough to round some 8-bit activations the other way."""
+"""From 64 tokens a batch on, ggml's attention on a CPU sums in tiles, in float32. Below, it sums row by
+row, in float16. The difference is enough to round some 8-bit activations the other way."""
 FIRST_SIZES = (1, 4, 16, 64)
 """Tokens of the steps that the first load of a model measures."""
 CELL_BLOCK = 256
 """llama.cpp makes KV caches in blocks of so many cells."""
-APART_BYTES = 64 * 1024 * 1024
-"""What a context for one sequence may take beside its cells."""
+ISOLATED_BYTES = 64 * 1024 * 1024
+"""Memory of a context for one sequence, in addition to its cells."""
 FIRST_S = 0.25
-"""Once they took so long together, the larger ones are left for later."""
+"""After so much time the larger steps are left for the survey."""
 
 
 def load(
     path: str, settings: EngineSettings, node: Node, on_progress: Callable[[float], None]
 ) -> LlamaBackend:
-    """Raises ModelError naming the file, ConfigError naming the setting."""
+    """Raises ModelError with the file, ConfigError with the setting."""
     with vocabulary(path) as (vocab, facts):
         model = load_model(path, settings.gpu_layers, on_progress, without=facts)
         geometry = Geometry(
@@ -68,7 +68,7 @@ def load(
         params = ContextParams(
             cells=sizing.kv_cells,
             sequences=limits.sequences + limits.branches,
-            # llama.cpp keeps a row for each sequence id, whether anything reads them or not.
+            # llama.cpp keeps a row for each sequence id, even if no code reads the rows.
             outputs=max(limits.sequences + limits.branches, sizing.slots + limits.probes),
             batch=settings.batch_tokens,
             threads=found.known.threads,
@@ -86,31 +86,31 @@ def load(
         limits=limits,
         max_batch=settings.batch_tokens,
         profile=found,
-        new_apart=_apart(model, params, sizing, path),
+        new_isolated=_isolated(model, params, sizing, path),
     )
     self_test(backend, path)
     backend.info = msgspec.structs.replace(info, curve=found.known.curve or first_curve(backend))
-    if settings.gpu_layers == 0:  # else a GPU may have a hand on them
+    if settings.gpu_layers == 0:  # otherwise a GPU may still use them
         backend.give_back_logits()
     return backend
 
 
-def _apart(model: Any, params: ContextParams, sizing: Sizing, path: str) -> NewContext:
-    """Contexts for one sequence. They have as many threads as the rule says, not as many as were found to be
-    fastest: attention may sum by threads, and what is found changes.
+def _isolated(model: Any, params: ContextParams, sizing: Sizing, path: str) -> NewContext:
+    """Contexts for one sequence. They use the default number of threads, not the measured best: attention may
+    sum by threads, and the measured number changes.
     """
     one = replace(
         params,
         sequences=1,
         outputs=1,
-        batch=min(APART_CHUNK, params.batch),
+        batch=min(ISOLATED_CHUNK, params.batch),
         threads=sizing.threads,
         threads_batch=sizing.threads,
     )
 
     def new(num_tokens: int) -> Any:
         cells = -(-num_tokens // CELL_BLOCK) * CELL_BLOCK
-        need = cells * kv_bytes_per_token(model) + APART_BYTES
+        need = cells * kv_bytes_per_token(model) + ISOLATED_BYTES
         if need > this_node().memory_bytes:
             raise ModelError(f"{path}: no memory for {cells} KV cells more", reason="NO_CONTEXT")
         return new_context(model, replace(one, cells=cells), path)
@@ -119,7 +119,7 @@ def _apart(model: Any, params: ContextParams, sizing: Sizing, path: str) -> NewC
 
 
 def _meanwhile(first: Callable[[], _A], second: Callable[[], _B]) -> tuple[_A, _B]:
-    """Both results. Native code of the first and Python of the second run at the same time."""
+    """Both results. Native code of `first` runs in parallel with Python of `second`."""
     found: list[_B] = []
     thread = threading.Thread(target=lambda: found.append(second()))
     thread.start()
@@ -136,7 +136,7 @@ def num_sequences(slots: int) -> int:
 
 
 def num_probes(vocab_size: int) -> int:
-    """As many as PROBE_BYTES of logits hold, 8 at least and 64 at most: more are no faster."""
+    """The number of probes in PROBE_BYTES of logits, 8 at least and 64 at most: more are no faster."""
     return max(8, min(64, PROBE_BYTES // (4 * vocab_size)))
 
 
@@ -171,7 +171,7 @@ def _info(
 
 
 def self_test(backend: LlamaBackend, path: str) -> None:
-    """One token must come out, and be one: a bad build or a bad file shows here, not in a caller's stream."""
+    """Computes one token and checks it: a bad build or a bad file fails here, not in a caller's stream."""
     try:
         (token,) = _prefill(backend, 1)
     except DecodeError as error:
@@ -182,7 +182,7 @@ def self_test(backend: LlamaBackend, path: str) -> None:
 
 
 def first_curve(backend: LlamaBackend) -> StepCurve:
-    """A rough curve, for the time until there is a better one: a few sizes, as many as a moment allows."""
+    """A rough curve for the time before the survey: a few sizes, within a moment."""
     one_s = _seconds(backend, 1, output=True)
     most = min(backend.info.batch_tokens, backend.info.context_length - 1)
     rows: list[int] = []

@@ -1,4 +1,4 @@
-"""Loads a GGUF file and a context for it. Every failure is a ModelError naming the file and the reason."""
+"""Loads a GGUF file and makes a context for it. Every failure is a ModelError with file and reason."""
 
 import ctypes
 import os
@@ -18,7 +18,7 @@ GGML_TYPES = {"f16": 1, "q8_0": 8}
 
 @dataclass(frozen=True, slots=True)
 class ContextParams:
-    """What a context is made with."""
+    """The parameters of a context."""
 
     cells: int
     sequences: int
@@ -32,7 +32,7 @@ class ContextParams:
 
 @dataclass(frozen=True, slots=True)
 class VocabFacts:
-    """What is left of a vocabulary for a model that is loaded without."""
+    """The facts about a vocabulary that a model without it needs."""
 
     architecture: str
     num_tokens: int
@@ -41,9 +41,9 @@ class VocabFacts:
 def load_model(
     path: str, gpu_layers: int, on_progress: Callable[[float], None], without: VocabFacts | None = None
 ) -> Any:
-    """The model handle; with `without` it has no vocabulary, just so many tokens without text.
+    """The model handle. With `without` it has no vocabulary, only a number of tokens without text.
 
-    `on_progress` gets 0 to 1; what it raises ends the load and is raised from here.
+    `on_progress` gets 0 to 1. An exception from it ends the load and is raised here.
     """
     check_readable(Path(path))
     params = llama.llama_model_default_params()
@@ -65,7 +65,7 @@ def load_model(
 
 
 def _without_vocab(facts: VocabFacts) -> Any:
-    """Values that go before those of the file's metadata; the last has no key and ends them."""
+    """Overrides of the file's metadata. The last entry has no key and ends them."""
     overrides = (llama.llama_model_kv_override * 3)()
     tokenizer, size, _ = overrides
     tokenizer.key, tokenizer.tag = b"tokenizer.ggml.model", llama.LLAMA_KV_OVERRIDE_TYPE_STR
@@ -76,7 +76,10 @@ def _without_vocab(facts: VocabFacts) -> Any:
 
 
 class _Progress:
-    """Calls `report` at most ten times a second. Exceptions do not get through C: kept, they end the load."""
+    """Calls `report` at most ten times a second.
+
+    Exceptions cannot pass through C: they are kept and end the load.
+    """
 
     def __init__(self, report: Callable[[float], None]) -> None:
         self._report = report
@@ -100,13 +103,13 @@ def new_context(model: Any, params: ContextParams, path: str) -> Any:
     native.n_ctx = params.cells
     native.n_batch = native.n_ubatch = params.batch
     native.n_seq_max = params.sequences
-    # Without this, room for the logits of a whole batch is kept: 100 MB for a vocabulary of 49,152.
+    # Without this option llama.cpp reserves logits of a whole batch: 100 MB for a vocabulary of 49,152.
     native.n_outputs_max = params.outputs
     native.n_threads, native.n_threads_batch = params.threads, params.threads_batch
     native.type_k = native.type_v = GGML_TYPES[params.kv_type]
     native.flash_attn_type = int(params.flash_attention)
     native.kv_unified = True
-    # A prefix can only be shared while its cells are all there: keep those a sliding window has left.
+    # A prefix can only be shared while all its cells exist: keep the cells that a sliding window has left.
     native.swa_full = True
     native.no_perf = True
     with captured_errors() as lines:
@@ -118,7 +121,7 @@ def new_context(model: Any, params: ContextParams, path: str) -> Any:
 
 
 def kv_bytes_per_token(model: Any) -> int:
-    """K and V of one token in f16, an upper bound where layers differ."""
+    """Bytes of one token's K and V in f16, an upper bound where layers differ."""
     width = _head_width(model, "key") + _head_width(model, "value")
     return int(llama.llama_model_n_layer(model) * llama.llama_model_n_head_kv(model) * width * 2)
 
@@ -146,5 +149,5 @@ def description(model: Any) -> str:
 
 
 def can_share_prefixes(model: Any) -> bool:
-    """Recurrent state cannot be cut at a token."""
+    """False for a recurrent state, which cannot be cut at a token."""
     return not (llama.llama_model_is_recurrent(model) or llama.llama_model_is_hybrid(model))

@@ -1,7 +1,7 @@
-"""What each token of a model writes, and which tokens end an answer: all that a worker needs of a vocabulary.
+"""Pieces: the bytes of each token of a model, and the tokens that end an answer, for a worker.
 
-llama.cpp's own has the tables of its tokenizer in it: 15 MB for 49,152 tokens, more in proportion. This
-takes 11 bytes a token, and the server's codec keeps the only whole one.
+llama.cpp's own vocabulary includes the tables of its tokenizer: 15 MB for 49,152 tokens, and proportionally
+more. Pieces take 11 bytes a token, and only the text process keeps the whole vocabulary.
 """
 
 from array import array
@@ -20,7 +20,7 @@ from xapp.backend.vocab import all_pieces, load_vocab
 
 
 class Pieces:
-    """Reads a loaded vocabulary, about 1 µs a token, and keeps nothing of it. `ends` end an answer."""
+    """Reads a loaded vocabulary, about 1 µs a token, and keeps no reference to it. `ends` end an answer."""
 
     def __init__(self, vocab: Any) -> None:
         self.size: int = llama.llama_vocab_n_tokens(vocab)
@@ -34,7 +34,7 @@ class Pieces:
 
     @property
     def table(self) -> "Table":
-        """First bytes and ends; made when it is first asked for."""
+        """First bytes and ends, made at the first use."""
         if self._table is None:
             self._table = Table(self._text, self._starts, self.ends)
         return self._table
@@ -47,7 +47,10 @@ def _ends(vocab: Any, size: int) -> Iterator[int]:
 
 @contextmanager
 def vocabulary(path: str) -> Iterator[tuple[Any, VocabFacts]]:
-    """The file's vocabulary, loaded for the block, and what a model without it is told. Raises ModelError."""
+    """The file's vocabulary, loaded for the block, and the facts for a model without it.
+
+    Raises ModelError.
+    """
     model = load_vocab(Path(path))
     try:
         vocab = llama.llama_model_get_vocab(model)
@@ -59,7 +62,7 @@ def vocabulary(path: str) -> Iterator[tuple[Any, VocabFacts]]:
 
 
 class Table:
-    """`first_byte` of each token, -1 where it writes nothing; `ends` are those that end an answer."""
+    """`first_byte` of each token, -1 for a token without bytes. `ends` are the tokens that end an answer."""
 
     def __init__(self, text: bytes, starts: "array[int]", ends: frozenset[int]) -> None:
         begins = np.frombuffer(starts, dtype=np.uint32).astype(np.int64)
@@ -71,7 +74,7 @@ class Table:
         self.all: npt.NDArray[np.int64] = np.arange(len(writes), dtype=np.int64)
 
     def beginning_with(self, allowed: frozenset[int]) -> npt.NDArray[np.int64]:
-        """Tokens whose first byte is one of these, ascending."""
+        """Tokens whose first byte is in `allowed`, ascending."""
         mask = np.zeros(257, dtype=np.bool_)
         mask[list(allowed)] = True
         return np.flatnonzero(mask[self.first_byte])

@@ -1,4 +1,4 @@
-"""Samplers on llama.cpp's own chains. The plain argmax needs none: numpy finds it in a tenth of the time."""
+"""Samplers on llama.cpp's chains. The plain argmax needs no chain: numpy finds it in a tenth of the time."""
 
 import ctypes
 from typing import Any, cast
@@ -17,20 +17,20 @@ _TOKEN_DATA = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float3
 
 
 class GreedySampler(StatelessSampler):
-    """Marks a sequence whose next token is the argmax."""
+    """The sampler of a sequence whose next token is the argmax."""
 
 
 GREEDY = GreedySampler()
 
 
 class ChainMark:
-    """A copy of a chain, freed when nobody keeps it."""
+    """A copy of a chain, freed with its last reference."""
 
     def __init__(self, chain: Any) -> None:
         self._chain = chain
 
     def copy(self) -> Any:
-        """A chain that goes on from here."""
+        """A new chain that continues from this state."""
         return llama.llama_sampler_clone(self._chain)
 
     def __del__(self) -> None:
@@ -58,9 +58,9 @@ class ChainSampler:
     def choose(
         self, tokens: npt.NDArray[np.int64], logits: npt.NDArray[np.float32]
     ) -> tuple[int, npt.NDArray[Any]]:
-        """Draws one of these tokens and does not remember it: see `accept`.
+        """Draws one of these tokens without remembering it: see `accept`.
 
-        Returns as well what the chain left to draw from, `id` and `logit`, valid until the next call.
+        Also returns the candidates that the chain left, `id` and `logit`, valid until the next call.
         """
         if len(self._data) < len(tokens):
             self._data = np.zeros(len(tokens), dtype=_TOKEN_DATA)

@@ -1,8 +1,8 @@
-"""A small context with a cache filled as in service, for `tuning`: decode steps of some streams.
+"""Trial: a small context with a filled cache, for `tuning`. It measures decode steps of some streams.
 
-Filling a cache by computing prompts takes seconds. Here a few tokens are computed once; their cells
-are copied until every stream has its fill. What attention reads is then the same many times over,
-which costs as much as if it were not.
+Filling a cache by computing prompts takes seconds. Here a few tokens are computed once, and their cells
+are copied until every stream is full. Attention then reads the same values many times, which costs as much as
+reading different values.
 """
 
 import ctypes
@@ -20,14 +20,14 @@ STREAMS = 4
 FILL = 192
 """Cells of each stream."""
 PIECE = 8
-"""Tokens that are really computed."""
+"""Tokens that are computed; the others are copies."""
 CELLS = 1024
 _SOURCE = STREAMS
-"""The sequence id that pieces are brought to before they become part of a stream."""
+"""The sequence id of a copy before it becomes part of a stream."""
 
 
 class LlamaTrial:
-    """One context of CELLS cells; see `tuning.Trial`."""
+    """One context of CELLS cells; implements `tuning.Trial`."""
 
     def __init__(self, context: Any) -> None:
         self._context = context
@@ -36,7 +36,7 @@ class LlamaTrial:
         self._position = PIECE
 
     def fill(self) -> None:
-        """Gives every stream its cells. Raises DecodeError."""
+        """Fills the cells of every stream. Raises DecodeError."""
         batch = Batch()
         batch.extend([0] * PIECE, 0, _SOURCE)
         batch.want_output()
@@ -50,12 +50,15 @@ class LlamaTrial:
         self._give_away(STREAMS - 1)
 
     def _give_away(self, stream: int) -> None:
-        """The source's cells become the stream's. Positions repeat: only their number matters here."""
+        """Adds the source's cells to the stream.
+
+        Positions repeat, but only the number of cells matters here.
+        """
         llama.llama_memory_seq_cp(self._memory, _SOURCE, stream, -1, -1)
         llama.llama_memory_seq_rm(self._memory, _SOURCE, -1, -1)
 
     def step(self) -> float:
-        """See `tuning.Trial`."""
+        """Implements `tuning.Trial`."""
         batch = Batch()
         for stream in range(STREAMS):
             batch.add(0, self._position, stream)

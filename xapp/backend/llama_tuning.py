@@ -1,4 +1,4 @@
-"""Threads and flash attention for a loaded model: as set, as measured before, or measured now."""
+"""Threads and flash attention for a loaded model: from the settings, the cache, or a measurement now."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -20,22 +20,22 @@ from xapp.errors import ModelError
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How fast a model is on this node: what is `known` now, what is open, and where it is remembered."""
+    """The measured speed of a model on this node: what is `known`, what is open, and where it is stored."""
 
     known: Tuning
     threads: tuple[int, ...]
     cache: TuningCache | None = None
 
     def remember(self, tuning: Tuning) -> None:
-        """Keeps what was measured for the next load."""
+        """Stores measurements for the next load."""
         if self.cache is not None:
             self.cache.write(tuning)
 
 
 def profile(model: Any, path: str, settings: EngineSettings, node: Node, sizing: Sizing) -> Profile:
-    """What `path`, loaded as `model`, should run with. The rule where it cannot be measured."""
+    """The tuning for `path`, loaded as `model`. The default where it cannot be measured."""
     options = choices(settings, node, sizing)
-    if not can_share_prefixes(model):  # nor can its cache be filled by copying
+    if not can_share_prefixes(model):  # then its cache cannot be filled by copies
         return Profile(untuned(options, TuningSource.UNSUPPORTED), options.threads[:1])
     cache = TuningCache(Path(path), sizing.kv_type, options, _build(settings.gpu_layers))
     if (known := cache.read()) is not None:
@@ -67,7 +67,7 @@ def _trial(model: Any, path: str, sizing: Sizing, flash_attention: bool) -> Any:
 
 
 def _build(gpu_layers: int) -> str:
-    """What of the backend decides how fast it is: the CPU features it was built for, and its version."""
+    """The properties of the backend that decide its speed: CPU features of the build, and version."""
     features: bytes = llama.llama_print_system_info()
-    library = Path(llama._lib._name).stat()  # the build's size and time stand for its version
+    library = Path(llama._lib._name).stat()  # size and time of the build represent its version
     return f"{features.decode(errors='replace')} {library.st_size} {library.st_mtime_ns} {gpu_layers}"

@@ -1,4 +1,4 @@
-"""What llama.cpp logs when a load fails, as a reason that a person can act on."""
+"""Turns what llama.cpp logs about a failed load into a reason with advice."""
 
 import re
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 from xapp.errors import ModelError
 
 _PLACE = re.compile(r"^(?:\w+: )*(?:error loading model: )?")
-"""The C function that said it."""
+"""The prefix of a message: the C function that logged it."""
 _MEANINGS = (
     ("magic", "not a GGUF file"),
     ("failed to read", "truncated or corrupt"),
@@ -17,7 +17,7 @@ _MEANINGS = (
 
 
 def check_readable(path: Path) -> None:
-    """llama.cpp does not say why it cannot open a file: this raises ModelError with the system's reason."""
+    """Raises ModelError with the system's reason for an unreadable file, which llama.cpp does not state."""
     try:
         with path.open("rb"):
             pass
@@ -26,7 +26,7 @@ def check_readable(path: Path) -> None:
 
 
 def load_reason(lines: Sequence[str]) -> str:
-    """`lines` are the error lines in order: the first is the cause, the rest what followed from it."""
+    """The reason in `lines`, the error lines in order: the first is the cause, the others follow from it."""
     if not lines:
         return "llama.cpp cannot load it"
     cause = _PLACE.sub("", lines[0])

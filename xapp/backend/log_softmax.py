@@ -7,7 +7,10 @@ import numpy.typing as npt
 
 
 class LogSoftmax:
-    """For one vocabulary. Keeps one row of scratch memory: a call allocates nothing of that size."""
+    """For one vocabulary.
+
+    It keeps one row of scratch memory, so that a call allocates nothing of that size.
+    """
 
     def __init__(self, vocab_size: int) -> None:
         self._scratch: npt.NDArray[np.float32] = np.empty(vocab_size, dtype=np.float32)

@@ -1,8 +1,8 @@
-"""llama.cpp's C API, and what it logs.
+"""llama.cpp's C API, and its log.
 
 The package `llama_cpp` imports numpy and its high-level classes, about 18 MB and 0.15 s that this
-service does not use: only its module of C bindings is imported here. What llama.cpp logs goes
-nowhere, except inside `captured_errors` and `captured_remarks`.
+service does not need. So only its module of C bindings is imported here. llama.cpp's log is dropped, except
+inside `captured_errors` and `captured_remarks`.
 """
 
 import ctypes
@@ -51,10 +51,10 @@ llama.llama_log_set(_callback, None)
 
 
 def load_variants(library: Any, folder: Path) -> None:
-    """Where the CPU's kernels are in files of their own, takes those that fit this CPU best.
+    """Loads the CPU kernels that fit this CPU best, where the build has them in separate files.
 
-    A build with GGML_CPU_ALL_VARIANTS knows no device until it is told the folder: it looks beside the
-    executable, which is Python. `library` finds the functions of libggml too, on which it depends.
+    A build with GGML_CPU_ALL_VARIANTS has no device until it is told the folder: it searches beside the
+    executable, which is Python. `library` also resolves the functions of libggml, on which it depends.
     """
     library.ggml_backend_reg_count.restype = ctypes.c_size_t
     if library.ggml_backend_reg_count() == 0:
@@ -71,7 +71,7 @@ def captured_errors() -> AbstractContextManager[deque[str]]:
 
 
 def captured_remarks() -> AbstractContextManager[deque[str]]:
-    """The same of what it remarks along the way."""
+    """Like `captured_errors`, for lines at level info."""
     return _captured(_LOG_INFO)
 
 

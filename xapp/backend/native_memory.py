@@ -1,4 +1,4 @@
-"""Memory of native code, given back to the system when what was in it is of no use any more."""
+"""Returns unused memory of native code to the system."""
 
 import ctypes
 import mmap
@@ -7,15 +7,15 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def give_back_heap() -> None:
-    """What is free in glibc's heap; musl has no such call and needs none."""
+    """Returns the free memory of glibc's heap. musl has no such call and needs none."""
     trim = getattr(_libc, "malloc_trim", None)
     if trim is not None:
         trim(0)
 
 
 def give_back_pages(address: int, size: int) -> int:
-    """The whole pages of a private anonymous mapping: they read as zeros from now on, and take memory
-    again once they are written. Returns the bytes that were given back.
+    """Returns the whole pages of a private anonymous mapping. They read as zeros from now on, and take memory
+    again when they are written. The result is the number of returned bytes.
     """
     page = mmap.PAGESIZE
     begin = -(-address // page) * page
@@ -48,7 +48,7 @@ class _HeapState(ctypes.Structure):
 
 
 def heap_in_use() -> int | None:
-    """Bytes that native code and large Python objects hold; None where the C library does not say."""
+    """Bytes that native code and large Python objects hold; None where the C library does not state them."""
     ask = getattr(_libc, "mallinfo2", None)
     if ask is None:
         return None

@@ -1,4 +1,4 @@
-"""What this node has for a worker: memory and cores that are really usable, cgroup limits included."""
+"""The memory and cores of this node that a worker can use, with the limits of its cgroup."""
 
 import os
 from pathlib import Path
@@ -11,12 +11,12 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def this_node() -> Node:
-    """Measured now."""
+    """Measures the node now."""
     return Node(memory_bytes=_memory_bytes(), cores=_cores(), hardware_threads=_hardware_threads())
 
 
 def memory_total_bytes() -> int:
-    """What this machine has, or the container may have at most."""
+    """The memory of this machine, or the limit of the container."""
     total = int(psutil.virtual_memory().total)
     return min(total, _memory_limit() or total)
 
@@ -35,7 +35,7 @@ def _memory_bytes() -> int:
 
 
 def _reclaimable_bytes() -> int:
-    """Page cache, a model file's too: the kernel counts it as used and gives it up when asked."""
+    """The page cache, including model files: the kernel counts it as used and frees it on demand."""
     try:
         stat = dict(line.split() for line in (_CGROUP / "memory.stat").read_text().splitlines())
         return int(stat["active_file"]) + int(stat["inactive_file"])
@@ -50,13 +50,13 @@ def _cores() -> int:
 
 
 def _hardware_threads() -> int:
-    """What this process may run at once."""
+    """The hardware threads that this process may use at once."""
     allowed = len(os.sched_getaffinity(0))
     return max(min(allowed, _quota_cores() or allowed), 1)
 
 
 def _quota_cores() -> int | None:
-    """Whole cores that the cgroup's CPU quota allows."""
+    """Whole cores within the cgroup's CPU quota."""
     try:
         quota, period = (_CGROUP / "cpu.max").read_text().split()
         return None if quota == "max" else max(int(quota) // int(period), 1)

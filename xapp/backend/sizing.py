@@ -1,6 +1,6 @@
-"""Sizing: how many slots, threads and KV cells suit this node and this model. Pure arithmetic.
+"""Sizing: the number of slots, threads and KV cells for this node and this model. Pure arithmetic.
 
-A setting that is given is kept; what is left open is derived from RAM, cores and the model.
+A given setting is kept. Open settings are derived from RAM, cores and the model.
 """
 
 from dataclasses import dataclass
@@ -10,22 +10,22 @@ from xapp.errors import ConfigError
 
 DEFAULT_SLOTS = 8
 CELLS_PER_SLOT = 1024
-"""Cells a slot gets when memory is plenty; one long request may use those of the others."""
+"""Cells of a slot with plenty of memory. One long request may use the cells of others."""
 MIN_CONTEXT = 2048
-"""Below this the cache is kept in q8_0 rather than f16."""
+"""Below this number of cells the cache uses q8_0 instead of f16."""
 KV_SHARE = 0.5
-"""Share of the free memory that the KV cache may take."""
+"""The share of free memory that the KV cache may use."""
 RESERVE_BYTES = 256 * 1024 * 1024
-"""Left for compute buffers and for the rest of the node."""
+"""Reserve for compute buffers and for the rest of the node."""
 Q8_0_RATIO = 34 / 64
-"""Bytes of q8_0 by bytes of f16."""
+"""Ratio of bytes in q8_0 to bytes in f16."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """What the node has: bytes that can be taken without swapping, and usable cores.
+    """The node: bytes that can be used without swapping, and usable cores.
 
-    `hardware_threads` are what those cores run at once; 0 is as many as cores.
+    `hardware_threads` is the number of threads that those cores run at once; 0: one a core.
     """
 
     memory_bytes: int
@@ -35,7 +35,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """What the model needs: bytes of one token's K and V in f16, weights, and its trained context."""
+    """The model: bytes of one token's K and V in f16, of its weights, and its trained context."""
 
     kv_bytes_per_token: int
     weight_bytes: int
@@ -44,7 +44,7 @@ class Geometry:
 
 @dataclass(frozen=True, slots=True)
 class Sizing:
-    """What the engine gets."""
+    """The size of the engine."""
 
     context_length: int
     slots: int
@@ -54,7 +54,7 @@ class Sizing:
 
 
 def size(node: Node, model: Geometry, settings: EngineSettings) -> Sizing:
-    """Raises ConfigError when what is given does not go together or does not fit the model."""
+    """Raises ConfigError for settings that contradict each other or do not fit the model."""
     slots = settings.slots or min(DEFAULT_SLOTS, settings.batch_tokens)
     _check_settings(settings, slots)
     kv_type = settings.kv_type
@@ -68,7 +68,7 @@ def size(node: Node, model: Geometry, settings: EngineSettings) -> Sizing:
 
 
 def _affordable(node: Node, model: Geometry, settings: EngineSettings, kv_type: str) -> int:
-    """Cells that memory allows; at least one request of MIN_CONTEXT / 4 tokens is always tried."""
+    """Cells that fit into memory. At least one request of MIN_CONTEXT / 4 tokens is always tried."""
     limit = node.memory_bytes
     if settings.memory_limit_mb is not None:
         limit = min(limit, settings.memory_limit_mb * 1024 * 1024)
@@ -88,7 +88,7 @@ def _cells(affordable: int, slots: int, settings: EngineSettings, model: Geometr
 
 
 def _padded(cells: int) -> int:
-    # llama.cpp rounds the context up to a multiple of 256 itself: count what is really there.
+    # llama.cpp itself rounds the context up to a multiple of 256: count the actual cells.
     return -(-cells // 256) * 256
 
 

@@ -1,10 +1,10 @@
-"""The seam between text and tokens: `vocab.Vocab` for real, `byte_vocab.ByteVocab` without a file."""
+"""The interface between text and tokens: `vocab.Vocab` for a file, `byte_vocab.ByteVocab` without one."""
 
 from typing import Protocol, Self
 
 
 class Control(int):
-    """A control token's id, and whether it eats the white space before and after it."""
+    """A control token's id, and whether it strips the white space before and after it."""
 
     lstrip: bool
     rstrip: bool
@@ -18,10 +18,10 @@ class Control(int):
 
 
 class Tokenizer(Protocol):
-    """What the text layer needs of a vocabulary: `Vocab` for real, `ByteVocab` for tests.
+    """The parts of a vocabulary that the text layer needs: `Vocab` for a file, `ByteVocab` for tests.
 
-    `controls` maps the text of each control token to it; `added` those that the model's author added as
-    user-defined tokens, `markup` any other token whose text stands in brackets.
+    `controls` maps the text of each control token to the token. `added` has the user-defined tokens that the
+    model's author added, `markup` any other token whose text stands in brackets.
     """
 
     bos: int | None
@@ -33,7 +33,7 @@ class Tokenizer(Protocol):
     added: dict[str, Control]
     markup: dict[str, Control]
     splits_words: bool
-    """Whether regular expressions cut the text first, so that it may be cut between words before."""
+    """Whether regular expressions split the text first, so that it may be cut between words beforehand."""
 
     def tokenize(
         self, text: str | bytes, *, add_special: bool = False, parse_special: bool = False
@@ -42,11 +42,11 @@ class Tokenizer(Protocol):
         ...
 
     def piece(self, token: int) -> bytes:
-        """The bytes a token stands for in an answer; b"" for control tokens."""
+        """The bytes of a token in an answer; b"" for control tokens."""
         ...
 
     def text(self, token: int) -> str:
-        """The token as the vocabulary writes it, for instance `<|im_end|>`."""
+        """The token's text in the vocabulary, for instance `<|im_end|>`."""
         ...
 
     def close(self) -> None:

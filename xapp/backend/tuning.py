@@ -1,7 +1,7 @@
-"""Tuning: flash attention chosen by a short measurement at the load, where the settings leave it open.
+"""Tuning: chooses flash attention by a short measurement at the load, where the settings leave it open.
 
-Flash attention is the rule; without it a decode step over a filled cache must be clearly faster. Threads
-start as sizing derives them from the node's cores. They are measured later, while nobody needs the node
+Flash attention is the default. Without it, a decode step over a filled cache must be clearly faster. The
+number of threads starts with the node's cores, as sizing derives it. It is measured later in idle time
 (`engine.survey`), because that takes seconds with a large model. Pure logic: `llama_trial` runs the steps.
 """
 
@@ -16,20 +16,20 @@ from xapp.config import EngineSettings
 from xapp.domain.messages import StepTrial, Tuning, TuningSource
 
 FORMAT = "2"
-"""Changes when what is measured does."""
+"""Changes when the measurements change."""
 BUDGET_S = 1.5
-"""For all trials. A step that has begun is not interrupted, and each candidate gets one in any case."""
+"""Time limit of all trials. A running step is not interrupted, and each candidate gets at least one."""
 STEPS = 4
-"""Steps of a candidate. The fastest counts: whatever else the node does only adds."""
+"""Steps of a candidate. The fastest counts: other programs on the node only add time."""
 MARGIN = 0.05
-"""By how much of the rule's time a candidate must be faster: less may be noise."""
+"""A candidate must be faster than the default by this share: a smaller gain may be noise."""
 
 
 class Trial(Protocol):
-    """A context whose cache is filled as in service."""
+    """A context with a cache filled as in service."""
 
     def step(self) -> float:
-        """Seconds that one decode step takes. Raises DecodeError."""
+        """Seconds of one decode step. Raises DecodeError."""
         ...
 
 
@@ -39,14 +39,14 @@ NewTrial = Callable[[bool], AbstractContextManager[Trial]]
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What may be chosen: the rule first, then what is tried against it."""
+    """The possible choices: the default first, then the candidates."""
 
     threads: tuple[int, ...]
     flash_attention: tuple[bool, ...]
 
     @property
     def open(self) -> bool:
-        """Whether there is anything to choose."""
+        """Whether there is a choice."""
         return len(self.threads) > 1 or len(self.flash_attention) > 1
 
 
@@ -65,7 +65,7 @@ def choices(settings: EngineSettings, node: Node, sizing: Sizing) -> Choices:
 
 
 def tune(options: Choices, new_trial: NewTrial, clock: Callable[[], float] = time.perf_counter) -> Tuning:
-    """Tries the flash attentions in turn. Raises what `new_trial` and its trials raise."""
+    """Tries each flash attention in turn. Raises the errors of `new_trial` and its trials."""
     began = clock()
     trials = []
     for number, flash_attention in enumerate(options.flash_attention, start=1):
@@ -89,12 +89,12 @@ def _fastest(trial: Trial, until: float, clock: Callable[[], float]) -> float:
 
 
 def _best(trials: list[StepTrial]) -> StepTrial:
-    """The rule, or the fastest of those that clearly beat it."""
+    """The default, or the fastest candidate that is clearly faster."""
     rule, *others = trials
     better = [each for each in others if each.step_s < rule.step_s * (1 - MARGIN)]
     return min(better, key=lambda each: each.step_s, default=rule)
 
 
 def untuned(options: Choices, source: TuningSource) -> Tuning:
-    """The rule, without a measurement."""
+    """The default, without a measurement."""
     return Tuning(source, options.threads[0], options.threads[0], options.flash_attention[0])

@@ -1,7 +1,9 @@
-"""Remembers what tuning measured, so that the next start of the same model on the same machine costs nothing.
+"""TuningCache: stores measurements, so that the next start of the same model on the same machine costs
+nothing.
 
-One small file each in the user's cache. It counts only for the same model, CPU, build of llama.cpp and
-choices; deleting the folder has it measured again. A cache that cannot be read or written is no error.
+Each entry is a small file in the user's cache. It applies to the same model, CPU, build of llama.cpp and
+choices only. Deleting the folder causes a new measurement. A cache that cannot be read or written is no
+error.
 """
 
 import hashlib
@@ -15,8 +17,8 @@ from xapp.domain.messages import Tuning, TuningSource
 from xapp.models.paths import cache_dir
 
 HEAD_BYTES = 1 << 20
-"""Of the model file: header, metadata, the first weights. With the size it tells models apart; hashing
-all of it would take longer than measuring again."""
+"""Bytes at the start of the model file that are hashed: header, metadata, first weights. With the file's size
+they distinguish models. Hashing the whole file would take longer than measuring again."""
 _CPUINFO = Path("/proc/cpuinfo")
 _CPU_KEYS = ("model name", "CPU part", "Model")
 
@@ -28,7 +30,7 @@ class TuningCache:
         self._path = _folder() / f"{_key(model_path, kv_type, repr(options), build)}.json"
 
     def read(self) -> Tuning | None:
-        """What was measured before; None when there is nothing that makes sense."""
+        """The earlier measurement; None without a valid one."""
         try:
             found = msgspec.json.decode(self._path.read_bytes(), type=Tuning)
         except (OSError, msgspec.MsgspecError):
@@ -36,7 +38,7 @@ class TuningCache:
         return msgspec.structs.replace(found, source=TuningSource.CACHED, seconds=0.0)
 
     def write(self, tuning: Tuning) -> None:
-        """Keeps it."""
+        """Stores a measurement."""
         scratch = self._path.with_suffix(f".{os.getpid()}")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)

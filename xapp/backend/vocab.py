@@ -1,8 +1,8 @@
 """The vocabulary of a GGUF file, without its weights: text to tokens and back.
 
-The text process of each served model keeps one (SmolLM2-135M, 49,152 tokens: about 17 MB). It knows no
-templates, no stop strings, no streams. llama.cpp's tokenizer is used from several threads
-at once safely: a loaded vocabulary does not change, and the calls release the GIL.
+The text process of each served model has one (SmolLM2-135M, 49,152 tokens: about 17 MB). It knows no
+templates, no stop strings, no streams. llama.cpp's tokenizer is safe in several threads
+at once: a loaded vocabulary does not change, and the calls release the GIL.
 """
 
 import ctypes
@@ -18,9 +18,9 @@ from xapp.backend.tokenizer import Control
 from xapp.errors import ModelError, Unavailable
 
 PIECE_BYTES = 256
-"""Room for nearly every piece."""
+"""A buffer size that fits nearly every piece."""
 MAX_CONTROL_CHARS = 512
-"""Of the text of a control token."""
+"""Limit of the text of a control token."""
 _ATTR_UNKNOWN = 1 << 0
 _ATTR_UNUSED = 1 << 1
 _ATTR_CONTROL = 1 << 3
@@ -33,7 +33,7 @@ _BPE = 2
 
 
 class _Pieces(dict[int, bytes]):
-    """Filled as tokens come; at most one entry a token."""
+    """A cache of pieces, filled as tokens arrive; at most one entry a token."""
 
     def __init__(self, vocab: "Vocab") -> None:
         super().__init__()
@@ -45,11 +45,11 @@ class _Pieces(dict[int, bytes]):
 
 
 class Vocab:
-    """A loaded vocabulary. Raises ModelError, naming the file, when it cannot be loaded.
+    """A loaded vocabulary. Raises ModelError with the file when it cannot be loaded.
 
-    `size` is the number of tokens; `max_piece_bytes` the most bytes of text one token can stand
-    for, so that a text of n bytes is at least n / max_piece_bytes tokens; `Tokenizer` documents
-    `controls`, `added` and `markup`.
+    `size` is the number of tokens. `max_piece_bytes` is the largest number of bytes of one token, so that a
+    text of n bytes has at least n / max_piece_bytes tokens. `Tokenizer` documents `controls`, `added` and
+    `markup`.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -74,8 +74,8 @@ class Vocab:
     ) -> list[int]:
         """Token ids. Invalid UTF-8 and NUL bytes are tokenized as they are.
 
-        `add_special` adds what the model wants around a text (BOS, EOS); `parse_special` turns the
-        text of control tokens into them.
+        `add_special` adds the model's BOS and EOS around a text. `parse_special` turns the text of control
+        tokens into control tokens.
         """
         data = text.encode(errors="replace") if isinstance(text, str) else text
         # A power of two: ctypes keeps a type for each length of an array for ever.
@@ -90,19 +90,20 @@ class Vocab:
         if not 0 <= token < self.size:
             raise ValueError(f"token {token} is outside the vocabulary of {self.size}")
         if self._model is None:
-            # An answer that outlives its model may still be read: what it lacks is told by its error.
+            # An answer may outlive its model: it gets no further bytes, and its stream ends with an error
+            # anyway.
             return b""
         return token_bytes(self._vocab, token, special=special)
 
     def text(self, token: int) -> str:
-        """The token as the vocabulary writes it."""
+        """The token's text in the vocabulary."""
         piece = self.render(token, special=True)
-        if not piece and self._model is not None:  # an unused token stands for nothing, and has a text
+        if not piece and self._model is not None:  # an unused token has no bytes, but a text
             piece = llama.llama_vocab_get_text(self._vocab, token) or b""
         return piece.decode(errors="replace")
 
     def all_pieces(self) -> "tuple[bytes, array[int]]":
-        """What `piece` says of all tokens; see the function."""
+        """The pieces of all tokens; the function of the same name explains the result."""
         return all_pieces(self._vocab, self.size)
 
     def is_end(self, token: int) -> bool:
@@ -120,7 +121,7 @@ class Vocab:
         return bytes(buffer.value).decode(errors="replace")
 
     def close(self) -> None:
-        """Frees native memory; nothing else may be called afterwards. Safe to call twice."""
+        """Frees native memory. No other method may be called afterwards. Safe to call twice."""
         if self._model is not None:
             llama.llama_model_free(self._model)
             self._model = None
@@ -134,11 +135,14 @@ class Vocab:
 
     def _check_controls(self, path: str | os.PathLike[str]) -> None:
         if (longest := max(map(len, {**self.controls, **self.added}), default=0)) > MAX_CONTROL_CHARS:
-            text = f"{path}: a control token of {longest:,} characters, at most {MAX_CONTROL_CHARS} are taken"
+            text = f"{path}: a control token of {longest:,} characters, the limit is {MAX_CONTROL_CHARS}"
             raise ModelError(text, reason="UNSUPPORTED_MODEL")
 
     def _scan(self) -> int:
-        """Fills `controls`, `added` and `markup` and returns the longest piece: 1 µs a token."""
+        """Fills `controls`, `added` and `markup`.
+
+        Returns the length of the longest piece. Takes 1 µs a token.
+        """
         buffer = ctypes.create_string_buffer(PIECE_BYTES)
         to_piece, get_attr, vocab = llama.llama_token_to_piece, llama.llama_vocab_get_attr, self._vocab
         longest = 1
@@ -167,7 +171,7 @@ def _token(token: int) -> int | None:
 
 
 def token_bytes(vocab: Any, token: int, *, special: bool = False) -> bytes:
-    """The bytes of a token of a native vocabulary; of a control token b"", or its text if `special`."""
+    """The bytes of a token of a native vocabulary. A control token has b"", or its text if `special`."""
     buffer = ctypes.create_string_buffer(PIECE_BYTES)
     length = llama.llama_token_to_piece(vocab, token, buffer, PIECE_BYTES, 0, special)
     if length < 0:
@@ -177,7 +181,7 @@ def token_bytes(vocab: Any, token: int, *, special: bool = False) -> bytes:
 
 
 def all_pieces(vocab: Any, size: int) -> "tuple[bytes, array[int]]":
-    """All pieces in a row, and where each begins, the end of the last one included. About 1 µs a token."""
+    """All pieces in a row, and the start of each, with the end of the last. About 1 µs a token."""
     buffer = ctypes.create_string_buffer(PIECE_BYTES)
     view, to_piece = memoryview(buffer).cast("B"), llama.llama_token_to_piece
     text, starts = bytearray(), array("I", [0])
@@ -189,7 +193,7 @@ def all_pieces(vocab: Any, size: int) -> "tuple[bytes, array[int]]":
 
 
 def load_vocab(path: Path) -> Any:
-    """A handle of a model that has its vocabulary only. Raises ModelError naming the file."""
+    """A handle of a model with its vocabulary only. Raises ModelError with the file."""
     check_readable(path)
     params = llama.llama_model_default_params()
     params.vocab_only = True

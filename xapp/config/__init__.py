@@ -1,7 +1,7 @@
 """Settings of the service: environment `XAPP_*` over a TOML file over defaults, parsed once, frozen.
 
-Each table of the file is a module here, and a field of it is a setting. `keys` has both spellings of
-each: `[engine] slots`, and XAPP_SLOTS, which is `slots` in a file without tables.
+Each table of the file is a module here, and each field of a table is a setting. `keys` has both spellings of
+each setting: `[engine] slots`, and XAPP_SLOTS, which is `slots` in a file without tables.
 """
 
 from xapp.config.access import AccessSettings

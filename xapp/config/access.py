@@ -9,8 +9,8 @@ from msgspec import Meta
 class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Paths of files; "" is none. `jwks` may be a URL.
 
-    `open` is what needs no credentials, `closed` what nobody may ask for, both separated by commas.
-    `max_calls` is for each address and each principal.
+    `open` lists what needs no credentials, `closed` what nobody may use, both separated by commas.
+    `max_calls` applies to each address and each principal.
     """
 
     tokens_file: str = ""

@@ -1,4 +1,4 @@
-"""`[engine]`: how a worker computes. It holds for each model; `[models.NAME]` may differ from it."""
+"""`[engine]`: how a worker computes, for all models. `[models.NAME]` may differ from it."""
 
 from typing import Annotated, Literal
 
@@ -7,7 +7,7 @@ from msgspec import Meta
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What one worker needs to know. None means: sized by the service from the node."""
+    """The settings of one worker. None: the service derives the size from the node."""
 
     context_length: Annotated[int, Meta(ge=64)] | None = None
     slots: Annotated[int, Meta(ge=1, le=128)] | None = None
@@ -27,5 +27,5 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def step_budget_s(self) -> float | None:
-        """Seconds that a step with prompts may take beside others; None is `auto`."""
+        """Seconds that a step with prompts may take beside answers; None is `auto`."""
         return None if self.step_budget_ms == "auto" else self.step_budget_ms / 1000

@@ -1,4 +1,4 @@
-"""What the environment sets, and which of its keys nothing reads."""
+"""The settings in the environment, and its keys that are not read."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ _CLIENT_KEYS = {"XAPP_TARGET", "XAPP_NODE_CA", "XAPP_CLIENT_CERT", "XAPP_CLIENT_
 OTHER_KEYS = frozenset({FILE_KEY, "XAPP_DESCRIPTOR_PATH", *_CLIENT_KEYS})
 """Keys that are no settings of the server and are read elsewhere."""
 
-# What Kubernetes sets for a Service named xapp…; its `_PORT` is a URL, a setting's is a number.
+# Kubernetes sets these for a Service named xapp…. Its `_PORT` is a URL, a setting's is a number.
 _KUBERNETES_KEY = re.compile(
     r"_SERVICE_HOST$|_SERVICE_PORT(_[A-Z0-9_]+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$"
 )
@@ -20,7 +20,7 @@ _KUBERNETES_PORT = re.compile(r"_PORT=\w+://")
 
 
 def read_environment(environ: Mapping[str, str]) -> Values:
-    """The settings in it. Empty is not set."""
+    """The settings in the environment. An empty value counts as not set."""
     names = {key: key.removeprefix(PREFIX).lower() for key in environ if key.startswith(PREFIX)}
     return {
         BY_FLAT[name]: environ[key]
@@ -30,9 +30,9 @@ def read_environment(environ: Mapping[str, str]) -> Values:
 
 
 def unknown_keys(environ: Mapping[str, str]) -> dict[str, str]:
-    """Keys `XAPP_*` that nothing reads, each with the nearest one that is read, or "".
+    """Keys `XAPP_*` that are not read, each with the nearest key that is read, or "".
 
-    Empty ones count as not set, and what Kubernetes sets for a Service named xapp… is left out.
+    Empty values count as not set, and variables of Kubernetes for a Service named xapp… are left out.
     """
     known = {key.variable for key in KEYS} | OTHER_KEYS
     unread = (key for key in environ if key.startswith(PREFIX) and key.upper() not in known)
@@ -48,5 +48,6 @@ def _is_kubernetes(key: str, value: str) -> bool:
 
 
 def _is_set(key: str, value: str) -> bool:
-    # For a Service named xapp-grpc Kubernetes sets XAPP_GRPC_PORT=tcp://…: that is not our setting.
+    # For a Service named xapp-grpc Kubernetes sets XAPP_GRPC_PORT=tcp://…, which is not this program's
+    # setting.
     return value != "" and not _KUBERNETES_PORT.search(f"{key}={value}")

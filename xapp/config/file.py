@@ -1,4 +1,4 @@
-"""What a settings file sets: tables, and keys without a table. An unknown key is refused by its full name."""
+"""Reads a settings file: tables, and keys without a table. An unknown key is refused by its full name."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -26,7 +26,7 @@ def split(content: dict[str, Any], source: str) -> tuple[Values, ModelTables]:
 
 
 def _each(content: dict[str, Any], source: str) -> Iterator[tuple[Key, str, Any]]:
-    """Key, how it is spelled, value."""
+    """Each key with its spelling and value."""
     for name, value in content.items():
         if isinstance(value, dict):
             yield from _of_table(name, value, source)
@@ -60,7 +60,7 @@ def _dotted_key(dotted: str, source: str) -> Key:
 
 
 def _hint(dotted: str) -> str:
-    """A key of another table, or of this one by its name without tables; else what is written alike."""
+    """A key of another table, or of this table by its name without tables, or a similar key."""
     name = dotted.rpartition(".")[2]
     for key in KEYS:
         if name in {key.name, key.flat}:
@@ -81,7 +81,7 @@ def _model_tables(tables: dict[str, Any], source: str) -> ModelTables:
 
 
 def _dots(name: str, table: dict[str, Any], source: str) -> ConfigError:
-    """For TOML the dots of a bare name part tables; they are put back."""
+    """In TOML the dots of a bare name separate tables. This puts them back."""
     while len(table) == 1 and isinstance(value := next(iter(table.values())), dict):
         name = f"{name}.{next(iter(table))}"
         table = value

@@ -9,10 +9,10 @@ from xapp.config.settings import Settings
 
 PREFIX = "XAPP_"
 MODELS = "models"
-"""The table of tables, `[models.NAME]`; its keys are no keys of this list."""
+"""The table of tables, `[models.NAME]`. Its keys are not in this list."""
 
-# Names without a table are older than the tables. Where a table makes a part of a name superfluous,
-# the two differ.
+# Names without a table are older than the tables. Where a table makes a part of a name superfluous, the two
+# differ.
 _FLAT = {
     **{"node.name": "node_name", "tls.cert": "tls_cert", "tls.key": "tls_key"},
     **{"tls.client_ca": "tls_client_ca", "tls.http": "http_tls"},
@@ -35,7 +35,7 @@ class Key(NamedTuple):
 
     @property
     def flat(self) -> str:
-        """The name that needs no table, in a file or as an option: `slots`."""
+        """The name without a table, in a file or as an option: `slots`."""
         return _FLAT.get(self.dotted, self.name)
 
     @property
@@ -60,10 +60,10 @@ TABLES: dict[str, Any] = {
 """Name of a table → its Struct."""
 
 KEYS = [Key(table, name) for table, struct in TABLES.items() for name in struct.__struct_fields__]
-"""All, in the order of the tables."""
+"""All keys, in the order of the tables."""
 
 KEYS_OF_A_MODEL = [key for key in KEYS if key.table == "engine" and key.name != "backend"]
-"""Those that `[models.NAME]` may have. The backend is the same for all models."""
+"""The keys that `[models.NAME]` may have. The backend is the same for all models."""
 
 BY_DOTTED = {key.dotted: key for key in KEYS}
 BY_FLAT = {key.flat: key for key in KEYS}

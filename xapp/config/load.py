@@ -19,10 +19,10 @@ _OF_A_MODEL = {key.name: key for key in KEYS_OF_A_MODEL}
 
 
 def load_settings(environ: Mapping[str, str], overrides: Mapping[str, Any] | None = None) -> Settings:
-    """`overrides` are the command line's, by names without a table; None is not set.
+    """`overrides` are from the command line, by names without a table; None is not set.
 
-    A key of `[models.NAME]` counts for that model before what `[engine]` gets from anywhere: it says more.
-    Raises ConfigError naming table or key.
+    A key of `[models.NAME]` takes precedence over `[engine]` from any source, because it is more specific.
+    Raises ConfigError with the table or key.
     """
     values, models = split(read_settings_file(environ), environ.get(FILE_KEY, ""))
     values |= read_environment(environ)
@@ -40,7 +40,7 @@ def _nested(values: Values) -> dict[str, Any]:
 
 
 def _check(key: Key, value: Any, spelling: str, other: str = "") -> None:
-    """Raises ConfigError whose key is `spelling`; `other` ends its message."""
+    """Raises ConfigError with the key `spelling`. `other` ends its message."""
     try:
         msgspec.convert({key.name: value}, TABLES[key.table], strict=False)
     except msgspec.ValidationError as error:
@@ -48,7 +48,7 @@ def _check(key: Key, value: Any, spelling: str, other: str = "") -> None:
         raise ConfigError(spelling, f"{value!r}: {reason}{other}") from error
 
 
-# ---- one model's
+# ---- settings of one model
 
 
 def _models(values: Values, tables: ModelTables) -> dict[str, ModelSettings]:

@@ -1,4 +1,4 @@
-"""`[log]`: what is logged, and how."""
+"""`[log]`: the content and format of the log."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`prompts` is whether the log has them."""
+    """`prompts`: whether the log contains prompts."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "plain"] = "auto"

@@ -1,4 +1,4 @@
-"""`[models.NAME]`: what holds for one model only."""
+"""`[models.NAME]`: the settings of one model."""
 
 import msgspec
 
@@ -7,9 +7,9 @@ from xapp.domain.kinds import MODEL_KINDS, ModelKind
 
 
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`engine` is complete: what the model's own table leaves out is that of `[engine]`.
+    """`engine` is complete: it has the values of `[engine]` where the model's own table has none.
 
-    `kind` "" means: what the catalogue or the file says.
+    `kind` "" takes the kind from the catalogue or the file.
     """
 
     kind: str = ""
@@ -17,5 +17,5 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def stated_kind(self) -> ModelKind | None:
-        """The kind that the table states."""
+        """The kind in the table."""
         return MODEL_KINDS.get(self.kind)

@@ -1,4 +1,4 @@
-"""`[node]`: what this node is called and which models it serves."""
+"""`[node]`: the name of this node, and the models that it serves."""
 
 import msgspec
 
@@ -7,7 +7,7 @@ from xapp.folders import default_models_dir
 
 
 class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`model` is the default model; `models` are those loaded at the start too, separated by commas."""
+    """`model` is the default model. `models` are also loaded at the start, separated by commas."""
 
     name: str = ""
     model: str = "smollm2-135m-q4_1"

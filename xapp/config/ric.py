@@ -1,4 +1,4 @@
-"""`[ric]`: what the node says to a near-RT RIC, and which policies it takes from it."""
+"""`[ric]`: the connection to a near-RT RIC, and the source of policies."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ from msgspec import Meta
 
 
 class RicSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """URLs and endpoints; "" is off. `policies` is a file or a folder, in place of those at `a1_url`."""
+    """URLs and endpoints; "" is off. `policies` is a file or a folder, as an alternative to `a1_url`."""
 
     appmgr_url: str = ""
     http_endpoint: str = ""

@@ -10,7 +10,7 @@ from xapp.hosts import bare
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`host` is kept without the brackets of an IPv6 address."""
+    """`host` is stored without the brackets of an IPv6 address."""
 
     host: str = "0.0.0.0"  # noqa: S104  a node's service is reached from other pods
     grpc_port: Port = 50051

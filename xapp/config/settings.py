@@ -32,9 +32,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def has_credentials(self) -> bool:
-        """Whether callers have to show who they are."""
+        """Whether callers have to authenticate."""
         return bool(self.tls.client_ca or self.access.tokens_file or self.access.jwks)
 
     def of_model(self, name: str) -> ModelSettings:
-        """Those of its own table, or what holds for every model."""
+        """The settings of a model's own table, or those of every model."""
         return self.models.get(name) or ModelSettings(engine=self.engine)

@@ -1,10 +1,10 @@
-"""`[tasks]`: the node's named questions."""
+"""`[tasks]`: the tasks of this node."""
 
 import msgspec
 
 
 class TaskSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`dir` "" is the tasks that are shipped; `pin` keeps computed what their prompts begin with."""
+    """`dir` "" is the included tasks. `pin`: the common prefixes of their prompts are pinned."""
 
     dir: str = ""
     pin: bool = True

@@ -1,4 +1,4 @@
-"""The ranges that several tables share."""
+"""Ranges that several tables share."""
 
 from typing import Annotated
 

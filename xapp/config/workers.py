@@ -1,4 +1,4 @@
-"""`[workers]`: how worker processes are watched."""
+"""`[workers]`: the supervision of worker processes."""
 
 import msgspec
 
@@ -6,7 +6,7 @@ from xapp.config.values import Seconds
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Times after which a worker's load ends, a worker counts as hung, and one is started again."""
+    """Limits of the time to load, of the time without a message, and of the time between restarts."""
 
     load_timeout_s: Seconds = 600.0
     hang_timeout_s: Seconds = 300.0

@@ -1,1 +1,1 @@
-"""Ground floor: what the parts of the program tell each other. It imports nothing else of the project."""
+"""The types that the parts of the program exchange. It imports nothing else of the project."""

@@ -1,4 +1,4 @@
-"""What a caller is told: events of a stream, estimates, scores, tokens. Times are seconds."""
+"""Answers to callers: events of a stream, estimates, scores, tokens. Times are seconds."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -8,9 +8,10 @@ from xapp.domain.messages import FinishReason
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What made an answer; hashes are "sha256:" and hexadecimal. `output_hash` is known at the end only.
+    """The inputs that determine an answer; hashes are "sha256:" and hexadecimal. `output_hash` is set at
+    the end.
 
-    `model_origin` is the digest of what the model's file was made of, where it was made here.
+    `model_origin` is the digest of the file that the model's file was derived from, if it was derived here.
     """
 
     model_digest: str
@@ -24,7 +25,10 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """First event of a stream. `joined`: the answer is that of an identical request that ran already."""
+    """First event of a stream.
+
+    `joined`: the answer is that of an identical request that was already running.
+    """
 
     model: str
     model_digest: str
@@ -39,7 +43,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Whole characters, and the tokens they account for."""
+    """Whole characters, and the tokens that they consist of."""
 
     text: str
     num_tokens: int
@@ -47,8 +51,8 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """Last event of a stream. `format_complete` is None where no format was asked for. `num_accepted` of
-    `num_drafted` guessed tokens were right.
+    """Last event of a stream. `format_complete` is None without a format. `num_accepted` of `num_drafted`
+    drafts were right.
     """
 
     reason: FinishReason
@@ -70,7 +74,7 @@ Event: TypeAlias = Started | Chunk | Finished
 
 @dataclass(frozen=True, slots=True)
 class Latencies:
-    """p50, p95, p99 in seconds; None when nothing was seen in the window."""
+    """p50, p95, p99 in seconds; None without an observation in the window."""
 
     p50: float | None = None
     p95: float | None = None
@@ -79,9 +83,9 @@ class Latencies:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a request would take now. Percentiles are p50 and p95, of seconds from now.
+    """The predicted times of a request. Percentiles are p50 and p95, in seconds from now.
 
-    `reason` is "" when it would be admitted, else that of the refusal.
+    `reason` is "" when the request would be admitted, otherwise the reason of the refusal.
     """
 
     num_prompt_tokens: int
@@ -94,7 +98,7 @@ class Estimate:
 
     @property
     def admitted(self) -> bool:
-        """Whether it would be let in."""
+        """Whether the request would be admitted."""
         return not self.reason
 
 
@@ -109,7 +113,7 @@ class TokenScore:
 
 @dataclass(frozen=True, slots=True)
 class ChoiceScore:
-    """One choice: its log-probability, what it is compared by, and the softmax of that over all choices."""
+    """One choice: its log-probability, its score for the comparison, and the softmax over all scores."""
 
     choice: str
     log_probability: float
@@ -121,7 +125,10 @@ class ChoiceScore:
 
 @dataclass(frozen=True, slots=True)
 class ScoreResult:
-    """`choices` as they were given. `winner` is an index, None when `margin` is below what was asked for."""
+    """`choices` in the given order.
+
+    `winner` is an index, None when `margin` is below the requested margin.
+    """
 
     started: Started
     finished: Finished

@@ -1,4 +1,4 @@
-"""What is turned into tokens: text as it is, or a conversation."""
+"""Prompts: plain text, or a conversation."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -6,11 +6,11 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class ChatMessage:
-    """One turn; `role` is system, user or assistant."""
+    """One message of a conversation. `role` is system, user or assistant."""
 
     role: str
     content: str
 
 
 Prompt: TypeAlias = str | tuple[ChatMessage, ...]
-"""Text as it is, or a conversation for the model's template."""
+"""Plain text, or a conversation for the model's template."""

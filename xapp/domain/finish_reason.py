@@ -1,11 +1,11 @@
-"""Why an answer ended."""
+"""The reasons for the end of an answer."""
 
 import enum
 
 
 class FinishReason(enum.StrEnum):
-    """Why a sequence ended. A worker says EXPIRED of a deadline that passed; the service makes of it the
-    status DEADLINE_EXCEEDED or, for an answer that may be cut, DEADLINE.
+    """Why a sequence ended. A worker reports a passed deadline as EXPIRED. The service turns EXPIRED into the
+    status DEADLINE_EXCEEDED or, for an answer that may be cut, into DEADLINE.
     """
 
     STOP = "stop"
@@ -13,7 +13,7 @@ class FinishReason(enum.StrEnum):
     CANCELLED = "cancelled"
     EXPIRED = "expired"
     STUCK = "stuck"
-    """The grammar allows nothing that the model can say, or takes too much work."""
+    """The grammar allows no token of the model, or takes too much work."""
     DEADLINE = "deadline"
     NO_MEMORY = "no_memory"
-    """There is no room for the KV cache that a deterministic request has for itself."""
+    """There is no memory for the separate KV cache of a deterministic request."""

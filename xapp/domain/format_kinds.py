@@ -1,4 +1,4 @@
-"""The formats a caller can ask for, as they came."""
+"""The formats that a caller can request, unchecked."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -20,7 +20,7 @@ class Grammar:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """The only answers there are."""
+    """The only permitted answers."""
 
     texts: tuple[str, ...]
 
@@ -29,12 +29,12 @@ Format: TypeAlias = JsonSchema | Grammar | Choices
 
 
 class FormatError(ValueError):
-    """The format cannot be used. `place` is a JSON pointer, "" for all of it."""
+    """The format cannot be used. `place` is a JSON pointer, "" for the whole format."""
 
     def __init__(self, place: str, message: str) -> None:
         super().__init__(f"{place}: {message}" if place else message)
 
 
 def pointer(place: str, key: str | int) -> str:
-    """The place of `key` in what is at `place`, as RFC 6901 writes it."""
+    """The JSON pointer (RFC 6901) of `key` in the value at `place`."""
     return f"{place}/{str(key).replace('~', '~0').replace('/', '~1')[:80]}"

@@ -1,4 +1,4 @@
-"""How processes of this node frame what they say to each other over a socket.
+"""Frames: the messages between processes of this node on a socket.
 
 A frame is a 4-byte big-endian length and that many bytes of MessagePack: one tagged struct.
 """
@@ -25,7 +25,7 @@ class FrameBuffer:
         self._data = bytearray()
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Adds bytes and returns the bodies that are now whole, in order."""
+        """Adds bytes. Returns the bodies that are now complete, in order."""
         if not self._data and len(data) >= _LENGTH.size and _LENGTH.unpack_from(data)[0] == len(data) - 4:
             return [data[_LENGTH.size :]]  # one whole frame: nearly every time
         self._data += data

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 class Capability(enum.StrEnum):
-    """What requests ask of a model; the value completes "a model that …"."""
+    """What a model can do. The value completes "a model that …"."""
 
     GENERATE = "generates text"
     EMBED = "turns text into vectors"
@@ -14,7 +14,10 @@ class Capability(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ModelKind:
-    """`name` is what `kind` of a `[models.NAME]` table says. `has_worker`: this build can load it."""
+    """`name` is the value of `kind` in a `[models.NAME]` table.
+
+    `has_worker`: this build can load the kind.
+    """
 
     name: str
     capability: Capability
@@ -22,7 +25,7 @@ class ModelKind:
 
     @property
     def generates(self) -> bool:
-        """Whether requests for text go to it: Generate, Score, Estimate, Tokenize."""
+        """Whether it serves requests for text: Generate, Score, Estimate, Tokenize."""
         return self.capability is Capability.GENERATE
 
 
@@ -31,4 +34,4 @@ EMBEDDING = ModelKind("embedding", Capability.EMBED)
 RERANKER = ModelKind("reranker", Capability.RANK)
 
 MODEL_KINDS = {kind.name: kind for kind in (GENERATE, EMBEDDING, RERANKER)}
-"""By name."""
+"""The kinds by name."""

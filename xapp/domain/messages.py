@@ -1,4 +1,4 @@
-"""What the server process and a worker process say to each other; `frames` carries it.
+"""The messages between the server process and a worker process; `frames` transports them.
 
 All times are seconds on CLOCK_MONOTONIC, which both processes share.
 """
@@ -50,11 +50,11 @@ __all__ = [
 
 
 MAX_DRAFTS = 32
-"""Tokens of one sequence that may be guessed in a step."""
+"""Largest number of drafts of a sequence in a step."""
 
 
 class Ngram(msgspec.Struct, frozen=True, array_like=True):
-    """Decode with guesses from the sequence's own tokens, at most `max_drafts` a step: 1 to MAX_DRAFTS."""
+    """Decoding with drafts from the sequence's own tokens, `max_drafts` a step: 1 to MAX_DRAFTS."""
 
     max_drafts: int = 8
 
@@ -62,13 +62,13 @@ class Ngram(msgspec.Struct, frozen=True, array_like=True):
 class Submit(msgspec.Struct, frozen=True, tag="submit"):
     """A request in tokens. `max_tokens` is at least 1 and, with the prompt, fits the context.
 
-    With `choices` nothing is generated: each of them, at least one token, is scored as the prompt's
-    continuation. `max_tokens` is then the longest one's length, and neither sampling nor ends matter.
-    With `pin` the prompt is computed to stay: it is kept as a prefix that later prompts share.
-    While it decodes, no step with prompts of others is planned to take longer than `max_gap_s`.
-    A `deterministic` one has a KV cache and steps of its own: its answer depends on nothing else.
-    `strategy` says how the answer is decoded, not what it is; None is a token a step.
-    Prefixes are shared within a `scope`; what is pinned in `task_scope`, unless that is "", is read as well.
+    With `choices` nothing is generated: each choice, at least one token, is scored as a continuation of the
+    prompt. `max_tokens` is then the length of the longest choice, and sampling and stop tokens have no
+    effect. With `pin` the prompt is computed and kept as a prefix that later prompts share. While the
+    request decodes, no step with other prompts is planned to take longer than `max_gap_s`. A
+    `deterministic` request has a KV cache and steps of its own: its answer depends on nothing else.
+    `strategy` decides how the answer is decoded, not its content; None is one token a step. Prefixes are
+    shared within `scope`. Pinned prefixes of `task_scope`, unless that is "", are used as well.
     """
 
     request_id: int
@@ -95,7 +95,7 @@ class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
 
 
 class Extend(msgspec.Struct, frozen=True, tag="extend"):
-    """Gives a request a later deadline; its place in the queue stays. Unknown ids are ignored."""
+    """Postpones a request's deadline without changing its place in the queue. Unknown ids are ignored."""
 
     request_id: int
     deadline: float
@@ -112,19 +112,19 @@ ToWorker: TypeAlias = Submit | Cancel | Extend | Shutdown
 
 
 class Progress(msgspec.Struct, frozen=True, tag="progress"):
-    """Loading goes on; `fraction` is 0 to 1."""
+    """Progress of the load; `fraction` is 0 to 1."""
 
     fraction: float
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
-    """Loaded, sized, and the self-test token came out."""
+    """The model is loaded, sized, and has passed its self-test."""
 
     info: ModelInfo
 
 
 class Surveyed(msgspec.Struct, frozen=True, tag="surveyed"):
-    """What is now known of the model's speed on this node: see Tuning."""
+    """The measured speed of the model on this node: see Tuning."""
 
     tuning: Tuning
 
@@ -137,7 +137,7 @@ class LoadFailed(msgspec.Struct, frozen=True, tag="load_failed"):
 
 
 class SequenceStarted(msgspec.Struct, frozen=True, array_like=True):
-    """First work on a prompt."""
+    """The worker started with a prompt."""
 
     request_id: int
     at: float
@@ -145,8 +145,8 @@ class SequenceStarted(msgspec.Struct, frozen=True, array_like=True):
 
 
 class SequenceFinished(msgspec.Struct, frozen=True, array_like=True):
-    """Last word on a request. `first_token_at` is None when no token came. `num_accepted` of `num_drafted`
-    guessed tokens were right.
+    """The final event of a request. `first_token_at` is None without a token. `num_accepted` of
+    `num_drafted` drafts were right.
     """
 
     request_id: int
@@ -161,15 +161,15 @@ class SequenceFinished(msgspec.Struct, frozen=True, array_like=True):
 
 
 class SequenceScored(msgspec.Struct, frozen=True, array_like=True):
-    """For each choice of a request the natural logarithm of each of its tokens' probability."""
+    """For each choice of a request: the natural logarithm of the probability of each of its tokens."""
 
     request_id: int
     log_probabilities: list[list[float]]
 
 
 class StepPrices(msgspec.Struct, frozen=True, array_like=True):
-    """What the seconds of a StepCurve are multiplied by on this node now, and the price of a cell that the
-    attention of a token reads, seconds.
+    """The factor of a StepCurve on this node now, and the price of a cell that the attention of a token
+    reads, seconds.
     """
 
     scale: float = 1.0
@@ -177,11 +177,11 @@ class StepPrices(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Stats(msgspec.Struct, frozen=True, array_like=True):
-    """The engine's state after a step; the `total_` counters only grow.
+    """The engine's state after a step. The `total_` counters only grow.
 
-    `prices` is what it predicts steps from. `num_prefill_left`: prompt tokens that running
-    sequences have still to compute. `num_paused` of those waiting had a slot and kept their cells.
-    `kv_cells_parked`: tokens of computed prefixes that wait in ordinary memory, beside the cells.
+    `prices` is the basis of its predictions. `num_prefill_left`: prompt tokens that running
+    sequences have still to compute. `num_paused` of the waiting sequences had a slot and kept their cells.
+    `kv_cells_parked`: tokens of parked prefixes, which are not in cells.
     `total_interrupted` counts steps that ended before they were computed.
     """
 
@@ -204,11 +204,11 @@ class Stats(msgspec.Struct, frozen=True, array_like=True):
 
 
 class StepEvents(msgspec.Struct, tag="step"):
-    """All that one step brought. `tokens` is flat: request_id, token, request_id, token …
-    `curve` is what steps take, said anew when it has changed.
+    """All events of one step. `tokens` is flat: request_id, token, request_id, token …
+    `curve` is the present curve of step times, set when it has changed.
 
     Order within a request: its SequenceStarted, then tokens or its SequenceScored, then its
-    SequenceFinished; a message is read in that order.
+    SequenceFinished. A message is read in that order.
     """
 
     tokens: list[int] = []
@@ -226,12 +226,12 @@ _from_worker = msgspec.msgpack.Decoder(FromWorker)
 
 
 def decode_to_worker(body: bytes) -> ToWorker:
-    """Raises msgspec.ValidationError when the body is no such message."""
+    """Raises msgspec.ValidationError for an invalid body."""
     message: ToWorker = _to_worker.decode(body)
     return message
 
 
 def decode_from_worker(body: bytes) -> FromWorker:
-    """Raises msgspec.ValidationError when the body is no such message."""
+    """Raises msgspec.ValidationError for an invalid body."""
     message: FromWorker = _from_worker.decode(body)
     return message

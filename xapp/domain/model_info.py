@@ -1,4 +1,4 @@
-"""What a loaded model is, how the engine was sized for this node, and how fast it was found to be."""
+"""A loaded model: its properties, the size of its engine on this node, and its measured speed."""
 
 import enum
 
@@ -6,8 +6,9 @@ import msgspec
 
 
 class StepCurve(msgspec.Struct, frozen=True, array_like=True):
-    """What steps take on this node, seconds: `row_s` for `rows` tokens of a prompt without outputs, `width_s`
-    for a step in which `widths` sequences decode. Ascending, at least one point each; `step_cost` reads it.
+    """Measured times of steps on this node, seconds: `row_s` for `rows` prompt tokens without outputs,
+    `width_s` for steps in which `widths` sequences decode. Ascending, at least one point each. `step_cost`
+    reads it.
     """
 
     rows: tuple[int, ...]
@@ -17,7 +18,7 @@ class StepCurve(msgspec.Struct, frozen=True, array_like=True):
 
 
 class TuningSource(enum.StrEnum):
-    """Where the choice of threads and flash attention comes from; all but the first three are the rule."""
+    """How threads and flash attention were chosen. All sources but the first three are the default rule."""
 
     SET = "set"
     MEASURED = "measured"
@@ -26,8 +27,9 @@ class TuningSource(enum.StrEnum):
 
 
 class StepTrial(msgspec.Struct, frozen=True):
-    """The fastest step, seconds, with so many threads, with or without flash attention. `what` it computed:
-    `decode-1` and `decode-4` are so many streams, `prompt-32` so many tokens of a prompt.
+    """The fastest step, seconds, with a number of threads, with or without flash attention. `what` is the
+    kind of step: `decode-1` and `decode-4` decode so many streams, `prompt-32` computes so many prompt
+    tokens.
     """
 
     threads: int
@@ -37,10 +39,10 @@ class StepTrial(msgspec.Struct, frozen=True):
 
 
 class Tuning(msgspec.Struct, frozen=True):
-    """What was chosen, the trials behind it, and the seconds that those at the load took.
+    """The choice, the trials behind it, and the seconds of the trials during the load.
 
-    `threads` compute a step of one token, `threads_batch` a larger one. `curve` is what steps take with
-    them; None until it was measured, while nobody needed the node.
+    `threads` compute a step of one token, `threads_batch` a larger step. `curve` has the times of steps
+    with this choice; None until it was measured in idle time.
     """
 
     source: TuningSource
@@ -53,10 +55,10 @@ class Tuning(msgspec.Struct, frozen=True):
 
 
 class ModelInfo(msgspec.Struct, frozen=True):
-    """What the loaded model is and how the engine was sized for this node.
+    """The properties of a loaded model, and the size of its engine on this node.
 
-    `step_budget_s` is a fixed bound of a step with prompts in it, None is `auto` (`pace`). `curve` is None
-    where nothing was measured.
+    `step_budget_s` is a fixed bound of a step with prompts, None is `auto` (`pace`). `curve` is None
+    without measurements.
     """
 
     description: str

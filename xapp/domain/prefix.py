@@ -1,9 +1,9 @@
-"""Prefixes of prompts that computations share: what the scheduler does, and admission foresees."""
+"""Shared prefixes of prompts: rules for both the scheduler and admission."""
 
 MIN_PREFIX = 8
-"""Shorter common prefixes are computed again: sharing costs a call and keeps the source busy."""
+"""Shorter common prefixes are computed again: sharing costs a call and keeps the source in use."""
 PARKED_SHARE = 0.5
-"""Parked prefixes take at most this share of the KV cache's size again."""
+"""Bound of parked prefixes, as a share of the KV cache's size."""
 
 
 def common_prefix(a: list[int], b: list[int]) -> int:

@@ -1,4 +1,4 @@
-"""The classes in which requests wait."""
+"""The classes of requests."""
 
 import enum
 

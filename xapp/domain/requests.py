@@ -1,4 +1,4 @@
-"""What a caller asks: domain types, no wire types.
+"""Requests of callers: domain types, no wire types.
 
 Times are seconds; points in time are on CLOCK_MONOTONIC.
 """
@@ -19,7 +19,7 @@ Prompt: TypeAlias = chat.Prompt
 
 
 class DeadlinePolicy(Enum):
-    """What becomes of a request that will not make its deadline: refused, or its answer cut there."""
+    """What happens to a request that would miss its deadline: it is refused, or its answer is cut."""
 
     REJECT = auto()
     BEST_EFFORT = auto()
@@ -27,13 +27,13 @@ class DeadlinePolicy(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the caller asked, immutable, not yet checked against the model.
+    """A caller's request, immutable, not yet checked against the model.
 
-    `model` "" is the default. `sampling.seed` None draws one. `deadline` None takes the default.
-    `client` "" has not said who it is; what is computed is shared within `scope`. With `task` there is no
-    prompt yet; `task_label`, NAME@VERSION, is set once the task has made it. `max_gap_s`: no gap between
-    tokens is planned to be longer. The answer to a `deterministic` one can be repeated bit for bit.
-    `strategy` says how it is decoded.
+    `model` "" is the default. `sampling.seed` None draws a seed. `deadline` None takes the default.
+    `client` "" is an unnamed client. Computations are shared within `scope`. A request with a `task` has no
+    prompt yet; `task_label`, NAME@VERSION, is set once the task has made the prompt. `max_gap_s`: no longer
+    gap between tokens is planned. The answer to a `deterministic` request can be repeated bit for bit.
+    `strategy` decides how the answer is decoded.
     """
 
     prompt: Prompt
@@ -59,10 +59,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class ScoreRequest:
-    """How likely is each of `choices` after a prompt? `request` says which prompt, and how it waits.
+    """Compares `choices` as continuations of a prompt. `request` has the prompt, the class and the deadline.
 
-    Choices are compared by log-probability, by that of a token on average with `normalize_by_length`.
-    `min_margin`, 0 to 1: below it nobody wins; None is 0, or the task's.
+    Choices are compared by log-probability or, with `normalize_by_length`, by its mean over the tokens.
+    `min_margin`, 0 to 1: with a smaller lead there is no winner. None is 0, or the task's value.
     """
 
     request: Request

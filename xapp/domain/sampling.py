@@ -1,15 +1,15 @@
-"""How tokens are drawn."""
+"""Sampling: how tokens are drawn."""
 
 import msgspec
 
 MAX_SEED = 2**32 - 2
-"""The seed above means "draw a seed" to llama.cpp, and would not give the same answer twice."""
+"""llama.cpp draws a seed for the next larger value, so that the answer could not be repeated."""
 
 
 class SamplingParams(msgspec.Struct, frozen=True, array_like=True):
-    """How the next token is drawn; ranges are checked before they come here.
+    """How the next token is drawn. The ranges have been checked.
 
-    `grammar` is a `grammar.program.Program`, encoded: it was checked as well.
+    `grammar` is an encoded `grammar.program.Program`, also checked.
     """
 
     temperature: float = 0.0
@@ -22,5 +22,5 @@ class SamplingParams(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def greedy(self) -> bool:
-        """Whether the plain argmax is the answer, or with a grammar the likeliest token that it allows."""
+        """Whether each token is the most likely token, or the most likely token that a grammar allows."""
         return self.temperature == 0 and self.repeat_penalty == 1.0

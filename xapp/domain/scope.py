@@ -1,23 +1,24 @@
-"""Scopes: within which requests share what was computed, prefixes and joined answers.
+"""Scopes: groups of requests that share computations, which are prefixes and joined answers.
 
-Where nobody proves who calls, everything is in one scope. Else each principal has its own, or that of its
-group, so that nobody learns from the time of an answer what others asked. What all prompts of a task begin
-with is the operator's: it is in the task's scope, which requests of that task read as well as their own.
+Without authentication all requests are in one scope. With authentication each principal has a scope of its
+own, or that of its group, so that the time of an answer reveals nothing about other principals' requests.
+The common beginning of a task's prompts belongs to the operator. It is in the task's scope, which the
+requests of that task use in addition to their own scope.
 """
 
 EVERYBODY = ""
 
 
 def of_principal(name: str) -> str:
-    """That of a principal that is in no group."""
+    """The scope of a principal without a group."""
     return f"principal {name}"
 
 
 def of_group(name: str) -> str:
-    """That of all principals of a group."""
+    """The scope of all principals of a group."""
     return f"group {name}"
 
 
 def of_task(name: str) -> str:
-    """That of the beginning which all prompts of a task have, whatever its version."""
+    """The scope of the common beginning of a task's prompts, for all versions of the task."""
     return f"task {name}"

@@ -1,4 +1,4 @@
-"""What the edges need of the service: a Protocol for each thing that an edge may ask.
+"""The service as the edges use it: one Protocol for each part of it.
 
 Every method raises XappError subclasses only (and CancelledError).
 """
@@ -14,17 +14,17 @@ from xapp.domain.task import Task
 
 
 class Generation(Protocol):
-    """Makes text."""
+    """Generates text."""
 
     def generate(self, request: Request) -> AsyncGenerator[Event, None]:
-        """Exactly one Started first, exactly one Finished last, else it raises.
+        """Yields exactly one Started first and exactly one Finished last, or raises.
 
         Closing the generator, or cancelling its consumer, cancels the request in the worker.
         """
         ...
 
     async def estimate(self, request: Request) -> Estimate:
-        """What `generate` would take now, and whether it would be let in. Runs nothing."""
+        """What `generate` would take now, and whether the request would be admitted. Runs nothing."""
         ...
 
 
@@ -32,15 +32,15 @@ class Scoring(Protocol):
     """Compares texts."""
 
     async def score(self, request: ScoreRequest) -> ScoreResult:
-        """How likely each choice is. Cancelling the caller cancels the request in the worker."""
+        """The probability of each choice. Cancelling the caller cancels the request in the worker."""
         ...
 
 
 class Tokenizing(Protocol):
-    """Reads text."""
+    """Tokenizes text."""
 
     async def tokenize(self, model: str, prompt: Prompt, client: str) -> Tokens:
-        """A prompt in tokens, template applied; `client` is whose it is."""
+        """A prompt in tokens, with the template applied. The prompt is from `client`."""
         ...
 
 
@@ -60,12 +60,12 @@ class Models(Protocol):
         ...
 
     async def unload_model(self, name: str) -> ModelStatus:
-        """Drains, ends the worker; raises NotFound, FailedPrecondition for the default."""
+        """Drains the model and ends its worker. Raises NotFound, FailedPrecondition for the default model."""
         ...
 
 
 class TaskCatalogue(Protocol):
-    """The named questions of this node."""
+    """The tasks of this node."""
 
     def list_tasks(self) -> Sequence[Task]:
         """Sorted by name, then version."""
@@ -73,7 +73,7 @@ class TaskCatalogue(Protocol):
 
 
 class Readiness(Protocol):
-    """How the node is."""
+    """The state of the node."""
 
     @property
     def ready(self) -> bool:
@@ -81,12 +81,15 @@ class Readiness(Protocol):
         ...
 
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Calls `listener` when a model's state or `ready` may have changed; returns what ends that."""
+        """Calls `listener` when a model's state or `ready` may have changed.
+
+        Returns a function that ends this.
+        """
         ...
 
     @property
     def tasks_state(self) -> TasksState:
-        """For metrics."""
+        """The state of the tasks, for metrics."""
         ...
 
     def samples(self) -> list[ModelSample]:
@@ -95,16 +98,16 @@ class Readiness(Protocol):
 
 
 class Policed(Protocol):
-    """Lets itself be told who may have how much."""
+    """Accepts serving policies."""
 
     def set_policies(self, policies: Mapping[str, ServingPolicy]) -> None:
-        """These hold from now on, and no other."""
+        """Puts these policies in force, and no others."""
         ...
 
 
 class Inference(Generation, Scoring, Tokenizing, TaskCatalogue, Protocol):
-    """What InferenceService needs."""
+    """The part of the service behind InferenceService."""
 
 
 class Service(Inference, Models, Readiness, Policed, Protocol):
-    """All of it: what a node is made of."""
+    """The whole service of a node."""

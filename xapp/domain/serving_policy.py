@@ -1,4 +1,4 @@
-"""A policy for serving: whom it is about, and what it lets them do."""
+"""A serving policy: its scope and its limits."""
 
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
@@ -14,18 +14,18 @@ _Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
 class Scope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whom a policy is about: names, or patterns with `*` and `?`."""
+    """The clients and models of a policy: names, or patterns with `*` and `?`."""
 
     client: _Pattern = "*"
     model: _Pattern = "*"
 
     def has(self, client: str, model: str) -> bool:
-        """Whether a request of the client to the model is in it."""
+        """Whether a request of the client to the model is in the scope."""
         return fnmatchcase(client, self.client) and fnmatchcase(model, self.model)
 
 
 class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What holds for each client of the scope by itself; None restricts nothing."""
+    """Limits for each client of the scope separately; None is no limit."""
 
     allowed_models: Annotated[tuple[_Pattern, ...], Meta(min_length=1, max_length=MAX_LIST)] | None = None
     max_priority: Literal["CRITICAL", "INTERACTIVE", "BATCH"] | None = None

@@ -1,4 +1,4 @@
-"""What models and tasks of a node are doing."""
+"""The states of a node's models and tasks."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -9,9 +9,9 @@ from xapp.domain.messages import ModelInfo, Stats
 
 @dataclass(frozen=True, slots=True)
 class TasksState:
-    """How the folder of tasks was read; `error` is why the last reading failed, "" when it did not.
+    """The last reading of the folder of tasks. `error` is the reason of a failure, otherwise "".
 
-    `num_pinned` prefixes of prompts were computed, over all models.
+    `num_pinned` prefixes of prompts are pinned, over all models.
     """
 
     num_tasks: int = 0
@@ -22,7 +22,7 @@ class TasksState:
 
 
 class ModelState(StrEnum):
-    """Where a model is in its life."""
+    """The states of a model."""
 
     AVAILABLE = "available"
     LOADING = "loading"
@@ -33,7 +33,7 @@ class ModelState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """One model of this node; `info` is None unless it is loaded."""
+    """The status of one model. `info` is None unless the model is loaded."""
 
     name: str
     state: ModelState
@@ -51,9 +51,9 @@ class ModelStatus:
 
 @dataclass(frozen=True, slots=True)
 class DurationHistogram:
-    """Durations that were seen: `counts[i]` took at most `bounds_s[i]`, and longer than the bound before it.
+    """A histogram of durations: `counts[i]` took at most `bounds_s[i]`, and longer than the bound before.
 
-    The last count, one more than there are bounds, is of those that took longer than every bound.
+    The last count, one more than there are bounds, has the durations above every bound.
     """
 
     bounds_s: tuple[float, ...] = ()
@@ -63,10 +63,10 @@ class DurationHistogram:
 
 @dataclass(frozen=True, slots=True)
 class ModelSample:
-    """One loaded model's state for Metrics. Rates are the caller's to derive from the counters in `stats`.
+    """The state of one loaded model for Metrics. Callers derive rates from the counters in `stats`.
 
-    `wait_s`: seconds that a request that came now would wait for a slot, as predicted. `budget_s`: seconds
-    after its arrival that a request is due, on average.
+    `wait_s`: predicted seconds until a request that arrives now gets a slot. `budget_s`: mean seconds from
+    arrival to deadline.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What a task is, once its file has been read."""
+"""Tasks, as read from their files."""
 
 import json
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ class InputType(StrEnum):
 
 
 class Level(StrEnum):
-    """The class in which a task's requests wait."""
+    """The class of a task's requests."""
 
     CRITICAL = "critical"
     INTERACTIVE = "interactive"
@@ -35,7 +35,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TaskInput:
-    """`details` are further keywords of JSON schema beside the type."""
+    """`details` are further keywords of JSON schema in addition to the type."""
 
     name: str
     type: InputType
@@ -45,7 +45,7 @@ class TaskInput:
 
     @property
     def json_schema(self) -> str:
-        """What a value must conform to, as text."""
+        """The JSON schema of a value, as text."""
         return json.dumps({"type": str(self.type), **self.details})
 
 
@@ -53,7 +53,7 @@ class TaskInput:
 class Task:
     """One version of one task. Durations are seconds; None is no limit, or the node's default.
 
-    `model` "" is the node's default. `json_schema` is its text; a score task has `choices` in its place.
+    `model` "" is the node's default. `json_schema` is the schema as text; a score task has `choices` instead.
     `source` is the file's name, for messages.
     """
 

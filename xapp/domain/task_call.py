@@ -1,4 +1,4 @@
-"""A task in place of a prompt: what a caller asks by name."""
+"""A request for a task by name, in place of a prompt."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,9 +9,9 @@ from xapp.domain.priority import Priority
 
 @dataclass(frozen=True, slots=True)
 class TaskCall:
-    """Which task is to make the prompt, NAME or NAME@VERSION, and what of.
+    """The task that makes the prompt, NAME or NAME@VERSION, and its inputs.
 
-    `measured_at` is when the inputs were measured, seconds since 1970. `priority` None takes the task's.
+    `measured_at`: when the inputs were measured, seconds since 1970. `priority` None takes the task's class.
     """
 
     name: str

@@ -8,10 +8,10 @@ from xapp.engine.sequence import Sequence
 
 
 class Ageing:
-    """When no request of a class was admitted for `limit_s` although one waits, its first one is promoted.
+    """Promotes the first request of a class when no request of that class was admitted for `limit_s`.
 
-    It then goes before all others and is not preempted. Those behind it may pass for another
-    `limit_s` while it waits for cells; after that everybody waits.
+    A promoted sequence goes before all others and is not preempted. Sequences behind it may pass for another
+    `limit_s` while it waits for cells. After that, all sequences wait.
     """
 
     def __init__(self, limit_s: float) -> None:
@@ -19,12 +19,15 @@ class Ageing:
         self._served_at = dict.fromkeys(Priority, float("-inf"))
 
     def served(self, sequence: Sequence, now: float) -> None:
-        """One of its class got a slot, or was promoted; a prefix to be pinned is of no class."""
+        """A sequence got a slot, or was promoted.
+
+        A prefix to be pinned belongs to no class and does not count.
+        """
         if not sequence.request.pin:
             self._served_at[sequence.request.priority] = now
 
     def due(self, waiting: list[Sequence], now: float) -> list[Sequence]:
-        """Those to promote, of `waiting`, which is in order."""
+        """The sequences of `waiting`, which is in order, to promote now."""
         heads = (self._head(waiting, priority) for priority in (Priority.INTERACTIVE, Priority.BATCH))
         return [head for head in heads if head is not None and self._starves(head, now)]
 
@@ -40,5 +43,5 @@ class Ageing:
         return now - since >= self._limit_s
 
     def may_be_passed(self, sequence: Sequence, now: float) -> bool:
-        """Whether those behind a promoted one need not wait for it yet."""
+        """Whether the sequences behind a promoted sequence may still pass it."""
         return sequence.promoted_at is not None and now - sequence.promoted_at < self._limit_s

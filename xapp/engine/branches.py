@@ -1,6 +1,6 @@
-"""Branches: the sequence ids and cells of choices that are computed beside one another.
+"""Branches: sequence ids and cells for choices that are computed in parallel.
 
-They take what is free and wait for nothing: the choice in its sequence's own cells gets on in any case.
+Branches use free ids and cells only and never wait: the choice in the sequence's own cells advances anyway.
 """
 
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from xapp.engine.sequence import Sequence
 
 @dataclass(slots=True, eq=False)
 class Branch:
-    """A choice that is computed beside the others.
+    """A choice that is computed in parallel with other choices.
 
-    `seq_id` shares the prompt's cells, and has cells of its own for the first `num_computed` of `tokens`,
-    the choice. The last of them is never computed. `num_planned` are those that the step computes.
-    `joins` is set while the prompt is computed in the same step.
+    `seq_id` shares the prompt's cells and has cells of its own for the first `num_computed` tokens of the
+    choice, `tokens`. The last token of a choice is never computed. `num_planned` tokens are in the current
+    step. `joins`: the prompt is computed in the same step.
     """
 
     choice: int
@@ -43,8 +43,11 @@ class Branches:
         self._ids = list(range(first, first + backend.num_branches)) if shares else []
 
     def open(self, sequence: Sequence, choice: int) -> Branch | None:
-        """A choice as a branch behind the prompt's cells; None where there is no id, or too few cells."""
-        if not self._ids or self._pool.unpromised < len(sequence.request.choices[choice]) - 1:
+        """Starts a choice as a branch behind the prompt's cells.
+
+        None without a free id, or with too few cells.
+        """
+        if not self._ids or self._pool.available < len(sequence.request.choices[choice]) - 1:
             return None
         branch = self._begin(sequence, choice)
         assert sequence.seq_id is not None
@@ -53,9 +56,9 @@ class Branches:
         return branch
 
     def open_all(self, sequence: Sequence, choices: list[int]) -> list[Branch] | None:
-        """The choices as branches, before the prompt is computed; None where not all can be."""
+        """Starts all choices as branches before the prompt is computed. None if any of them cannot start."""
         lengths = [len(sequence.request.choices[choice]) - 1 for choice in choices]
-        if len(self._ids) < len(lengths) or self._pool.unpromised < sum(lengths):
+        if len(self._ids) < len(lengths) or self._pool.available < sum(lengths):
             return None
         branches = [self._begin(sequence, choice) for choice in choices]
         for branch in branches:
@@ -64,23 +67,26 @@ class Branches:
 
     def _begin(self, sequence: Sequence, choice: int) -> Branch:
         branch = Branch(choice, sequence.request.choices[choice], self._ids.pop())
-        self._pool.promised += branch.num_left
+        self._pool.reserved += branch.num_left
         return branch
 
     def computed(self, sequence: Sequence, branch: Branch) -> None:
-        """What was planned of the branch got its cells; the prompt too, one cell a token, where it joined."""
+        """The planned tokens of the branch got their cells.
+
+        Where the branch joined, the prompt's cells count too.
+        """
         if branch.joins:
             branch.joins = False
             assert sequence.seq_id is not None
             self._pool.share(sequence.seq_id, branch.seq_id, sequence.num_prompt)
         self._pool.extend(branch.seq_id, branch.num_planned)
-        self._pool.promised -= branch.num_planned
+        self._pool.reserved -= branch.num_planned
         branch.num_computed += branch.num_planned
         branch.num_planned = 0
 
     def close(self, branch: Branch) -> None:
-        """Gives back its id and its cells."""
-        self._pool.promised -= branch.num_left
+        """Frees the branch's id and cells."""
+        self._pool.reserved -= branch.num_left
         self._backend.remove(branch.seq_id)
         self._pool.truncate(branch.seq_id)
         self._ids.append(branch.seq_id)

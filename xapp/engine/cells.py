@@ -1,21 +1,21 @@
-"""Counts KV cells exactly as a unified llama.cpp cache holds them: a shared cell is one cell.
+"""Counts KV cells exactly as a unified llama.cpp cache does: a shared cell is one cell.
 
-It knows neither requests nor tokens; it must agree with llama.cpp at all times, so that a decode
+The pool knows neither requests nor tokens. It must agree with llama.cpp at all times, so that a decode
 never fails for want of a cell.
 """
 
 
 class CellPool:
-    """`total` cells, lent to `num_sequences` sequences; each cell may belong to several.
+    """`total` cells, lent to `num_sequences` sequences. A cell may belong to several sequences.
 
-    `promised` of the free ones are spoken for; whoever promises keeps it up to date.
+    `reserved` of the free cells are set aside; the KV cache updates the figure.
     """
 
     def __init__(self, total: int, num_sequences: int) -> None:
         self.total = total
-        self.promised = 0
+        self.reserved = 0
         self.peak = 0
-        """Most cells in use since none was: about how far up the highest one lies."""
+        """Most cells in use since the cache was last empty: about the position of the highest cell."""
         self._free = list(range(total - 1, -1, -1))
         self._owners = [0] * total
         self._cells: list[list[int]] = [[] for _ in range(num_sequences)]
@@ -26,9 +26,9 @@ class CellPool:
         return len(self._free)
 
     @property
-    def unpromised(self) -> int:
-        """Free cells that nobody counts on."""
-        return len(self._free) - self.promised
+    def available(self) -> int:
+        """Free cells that are not reserved."""
+        return len(self._free) - self.reserved
 
     @property
     def used(self) -> int:
@@ -40,7 +40,7 @@ class CellPool:
         return len(self._cells[seq_id])
 
     def extend(self, seq_id: int, count: int) -> None:
-        """Gives `count` free cells to a sequence."""
+        """Lends `count` free cells to a sequence."""
         free, owners, cells = self._free, self._owners, self._cells[seq_id]
         assert count <= len(free), "the scheduler reserved too few cells"
         for _ in range(count):
@@ -51,7 +51,7 @@ class CellPool:
         self.peak = max(self.peak, used)
 
     def share(self, source: int, target: int, length: int) -> None:
-        """Lets `target`, which is empty, own the first `length` cells of `source` too."""
+        """Shares the first `length` cells of `source` with `target`, which is empty."""
         assert not self._cells[target], "the target of a copy must be empty"
         shared = self._cells[source][:length]
         assert len(shared) == length, "the source is shorter than the prefix"
@@ -60,7 +60,7 @@ class CellPool:
         self._cells[target] = shared
 
     def truncate(self, seq_id: int, length: int = 0) -> int:
-        """Takes a sequence's cells from position `length` on. Returns how many are free now."""
+        """Removes a sequence's cells from position `length` on. Returns how many cells became free."""
         free, owners, cells = self._free, self._owners, self._cells[seq_id]
         before = len(free)
         for cell in cells[length:]:

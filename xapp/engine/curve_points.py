@@ -1,9 +1,9 @@
 """CurvePoints: the points of a curve of step times, moved by the steps that run.
 
-A step moves the points on both sides of its size, the nearer one more, and all sizes of all curves a few
-times as far: `common` says how far that is by now. What `common` is follows from where the points are, and
-from nothing else. So there is one way only to say the same thing, and a prediction stays where it is while
-steps take, on average, what was predicted.
+A step moves the points on both sides of its size, the nearer point more. It also moves all sizes of all
+curves by a common factor, a few times as far: `common`. The position of the points alone determines
+`common`, so that each state has exactly one representation. A prediction is stable while steps take, on
+average, the predicted time.
 """
 
 from bisect import bisect_left, insort
@@ -12,17 +12,17 @@ from math import exp, log
 from xapp.steps.step_cost import between
 
 GAIN = 0.025
-"""How far a step moves a point towards what the step took, beside what it moves all points."""
+"""How far a step moves a point towards the measured time, in addition to the common move of all points."""
 ALL = 3.0
-"""So many times as far it moves all sizes: the more, the more a size that runs says of one that does not."""
+"""All sizes move this many times as far. A larger value lets a measured size say more about the others."""
 WARM = 2
-"""A point begins as if so many steps had measured it: the first ones move it more, on its own."""
+"""A new point has the weight of so many measurements. Its first steps therefore move it more."""
 FARTHEST = log(1000)
-"""A point moves no farther from where it began. What steps take bounds it long before."""
+"""Bound of a point's distance from its start. Measured times bound it long before."""
 SETTLED = 8
-"""Steps after which half of what a point learns at first is its own: before, it is the node's speed."""
+"""After so many steps, half of a point's first error is the point's own. Before, it is the node's speed."""
 NEW_POINT = 1.5
-"""A size this many times away from its neighbours becomes a point."""
+"""A size that differs from its neighbours by this factor becomes a point."""
 MAX_POINTS = 64
 
 
@@ -40,11 +40,13 @@ class CurvePoints:
 
     @property
     def common(self) -> float:
-        """How far all sizes have moved, those of other curves as well, as a logarithm."""
+        """How far all sizes of all curves have moved, as a logarithm."""
         return self._began + ALL * sum(self._moved)
 
     def move(self, size: int, error: float, weight: float = 1.0) -> None:
-        """A step of this size took longer than predicted by that share of the prediction."""
+        """Learns from a step of this size: it took longer than predicted by `error`, a share of the
+        prediction.
+        """
         if self._is_far(size) and len(self._sizes) < MAX_POINTS:
             self._add(size)
         for index, part in self._beside(size):
@@ -52,7 +54,8 @@ class CurvePoints:
         self._num_moves += 1
 
     def _move_point(self, index: int, error: float, weight: float) -> None:
-        # The first steps measure anew where a point begins: first for all points, later for this one alone.
+        # The first steps correct the start of a point: at first that of all points, later that of this
+        # point alone.
         extra = max(0.0, 1 / (1 + self._weights[index]) - (1 + ALL) * GAIN) * error * weight
         for_all = 1 / (1 + self._num_moves / SETTLED)
         self._weights[index] += weight
@@ -75,7 +78,7 @@ class CurvePoints:
         self._weights.insert(index, float(WARM))
 
     def _beside(self, size: int) -> list[tuple[int, float]]:
-        """The points next to `size`, by index, and how near each is: together 1."""
+        """The points next to `size`, by index, each with its nearness. Both nearnesses sum to 1."""
         index = bisect_left(self._sizes, size)
         if index == len(self._sizes):
             return [(index - 1, 1.0)]

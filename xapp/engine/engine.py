@@ -12,7 +12,7 @@ from time import monotonic
 from xapp.backend.base import Backend, Interrupted, Outcome
 from xapp.domain.messages import FinishReason, SequenceStarted, Stats, StepEvents, Submit, Tuning
 from xapp.engine.kv_cache import KVCache
-from xapp.engine.lookout import ANYBODY, Lookout, NoLookout, watch_for
+from xapp.engine.lookout import ANY_EVENT, Lookout, NoLookout, watch_for
 from xapp.engine.plan import Plan
 from xapp.engine.scheduler import Scheduler
 from xapp.engine.sequence import Sequence, Status
@@ -23,15 +23,18 @@ from xapp.steps.pace import Pace
 from xapp.steps.step_cost import DEFAULT_CURVE
 
 FORGOTTEN_DEADLINES = 64
-"""Deadlines of ended requests that may be kept beside as many as there are requests."""
+"""Deadlines of ended requests that are kept, beyond the number of open requests."""
 CURVE_STEPS = 64
-"""The server is told anew what steps take after so many of them."""
+"""After so many steps the server gets the current step times."""
 
 NOTHING_READ: list[list[float]] = []
 
 
 class Engine:
-    """Used by one thread. `max_batch` tokens a step, at least one a slot; `clock` tells CLOCK_MONOTONIC."""
+    """Used by one thread.
+
+    `max_batch`: tokens of a step, at least one for each slot. `clock`: CLOCK_MONOTONIC.
+    """
 
     def __init__(
         self,
@@ -76,28 +79,28 @@ class Engine:
 
     @property
     def may_survey(self) -> bool:
-        """Whether there is something to measure while there is no work."""
+        """Whether idle time can be used to measure the model."""
         return not self._survey.done
 
     def survey(self) -> Tuning | None:
-        """Measures one step of the model, for `step_cost`; what came of all once it is complete.
+        """Measures one step of the model for `step_cost`. Returns the tuning once the survey is complete.
 
-        To be called without work. A message that comes ends the step.
+        To be called while there is no work. A message from the server ends the step.
         """
         assert not self.has_work, "requests go first"
         try:
-            with self._lookout.over(ANYBODY):
+            with self._lookout.watching(ANY_EVENT):
                 tuning = self._survey.advance(self._kv_cache.free)
         except Interrupted:
             return None
         if tuning is not None and tuning.curve is not None:
-            self._step_time.start_again(tuning.curve)
+            self._step_time.replace_curve(tuning.curve)
         return tuning
 
     def submit(self, request: Submit) -> None:
         """Queues a request. Its answer ends with a SequenceFinished, whatever happens.
 
-        One that can never fit ends at once, with LENGTH.
+        A request that can never fit ends at once, with LENGTH.
         """
         assert request.request_id not in self._sequences, "request ids are used once"
         assert request.prompt, "an empty prompt has no next token"
@@ -111,7 +114,7 @@ class Engine:
 
     def _watch_deadline(self, deadline: float, request_id: int) -> None:
         if len(self._deadlines) > 2 * len(self._sequences) + FORGOTTEN_DEADLINES:
-            # Those of requests that ended in time, and those put off, would stay until they pass.
+            # Deadlines of requests that ended in time, and replaced deadlines, would stay until they pass.
             self._deadlines = [entry for entry in self._deadlines if self._is_current(*entry)]
             heapify(self._deadlines)
         heappush(self._deadlines, (deadline, request_id))
@@ -121,14 +124,14 @@ class Engine:
         return sequence is not None and sequence.deadline == deadline
 
     def extend(self, request_id: int, deadline: float) -> None:
-        """Puts a request's deadline off, its order among others stays; an id that is not there is ignored."""
+        """Postpones a request's deadline without changing its order. An unknown id is ignored."""
         sequence = self._sequences.get(request_id)
         if sequence is not None and sequence.deadline is not None and sequence.deadline < deadline:
             sequence.extended_to = deadline
             self._watch_deadline(deadline, request_id)
 
     def cancel(self, request_id: int) -> None:
-        """Ends a request now, its slot is free for the next step; an id that is not there is ignored."""
+        """Ends a request at once; its slot is free in the next step. An unknown id is ignored."""
         if sequence := self._sequences.get(request_id):
             self._finish(sequence, FinishReason.CANCELLED, self._clock())
 
@@ -143,9 +146,9 @@ class Engine:
         return self._take_events()
 
     def _compute(self, plan: Plan, began: float) -> None:
-        apart = self._kv_cache.apart
-        if plan.batch.apart and apart.sequence is not None and not apart.open():
-            self._finish(apart.sequence, FinishReason.NO_MEMORY, began)
+        isolated = self._kv_cache.isolated
+        if plan.batch.isolated and isolated.sequence is not None and not isolated.open():
+            self._finish(isolated.sequence, FinishReason.NO_MEMORY, began)
             return
         decoding = self._clock()
         try:
@@ -159,15 +162,15 @@ class Engine:
         self._update(plan, tokens, read, began, decoding)
 
     def _decode(self, plan: Plan) -> list[int]:
-        """Raises Interrupted when something came that could not wait; nothing is computed then."""
+        """Raises Interrupted when an urgent message arrived. Nothing is computed then."""
         samplers = [sequence.sampler for sequence in plan.outputs]
-        if not plan.num_prefill or plan.batch.apart:
+        if not plan.num_prefill or plan.batch.isolated:
             return self._backend.decode(plan.batch, samplers)
         predicted_s = self._step_time.predict(plan.num_decode, plan.num_prefill, plan.batch.num_read)
         watch = watch_for(plan, predicted_s)
         if watch is None:
             return self._backend.decode(plan.batch, samplers)
-        with self._lookout.over(watch):
+        with self._lookout.watching(watch):
             return self._backend.decode(plan.batch, samplers)
 
     def _expire(self, now: float) -> None:
@@ -190,7 +193,8 @@ class Engine:
         self, plan: Plan, tokens: list[int], read: list[list[float]], began: float, decoding: float
     ) -> None:
         now = self._clock()
-        # What admission took, a parked prefix brought back for instance, is no price of a prompt token.
+        # The time of admission, for instance of restoring a parked prefix, is not part of a prompt token's
+        # price.
         self._step_time.observe(plan.num_decode, plan.num_prefill, now - decoding, plan.batch.num_read)
         self._count(plan, now - began)
         for sequence, count, _, _ in plan.parts:
@@ -201,7 +205,7 @@ class Engine:
         self._advance(plan, tokens, read, now)
 
     def _advance(self, plan: Plan, tokens: list[int], read: list[list[float]], now: float) -> None:
-        """Gives each sequence what came of its part."""
+        """Passes each sequence the outputs of its part of the plan."""
         drawn = probed = 0
         answers = NOTHING_READ
         for sequence, _, num_outputs, num_probes in plan.parts:
@@ -225,7 +229,7 @@ class Engine:
         self._step_seconds += seconds
 
     def _append(self, sequence: Sequence, tokens: list[int], now: float) -> None:
-        """Takes the tokens into the answer, up to its end. The sampler's outcome is that of the last one."""
+        """Appends tokens to the answer, up to its end. The sampler's outcome is that of the last token."""
         self._decode_tokens += len(tokens)
         if sequence.status is Status.PREFILL:
             sequence.status = Status.DECODE
@@ -239,7 +243,7 @@ class Engine:
             self._finish(sequence, reason, now)
 
     def _take_last(self, sequence: Sequence, tokens: list[int], outcome: Outcome) -> FinishReason:
-        """The same for tokens of which the last one ends the answer; when STUCK that one does not count."""
+        """Like `_append`, where the last token ends the answer. With STUCK the last token does not count."""
         if reason := self._take(sequence, tokens[:-1]):
             return reason
         if outcome is Outcome.STUCK:
@@ -248,7 +252,7 @@ class Engine:
         return FinishReason.STOP
 
     def _take(self, sequence: Sequence, tokens: list[int]) -> FinishReason | None:
-        """Appends the tokens. Returns why the answer ends with them, None where it may go on."""
+        """Appends the tokens. Returns the finish reason, or None where the answer may continue."""
         request, answer, events = sequence.request, sequence.tokens, self._events.tokens
         request_id, ignores_end = request.request_id, request.ignore_eos
         for token in tokens:
@@ -278,7 +282,7 @@ class Engine:
         return events
 
     def stats(self) -> Stats:
-        """The state now."""
+        """The current state."""
         return Stats(
             len(self._scheduler.running),
             len(self._scheduler.waiting),

@@ -1,4 +1,4 @@
-"""Inbox: the worker's end of the socket. Frames in and out, and a lookout while a long step computes."""
+"""Inbox: the worker's end of the socket. It reads and writes frames, also while a long step computes."""
 
 import os
 import select
@@ -14,11 +14,11 @@ from xapp.engine.lookout import Watch
 
 RECEIVE_BYTES = 1 << 18
 MAX_WAIT_S = 3600.0
-"""A longer wait is begun anew: poll takes milliseconds in 32 bits."""
+"""The longest single wait: poll takes milliseconds in 32 bits. A longer wait repeats it."""
 
 
 class ServerGone(Exception):
-    """The server closed the socket, or said Shutdown."""
+    """The server closed the socket, or sent Shutdown."""
 
 
 class Inbox:
@@ -29,44 +29,50 @@ class Inbox:
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
         self._frames = FrameBuffer()
-        self._early: list[ToWorker] = []
+        self._peeked: list[ToWorker] = []
         self._gone = False
 
     @property
     def socket(self) -> socket.socket:
-        """What messages come on."""
+        """The socket that messages arrive on."""
         return self._socket
 
     def send(self, message: FromWorker) -> None:
-        """Blocks until the server has taken it. Raises ServerGone."""
+        """Blocks until the socket has taken the message. Raises ServerGone."""
         try:
             self._socket.sendall(encode(message))
         except (BrokenPipeError, ConnectionResetError) as error:
             raise ServerGone from error
 
     def receive(self, *, wait_s: float | None) -> list[ToWorker]:
-        """What has come. Waits at most so many seconds for it, None is for ever. Raises ServerGone."""
-        if self._early:
-            early, self._early = self._early, []
-            return early
-        # Asked before each step, and nearly always there is nothing: a poll costs less than an exception.
+        """The messages that arrived.
+
+        Waits at most `wait_s` for the first; None waits for ever. Raises ServerGone.
+        """
+        if self._peeked:
+            peeked, self._peeked = self._peeked, []
+            return peeked
+        # Called before each step, nearly always without a message: a poll is cheaper than an exception.
         if not self._gone and not self._poll.poll(None if wait_s is None else wait_s * 1000):
             return []
         return self._read()
 
-    def read_early(self) -> list[ToWorker]:
-        """What has come just now; `receive` gives it out again. A server that is gone is told there too."""
+    def peek(self) -> list[ToWorker]:
+        """The messages that arrived just now.
+
+        `receive` returns them again, and raises if the server is gone.
+        """
         try:
             messages = self._read()
         except ServerGone:
             self._gone = True
             return []
-        self._early += messages
+        self._peeked += messages
         return messages
 
     @property
     def gone(self) -> bool:
-        """Whether the server went while somebody read early."""
+        """Whether `peek` found that the server is gone."""
         return self._gone
 
     def _read(self) -> list[ToWorker]:
@@ -82,7 +88,7 @@ class Inbox:
 
 
 class InboxLookout:
-    """Reads the inbox from a thread of its own, but only inside of `over`: never two threads at once."""
+    """Reads the inbox from a thread of its own, only inside `over`: two threads never read at once."""
 
     def __init__(self, inbox: Inbox, interrupt: Interrupt) -> None:
         self._inbox = inbox
@@ -96,7 +102,7 @@ class InboxLookout:
         threading.Thread(target=self._run, name="lookout", daemon=True).start()
 
     @contextmanager
-    def over(self, watch: Watch) -> Iterator[None]:
+    def watching(self, watch: Watch) -> Iterator[None]:
         """See Lookout. The interrupt is clear before and after."""
         self._watch = watch
         self._begin.release()
@@ -116,13 +122,13 @@ class InboxLookout:
             self._ended.release()
 
     def _look(self, watch: Watch) -> None:
-        """Until woken up."""
+        """Reads until it is woken up."""
         while True:
             left_s = max(0.0, min(MAX_WAIT_S, watch.deadline - monotonic()))
             ready = dict(self._poll.poll(None if self._interrupt.is_set else left_s * 1000))
             if self._wake in ready:
                 return
-            if ready and any(map(watch.ends_for, self._inbox.read_early())):
+            if ready and any(map(watch.ends_for, self._inbox.peek())):
                 self._interrupt.set()
             if self._inbox.gone:
                 self._interrupt.set()

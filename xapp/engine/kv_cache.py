@@ -1,9 +1,9 @@
-"""KVCache: who has which KV cells, and which computed prefixes can be used again.
+"""KVCache: assigns KV cells to sequences and finds computed prefixes that can be reused.
 
-A sequence that ends leaves its cells behind as a cached prefix. A new prompt that starts like any
-running or cached sequence of its scope shares that sequence's cells. While anything runs, prefixes that
-nobody uses are parked in ordinary memory, so that the cells in use lie close together: see `parked`. Room
-for a whole answer is set aside on admission, so a decode never fails for want of cells.
+The cells of an ended sequence stay as a cached prefix. A new prompt shares the cells of a running or cached
+sequence of its scope that begins alike. While anything runs, unused prefixes are parked in ordinary memory,
+so that the cells in use lie close together (see `parked`). Admission reserves cells for the whole answer,
+so that a decode never fails for want of cells.
 """
 
 from collections import OrderedDict
@@ -11,24 +11,24 @@ from dataclasses import dataclass
 
 from xapp.backend.base import Backend
 from xapp.domain.prefix import MIN_PREFIX, PARKED_SHARE, common_prefix
-from xapp.engine.apart import Apart
 from xapp.engine.branches import Branches
 from xapp.engine.cells import CellPool
+from xapp.engine.isolated_cache import IsolatedCache
 from xapp.engine.parked import ParkedPrefix, ParkedPrefixes
 from xapp.engine.sequence import Sequence, Status
 
 RESIDENT_CELLS = 256
-"""A cache that never held more since it was empty keeps its prefixes while nothing runs: a step reads
-cells in blocks of so many, and these are in the first. Where it held more they may lie anywhere."""
+"""A step reads cells in blocks of this size. A cache that used no more cells since it was last empty keeps
+its prefixes while nothing runs, since they are all in the first block. Otherwise they may lie anywhere."""
 MIN_PARKED_USE = 1 / 8
-"""A parked prefix comes back whole: it is not worth it for a smaller share of it."""
+"""Smallest share of a parked prefix that is worth restoring: a prefix is restored as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The best prefix for a prompt: `length` tokens of `source`, or of a parked one.
+    """The best prefix for a prompt: `length` tokens of `source`, or of a parked prefix.
 
-    `pending` when more of it is on its way.
+    `pending`: a longer prefix is being computed.
     """
 
     source: int | None = None
@@ -48,11 +48,11 @@ class KVCache:
         self._reuse = reuse
         self._pool = CellPool(num_cells, backend.num_sequences + backend.num_branches)
         self.branches = Branches(backend, self._pool)
-        self.apart = Apart(backend, max_batch)
+        self.isolated = IsolatedCache(backend, max_batch)
         self._empty_ids = list(range(backend.num_sequences - 1, -1, -1))
         self._running: dict[int, Sequence] = {}
         self._scopes = [""] * backend.num_sequences
-        """Whose each sequence id is, running or cached."""
+        """The owner of each sequence id, running or cached."""
         self._cached: OrderedDict[int, list[int]] = OrderedDict()
         self._parked = ParkedPrefixes(int(num_cells * PARKED_SHARE))
 
@@ -63,34 +63,37 @@ class KVCache:
 
     @property
     def free(self) -> int:
-        """Free cells that are not promised to anybody."""
-        return self._pool.unpromised
+        """Free cells that are not reserved."""
+        return self._pool.available
 
     @property
     def total(self) -> int:
-        """Cells there are."""
+        """Number of cells."""
         return self._pool.total
 
     @property
     def parked(self) -> int:
-        """Tokens of the prefixes that are out of the cells, in ordinary memory."""
+        """Tokens of parked prefixes."""
         return self._parked.cells
 
     @property
     def reserved(self) -> int:
-        """Free cells promised to running sequences."""
-        return self._pool.promised
+        """Free cells reserved for running sequences."""
+        return self._pool.reserved
 
     def match(self, sequence: Sequence) -> Match:
-        """The longest prefix of the prompt that has cells; its last token is always left to compute."""
+        """The longest prefix of the prompt that has cells.
+
+        The last prompt token is always left to compute.
+        """
         if not (self._reuse and sequence.may_share):
             return NO_MATCH
-        ready, coming = self._ready(sequence), self._coming(sequence)
+        ready, coming = self._ready_match(sequence), self._pending_match(sequence)
         if coming.length >= ready.length + MIN_PREFIX:
             return coming
         return ready if ready.length >= MIN_PREFIX else NO_MATCH
 
-    def _ready(self, sequence: Sequence) -> Match:
+    def _ready_match(self, sequence: Sequence) -> Match:
         best, scopes = NO_MATCH, self._scopes
         scope, task_scope = _readable(sequence)
         for seq_id, tokens in self._cached.items():
@@ -113,7 +116,7 @@ class KVCache:
                 best = Match(None, length, parked=parked)
         return best
 
-    def _coming(self, sequence: Sequence) -> Match:
+    def _pending_match(self, sequence: Sequence) -> Match:
         best, readable = NO_MATCH, _readable(sequence)
         for seq_id, other in self._running.items():
             if self._worth_waiting(other, sequence) and self._scopes[seq_id] in readable:
@@ -133,24 +136,27 @@ class KVCache:
 
     @property
     def has_id(self) -> bool:
-        """Whether there is a sequence id to lend."""
+        """Whether a sequence id is available."""
         return bool(self._empty_ids or self._cached)
 
     def admit(self, sequence: Sequence, match: Match) -> bool:
-        """Lends a sequence id and sets cells aside for the whole answer; False when it does not fit now."""
-        assert not sequence.apart, "its cells are none of these"
+        """Assigns a sequence id and reserves cells for the whole answer.
+
+        False when the sequence does not fit.
+        """
+        assert not sequence.isolated, "a deterministic sequence has cells of its own"
         if match.parked is not None and not self._make_room(len(match.parked.tokens), match):
             match = NO_MATCH
-        if not self._make_room(sequence.cells_needed - self._already_there(match), match):
+        if not self._make_room(sequence.cells_needed - self._num_shared(match), match):
             return False
         self._park_idle(keep=match.source)
         seq_id = self._take_id(match)
-        if not self._bring(seq_id, match):
-            match = NO_MATCH  # room for all of it was made: it is computed instead
+        if not self._assign_prefix(seq_id, match):
+            match = NO_MATCH  # cells for the whole prompt are free: it is computed instead
         self._leave_source(match)
         self._running[seq_id] = sequence
         self._scopes[seq_id] = sequence.request.scope
-        self._pool.promised += sequence.cells_needed - match.length
+        self._pool.reserved += sequence.cells_needed - match.length
         sequence.seq_id = seq_id
         sequence.num_computed = match.length
         if sequence.started_at is None:
@@ -158,12 +164,12 @@ class KVCache:
         return True
 
     @staticmethod
-    def _already_there(match: Match) -> int:
-        """Cells that are shared; a parked prefix takes new ones."""
+    def _num_shared(match: Match) -> int:
+        """Cells of the match that are shared. A parked prefix needs new cells."""
         return match.length if match.parked is None else 0
 
-    def _bring(self, seq_id: int, match: Match) -> bool:
-        """Gives the sequence id the matched prefix; False when a parked one was refused."""
+    def _assign_prefix(self, seq_id: int, match: Match) -> bool:
+        """Gives the sequence id the matched prefix. False when the backend refused a parked prefix."""
         if match.parked is not None:
             return self._restore(seq_id, match.parked, match.length)
         if match.source is not None and seq_id != match.source:
@@ -172,17 +178,17 @@ class KVCache:
         return True
 
     def _leave_source(self, match: Match) -> None:
-        """A cached prefix that was shared has its cells in the new sequence: it need not stay itself."""
+        """Drops a cached prefix whose cells the new sequence shares completely."""
         tokens = self._cached.get(match.source) if match.source is not None else None
         if match.source is None or tokens is None:
             return
         if len(tokens) == match.length:
-            self._drop(match.source)  # the new sequence answers for all of it
+            self._drop(match.source)  # the new sequence has all of its cells
         else:
             self._park(match.source)
 
     def _restore(self, seq_id: int, parked: ParkedPrefix, length: int) -> bool:
-        """A parked prefix comes back whole and is cut then."""
+        """Restores a whole parked prefix, then cuts it to `length`."""
         if not self._backend.restore(seq_id, parked.state):
             self._parked.drop(parked)
             return False
@@ -202,14 +208,14 @@ class KVCache:
         self._drop(seq_id)
 
     def _pin(self, seq_id: int, prompt: list[int]) -> None:
-        """A copy for good, of a sequence that has computed its prompt and no more."""
+        """Pins a copy of a sequence that has computed exactly its prompt."""
         scope = self._scopes[seq_id]
         if len(self._cached[seq_id]) == len(prompt) and self._parked.wants_pinned(prompt, scope):
             self._parked.pin(ParkedPrefix(prompt, self._backend.save(seq_id), scope))
 
     def _make_room(self, needed: int, match: Match) -> bool:
-        """Parks cached prefixes, oldest first, until the cells are there; the match is cut last."""
-        while self._pool.unpromised < needed:
+        """Parks cached prefixes, oldest first, until `needed` cells are free. The match is cut last."""
+        while self._pool.available < needed:
             victim = next((seq_id for seq_id in self._cached if seq_id != match.source), None)
             if victim is not None:
                 self._park(victim)
@@ -218,7 +224,7 @@ class KVCache:
         return True
 
     def _trim(self, match: Match) -> bool:
-        """Cuts a cached match down to what is shared; False when there was nothing to cut."""
+        """Cuts a cached match to its shared part. False when there is nothing to cut."""
         tokens = self._cached.get(match.source) if match.source is not None else None
         if match.source is None or tokens is None or len(tokens) == match.length:
             return False
@@ -228,7 +234,7 @@ class KVCache:
         return True
 
     def _take_id(self, match: Match) -> int:
-        """An empty id; else the least recently used prefix goes; else the match itself is taken over."""
+        """An empty id, else the id of the least recently used prefix, else the id of the match itself."""
         if match.source is not None and match.source in self._cached:
             self._cached.move_to_end(match.source)
         if self._empty_ids:
@@ -252,38 +258,41 @@ class KVCache:
         if not sequence.request.deterministic:
             assert sequence.seq_id is not None
             self._pool.extend(sequence.seq_id, count)
-            self._pool.promised -= count
+            self._pool.reserved -= count
         sequence.num_computed += count
 
     def trim(self, sequence: Sequence, length: int) -> None:
-        """Takes a sequence's cells from position `length` on, and sets them aside for it again.
+        """Removes a sequence's cells from position `length` on, and reserves them for the same sequence.
 
-        The cells are its own: others share no cells behind `num_stable`.
+        These cells belong to this sequence alone: only cells up to `num_stable` are shared.
         """
         count = sequence.num_computed - length
         if count <= 0:
             return
         assert sequence.seq_id is not None
-        assert not sequence.apart, "drafts are no part of what is computed apart"
+        assert not sequence.isolated, "a deterministic sequence has no drafts"
         self._backend.remove(sequence.seq_id, length)
         freed = self._pool.truncate(sequence.seq_id, length)
         assert freed == count, "a cell that another sequence shares is not taken back"
-        self._pool.promised += count
+        self._pool.reserved += count
         sequence.num_computed = length
 
     def release(self, sequence: Sequence) -> None:
-        """The sequence ended, or must go; what it computed stays as a cached prefix if it is worth it."""
+        """The sequence ended or was evicted.
+
+        Its computed tokens stay as a cached prefix if that is worthwhile.
+        """
         seq_id = sequence.seq_id
         if seq_id is None:
             return
-        if sequence.apart:
-            self.apart.release(sequence)
+        if sequence.isolated:
+            self.isolated.release(sequence)
             return
         sequence.strategy.give_back(sequence)
         self.trim(sequence, len(sequence.tokens))
         sequence.seq_id = None
         del self._running[seq_id]
-        self._pool.promised -= sequence.cells_needed - sequence.num_computed
+        self._pool.reserved -= sequence.cells_needed - sequence.num_computed
         self._cached[seq_id] = sequence.tokens[: sequence.num_computed]
         if not self._reuse or sequence.num_computed < MIN_PREFIX:
             self._drop(seq_id)
@@ -295,12 +304,12 @@ class KVCache:
             self._park_idle()
 
     def _park_idle(self, keep: int | None = None) -> None:
-        """Parks the cached prefixes, oldest first, but not `keep`."""
+        """Parks the cached prefixes, oldest first, except `keep`."""
         for seq_id in [each for each in self._cached if each != keep]:
             self._park(seq_id)
 
     def _forget_covered(self, newest_id: int) -> None:
-        """Of two cached prefixes of a scope of which one begins the other, the longer can answer for both."""
+        """Drops each cached prefix that is the beginning of another cached prefix of the same scope."""
         newest, scope = self._cached[newest_id], self._scopes[newest_id]
         for other_id, other in list(self._cached.items()):
             if other_id == newest_id or self._scopes[other_id] != scope:
@@ -315,6 +324,6 @@ class KVCache:
 
 
 def _readable(sequence: Sequence) -> tuple[str, str]:
-    """Its own scope, and that of its task, which is its own where there is none."""
+    """The sequence's own scope and its task's scope; both are the same without a task."""
     request = sequence.request
     return request.scope, request.task_scope or request.scope

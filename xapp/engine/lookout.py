@@ -1,8 +1,9 @@
-"""Lookout: what may end a step before it is computed, and who looks out for it.
+"""Lookout: reads messages during a step, and interrupts the step for an urgent message.
 
-A step with a prompt in it may take a second. Nobody who must not wait waits for its end: the worker reads
-its messages meanwhile, and interrupts the step for a message that `Watch` names, or when the deadline of
-the prompt passes. What the step computed is lost then, at most once for each prompt until it gets on.
+A step with a part of a prompt may take a second, and urgent requests must not wait for its end. The worker
+therefore reads its messages meanwhile. It interrupts the step for a message that `Watch` names, or when the
+deadline of the prompt passes. The work of the step is lost then, at most once for each prompt until the
+prompt advances.
 """
 
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from xapp.engine.plan import Plan
 from xapp.engine.sequence import NEVER, Sequence
 
 LONG_S = 0.03
-"""A shorter step is not worth watching."""
+"""A shorter step is not watched: an interruption would gain nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Watch:
     deadline: float = NEVER
 
     def ends_for(self, message: ToWorker) -> bool:
-        """Whether the step must not go on once this message is there."""
+        """Whether this message ends the step."""
         match message:
             case Submit():
                 deadline = NEVER if message.deadline is None else message.deadline
@@ -41,15 +42,15 @@ class Watch:
         return False
 
 
-ANYBODY = Watch((NEVER, NEVER))
-"""Ends a step that nobody waits for."""
+ANY_EVENT = Watch((NEVER, NEVER))
+"""Any request ends the step: the step serves no request itself."""
 
 
 def watch_for(plan: Plan, predicted_s: float) -> Watch | None:
-    """What may end this step; None where it is to be computed whatever comes.
+    """The events that end this step; None where the step always runs to its end.
 
-    A prompt alone makes way for a more urgent request, and ends with its own cancel or deadline. Beside
-    sequences that decode only a critical request ends the step: each of them waits for its next token.
+    A step with prompts alone ends for a more urgent request, and for its own cancel or deadline. A step with
+    decoding sequences ends for a critical request only, because each of them waits for its next token.
     """
     prompts = plan.prompts
     if predicted_s < LONG_S or not plan.may_be_interrupted or any(each.interrupted for each in prompts):
@@ -66,17 +67,17 @@ def _order(sequence: Sequence) -> tuple[float, float]:
 
 
 class Lookout(Protocol):
-    """Whoever reads the worker's messages."""
+    """Reads the worker's messages during a step."""
 
-    def over(self, watch: Watch) -> AbstractContextManager[None]:
-        """Interrupts the backend when something comes that ends the step, as long as the block runs."""
+    def watching(self, watch: Watch) -> AbstractContextManager[None]:
+        """While the block runs: interrupts the backend when a message that ends the step arrives."""
         ...
 
 
 class NoLookout:
-    """Lets every step go to its end."""
+    """Runs every step to its end."""
 
     @contextmanager
-    def over(self, watch: Watch) -> Iterator[None]:
+    def watching(self, watch: Watch) -> Iterator[None]:
         """Does nothing."""
         yield

@@ -1,4 +1,4 @@
-"""Plan: what one step computes, and whom it answers."""
+"""Plan: what one step computes, and for which sequences."""
 
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -7,16 +7,17 @@ from xapp.backend.base import Batch
 from xapp.engine.sequence import Sequence
 
 Part: TypeAlias = tuple[Sequence, int, int, int]
-"""A sequence, how many cells of its own the step gives it, and how many outputs and probes are its. A tuple:
-each sequence has one in each step."""
+"""A sequence with its number of new cells, of outputs and of probes in the step. A tuple, because it is
+made for each sequence in each step."""
 
 
 @dataclass(slots=True)
 class Plan:
-    """One step: the batch, and which sequences have a part in it, in order.
+    """One step: the batch, and the sequences that have a part in it, in order.
 
-    The first `num_decoding` parts are those of sequences that decode. `outputs` says whose each output is.
-    `awaits_prefix`: somebody is not admitted yet because another one is computing its prefix.
+    The first `num_decoding` parts are those of decoding sequences. `outputs` names the sequence of each
+    output. `awaits_prefix`: a waiting sequence is not admitted yet because another sequence computes its
+    prefix.
     """
 
     batch: Batch = field(default_factory=Batch)
@@ -43,15 +44,15 @@ class Plan:
 
     @property
     def may_be_interrupted(self) -> bool:
-        """Whether nothing is lost but time when it ends early; choices would leave shared cells behind."""
+        """Whether an interruption loses time only. Interrupted choices would leave shared cells behind."""
         return self.num_prefill > 0 and not self.batch.probes and not self.batch.shared
 
     def add_decoding(self, sequences: list[Sequence], spare: int) -> None:
-        """Has sequences put their next token into the batch, and at most `spare` drafts in all. Each of these
-        tokens has an output. What is added later is a part of a prompt.
+        """Lets each sequence put its next token into the batch, and at most `spare` drafts in all. Each of
+        these tokens has an output. All parts that are added later are prefill.
         """
         batch, parts, outputs = self.batch, self.parts, self.outputs
-        batch.num_decode = len(sequences)  # so that a strategy knows how wide the step is without drafts
+        batch.num_decode = len(sequences)  # a strategy reads the width of the step without drafts
         for sequence in sequences:
             count = sequence.strategy.plan(sequence, batch, 1 + spare)
             parts.append((sequence, count, count, 0))
@@ -64,8 +65,8 @@ class Plan:
         batch.num_decode = len(batch.tokens)
 
     def add(self, sequence: Sequence, room: int) -> int:
-        """Has a sequence put at most `room` tokens of its prompt, and of what it asks about that, into the
-        batch. Returns how many it put.
+        """Lets a sequence put at most `room` tokens of its prompt and its choices into the batch. Returns
+        their number.
         """
         batch = self.batch
         before, outputs, probes = len(batch), len(batch.outputs), len(batch.probes)

@@ -1,12 +1,12 @@
 """Scheduler: what the next step computes.
 
-Decoding sequences go first, one token each. Prompts follow, one after the other at full speed, as many
-tokens as `pace` allows. Waiting sequences are admitted by class, and within a class by deadline; where
-this is the same, by arrival plus the time their prompt takes, so that short prompts pass long ones.
+Decoding sequences go first, with one token each. Prompts follow one after the other at full speed, with as
+many tokens as `pace` allows. Waiting sequences are admitted by class, then by deadline, then by the sum of
+their arrival and the time of their prompt, so that short prompts pass long prompts.
 
-A higher class takes the place of a lower one when slots or cells are short, and a critical prompt is
-computed alone: the others stand still meanwhile. A prefix to be pinned is below all classes: it gets on
-while nothing else runs or waits, or where a request waits for it.
+A higher class preempts a lower class when slots or cells are short. A critical prompt is computed alone,
+and the other sequences pause meanwhile. A prefix to be pinned is below all classes: it advances while
+nothing else runs or waits, or when a request waits for that prefix.
 """
 
 from bisect import insort
@@ -21,9 +21,9 @@ from xapp.engine.turns import Turns, is_critical
 from xapp.steps.pace import MIN_CHUNK, NO_END, Beside, Pace
 
 SCAN_LIMIT = 16
-"""Waiting sequences that one step looks at: matching a prefix is not free."""
+"""Waiting sequences that one step considers: matching a prefix costs time."""
 RELIEF_CHUNK = 16
-"""Tokens that the first of their prompts gets in that step, before the critical ones."""
+"""Prompt tokens of the first lower-class sequence in such a step, before the critical prompts."""
 
 _by_order = attrgetter("order")
 
@@ -65,7 +65,7 @@ class Scheduler:
         return float(sequence.rank), deadline, pass_time, request.request_id
 
     def remove(self, sequence: Sequence) -> None:
-        """Forgets a sequence that ended, wherever it is; its slot is free at once."""
+        """Removes an ended sequence, wherever it is. Its slot is free at once."""
         queue = self.waiting if sequence.status is Status.WAITING else self.running
         queue.remove(sequence)
         self._kv_cache.release(sequence)
@@ -77,31 +77,31 @@ class Scheduler:
 
     @property
     def num_paused(self) -> int:
-        """Sequences that wait with their cells."""
+        """Paused sequences, which wait and keep their cells."""
         return sum(each.paused for each in self.waiting)
 
     def schedule(self, now: float) -> Plan:
-        """The next step; its batch is empty when there is nothing to do."""
+        """The next step. Its batch is empty when there is nothing to do."""
         plan = Plan()
         self._promote(now)
         self._admit_all(plan, now)
         self._fill(plan, now)
         if not plan.num_prefill:
             plan.batch.split = self._step_time.split(plan.num_decode)
-        assert len(plan.batch) or not self.waiting, "somebody waits and nothing runs"
+        assert len(plan.batch) or not self.waiting, "a request waits and nothing runs"
         return plan
 
     def _fill(self, plan: Plan, now: float) -> None:
-        moving = self._turns.moving(self.running, now)
-        shared, apart = self._turns.split(moving, self._kv_cache.apart.sequence)
+        advancing = self._turns.advancing(self.running, now)
+        shared, isolated = self._turns.split(advancing, self._kv_cache.isolated.sequence)
         self._add_decodes(plan, shared, now)
         self._add_prefills(plan, shared, now)
-        if apart is not None and not len(plan.batch):
-            self._kv_cache.apart.add_to(plan)
-            apart.advanced_at = now
-        self._turns.took(apart=plan.batch.apart)
+        if isolated is not None and not len(plan.batch):
+            self._kv_cache.isolated.add_to(plan)
+            isolated.advanced_at = now
+        self._turns.record(isolated=plan.batch.isolated)
 
-    # ---- who gets a slot
+    # ---- admission
 
     def _promote(self, now: float) -> None:
         for sequence in self._ageing.due(self.waiting, now):
@@ -114,9 +114,9 @@ class Scheduler:
     def _admit_all(self, plan: Plan, now: float) -> None:
         passed = looked = 0
         while passed < len(self.waiting) and looked < SCAN_LIMIT:
-            # Read anew: whoever was preempted for the last one waits among those behind it.
+            # Read again: a sequence that the last admission preempted may wait among those behind it.
             sequence = self.waiting[passed]
-            if self._waits_for_apart(sequence):
+            if self._waits_for_isolated(sequence):
                 passed += 1
                 continue
             looked += 1
@@ -133,20 +133,23 @@ class Scheduler:
             else:
                 return
 
-    def _waits_for_apart(self, sequence: Sequence) -> bool:
-        """Whether another one is computed apart and need not make way: those behind do not wait for that."""
-        holder = self._kv_cache.apart.sequence
-        if not sequence.apart or holder is None or holder is sequence:
+    def _waits_for_isolated(self, sequence: Sequence) -> bool:
+        """Whether it needs the separate cache of a sequence that does not make way.
+
+        Later sequences may pass then.
+        """
+        holder = self._kv_cache.isolated.sequence
+        if not sequence.isolated or holder is None or holder is sequence:
             return False
         return not self._may_take(sequence, holder)
 
     @property
     def _is_quiet(self) -> bool:
-        """Whether nothing runs or waits but prefixes to be pinned: they are the last in either list."""
+        """Whether only prefixes to be pinned run or wait. They are last in both lists."""
         return all(each.request.pin for each in (*self.running, *self.waiting))
 
     def _admit(self, sequence: Sequence, match: Match) -> bool:
-        """Makes room for it, where it may; False when it has to wait."""
+        """Makes room for the sequence where it may. False when the sequence has to wait."""
         victim = None
         if len(self.running) >= self._num_slots:
             victim = self._victim(sequence)
@@ -160,11 +163,11 @@ class Scheduler:
         return True
 
     def _lend(self, sequence: Sequence, match: Match, victim: Sequence | None) -> bool:
-        """Cells and a sequence id."""
-        if sequence.apart:
-            if (holder := self._kv_cache.apart.sequence) is not None:
+        """Assigns cells and a sequence id."""
+        if sequence.isolated:
+            if (holder := self._kv_cache.isolated.sequence) is not None:
                 self._evict(holder)
-            self._kv_cache.apart.admit(sequence)
+            self._kv_cache.isolated.admit(sequence)
             return True
         if not self._kv_cache.has_id:
             self._evict(self._last_paused() or victim)
@@ -184,20 +187,20 @@ class Scheduler:
     # ---- preemption
 
     def _may_take(self, sequence: Sequence, victim: Sequence) -> bool:
-        """Whether a running one must make way."""
+        """Whether `sequence` may preempt the running `victim`."""
         return victim.promoted_at is None and victim.rank > sequence.rank
 
     def _victim(self, sequence: Sequence, *, with_cells: bool = False) -> Sequence | None:
-        """The last in order of those that must make way for it."""
-        last_first = (each for each in reversed(self.running) if not (with_cells and each.apart))
+        """The last running sequence in order that `sequence` may preempt."""
+        last_first = (each for each in reversed(self.running) if not (with_cells and each.isolated))
         return next((each for each in last_first if self._may_take(sequence, each)), None)
 
     def _last_paused(self) -> Sequence | None:
-        """Of those that hold cells."""
-        return next((each for each in reversed(self.waiting) if each.paused and not each.apart), None)
+        """The last paused sequence that holds cells."""
+        return next((each for each in reversed(self.waiting) if each.paused and not each.isolated), None)
 
     def _pause(self, victim: Sequence) -> None:
-        """It waits, with its cells."""
+        """Preempts a sequence, which waits and keeps its cells."""
         self.running.remove(victim)
         victim.resumes_as, victim.status = victim.status, Status.WAITING
         victim.waiting_since = victim.advanced_at
@@ -205,7 +208,7 @@ class Scheduler:
         self.num_preemptions += 1
 
     def _evict(self, victim: Sequence | None) -> None:
-        """It waits, and its cells are no longer its own."""
+        """Preempts a sequence, which waits and loses its cells."""
         assert victim is not None, "a sequence id is free, cached, paused or running"
         if not victim.paused:
             self._pause(victim)
@@ -214,11 +217,12 @@ class Scheduler:
         self.num_evictions += 1
 
     def _evict_for(self, sequence: Sequence) -> bool:
-        """Takes the cells of paused ones, then those of running ones of lower classes, the last first.
+        """Takes the cells of paused sequences, then those of running sequences of lower classes, the last
+        first.
 
-        Nobody is evicted where even that would not be enough.
+        Evicts no sequence where all of these cells would not be enough.
         """
-        sharing = [each for each in self.running if not each.apart]
+        sharing = [each for each in self.running if not each.isolated]
         lasting = [each for each in sharing if not self._may_take(sequence, each)]
         if sum(each.cells_needed for each in [*lasting, sequence]) > self._kv_cache.total:
             return False
@@ -234,29 +238,29 @@ class Scheduler:
 
     # ---- what goes into the step
 
-    def _add_decodes(self, plan: Plan, moving: list[Sequence], now: float) -> None:
+    def _add_decodes(self, plan: Plan, advancing: list[Sequence], now: float) -> None:
         decoding = []
-        for sequence in moving:
+        for sequence in advancing:
             if sequence.status is Status.DECODE:
                 sequence.advanced_at = now
                 decoding.append(sequence)
-        plan.add_decoding(decoding, self._room_for_drafts(len(moving), len(decoding)))
+        plan.add_decoding(decoding, self._room_for_drafts(len(advancing), len(decoding)))
 
-    def _room_for_drafts(self, num_moving: int, num_decoding: int) -> int:
-        """Tokens of a step that may be guessed. Beside prompts nobody guesses: those who wait for a first
+    def _room_for_drafts(self, num_advancing: int, num_decoding: int) -> int:
+        """Drafts that a step may have. Beside prompts there are none: requests that wait for their first
         token need the room more.
         """
-        if num_decoding < num_moving:
+        if num_decoding < num_advancing:
             return 0
         return min(self._num_drafts, self._pace.max_batch - num_decoding)
 
-    def _add_prefills(self, plan: Plan, moving: list[Sequence], now: float) -> None:
-        prompts = self._due(plan, [each for each in moving if each.status is not Status.DECODE])
+    def _add_prefills(self, plan: Plan, advancing: list[Sequence], now: float) -> None:
+        prompts = self._due(plan, [each for each in advancing if each.status is not Status.DECODE])
         if not prompts:
             return
         chunk = self._pace.chunk(self._step_time, self._beside(plan, prompts, now))
         room = self._room_for_prompts(prompts, min(chunk, self._pace.max_batch - plan.num_decode), plan)
-        # A lower class is before a critical one only to be relieved.
+        # A lower class stands before a critical prompt only in the step that ends its pause.
         before_critical = not is_critical(prompts[0]) and any(map(is_critical, prompts))
         relieved = prompts[0] if before_critical else None
         for sequence in prompts:
@@ -269,12 +273,12 @@ class Scheduler:
 
     @staticmethod
     def _room_for_prompts(prompts: list[Sequence], room: int, plan: Plan) -> int:
-        """What is left of the room where a strategy bounds the steps that it has a part in."""
+        """The room for prompt tokens, within the limits of the strategies in the step."""
         bounds = [each.strategy.most_tokens for each in prompts if each.strategy.most_tokens]
         return min([room, *(max(MIN_CHUNK, bound - plan.num_decode) for bound in bounds)])
 
     def _due(self, plan: Plan, prompts: list[Sequence]) -> list[Sequence]:
-        """The prompts that have a part in this step."""
+        """The prompts that take part in this step."""
         if plan.awaits_prefix or self._is_quiet:
             return prompts
         return [each for each in prompts if not each.request.pin]
@@ -288,7 +292,7 @@ class Scheduler:
             position=first.num_computed,
             num_waiting=len(prompts) + len(self.waiting),
             max_gap_s=min(bounds, default=None),
-            # Small requests with choices share a step: it need not end with the first.
+            # Small requests with choices share a step: the step continues with the next prompt.
             left=NO_END if first.strategy.shares_step else first.prompt_left,
             time_left_s=first.ends_by - now,
             interrupted=first.interrupted,

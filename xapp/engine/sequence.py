@@ -9,11 +9,11 @@ from xapp.engine.strategies.strategy import Strategy
 
 PIN_RANK = max(Priority) + 1
 NEVER = float("inf")
-"""On CLOCK_MONOTONIC: where there is no deadline."""
+"""A deadline that never passes, on CLOCK_MONOTONIC."""
 
 
 class Status(enum.Enum):
-    """Where a sequence is in its life. SCORE: the prompt is computed, choices are."""
+    """State of a sequence. SCORE: the prompt is computed, choices are being computed."""
 
     WAITING = enum.auto()
     PREFILL = enum.auto()
@@ -24,14 +24,15 @@ class Status(enum.Enum):
 
 @dataclass(slots=True, eq=False)
 class Sequence:
-    """`tokens` is the prompt and what was generated; the first `num_computed` of them have KV cells.
+    """`tokens` is the prompt and the generated tokens. The first `num_computed` of them have KV cells.
 
-    `strategy` says how it advances. It may have cells behind all of `tokens` besides, of tokens that are only
-    guessed. `result` is what the request asked for, where that is no tokens.
+    `strategy` decides how the sequence advances. It may hold cells of drafts behind `tokens`. `result` is the
+    result of a request that asks for no tokens.
 
-    One that was preempted waits again: with its cells, and goes on as `resumes_as`; or evicted, without,
-    and prefills all its `tokens`. Its sampler stays, so the answer is what it would have been.
-    `interrupted`: the last step with a part of its prompt was ended before it was computed.
+    A preempted sequence waits. If it is paused, it keeps its cells and resumes in the state `resumes_as`.
+    If it is evicted, it loses its cells and prefills all its `tokens`. Its sampler stays, so that
+    preemption does not change the answer. `interrupted`: the last step with a part of its prompt ended
+    before it was computed.
     """
 
     request: Submit
@@ -59,17 +60,17 @@ class Sequence:
 
     @property
     def deadline(self) -> float | None:
-        """When it expires."""
+        """The deadline on CLOCK_MONOTONIC, None without a deadline."""
         return self.request.deadline if self.extended_to is None else self.extended_to
 
     @property
     def ends_by(self) -> float:
-        """Its deadline; NEVER where it has none."""
+        """The deadline; NEVER without a deadline."""
         return NEVER if self.deadline is None else self.deadline
 
     @property
     def rank(self) -> int:
-        """Its class; a prefix to be pinned is below all of them."""
+        """The class as a number. A prefix to be pinned is below all classes."""
         return PIN_RANK if self.request.pin else int(self.request.priority)
 
     @property
@@ -78,23 +79,23 @@ class Sequence:
         return len(self.request.prompt)
 
     @property
-    def apart(self) -> bool:
-        """Whether it has a KV cache and steps of its own."""
+    def isolated(self) -> bool:
+        """Whether the sequence needs a KV cache and steps of its own."""
         return self.request.deterministic
 
     @property
     def num_to_prefill(self) -> int:
-        """Tokens to compute, when nothing is cached, before the answer begins."""
+        """Tokens to compute before the answer begins if nothing is cached."""
         return self.num_prompt + self.strategy.num_beside
 
     @property
     def may_share(self) -> bool:
-        """Whether it may begin with what others have computed."""
-        return self.strategy.may_share and not self.apart
+        """Whether the sequence may reuse cells that other sequences computed."""
+        return self.strategy.may_share and not self.isolated
 
     @property
     def num_stable(self) -> int:
-        """Tokens whose cells stay for as long as it runs: others may share them."""
+        """Tokens whose cells stay while the sequence runs. Other sequences may share these cells."""
         return min(self.num_computed, len(self.prefix))
 
     @property
@@ -104,32 +105,32 @@ class Sequence:
 
     @property
     def prefix(self) -> list[int]:
-        """Tokens to compute before the next one of the answer: what may be found in the cache."""
+        """Tokens to compute before the next token of the answer: the cache may hold a part of them."""
         return self.tokens if self.strategy.keeps_answer else self.request.prompt
 
     @property
     def prompt_left(self) -> int:
-        """Tokens still to compute before the next one of the answer."""
+        """Tokens still to compute before the next token of the answer."""
         return self.strategy.prompt_left(self)
 
     @property
     def paused(self) -> bool:
-        """Whether it was preempted and kept its cells."""
+        """Whether the sequence was preempted and kept its cells."""
         return self.status is Status.WAITING and self.seq_id is not None
 
     def restart(self) -> None:
-        """Its cells are gone. What was generated counts as prompt from now on."""
+        """The sequence lost its cells. Its generated tokens count as prompt from now on."""
         self.num_computed = 0
         self.resumes_as = Status.PREFILL
         self.strategy.restart(self)
 
     @property
     def cells_needed(self) -> int:
-        """KV cells at most: the last token generated is never computed."""
+        """Largest number of KV cells. The last generated token is never computed."""
         return self.num_prompt + self.request.max_tokens - 1 + self.strategy.num_spare
 
     def finished_event(self, now: float) -> SequenceFinished:
-        """The last word on this request."""
+        """The final event of this request."""
         assert self.finish_reason is not None
         return SequenceFinished(
             self.request.request_id,

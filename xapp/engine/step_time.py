@@ -1,11 +1,11 @@
 """StepTime: learns from the steps that run how long a step takes on this node now.
 
 It starts from a measured curve (`step_cost`). Each step moves the points of the curve beside its size a
-little towards what the step took (`curve_points`). Two things follow:
+little towards the measured time (`curve_points`). Two figures follow:
 
-- `scale`, how fast the node is now (a throttled clock, noisy neighbours), is no figure of its own: it is
-  how far all points of the curve have moved from where they began. So nothing but the points is learned, and
-  noise, which moves a point to and fro, lets no size drift that is rarely run.
+- `scale`, the current speed of the node (a throttled clock, other programs), is derived: it is how far all
+  points of the curve have moved from their start. Only the points are learned. Noise moves a point to and
+  fro, so that a size that rarely runs does not drift.
 - `cell_s`, the price of a cell that attention reads, is fitted by least squares to the last steps.
 """
 
@@ -16,27 +16,26 @@ from xapp.engine.curve_points import CurvePoints
 from xapp.steps.step_cost import DEFAULT_CURVE, StepCost
 
 FORGET = 0.97
-"""What a step weighs in the price of a cell after the next: the last 30 or so decide."""
+"""Decay of a step's weight in the price of a cell: about the last 30 steps decide."""
 ERROR_LIMITS = (-0.75, 1.5)
-"""How much shorter or longer than predicted a step counts at most, as a share of the prediction: a hiccup
-must not starve prefill."""
+"""Bound of a step's error as a share of the prediction: a single slow step must not starve prefill."""
 NO_PRICE = 0.995
-"""What the steps told of a cell's price counts a little less. So the price goes to nothing where they do not
-tell: steps of one size that always read as many cells would take as long without it.
+"""Decay of the learned price of a cell. The price falls to zero where the steps give no information: steps
+of one size that always read the same number of cells would take as long without it.
 """
 SETTLING_STEPS = 16
-"""The first steps say nothing of a cell's price: what they take longer or shorter is the node."""
+"""The first steps do not count for the price of a cell: their errors are the speed of the node."""
 DOUBT_CELLS = 1000
-"""It starts as if a step that read so many cells had taken no longer for them: the first steps read few."""
+"""Prior: a step that read so many cells took no longer for them. The first steps read few cells."""
 MOST_CELL = 0.002
-"""A cell costs at most this share of a step of one token. Steps that read few cells, on a node that gets
-slower meanwhile, would otherwise make long contexts look many times too dear."""
+"""Upper bound of a cell's price, as a share of a step of one token. On a node that slows down, steps that
+read few cells would otherwise make long contexts look many times too expensive."""
 SPLIT_STEPS = 256
-"""After so many steps it is asked again whether sequences are to be computed all at once."""
+"""After so many steps the choice between one batch and several is made again."""
 
 
 class StepTime(StepCost):
-    """A StepCost that learns. See there for the terms."""
+    """A StepCost that learns. StepCost explains the terms."""
 
     def __init__(self, curve: StepCurve = DEFAULT_CURVE) -> None:
         super().__init__(curve)
@@ -49,18 +48,18 @@ class StepTime(StepCost):
         self._level, self._level_and_cells, self._steps = 1.0, 0.0, 1.0
         self._cells, self._cells_squared = 0.0, (DOUBT_CELLS / self.row_s[0]) ** 2
 
-    def start_again(self, curve: StepCurve) -> None:
-        """Takes a curve that was measured in place of what was learned; the price of a cell stays."""
+    def replace_curve(self, curve: StepCurve) -> None:
+        """Replaces what was learned by a measured curve. The price of a cell stays."""
         super().__init__(curve, StepPrices(1.0, self.cell_s))
         self._begin()
 
     @property
     def prices(self) -> StepPrices:
-        """What the curve is multiplied by, and the price of a cell."""
+        """The factor of the curve, and the price of a cell."""
         return StepPrices(self.scale, self.cell_s)
 
     def observe(self, num_decode: int, num_prompt: int, seconds: float, cells: float = 0.0) -> None:
-        """Learns from a step that was run."""
+        """Learns from a computed step."""
         base_s = self.scale * self.base(num_decode, num_prompt)
         predicted_s = self.predict(num_decode, num_prompt, cells)
         low, high = ERROR_LIMITS
@@ -73,10 +72,10 @@ class StepTime(StepCost):
             self._splits.clear()
 
     def _learn_cells(self, cells: float, level: float) -> None:
-        """`level` is what it is on average + cell_s × `cells`: both as shares of the step without cells.
+        """`level` is average + cell_s × `cells`, both as shares of the step without cells.
 
-        The average goes first. What either would explain is then a slower node, not a dearer cell: that
-        would make long prompts look bad.
+        The average is fitted first. Where both could explain an error, the node is slower and the price of
+        a cell stays: a higher price would wrongly make long prompts expensive.
         """
         self._steps = FORGET * self._steps + 1
         self._cells = FORGET * self._cells + cells
@@ -91,7 +90,7 @@ class StepTime(StepCost):
 
     def _move(self, num_decode: int, num_prompt: int, error: float) -> None:
         if num_prompt:
-            # The outputs of those who decode are a part of the step: they get their part of the error.
+            # The outputs of decoding sequences are a part of the step and get their part of the error.
             outputs = self.outputs_s(num_decode) / self.base(num_decode, num_prompt) if num_decode else 0.0
             self._row_points.move(num_decode + num_prompt, error, 1 - outputs)
             if outputs > 0:

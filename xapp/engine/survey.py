@@ -1,10 +1,11 @@
-"""Survey: measures how fast a model is on this node, while nobody needs it.
+"""Survey: measures the speed of a model on this node in idle time.
 
-The first load of a model on a node knows a few points of the curve only, since all of it takes some 20
-seconds with a large model. So the worker measures in its idle time, a step at a time: first every number
-of threads, then steps of every size with the best. A request that comes interrupts the step; it is
-measured again later. What came out is remembered for the next load, unless other programs took the CPU
-meanwhile: a compute thread that waits for a core makes few threads look better than they are.
+The first load of a model on a node measures only a few points of the curve, because the whole curve takes
+some 20 seconds with a large model. The worker measures the rest when it is idle, one step at a time: first
+each number of threads, then steps of each size with the best number. An arriving request interrupts the
+step, which is measured again later. The result is stored for the next load, unless other programs used the
+CPU meanwhile: a compute thread that waits for a core makes small numbers of threads look better than they
+are.
 """
 
 from collections import deque
@@ -20,21 +21,21 @@ from xapp.domain.messages import SamplingParams, StepCurve, StepTrial, Tuning, T
 from xapp.steps.pace import LONGEST_ALONE_S
 
 SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 256, 384, 512)
-"""Tokens of a prompt in a step. Kernels work on tiles of tokens, so their price jumps in between."""
+"""Prompt tokens of a measured step. Kernels work on tiles of tokens, so the price jumps between sizes."""
 WIDTHS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16)
-"""Sequences that decode in a step."""
+"""Decoding sequences of a measured step."""
 THREADS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
-"""Numbers of threads that are tried, of those the node has."""
+"""Numbers of threads that are measured, up to the node's number."""
 REPEATS = 2
-"""Each step is measured so often, with all others in between. The fastest counts."""
+"""Measurements of each step, alternating with all others. The fastest counts."""
 DOUBTFUL = 1.15
-"""A step is measured again where a token of it takes so many times as long as a token of a smaller one, or
-the step takes as long as a larger one. Some kernels are like that. But a program that took the CPU for a
-second leaves such a point too, and a size that looks dear is never run again, so nothing would correct it."""
+"""A step is measured again where a token of it takes this many times as long as a token of a smaller step, or
+where the step takes as long as a larger one. Some kernels are slow at one size. But a program that used the
+CPU for a second has the same effect. A size that looks expensive never runs, so no step would correct it."""
 MARGIN = 0.05
-"""By how much another number of threads must be faster than the rule."""
+"""Another number of threads must be faster than the default by this factor."""
 CALM = 0.8
-"""Share of the time for which compute threads had a core. With less, the node was not idle."""
+"""Share of the time in which compute threads had a core. Below it, the node was not idle."""
 FEW = 4
 PROMPT = 32
 
@@ -49,14 +50,14 @@ class Job:
 
     @property
     def name(self) -> str:
-        """As in StepTrial."""
+        """The name of the step in StepTrial."""
         return f"{'decode' if self.decode else 'prompt'}-{self.size}"
 
 
 class Survey:
-    """Computes on the backend's branch ids, in cells that are free. `advance` until `done`.
+    """Computes in the backend's branch ids and in free cells. Call `advance` until `done`.
 
-    `cpu_clock` tells the CPU seconds that all threads of the process took.
+    `cpu_clock` returns the CPU seconds of all threads of the process.
     """
 
     def __init__(
@@ -86,9 +87,9 @@ class Survey:
         return bool(self._backend.thread_choices and self._backend.num_branches)
 
     def advance(self, num_free: int) -> Tuning | None:
-        """Measures one step, if `num_free` cells are enough for it. What came of all, at the end.
+        """Measures one step if `num_free` cells are enough. Returns the result after the last step.
 
-        Raises Interrupted; the step is then still to be measured.
+        Raises Interrupted. The step is measured again then.
         """
         job = self._jobs[0]
         if job.size <= num_free and not self._is_long(job):
@@ -99,7 +100,7 @@ class Survey:
         return self._next_phase()
 
     def _is_long(self, job: Job) -> bool:
-        """Whether a smaller step was as long as any may be: no such step will ever be planned."""
+        """Whether a smaller step already reached the longest allowed time: such a step is never planned."""
         return any(
             seconds > LONGEST_ALONE_S and each.decode == job.decode and each.size < job.size
             for each, seconds in self._fastest.items()
@@ -119,7 +120,7 @@ class Survey:
 
     @property
     def _is_calm(self) -> bool:
-        """Whether the compute threads had the node to themselves."""
+        """Whether other programs left the CPU to the compute threads."""
         return median(self._cpu_shares.values()) >= CALM
 
     def _compute(self, job: Job) -> None:
@@ -140,7 +141,7 @@ class Survey:
             for sampler in samplers:
                 sampler.close()
 
-    # ---- which steps
+    # ---- selection of steps
 
     def _add(self, jobs: Iterable[Job]) -> None:
         self._jobs += [job for _ in range(REPEATS) for job in jobs]
@@ -166,7 +167,7 @@ class Survey:
         return [*widths, *sizes]
 
     def _doubtful_jobs(self) -> list[Job]:
-        """Of each kind the steps of the curve that look slower than their neighbours."""
+        """The steps of the curve that look slower than their neighbours of the same kind."""
         jobs = [job for job in self._curve_jobs() if job in self._fastest]
         kinds = ([job for job in jobs if job.decode], [job for job in jobs if not job.decode])
         return [job for kind in kinds for job in kind if self._is_doubtful(job, kind)]
@@ -186,7 +187,7 @@ class Survey:
     def _prompt(self) -> int:
         return min(PROMPT, self._backend.info.batch_tokens)
 
-    # ---- what came out
+    # ---- results
 
     def _next_phase(self) -> Tuning | None:
         if not self._has_threads:
@@ -215,7 +216,7 @@ class Survey:
         )
 
     def _best(self, rule: int, names: list[str]) -> int:
-        """The number of threads with the shortest steps of these names together."""
+        """The number of threads with the shortest total time of these steps."""
         sums: dict[int, float] = {}
         for job, seconds in self._fastest.items():
             if job.name in names:

@@ -1,25 +1,28 @@
-"""Turns: which of the running sequences have a part in the next step.
+"""Turns: which running sequences take part in the next step.
 
-A critical prompt is computed alone: the others stand still meanwhile, for a second at a time. A sequence that
-is computed apart takes turns with those that are not: its own step, a step of theirs.
+A critical prompt is computed alone: the other sequences pause meanwhile, for a second at a time. A
+deterministic sequence, which needs steps of its own, alternates with the other sequences.
 """
 
 from xapp.domain.messages import Priority
 from xapp.engine.sequence import Sequence, Status
 
 STALL_LIMIT_S = 1.0
-"""So long the others stand still for critical prompts; then they take part in one step."""
+"""Longest pause for critical prompts, seconds. After it, the other sequences take part in one step."""
 
 
 class Turns:
-    """Of one scheduler; `now` is on CLOCK_MONOTONIC."""
+    """Turns of one scheduler. `now` is on CLOCK_MONOTONIC."""
 
     def __init__(self) -> None:
         self._alone_since: float | None = None
-        self._apart_is_next = False
+        self._isolated_is_next = False
 
-    def moving(self, running: list[Sequence], now: float) -> list[Sequence]:
-        """Those that get on, in order; while critical prompts are computed, only those of that class."""
+    def advancing(self, running: list[Sequence], now: float) -> list[Sequence]:
+        """The sequences that advance, in order.
+
+        While critical prompts are computed, only critical sequences.
+        """
         if not any(_is_critical_prompt(each) for each in running):
             self._alone_since = None
             return running
@@ -32,24 +35,26 @@ class Turns:
         others = [each for each in running if each is not first]
         return others if first is None else [first, *others]
 
-    def split(self, moving: list[Sequence], apart: Sequence | None) -> tuple[list[Sequence], Sequence | None]:
-        """Those that may share the next step, and the one that has it for itself where they do not.
+    def split(
+        self, advancing: list[Sequence], isolated: Sequence | None
+    ) -> tuple[list[Sequence], Sequence | None]:
+        """The sequences that may share the next step, and the sequence that has the step for itself, or None.
 
-        `apart` is the sequence that is computed apart, if there is one, moving or not.
+        `isolated` is the deterministic sequence, if there is one, advancing or not.
         """
-        if apart is None or apart not in moving:
-            return moving, None
-        if self._apart_is_next:
-            return [], apart
-        return [each for each in moving if each is not apart], apart
+        if isolated is None or isolated not in advancing:
+            return advancing, None
+        if self._isolated_is_next:
+            return [], isolated
+        return [each for each in advancing if each is not isolated], isolated
 
-    def took(self, *, apart: bool) -> None:
-        """Who has the next step for itself, or not."""
-        self._apart_is_next = not apart
+    def record(self, *, isolated: bool) -> None:
+        """Records whether the deterministic sequence has the next step."""
+        self._isolated_is_next = not isolated
 
 
 def is_critical(sequence: Sequence) -> bool:
-    """Whether others make way for its prompt."""
+    """Whether other sequences make way for its prompt."""
     return sequence.request.priority is Priority.CRITICAL
 
 

@@ -2,10 +2,10 @@
 
     python -m xapp.engine.worker FD MODEL_PATH SETTINGS_JSON
 
-FD is one end of a socket pair to the server. The worker ends when the socket does. It blocks on the
-socket while there is nothing to do, and on it too when the server does not read: no other back-pressure
-is needed, since the server always reads. A second thread reads the socket while a long step computes
-(`inbox`); the two never do so at once.
+FD is one end of a socket pair to the server. The worker ends when the socket closes. It blocks on the
+socket while it has no work, and also while the server does not read. Further back-pressure is not needed,
+since the server always reads. A second thread reads the socket while a long step computes (`inbox`). The
+two threads never read at once.
 """
 
 import gc
@@ -37,12 +37,12 @@ from xapp.engine.lookout import Lookout
 from xapp.errors import XappError
 
 IDLE_S = 0.3
-"""A worker without work for so long measures how fast it is, where that is not known."""
+"""Idle time after which a worker measures its speed, if the speed is unknown."""
 SPIN_COUNT = "10000"
-"""How long a compute thread spins at a barrier before it sleeps. libgomp's own 300,000 is as fast on an
-idle node, but with the server and its callers on the same cores the spinning thread keeps the one it
-waits for off its core: steps of 20 ms were seen to take 400 ms and more. With 1,000 they took 56 ms, but a
-step of the 0.5B model takes 2 % longer on an idle node than with this."""
+"""Rounds that a compute thread spins at a barrier before it sleeps. libgomp's default of 300,000 is as fast
+on an idle node. With the server and its callers on the same cores, the spinning thread blocks the core of
+the thread that it waits for: steps of 20 ms took 400 ms and more. With 1,000 rounds such steps took 56 ms,
+but a step of the 0.5B model takes 2 % longer on an idle node than with this value."""
 
 
 class Worker:
@@ -54,7 +54,7 @@ class Worker:
         self._surveying = False
 
     def run(self) -> None:
-        """Until the server is gone."""
+        """Runs until the server is gone."""
         while True:
             for message in self._inbox.receive(wait_s=self._patience_s):
                 self._handle(message)
@@ -106,7 +106,7 @@ LoadBackend: TypeAlias = Callable[[str, EngineSettings, Callable[[float], None]]
 
 
 def new_engine(backend: Backend, settings: EngineSettings, lookout: Lookout | None = None) -> Engine:
-    """An engine as the settings want it."""
+    """An engine with these settings."""
     return Engine(
         backend,
         max_batch=settings.batch_tokens,
@@ -117,7 +117,7 @@ def new_engine(backend: Backend, settings: EngineSettings, lookout: Lookout | No
 
 
 def serve(sock: socket.socket, path: str, settings: EngineSettings, load: LoadBackend = load_backend) -> None:
-    """Loads, tells the server, works until the server is gone."""
+    """Loads the model, reports to the server, and works until the server is gone."""
     inbox = Inbox(sock)
     try:
         backend = load(path, settings, lambda fraction: inbox.send(Progress(fraction)))
@@ -126,7 +126,7 @@ def serve(sock: socket.socket, path: str, settings: EngineSettings, load: LoadBa
         return
     try:
         inbox.send(Ready(backend.info))
-        # What is loaded by now lives for ever: the collector need not look at it again.
+        # Loaded objects live as long as the process: the garbage collector need not scan them again.
         gc.freeze()
         lookout = InboxLookout(inbox, backend.interrupt)
         Worker(new_engine(backend, settings, lookout), inbox).run()
@@ -135,7 +135,7 @@ def serve(sock: socket.socket, path: str, settings: EngineSettings, load: LoadBa
 
 
 def main() -> None:
-    """See the module."""
+    """Entry point of the worker process; the module's docstring has the arguments."""
     fd, path, settings = sys.argv[1:]
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
     sock = socket.socket(fileno=int(fd))

@@ -1,1 +1,1 @@
-"""What an answer is held to: JSON schema, grammar or choices, made into what a sampler follows."""
+"""Formats of answers (JSON schema, grammar or choices), converted for the sampler."""

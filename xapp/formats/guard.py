@@ -1,4 +1,4 @@
-"""One answer that is held to a format: reads it along and says at its end whether it is whole."""
+"""FormatGuard: reads an answer with a format, and reports at its end whether it is complete."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -12,11 +12,11 @@ from xapp.errors import InvalidArgument, Unavailable
 from xapp.formats.prepare import Formats, Prepared
 
 Check: TypeAlias = Callable[[Sequence[tuple[str, str]], str], Awaitable[list[str]]]
-"""Of each schema and JSON text the fault, "" where there is none; the other argument is the client."""
+"""For each schema and JSON text the fault, "" where there is none. The other argument is the client."""
 
 
 class FormatGuard:
-    """`read` every event of the answer, in order. `check` is that of the model's text process."""
+    """Call `read` with every event of the answer, in order. `check` runs in the model's text process."""
 
     def __init__(self, formats: Formats, prepared: Prepared, request: Request, check: Check) -> None:
         self._formats = formats
@@ -31,7 +31,7 @@ class FormatGuard:
         return self._prepared.program
 
     async def read(self, event: Event) -> Event:
-        """The event; Finished says in addition whether the answer is whole and conforms."""
+        """The event. Finished also has whether the answer is complete and conforms."""
         if isinstance(event, Chunk):
             self._texts.append(event.text)
         elif isinstance(event, Finished):
@@ -39,7 +39,7 @@ class FormatGuard:
         return event
 
     async def _is_complete(self, finished: Finished) -> bool:
-        # An answer that was cut is not whole, even where what there is conforms: 12 may have become 120.
+        # A cut answer is not complete, even if the text so far conforms: 12 may have become 120.
         if finished.reason is not FinishReason.STOP:
             return False
         text = "".join(self._texts)
@@ -52,13 +52,13 @@ class FormatGuard:
         try:
             faults = await self._check([(self._request.format.text, text)], self._request.client)
         except (InvalidArgument, Unavailable):
-            # Nobody can tell: a caller who relies on it must not be told that it conforms.
+            # The check did not finish: a caller must not rely on an unchecked answer.
             return False
         return not any(faults)
 
 
 async def guard_format(formats: Formats, request: Request, check: Check) -> FormatGuard | None:
-    """None without a format. Raises InvalidArgument naming the field."""
+    """None without a format. Raises InvalidArgument with the field."""
     if request.format is None:
         return None
     if request.ignore_eos:

@@ -1,4 +1,4 @@
-"""How JSON is written in answers: compact, with at most one space after a colon or a comma."""
+"""The notation of JSON in answers: compact, with at most one space after a colon or a comma."""
 
 import json
 from decimal import Decimal
@@ -31,14 +31,14 @@ COMMA = Seq((Text(","), optional(Text(" "))))
 CHAR = Ref("json char")
 VALUE = Ref("json value")
 STRING = Ref("json string")
-"""Names of the rules that `rules` defines; no caller's rule is called so."""
+"""Names of the rules that `rules` defines. No rule of a caller has such a name."""
 
 MAX_ANY_DEPTH = 3
-"""How deep a value nests that a schema says nothing about."""
+"""Nesting depth of a value without a schema."""
 
 
 def rules() -> dict[str, Expr]:
-    """What the names above stand for."""
+    """The rules of the names above."""
     found: dict[str, Expr] = {
         CHAR.name: _any_char(),
         STRING.name: string(Repeat(CHAR, 0, None)),
@@ -75,7 +75,7 @@ def string(content: Expr) -> Expr:
 
 
 def chars_in_string(ranges: Ranges) -> Expr:
-    """One character of these as it is written within quotes; control characters without a name left out."""
+    """One of these characters within quotes. Control characters without an escape name are left out."""
     plain = invert(merge([*invert(ranges), *_ESCAPED]))
     named = "".join(
         letter for char, letter in _SHORT.items() if any(low <= ord(char) <= high for low, high in ranges)
@@ -87,7 +87,7 @@ def chars_in_string(ranges: Ranges) -> Expr:
 
 
 def number() -> Expr:
-    """Any: 15 digits before the point, 6 after it, an exponent of two."""
+    """Any number: 15 digits before the point, 6 after it, an exponent of two digits."""
     whole = alt(Text("0"), seq(between("1", "9"), Repeat(DIGIT, 0, 14)))
     exponent = seq(char_class("eE"), optional(char_class("+-")), Repeat(DIGIT, 1, 2))
     fraction = seq(Text("."), Repeat(DIGIT, 1, 6))
@@ -95,7 +95,7 @@ def number() -> Expr:
 
 
 def array(item: Ref, low: int, high: int | None) -> Expr:
-    """Of so many items."""
+    """An array of so many items."""
     if high == 0:
         return Text("[]")
     more = Repeat(seq(COMMA, item), max(low - 1, 0), None if high is None else high - 1)
@@ -113,7 +113,7 @@ def mapping(pair: Ref) -> Expr:
 
 
 def literal(value: Any) -> str:
-    """A value from a schema, as an answer writes it."""
+    """A value from a schema in the notation of answers."""
     if isinstance(value, dict):
         members = (f"{literal(key)}:{literal(item)}" for key, item in value.items())
         return "{" + ",".join(members) + "}"

@@ -1,4 +1,4 @@
-"""Which keywords of JSON Schema are understood, and reading them with their bounds checked."""
+"""The supported keywords of JSON Schema, with checked bounds."""
 
 from decimal import Decimal
 from typing import Any
@@ -11,7 +11,7 @@ ANNOTATIONS = frozenset(
         *("$schema", "$comment", "$defs", "definitions"),
     )
 )
-"""Say nothing about which values conform."""
+"""Annotations: they do not affect whether a value conforms."""
 OF_TYPE: dict[str, frozenset[str]] = {
     "string": frozenset(("minLength", "maxLength", "pattern")),
     "integer": frozenset(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")),
@@ -28,7 +28,7 @@ MAX_COUNT = 100_000
 
 
 def check_keywords(schema: dict[str, Any], place: str) -> None:
-    """Raises FormatError at the first that is not understood."""
+    """Raises FormatError at the first unsupported keyword."""
     for key in schema:
         if key not in KNOWN and not (key == "$id" and not place):
             raise FormatError(pointer(place, key), "unsupported keyword")
@@ -42,7 +42,7 @@ def only(schema: dict[str, Any], place: str, *allowed: str) -> None:
 
 
 def types_of(schema: dict[str, Any], place: str) -> list[str]:
-    """The types a value may have; those that the keywords are about where none is given."""
+    """The types of a value. Without `type`, the types that the keywords apply to."""
     if "type" not in schema:
         return [name for name, keywords in OF_TYPE.items() if name != "integer" and keywords & schema.keys()]
     given = schema["type"]
@@ -57,7 +57,7 @@ def types_of(schema: dict[str, Any], place: str) -> list[str]:
 
 
 def check_apply(schema: dict[str, Any], place: str, types: list[str]) -> None:
-    """Raises FormatError at a keyword that is about none of the types."""
+    """Raises FormatError at a keyword that applies to none of the types."""
     applicable = frozenset().union(*(OF_TYPE[name] for name in types)) | ANNOTATIONS | {"type", "$id"}
     for key in schema:
         if key not in applicable:
@@ -65,7 +65,7 @@ def check_apply(schema: dict[str, Any], place: str, types: list[str]) -> None:
 
 
 def count(schema: dict[str, Any], place: str, key: str) -> int | None:
-    """A length; None when it is not given."""
+    """A length, or None."""
     if key not in schema:
         return None
     value = schema[key]
@@ -77,7 +77,7 @@ def count(schema: dict[str, Any], place: str, key: str) -> int | None:
 
 
 def counts(schema: dict[str, Any], place: str, low_key: str, high_key: str) -> tuple[int, int | None]:
-    """Least and most."""
+    """Least and greatest length."""
     low, high = count(schema, place, low_key) or 0, count(schema, place, high_key)
     if high is not None and low > high:
         raise FormatError(pointer(place, low_key), f"{low} is more than {high_key}, {high}")
@@ -85,7 +85,7 @@ def counts(schema: dict[str, Any], place: str, low_key: str, high_key: str) -> t
 
 
 def bound(schema: dict[str, Any], place: str, key: str) -> Decimal | None:
-    """A bound of a number; None when it is not given."""
+    """A bound of a number, or None."""
     if key not in schema:
         return None
     value = schema[key]
@@ -97,7 +97,7 @@ def bound(schema: dict[str, Any], place: str, key: str) -> Decimal | None:
 
 
 def tighter(schema: dict[str, Any], place: str, side: str) -> tuple[Decimal | None, bool, str]:
-    """The bound that counts on a side (`imum` of Min or Max), whether it is exclusive, and its key."""
+    """The effective bound of a side (`imum` of Min or Max), whether it is exclusive, and its key."""
     plain_key, exclusive_key = side, f"exclusive{side.capitalize()}"
     plain, exclusive = bound(schema, place, plain_key), bound(schema, place, exclusive_key)
     if exclusive is None or plain is None:

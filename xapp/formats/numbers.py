@@ -1,4 +1,4 @@
-"""Ranges of numbers as expressions over their digits, exact to the last one."""
+"""Ranges of numbers as expressions over their digits, exact to the last digit."""
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
@@ -6,14 +6,14 @@ from xapp.formats.json_text import DIGIT
 from xapp.grammar.expr import EMPTY, Expr, Repeat, Text, alt, between, optional, seq
 
 MAX_INTEGER = 10**15 - 1
-"""Where a bound is open; every number up to here is exact in a double."""
+"""In place of a missing bound. Every number up to here is exact in a double."""
 MAX_DECIMALS = 6
 SIGNIFICANT = 15
-"""Digits that a double keeps: with more, a number beyond a bound could be read as the bound itself."""
+"""Digits that a double keeps. With more digits, a number beyond a bound could be read as the bound itself."""
 
 
 def integers(low: int | None, high: int | None) -> Expr:
-    """The whole numbers from `low` to `high`, without superfluous zeros; there must be one."""
+    """The whole numbers from `low` to `high`, at least one, without leading zeros."""
     first = -MAX_INTEGER if low is None else low
     last = MAX_INTEGER if high is None else high
     assert first <= last
@@ -26,13 +26,13 @@ def integers(low: int | None, high: int | None) -> Expr:
 
 
 def decimals_for(bounds: list[Decimal]) -> int:
-    """Decimals that numbers within these bounds are written with, at most."""
+    """Largest number of decimals of numbers within these bounds."""
     digits = max((len(str(abs(int(bound)))) for bound in bounds), default=0)
     return max(0, min(MAX_DECIMALS, SIGNIFICANT - digits))
 
 
 def scaled(bound: Decimal, decimals: int, *, up: bool, exclusive: bool) -> int:
-    """The bound in units of the last decimal, itself left out when `exclusive`."""
+    """The bound in units of the last decimal. The bound itself is excluded when `exclusive`."""
     grid = bound.scaleb(decimals)
     step = int(grid.to_integral_value(ROUND_CEILING if up else ROUND_FLOOR))
     if exclusive and step == grid:
@@ -63,7 +63,7 @@ def _whole(first: int, last: int) -> Expr:
 
 
 def _same_length(low: str, high: str) -> Expr:
-    """Digits from `low` to `high`, both of one length."""
+    """Digits from `low` to `high`, both of the same length."""
     rest = len(low) - 1
     if not low:
         return EMPTY
@@ -78,7 +78,7 @@ def _same_length(low: str, high: str) -> Expr:
     return alt(*ways)
 
 
-# ---- numbers with decimals, in units of the last one
+# ---- numbers with decimals, in units of the last decimal
 
 
 def _positive(first: int, last: int, places: int) -> Expr:
@@ -99,7 +99,7 @@ def _padded(digits: int, places: int) -> str:
 
 
 def _fraction(low: str, high: str) -> Expr:
-    """A point and decimals from `low` to `high`; zeros at the end may be left out, and then the point."""
+    """A point and decimals from `low` to `high`. Zeros at the end may be left out, and then the point."""
     if not low:
         return EMPTY
     digits = seq(Text("."), _decimals(low, high))
@@ -121,7 +121,7 @@ def _decimals(low: str, high: str) -> Expr:
 
 
 def _more(low: str, high: str) -> Expr:
-    """Decimals after another one: none, where those that are left out may be zeros."""
+    """Further decimals: none, where the omitted decimals may be zeros."""
     if not low:
         return EMPTY
     return _decimals(low, high) if low.strip("0") else optional(_decimals(low, high))

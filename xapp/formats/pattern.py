@@ -1,9 +1,9 @@
-r"""Regular expressions of JSON schemas, the part of ECMA-262 that is regular and plain.
+r"""Regular expressions of JSON schemas: the part of ECMA-262 that is regular.
 
-Read: characters, `.`, classes, `\d \w \s` and their opposites, groups, `|`, `* + ? {m,n}`, and the
+Supported: characters, `.`, classes, `\d \w \s` and their complements, groups, `|`, `* + ? {m,n}`, and the
 anchors `^ $` at the ends of the pattern's alternatives. `\d` and `\w` are ASCII, as in ECMA-262.
-What is read is matched by the grammar's machine, which never backtracks: a pattern that is
-catastrophic elsewhere takes linear time here.
+The grammar's machine matches the pattern without backtracking: a pattern that is catastrophic
+elsewhere takes linear time here.
 """
 
 import re
@@ -49,7 +49,7 @@ _QUANTIFIERS = {"*": (0, None), "+": (1, None), "?": (0, 1)}
 
 
 def read_pattern(pattern: str) -> Expr:
-    """What a whole string must be for the pattern to be found in it. Raises GrammarError."""
+    """The whole strings in which the pattern is found. Raises GrammarError."""
     if len(pattern) > MAX_LENGTH:
         raise GrammarError(f"a pattern of more than {MAX_LENGTH} characters")
     return _Reader(pattern).read()
@@ -79,7 +79,7 @@ class _Reader:
         self._depth = 0
 
     def read(self) -> Expr:
-        """All of it."""
+        """Parses the whole pattern."""
         ways = [self._anchored()]
         while self._taken("|"):
             ways.append(self._anchored())

@@ -1,4 +1,4 @@
-"""From a format as it was asked for to what the worker and the end of the answer need of it."""
+"""Converts a requested format for the worker and for the check of the answer."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -26,9 +26,9 @@ FIELDS = {JsonSchema: "format.json_schema", Grammar: "format.grammar", Choices: 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """`program` is a grammar for the worker, encoded.
+    """`program` is an encoded grammar for the worker.
 
-    `conforms` says whether a whole answer is one; for a schema, which may take long, it is None.
+    `conforms` checks a complete answer. It is None for a schema, whose check may take long.
     """
 
     field: str
@@ -39,7 +39,7 @@ class Prepared:
 class Formats:
     """Prepares formats and checks answers in a thread of its own.
 
-    Remembers the latest formats, each within a scope.
+    It remembers the latest formats, each within a scope.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Formats:
         self._thread = OneThread("format", "formats")
 
     async def prepare(self, wanted: Format, scope: str = "") -> Prepared:
-        """Raises InvalidArgument naming the field, and in a schema the place; Exhausted."""
+        """Raises InvalidArgument with the field, and in a schema the place; Exhausted."""
         key = (scope, wanted)
         known = self._prepared.get(key)
         if known is None:
@@ -59,7 +59,7 @@ class Formats:
         return known
 
     async def conforms(self, conforms: Callable[[str], bool], text: str) -> bool:
-        """Whether the whole answer is what was asked for: `Prepared.conforms` in the thread."""
+        """Whether a complete answer conforms: `Prepared.conforms` in the thread."""
         return await self._thread.run_for_caller(partial(conforms, text))
 
     def close(self) -> None:

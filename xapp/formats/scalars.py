@@ -1,4 +1,4 @@
-"""Strings, numbers and the other values that hold no further ones, as expressions."""
+"""Strings, numbers and other values without inner values, as expressions."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -69,7 +69,7 @@ SCALARS: dict[str, Callable[[dict[str, Any], str], Expr]] = {
     "boolean": _boolean,
     "null": _null,
 }
-"""By type: from a schema and its place. Each raises FormatError."""
+"""By type: an expression from a schema and its place. Each function raises FormatError."""
 
 
 def is_of_type(value: Any, name: str) -> bool:
@@ -91,14 +91,14 @@ def _is_whole(value: Any) -> bool:
 
 
 def text_of(value: Any, where: str) -> str:
-    """The value, which must be a text. Raises FormatError."""
+    """The value, which must be a string. Raises FormatError."""
     if not isinstance(value, str):
         raise FormatError(where, "must be a text")
     return value
 
 
 def encodable(text: str, where: str) -> str:
-    """The text, which must be one of whole characters. Raises FormatError."""
+    """The text, which must have whole characters. Raises FormatError."""
     try:
         text.encode()
     except UnicodeEncodeError:

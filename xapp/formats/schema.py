@@ -1,8 +1,8 @@
-"""A JSON schema (a part of draft 2020-12) to the grammar of the answers that conform to it.
+"""Converts a JSON schema (a part of draft 2020-12) to the grammar of conforming answers.
 
-Every answer that the grammar allows conforms, with one exception, `oneOf`: an answer may fit several
-of its schemas, and is validated afterwards. Not every conforming text is allowed: objects have the
-keys of `properties` only, in that order; see docs/formats.md.
+Every answer that the grammar allows conforms, with one exception, `oneOf`: an answer may fit several of its
+schemas, and is validated afterwards. The grammar does not allow every conforming text: objects have only
+the keys of `properties`, in that order; see docs/formats.md.
 """
 
 from typing import Any
@@ -24,16 +24,16 @@ from xapp.grammar.expr import NEVER, Expr, GrammarError, Ref, Text, alt, optiona
 from xapp.grammar.program import Program
 
 MAX_SCHEMAS = 2000
-"""Subschemas that are converted; one that `$ref` names counts as often as it is reached anew."""
+"""Limit of converted subschemas. A subschema behind `$ref` counts each time it is reached anew."""
 MAX_PROPERTIES = 128
 MAX_OPTIONS = 256
 MAX_REFS = 8
-"""How often a way into the schema goes through `$ref`: what is deeper is left out, or nothing conforms."""
+"""Limit of `$ref` on a path into the schema. Deeper parts are left out, or nothing conforms."""
 _ONE_OF = ("anyOf", "oneOf")
 
 
 def schema_program(schema: Any) -> Program:
-    """Raises FormatError naming the place."""
+    """Raises FormatError with the place."""
     converter = _Converter(schema)
     root = converter.convert(schema, "", 0)
     try:
@@ -43,7 +43,7 @@ def schema_program(schema: Any) -> Program:
 
 
 class _Converter:
-    """`rules` grows as the schema is gone through."""
+    """`rules` grows during the conversion."""
 
     def __init__(self, document: Any) -> None:
         self._document = document
@@ -53,7 +53,7 @@ class _Converter:
         self.rules: dict[str, Expr] = {}
 
     def convert(self, schema: Any, place: str, depth: int) -> Expr:
-        """The values that conform to what is at `place`, `depth` references away from the root."""
+        """The values that conform to the schema at `place`, `depth` references away from the root."""
         self._num_schemas += 1
         if self._num_schemas > MAX_SCHEMAS:
             raise FormatError(place, f"is more than {MAX_SCHEMAS} schemas, references followed")
@@ -143,7 +143,7 @@ class _Converter:
         return self._scalar(name, schema, place)
 
     def _scalar(self, name: str, schema: dict[str, Any], place: str) -> Expr:
-        """One rule for all that are held to the same: ranges of numbers take many symbols."""
+        """One rule for equal schemas: ranges of numbers take many symbols."""
         key = json_text.literal([name, {key: schema[key] for key in sorted(OF_TYPE[name] & schema.keys())}])
         if key not in self._scalars:
             self._scalars[key] = self._named(SCALARS[name](schema, place), place)
@@ -183,7 +183,7 @@ class _Converter:
         return members
 
     def _chain(self, members: dict[str, Ref], required: set[str], place: str) -> Expr:
-        """The members in their order; those that are not required may be left out, with their comma."""
+        """The members in their order. Members that are not required may be left out, with their comma."""
         names = list(members)
         first_required = next((at for at, name in enumerate(names) if name in required), len(names))
         rest: Expr = Text("")

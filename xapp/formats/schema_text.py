@@ -1,4 +1,6 @@
-"""A schema's text to a JSON value, bounded in size and depth, with the numbers exactly as written."""
+"""Parses a schema's text to a JSON value, with bounded size and depth, and with numbers exactly as
+written.
+"""
 
 import json
 from decimal import Decimal

@@ -1,7 +1,7 @@
-"""Whether a JSON text conforms to a schema: jsonschema says so, its patterns matched by us.
+"""Checks whether a JSON text conforms to a schema. jsonschema does it, with this project's pattern matcher.
 
-How long that takes has no bound: a schema of 200 bytes can ask for as many tries as 40 to the power of 8.
-So it runs in a text process, which has one (`text/process`).
+The time has no bound: a schema of 200 bytes can need 40 to the power of 8 attempts. The check therefore
+runs in a text process, which has a time limit (`text/process`).
 """
 
 import json
@@ -21,14 +21,14 @@ from xapp.grammar.progress import matches
 from xapp.text_file import without_mark
 
 MAX_PATTERN_WORK = 50 * MAX_WORK
-"""For all strings of one text together."""
+"""Limit for all strings of one text together."""
 MAX_REMEMBERED = 64
 MAX_PLACE_CHARS = 80
 MAX_MESSAGE_CHARS = 200
 
 
 class Validator:
-    """For one schema that was converted before: its references end within it, its patterns were read."""
+    """Validates against a converted schema: its references are internal, and its patterns are supported."""
 
     def __init__(self, schema_text: str) -> None:
         self._machines: dict[str, Machine] = {}
@@ -38,7 +38,7 @@ class Validator:
         self._validator = validator(json.loads(without_mark(schema_text)))
 
     def fault_of_text(self, text: str) -> str:
-        """Where and why the text is no JSON or does not conform; "" where it is and does."""
+        """The place and reason of a fault, "" for a JSON text that conforms."""
         self._left = MAX_PATTERN_WORK
         try:
             error = next(iter(self._validator.iter_errors(json.loads(text))), None)
@@ -71,5 +71,5 @@ class Validator:
 
 @lru_cache(maxsize=MAX_REMEMBERED)
 def validator_of(schema_text: str) -> Validator:
-    """For a schema that is often asked for."""
+    """A validator that is kept for repeated use of a schema."""
     return Validator(schema_text)

@@ -1,4 +1,4 @@
-"""What a Program must be before anybody follows it. No recursion: a grammar may be as deep as it is long."""
+"""Checks a Program before it is matched. It does not recurse: a grammar may be as deep as it is long."""
 
 from collections.abc import Iterator
 
@@ -6,11 +6,11 @@ from xapp.grammar.expr import GrammarError
 from xapp.grammar.program import Alternative, Program, Symbol
 
 MAX_EMPTY_REPEAT = 16
-"""Repetitions of what may be empty multiply the ways to read nothing; few are harmless."""
+"""Repetitions of an expression that may be empty multiply the ways to match nothing. A few are harmless."""
 
 
 def prune(program: Program) -> Program:
-    """Without alternatives that can never end. Raises GrammarError when nothing is left of the root."""
+    """Removes alternatives that never end. Raises GrammarError when nothing is left of the root."""
     ends = _derivable(program, sets=True)
     if 0 not in ends:
         raise GrammarError("no text matches: the root always comes to itself again, or to nothing")
@@ -26,7 +26,7 @@ def prune(program: Program) -> Program:
 
 
 def check(program: Program, names: list[str]) -> None:
-    """Raises GrammarError naming the rule."""
+    """Raises GrammarError with the rule."""
     empty = _derivable(program, sets=False)
     for rule, bodies in enumerate(program.rules):
         for symbol in (symbol for body in bodies for symbol in body):
@@ -39,12 +39,12 @@ def check(program: Program, names: list[str]) -> None:
 
 
 def _most(symbol: tuple[int, int, int | None]) -> int:
-    """Times that are counted."""
+    """The number of counted repetitions."""
     return max(symbol[1], symbol[2] or 0)
 
 
 def _needs(body: Alternative) -> set[int]:
-    """The rules that must match something for this to match."""
+    """The rules that must match a text for this rule to match."""
     needed = set()
     for symbol in body:
         if isinstance(symbol, tuple):
@@ -56,7 +56,7 @@ def _needs(body: Alternative) -> set[int]:
 
 
 def _derivable(program: Program, *, sets: bool) -> set[int]:
-    """Rules that can come to an end; without `sets`, on the empty text."""
+    """Rules that can end; without `sets`, on the empty text."""
     missing: list[int] = []
     waiting: dict[int, list[tuple[int, int]]] = {}
     ready: list[int] = []
@@ -88,7 +88,7 @@ def _propagate(ready: list[int], waiting: dict[int, list[tuple[int, int]]], miss
 
 
 def _left_recursive(program: Program, empty: set[int]) -> int | None:
-    """A rule that reaches itself before it has read a character."""
+    """A rule that reaches itself before it has matched a character."""
     edges = [sorted(set(_leftmost(bodies, empty))) for bodies in program.rules]
     done: set[int] = set()
     for start in range(len(edges)):
@@ -123,5 +123,5 @@ def _leftmost(bodies: list[Alternative], empty: set[int]) -> Iterator[int]:
 
 
 def _reads(symbol: Symbol) -> bool:
-    """Whether it is a text or a set: at least one character."""
+    """Whether the symbol is a text or a set, which match at least one character."""
     return isinstance(symbol, str) or (isinstance(symbol, int) and symbol >= 0)

@@ -1,7 +1,7 @@
-"""From rules to a Program, with every check that keeps following it cheap.
+"""Compiles rules to a Program, with every check that keeps matching cheap.
 
-Refused: rules that are not defined, left recursion, a grammar that matches no text, repetitions of
-what may be empty, and whatever is too large. Time is linear in the size of the grammar.
+Refused are undefined rules, left recursion, a grammar that matches no text, repetitions of expressions that
+may be empty, and grammars that are too large. The time is linear in the size of the grammar.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ MAX_REPEAT = 100_000
 
 
 def compile_rules(rules: Mapping[str, Expr], root: str = "root") -> Program:
-    """Raises GrammarError naming the rule."""
+    """Raises GrammarError with the rule."""
     compiler = _Compiler(rules, root)
     program = prune(compiler.program())
     check(program, compiler.names)
@@ -23,7 +23,7 @@ def compile_rules(rules: Mapping[str, Expr], root: str = "root") -> Program:
 
 
 class _Compiler:
-    """Named rules come first, in their order but the root; then those that groups need."""
+    """Named rules come first, in their order but the root. Rules for groups follow."""
 
     def __init__(self, rules: Mapping[str, Expr], root: str) -> None:
         if root not in rules:
@@ -37,7 +37,7 @@ class _Compiler:
         self._size = 0
 
     def program(self) -> Program:
-        """All of them."""
+        """Compiles all rules."""
         for name, index in list(self._index.items()):
             self._bodies[index] = self._alternatives(self._rules[name], name)
         sets = [[point for low, high in ranges for point in (low, high + 1)] for ranges in self._sets]

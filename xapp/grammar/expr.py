@@ -1,15 +1,15 @@
-"""Expressions that a grammar's rules are made of: what the GBNF reader and the schema converter build."""
+"""Expressions of a grammar's rules, for the GBNF parser and the schema converter."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
 
 MAX_CODE_POINT = 0x10FFFF
 Ranges: TypeAlias = tuple[tuple[int, int], ...]
-"""Inclusive ranges of code points, ascending, apart from each other."""
+"""Inclusive ranges of code points, ascending, not touching each other."""
 
 
 class GrammarError(ValueError):
-    """The grammar cannot be used; the message names the place."""
+    """The grammar cannot be used. The message names the place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +28,21 @@ class Chars:
 
 @dataclass(frozen=True, slots=True)
 class Seq:
-    """One after the other."""
+    """Its parts one after the other."""
 
     items: "tuple[Expr, ...]"
 
 
 @dataclass(frozen=True, slots=True)
 class Alt:
-    """Any one of them; none at all matches nothing, not even the empty text."""
+    """Any one of its parts. Without parts it matches nothing, not even the empty text."""
 
     items: "tuple[Expr, ...]"
 
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """`low` to `high` times; None is without end."""
+    """Its part, `low` to `high` times; None is no limit."""
 
     item: "Expr"
     low: int
@@ -51,7 +51,7 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """The rule of that name."""
+    """The rule with that name."""
 
     name: str
 
@@ -63,17 +63,17 @@ NEVER = Alt(())
 
 
 def seq(*items: Expr) -> Expr:
-    """One after the other."""
+    """The parts one after the other."""
     return items[0] if len(items) == 1 else Seq(items)
 
 
 def alt(*items: Expr) -> Expr:
-    """Any one of them."""
+    """Any one of the parts."""
     return items[0] if len(items) == 1 else Alt(items)
 
 
 def optional(item: Expr) -> Expr:
-    """Once or not at all."""
+    """The part once or not at all."""
     return Repeat(item, 0, 1)
 
 
@@ -88,7 +88,7 @@ def between(first: str, last: str) -> Chars:
 
 
 def merge(ranges: list[tuple[int, int]]) -> Ranges:
-    """Sorted, and joined where they touch."""
+    """The ranges sorted, and joined where they touch."""
     merged: list[tuple[int, int]] = []
     for low, high in sorted(ranges):
         if merged and low <= merged[-1][1] + 1:
@@ -99,7 +99,7 @@ def merge(ranges: list[tuple[int, int]]) -> Ranges:
 
 
 def invert(ranges: Ranges) -> Ranges:
-    """Every character that is not in them."""
+    """Every character outside the ranges."""
     gaps, start = [], 0
     for low, high in ranges:
         if low > start:

@@ -1,6 +1,7 @@
 """Reads GBNF, llama.cpp's grammar notation: https://github.com/ggml-org/llama.cpp/tree/master/grammars
 
-Not read: its notation for tokens, `<think>` and `<[1000]>`, since a grammar here knows characters only.
+Its notation for tokens, `<think>` and `<[1000]>`, is not supported, since a grammar here knows characters
+only.
 """
 
 import re
@@ -47,7 +48,7 @@ class _Token(NamedTuple):
 
 
 def read_gbnf(text: str) -> dict[str, Expr]:
-    """The rules by name. Raises GrammarError naming the line."""
+    """The rules by name. Raises GrammarError with the line."""
     if len(text.encode(errors="replace")) > MAX_BYTES:
         raise GrammarError(f"is larger than {MAX_BYTES} bytes")
     return _Reader(without_mark(text)).rules()

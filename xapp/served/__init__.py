@@ -1,1 +1,1 @@
-"""The models that this node serves, from load to end: loaded, watched, renewed, unloaded. Knows no verbs."""
+"""The models that this node serves: loading, watching, reloading, unloading. Requests are in `service`."""

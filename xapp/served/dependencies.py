@@ -1,4 +1,4 @@
-"""Where the registry gets what it needs from: the real things, or a test's."""
+"""The registry's dependencies: file system, memory, workers, text processes. Tests replace them."""
 
 import asyncio
 import hashlib
@@ -26,13 +26,13 @@ from xapp.text.prompts import Codec
 from xapp.workers.client import EngineClient
 
 MIN_CONTEXT_TOKENS = 512
-"""What a model that sizes itself is certain to want."""
+"""Smallest number of tokens of KV cache for a model without a configured size."""
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Memory a model will take: the weights, KV for as many tokens as are asked for at least, the
-    most that parked prefixes may take, and the text process.
+    """Memory that a model needs: weights, KV cache for at least the requested tokens, parked prefixes at
+    their limit, and the text process.
     """
 
     weights_bytes: int
@@ -42,7 +42,7 @@ class Need:
 
     @property
     def total_bytes(self) -> int:
-        """All of it."""
+        """Sum of all parts."""
         return self.weights_bytes + self.kv_bytes + self.parked_bytes + self.text_bytes
 
 
@@ -61,28 +61,28 @@ def memory_need(path: Path, own: ModelSettings) -> Need:
 
 
 def origin(path: Path) -> str:
-    """The digest of what the file was made of; "" for a file that was not written here."""
+    """The digest of the file that this file was derived from; "" for a file that was not made here."""
     return read_gguf(path).origin
 
 
 def available_bytes() -> int:
-    """Memory this node, or the container, can give without swapping."""
+    """Memory that this node or container can provide without swapping."""
     return this_node().memory_bytes
 
 
 async def load_codec(path: Path) -> Codec:
-    """Starts the text process, which reads the vocabulary."""
+    """Starts the text process and loads the vocabulary into it."""
     return await ModelText.load(str(path))
 
 
 def new_client(path: Path, settings: EngineSettings, latencies: ModelLatencies) -> EngineClient:
-    """A worker that is not started yet."""
+    """A worker that has not been started."""
     return EngineClient(str(path), settings, latencies=latencies)
 
 
 @dataclass(frozen=True, slots=True)
 class ModelDependencies:
-    """Functions; all that block (not `look`) are called in a thread. Tests replace those they need to."""
+    """Functions. All that block (not `look`) are called in a thread. Tests replace some of them."""
 
     resolve: Callable[..., ModelFile] = resolve
     local_models: Callable[[Path], Sequence[ModelFile]] = local_models
@@ -97,12 +97,12 @@ class ModelDependencies:
     new_client: Callable[[Path, EngineSettings, ModelLatencies], EngineClient] = new_client
 
     async def resolve_outside(self, name: str, models_dir: Path) -> ModelFile:
-        """A name that came over the network: never a path. Raises NotFound, ModelError."""
+        """Finds the model of a name from the network, which is never a path. Raises NotFound, ModelError."""
         return await asyncio.to_thread(self.resolve, name, models_dir, allow_path=False)
 
 
 def fake_dependencies() -> ModelDependencies:
-    """For XAPP_BACKEND=fake: any name is a model, whose tokens are bytes, and no file is opened."""
+    """For XAPP_BACKEND=fake: any name is a model whose tokens are bytes. No file is opened."""
 
     def resolve_any(name: str, _: Path, *, allow_path: bool = True) -> ModelFile:
         return ModelFile(Path(name).name, Path(name))
@@ -123,5 +123,5 @@ def fake_dependencies() -> ModelDependencies:
 
 
 def dependencies_for(settings: EngineSettings) -> ModelDependencies:
-    """What goes with the backend."""
+    """The dependencies for the backend in the settings."""
     return fake_dependencies() if settings.backend == "fake" else ModelDependencies()

@@ -1,4 +1,4 @@
-"""Looks again and again at the files of loaded models; a model whose file is another one is loaded anew."""
+"""Checks the files of loaded models repeatedly. A model whose file has changed is loaded anew."""
 
 import asyncio
 import contextlib
@@ -16,13 +16,15 @@ from xapp.served.served_model import ServedModel
 from xapp.workers.supervisor import WorkerState
 
 LOOK_S = 2.0
-"""How often, and besides whenever a model's state changes. A look is a `stat` a file."""
+"""Interval of the checks, seconds. A change of a model's state also starts a check: one `stat` a file."""
 
 _log = logging.getLogger(__name__)
 
 
 class FileWatch:
-    """`models` are those to look at, `rehash` reads a whole file (in a thread), `renew` loads one anew."""
+    """`models` returns the models to check, `rehash` reads a whole file (in a thread), `renew` reloads a
+    model.
+    """
 
     def __init__(
         self,
@@ -36,7 +38,7 @@ class FileWatch:
         self._seen: dict[str, Mark] = {}
 
     async def run(self, changes: Changes) -> None:
-        """Until cancelled."""
+        """Runs until cancelled."""
         while True:
             change = changes.next()
             for model in list(self._models()):
@@ -46,13 +48,13 @@ class FileWatch:
                     await changes.wait(change)
 
     async def look(self, model: ServedModel) -> None:
-        """Does what one model's file asks for."""
+        """Checks one model's file and acts on a change."""
         is_loading = model.serving is None and model.load_error is None
         if is_loading or model.state in (ModelState.DRAINING, ModelState.AVAILABLE):
             return
         change = model.disk.change
         if model.load_error is not None:
-            # Whoever copies a file over it has not come to its end before the file stands still.
+            # A file that is still being copied is not ready: wait until it stops changing.
             if change is not FileChange.NONE and self._is_settled(model):
                 await self._renew(model)
         elif change is FileChange.WRITTEN or (change is FileChange.REPLACED and not _runs(model)):
@@ -67,7 +69,7 @@ class FileWatch:
         return before == now
 
     async def _renew_if_different(self, model: ServedModel) -> None:
-        """A file that was only touched, or fetched again, stays the model that it was."""
+        """Keeps the model where the content is the same: the file was touched, or fetched again."""
         assert model.serving is not None
         mark = model.disk.now()
         try:
@@ -80,12 +82,12 @@ class FileWatch:
             self._say(model, FileChange.NONE)
             return
         fields: dict[str, object] = {"event": "file_changed", "model": model.name, "digest": digest}
-        text = f"{model.disk.path} is another file now: {model.name} is loaded anew"
+        text = f"{model.disk.path} is a different file now: {model.name} is loaded anew"
         logs.event(_log, text, fields, level=logging.WARNING)
         await self._renew(model)
 
     def _say(self, model: ServedModel, change: FileChange) -> None:
-        """Once for each change."""
+        """Logs each change once."""
         if not model.warn(f"{model.disk.path}: {change}" if change else ""):
             return
         fields: dict[str, object] = {"event": "file_changed", "model": model.name}
@@ -93,6 +95,6 @@ class FileWatch:
 
 
 def _runs(model: ServedModel) -> bool:
-    """Whether it goes on with the file that it has."""
+    """Whether the model keeps running with the file that it has open."""
     can_start = model.serving is not None and model.serving.codec.can_start
     return model.supervisor.state is WorkerState.READY and can_start

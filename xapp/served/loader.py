@@ -1,4 +1,4 @@
-"""From a model's file to a model that serves: is there room, worker and text process, digest, admission."""
+"""Loads a model: checks memory, starts worker and text process, computes the digest, makes admission."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 class Loader:
-    """Of one model, whose settings are `own`; used once."""
+    """Loads one model with the settings `own`. It is used once."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Loader:
         self._quotas = quotas
 
     async def check_memory(self) -> None:
-        """Raises Exhausted where the model does not fit, ModelError naming the file."""
+        """Raises Exhausted where the model does not fit, ModelError for an unusable file."""
         need = await asyncio.to_thread(self._tools.memory_need, self._file.path, self._own)
         limit = self._tools.available_bytes()
         if self._own.engine.memory_limit_mb is not None:
@@ -63,9 +63,9 @@ class Loader:
     async def load(
         self, supervisor: Supervisor, disk: ServedFile, on_progress: Callable[[float], None]
     ) -> Serving:
-        """Worker and text process load side by side; what the worker says of the file counts first.
+        """Loads worker and text process in parallel. An error of the worker takes precedence.
 
-        `disk` is the file as it was before. Raises XappError; the worker has ended then.
+        `disk` is the file as it was before. Raises XappError, and the worker has ended then.
         """
         file = asyncio.create_task(asyncio.to_thread(self._identify))
         codec = asyncio.ensure_future(self._tools.load_codec(self._file.path))
@@ -82,7 +82,7 @@ class Loader:
             await _cancel(file)
 
     def _identify(self) -> tuple[str, str]:
-        """The file's digest, and that of what it was made of."""
+        """The digests of the file and of its origin."""
         digest = self._tools.digest(self._file.path)
         if text := self._tools.difference(self._file, digest):
             fields: dict[str, object] = {"event": "digest_differs", "model": self._name, "digest": digest}
@@ -101,13 +101,13 @@ class Loader:
 
 
 def _unchanged(disk: ServedFile, digest: str, origin: str) -> tuple[str, str]:
-    """Raises ModelError where what was read of the file may be of two files."""
+    """Raises ModelError where the file changed while it was read."""
     disk.check()
     return digest, origin
 
 
 def _log_sizing(name: str, info: ModelInfo) -> None:
-    """How the engine was sized for this node, and what was measured to decide it."""
+    """Logs how the engine was sized for this node, and the measurements behind that."""
     fields: dict[str, object] = {
         "model": name,
         "context_length": info.context_length,
@@ -123,7 +123,7 @@ def _log_sizing(name: str, info: ModelInfo) -> None:
 
 
 async def _abandon(codec: "asyncio.Future[Codec]") -> None:
-    """Ends one that may have been loaded already."""
+    """Ends a codec that may have been loaded already."""
     codec.cancel()
     await asyncio.wait([codec])
     if not codec.cancelled() and codec.exception() is None:
@@ -131,7 +131,7 @@ async def _abandon(codec: "asyncio.Future[Codec]") -> None:
 
 
 async def _cancel(task: "asyncio.Task[tuple[str, str]]") -> None:
-    """Ends a task whose outcome no longer matters."""
+    """Ends a task whose result is no longer needed."""
     task.cancel()
     await asyncio.wait([task])
     if not task.cancelled():

@@ -1,4 +1,4 @@
-"""Whether each `[models.NAME]` names a model by the name it is served as."""
+"""Checks that each `[models.NAME]` table names a model by the name it is served as."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -10,11 +10,11 @@ _log = logging.getLogger(__name__)
 
 
 def check_tables(names: Iterable[str], name_of: Callable[[str], str], default: str) -> None:
-    """`name_of` gives the name that a model is served as, and raises XappError where there is none.
+    """`name_of` returns the name that a model is served as, and raises XappError for an unknown model.
 
-    A table of a model that is not here is a warning: many nodes share one file, and a model may be fetched
-    later. Raises ConfigError for a table that means the default model by another name: the node would
-    serve with other settings than were written for it.
+    A table of an unknown model is a warning: many nodes share one file, and the model may be fetched later.
+    Raises ConfigError for a table that names the default model by another name: its settings would not be
+    applied.
     """
     for name in names:
         try:

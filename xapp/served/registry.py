@@ -1,4 +1,4 @@
-"""Which models this node serves: loads them, finds them by name, unloads them."""
+"""The models of this node: loads them, finds them by name, unloads them."""
 
 import asyncio
 import logging
@@ -25,13 +25,13 @@ _T = TypeVar("_T")
 MAX_NAME_CHARS = 256
 UNLOAD_RETRY_AFTER_S = 30.0
 SHUTTING_DOWN = "the server is shutting down"
-FILE_CHANGED = "the model's file is another one: it is loaded anew"
+FILE_CHANGED = "the model's file has changed: it is loaded anew"
 
 
 class ModelRegistry:
-    """name → model. `start` first, `aclose` last. `changes` tells of every change of any model.
+    """Models by name. `start` first, `aclose` last. `changes` reports every change of a model.
 
-    Raises ConfigError for quotas that cannot be read.
+    Raises ConfigError for invalid quotas.
     """
 
     def __init__(self, settings: Settings, tools: ModelDependencies) -> None:
@@ -48,12 +48,12 @@ class ModelRegistry:
         self.default_name = ""
         self.changes = Changes()
 
-    # ---- life
+    # ---- start and end
 
     def start(self) -> None:
-        """Begins to load the models of the settings, the default first, one after the other.
+        """Starts to load the configured models, the default first, one after the other.
 
-        Raises ConfigError naming the key when one of them is not there.
+        Raises ConfigError with the key when a model does not exist.
         """
         default = self._configured("XAPP_MODEL", self._settings.node.model)
         others = filter(None, map(str.strip, self._settings.node.models.split(",")))
@@ -84,7 +84,7 @@ class ModelRegistry:
             await asyncio.wait([self._begin_load(model)])
 
     async def wait_default(self) -> None:
-        """Returns when the default model serves. Raises what its load ended with."""
+        """Returns when the default model serves. Raises the error of its load."""
         model = self._models[self.default_name]
         while True:
             change = model.changes.next()
@@ -97,7 +97,7 @@ class ModelRegistry:
             await model.changes.wait(change)
 
     def begin_drain(self) -> None:
-        """No model takes requests from now on, and none is loaded."""
+        """Refuses new requests and new loads from now on."""
         self._draining = True
         for model in self._models.values():
             model.begin_drain()
@@ -117,20 +117,20 @@ class ModelRegistry:
             await asyncio.wait(tasks)
         await asyncio.gather(*(model.aclose(SHUTTING_DOWN) for model in self._models.values()))
 
-    # ---- looking
+    # ---- lookup
 
     @property
     def default(self) -> ServedModel | None:
-        """The model that "" means; None before `start`."""
+        """The default model, whose name is also ""; None before `start`."""
         return self._models.get(self.default_name)
 
     @property
     def models(self) -> list[ServedModel]:
-        """Those that have been loaded, are being, or failed to, sorted by name."""
+        """All models that are loaded, loading or failed, sorted by name."""
         return sorted(self._models.values(), key=lambda model: model.name)
 
     def find(self, name: str) -> ServedModel:
-        """Raises NotFound with the names there are, ModelError for what is here and has no worker."""
+        """Raises NotFound with the known names, ModelError for a model whose kind has no worker."""
         model = self._models.get(name or self.default_name)
         if model is None:
             raise self._unknown(name)
@@ -149,7 +149,7 @@ class ModelRegistry:
         return NotFound(f"no model {shown!r}, served are: {served}{near}", metadata={"models": served})
 
     def status(self, name: str) -> ModelStatus:
-        """One model, loaded or on disk. Raises NotFound."""
+        """The status of one model, loaded or on disk. Raises NotFound."""
         if model := self._models.get(name or self.default_name):
             return self._status_of(model)
         if file := self._in_folder(name):
@@ -160,7 +160,7 @@ class ModelRegistry:
         return next((file for file in self._tools.local_models(self._dir) if file.name == name), None)
 
     def statuses(self) -> list[ModelStatus]:
-        """All that are loaded or could be, sorted by name."""
+        """All models, loaded or on disk, sorted by name."""
         known = {file.name: _available(file) for file in self._tools.local_models(self._dir)}
         known |= {name: self._status_of(model) for name, model in self._models.items()}
         return [known[name] for name in sorted(known)]
@@ -173,7 +173,7 @@ class ModelRegistry:
     async def load(self, name: str) -> AsyncGenerator[ModelStatus, None]:
         """Loads by a catalogue name or a file name in the models folder; never by a path.
 
-        Yields as it goes on, last READY. Callers at the same time share one load, which goes on when
+        Yields a status at each progress, READY last. Concurrent callers share one load, which goes on when
         a caller leaves. Raises NotFound, ModelError, Exhausted, Unavailable.
         """
         model = self._models.get(name or self.default_name) or await self._find_file(name)
@@ -187,7 +187,7 @@ class ModelRegistry:
                 raise Unavailable(f"{model.name} is being unloaded", reason="DRAINING", retry_after_s=1.0)
             status = self._status_of(model)
             yield status
-            # The model may have become ready while the caller took this.
+            # The model may have become ready while the caller handled the last status.
             if status.state is ModelState.READY:
                 return
             await model.changes.wait(change)
@@ -200,12 +200,12 @@ class ModelRegistry:
         return self._add_and_load(file)
 
     def _replace(self, failed: ServedModel) -> ServedModel:
-        """Another try."""
+        """Replaces a failed model by a new attempt."""
         del self._models[failed.name]
         return self._add_and_load(failed.file)
 
     async def _renew(self, model: ServedModel) -> None:
-        """What is in its file now is loaded as a new model of that name: vocabulary, digest, admission."""
+        """Loads the present file as a new model of the same name: vocabulary, digest, admission."""
         await model.aclose(FILE_CHANGED)
         if self._models.get(model.name) is model and not self._draining:
             self._begin_load(self._add(model.file))
@@ -239,18 +239,18 @@ class ModelRegistry:
         return task
 
     async def _load_alone(self, model: ServedModel) -> None:
-        # One after the other: each sees the memory that the one before left, and two at once could
-        # both pass the check where there is room for one.
+        # One load at a time: each sees the memory that the load before left. Two at once could both pass
+        # the check where there is room for one.
         async with self._one_load:
             await model.load()
 
     # ---- unloading
 
     async def unload(self, name: str) -> ModelStatus:
-        """Lets requests finish within the grace period, then ends the worker.
+        """Lets open requests finish within the grace period, then ends the worker.
 
         Goes on when the caller leaves. Raises NotFound, FailedPrecondition for the default model,
-        Unavailable when it is being unloaded already.
+        Unavailable when the model is already being unloaded.
         """
         model = self.find(name)
         if model.name == self.default_name:

@@ -1,7 +1,7 @@
-"""The file of a loaded model: is it still the one that was loaded?
+"""The file of a loaded model, and whether it has changed since.
 
-A worker maps its file into memory. A file that is put in the place of another changes nothing for it,
-but its next start would read the new one. A file that is written to changes under its hands.
+A worker maps its file into memory. A file that replaces it does not affect the running worker, but the next
+worker would load the new file. Writes to the same file change the memory of the running worker.
 """
 
 import enum
@@ -13,7 +13,7 @@ from xapp.models.mark import Mark, are_there, in_place
 
 
 class FileChange(enum.StrEnum):
-    """What became of the file; the value says what it means to who uses the model."""
+    """A change of the file. The value completes the warning "PATH: …"."""
 
     NONE = ""
     REPLACED = "another file is in its place, which is loaded when the worker starts again"
@@ -22,7 +22,7 @@ class FileChange(enum.StrEnum):
 
 
 class ServedFile:
-    """One model's file. `look` reads its mark and takes no time."""
+    """One model's file. `look` reads its mark, which takes no time."""
 
     def __init__(self, path: Path, look: Callable[[Path], Mark]) -> None:
         self.path = path
@@ -31,16 +31,16 @@ class ServedFile:
         self.take()
 
     def take(self) -> None:
-        """What is there now is the file."""
+        """Accepts the present file as the loaded file."""
         self.mark = self.now()
 
     def now(self) -> Mark:
-        """The mark of what is there now."""
+        """The mark of the present file."""
         return self._look(self.path)
 
     @property
     def change(self) -> FileChange:
-        """Since `take`."""
+        """The change since `take`."""
         now = self.now()
         if now == self.mark:
             return FileChange.NONE
@@ -49,7 +49,7 @@ class ServedFile:
         return FileChange.WRITTEN if in_place(self.mark, now) else FileChange.REPLACED
 
     def check(self) -> None:
-        """Raises ModelError, reason MODEL_FILE_CHANGED, unless the file is as it was."""
+        """Raises ModelError, reason MODEL_FILE_CHANGED, if the file has changed."""
         if self.change is not FileChange.NONE:
             text = f"{self.path} is not the file that was loaded: it is loaded anew"
             raise ModelError(text, reason="MODEL_FILE_CHANGED", metadata={"file": str(self.path)})

@@ -1,4 +1,4 @@
-"""One model of this node from its load to its end: worker, text codec, digest, admission."""
+"""One model of this node, from load to end: worker, text codec, digest, admission."""
 
 import asyncio
 import logging
@@ -18,8 +18,8 @@ from xapp.served.loader import Loader
 from xapp.served.served_file import ServedFile
 from xapp.served.serving import Serving
 from xapp.telemetry.latency import ModelLatencies
-from xapp.workers.child import UNLOADING
 from xapp.workers.client import EngineClient
+from xapp.workers.process_client import UNLOADING
 from xapp.workers.supervisor import RestartPolicy, Supervisor, WorkerState
 
 LOAD_RETRY_AFTER_S = 30.0
@@ -35,7 +35,7 @@ _STATES = {
 
 
 class ServedModel:
-    """`load` first, `aclose` last; `changes` tells of every change of `state` and `progress`."""
+    """`load` first, `aclose` last. `changes` reports every change of `state` and `progress`."""
 
     def __init__(
         self,
@@ -69,13 +69,13 @@ class ServedModel:
         )
 
     def _new_worker(self) -> EngineClient:
-        """Raises ModelError where the file is not that of the worker before: its text has other tokens."""
+        """Raises ModelError where the file has changed since the last worker: its vocabulary may differ."""
         self.disk.check()
         return self._tools.new_client(self.file.path, self.own.engine, self.latencies)
 
     @property
     def state(self) -> ModelState:
-        """Where it is in its life."""
+        """The state of the model."""
         if self._closed:
             return ModelState.AVAILABLE
         if self.load_error is not None:
@@ -85,7 +85,7 @@ class ServedModel:
         return ModelState.LOADING if self.serving is None else _STATES[self.supervisor.state]
 
     def require_ready(self) -> Serving:
-        """Raises Unavailable, or the error that loading ended with, unless it serves and generates text."""
+        """Raises Unavailable, or the error of the load, unless the model serves and generates text."""
         require_text(self.name, self.kind)
         if (error := self.load_error) is not None:
             reason = error.reason if error.code == FailedPrecondition.code else None
@@ -97,13 +97,14 @@ class ServedModel:
         return self.serving
 
     async def load(self) -> None:
-        """Raises nothing but CancelledError: a failed load is a state, and `load_error` says why."""
+        """Raises only CancelledError: a failed load is a state, and `load_error` is its error."""
         if self._draining:
-            return  # unloaded while it waited for its turn
+            return  # unloaded before its load began
         self._notify()
         self.disk.take()
         try:
-            # The worker's own limit says more, so it comes first; this is for all else that reads the file.
+            # The worker's own limit gives the better message, so it is first. This limit covers all other
+            # reading.
             async with asyncio.timeout(self._settings.workers.load_timeout_s + LOAD_SLACK_S):
                 await self._loader.check_memory()
                 self.serving = await self._loader.load(self.supervisor, self.disk, self._on_progress)
@@ -115,7 +116,7 @@ class ServedModel:
         except XappError as error:
             _log.error("loading %s failed: %s", self.name, error.message)
             self.load_error = error
-        except Exception as error:  # noqa: BLE001  a defect: without this the model would be loading for ever
+        except Exception as error:  # noqa: BLE001  a defect: otherwise it would stay LOADING
             fields: dict[str, object] = {"model": self.name}
             logs.event(_log, "loading failed", fields, level=logging.ERROR, error=error)
             self.load_error = XappError(f"{self.name}: internal error while loading, see the server's log")
@@ -127,12 +128,12 @@ class ServedModel:
         self.changes.notify()
 
     def warn(self, text: str) -> bool:
-        """What is wrong although it serves, or ""; whether that is new."""
+        """Sets the warning about a serving model, "" for none. Returns whether it is new."""
         is_new, self.warning = text != self.warning, text
         return is_new
 
     def begin_drain(self) -> None:
-        """Takes no more requests."""
+        """Refuses new requests."""
         if self._draining:
             return
         self._draining = True
@@ -146,7 +147,7 @@ class ServedModel:
             await self.serving.admission.wait_idle()
 
     async def aclose(self, why: str = UNLOADING) -> None:
-        """Ends the worker, its streams, which hear `why`, and frees the codec. Safe to call twice."""
+        """Ends the worker and its streams, which fail with `why`, and frees the codec. Safe to call twice."""
         self.begin_drain()
         await self.supervisor.aclose(why)
         serving, self.serving = self.serving, None
@@ -161,10 +162,10 @@ class ServedModel:
             _log.info("model %s is %s", self.name, self._told)
         self.changes.notify()
 
-    # ---- what the outside sees
+    # ---- views
 
     def status(self, *, is_default: bool) -> ModelStatus:
-        """As it is now."""
+        """The present status."""
         serving, entry = self.serving, self.file.entry
         error = self.load_error.message if self.load_error is not None else self.supervisor.error
         return ModelStatus(
@@ -183,7 +184,7 @@ class ServedModel:
         )
 
     def sample(self) -> ModelSample:
-        """For Metrics."""
+        """The state for Metrics."""
         codec = self.serving.codec if self.serving else None
         admission = self.serving.admission if self.serving else None
         return ModelSample(
@@ -203,7 +204,7 @@ class ServedModel:
 
 
 def file_size(path: Path) -> int:
-    """Bytes of all its parts; 0 when it is gone."""
+    """Bytes of all parts of the file; 0 when it is gone."""
     try:
         return total_bytes(path)
     except OSError:

@@ -1,4 +1,4 @@
-"""What there is of a model while it serves."""
+"""The parts of a model that serves."""
 
 from xapp.admission.admission import Admission
 from xapp.admission.joins import Joins
@@ -7,7 +7,7 @@ from xapp.text.prompts import Codec, PromptReader
 
 
 class Serving:
-    """What there is once a model is loaded; it stays while the worker is started again."""
+    """The parts of a loaded model. They stay when the worker is restarted."""
 
     def __init__(self, codec: Codec, digest: str, origin: str, info: ModelInfo, admission: Admission) -> None:
         self.codec = codec
@@ -20,5 +20,5 @@ class Serving:
 
     @property
     def limit(self) -> int:
-        """Tokens that a request's prompt and answer can have together."""
+        """Tokens that prompt and answer of a request can have together."""
         return min(self.info.context_length, self.info.kv_cells_total)

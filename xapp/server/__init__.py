@@ -1,1 +1,1 @@
-"""The outside: gRPC servicers that convert and delegate."""
+"""The gRPC edge: servicers that convert and delegate."""

@@ -1,4 +1,4 @@
-"""Who calls: what a gRPC call shows of its caller, for `Access` to judge."""
+"""Authentication: passes the credentials of a gRPC call to `Access`, and sets the call's Principal."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -11,14 +11,14 @@ CLIENT_KEY = "x-client-id"
 AUTHORIZATION_KEY = "authorization"
 MAX_CLIENT_ID = 128
 _NAMES_IN_CERTIFICATE = ("x509_common_name", "peer_uri", "peer_dns")
-"""The first that there is names the caller."""
+"""Metadata keys of the client's name. The first key that is present counts."""
 _CERTIFICATE = "x509_pem_cert"
 
 
 def authenticating(access: Access, open_services: Collection[str]) -> Guard:
-    """A guard: sets the call's Principal, but for `open_services`, which anybody may call.
+    """A guard: sets the call's Principal, except for `open_services`, which are open to everybody.
 
-    It raises Unauthenticated, and InvalidArgument naming the metadata key.
+    It raises Unauthenticated, and InvalidArgument with the metadata key.
     """
 
     async def authenticate(call: Call) -> None:
@@ -43,7 +43,9 @@ def _claim(metadata: Sequence[tuple[str, str]]) -> str:
 
 
 def _name_in_certificate(shown: Mapping[str, Iterable[bytes]]) -> str | None:
-    """None without a certificate, "" for one that names nobody."""
+    """The name in the client's certificate: None without a certificate, "" for a certificate without a
+    name.
+    """
     if _CERTIFICATE not in shown:
         return None
     names = (name for key in _NAMES_IN_CERTIFICATE for name in shown.get(key, ()))

@@ -1,4 +1,4 @@
-"""What who calls may do: by the method before its request is read, by the request once it is."""
+"""Authorisation: what a principal may call, by the method before the request is read, then by the request."""
 
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -20,8 +20,8 @@ def allowing_method(access: Access, open_services: Collection[str], admin_paths:
     async def allow(call: Call) -> None:
         method = call.method
         if method.service not in open_services:
-            who = principal.current.get()
-            access.policy.check_method(who, method.name, for_admins=method.path in admin_paths)
+            caller = principal.current.get()
+            access.policy.check_method(caller, method.name, for_admins=method.path in admin_paths)
 
     return allow
 
@@ -37,21 +37,21 @@ def allowing_request(access: Access, service: Service) -> Guard:
 
 
 def _check(access: Access, service: Service, request: Any) -> None:
-    who, policy = principal.current.get(), access.policy
-    rule = policy.rule(who)
+    caller, policy = principal.current.get(), access.policy
+    rule = policy.rule(caller)
     if rule is not None and rule.is_unbounded:
         return
     task: str = getattr(request, "task", "").partition("@")[0]
     versions = [each for each in service.list_tasks() if each.name == task] if task else []
     if task:
-        policy.check_task(who, task)
-    policy.check_model(who, _models(request, versions, service))
+        policy.check_task(caller, task)
+    policy.check_model(caller, _models(request, versions, service))
     if hasattr(request, "priority"):
-        policy.check_priority(who, _priorities(request, versions))
+        policy.check_priority(caller, _priorities(request, versions))
 
 
 def _models(request: Any, versions: Iterable[Task], service: Service) -> set[str]:
-    """Those that may answer: what the request names wins over its task, whatever the version."""
+    """The models that may answer: the model in the request, otherwise the models of its task's versions."""
     named = {request.model} if request.model else {each.model for each in versions} or {""}
     return {model or service.get_model("").name for model in named}
 

@@ -1,4 +1,5 @@
-"""The one place where an error becomes a status. It wraps each method once, and runs the guards in order.
+"""Boundary: the only place where an error becomes a status. It wraps each method and runs the guards in
+order.
 
 The messages of an answer do not pass through it.
 """
@@ -32,10 +33,10 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
 class Boundary:
-    """Translates XappError to a rich status, anything else to INTERNAL; cancellation passes.
+    """Turns an XappError into a rich status, and any other error into INTERNAL. Cancellation passes.
 
-    `guards` run in this order before every method, and what they raise becomes a status as well. `loads` says
-    what each call ends with.
+    `guards` run in this order before every method, and their errors become a status as well. `loads` counts
+    each call and provides its trailer.
     """
 
     def __init__(self, metrics: Metrics, guards: Sequence[Guard], loads: CallLoads = NO_LOADS) -> None:
@@ -56,8 +57,8 @@ class Boundary:
             if handler.response_streaming
             else grpc.stream_unary_rpc_method_handler
         )
-        # A single request is read and parsed by a guard: a body that does not come, or is no such message, is
-        # the caller's error too. On the wire a stream of one request is what a single request is.
+        # A guard reads and parses a single request, so that a body that is missing or invalid is the
+        # caller's error, too. On the wire a single request is a stream of one message.
         return wrap(
             guarded,
             request_deserializer=parse if method.takes_stream else None,
@@ -81,7 +82,7 @@ class Boundary:
             except grpc.aio.AbortError:
                 raise
             except grpc.aio.BaseError as error:
-                # gRPC could not write: the client is gone, and there is nobody to tell.
+                # gRPC could not write: the client is gone and gets no status.
                 _log.debug("%s: the client is gone: %s", method.path, error)
                 return None
             except Exception as error:  # noqa: BLE001  the boundary: a defect must not look like a lost connection
@@ -89,7 +90,7 @@ class Boundary:
                 refusal = XappError("internal error, see the server's log")
             else:
                 return answer
-            # Out of the blocks above: gRPC keeps the error that abort raises, with all that it came from.
+            # Outside the blocks above: gRPC keeps the error that abort raises, with its whole context.
             load.refused(refusal)
             await self._refuse(method.path, context, refusal, (*call.headers, *load.trailers()))
             return None
@@ -112,7 +113,7 @@ class Boundary:
         status = status_of(error)
         details = ((DETAILS_KEY, status.SerializeToString()), *trailers)
         try:
-            # A status waits behind messages that a client does not read; this task must not.
+            # A status waits behind messages that a client does not read. This task must not wait.
             async with asyncio.timeout(_STATUS_TIMEOUT_S):
                 await context.abort(code_of(error), status.message, details)
         except TimeoutError:
@@ -120,21 +121,23 @@ class Boundary:
 
 
 def _names(call: Call) -> dict[str, str]:
-    """What a request that was read says that it is about."""
+    """The fields of a request for the log."""
     found = {key: getattr(call.request, key, "") for key in NAMES}
     return {key: value for key, value in found.items() if isinstance(value, str)}
 
 
 def _alone(error: XappError) -> XappError:
-    """Without the frames that it came through, which hold the request and its tokens: gRPC's state of a call
-    that was refused is a circle of references, and may stay for long.
+    """Removes the error's frames, which hold the request and its tokens: gRPC's state of a refused call is a
+    circle of references, and may stay for long.
     """
     error.__context__ = error.__cause__ = None
     return error.with_traceback(None)
 
 
 def _behaviour(handler: Any) -> Behaviour:
-    """The method itself, whatever its shape; one that yields its answers as one that writes them."""
+    """The method for gRPC, for each of the four shapes; a method that yields is turned into one that
+    writes.
+    """
     shapes = (handler.unary_unary, handler.unary_stream, handler.stream_unary, handler.stream_stream)
     behaviour = next(filter(None, shapes))
     return _writing(behaviour) if inspect.isasyncgenfunction(behaviour) else behaviour

@@ -1,4 +1,4 @@
-"""A call on its way in, as guards see it: the same for all four shapes of a method."""
+"""Call: an incoming call as guards see it, the same for all four shapes of a method."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Parse: TypeAlias = Callable[[bytes], Any]
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """`path` is `/package.Service/Method`; `parse` makes a request of its bytes."""
+    """`path` is `/package.Service/Method`. `parse` turns the bytes of a request into a message."""
 
     path: str
     takes_stream: bool
@@ -21,17 +21,17 @@ class Method:
 
     @property
     def name(self) -> str:
-        """Without its service."""
+        """The method's name without its service."""
         return self.path.split("/")[2]
 
     @property
     def service(self) -> str:
-        """The service's name, with its package."""
+        """The service's name with its package."""
         return self.path.split("/")[1]
 
 
 def address_of(peer: str) -> str:
-    """Of gRPC's name for a peer, `ipv4:10.0.0.7:40000`, without the port."""
+    """The client's address, from gRPC's `ipv4:10.0.0.7:40000`, without the port."""
     kind, _, rest = peer.partition(":")
     host = rest.rpartition(":")[0]
     return unquote(host).strip("[]") if kind in ("ipv4", "ipv6") else kind
@@ -39,9 +39,9 @@ def address_of(peer: str) -> str:
 
 @dataclass(slots=True)
 class Call:
-    """`request`: the message once it is read; the iterator of messages where the method takes a stream.
+    """`request` is the message once it is read, or the iterator of messages where the method takes a stream.
 
-    `headers` are sent with the first message, and at the end of a call without a message.
+    `headers` are sent with the first message, or at the end of a call without a message.
     """
 
     method: Method
@@ -51,7 +51,7 @@ class Call:
 
 
 Guard: TypeAlias = Callable[[Call], Awaitable[None]]
-"""Runs before the method, and returns, or raises an XappError to refuse the call.
+"""Runs before the method. It returns, or raises an XappError to refuse the call.
 
-A guard does not stay on the stack while the method runs: the messages of a stream pass no guard.
+A guard is not on the stack while the method runs: the messages of a stream pass no guard.
 """

@@ -1,6 +1,6 @@
-"""Requests from the wire to domain types, with every check that needs no model.
+"""Converts requests from the wire to domain types, with every check that needs no model.
 
-Raises InvalidArgument naming the field by its path in the proto. Answers go the other way in `respond`.
+Raises InvalidArgument with the path of the field in the proto. `respond` converts answers.
 """
 
 import math
@@ -46,7 +46,7 @@ _PRIORITIES = {
 
 
 def to_request(
-    wire: pb.GenerateRequest, correlation_id: str, deadline: float | None, who: Principal = ANONYMOUS
+    wire: pb.GenerateRequest, correlation_id: str, deadline: float | None, caller: Principal = ANONYMOUS
 ) -> Request:
     """A GenerateRequest; `deadline` is on CLOCK_MONOTONIC, None where the caller set none."""
     sampling, priority = wire.sampling, to_priority(wire.priority)
@@ -68,20 +68,20 @@ def to_request(
         max_gap_s=_max_gap_s(wire),
         deterministic=wire.deterministic,
         strategy=to_strategy(wire),
-        client=who.name,
-        scope=who.scope,
+        client=caller.name,
+        scope=caller.scope,
         format=to_format(wire.format) if wire.HasField("format") else None,
         task=task,
     )
 
 
 def to_format(wire: pb.OutputFormat) -> Format:
-    """What the answer is held to; whether it can be is the service's to say."""
+    """The format of the answer. The service decides whether it is supported."""
     match wire.WhichOneof("format"):
         case "json_schema":
-            return JsonSchema(_given("format.json_schema", wire.json_schema))
+            return JsonSchema(_not_empty("format.json_schema", wire.json_schema))
         case "grammar":
-            return Grammar(_given("format.grammar", wire.grammar))
+            return Grammar(_not_empty("format.grammar", wire.grammar))
         case "choices":
             if (count := len(wire.choices.choices)) > MAX_CHOICES:
                 raise InvalidArgument("format.choices", f"has {count} texts, at most {MAX_CHOICES} are taken")
@@ -90,14 +90,14 @@ def to_format(wire: pb.OutputFormat) -> Format:
             raise InvalidArgument("format", "set json_schema, grammar or choices")
 
 
-def _given(field: str, text: str) -> str:
+def _not_empty(field: str, text: str) -> str:
     if not text.strip():
         raise InvalidArgument(field, "is empty")
     return text
 
 
 def to_strategy(wire: pb.GenerateRequest) -> Ngram | None:
-    """How the answer is decoded; None is a token a step."""
+    """The decoding strategy; None is one token a step."""
     if wire.strategy.WhichOneof("kind") != "ngram":
         return None
     if wire.deterministic:
@@ -114,9 +114,9 @@ def to_strategy(wire: pb.GenerateRequest) -> Ngram | None:
 
 
 def to_estimated(
-    wire: pb.EstimateRequest, deadline: float | None, who: Principal, now: float | None = None
+    wire: pb.EstimateRequest, deadline: float | None, caller: Principal, now: float | None = None
 ) -> Request:
-    """The request that an EstimateRequest describes; `deadline` is the call's own, `now` is monotonic."""
+    """The request in an EstimateRequest. `deadline` is the call's own, `now` is monotonic."""
     if wire.HasField("deadline"):
         deadline = (monotonic() if now is None else now) + _seconds(wire.deadline, "deadline")
     priority = to_priority(wire.priority)
@@ -129,8 +129,8 @@ def to_estimated(
         deadline=deadline,
         max_gap_s=_max_gap_s(wire),
         deterministic=wire.deterministic,
-        client=who.name,
-        scope=who.scope,
+        client=caller.name,
+        scope=caller.scope,
         task=task,
     )
 
@@ -152,7 +152,7 @@ def _seconds(wire: Duration, field: str) -> float:
 
 
 def to_deadline_policy(wire: pb.DeadlinePolicy.ValueType) -> DeadlinePolicy:
-    """What to do about a deadline that will be missed; unknown numbers are refused."""
+    """The action for a deadline that will be missed. Unknown numbers are refused."""
     if (policy := _DEADLINE_POLICIES.get(wire)) is None:
         raise InvalidArgument("deadline_policy", f"{wire} is no deadline policy")
     return policy
@@ -161,7 +161,7 @@ def to_deadline_policy(wire: pb.DeadlinePolicy.ValueType) -> DeadlinePolicy:
 def to_prompt(
     wire: pb.GenerateRequest | pb.TokenizeRequest | pb.EstimateRequest | pb.ScoreRequest,
 ) -> Prompt:
-    """The input, whichever it is."""
+    """The input: a prompt or a chat."""
     match wire.WhichOneof("input"):
         case "prompt":
             return _text(wire.prompt)
@@ -194,7 +194,7 @@ def _message(index: int, message: pb.Message) -> ChatMessage:
 
 
 def to_sampling(wire: pb.SamplingParams) -> SamplingParams:
-    """What is set, checked, over the defaults. The seed goes apart: None asks for a random one."""
+    """The set parameters, checked, over the defaults. The seed is separate: None asks for a random seed."""
     default = SamplingParams()
     return SamplingParams(
         temperature=_number(wire, "temperature", default.temperature, _within(0, _MAX_TEMPERATURE)),
@@ -257,21 +257,21 @@ def to_stop(wire: Sequence[str]) -> tuple[str, ...]:
 
 
 def to_priority(wire: pb.Priority.ValueType) -> Priority:
-    """The class; proto3 lets unknown numbers through, this does not."""
+    """The class. proto3 accepts unknown numbers, this function does not."""
     if (priority := _PRIORITIES.get(wire)) is None:
         raise InvalidArgument("priority", f"{wire} is no priority")
     return priority
 
 
 def to_correlation_id(field: str, text: str) -> str:
-    """A request's name as the caller gave it; `field` says where it stood."""
+    """A request's name from the caller. `field` is its place."""
     if len(text) > MAX_CORRELATION_ID or not text.isprintable():
         raise InvalidArgument(field, f"must be at most {MAX_CORRELATION_ID} printable characters")
     return text
 
 
 def to_ascii_correlation_id(field: str, value: str | bytes) -> str:
-    """The same from metadata, whose values are ASCII; gRPC hands on whatever bytes came."""
+    """A name from metadata, whose values are ASCII. gRPC passes on any bytes."""
     text = value if isinstance(value, str) else value.decode("latin-1")
     if not text.isascii():
         raise InvalidArgument(field, "must be printable ASCII")
@@ -290,7 +290,7 @@ def to_interval_s(wire: pb.MetricsRequest) -> float:
 
 
 def to_count(wire: pb.MetricsRequest) -> int | None:
-    """Number of samples; None is until cancelled."""
+    """Number of samples; None: until the call is cancelled."""
     if not wire.HasField("count"):
         return None
     if wire.count < 1:

@@ -1,4 +1,4 @@
-"""The name of a call in the logs: the request's own, else the metadata's, else a new one."""
+"""Correlation: the name of a call in the logs, from the request, else from the metadata, else a new name."""
 
 import uuid
 
@@ -10,7 +10,7 @@ CORRELATION_KEY = "x-correlation-id"
 
 
 async def name_call(call: Call) -> None:
-    """A guard: names the call for the logs, and tells the client the name with the first message."""
+    """A guard: names the call for the logs, and sends the name to the client with the first message."""
     name = _correlation_id(call) or uuid.uuid4().hex
     logs.correlation_id.set(name)
     if name.isascii():

@@ -1,4 +1,4 @@
-"""The node's certificate for gRPC: a new one counts from the next connection on, open ones stay."""
+"""The node's certificate for gRPC: new connections use a new certificate, open connections stay."""
 
 from typing import Any
 
@@ -9,27 +9,27 @@ from xapp.security.tls import Certificates
 
 
 class _Latest:
-    """What gRPC asks before each handshake, in a thread of its own: a change, or None where there is none."""
+    """gRPC calls this before each handshake, in a thread of its own: a change, or None for no change."""
 
     def __init__(self, certificates: Reloaded[Certificates], given: Certificates) -> None:
         self._certificates = certificates
-        self._given = given
+        self._present = given
 
     def __call__(self) -> grpc.ServerCertificateConfiguration | None:
         value = self._certificates.value
-        if value is self._given:
+        if value is self._present:
             return None
-        self._given = value
+        self._present = value
         return _configuration(value)
 
 
 def server_credentials(certificates: Reloaded[Certificates]) -> grpc.ServerCredentials:
-    """Credentials of one port of one server: gRPC asks only once for what they begin with.
+    """Credentials for one port of one server: gRPC asks only once for the first certificate.
 
-    With a client CA nobody gets in without a certificate from it.
+    With a client CA, only clients with a certificate from it can connect.
     """
     first = certificates.value
-    # gRPC's types do not know that None is an answer; its documentation does.
+    # gRPC's types do not allow None as an answer; its documentation does.
     latest: Any = _Latest(certificates, first)
     return grpc.dynamic_ssl_server_credentials(
         _configuration(first), latest, require_client_authentication=first.client_ca is not None

@@ -1,4 +1,4 @@
-"""A gRPC service of this node: one entry is all that registration, health and reflection need to know."""
+"""GrpcService: the entry of a gRPC service, from which registration, health and reflection follow."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from xapp.server.methods import Methods
 class GrpcService:
     """`add_to_server` is the generated function that takes the servicer and a server.
 
-    `serving`: what health says of the service; None where health does not know its name. `for_admins`:
-    methods that only administrators may call, where a policy says who they are. `work`: methods whose calls
-    are the load of the node.
+    `serving` is the health of the service; None where health does not list it. `for_admins` are methods for
+    administrators only, where a policy names administrators. `work` are methods whose calls count as the
+    load of the node.
     """
 
     descriptor: ServiceDescriptor
@@ -28,13 +28,13 @@ class GrpcService:
 
     @property
     def name(self) -> str:
-        """With its package."""
+        """The service's name with its package."""
         name: str = self.descriptor.full_name
         return name
 
     @property
     def methods(self) -> list[str]:
-        """Their names."""
+        """The names of the methods."""
         return [method.name for method in self.descriptor.methods]
 
     @property
@@ -44,7 +44,7 @@ class GrpcService:
 
     @property
     def work_paths(self) -> list[str]:
-        """The paths of methods that are work."""
+        """The paths of methods that count as load."""
         return self._paths(self.work)
 
     def _paths(self, methods: Iterable[str]) -> list[str]:
@@ -52,7 +52,7 @@ class GrpcService:
 
 
 def methods_of(services: Iterable[GrpcService], boundary: Boundary) -> Methods:
-    """Every method of the services, guarded; a handler for `grpc.aio.server`."""
+    """A handler for `grpc.aio.server` with every guarded method of the services."""
     methods = Methods(boundary.wrap)
     for service in services:
         service.add_to_server(service.servicer, methods)

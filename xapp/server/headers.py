@@ -1,7 +1,7 @@
 """Headers that are sent with the first message and not before.
 
-A call that is refused before its first message then has no headers of its own, only trailers. Such a call is
-safe to ask of another node, and gRPC's retry policy and Envoy ask no other.
+A call that is refused before its first message then has no headers of its own, only trailers. Only such a
+call can be retried at another node: gRPC's retry policy and Envoy do not retry other calls.
 """
 
 from typing import Any, cast
@@ -10,7 +10,7 @@ from xapp.server.call import Call, Context
 
 
 class HeadersFirst:
-    """A context of gRPC whose first `write` sends the headers of the call."""
+    """A gRPC context whose first `write` sends the headers of the call."""
 
     def __init__(self, call: Call) -> None:
         self._call = call
@@ -20,7 +20,7 @@ class HeadersFirst:
         return getattr(self._context, name)
 
     async def write(self, message: Any) -> None:
-        """See gRPC. From the second message on it is gRPC's own."""
+        """Writes the first message with the headers. Later messages use gRPC's own method."""
         await self.begin()
         self.write = self._context.write  # type: ignore[method-assign]
         await self._context.write(message)
@@ -32,5 +32,5 @@ class HeadersFirst:
 
     @property
     def as_context(self) -> Context:
-        """Itself, as methods know it."""
+        """Returns itself, with the type that methods expect."""
         return cast("Context", self)

@@ -1,4 +1,4 @@
-"""grpc.health.v1 that asks each service at every Check, so it is never behind the truth."""
+"""grpc.health.v1 that asks each service at every Check, so that it is always up to date."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
@@ -15,11 +15,11 @@ from xapp.server.watchdog import Watchdog
 MAX_WATCHERS = 1024
 
 Subscribe: TypeAlias = Callable[[Callable[[], None]], Callable[[], None]]
-"""Calls a listener whenever a status may have changed; returns what ends that."""
+"""Calls a listener when a status may have changed. Returns a function that ends this."""
 
 
 class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # untyped base
-    """`serving` tells for each name whether it is SERVING; "" is the node as a whole."""
+    """`serving` returns for each name whether it is SERVING; "" is the node as a whole."""
 
     def __init__(
         self, serving: Mapping[str, Callable[[], bool]], watchdog: Watchdog, subscribe: Subscribe
@@ -32,7 +32,7 @@ class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # u
     async def Check(  # noqa: N802
         self, request: pb.HealthCheckRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.HealthCheckResponse:
-        """The status now; NOT_FOUND for a service there is not."""
+        """The present status; NOT_FOUND for an unknown service."""
         if request.service not in self._serving:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"no service {request.service[:128]!r}")
         return pb.HealthCheckResponse(status=self._status(request.service))
@@ -40,15 +40,15 @@ class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # u
     async def Watch(  # noqa: N802
         self, request: pb.HealthCheckRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> None:
-        """The status now and whenever it changes, until the client cancels."""
+        """The present status, then each change, until the client cancels."""
         with self._watchers.hold(), self._watchdog.watch() as stream, self._changes() as changed:
-            told: int | None = None
+            sent: int | None = None
             while True:
                 changed.clear()
                 status = self._status(request.service)
-                if status != told:
+                if status != sent:
                     await stream.send(context.write(pb.HealthCheckResponse(status=status)))
-                    told = status
+                    sent = status
                 await changed.wait()
 
     @contextmanager

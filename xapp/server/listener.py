@@ -1,7 +1,7 @@
-"""A gRPC server that is served again when it ends by itself.
+"""Listener: a gRPC server that is replaced when it ends by itself.
 
-grpc.aio ends its accept loop, and with it the port, at the first thing it did not expect: one call whose
-path is no UTF-8 is enough. What such a server has running goes on, so it is kept until that is done.
+grpc.aio ends its accept loop, and with it the port, at the first unexpected error: one call with a path
+that is not UTF-8 is enough. The open calls of such a server go on, so it is kept until they end.
 """
 
 import asyncio
@@ -21,22 +21,22 @@ from xapp.hosts import host_port
 from xapp.server.self_call import SelfCall
 
 MAX_RETIRED = 16
-"""Servers that ended and still have streams. With one more, the oldest one's streams are cut."""
+"""Ended servers with open streams. Beyond this number the streams of the oldest are cut."""
 TICK_S = 0.25
 SELF_CALL_EVERY_TICKS = 20
 PATIENCE_S = 1.0
-"""How long the port is tried again before the listener counts as lost."""
+"""For so long the port is tried again before the listener counts as lost."""
 _RETRY_S = 0.02
 
 _log = logging.getLogger(__name__)
 
 
 class Listener:
-    """One address; `start` first, then `watch` in a task, `stop` last.
+    """The listener of one address. `start` first, then `watch` in a task, `stop` last.
 
-    `make` gives a server that has its methods and no port, `credentials` what its port is secured with:
-    plain text where there are none. A server that another replaced has `keep_s` seconds for its streams.
-    `on_lost` is called when the port cannot be had again.
+    `make` returns a server with its methods and without a port. `credentials` secure its port; without them
+    the port is plain text. The streams of a replaced server have `keep_s` seconds. `on_lost` is called when
+    the port cannot be opened again.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Listener:
         self._make = make
         self._host = settings.host
         self._credentials = credentials
-        # The node has no certificate to show to itself, so it asks itself where none is wanted.
+        # The node has no client certificate for its own port, so its health call uses a socket without one.
         self._own_socket = f"unix-abstract:genai-xapp-{os.getpid()}-{secrets.token_hex(8)}"
         self._keep_s = keep_s
         self._on_lost = on_lost
@@ -60,7 +60,7 @@ class Listener:
         self.self_call = self._self_call()
 
     async def start(self) -> None:
-        """Listens. Raises ConfigError when the port cannot be had."""
+        """Listens. Raises ConfigError when the port cannot be opened."""
         try:
             self.port = self._bind()
         except RuntimeError as error:
@@ -81,7 +81,7 @@ class Listener:
         return SelfCall(self._host, self.port, "" if self._credentials is None else self._own_socket)
 
     async def watch(self) -> None:
-        """Serves again whenever the server ends; returns when it cannot, after `on_lost`."""
+        """Replaces the server whenever it ends. Returns when that fails, after `on_lost`."""
         while True:
             why = await self._until_dead()
             logs.event(_log, "the gRPC listener ended", _fields(why), level=logging.ERROR)
@@ -93,7 +93,7 @@ class Listener:
             logs.event(_log, "the gRPC listener is served again", _fields(""))
 
     async def _until_dead(self) -> str:
-        """Why the server no longer accepts calls."""
+        """Returns the reason when the server no longer accepts calls."""
         ticks = 0
         try:
             while await self._server.wait_for_termination(TICK_S):
@@ -128,14 +128,14 @@ class Listener:
             await asyncio.sleep(_RETRY_S)
 
     async def stop(self, grace_s: float) -> None:
-        """Ends the server and those that ended before it: calls have `grace_s` to end."""
+        """Ends the server and the servers before it. Open calls have `grace_s` to end."""
         retired = dict(self._retired)
         await asyncio.gather(*(_stop(each, grace_s) for each in (self._server, *retired.values())))
         await asyncio.gather(*retired, return_exceptions=True)
 
 
 async def _let_end(server: grpc.aio.Server, keep_s: float) -> None:
-    """Its streams go on for `keep_s` at most; cancelled, they end at once."""
+    """Stops a server. Its streams have `keep_s`. When this is cancelled, they end at once."""
     try:
         await _stop(server, keep_s)
     finally:

@@ -1,4 +1,4 @@
-"""How many calls end, fail and are open, over the last seconds: what a load report is made of."""
+"""LoadMeter: ended, failed and open calls over the last seconds, for the load report."""
 
 import time
 from collections import deque
@@ -13,7 +13,7 @@ LONGEST_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Calls that ended and calls that failed, a second; open calls on average."""
+    """Ended calls and failed calls a second, and the mean number of open calls."""
 
     ended: float = 0.0
     failed: float = 0.0
@@ -29,10 +29,10 @@ class _Totals:
 
 
 class LoadMeter:
-    """`begin` once a call, and `end` or `forget`. `clock` is monotonic, in seconds.
+    """Call `begin` once for each call, and then `end` or `forget` once. `clock` is monotonic, in seconds.
 
-    The window reaches back to ENOUGH_ENDS ends, so a slow node is judged by as many as a fast one; it has
-    SHORTEST_S to LONGEST_S.
+    The window reaches back to ENOUGH_ENDS ends, so that a slow and a fast node are judged by the same
+    number of calls. Its length is SHORTEST_S to LONGEST_S.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -43,12 +43,12 @@ class LoadMeter:
         self._past = deque([self._totals()], maxlen=round(LONGEST_S / TICK_S) + 1)
 
     def begin(self) -> None:
-        """A call came in."""
+        """A call arrived."""
         self._advance()
         self._num_open += 1
 
     def end(self, *, failed: bool) -> None:
-        """It ended; `failed` where the node is to blame."""
+        """A call ended. `failed`: the node is to blame."""
         self._advance()
         self._num_open -= 1
         self._num_ended += 1
@@ -60,7 +60,7 @@ class LoadMeter:
         self._num_open -= 1
 
     def rates(self) -> Rates:
-        """Until now."""
+        """The load until now."""
         self._advance()
         since = self._since()
         if since is None:
@@ -83,7 +83,7 @@ class LoadMeter:
         return _Totals(self._at, self._num_ended, self._num_failed, self._open_s)
 
     def _since(self) -> _Totals | None:
-        """The begin of the window; None where nothing came or ended for so long."""
+        """The begin of the window; None without a call for the whole window."""
         since = None
         for past in reversed(self._past):
             age_s = self._at - past.at

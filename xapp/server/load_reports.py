@@ -1,13 +1,14 @@
-"""The node's load as ORCA tells it: in a trailer of each call that was work, and in OpenRcaService.
+"""The node's load as an ORCA report: in a trailer of each call that is work, and in OpenRcaService.
 
 A balancer (gRPC's weighted_round_robin, Envoy's client_side_weighted_round_robin) gives a node calls in
-proportion to `rps / (utilization + eps / rps)`, so it settles where all nodes are as full as each other. A
-node is as full as the most of these:
+proportion to `rps / (utilization + eps / rps)`. It settles where all nodes have the same utilization. A
+node's utilization is the largest of these:
 
-- its slots: open calls, running and waiting, by what its slots hold. Where two nodes are as full, the node of
-  half the speed ends half the calls;
-- its lateness: what a request would wait now by the time that requests leave. Above 1 requests are late;
-- its failures: the share of calls that it fails. A node that refuses at once has no open calls and is not
+- its slots: open calls, running and waiting, divided by the capacity of its slots. Where two nodes are
+  equally full, the node of half the speed ends half the calls;
+- its lateness: the present wait of a request divided by the mean time to its deadline. Above 1, requests
+  are late;
+- its failures: the share of calls that it fails. A node that refuses at once has no open calls, but is not
   idle.
 """
 
@@ -25,7 +26,7 @@ from xapp.server.load_meter import LoadMeter, Rates
 TRAILER = "endpoint-load-metrics-bin"
 FRESH_S = 0.25
 _OVERLOADED = ("DEADLINE_UNREACHABLE", "QUEUE_FULL", "OUT_OF_MEMORY")
-"""Reasons by which a node refuses what another node might take."""
+"""Reasons of refusals that another node might not have."""
 _BROKEN = ("UNAVAILABLE", "INTERNAL")
 
 Trailers = tuple[tuple[str, str | bytes], ...]
@@ -59,7 +60,7 @@ def _lateness(samples: Sequence[ModelSample]) -> float:
 
 
 class LoadReports:
-    """Measures calls and reports. A report is made anew after FRESH_S at the earliest."""
+    """Measures calls and makes reports. A report is renewed after FRESH_S at the earliest."""
 
     def __init__(
         self, samples: Callable[[], list[ModelSample]], clock: Callable[[], float] = time.monotonic
@@ -72,12 +73,12 @@ class LoadReports:
         self._fresh_until = clock()
 
     def latest(self) -> OrcaLoadReport:
-        """Not older than FRESH_S."""
+        """A report that is at most FRESH_S old."""
         self._renew()
         return self._latest
 
     def trailers(self) -> Trailers:
-        """The same, as metadata at the end of a call."""
+        """The report as metadata at the end of a call."""
         self._renew()
         return self._trailers
 
@@ -110,20 +111,20 @@ class MeasuredCall:
         meter.begin()
 
     def refused(self, error: XappError) -> None:
-        """It ends with this error; whether the node is to blame, or the caller."""
+        """Notes the error of the call, which is the node's failure or the caller's."""
         self._failed = error.code in _BROKEN or error.reason in _OVERLOADED
         self._let_in = not isinstance(error, NOT_LET_IN)
 
     def trailers(self) -> Trailers:
-        """For the end of the call, which is counted: a node's first report has a call already.
+        """The trailer of the call; none for a caller that was not let in.
 
-        Who was not let in hears nothing of the load.
+        The call is already counted: a node's first report has a call.
         """
         self.end()
         return self._reports.trailers() if self._let_in else ()
 
     def end(self) -> None:
-        """Once, or again without effect."""
+        """Ends the call. A second call has no effect."""
         if self._ended:
             return
         self._ended = True
@@ -135,13 +136,13 @@ class MeasuredCall:
 
 
 class UnmeasuredCall:
-    """A call that is no work, such as a question about health."""
+    """A call that is no work, such as a health check."""
 
     def refused(self, error: XappError) -> None:
-        """Of no interest."""
+        """Does nothing."""
 
     def trailers(self) -> Trailers:
-        """None."""
+        """No trailer."""
         return ()
 
 
@@ -149,7 +150,7 @@ CallLoad: TypeAlias = MeasuredCall | UnmeasuredCall
 
 
 class CallLoads:
-    """Knows which methods are work: their `paths`."""
+    """Decides by `paths` which methods are work."""
 
     def __init__(self, reports: LoadReports, paths: Collection[str] = ()) -> None:
         self._reports = reports
@@ -157,7 +158,7 @@ class CallLoads:
 
     @contextmanager
     def call(self, path: str) -> Iterator[CallLoad]:
-        """For the length of a call."""
+        """Counts a call for the length of the block."""
         if path not in self._paths:
             yield _UNMEASURED
             return
@@ -167,4 +168,4 @@ class CallLoads:
 
 _UNMEASURED = UnmeasuredCall()
 NO_LOADS = CallLoads(LoadReports(list))
-"""No method is work."""
+"""Counts no method as work."""

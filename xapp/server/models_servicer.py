@@ -21,7 +21,7 @@ MAX_LOAD_STREAMS = 64
 
 
 class ModelServicer(models_pb2_grpc.ModelServiceServicer):
-    """What this node serves, and loading and unloading. `policy` says what a caller may see of it."""
+    """Lists, loads and unloads models. `policy` limits the models that a caller may see."""
 
     def __init__(
         self, service: Models, watchdog: Watchdog, policy: Callable[[], Policy] = lambda: ANYTHING_GOES
@@ -35,9 +35,9 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
         self, request: pb.ListModelsRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.ListModelsResponse:
         """All models that the caller may use, by name."""
-        policy, who = self._policy(), principal.current.get()
-        seen = (each for each in self._service.list_models() if policy.allows_model(who, each.name))
-        return pb.ListModelsResponse(models=[respond.model(status) for status in seen])
+        policy, caller = self._policy(), principal.current.get()
+        visible = (each for each in self._service.list_models() if policy.allows_model(caller, each.name))
+        return pb.ListModelsResponse(models=[respond.model(status) for status in visible])
 
     async def GetModel(  # noqa: N802
         self, request: pb.GetModelRequest, context: "grpc.aio.ServicerContext[Any, Any]"
@@ -52,7 +52,7 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
     async def LoadModel(  # type: ignore[override]  # noqa: N802  the stub's types know generators only
         self, request: pb.LoadModelRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> None:
-        """Loads a model and streams its progress. A load goes on when its reader is cut off."""
+        """Loads a model and streams its progress. A load goes on without its reader."""
         with self._load_streams.hold(), self._watchdog.watch() as stream:
             async with aclosing(self._service.load_model(_named(request.name))) as statuses:
                 async for status in statuses:
@@ -61,7 +61,7 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
     async def UnloadModel(  # noqa: N802
         self, request: pb.UnloadModelRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.UnloadModelResponse:
-        """Ends a model's worker once its streams are done."""
+        """Ends a model's worker once its streams have ended."""
         status = await self._service.unload_model(_named(request.name))
         return pb.UnloadModelResponse(model=respond.model(status))
 

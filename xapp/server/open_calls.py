@@ -1,4 +1,4 @@
-"""How many calls one address, and one principal, may have open at once."""
+"""Bounds the open calls of one address and of one principal."""
 
 import asyncio
 from collections import Counter
@@ -11,7 +11,7 @@ _RETRY_AFTER_S = 1.0
 
 
 class OpenCalls:
-    """At most `most` of each."""
+    """At most `most` open calls of each."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -22,10 +22,10 @@ class OpenCalls:
 
     async def guard(self, call: Call) -> None:
         """A guard. It raises Exhausted, reason TOO_MANY_STREAMS."""
-        who = principal.current.get()
+        caller = principal.current.get()
         keys = [f"address {address_of(call.context.peer())}"]
-        if who.proved:
-            keys.append(f"principal {who.name}")
+        if caller.proved:
+            keys.append(f"principal {caller.name}")
         for key in keys:
             if self._open[key] >= self._most:
                 raise self._too_many(key)

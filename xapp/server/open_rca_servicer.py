@@ -1,4 +1,4 @@
-"""xds.service.orca.v3.OpenRcaService: the node's load, streamed to balancers beside the calls."""
+"""xds.service.orca.v3.OpenRcaService: streams the node's load to balancers."""
 
 import asyncio
 from contextlib import suppress
@@ -12,14 +12,14 @@ from xapp.server.load_reports import LoadReports
 from xapp.server.watchdog import Watchdog
 
 MAX_STREAMS = 1024
-"""One for each connection of a balancing client."""
+"""One stream for each connection of a balancing client."""
 SHORTEST_INTERVAL_S = 0.25
 LONGEST_INTERVAL_S = 60.0
 DEFAULT_INTERVAL_S = 1.0
 
 
 class OpenRcaServicer(open_rca_pb2_grpc.OpenRcaServiceServicer):
-    """`close` ends the streams, which have no end of their own."""
+    """`close` ends the streams, which otherwise never end."""
 
     def __init__(self, reports: LoadReports, watchdog: Watchdog) -> None:
         self._reports = reports
@@ -36,7 +36,9 @@ class OpenRcaServicer(open_rca_pb2_grpc.OpenRcaServiceServicer):
         request: open_rca_pb2.OrcaLoadReportRequest,
         context: "grpc.aio.ServicerContext[Any, Any]",
     ) -> None:
-        """A report now and one an interval, 0.25 to 60 s, until the client cancels or the server ends."""
+        """Sends a report now and then at each interval, 0.25 to 60 s, until the client cancels or the
+        server ends.
+        """
         interval_s = interval_of(request)
         with self._streams.hold(), self._watchdog.watch() as stream:
             while not self._closing.is_set():
@@ -46,7 +48,7 @@ class OpenRcaServicer(open_rca_pb2_grpc.OpenRcaServiceServicer):
 
 
 def interval_of(request: open_rca_pb2.OrcaLoadReportRequest) -> float:
-    """Seconds between reports: what was asked for, as far as it is sensible."""
+    """Seconds between reports: the requested interval, within limits."""
     if not request.HasField("report_interval"):
         return DEFAULT_INTERVAL_S
     interval = request.report_interval

@@ -1,9 +1,9 @@
-"""Requests in receipt: how many bytes they may take in all, and how long one may take.
+"""Receipt: bounds the bytes of requests that are arriving, and the time of one request.
 
-gRPC gives a message room while it arrives, up to its whole size, and waits for ever for the rest. So many
-senders that stop short of the end, or just many large messages at once, take much memory. While more
-requests arrive than fit at their largest, the growth of the heap is watched, and of those that have been
-arriving for some time the oldest are ended. Small requests, however many, come and go untouched.
+gRPC reserves the whole size of a message while it arrives, and waits for ever for the rest. So many senders
+that stop halfway, or many large messages at once, take much memory. While more requests arrive than would
+fit at the largest size, the growth of the heap is watched. If it is too large, the oldest of the slow
+requests are ended. Small requests pass untouched in any number.
 """
 
 import asyncio
@@ -18,14 +18,14 @@ from xapp.backend.native_memory import give_back_heap, heap_in_use
 from xapp.errors import Exhausted, InvalidArgument
 
 MAX_BYTES = 32 * 1024 * 1024
-"""Of all requests that are arriving."""
+"""Bytes of all requests that are arriving."""
 TIMEOUT_S = 30.0
 LOOK_S = 1.0
-"""How often late requests are looked for."""
+"""Interval of the check for late requests, seconds."""
 TICK_S = 0.01
-"""How often the heap is looked at while many requests arrive."""
+"""Interval of the check of the heap while many requests arrive, seconds."""
 _SLOW_TICKS = 2
-"""Between two ticks the event loop delivers what has come. So what both have seen is still to come."""
+"""The event loop delivers arrived requests between two ticks. A request that two ticks have seen is slow."""
 _RETRY_AFTER_S = 5.0
 _FEWEST = 4
 
@@ -33,9 +33,9 @@ _Task = asyncio.Task[Any]
 
 
 class Receipts:
-    """`read` in place of gRPC's own reading; `run` in a task.
+    """`read` replaces gRPC's own reading. `run` runs in a task.
 
-    `max_message_bytes`: how large one request may be. `heap`: bytes in use, None where nobody knows.
+    `max_message_bytes` is the limit of one request. `heap` returns the bytes in use, or None if unknown.
     """
 
     def __init__(
@@ -45,18 +45,18 @@ class Receipts:
         heap: Callable[[], int | None] = heap_in_use,
     ) -> None:
         self.num_free = max(_FEWEST, MAX_BYTES // max_message_bytes)
-        """So many may arrive slowly at any time."""
+        """Number of requests that may arrive slowly at any time."""
         self._timeout_s = timeout_s
         self._heap = heap
-        # In order of their coming: when each one came.
+        # In order of arrival, with the time of arrival.
         self._arriving: dict[_Task, float] = {}
         self._why: dict[_Task, str] = {}
         self._crowded = asyncio.Event()
 
     async def read(self, context: "grpc.aio.ServicerContext[Any, Any]") -> bytes:
-        """The request's bytes. The path of every call: keep it short.
+        """The request's bytes. This runs for every call, so it makes few calls itself.
 
-        Raises Exhausted, reason SLOW_SENDER, when they do not come, InvalidArgument when there are none.
+        Raises Exhausted, reason SLOW_SENDER, when they do not arrive, InvalidArgument when there are none.
         """
         task = asyncio.current_task()
         assert task is not None, "a call runs in a task"
@@ -67,7 +67,8 @@ class Receipts:
             body: Any = await context.read()
         except asyncio.CancelledError:
             why = self._why.get(task)
-            # A client that cancels at the same moment wins: then the cancellation is not ours alone.
+            # If a client cancels at the same moment, its cancellation counts: it is not only the receipt's
+            # own.
             if why is None or task.uncancel() > 0:
                 raise
             raise Exhausted(why, reason="SLOW_SENDER", retry_after_s=_RETRY_AFTER_S) from None
@@ -101,15 +102,17 @@ class Receipts:
             await asyncio.to_thread(give_back_heap)
 
     def end_late(self, now: float) -> None:
-        """Ends what has had its time at `now`."""
+        """Ends the requests whose time is over at `now`."""
         for task, since in self._arriving.items():
             if now - since <= self._timeout_s:
                 return
             self._end(task, f"the request did not arrive within {self._timeout_s:g} s")
 
     def end_oldest(self, crowd: "Crowd") -> None:
-        """One tick of a crowd: ends the oldest of the slow ones when all together take too much."""
-        for task in crowd.see(self._arriving, self._heap()):
+        """One tick of a crowd: ends the oldest slow requests when all requests together take too much
+        memory.
+        """
+        for task in crowd.tick(self._arriving, self._heap()):
             self._end(task, f"the request did not arrive, and {self.num_free} others are arriving slowly")
 
     def _end(self, task: _Task, why: str) -> None:
@@ -119,18 +122,18 @@ class Receipts:
 
 
 class Crowd:
-    """More requests that arrive at once than fit at their largest, from `heap_before` on."""
+    """More requests at once than would fit at the largest size, starting with a heap of `heap_before`."""
 
     def __init__(self, heap_before: int | None, num_free: int) -> None:
         self._heap_before = heap_before
         self._num_free = num_free
-        self._num_seen: dict[_Task, int] = {}
+        self._num_ticks: dict[_Task, int] = {}
         self.was_large = False
 
-    def see(self, arriving: dict[_Task, float], heap: int | None) -> list[_Task]:
-        """One tick; those to be ended."""
-        self._num_seen = {task: self._num_seen.get(task, 0) + 1 for task in arriving}
-        slow = [task for task, num_seen in self._num_seen.items() if num_seen >= _SLOW_TICKS]
+    def tick(self, arriving: dict[_Task, float], heap: int | None) -> list[_Task]:
+        """One tick. Returns the requests to end."""
+        self._num_ticks = {task: self._num_ticks.get(task, 0) + 1 for task in arriving}
+        slow = [task for task, num_ticks in self._num_ticks.items() if num_ticks >= _SLOW_TICKS]
         too_many = slow[: max(0, len(slow) - self._num_free)]
         is_large = heap is None or self._heap_before is None or heap - self._heap_before > MAX_BYTES
         self.was_large |= is_large and bool(too_many)

@@ -1,4 +1,4 @@
-"""gRPC reflection with a bound on its streams, which have no end of their own."""
+"""gRPC reflection with a bound on its streams, which otherwise never end."""
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
@@ -14,14 +14,14 @@ from xapp.server.symbols import SymbolPool
 
 SERVICE_NAME: str = reflection.SERVICE_NAME
 MAX_STREAMS = 16
-"""Each may hold one half-sent message of the largest size."""
+"""Each stream may hold one half-sent message of the largest size."""
 TIMEOUT_S = 60.0
-"""A tool asks some questions and leaves."""
+"""Longest time of a stream, seconds: a tool needs only a few answers."""
 _RETRY_AFTER_S = 5.0
 
 
 class ReflectionServicer(reflection.aio.ReflectionServicer):  # type: ignore[misc]  # untyped base
-    """At most MAX_STREAMS streams, each for TIMEOUT_S at most."""
+    """At most MAX_STREAMS streams, each for at most TIMEOUT_S."""
 
     def __init__(self, names: tuple[str, ...], timeout_s: float = TIMEOUT_S) -> None:
         super().__init__((*names, SERVICE_NAME), SymbolPool())
@@ -33,7 +33,7 @@ class ReflectionServicer(reflection.aio.ReflectionServicer):  # type: ignore[mis
         request_iterator: AsyncIterable[pb.ServerReflectionRequest],
         context: "grpc.aio.ServicerContext[Any, Any]",
     ) -> AsyncIterator[pb.ServerReflectionResponse]:
-        """What the base class answers, until the client or its time ends."""
+        """The answers of the base class, until the client ends the stream or its time is over."""
         try:
             with self._limit.hold():
                 async with asyncio.timeout(self._timeout_s):

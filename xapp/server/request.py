@@ -1,4 +1,4 @@
-"""From a request's bytes to its message."""
+"""Parses a request's bytes."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from xapp.server.turns import Turns
 
 
 def reading(receipts: Receipts) -> Guard:
-    """Reads the request of a method that takes a single one; a stream is left to its method."""
+    """A guard: reads a single request. A stream is left to its method."""
     turns = Turns()
 
     async def read(call: Call) -> None:
@@ -26,7 +26,7 @@ def reading(receipts: Receipts) -> Guard:
 
 
 def bounded(parse: Parse) -> Parse:
-    """`parse` for what callers send. Raises InvalidArgument for what it should not parse, or cannot."""
+    """`parse` for bytes from callers. Raises InvalidArgument for an oversized or invalid message."""
     descriptor: Descriptor = parse(b"").DESCRIPTOR
 
     def parse_bounded(body: bytes) -> Any:
@@ -36,7 +36,7 @@ def bounded(parse: Parse) -> Parse:
             return parse(body)
         except DecodeError as error:
             raise InvalidArgument(
-                "request", "is no valid message of this type", reason="MALFORMED_REQUEST"
+                "request", "is not a valid message of this type", reason="MALFORMED_REQUEST"
             ) from error
 
     return parse_bounded

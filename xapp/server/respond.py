@@ -1,4 +1,4 @@
-"""Answers from domain types to the wire."""
+"""Converts answers from domain types to the wire."""
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -25,7 +25,7 @@ _MODEL_STATES = {
 
 
 def event(event: Event) -> pb.GenerateResponse:
-    """One event of an answer; chunks are by far the most, so they come first."""
+    """One event of an answer. Chunks are by far the most frequent, so they are first."""
     if type(event) is Chunk:
         return pb.GenerateResponse(chunk=pb.Chunk(text=event.text, num_tokens=event.num_tokens))
     if type(event) is Started:
@@ -72,7 +72,7 @@ def _speculation(finished: Finished) -> pb.Speculation | None:
 
 
 def usage(finished: Finished) -> pb.Usage:
-    """Tokens used."""
+    """The numbers of tokens."""
     return pb.Usage(
         num_prompt_tokens=finished.num_prompt_tokens,
         num_cached_tokens=finished.num_cached_tokens,
@@ -81,7 +81,7 @@ def usage(finished: Finished) -> pb.Usage:
 
 
 def provenance(made_by: Provenance | None) -> pb.Provenance | None:
-    """What made an answer; unset where it is not known."""
+    """The provenance of an answer; unset if unknown."""
     if made_by is None:
         return None
     return pb.Provenance(
@@ -96,7 +96,7 @@ def provenance(made_by: Provenance | None) -> pb.Provenance | None:
 
 
 def percentiles(latencies: Latencies) -> pb.Percentiles:
-    """What was seen; unset where nothing was."""
+    """The measured latencies; unset without an observation."""
     return pb.Percentiles(
         p50=_optional(latencies.p50), p95=_optional(latencies.p95), p99=_optional(latencies.p99)
     )
@@ -122,14 +122,14 @@ def estimate(estimate: Estimate) -> pb.EstimateResponse:
 
 
 def tokens(tokens: Tokens) -> pb.TokenizeResponse:
-    """A prompt as the model sees it."""
+    """A tokenized prompt."""
     return pb.TokenizeResponse(
         tokens=tokens.ids, num_tokens=len(tokens.ids), context_length=tokens.context_length
     )
 
 
 def model(status: ModelStatus) -> models_pb2.Model:
-    """One model; what is known of a loaded one only stays 0 or "" otherwise."""
+    """One model. Fields that only a loaded model has are otherwise 0 or ""."""
     wire = models_pb2.Model(
         name=status.name,
         state=_MODEL_STATES[status.state],

@@ -1,4 +1,4 @@
-"""The sample of the Metrics method that two readings of the node make."""
+"""Makes a sample of the Metrics method from two readings of the node."""
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -11,7 +11,7 @@ from xapp.telemetry.reading import ModelReading, NodeReading
 
 
 def sample(node: str, previous: NodeReading, current: NodeReading) -> pb.MetricsResponse:
-    """The sample at `current`; rates are over the time since `previous`."""
+    """The sample at `current`, with rates over the time since `previous`."""
     timestamp = Timestamp()
     timestamp.FromNanoseconds(current.wall_ns)
     elapsed_s = current.at - previous.at
@@ -47,7 +47,7 @@ def _model(previous: ModelReading | None, current: ModelReading, elapsed_s: floa
 
 
 def _comparable(previous: ModelReading | None, current: ModelReading) -> ModelReading:
-    """A process's counters begin at 0 with it: one that is new since `previous` is compared with nothing."""
+    """A process's counters begin at 0. A process that is new since `previous` has no earlier value."""
     now, was = current.sample, previous.sample if previous else None
     same_worker = was is not None and was.worker_pid == now.worker_pid
     same_text = was is not None and was.text_pid == now.text_pid

@@ -1,4 +1,4 @@
-"""Score between the wire and domain types: `to_score` checks what needs no model, `response` answers."""
+"""Converts Score: `to_score` checks everything that needs no model, `response` makes the answer."""
 
 import math
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ MAX_CHOICES = 256
 
 
 def to_score(
-    wire: pb.ScoreRequest, correlation_id: str, deadline: float | None, who: Principal = ANONYMOUS
+    wire: pb.ScoreRequest, correlation_id: str, deadline: float | None, caller: Principal = ANONYMOUS
 ) -> ScoreRequest:
-    """A ScoreRequest; `deadline` is on CLOCK_MONOTONIC. Raises InvalidArgument naming the field."""
+    """A ScoreRequest. `deadline` is on CLOCK_MONOTONIC. Raises InvalidArgument with the field."""
     priority = to_priority(wire.priority)
     task = to_call(wire, priority)
     if task is not None and wire.choices:
@@ -31,8 +31,8 @@ def to_score(
             priority=priority,
             correlation_id=correlation_id,
             deadline=deadline,
-            client=who.name,
-            scope=who.scope,
+            client=caller.name,
+            scope=caller.scope,
             task=task,
         ),
         choices=to_choices(wire.choices) if task is None else (),
@@ -43,7 +43,7 @@ def to_score(
 
 
 def to_choices(wire: Sequence[str]) -> tuple[str, ...]:
-    """1 to 256, none empty, no two the same."""
+    """1 to 256 texts, none empty, no two equal."""
     if not 1 <= len(wire) <= MAX_CHOICES:
         raise InvalidArgument("choices", f"has {len(wire)} texts, 1 to {MAX_CHOICES} are allowed")
     seen: dict[str, int] = {}

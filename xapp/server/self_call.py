@@ -1,4 +1,4 @@
-"""Whether the gRPC server answers, seen from outside: a health call on a connection of its own."""
+"""SelfCall: checks that the gRPC server answers, by a health call on a connection of its own."""
 
 import asyncio
 from time import monotonic
@@ -11,9 +11,9 @@ from xapp.hosts import host_port, loopback_of
 TIMEOUT_S = 0.8
 """Shorter than the second that a Kubernetes probe waits for its own answer."""
 FRESH_S = 0.5
-"""An answer counts for so long: a storm of probes is no storm of calls."""
+"""An answer counts for so long, so that many probes make few calls."""
 SILENCE_S = 15.0
-"""A crowded node answers late; one that has not answered for so long is dead."""
+"""A busy node answers late. A node without an answer for so long counts as dead."""
 
 _SILENCE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 """Any other status is an answer."""
@@ -21,7 +21,7 @@ _OPTIONS = (("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1)
 
 
 class SelfCall:
-    """Calls the server of this process: at its port, or at `target`. `refused`: nobody listened there."""
+    """Calls the server of this process, at its port or at `target`. `refused`: the connection was refused."""
 
     def __init__(self, host: str, port: int, target: str = "") -> None:
         self.port = port
@@ -38,12 +38,12 @@ class SelfCall:
 
     @property
     def is_dead(self) -> bool:
-        """Whether nobody listens, or nothing was answered for SILENCE_S."""
+        """Whether the port is closed, or no call was answered for SILENCE_S."""
         silent = self._failing_since is not None and monotonic() - self._failing_since > SILENCE_S
         return self.refused or silent
 
     async def check(self) -> None:
-        """Asks, unless the last answer is fresh; callers at the same time share one call."""
+        """Calls, unless the last answer is fresh. Concurrent callers share one call."""
         if monotonic() - self._asked_at < FRESH_S:
             return
         if self._asking is None or self._asking.done():

@@ -1,4 +1,4 @@
-"""The gRPC server: its port, its limits, and what guards a call. The servicers do the work."""
+"""The gRPC server: its port, its limits and its guards. The servicers do the work."""
 
 import asyncio
 import contextlib
@@ -39,16 +39,16 @@ from xapp.telemetry.reading import NodeReader
 
 MAX_STREAMS_PER_CONNECTION = 256
 MAX_PENDING_CALLS = 12_000
-"""Calls that came and that nobody has looked at yet, all connections together, 12 KB each. gRPC's own limits,
-1,000 to 3,000, are passed by a crowd on a dozen connections."""
+"""Calls that have arrived and are not yet accepted, of all connections together, 12 KB each. A crowd on a
+dozen connections exceeds gRPC's own limits, 1,000 to 3,000."""
 MAX_UNSEEN_S = 24 * 3600
-"""Longer than the longest deadline there can be: a call that nobody has looked at ends by its own."""
+"""Longer than the longest possible deadline: a call that waits to be accepted ends by its own deadline."""
 STOP_GRACE_S = 1.0
 _FASTEST_PING_MS = 500
-"""Clients with several nodes ping every second, to learn of one that was cut off without a word."""
+"""Clients with several nodes ping every second, to notice a dead connection."""
 _MAX_METADATA_BYTES = 16 * 1024
 _IDLE_MS = 15 * 60_000
-"""A connection without calls is ended after so long; its client opens another one when it needs it."""
+"""A connection without calls is closed after so long. Its client opens another when it needs it."""
 _HANDSHAKE_MS = 10_000
 
 
@@ -62,25 +62,27 @@ def _options(settings: ServerSettings) -> list[tuple[str, int]]:
         ("grpc.max_connection_idle_ms", _IDLE_MS),
         ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
         ("grpc.max_concurrent_streams", MAX_STREAMS_PER_CONNECTION),
-        # Beyond its own limits gRPC ends calls with CANCELLED, and on a full connection, whose ended calls
-        # it still counts for a moment, with UNAVAILABLE, both without details. We refuse with a reason.
+        # Beyond its own limits gRPC ends calls with CANCELLED. On a full connection, whose ended calls
+        # still count for a moment, it ends them with UNAVAILABLE. Both have no details. This server refuses
+        # with a reason instead.
         ("grpc.server.max_pending_requests", MAX_PENDING_CALLS),
         ("grpc.server.max_pending_requests_hard_limit", MAX_PENDING_CALLS),
         ("grpc.http.overload_protection", 0),
-        # Else gRPC lets megabytes of a fast sender in before anybody has asked for its message. Once the
-        # message is asked for, it has room whole.
+        # Otherwise gRPC accepts megabytes of a fast sender before the message is requested. A requested
+        # message still has room for its whole size.
         ("grpc.http2.bdp_probe", 0),
-        # What waits there longer than gRPC's own 30 s ends CANCELLED without details: we answer, or refuse.
+        # A call that waits longer than gRPC's own 30 s would end CANCELLED without details. It is answered
+        # or refused.
         ("grpc.server_max_unrequested_time_in_server", MAX_UNSEEN_S),
         ("grpc.keepalive_time_ms", _milliseconds(settings.keepalive_s)),
         ("grpc.keepalive_timeout_ms", _milliseconds(settings.keepalive_timeout_s)),
-        # Without this an open stream's ping has a minute, whatever keepalive says.
+        # Without this option an open stream's ping may take a minute, whatever the keepalive is.
         ("grpc.http2.ping_timeout_ms", _milliseconds(settings.keepalive_timeout_s)),
         ("grpc.keepalive_permit_without_calls", 1),
-        # A client that opens a connection anew resolves its target anew, and finds nodes that were added.
-        # What runs on the old connection goes on there.
+        # A client that opens a new connection resolves its target again, and finds new nodes. Calls on the
+        # old connection go on there.
         ("grpc.max_connection_age_ms", _milliseconds(settings.max_connection_age_s)),
-        # A stream may wait for its slot in silence, and its client is pinged all the while.
+        # A stream may wait silently for its slot, and its client pings meanwhile.
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.http2.min_ping_interval_without_data_ms", _FASTEST_PING_MS),
     ]
@@ -92,7 +94,7 @@ def _milliseconds(seconds: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class GrpcServer:
-    """A server that listens on `port`; `self_call` tells whether the port answers."""
+    """A server that listens on `port`. `self_call` checks whether the port answers."""
 
     port: int
     self_call: SelfCall
@@ -108,11 +110,11 @@ async def serve_grpc(
     *,
     security: Security | None = None,
 ) -> AsyncIterator[GrpcServer]:
-    """Listens for the length of the block. Raises ConfigError when the port cannot be had.
+    """Listens for the length of the block. Raises ConfigError when the port cannot be opened.
 
     Without `security` the port is plain text and asks for no credentials. A listener that ends by itself is
-    served again; `on_lost` is called when that is not possible. On leaving, streams of metrics and of load
-    end at once; other calls have STOP_GRACE_S to end.
+    replaced, and `on_lost` is called when that fails. On leaving, streams of metrics and of load reports
+    end at once. Other calls have STOP_GRACE_S to end.
     """
     watchdog = Watchdog(settings.server.write_timeout_s)
     reader = NodeReader(service, host)
@@ -145,7 +147,7 @@ async def serve_grpc(
     credentials = partial(server_credentials, certificates) if certificates else None
     listener = Listener(make, settings.server, settings.admission.max_deadline_s, on_lost, credentials)
     await listener.start()
-    # No TaskGroup: it would wrap the errors of the block, and these tasks cannot fail by themselves.
+    # No TaskGroup: it would wrap the errors of the block, and these tasks never fail by themselves.
     tasks = [asyncio.create_task(work) for work in (watchdog.run(), receipts.run(), listener.watch())]
     try:
         yield GrpcServer(listener.port, listener.self_call)
@@ -169,14 +171,14 @@ def _guards(
     receipts: Receipts,
     open_calls: OpenCalls,
 ) -> tuple[Guard, ...]:
-    """In the order in which a call meets them: a stranger's request is not even read."""
+    """The guards in order: an unauthenticated request is not even read."""
     open_services = _open_services(access)
-    who, read = authenticating(access, open_services), reading(receipts)
+    authenticate, read = authenticating(access, open_services), reading(receipts)
     if not access.required:
-        return (who, open_calls.guard, read, name_call)
+        return (authenticate, open_calls.guard, read, name_call)
     admin_paths = frozenset(path for each in services for path in each.admin_paths)
     may_call = allowing_method(access, open_services, admin_paths)
-    return (who, may_call, open_calls.guard, read, name_call, allowing_request(access, service))
+    return (authenticate, may_call, open_calls.guard, read, name_call, allowing_request(access, service))
 
 
 def _closed_services(access: Access) -> frozenset[str]:

@@ -30,7 +30,7 @@ _DRAIN_RETRY_AFTER_S = 5.0
 
 
 class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
-    """Streams are written with `context.write`: one frame between an event and the wire."""
+    """Streams are written with `context.write`, with one frame between an event and the wire."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         self._closing = asyncio.Event()
 
     def close(self) -> None:
-        """Ends the Metrics streams, which have no end of their own."""
+        """Ends the Metrics streams, which otherwise never end."""
         self._closing.set()
 
     async def Generate(  # type: ignore[override]  # noqa: N802  the stub's types know generators only
@@ -65,21 +65,22 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
             self._observe(request.model) as observation,
             self._watchdog.watch() as stream,
         ):
-            who = principal.current.get()
-            asked = convert.to_request(request, logs.correlation_id.get(), _deadline(context), who)
+            caller = principal.current.get()
+            parsed = convert.to_request(request, logs.correlation_id.get(), _deadline(context), caller)
             if self._log_prompts:
-                observation.prompt = asked.prompt
+                observation.prompt = parsed.prompt
             record, wire, clock = observation.record, respond.event, time.monotonic
-            async with aclosing(self._service.generate(asked)) as events:
+            async with aclosing(self._service.generate(parsed)) as events:
                 async for event in events:
                     record(event)
                     stream.writing_since = clock()
-                    # Not kept in a name: the first write, which sends the headers, is another one.
+                    # `context.write` is not kept in a variable: the first write, which sends the headers,
+                    # is another function.
                     await context.write(wire(event))
                     stream.writing_since = None
 
-    def _observe(self, asked_model: str) -> Observation:
-        return Observation(self._metrics, asked_model, client_gone=grpc.aio.BaseError)
+    def _observe(self, model: str) -> Observation:
+        return Observation(self._metrics, model, client_gone=grpc.aio.BaseError)
 
     async def Metrics(  # type: ignore[override]  # noqa: N802
         self, request: pb.MetricsRequest, context: "grpc.aio.ServicerContext[Any, Any]"
@@ -107,13 +108,13 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
     async def Score(  # noqa: N802
         self, request: pb.ScoreRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.ScoreResponse:
-        """How likely each choice is."""
+        """The probability of each choice."""
         with self._observe(request.model) as observation:
             correlation_id, deadline = logs.correlation_id.get(), _deadline(context)
-            asked = score.to_score(request, correlation_id, deadline, principal.current.get())
+            parsed = score.to_score(request, correlation_id, deadline, principal.current.get())
             if self._log_prompts:
-                observation.prompt = asked.request.prompt
-            result = await self._service.score(asked)
+                observation.prompt = parsed.request.prompt
+            result = await self._service.score(parsed)
             observation.record(result.started)
             observation.record(result.finished)
             return score.response(result)
@@ -122,16 +123,16 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         self, request: pb.EstimateRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.EstimateResponse:
         """What Generate would take."""
-        asked = convert.to_estimated(request, _deadline(context), principal.current.get())
-        return respond.estimate(await self._service.estimate(asked))
+        parsed = convert.to_estimated(request, _deadline(context), principal.current.get())
+        return respond.estimate(await self._service.estimate(parsed))
 
     async def ListTasks(  # noqa: N802
         self, request: pb.ListTasksRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.ListTasksResponse:
         """The tasks of this node that the caller may run."""
-        policy, who = self._policy(), principal.current.get()
-        seen = (each for each in self._service.list_tasks() if policy.allows_task(who, each.name))
-        return pb.ListTasksResponse(tasks=[tasks.task(each) for each in seen])
+        policy, caller = self._policy(), principal.current.get()
+        visible = (each for each in self._service.list_tasks() if policy.allows_task(caller, each.name))
+        return pb.ListTasksResponse(tasks=[tasks.task(each) for each in visible])
 
     async def Tokenize(  # noqa: N802
         self, request: pb.TokenizeRequest, context: "grpc.aio.ServicerContext[Any, Any]"

@@ -1,4 +1,4 @@
-"""The gRPC services of a node. Another one is another entry of `node_services`."""
+"""The gRPC services of a node. A new service is an entry of `node_services`."""
 
 from collections.abc import Callable, Collection
 
@@ -23,7 +23,7 @@ MODELS: ServiceDescriptor = models_pb2.DESCRIPTOR.services_by_name["ModelService
 REFLECTION: ServiceDescriptor = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]
 LOAD: ServiceDescriptor = open_rca_pb2.DESCRIPTOR.services_by_name["OpenRcaService"]
 CLOSABLE_METHODS: list[str] = [method.name for each in (MODELS, REFLECTION) for method in each.methods]
-"""A policy may name them where they are closed, too."""
+"""Services that a policy may name although they are closed."""
 
 
 def node_services(
@@ -35,7 +35,7 @@ def node_services(
     closed: Collection[str] = (),
     policy: Callable[[], Policy] = lambda: ANYTHING_GOES,
 ) -> tuple[GrpcService, ...]:
-    """What a node serves, health and reflection included; the `closed` are left out."""
+    """The services of a node, with health and reflection, without the `closed` services."""
 
     def ready() -> bool:
         return service.ready
@@ -65,9 +65,9 @@ def node_services(
 def with_health_and_reflection(
     services: tuple[GrpcService, ...], ready: Callable[[], bool], watchdog: Watchdog, subscribe: Subscribe
 ) -> tuple[GrpcService, ...]:
-    """`services` and the two that tell of them.
+    """`services`, health and reflection.
 
-    `ready` is the health of the node as a whole; `subscribe` tells when any health may have changed.
+    `ready` is the health of the node as a whole. `subscribe` reports possible changes of health.
     """
     statuses = {each.name: each.serving for each in services if each.serving is not None}
     health = GrpcService(

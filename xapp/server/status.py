@@ -1,6 +1,6 @@
 """An XappError as a gRPC status with google.rpc details.
 
-BadRequest for InvalidArgument, ErrorInfo for all, RetryInfo where the error says when to try again.
+BadRequest for InvalidArgument, ErrorInfo for all, RetryInfo where the error has a time to retry.
 """
 
 import grpc

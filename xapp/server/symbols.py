@@ -1,4 +1,4 @@
-"""What reflection is asked about: protobuf's pool of descriptors, which does not know methods by name."""
+"""The descriptors for reflection: protobuf's pool, which cannot find methods by name."""
 
 from typing import Any
 
@@ -7,13 +7,13 @@ from google.protobuf.descriptor import FileDescriptor
 
 
 class SymbolPool:
-    """The default pool; a method of a service is found as well, so that tools can describe it."""
+    """The default pool, which finds a service's method as well, so that tools can describe it."""
 
     def __init__(self) -> None:
         self._pool: Any = descriptor_pool.Default()
 
     def FindFileContainingSymbol(self, symbol: str) -> FileDescriptor:  # noqa: N802  protobuf's name
-        """Raises KeyError for what is not there."""
+        """Raises KeyError for an unknown symbol."""
         service, _, method = symbol.rpartition(".")
         try:
             found: FileDescriptor = self._pool.FindFileContainingSymbol(symbol)
@@ -27,5 +27,5 @@ class SymbolPool:
         return file
 
     def __getattr__(self, name: str) -> Any:
-        """Everything else that reflection asks is the pool's to answer."""
+        """Passes all other queries of reflection to the pool."""
         return getattr(self._pool, name)

@@ -1,4 +1,4 @@
-"""Tasks between the wire and domain types: `to_call` checks what needs no task, `task` tells of one."""
+"""Converts tasks: `to_call` checks everything that needs no task, `task` describes a task."""
 
 import math
 from typing import TypeAlias
@@ -29,9 +29,9 @@ _Json: TypeAlias = "bool | int | float | str | list[_Json] | dict[str, _Json] | 
 
 
 def to_call(wire: _TaskWire, priority: Priority) -> TaskCall | None:
-    """None where no task is named; `priority` is the request's, if it names one.
+    """None without a named task. `priority` is the request's priority, if set.
 
-    Raises InvalidArgument naming the field.
+    Raises InvalidArgument with the field.
     """
     if not wire.task:
         _check_no_inputs(wire)
@@ -86,7 +86,7 @@ def _list(wire: ListValue, field: str, depth: int) -> "list[_Json]":
 
 
 def _number(value: float, field: str) -> int | float:
-    """A Struct has doubles only; what is whole is read as the integer that was meant."""
+    """A number. A Struct has doubles only, so a whole number is read as an integer."""
     if not math.isfinite(value):
         raise InvalidArgument(field, "is no finite number")
     return int(value) if value.is_integer() and abs(value) <= _MAX_EXACT else value
@@ -99,7 +99,7 @@ def _to_seconds(wire: Timestamp) -> float:
 
 
 def task(task: Task) -> pb.Task:
-    """What a caller needs to know of one."""
+    """The description of a task for callers."""
     wire = pb.Task(
         name=task.name,
         version=task.version,

@@ -1,7 +1,7 @@
-"""Large requests go on one after the other, with a pause between them that belongs to all other calls.
+"""Turns: large requests are converted one after the other, with pauses for all other calls.
 
-To parse and convert one takes milliseconds. A hundred that come together would hold the event loop, and
-so everybody else, for as long as all of them take. gRPC hands over one call in a pass of the loop, so a
+To parse and convert a large request takes milliseconds. A hundred of them at once would hold the event
+loop, and so all other calls, for their whole time. gRPC hands over one call in a pass of the loop, so a
 pause must be long enough for many passes.
 """
 
@@ -10,15 +10,15 @@ import asyncio
 from xapp.errors import Exhausted
 
 LARGE_BYTES = 16 * 1024
-"""What is smaller is converted within a fraction of a millisecond and never waits."""
+"""A smaller request is converted within a fraction of a millisecond and never waits."""
 PAUSE_S = 0.005
 MAX_WAITING_BYTES = 32 * 1024 * 1024
-"""Of all requests that wait for their turn."""
+"""Bytes of all waiting requests."""
 _RETRY_AFTER_S = 1.0
 
 
 class Turns:
-    """`take` before the work that holds the loop."""
+    """Call `take` before work that holds the loop."""
 
     def __init__(self, pause_s: float = PAUSE_S) -> None:
         self._lock = asyncio.Lock()
@@ -26,9 +26,9 @@ class Turns:
         self._num_waiting_bytes = 0
 
     async def take(self, num_bytes: int) -> None:
-        """Returns when it is the turn of a request of so many bytes; at once where no other waits.
+        """Returns when a request of `num_bytes` may be converted; at once where no other request waits.
 
-        Raises Exhausted when those that wait are too large in all.
+        Raises Exhausted when the waiting requests are too large in all.
         """
         if num_bytes <= LARGE_BYTES:
             return

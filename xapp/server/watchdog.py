@@ -15,7 +15,7 @@ _RETRY_AFTER_S = 1.0
 
 
 class WatchedStream:
-    """One stream; `writing_since` is on CLOCK_MONOTONIC while a write is pending, else None."""
+    """One stream. `writing_since` is on CLOCK_MONOTONIC while a write is pending, else None."""
 
     __slots__ = ("stalled", "task", "writing_since")
 
@@ -49,7 +49,7 @@ class Watchdog:
             self.check(time.monotonic())
 
     def check(self, now: float) -> None:
-        """Cancels what is stalled at `now`."""
+        """Cancels the streams that are stalled at `now`."""
         for stream in self._streams:
             if not stream.stalled and stream.is_stalled(now, self._timeout_s):
                 stream.stalled = True
@@ -57,7 +57,7 @@ class Watchdog:
 
     @contextmanager
     def watch(self) -> Iterator[WatchedStream]:
-        """Watches the current task. Its own cancellation becomes Exhausted, reason SLOW_READER."""
+        """Watches the current task. The watchdog's cancellation becomes Exhausted, reason SLOW_READER."""
         task = asyncio.current_task()
         assert task is not None, "a stream runs in a task"
         stream = WatchedStream(task)
@@ -65,7 +65,8 @@ class Watchdog:
         try:
             yield stream
         except asyncio.CancelledError:
-            # A client that cancels at the same moment wins: then the cancellation is not ours alone.
+            # If a client cancels at the same moment, its cancellation counts: it is not only the watchdog's
+            # own.
             if not stream.stalled or task.uncancel() > 0:
                 raise
             raise self._slow_reader() from None

@@ -1,7 +1,7 @@
-"""How many fields a message has, counted in its bytes before it is parsed.
+"""Counts the fields of a message in its bytes, before it is parsed.
 
-An empty chat message takes two bytes on the wire, and some fifty once it is parsed. So a body within the
-limit on its size may hold the event loop for a tenth of a second, and take a hundred megabytes.
+An empty chat message takes two bytes on the wire, and some fifty bytes once it is parsed. A body within the
+size limit may therefore hold the event loop for a tenth of a second, and take a hundred megabytes.
 """
 
 from functools import cache
@@ -10,7 +10,7 @@ from typing import TypeAlias
 from google.protobuf.descriptor import Descriptor
 
 MAX_FIELDS = 5_000
-"""In all, at any depth. A chat of the most messages has 3,000."""
+"""Limit of the fields at all depths. A chat with the largest number of messages has 3,000."""
 _SMALLEST_FIELD = 2
 
 _SHIFTS = range(0, 70, 7)
@@ -20,7 +20,7 @@ _Nested: TypeAlias = dict[int, Descriptor]
 
 
 def has_too_many_fields(body: bytes, descriptor: Descriptor) -> bool:
-    """Whether there are more than MAX_FIELDS. What is malformed is left to the parser."""
+    """Whether there are more than MAX_FIELDS. The parser handles malformed bytes."""
     if len(body) <= MAX_FIELDS * _SMALLEST_FIELD:
         return False
     try:
@@ -53,7 +53,7 @@ def _has_more(body: bytes, descriptor: Descriptor) -> bool:
 
 
 def _varint(body: bytes, position: int) -> tuple[int, int]:
-    """The number, and where it ends. Raises IndexError beyond the end, ValueError when it is too long."""
+    """The number and its end. Raises IndexError beyond the end, ValueError when it is too long."""
     if (byte := body[position]) < 0x80:
         return byte, position + 1
     number = 0

@@ -1,4 +1,4 @@
-"""One answer: what the engine says about a request, turned into the events that its caller sees."""
+"""Answer: turns the engine's messages about a request into the events for its caller."""
 
 import hashlib
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ MEMORY_RETRY_AFTER_S = 30.0
 
 
 class Answer:
-    """Exactly one Started first and one Finished last.
+    """Produces exactly one Started first and one Finished last.
 
-    `next`, until `done`. A stop text closes the stream at once.
-    With `may_be_cut` a deadline that passes ends the answer with DEADLINE, else it is an error.
+    Call `next` until `done`. A stop text closes the stream at once. With `may_be_cut`, a passed deadline
+    ends the answer with DEADLINE; otherwise it is an error.
     """
 
     def __init__(
@@ -39,11 +39,11 @@ class Answer:
 
     @property
     def done(self) -> bool:
-        """Whether this was all."""
+        """Whether all events were returned."""
         return self.finished is not None or self.error is not None
 
     async def next(self) -> list[Event]:
-        """What comes next. Raises what the stream raises, unless a deadline may cut the answer."""
+        """The next events. Raises the error of the stream, unless a deadline may cut the answer."""
         try:
             return self.take(await self._stream.next())
         except DeadlineExceeded:
@@ -52,7 +52,7 @@ class Answer:
             return self._cut()
 
     def take(self, tokens: Sequence[int]) -> list[Event]:
-        """The events that tokens, and what the stream knows besides, add up to."""
+        """The events for these tokens and for other news of the stream."""
         events: list[Event] = []
         end = self._stream.finished if self._stream.done else None
         if self.started is None and self._may_start(end):
@@ -75,7 +75,7 @@ class Answer:
         return self._may_be_cut or end.reason is not FinishReason.EXPIRED
 
     def _cut(self) -> list[Event]:
-        """The deadline passed and the worker has not said so yet: the answer ends with what came."""
+        """The deadline passed before the worker reported it: the answer ends with the tokens so far."""
         self._stream.close()
         events: list[Event] = [] if self.started is not None else [self._start(monotonic())]
         self._add_chunk(self._text.flush(), events)
@@ -91,7 +91,7 @@ class Answer:
         return self.started
 
     def _queue_s(self, otherwise_at: float) -> float:
-        """Until the first work on the prompt; who joins later has waited only until then."""
+        """Seconds until the first work on the prompt, at most until a later reader joined."""
         begun = self._stream.started
         at = begun.at if begun is not None else otherwise_at
         return max(0.0, max(at, self._stream.joined_at or 0.0) - self._stream.request.arrival)
@@ -106,7 +106,7 @@ class Answer:
             self._count(1)
             return self._text.feed(tokens)
         text = ""
-        # One by one: tokens that came in the same read as the end of a stop text do not count.
+        # One token at a time: tokens that were read together with the end of a stop text do not count.
         for token in tokens:
             self._count(1)
             text += self._text.feed((token,))
@@ -128,18 +128,18 @@ class Answer:
         self._add_chunk(self._text.flush(), events)
         reason = end.reason
         if reason is FinishReason.STUCK:
-            self.error = InvalidArgument("format", "it takes too much work, or no token of the model goes on")
+            self.error = InvalidArgument("format", "it takes too much work, or no token can follow")
             return
         if reason is FinishReason.NO_MEMORY:
             self.error = Exhausted(
-                "there is no memory for the KV cache that a deterministic request has for itself",
+                "there is no memory for the separate KV cache of a deterministic request",
                 reason="OUT_OF_MEMORY",
                 retry_after_s=MEMORY_RETRY_AFTER_S,
             )
             return
         if reason is FinishReason.EXPIRED and self._ended_early(end):
             self.error = Unavailable(
-                "the worker did not hear in time that the deadline was put off",
+                "the worker did not learn of the later deadline in time",
                 reason="WORKER_STALLED",
                 retry_after_s=RETRY_AFTER_S,
             )
@@ -149,17 +149,17 @@ class Answer:
             return
         if reason is FinishReason.EXPIRED:
             reason = FinishReason.DEADLINE
-        # A stop text may be complete only now, when nothing longer can come any more.
+        # A stop text may be complete only now that no longer match is possible.
         events.append(self._finish(FinishReason.STOP if self._text.stopped else reason, end))
 
     def _ended_early(self, end: SequenceFinished) -> bool:
-        """Whether an identical request's deadline ended this one, which has a later one."""
+        """Whether the earlier deadline of an identical request ended the shared computation."""
         deadline = self._stream.request.deadline
         return self._stream.joined_at is not None and deadline is not None and end.at < deadline
 
     def _finish(self, reason: FinishReason, end: SequenceFinished | None) -> Finished:
         assert self.started is not None
-        # Who joined has got its Started before this was known.
+        # A reader that joined got its Started before these figures were known.
         queue_s = self._queue_s(monotonic()) if self.started.joined else self.started.queue_s
         started = replace(self.started, queue_s=queue_s, num_cached_tokens=self._num_cached)
         finished = final(
@@ -179,7 +179,7 @@ class Answer:
         return self.finished
 
     def _first_at(self, end: SequenceFinished | None) -> float | None:
-        """When the first token came, for who joins later not before that."""
+        """When the first token arrived, but not before a reader joined."""
         first_at = (end.first_token_at if end is not None else None) or self._stream.first_at
         return None if first_at is None else max(first_at, self._stream.joined_at or 0.0)
 

@@ -1,6 +1,6 @@
-"""Call: one request on its way, from what its caller wrote to its end. The same for every verb.
+"""Call: the common course of every request, from the caller's message to its end.
 
-resolve (a task makes its prompt) → find the model → admit → the verb's own work → clean up.
+resolve (a task makes its prompt) → find the model → admit → the RPC's own work → clean up.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,14 +25,14 @@ Resolve = Callable[[], Awaitable[Request]]
 
 
 class Scopes(TypedDict):
-    """Those of a Submit."""
+    """The scopes of a Submit."""
 
     scope: str
     task_scope: str
 
 
 def scopes_of(request: Request) -> Scopes:
-    """Within which its computations are shared, and what it reads besides: its task's beginning."""
+    """The scope that shares the request's computations, and the task's scope, which it reads as well."""
     reads_task = request.scope != scope.EVERYBODY and request.task_label
     name = request.task_label.partition("@")[0]
     return Scopes(scope=request.scope, task_scope=scope.of_task(name) if reads_task else "")
@@ -40,7 +40,7 @@ def scopes_of(request: Request) -> Scopes:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A resolved request, the model that answers it, its limits, and what admission is asked."""
+    """A resolved request with its model, its limits and its AdmissionRequest."""
 
     request: Request
     model: ServedModel
@@ -51,14 +51,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that was let in. `admitted` is its place."""
+    """An admitted request. `admitted` is its place."""
 
     target: Target
     admitted: AdmittedRequest
 
 
 class Calls:
-    """What every verb begins with."""
+    """The first steps of every RPC."""
 
     def __init__(self, settings: AdmissionSettings, registry: ModelRegistry) -> None:
         self.settings = settings
@@ -70,8 +70,8 @@ class Calls:
         return next(self._ids)
 
     async def find(self, resolve: Resolve) -> Target:
-        """Takes no place. Raises what `resolve` raises, NotFound, Unavailable, PermissionDenied,
-        InvalidArgument.
+        """Resolves the request and finds its model. Takes no place. Raises the errors of `resolve`, and
+        NotFound, Unavailable, PermissionDenied, InvalidArgument.
         """
         arrival = monotonic()
         request = await resolve()
@@ -83,7 +83,10 @@ class Calls:
         return Target(request, model, serving, limits, asked)
 
     def _limits_for(self, request: Request, model: ServedModel) -> AdmissionSettings:
-        """What policies leave of the node's. Raises PermissionDenied where they let the client not in."""
+        """The node's limits, narrowed by policies.
+
+        Raises PermissionDenied where a policy refuses the client.
+        """
         policies = self._registry.policies
         policies.check(request.client, model.name, request.priority)
         return policies.narrow(self.settings, request.client, model.name)
@@ -94,9 +97,9 @@ class Calls:
         resolve: Resolve,
         may_join: Callable[[Target], bool] = lambda _: False,
     ) -> AsyncIterator[Call]:
-        """Holds a place for as long as the block runs. Raises as `find` and `Admission.enter` do.
+        """Holds a place while the block runs. Raises the errors of `find` and `Admission.enter`.
 
-        `may_join`: whether its answer may be that of another request, as far as it can be told now.
+        `may_join`: whether the answer may be that of another request, as far as it is known now.
         """
         target = await self.find(resolve)
         with target.serving.admission.enter(target.admission_request, may_join=may_join(target)) as admitted:

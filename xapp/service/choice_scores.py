@@ -1,8 +1,7 @@
-"""Score: texts to tokens, and log-probabilities to the choice that is likeliest.
+"""Score: tokenizes choices, and computes the most likely choice from log-probabilities.
 
-A choice is tokenized together with the prompt, as the model would have read it. What all of that
-has in common, at most the prompt, is computed once; a token that spans the prompt's end belongs to
-the choice.
+A choice is tokenized together with the prompt, as the model would read both. The common beginning, at most
+the prompt, is computed once. A token that spans the end of the prompt belongs to the choice.
 """
 
 import math
@@ -15,19 +14,19 @@ from xapp.domain.requests import ScoreRequest
 from xapp.errors import InvalidArgument
 
 MAX_CHOICE_TOKENS = 65_536
-"""Tokens of all choices of a request."""
+"""Limit of the tokens of all choices of a request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """`shared` begins all; each of `choices` is what follows in one of them. None is empty."""
+    """`shared` begins every text. Each of `choices` is the rest of a text. None of them is empty."""
 
     shared: list[int]
     choices: list[list[int]]
 
     @property
     def to_compute(self) -> list[int]:
-        """The tokens that are computed when nothing is cached."""
+        """The tokens to compute when nothing is cached."""
         return [*self.shared, *(token for tokens in self.choices for token in tokens[:-1])]
 
     @property
@@ -37,10 +36,13 @@ class Cut:
 
 
 def cut(prompt: list[int], wholes: Sequence[list[int]], limit: int) -> Cut:
-    """`wholes` are prompt and choice, one for each; `limit` is the context. Raises InvalidArgument."""
+    """`wholes` has prompt and choice for each choice.
+
+    `limit`: tokens of the context. Raises InvalidArgument.
+    """
     length = min(common_prefix(prompt, whole) for whole in wholes)
     if length == 0:
-        raise InvalidArgument("prompt", "its first token ends in a choice: begin with some more text")
+        raise InvalidArgument("prompt", "its first token reaches into a choice: begin with some more text")
     choices = [whole[length:] for whole in wholes]
     for index, choice in enumerate(choices):
         if not choice:
@@ -56,7 +58,7 @@ def cut(prompt: list[int], wholes: Sequence[list[int]], limit: int) -> Cut:
 def outcome(
     request: ScoreRequest, choices: tuple[ChoiceScore, ...], started: Started, finished: Finished
 ) -> ScoreResult:
-    """Who wins."""
+    """The result, with the winner if there is one."""
     probabilities = [choice.probability for choice in choices]
     lead = margin(probabilities)
     winner = probabilities.index(max(probabilities)) if lead >= (request.min_margin or 0.0) else None
@@ -69,7 +71,7 @@ def score_choices(
     log_probabilities: Sequence[list[float]],
     piece: Callable[[int], bytes],
 ) -> tuple[ChoiceScore, ...]:
-    """`tokens` and `log_probabilities` of each choice; `piece` gives a token's bytes."""
+    """The score of each choice, from its `tokens` and `log_probabilities`. `piece` gives a token's bytes."""
     sums = [math.fsum(values) for values in log_probabilities]
     if request.normalize_by_length:
         scores = [total / len(each) for total, each in zip(sums, tokens, strict=True)]
@@ -106,6 +108,6 @@ def softmax(scores: Sequence[float]) -> list[float]:
 
 
 def margin(probabilities: Sequence[float]) -> float:
-    """By how much the likeliest leads; 1 with one choice."""
+    """The lead of the most likely choice; 1 with one choice."""
     first, *others = sorted(probabilities, reverse=True)
     return first - others[0] if others else 1.0

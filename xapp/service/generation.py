@@ -1,4 +1,4 @@
-"""Generate and Estimate: a request in tokens, and the events of its answer."""
+"""Generate and Estimate: turns a request into tokens, and its answer into events."""
 
 import secrets
 from collections.abc import AsyncGenerator
@@ -23,7 +23,7 @@ from xapp.workers.token_stream import TokenStream
 
 
 class Generation:
-    """The verbs that make text."""
+    """The RPCs that generate text."""
 
     def __init__(self, calls: Calls, tasks: Tasks, formats: Formats) -> None:
         self._calls = calls
@@ -31,19 +31,19 @@ class Generation:
         self._formats = formats
 
     async def generate(self, request: Request) -> AsyncGenerator[Event, None]:
-        """Exactly one Started first, exactly one Finished last, else it raises XappError.
+        """Yields exactly one Started first and exactly one Finished last, or raises XappError.
 
         Closing the generator, or cancelling its consumer, cancels the request in the worker.
         """
         async with self._calls.enter(partial(self._tasks.resolve, request), _may_join) as call:
-            # After admission: who is refused is refused at once, and costs nothing.
+            # After admission, so that a refusal is immediate and costs nothing.
             target = call.target
             guard = await guard_format(self._formats, target.request, target.serving.codec.check)
             submit = await self._prepare(target, guard.program if guard else None)
             begun = opening(target, submit, submit.prompt)
             identity = self._identity(target.request, submit, begun)
             joins, start = target.serving.joins, target.model.supervisor.submit
-            # Computed, or the tokens of an identical request that is computed already.
+            # The tokens are computed, or belong to an identical request that already runs.
             with joins.stream(identity, target.request.prompt, submit, call.admitted, start) as stream:
                 answer = _answer(target, stream, begun)
                 while not answer.done:
@@ -59,7 +59,7 @@ class Generation:
         return estimate(target.serving.admission, target.admission_request, await self._prepare(target))
 
     async def _prepare(self, target: Target, grammar: bytes | None = None) -> Submit:
-        """A request in tokens that fits the model. Raises InvalidArgument naming the field."""
+        """The request in tokens, which fits the model. Raises InvalidArgument with the field."""
         request, serving, asked = target.request, target.serving, target.admission_request
         with named_after(request):
             prompt = await serving.prompts.read(request.prompt, serving.limit, request.client)
@@ -93,14 +93,14 @@ def _may_join(target: Target) -> bool:
 
 def _answer(target: Target, stream: TokenStream, begun: Started) -> Answer:
     if target.admission_request.best_effort:
-        # The caller's own clock will not wait for the worker's step to end.
+        # The client's own deadline does not wait for the end of the worker's step.
         stream.fail_at(target.admission_request.deadline, DeadlineExceeded("the answer is cut"))
     text = target.serving.codec.stream(target.request.stop)
     return Answer(stream, text, begun, may_be_cut=target.admission_request.best_effort)
 
 
 def _sampling(request: Request, vocab_size: int) -> SamplingParams:
-    """With a seed that is drawn when none was asked for; 0 where nothing is drawn at all."""
+    """The sampling parameters with a seed: a random one where none was asked for, 0 for greedy sampling."""
     sampling = request.sampling
     if sampling.top_k > vocab_size:
         text = f"must be at most the vocabulary's {vocab_size} tokens, is {sampling.top_k}"

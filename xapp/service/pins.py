@@ -1,6 +1,6 @@
-"""Pinned prefixes: what all prompts of a task begin with is computed once a worker, before anybody asks.
+"""Pins: computes the common prefix of a task's prompts once for each worker, before the first request.
 
-One at a time, in the lowest class, once the model serves: whoever asks meanwhile goes first.
+One prefix is computed at a time, in the lowest class, once the model serves. Requests go first.
 """
 
 import asyncio
@@ -24,18 +24,18 @@ from xapp.tasks.task_set import ReadyTask
 from xapp.tasks.tasks import Tasks
 
 MIN_TOKENS = 16
-"""Shorter prefixes are computed as quickly as they are brought back."""
+"""Shorter prefixes are computed as quickly as a pinned copy is restored."""
 
 _Pinned: TypeAlias = tuple[str, tuple[int, ...]]
-"""The scope and the tokens."""
+"""The scope and the tokens of a pinned prefix."""
 
 _log = logging.getLogger(__name__)
 
 
 class Pins:
-    """`start` first, `aclose` last. `new_id` gives the ids of requests.
+    """`start` first, `aclose` last. `new_id` returns request ids.
 
-    `isolated`: the prefix of a task is for requests of that task alone.
+    `isolated`: only requests of a task may use the prefix of that task.
     """
 
     def __init__(
@@ -50,11 +50,11 @@ class Pins:
 
     @property
     def num_pinned(self) -> int:
-        """Prefixes, over all models."""
+        """Pinned prefixes of all models."""
         return sum(len(done) for _, done in self._done.values())
 
     def start(self) -> None:
-        """Follows models and tasks from now on."""
+        """Follows changes of models and tasks from now on."""
         self._task = asyncio.create_task(self._follow(), name="pins")
 
     async def aclose(self) -> None:
@@ -82,12 +82,13 @@ class Pins:
             try:
                 await self._pin(model, serving, task, done)
             except XappError as error:
-                # A worker that is lost is followed by another; a model without a template chats not at all.
+                # A lost worker is replaced, and its successor gets the pins. A model without a template has
+                # no prefixes.
                 fields: dict[str, object] = {"model": model.name, "task": task.task.label}
                 logs.event(_log, f"not pinned: {error.message}", fields, level=logging.DEBUG)
 
     def _done_in(self, model: ServedModel) -> set[_Pinned]:
-        """What this worker has; a new one has nothing."""
+        """The prefixes that this worker has pinned. A new worker has none."""
         worker = (model, model.supervisor.num_restarts)
         if model.name not in self._done or self._done[model.name][0] != worker:
             self._done[model.name] = (worker, set())
@@ -115,11 +116,11 @@ class Pins:
 
 
 async def prefix_of(serving: Serving, task: ReadyTask) -> list[int]:
-    """The tokens that all prompts of the task begin with. Raises as `PromptReader.read`."""
+    """The tokens at the start of all prompts of the task. Raises as `PromptReader.read`."""
     prompts = [await serving.prompts.read(prompt, serving.limit) for prompt in task.openings]
     return reduce(lambda a, b: a[: common_prefix(a, b)], prompts)
 
 
 def _may_pin(model: ServedModel, serving: Serving) -> bool:
-    """Whether the model can share prefixes, and its settings let it."""
+    """Whether the model can share prefixes and its settings allow it."""
     return serving.info.shares_prefixes and model.own.engine.prefix_cache

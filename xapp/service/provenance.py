@@ -1,4 +1,4 @@
-"""What made an answer, in figures that another run can be held against."""
+"""Provenance: the figures that identify what produced an answer, for comparison with another run."""
 
 import hashlib
 import struct
@@ -10,7 +10,7 @@ from xapp.version import build
 
 
 class ModelFacts(Protocol):
-    """Of a model that is loaded: the digest of its file, and of what that was made of, or ""."""
+    """A loaded model: the digest of its file, and the digest of that file's origin, or ""."""
 
     digest: str
     origin: str
@@ -22,12 +22,12 @@ def provenance(model: ModelFacts, task: str, prompt: Sequence[int], seed: int) -
 
 
 def prompt_hash(tokens: Sequence[int]) -> str:
-    """Of the ids, each 4 bytes little-endian."""
+    """Hash of the token ids, each 4 bytes little-endian."""
     return _sha256(struct.pack(f"<{len(tokens)}i", *tokens))
 
 
 def output_hash(text: str) -> str:
-    """Of the text in UTF-8."""
+    """Hash of the text in UTF-8."""
     return _sha256(text.encode())
 
 

@@ -1,6 +1,6 @@
-"""What a caller is told beside its answer: Started before the first token, Finished after the last.
+"""The figures around an answer: Started before the first token, Finished after the last.
 
-The same for every verb. Knows neither the worker's stream nor the answer's text.
+They are the same for every RPC. This module knows neither the worker's stream nor the text.
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,10 @@ from xapp.service.provenance import provenance
 
 
 def opening(target: Target, submit: Submit, prompt: Sequence[int]) -> Started:
-    """As far as it is known before the worker begins: no token is cached, and the queue took no time.
+    """Started, as far as known before the worker begins: no cached token, no time in the queue.
 
-    `prompt` is what was asked, in tokens; that of `submit` may be less, where choices share its end.
+    `prompt` is the whole prompt in tokens. The prompt of `submit` may be shorter, where choices share its
+    end.
     """
     request, serving, seed = target.request, target.serving, submit.sampling.seed
     return Started(
@@ -39,8 +40,8 @@ def final(
     first_at: float | None,
     last_at: float,
 ) -> Finished:
-    """Times are on CLOCK_MONOTONIC; `first_at` is None where no token came. `started` has the last word on
-    the queue and the cached tokens.
+    """Times are on CLOCK_MONOTONIC. `first_at` is None without a token. `started` has the final queue time
+    and number of cached tokens.
     """
     begun_at = arrival + started.queue_s
     return Finished(

@@ -1,4 +1,4 @@
-"""Score: one request from its tokens to its result, what it sends to the worker and what comes back."""
+"""Score: the course of one request, from its tokens through the worker to its result."""
 
 from contextlib import closing
 from dataclasses import replace
@@ -15,23 +15,23 @@ from xapp.workers.token_stream import TokenStream
 
 
 class Scoring:
-    """The verb that generates nothing: how likely texts are."""
+    """The RPC that scores texts and generates none."""
 
     def __init__(self, calls: Calls, tasks: Tasks) -> None:
         self._calls = calls
         self._tasks = tasks
 
     async def score(self, request: ScoreRequest) -> ScoreResult:
-        """How likely each choice is. Cancelling the caller cancels the request in the worker.
+        """The probability of each choice. Cancelling the caller cancels the request in the worker.
 
-        Raises as `generate` does; InvalidArgument names a choice that does not fit.
+        Raises as `generate` does. InvalidArgument names a choice that does not fit.
         """
         asked = request
 
         async def resolve() -> Request:
             nonlocal asked
             asked = await self._tasks.resolve_score(request)
-            # To admission it is a prompt with nothing to generate.
+            # For admission the request is a prompt without an answer.
             return replace(asked.request, max_tokens=1, ignore_eos=True)
 
         async with self._calls.enter(resolve) as call:
@@ -42,7 +42,7 @@ class Scoring:
                 closing(call.target.model.supervisor.submit(submit)) as stream,
                 call.admitted.following(stream),
             ):
-                end = await last_word(stream)
+                end = await final_event(stream)
                 started = replace(
                     report.opening(call.target, submit, prompt),
                     num_cached_tokens=end.num_cached_tokens,
@@ -55,13 +55,13 @@ class Scoring:
 
 
 def _finished(started: Started, submit: Submit, end: SequenceFinished) -> Finished:
-    """All time after the queue is prefill."""
+    """All time after the queue counts as prefill."""
     num_tokens, at = end.num_completion_tokens, end.at
     return report.final(started, end.reason, num_tokens, arrival=submit.arrival, first_at=at, last_at=at)
 
 
 async def _read(call: Call, asked: ScoreRequest) -> tuple[list[int], Cut]:
-    """The prompt's tokens, and those of the choices after what all have in common."""
+    """The prompt's tokens, and the tokens of the choices behind their common beginning."""
     request, serving = call.target.request, call.target.serving
     with named_after(request):
         prompt, wholes = await serving.prompts.read_choices(
@@ -71,7 +71,7 @@ async def _read(call: Call, asked: ScoreRequest) -> tuple[list[int], Cut]:
 
 
 def submission(request_id: int, cut: Cut, target: Target) -> Submit:
-    """What the worker is asked."""
+    """The request for the worker."""
     request = target.admission_request
     return Submit(
         request_id=request_id,
@@ -85,15 +85,15 @@ def submission(request_id: int, cut: Cut, target: Target) -> Submit:
     )
 
 
-async def last_word(stream: TokenStream) -> SequenceFinished:
-    """Waits for it. Raises DeadlineExceeded, or what the stream fails with."""
+async def final_event(stream: TokenStream) -> SequenceFinished:
+    """Waits for the final event. Raises DeadlineExceeded, or the error of the stream."""
     while not stream.done:
         await stream.next()
     end = stream.finished
     assert end is not None
     if end.reason is FinishReason.EXPIRED:
         raise DeadlineExceeded("the deadline passed before the choices were scored")
-    assert end.reason is FinishReason.STOP, "what does not fit is refused before"
+    assert end.reason is FinishReason.STOP, "requests that do not fit are refused before"
     return end
 
 

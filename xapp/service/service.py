@@ -1,6 +1,6 @@
-"""The service: what server/ calls, on top of the models of this node.
+"""The service that `server` calls: the RPCs on top of the models of this node.
 
-Each verb has a file: `generation`, `scoring`. What they have in common is a `Call`. Knows no gRPC.
+Each RPC has a file (`generation`, `scoring`). Their common part is `Call`. The service knows no gRPC.
 """
 
 import asyncio
@@ -47,15 +47,18 @@ class NodeService:
     # ---- life
 
     async def start(self) -> None:
-        """Begins to load; returns at once, so that health can answer. Raises ConfigError naming the key."""
+        """Starts to load models and returns at once, so that health can answer.
+
+        Raises ConfigError with the key.
+        """
         self._registry.start()
-        # After it: a worker is spawned while the files are read.
+        # After the registry: a worker is spawned while the files are read.
         await self._tasks.start()
         if self._settings.tasks.pin:
             self._pins.start()
 
     async def wait_ready(self) -> None:
-        """Returns when the default model serves. Raises what its load ended with, a ModelError mostly."""
+        """Returns when the default model serves. Raises the error of its load, mostly a ModelError."""
         await self._registry.wait_default()
 
     @property
@@ -65,11 +68,17 @@ class NodeService:
         return not self._draining and default is not None and default.state is ModelState.READY
 
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Calls `listener` when a model's state or `ready` may have changed; returns what ends that."""
+        """Calls `listener` when a model's state or `ready` may have changed.
+
+        Returns a function that ends this.
+        """
         return self._registry.changes.subscribe(listener)
 
     async def drain(self, grace_s: float) -> bool:
-        """Takes no more requests and waits for the open ones; False when some are still open after that."""
+        """Refuses new requests and waits for the open requests.
+
+        False when some are still open after `grace_s`.
+        """
         self._draining = True
         self._registry.begin_drain()
         self._registry.changes.notify()
@@ -81,7 +90,7 @@ class NodeService:
         return True
 
     async def aclose(self) -> None:
-        """Ends every worker; streams still open end with Unavailable. Safe to call twice."""
+        """Ends every worker. Open streams fail with Unavailable. Safe to call twice."""
         self._draining = True
         await self._pins.aclose()
         await self._registry.aclose()
@@ -98,36 +107,36 @@ class NodeService:
     # ---- requests
 
     def generate(self, request: Request) -> AsyncGenerator[Event, None]:
-        """See Generation."""
+        """Implements Generation.generate."""
         return self._generation.generate(request)
 
     async def score(self, request: ScoreRequest) -> ScoreResult:
-        """See Scoring."""
+        """Implements Scoring.score."""
         return await self._scoring.score(request)
 
     async def estimate(self, request: Request) -> Estimate:
-        """See Generation."""
+        """Implements Generation.estimate."""
         return await self._generation.estimate(request)
 
     async def _render(self, request: Request, template: str, values: Mapping[str, Any]) -> str:
-        """A task's prompt, by the text process of the model that will read it."""
+        """Renders a task's prompt in the text process of the request's model."""
         serving = self._registry.find(request.model).require_ready()
         return await serving.prompts.render(template, values, request.client)
 
     async def _check(self, request: Request, pairs: Sequence[tuple[str, str]]) -> list[str]:
-        """Inputs of a task, by the same."""
+        """Checks inputs of a task in the text process of the request's model."""
         serving = self._registry.find(request.model).require_ready()
         return await serving.prompts.check(pairs, request.client)
 
     async def tokenize(self, model: str, prompt: Prompt, client: str) -> Tokens:
-        """A prompt in tokens, template applied; `client` is whose it is. Raises as `generate` does."""
+        """The prompt of `client` in tokens, with the template applied. Raises as `generate` does."""
         serving = self._registry.find(model).require_ready()
         return Tokens(await serving.prompts.read(prompt, serving.limit, client), serving.info.context_length)
 
     # ---- models
 
     def list_models(self) -> list[ModelStatus]:
-        """Sorted by name: loaded, failed, and those on disk."""
+        """All models, loaded, failed or on disk, sorted by name."""
         return self._registry.statuses()
 
     def get_model(self, name: str) -> ModelStatus:
@@ -139,7 +148,7 @@ class NodeService:
         return self._registry.load(name)
 
     async def unload_model(self, name: str) -> ModelStatus:
-        """Drains, ends the worker. Raises NotFound, FailedPrecondition for the default."""
+        """Drains the model and ends its worker. Raises NotFound, FailedPrecondition for the default model."""
         return await self._registry.unload(name)
 
     # ---- tasks
@@ -150,13 +159,13 @@ class NodeService:
 
     @property
     def tasks_state(self) -> TasksState:
-        """How their folder was read."""
+        """The state of the folder of tasks."""
         return replace(self._tasks.state, num_pinned=self._pins.num_pinned)
 
     # ---- policies
 
     def set_policies(self, policies: Mapping[str, ServingPolicy]) -> None:
-        """These hold from now on, and no other; requests that are in go on."""
+        """Puts these policies in force and no others. Open requests go on."""
         self._registry.policies.replace(policies)
 
     # ---- metrics

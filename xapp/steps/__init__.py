@@ -1,1 +1,1 @@
-"""What a step costs, and how long it may take: known to the scheduler and to admission alike."""
+"""The price of a step and the limits of its time: shared by the scheduler and admission."""

@@ -1,58 +1,59 @@
-"""Pace: how many prompt tokens go into a step, beside the sequences that decode.
+"""Pace: the number of prompt tokens in a step, beside decoding sequences.
 
-Two wishes meet here. A caller whose answer runs wants short steps: a step's time is the gap between two of
-its tokens. A caller who waits for a first token wants full steps: small chunks waste what a kernel can do.
+Pace balances two demands. A running answer needs short steps, because the time of a step is the gap between
+two of its tokens. A request that waits for its first token needs full steps, because small chunks waste the
+capacity of a kernel.
 
 - Nothing decodes: a large chunk, at which the node is fastest. Such a step can be interrupted (`lookout`),
-  so no urgent request waits for its end. It ends with the first prompt, where that alone fills a kernel:
-  one prompt at full speed after the other brings first tokens earlier than all at once.
+  so that no urgent request waits for its end. The step ends with the first prompt where that prompt alone
+  fills a kernel: prompts one after the other have earlier first tokens than prompts in parallel.
 - A fixed bound (`XAPP_STEP_BUDGET_MS` is a number): the fastest chunk within it.
 - `auto`: the fastest chunk within 100 ms or 2.75 decode steps, whichever is longer. Where this leaves prompts
-  less than `share` of their full speed, the smallest chunk that gives them so much, within 0.7 s. Prompts get
-  full speed while several callers wait for a first token, and a prompt whose deadline is near.
-- A request may ask for a tighter bound (`max_gap_s`). It is kept while that request decodes, whatever
-  prompts lose.
+  less than `share` of their full speed, the smallest chunk with that share, within 0.7 s. Prompts get
+  full speed while several requests wait for a first token, and so does a prompt whose deadline is near.
+- A request may have a tighter bound (`max_gap_s`). The bound holds while that request decodes, even where
+  prompts slow down.
 """
 
 from dataclasses import dataclass
 
 from xapp.steps.step_cost import StepCost
 
-APART_CHUNK = 16
-"""Most tokens of a step that is computed apart: see Batch. A size at which kernels are fast."""
+ISOLATED_CHUNK = 16
+"""Most tokens of an isolated step (see Batch): a size at which kernels are fast."""
 MIN_CHUNK = 4
-"""Prompt tokens that a step takes at least, so that prefill always gets on."""
+"""Least prompt tokens of a step, so that prefill always advances."""
 GAP_S = 0.1
-"""A gap between two tokens that disturbs no reader."""
+"""A gap between two tokens that disturbs no reader, seconds."""
 GAP_STEPS = 2.75
-"""Decode steps that a gap may take, where this is longer."""
+"""Alternatively so many decode steps, where that is longer."""
 LONGEST_S = 0.7
-"""No step with prompts beside answers is planned to take longer, unless its decode step does by itself."""
+"""Bound of a planned step with prompts beside answers, unless its decode part alone takes longer."""
 LONGEST_ALONE_S = 2.5
-"""No step of prompts alone is planned to take longer. An interruption loses at most so much."""
+"""Bound of a planned step with prompts alone, seconds. An interruption loses at most this time."""
 MOST_ALONE = 192
-"""Prompt tokens of such a step. An operation of a larger one takes too long to be interrupted in 20 ms."""
+"""Prompt tokens of such a step. A single operation of a larger step delays an interruption beyond 20 ms."""
 CRUMB = 16
-"""So few tokens of a prompt are not left to a step of their own: a token of a small step costs more."""
+"""A smaller rest of a prompt gets no step of its own: a token of a small step costs more."""
 SHORT_S = 0.25
-"""The step after an interruption takes no longer: the same prompt cannot be interrupted twice in a row."""
+"""Bound of the step after an interruption: the same prompt is not interrupted twice in a row."""
 TILE = 16
-"""Kernels work on so many tokens at once, or on a divisor of it."""
+"""Kernels work on so many tokens at once, or on a divisor of this number."""
 MANY_STEPS = 16
-"""A prompt of more steps is not cut evenly: its last step is a small part of it."""
+"""A prompt of more steps is not cut evenly: its last step is a small part of the whole."""
 NEARLY = 0.98
-"""A chunk with this share of the best speed is as good as the best."""
+"""A chunk with this share of the best speed counts as best."""
 ENOUGH = 0.9
-"""A step ends with its first prompt where the step has at least this share of the best speed."""
+"""A step ends with its first prompt where the step then has at least this share of the best speed."""
 NO_END = 1 << 30
 HURRY = 2.0
-"""A prompt is in a hurry when its deadline leaves less than so many times what it takes at full speed."""
+"""A prompt is urgent when the time to its deadline is less than its time at full speed by this factor."""
 _SIZES = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 1024, 2048, 4096)
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Prompt tokens for a step, and the seconds that the step is predicted to take."""
+    """Prompt tokens for a step, and the predicted seconds of the step."""
 
     tokens: int
     seconds: float
@@ -65,11 +66,12 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What a step has beside prompts: `num_decode` sequences that read `cells`.
+    """The load of a step beside prompts: `num_decode` sequences that read `cells`.
 
-    `position` is where the first prompt goes on, and `left` are its tokens to compute. `num_waiting` counts
-    the callers who wait for their first token, `max_gap_s` is the tightest bound that a decoding request
-    asked for. `time_left_s` is what the first prompt's deadline leaves. `interrupted`: its last step was.
+    `position` is the next position of the first prompt, and `left` the number of its tokens to compute.
+    `num_waiting` requests wait for their first token. `max_gap_s` is the tightest bound of a decoding
+    request. `time_left_s` is the time to the first prompt's deadline. `interrupted`: its last step was
+    interrupted.
     """
 
     num_decode: int
@@ -84,10 +86,10 @@ class Beside:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """The chunks for a step beside so many sequences, ascending, and what they are measured by.
+    """The possible chunks beside a number of decoding sequences, ascending, with the figures for the choice.
 
-    `decode_s` is what the step takes without prompts, seconds. `full` is the chunk at which prompts alone
-    are fastest. The callers who wait, and their deadlines, change none of these.
+    `decode_s` is the time of the step without prompts, seconds. `full` is the chunk at which prompts alone
+    are fastest. Waiting requests and their deadlines change none of these figures.
     """
 
     chunks: list[Chunk]
@@ -108,7 +110,7 @@ class Pace:
         return self.choose(self.candidates(cost, beside), beside)
 
     def candidates(self, cost: StepCost, beside: Beside) -> Candidates:
-        """All that needs `cost`: the slow part of `chunk`."""
+        """The part of `chunk` that needs `cost`, and is slow."""
         chunks = self._chunks(cost, beside)
         if beside.num_decode == 0:
             return Candidates(chunks, 0.0, _full(chunks))
@@ -117,7 +119,7 @@ class Pace:
         return Candidates(chunks, decode_s, _full(alone))
 
     def choose(self, candidates: Candidates, beside: Beside) -> int:
-        """As `chunk`, from candidates for as many decoding sequences."""
+        """Like `chunk`, from candidates for the same number of decoding sequences."""
         tokens = self._beside(candidates, beside) if beside.num_decode else _alone(candidates, beside)
         return max(MIN_CHUNK, tokens)
 
@@ -130,13 +132,13 @@ class Pace:
         return best.tokens
 
     def _chunks(self, cost: StepCost, beside: Beside) -> list[Chunk]:
-        """Those that come into question, ascending; the step has a size that was measured, or about that."""
+        """The possible chunks, ascending. The step then has about a size that was measured."""
         most = self.max_batch - beside.num_decode
         sizes = sorted({size - beside.num_decode for size in (*cost.rows, *_SIZES, self.max_batch)})
         return [_chunk(cost, beside, size) for size in sizes if 0 < size <= most] or [_chunk(cost, beside, 1)]
 
     def _bounds(self, candidates: Candidates, beside: Beside) -> tuple[float, float]:
-        """Seconds that a step may take, and that it may take to give prompts their share."""
+        """Seconds that a step may take, and seconds that it may take to give prompts their share."""
         if self.budget_s is not None:
             bounds = (self.budget_s, self.budget_s)
         else:
@@ -164,19 +166,19 @@ def _alone(candidates: Candidates, beside: Beside) -> int:
 
 
 def _even(left: int, most: int) -> int:
-    """A chunk that cuts the rest of a prompt into equal steps: a small last one costs more a token."""
+    """A chunk that cuts the rest of a prompt into equal steps: a small last step costs more a token."""
     each = -(-left // -(-left // most))
     return min(most, -(-each // TILE) * TILE)
 
 
 def _until_first_token(chunks: list[Chunk], largest: Chunk, left: int) -> int:
-    """The rest of the first prompt where this alone fills a kernel, so that its first token comes soon."""
+    """The rest of the first prompt where it fills a kernel alone, so that its first token comes early."""
     enough = _smallest(chunks, ENOUGH * largest.rate, LONGEST_ALONE_S)
     return min(largest.tokens, max(left, enough.tokens))
 
 
 def _full(chunks: list[Chunk]) -> Chunk:
-    """The largest of those that are as good as the fastest, without anybody's answer beside."""
+    """The largest chunk that is about as fast as the fastest, without answers beside it."""
     fitting = [chunk for chunk in chunks if chunk.seconds <= LONGEST_ALONE_S and chunk.tokens <= MOST_ALONE]
     best = max((chunk.rate for chunk in fitting), default=0.0)
     return next((chunk for chunk in reversed(fitting) if chunk.rate >= NEARLY * best), chunks[0])
@@ -188,12 +190,12 @@ def _chunk(cost: StepCost, beside: Beside, tokens: int) -> Chunk:
 
 
 def _fastest(chunks: list[Chunk], within_s: float) -> Chunk:
-    """The best rate of those that take at most so long; the smallest where none does."""
+    """The chunk with the best rate within the time; the smallest chunk where none is within it."""
     fitting = [chunk for chunk in chunks if chunk.seconds <= within_s]
     return max(fitting, key=lambda chunk: chunk.rate, default=chunks[0])
 
 
 def _smallest(chunks: list[Chunk], rate: float, within_s: float) -> Chunk:
-    """The first that reaches the rate in time; the fastest where none does."""
+    """The first chunk with the rate within the time; the fastest chunk where there is none."""
     reaching = (chunk for chunk in chunks if chunk.rate >= rate and chunk.seconds <= within_s)
     return next(reaching, _fastest(chunks, within_s))

@@ -1,9 +1,9 @@
-"""StepCost: how long a step takes, from what was measured on this node.
+"""StepCost: the time of a step, from measurements on this node.
 
-Kernels are not linear: 16 tokens may cost less than 12, and 64 less a token than 48. So a step's time is
-read off a measured curve (`StepCurve`), between its points in a straight line. The time is scaled by how
-fast the node is now, and the cells that attention reads are added. The server and its workers use the
-same arithmetic: the scheduler plans steps with it, admission foresees them.
+Kernels are not linear: 16 tokens may cost less than 12, and 64 less a token than 48. The time of a step is
+therefore interpolated linearly on a measured curve (`StepCurve`). It is scaled by the present speed of the
+node, and the cells that attention reads are added. The scheduler plans steps with this arithmetic in the
+worker, and admission predicts them with the same arithmetic in the server.
 """
 
 from bisect import bisect_left
@@ -12,17 +12,17 @@ from collections.abc import Sequence
 from xapp.domain.messages import StepCurve, StepPrices
 
 DEFAULT_TOKEN_S = 0.005
-"""What a token costs where nothing was measured, seconds."""
+"""Assumed price of a token without measurements, seconds."""
 LEAST_S = 1e-7
-"""No token costs less."""
+"""Least price of a token, seconds."""
 MOST_SPLIT = 32
-"""More sequences are computed at once, whatever they cost."""
+"""From so many sequences on, all are computed at once."""
 CLEARLY = 0.95
-"""A split must take no more than this share of the time of all at once: less may be noise."""
+"""A split must take no more than this share of the time of one batch: a smaller gain may be noise."""
 
 
 def straight_curve(token_s: float, step_s: float = 0.0) -> StepCurve:
-    """The curve of a node on which each token of a step costs the same, and the step itself `step_s`."""
+    """The curve of a node on which each token costs `token_s`, and the step itself `step_s`."""
     seconds = (step_s + token_s, step_s + 2 * token_s)
     return StepCurve((1, 2), seconds, (1, 2), seconds)
 
@@ -31,7 +31,7 @@ DEFAULT_CURVE = straight_curve(DEFAULT_TOKEN_S)
 
 
 class StepCost:
-    """Predicts seconds. `cells` is what attention reads: the sum of the positions of a step's tokens."""
+    """Predicts seconds. `cells` is the sum of the positions of a step's tokens: attention reads them."""
 
     def __init__(self, curve: StepCurve, prices: StepPrices | None = None) -> None:
         assert curve.rows, "a curve has at least one point of each kind"
@@ -45,15 +45,15 @@ class StepCost:
 
     @property
     def curve(self) -> StepCurve:
-        """The points as they are now."""
+        """The present points."""
         return StepCurve(tuple(self.rows), tuple(self.row_s), tuple(self.widths), tuple(self.width_s))
 
     def predict(self, num_decode: int, num_prompt: int, cells: float = 0.0) -> float:
-        """Seconds of a step with so many decoding sequences and tokens of prompts."""
+        """Seconds of a step with so many decoding sequences and prompt tokens."""
         return self.scale * self.base(num_decode, num_prompt) + self.cell_s * cells
 
     def base(self, num_decode: int, num_prompt: int) -> float:
-        """What the curve says of such a step: seconds at scale 1, without cells."""
+        """Seconds of such a step on the curve, at scale 1 and without cells."""
         if num_prompt == 0:
             return sum(between(self.widths, self.width_s, width) for width in self.split(num_decode))
         if num_decode == 0:
@@ -61,10 +61,10 @@ class StepCost:
         return between(self.rows, self.row_s, num_decode + num_prompt) + self.outputs_s(num_decode)
 
     def split(self, num_decode: int) -> list[int]:
-        """How many sequences to compute at a time so that all of them take the least time, the most first.
+        """The sizes of the batches that compute all sequences in the least time, the largest first.
 
-        Nearly always all at once: then the weights are read once. But where a kernel is poor at 8 rows, as
-        some are, twice 4 takes less.
+        One batch is nearly always best, because the weights are read once. But some kernels are slow at 8
+        rows, so that twice 4 takes less.
         """
         if num_decode not in self._splits:
             self._splits[num_decode] = self._best_split(num_decode)
@@ -88,13 +88,13 @@ class StepCost:
         return sorted(split, reverse=True)
 
     def outputs_s(self, num_decode: int) -> float:
-        """What the outputs of so many sequences cost on top of their tokens, at scale 1."""
+        """Additional cost of the outputs of so many sequences, at scale 1."""
         alone = between(self.widths, self.width_s, num_decode)
         return max(0.0, alone - between(self.rows, self.row_s, num_decode))
 
 
 def between(points: Sequence[int], seconds: Sequence[float], number: int) -> float:
-    """The curve at `number`; 0 at 0. Beyond the last point it goes on as it ended."""
+    """The curve at `number`; 0 at 0. Beyond the last point the last slope continues."""
     if number <= 0:
         return 0.0
     index = bisect_left(points, number)

@@ -1,6 +1,7 @@
-"""Text to tokens and back. The server's side is `model_text`; `process` does the work, where it may die.
+"""Text to tokens and back. `model_text` is the server's side, `process` does the work in a process that may
+die.
 
-codec, guard, template, sandbox and budget run in the text process, stream_text in the server only; of
-task_template the server checks sources, the process makes prompts. Knows neither requests nor workers;
-process and supervision are those of `engine`.
+codec, guard, template, sandbox and budget run in the text process. stream_text runs in the server. The server
+checks the sources of task templates (task_template), and the process renders them. The package knows neither
+requests nor workers. Processes and supervision come from `workers`.
 """

@@ -1,4 +1,4 @@
-"""What one render of a chat template may cost, and text functions that pay first.
+"""The budget of one render of a chat template, and text functions that charge it.
 
 A unit is a loop turn, a call, or 64 characters read or made. See `sandbox`.
 """
@@ -14,25 +14,25 @@ from jinja2.exceptions import SecurityError
 
 MAX_UNITS = 1_000_000
 MAX_CPU_S = 1.5
-"""Less than a text may take in all: a template that is too slow is refused by name, and ends no process."""
+"""Less than the limit of a text: a template that is too slow gets an error and does not end the process."""
 _CHARS_PER_UNIT = 64
 _MAX_NUMBER = 2**63
 _MAX_DEPTH = 32
 
 
 class OverBudget(TemplateRuntimeError):
-    """The template wants more work or memory than any chat needs."""
+    """The template needs more work or memory than any chat needs."""
 
 
 class Budget:
-    """What is left of one render."""
+    """The rest of the budget of one render."""
 
     def __init__(self, units: int = MAX_UNITS, cpu_s: float = MAX_CPU_S) -> None:
         self._left = units
         self._until = time.thread_time() + cpu_s
 
     def charge(self, units: int) -> None:
-        """Raises OverBudget when nothing is left."""
+        """Raises OverBudget when the budget is used up."""
         self._left -= units
         if self._left < 0:
             raise OverBudget("takes too much work or memory")
@@ -40,7 +40,7 @@ class Budget:
             raise OverBudget("takes too much time")
 
     def charge_chars(self, count: int) -> None:
-        """For text of this length."""
+        """Charges a text of this length."""
         self.charge(1 + count // _CHARS_PER_UNIT)
 
 
@@ -48,13 +48,13 @@ _budget: ContextVar[Budget] = ContextVar("budget")
 
 
 def current() -> Budget:
-    """The budget of the render that is going on."""
+    """The budget of the current render."""
     return _budget.get()
 
 
 @contextmanager
 def spending(budget: Budget) -> Iterator[None]:
-    """Compiling and rendering happen inside this."""
+    """Sets the budget for compiling and rendering."""
     token = _budget.set(budget)
     try:
         yield
@@ -63,7 +63,7 @@ def spending(budget: Budget) -> Iterator[None]:
 
 
 def measured(value: Any, depth: int = 0) -> Any:
-    """The value, its whole size charged, containers as often as they are reached."""
+    """Charges the whole size of a value and returns it. A container is charged as often as it is reached."""
     budget = current()
     if isinstance(value, str):
         budget.charge_chars(len(value))
@@ -82,7 +82,7 @@ def measured(value: Any, depth: int = 0) -> Any:
 
 
 def metered(items: Iterable[Any], weight: int = 1) -> Iterator[Any]:
-    """What a loop goes over; each turn costs `weight`."""
+    """Charges `weight` for each turn of a loop over the items."""
     budget = current()
     for item in items:
         budget.charge(weight)
@@ -90,7 +90,7 @@ def metered(items: Iterable[Any], weight: int = 1) -> Iterator[Any]:
 
 
 def read(value: Any) -> Any:
-    """The value, charged for being looked through once: comparing, searching, stripping."""
+    """Charges one reading of a value (comparing, searching, stripping) and returns it."""
     if isinstance(value, str):
         current().charge_chars(len(value))
     elif isinstance(value, list | tuple | dict | range):
@@ -99,7 +99,7 @@ def read(value: Any) -> Any:
 
 
 def text(value: Any) -> str:
-    """What a value looks like in the output."""
+    """A value as text in the output."""
     if isinstance(value, str):
         current().charge_chars(len(value))
         return value
@@ -109,14 +109,14 @@ def text(value: Any) -> str:
 
 
 def concat(pieces: Iterable[Any]) -> str:
-    """Joined, after the whole length is charged."""
+    """Joins pieces after charging the whole length."""
     parts = [piece if isinstance(piece, str) else text(piece) for piece in pieces]
     current().charge_chars(sum(map(len, parts)))
     return "".join(parts)
 
 
 def replace(value: Any, old: str, new: str, count: int | None = None) -> str:
-    """As str.replace; its result is charged first."""
+    """Like str.replace, with the result charged first."""
     source, old, new = text(value), text(old), text(new)
     times = source.count(old) if count is None or count < 0 else min(count, source.count(old))
     current().charge_chars(len(source) + times * len(new))
@@ -124,7 +124,7 @@ def replace(value: Any, old: str, new: str, count: int | None = None) -> str:
 
 
 def join(items: Any, separator: str = "", attribute: str | None = None) -> str:
-    """As Jinja's filter, without `attribute`."""
+    """Like Jinja's filter, without `attribute`."""
     if attribute is not None:
         raise SecurityError("join by attribute is not supported")
     parts = [text(item) for item in metered(items)]

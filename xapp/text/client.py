@@ -1,4 +1,6 @@
-"""The server's end of one text process. What is asked of it, and in which order, is `model_text`'s."""
+"""TextClient: the server's end of one text process. `model_text` decides what it is asked, and in which
+order.
+"""
 
 import signal
 import sys
@@ -17,7 +19,7 @@ from xapp.text.messages import (
     ToText,
     decode_from_text,
 )
-from xapp.workers.child import ChildClient
+from xapp.workers.process_client import ProcessClient
 
 TEXT_COMMAND = (sys.executable, "-m", "xapp.text.process")
 _CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGPROF)
@@ -25,10 +27,10 @@ _CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal
 Reply = Tokens | Rendered | Checked | Refused | Broke
 
 
-class TextClient(ChildClient[Loaded]):
-    """`on_reply` hears what comes back, `on_end` that the process has ended.
+class TextClient(ProcessClient[Loaded]):
+    """Calls `on_reply` for each answer, and `on_end` at the end of the process.
 
-    `fingerprint` is that of the process before: one that makes other tokens of a text is not taken.
+    `fingerprint` is that of the process before. A process that would tokenize differently is refused.
     """
 
     def __init__(
@@ -41,7 +43,7 @@ class TextClient(ChildClient[Loaded]):
     ) -> None:
         super().__init__("text process", model_path, command, (model_path,))
         self._on_reply = on_reply
-        self._tell_end = on_end
+        self._report_end = on_end
         self._fingerprint = fingerprint
 
     @property
@@ -51,15 +53,15 @@ class TextClient(ChildClient[Loaded]):
 
     @property
     def crash(self) -> str:
-        """The signal by which a text ended the process; "" where it ended otherwise, or has not.
+        """The signal by which a text ended the process; "" for another end, or none.
 
-        SIGPROF is of `limits.limited_time`.
+        SIGPROF comes from `limits.limited_time`.
         """
         code = self._process.returncode if self._process is not None else None
         return signal.Signals(-code).name if code is not None and -code in _CRASHES else ""
 
-    def ask(self, request: ToText) -> None:
-        """Sends it. Raises Unavailable when the process cannot take it."""
+    def send(self, request: ToText) -> None:
+        """Sends a request. Raises Unavailable when the process cannot take it."""
         self._check_room()
         self._send(request)
 
@@ -81,9 +83,9 @@ class TextClient(ChildClient[Loaded]):
             self._ready.set_result(loaded)
             return
         text = (
-            f"{self._model_path} is not the file that was loaded: its vocabulary or chat template is another"
+            f"{self._model_path} is not the file that was loaded: its vocabulary or chat template has changed"
         )
         self._ready.set_exception(ModelError(text, reason="MODEL_FILE_CHANGED"))
 
     def _on_end(self, error: Unavailable) -> None:
-        self._tell_end(error)
+        self._report_end(error)

@@ -1,9 +1,9 @@
 """Text to tokens and back for one model: chat template, special tokens, streams.
 
-Who may write control tokens (`<|im_end|>` and the like)? The template may, and the author of a raw
-`prompt`, who may write ChatML by hand. The content of a chat message may not: there the same
-characters are plain text, whatever a subscriber's data says. `guard` tells which texts these are. What a
-model writes in several ordinary tokens (Llama 2's `[INST]`) cannot be told from content by anyone.
+Who may write control tokens (`<|im_end|>` and the like)? The template may, and so may the author of a raw
+`prompt`, who can write ChatML by hand. The content of a chat message may not: the same characters are plain
+text there, so that a subscriber's data cannot open a turn. `guard` knows these texts. Markup that a model
+writes in several ordinary tokens (Llama 2's `[INST]`) cannot be distinguished from content.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,18 +19,18 @@ from xapp.text.stream_text import TextStream
 if TYPE_CHECKING:
     from xapp.text.template import ChatTemplate
 
-# llama.cpp takes quadratic time in control tokens: above this many they are cut out here.
+# llama.cpp takes quadratic time in control tokens: texts with more are split here.
 _MANY_CONTROLS = 64
-# No vocabulary joins it to what follows; it is few tokens.
+# A character that no vocabulary joins with the next text, and that has few tokens.
 _ANCHOR, _MOST_OF_ANCHOR = "\n", 4
 _SPACE = " \t\n\v\f\r"
 
 
 class TextCodec:
-    """Everything about one model's text. Not for use after `close`.
+    """The text functions of one model. Not for use after `close`.
 
-    `max_piece_bytes` is the most bytes of text that one token can stand for: a text of n bytes is
-    at least n / max_piece_bytes tokens, so what can never fit is refused without tokenizing it.
+    `max_piece_bytes` is the largest number of bytes of one token: a text of n bytes has at least
+    n / max_piece_bytes tokens, so that a text that can never fit is refused without tokenizing it.
     """
 
     def __init__(self, tokenizer: Tokenizer, *, name: str = "model") -> None:
@@ -43,9 +43,9 @@ class TextCodec:
         self._template = self._compile()
 
     def encode(self, text: str, *, special: bool = True, add_bos: bool = True) -> list[int]:
-        """A raw prompt's tokens; `special` turns the text of control tokens into them.
+        """The tokens of a raw prompt. `special` turns the text of control tokens into control tokens.
 
-        BOS comes first where the model wants one and the text does not begin with it.
+        BOS comes first where the model requires it and the text does not begin with it.
         """
         if special and self._has_many_controls(text):
             tokens = self._encode_parts(text)
@@ -56,8 +56,8 @@ class TextCodec:
     def render(self, messages: Sequence[ChatMessage]) -> str:
         """The prompt that the chat template makes, open for the answer.
 
-        Raises InvalidArgument with field `chat` when the model has no template or it refuses the
-        messages; ModelError when the template is broken or not harmless.
+        Raises InvalidArgument with field `chat` when the model has no template or the template refuses the
+        messages, ModelError when the template is faulty or not allowed.
         """
         if self._template_fault is not None:
             raise self._template_fault
@@ -68,7 +68,7 @@ class TextCodec:
         return self._template.render(messages)
 
     def encode_chat(self, messages: Sequence[ChatMessage]) -> list[int]:
-        """A conversation's tokens; control tokens come from the template only. Raises as `render`."""
+        """The tokens of a conversation. Control tokens come from the template only. Raises as `render`."""
         if not any(self._guard.concerns(message.content) for message in messages):
             return self.encode(self.render(messages))
         marked = [ChatMessage(message.role, self._guard.mark(message.content)) for message in messages]
@@ -76,9 +76,9 @@ class TextCodec:
         return self._bos(tokens) + tokens
 
     def encode_answers(self, messages: Sequence[ChatMessage], answers: Sequence[str]) -> list[list[int]]:
-        """A conversation's tokens with the beginning of each answer behind it, "" for none.
+        """The tokens of a conversation, followed by the beginning of each answer, "" for none.
 
-        An answer is content: it makes no control tokens. Raises as `render`.
+        An answer is content, so that it makes no control tokens. Raises as `render`.
         """
         marked = [ChatMessage(message.role, self._guard.mark(message.content)) for message in messages]
         rendered = self.render(marked) + MARK
@@ -86,7 +86,7 @@ class TextCodec:
         return [self._bos(tokens) + tokens for tokens in wholes]
 
     def piece(self, token: int) -> bytes:
-        """The bytes that a token stands for."""
+        """The bytes of a token."""
         return self._tokenizer.piece(token)
 
     def stream(self, stop: Sequence[str] = ()) -> TextStream:
@@ -112,7 +112,7 @@ class TextCodec:
                 eos=self._token_text(self._tokenizer.eos),
             )
         except ModelError as error:
-            # A broken template is no reason not to serve `prompt`.
+            # With a faulty template the model still serves `prompt`.
             self._template_fault = error
             return None
 
@@ -138,7 +138,7 @@ class TextCodec:
         return tokens
 
     def _encode_parts(self, text: str) -> list[int]:
-        """Control tokens where the text has them unmarked, plain text between: llama.cpp's own way."""
+        """Control tokens for unmarked texts of control tokens, plain text between, as llama.cpp does it."""
         tokens: list[int] = []
         for part in self._parts(text):
             if isinstance(part, int):
@@ -148,9 +148,9 @@ class TextCodec:
         return tokens
 
     def _encode_plain(self, text: str) -> list[int]:
-        """Text whose marks say where a message had guarded text.
+        """Tokenizes text in which marks separate the guarded texts of a message.
 
-        Mostly the tokenizer leaves that alone. Where it does not, it never sees it whole.
+        Mostly the tokenizer keeps the marked text apart. Otherwise the text is passed in parts.
         """
         tokens = self._tokenize(text.replace(MARK, ""))
         if MARK not in text or self._guard.tokens.isdisjoint(tokens):
@@ -162,7 +162,7 @@ class TextCodec:
         return tokens
 
     def _encode_further(self, text: str) -> list[int]:
-        """Text that goes on after other text: without the space that some vocabularies put before a text."""
+        """Tokenizes text in the middle: without the space that some vocabularies put before a text."""
         tokens = self._tokenize(text)
         data = text.encode(errors="replace")
         if self._bytes(tokens) == data:

@@ -1,7 +1,7 @@
-"""`str.format` for templates: fields are filled with text, and nothing is reached through them.
+"""`str.format` for templates: fields are replaced by text, and give no access to objects.
 
 A field is empty, a number or a name. Attributes, items, conversions, widths and other specifications are
-refused: through them a template would get out, or make much of little.
+refused: a template could use them to leave the sandbox, or to make large texts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ def formatted_by(function: Any) -> str | None:
 
 
 def format_text(template: str, args: Sequence[Any], named: Mapping[str, Any]) -> str:
-    """As `str.format`, within the budget. Raises SecurityError, LookupError, ValueError."""
+    """Like `str.format`, within the budget. Raises SecurityError, LookupError, ValueError."""
     parts, position = [], 0
     for literal, field, spec, conversion in Formatter().parse(read(template)):
         parts.append(literal)

@@ -1,7 +1,8 @@
-"""Which texts of a vocabulary open turns, call tools or end answers, so that a message must not write them.
+"""Guard: the texts of a vocabulary that open turns, call tools or end answers. A message must not contain
+them.
 
-A file says of each token what it is, and files are wrong about it: what the template uses and what looks
-like markup is guarded whatever the file says. Not for use after the vocabulary is closed.
+A file states the type of each token, and files have wrong types. Texts that the template uses, and texts that
+look like markup, are guarded with any type. Not for use after the vocabulary is closed.
 """
 
 import re
@@ -12,20 +13,20 @@ from itertools import groupby
 from xapp.backend.tokenizer import Control, Tokenizer
 
 MARK = "\ufdd0\ufdd1\ufdd2"
-"""Put into guarded text that a message contains; in no real text."""
+"""Inserted into guarded text of a message. No real text contains it."""
 
 _MARKUP = re.compile(r"[<\[{(].+[>\]})]", re.DOTALL)
 _SPECIAL = re.compile(r"<[|｜].+[|｜]>", re.DOTALL)
 _TAG = re.compile(r"<[^\s<>'\"]*[^\W\d_][^\s<>'\"]*>|\[/?[A-Z][A-Z_]*\]")
-"""Ordinary tokens, learned from text, are often `</div>` or `[0]`: only of these those in the template."""
+"""Ordinary tokens, learned from text, are often `</div>` or `[0]`. They are guarded only in the template."""
 _SPACE = " \t\n\r▁"
 
 
 class Guard:
     """The guarded texts of one vocabulary.
 
-    `controls` are those that llama.cpp parses by itself, also where it was asked not to: control tokens,
-    and those that the model's author added. `tokens` are the ids of all that are guarded.
+    `controls` are the texts that llama.cpp parses in any case: control tokens, and tokens that the model's
+    author added. `tokens` are the ids of all guarded texts.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
@@ -44,15 +45,15 @@ class Guard:
         self._longest = max(map(len, texts), default=0)
 
     def concerns(self, content: str) -> bool:
-        """Whether a message has guarded text, or ends in what could become such text with what follows."""
+        """Whether a message has guarded text, or may have it together with the next text."""
         return self._any.search(content) is not None or self._ends_open(content.rstrip())
 
     def mark(self, content: str) -> str:
-        """A message with a mark inside of each guarded text, so that it is none any more."""
+        """A message with a mark inside each guarded text, so that it is plain text."""
         content = content.replace(MARK, "")
         if self._any.search(content):
             content = self._begin.sub(rf"\1{MARK}", content)
-        # Templates cut white space off: the mark stands where the next text would follow then.
+        # Templates strip white space, so the mark stands where the next text would follow.
         end = len(content.rstrip())
         return content[:end] + MARK + content[end:] if self._ends_open(content[:end]) else content
 
@@ -67,14 +68,14 @@ class Guard:
 
 
 def looks_like_markup(text: str) -> bool:
-    """Whether it stands in brackets."""
+    """Whether the text stands in brackets."""
     return _MARKUP.fullmatch(text) is not None
 
 
 def is_added_markup(text: str, template: str) -> bool:
-    """Whether a token that the model's author added means more than its characters.
+    """Whether a token that the model's author added is markup.
 
-    White space, single characters and rows of signs are added too, and are text.
+    White space, single characters and rows of signs are added too, and are plain text.
     """
     if looks_like_markup(text):
         return True
@@ -83,17 +84,20 @@ def is_added_markup(text: str, template: str) -> bool:
 
 
 def is_plain_markup(text: str, template: str) -> bool:
-    """The same for any other token."""
+    """Whether any other token is markup."""
     return _SPECIAL.fullmatch(text) is not None or (_TAG.fullmatch(text) is not None and text in template)
 
 
 def _is_mixed(text: str) -> bool:
-    """Whether it begins or ends with a sign and has a letter or digit: `#user`, `>>TITLE<<`."""
+    """Whether the text begins or ends with a sign and has a letter or digit: `#user`, `>>TITLE<<`."""
     return any(map(str.isalnum, text)) and not (text[0].isalnum() and text[-1].isalnum())
 
 
 def _any_of(texts: Iterable[str]) -> str:
-    """A pattern of the longest that fits. In groups: some vocabularies have thousands of control tokens."""
+    """A pattern that finds the longest text.
+
+    It has groups: some vocabularies have thousands of control tokens.
+    """
     longest_first = sorted(texts, key=lambda text: (len(text) > 1, text[:2], len(text)), reverse=True)
     groups = groupby(longest_first, key=lambda text: text[:2])
     return "|".join(f"{re.escape(start)}(?:{_ends(group)})" for start, group in groups) or r"(?!)"

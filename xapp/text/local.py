@@ -1,4 +1,4 @@
-"""The same as `model_text` in this process: for vocabularies that are Python, and harmless."""
+"""LocalText: `model_text` within this process, for harmless vocabularies that are written in Python."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from xapp.text.task_template import render
 
 
 class LocalText:
-    """See `ModelText`, which documents the methods."""
+    """A Codec like `ModelText`, which documents the methods."""
 
     def __init__(self, codec: TextCodec) -> None:
         self._codec = codec

@@ -1,6 +1,6 @@
-"""What the server and a text process say to each other, in the frames of `engine.messages`.
+"""The messages between the server and a text process, in the frames of `domain.frames`.
 
-Text travels as UTF-8, tokens as 4-byte integers of this machine.
+Text is sent as UTF-8, tokens as 4-byte integers of this machine.
 """
 
 from typing import Any, TypeAlias
@@ -11,11 +11,12 @@ import msgspec
 
 
 class Read(msgspec.Struct, frozen=True, tag="read"):
-    """Text to tokens. `text` is a raw prompt; without, `turns` are roles and contents of a conversation.
+    """A request for tokens. `text` is a raw prompt; without it, `turns` are roles and contents of a
+    conversation.
 
-    With `choices` the tokens of the prompt, then of the prompt with each choice behind it. `size` is the
-    bytes of all that is tokenized; `limit_s` seconds of CPU time it may take. `apart`: in a process of
-    its own.
+    With `choices`, the answer has the tokens of the prompt, then of the prompt with each choice behind it.
+    `size` is the number of bytes to tokenize. `limit_s` is the limit of CPU time, seconds. `forked`: in a
+    forked process.
     """
 
     request_id: int
@@ -23,28 +24,28 @@ class Read(msgspec.Struct, frozen=True, tag="read"):
     turns: list[tuple[str, bytes]] = []
     choices: list[bytes] | None = None
     size: int = 0
-    apart: bool = False
+    forked: bool = False
     limit_s: float = 0.0
 
 
 class Render(msgspec.Struct, frozen=True, tag="render"):
-    """A task's prompt: its template with these values. The rest as in Read."""
+    """A request for a task's prompt: its template with these values. Other fields as in Read."""
 
     request_id: int
     template: str
     inputs: dict[str, Any]
     size: int = 0
-    apart: bool = False
+    forked: bool = False
     limit_s: float = 0.0
 
 
 class Check(msgspec.Struct, frozen=True, tag="check"):
-    """JSON texts against JSON schemas, in pairs of a schema and a text. The rest as in Read."""
+    """A request to check JSON texts against JSON schemas, in pairs. Other fields as in Read."""
 
     request_id: int
     pairs: list[tuple[str, bytes]]
     size: int = 0
-    apart: bool = False
+    forked: bool = False
     limit_s: float = 0.0
 
 
@@ -55,8 +56,8 @@ ToText: TypeAlias = Read | Render | Check
 
 
 class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
-    """The vocabulary is there. `pieces` are the bytes of all tokens in a row, `starts` where each begins,
-    the end of the last one included. `fingerprint` is of all that tells what a text becomes.
+    """The vocabulary is loaded. `pieces` are the bytes of all tokens in a row. `starts` has the start of
+    each token, and the end of the last token. `fingerprint` covers everything that tokenizing depends on.
     """
 
     has_chat_template: bool
@@ -74,7 +75,7 @@ class LoadFailed(msgspec.Struct, frozen=True, tag="load_failed"):
 
 
 class Ids(msgspec.Struct, frozen=True, array_like=True):
-    """Tokens: the first `shared` of the answer's first list, then `rest`."""
+    """Tokens: the first `shared` tokens of the answer's first list, then `rest`."""
 
     shared: int
     rest: bytes
@@ -95,14 +96,14 @@ class Rendered(msgspec.Struct, frozen=True, tag="rendered"):
 
 
 class Checked(msgspec.Struct, frozen=True, tag="checked"):
-    """The answer to Check: for each pair why the text does not conform, "" where it does."""
+    """The answer to Check: for each pair the reason why the text does not conform, "" where it does."""
 
     request_id: int
     faults: list[str]
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
-    """The text is not taken. `field` is "" where the model's file is at fault."""
+    """The text is refused. `field` is "" where the model's file is at fault."""
 
     request_id: int
     field: str
@@ -111,7 +112,7 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
 
 
 class Broke(msgspec.Struct, frozen=True, tag="broke"):
-    """The process that had the text apart ended on it; `why` is half a sentence."""
+    """The forked process ended on the text. `why` completes a sentence."""
 
     request_id: int
     why: str
@@ -124,12 +125,12 @@ _from_text = msgspec.msgpack.Decoder(FromText)
 
 
 def decode_to_text(body: bytes) -> ToText:
-    """Raises msgspec.ValidationError when the body is no such message."""
+    """Raises msgspec.ValidationError for an invalid body."""
     message: ToText = _to_text.decode(body)
     return message
 
 
 def decode_from_text(body: bytes) -> FromText:
-    """Raises msgspec.ValidationError when the body is no such message."""
+    """Raises msgspec.ValidationError for an invalid body."""
     message: FromText = _from_text.decode(body)
     return message

@@ -1,9 +1,10 @@
-"""Text to tokens and back for one model, as the server sees it: the work is done in a text process.
+"""ModelText: text to tokens and back for one model in the server. A text process does the work.
 
-A short text takes a round trip over a socket; a long one is worked on apart (see `process`), at most
-MAX_APART at a time. When a text ends the process, or takes too long, its caller is told and all others are
-asked again of the next process, apart for a while, so that the next such text harms nobody. Answers are
-put together here, from a table of all tokens' bytes that the process sends once.
+A short text is a round trip over a socket. A long text is processed in a forked process (see `process`), at
+most MAX_FORKED at a time. When a text ends the process, or takes too long, its caller gets an error. All
+other texts are sent again to the next process, for a while each in a forked process, so that the next such
+text affects no others. The server itself joins the text of answers, from a table of all tokens' bytes that
+the process sends once.
 """
 
 import asyncio
@@ -21,25 +22,25 @@ from xapp.text.client import TEXT_COMMAND, Reply, TextClient
 from xapp.text.messages import Broke, Check, Checked, Ids, Loaded, Read, Refused, Render, Rendered, ToText
 from xapp.text.queue import FairQueue, Job
 from xapp.text.stream_text import TextStream
-from xapp.workers.child import UNLOADING
-from xapp.workers.supervisor import ChildSupervisor, RestartPolicy, WorkerState
+from xapp.workers.process_client import UNLOADING
+from xapp.workers.supervisor import ProcessSupervisor, RestartPolicy, WorkerState
 
 LONG_BYTES = 16 * 1024
-"""Longer texts are worked on apart."""
-MAX_APART = 2
+"""Longer texts are processed in a forked process."""
+MAX_FORKED = 2
 LIMIT_S = 2.0
 LIMIT_S_PER_BYTE = 4e-6
-"""Of CPU time. A Pi makes tokens of 1 MB in about a second."""
+"""CPU time. A Pi tokenizes 1 MB in about a second."""
 WALL_S_PER_CPU_S, PATIENCE_S = 6.0, 5.0
-"""A process that says nothing for so long is ended. It ends itself before: this is for one that hangs."""
+"""A process that is silent for so long is killed. It normally ends itself before."""
 CAUTIOUS_S = 60.0
-"""After a text ended the process, all are worked on apart for so long."""
+"""For so long after a text ended the process, every text is processed in a forked process."""
 MAX_LOST = 3
 _POLICY = RestartPolicy(first_delay_s=0.05, max_delay_s=1.0, healthy_after_s=10.0)
 
 
 class PieceTable(dict[int, bytes]):
-    """The bytes of each token; looked up once, then a dict's item. Raises ValueError for other ids."""
+    """The bytes of each token, looked up once, then an item of the dict. Raises ValueError for other ids."""
 
     def __init__(self, loaded: Loaded) -> None:
         super().__init__()
@@ -59,8 +60,8 @@ class ModelText:
     def __init__(self, path: str, command: Sequence[str] = TEXT_COMMAND) -> None:
         self._path = path
         self._command = command
-        self._supervisor = ChildSupervisor(
-            path, self._new_client, _POLICY, self._on_state, what="text process"
+        self._supervisor = ProcessSupervisor(
+            path, self._new_client, _POLICY, self._on_state, role="text process"
         )
         self._ids = count(1)
         self._waiting = {False: FairQueue(), True: FairQueue()}
@@ -74,7 +75,7 @@ class ModelText:
 
     @classmethod
     async def load(cls, path: str, command: Sequence[str] = TEXT_COMMAND) -> Self:
-        """Starts the process. Raises ModelError naming the file, Unavailable; nothing is left then."""
+        """Starts the process. Raises ModelError with the file, or Unavailable. No process is left then."""
         model = cls(path, command)
         try:
             loaded: Loaded = await model._supervisor.start()
@@ -89,44 +90,44 @@ class ModelText:
 
     @property
     def pid(self) -> int:
-        """The text process's id; 0 while there is none."""
+        """The text process's id; 0 without a process."""
         return self._supervisor.pid
 
     @property
     def can_start(self) -> bool:
-        """Whether the process runs, or is being started and did not fail to."""
+        """Whether the process runs, or is being started and has not failed."""
         return self._supervisor.state is not WorkerState.FAILED
 
     @property
     def num_restarts(self) -> int:
-        """How often the process was started again."""
+        """Number of restarts of the process."""
         return self._supervisor.num_restarts
 
     async def read(self, prompt: Prompt, client: str = "") -> list[int]:
-        """The prompt's tokens. Raises InvalidArgument naming its field, ModelError, Unavailable."""
-        (tokens,) = await self._ask(prompt, None, client)
+        """The prompt's tokens. Raises InvalidArgument with its field, ModelError, Unavailable."""
+        (tokens,) = await self._tokens(prompt, None, client)
         return tokens
 
     async def read_choices(self, prompt: Prompt, choices: Sequence[str], client: str = "") -> list[list[int]]:
-        """The prompt's tokens, then for each choice those of both together. Raises as `read`."""
-        return await self._ask(prompt, choices, client)
+        """The prompt's tokens, then for each choice the tokens of prompt and choice. Raises as `read`."""
+        return await self._tokens(prompt, choices, client)
 
     async def render(self, template: str, values: Mapping[str, Any], client: str = "") -> str:
-        """The prompt that a task's template makes. Raises InvalidArgument naming `inputs`, Unavailable."""
+        """The prompt from a task's template. Raises InvalidArgument with field `inputs`, Unavailable."""
         inputs = dict(values)
         size = len(template.encode(errors="replace")) + len(msgspec.msgpack.encode(inputs))
-        request = Render(next(self._ids), template, inputs, size, self._apart(size), self._limit_s(size))
+        request = Render(next(self._ids), template, inputs, size, self._must_fork(size), self._limit_s(size))
         text: str = await self._finish(request, "inputs", client)
         return text
 
     async def check(self, pairs: Sequence[tuple[str, str]], client: str = "") -> list[str]:
-        """Of each schema and JSON text why the text does not conform to the schema, "" where it does.
+        """For each schema and JSON text the reason why the text does not conform, "" where it does.
 
-        Raises InvalidArgument with field `json` where that takes too much work, Unavailable.
+        Raises InvalidArgument with field `json` where the check takes too much work, Unavailable.
         """
         sent = [(schema, text.encode(errors="replace")) for schema, text in pairs]
         size = sum(len(schema) + len(text) for schema, text in sent)
-        request = Check(next(self._ids), sent, size, self._apart(size), self._limit_s(size))
+        request = Check(next(self._ids), sent, size, self._must_fork(size), self._limit_s(size))
         faults: list[str] = await self._finish(request, "json", client)
         return faults
 
@@ -135,39 +136,39 @@ class ModelText:
         return TextStream(self.piece, stop)
 
     async def aclose(self) -> None:
-        """Ends the process; whoever waits is told. Safe to call twice."""
+        """Ends the process. Waiting callers get an error. Safe to call twice."""
         await self._supervisor.aclose()
         self._fail_all(Unavailable(UNLOADING, reason="DRAINING", retry_after_s=1.0))
 
-    # ---- asking
+    # ---- requests
 
-    async def _ask(self, prompt: Prompt, choices: Sequence[str] | None, client: str) -> list[list[int]]:
+    async def _tokens(self, prompt: Prompt, choices: Sequence[str] | None, client: str) -> list[list[int]]:
         field, text, turns, size = _encoded(prompt)
         ends = None if choices is None else [choice.encode(errors="replace") for choice in choices]
         if ends is not None:
             size += sum(map(len, ends)) + size * len(ends)
-        apart, limit_s = self._apart(size), self._limit_s(size)
-        request = Read(next(self._ids), text, turns, ends, size, apart, limit_s)
+        forked, limit_s = self._must_fork(size), self._limit_s(size)
+        request = Read(next(self._ids), text, turns, ends, size, forked, limit_s)
         lists: list[list[int]] = await self._finish(request, field, client)
         return lists
 
     async def _finish(self, request: ToText, field: str, client: str) -> Any:
-        """Has it done, when its turn comes."""
+        """Queues the request and waits for its result."""
         if self._supervisor.state in {WorkerState.FAILED, WorkerState.CLOSED}:
             raise self._supervisor.not_ready()
         job = Job(request, field, client, asyncio.get_running_loop().create_future())
-        self._waiting[request.apart].put(job)
+        self._waiting[request.forked].put(job)
         self._pump()
         return await job.result
 
-    def _apart(self, size: int) -> bool:
+    def _must_fork(self, size: int) -> bool:
         return size > LONG_BYTES or self._cautious
 
     def _limit_s(self, size: int) -> float:
         return LIMIT_S + size * LIMIT_S_PER_BYTE
 
     def _pump(self) -> None:
-        """Sends what may be worked on now."""
+        """Sends the requests that may be processed now."""
         client = self._supervisor.client
         while client is not None and client.running:
             job = self._next()
@@ -175,7 +176,7 @@ class ModelText:
                 return
             self._running[job.request.request_id] = job
             try:
-                client.ask(job.request)
+                client.send(job.request)
             except Unavailable as error:
                 self._end(job, error)
                 continue
@@ -183,24 +184,24 @@ class ModelText:
             job.timer = asyncio.get_running_loop().call_later(after_s, self._on_late, job)
 
     def _next(self) -> Job | None:
-        num_apart = sum(job.request.apart for job in self._running.values())
-        if num_apart == len(self._running) and not self._cautious:
+        num_forked = sum(job.request.forked for job in self._running.values())
+        if num_forked == len(self._running) and not self._cautious:
             job = self._waiting[False].take()
             if job is not None:
                 return job
-        return self._next_apart() if num_apart < MAX_APART else None
+        return self._next_forked() if num_forked < MAX_FORKED else None
 
-    def _next_apart(self) -> Job | None:
+    def _next_forked(self) -> Job | None:
         job = self._waiting[True].take()
         if job is None and self._cautious and (job := self._waiting[False].take()) is not None:
-            job.request = msgspec.structs.replace(job.request, apart=True)
+            job.request = msgspec.structs.replace(job.request, forked=True)
         return job
 
     @property
     def _cautious(self) -> bool:
         return monotonic() < self._cautious_until
 
-    # ---- what becomes of it
+    # ---- replies
 
     def _on_reply(self, reply: Reply) -> None:
         job = self._running.get(reply.request_id)
@@ -225,10 +226,10 @@ class ModelText:
             client.kill(f"a text took longer than {job.request.limit_s:.1f} s")
 
     def _on_lost(self, client: TextClient) -> None:
-        """The text that the process itself worked on is the cause; those apart are not."""
+        """A text in the process itself is the cause of its death. Forked texts are not."""
         jobs, guilty, self._guilty = list(self._running.values()), self._guilty, None
         for job in jobs:
-            died_of = client.crash if guilty is None and not job.request.apart else ""
+            died_of = client.crash if guilty is None and not job.request.forked else ""
             why = f"native code was ended by {died_of}" if died_of else ""
             if job is guilty or died_of == "SIGPROF":
                 why = f"it took longer than {job.request.limit_s:.1f} s"
@@ -239,11 +240,11 @@ class ModelText:
             elif job.num_lost >= MAX_LOST:
                 self._end(job, self._supervisor.not_ready())
             else:
-                self._ask_again(job)
+                self._send_again(job)
 
-    def _ask_again(self, job: Job) -> None:
+    def _send_again(self, job: Job) -> None:
         self._forget(job)
-        job.request = msgspec.structs.replace(job.request, request_id=next(self._ids), apart=True)
+        job.request = msgspec.structs.replace(job.request, request_id=next(self._ids), forked=True)
         self._waiting[True].put_back(job)
 
     def _end(self, job: Job, result: list[list[int]] | list[str] | str | XappError) -> None:
@@ -280,7 +281,7 @@ class ModelText:
 
 
 def _encoded(prompt: Prompt) -> tuple[str, bytes | None, list[tuple[str, bytes]], int]:
-    """Its field, and what is sent of it, and the bytes of that."""
+    """The field for errors, the text and turns to send, and their size in bytes."""
     if isinstance(prompt, str):
         text = prompt.encode(errors="replace")
         return "prompt", text, [], len(text)

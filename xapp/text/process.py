@@ -2,10 +2,9 @@
 
     python -m xapp.text.process FD MODEL_PATH
 
-FD is one end of a socket pair to the server; the process ends when the socket does. All that is native or
-unbounded on strangers' data runs here, within bounds of memory, and may die. What is long, or suspicious,
-runs in a child of its own, a copy of this process that costs about a millisecond: whatever becomes of it,
-others do not wait for it.
+FD is one end of a socket pair to the server. The process ends when the socket closes. All code on strangers'
+data that is native or unbounded runs here, with limits of memory and time, and may die. A long or suspicious
+text is processed in a forked process, a copy that costs about a millisecond: other texts do not wait for it.
 """
 
 import ctypes
@@ -51,37 +50,37 @@ if TYPE_CHECKING:
     from xapp.text.codec import TextCodec
 
 MAX_PIECES_BYTES = 12 << 20
-"""All tokens' bytes together; a vocabulary of 262,144 has 2 MB."""
+"""Limit of all tokens' bytes together; a vocabulary of 262,144 has 2 MB."""
 _RECEIVE_BYTES = 1 << 18
 _PR_SET_PDEATHSIG = 1
 WALL_S_PER_CPU_S = 5.0
-"""On a busy machine a text waits for a CPU; this is for one that waits for ever."""
+"""Wall time a second of the CPU limit. A text waits for a CPU on a busy machine, but not for ever."""
 
 
-class Apart:
-    """A child that has a text of its own."""
+class ForkedText:
+    """A forked process with one text."""
 
     def __init__(self, request: ToText, pid: int, pipe: int) -> None:
         self.request = request
         self.pid = pid
         self.pipe = pipe
         self.data = bytearray()
-        self.until = monotonic() + request.limit_s * WALL_S_PER_CPU_S
+        self.deadline = monotonic() + request.limit_s * WALL_S_PER_CPU_S
         self.late = False
 
     def read(self) -> bool:
-        """Takes what it wrote; False at the end."""
+        """Reads its output. False at the end."""
         data = os.read(self.pipe, _RECEIVE_BYTES)
         self.data += data
         return bool(data)
 
     def kill(self) -> None:
-        """It took too long."""
+        """Kills a process that took too long."""
         self.late = True
         os.kill(self.pid, signal.SIGKILL)
 
     def result(self) -> bytes:
-        """What the server is told, once it has ended."""
+        """The answer for the server, after the end of the process."""
         os.close(self.pipe)
         _, status = os.waitpid(self.pid, 0)
         if status == 0 and not self.late:
@@ -97,22 +96,25 @@ class Apart:
 
 
 class TextProcess:
-    """Answers one after the other; children beside. The server bounds how many there are."""
+    """Answers one request after the other; forked processes run in parallel.
+
+    The server bounds their number.
+    """
 
     def __init__(self, codec: "TextCodec", sock: socket.socket) -> None:
         self._codec = codec
         self._socket = sock
         self._frames = FrameBuffer()
-        self._apart: dict[int, Apart] = {}
+        self._forked: dict[int, ForkedText] = {}
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
 
     def run(self) -> None:
-        """Until the server is gone."""
+        """Runs until the server is gone."""
         while True:
-            for fd, _ in self._poll.poll(self._patience_ms()):
+            for fd, _ in self._poll.poll(self._timeout_ms()):
                 if fd != self._socket.fileno():
-                    self._hear(self._apart[fd])
+                    self._read_answer(self._forked[fd])
                 elif not self._take():
                     return
             self._end_late()
@@ -121,7 +123,7 @@ class TextProcess:
         data = self._socket.recv(_RECEIVE_BYTES)
         for body in self._frames.feed(data) if data else ():
             request = decode_to_text(body)
-            if request.apart:
+            if request.forked:
                 self._fork(request)
             else:
                 with limits.limited_time(request.limit_s):
@@ -132,33 +134,33 @@ class TextProcess:
     def _fork(self, request: ToText) -> None:
         if isinstance(request, Check):
             import_validate()
-        ours, theirs = os.pipe()
+        read_end, write_end = os.pipe()
         pid = os.fork()
         if pid == 0:
-            _run_apart(self._codec, request, theirs)
-        os.close(theirs)
-        self._apart[ours] = Apart(request, pid, ours)
-        self._poll.register(ours, select.POLLIN)
+            _run_forked(self._codec, request, write_end)
+        os.close(write_end)
+        self._forked[read_end] = ForkedText(request, pid, read_end)
+        self._poll.register(read_end, select.POLLIN)
 
-    def _hear(self, apart: Apart) -> None:
-        if not apart.read():
-            self._poll.unregister(apart.pipe)
-            del self._apart[apart.pipe]
-            self._socket.sendall(apart.result())
+    def _read_answer(self, forked: ForkedText) -> None:
+        if not forked.read():
+            self._poll.unregister(forked.pipe)
+            del self._forked[forked.pipe]
+            self._socket.sendall(forked.result())
 
-    def _patience_ms(self) -> float | None:
-        untils = [apart.until for apart in self._apart.values() if not apart.late]
-        return max(0.0, min(untils) - monotonic()) * 1000 + 1 if untils else None
+    def _timeout_ms(self) -> float | None:
+        deadlines = [forked.deadline for forked in self._forked.values() if not forked.late]
+        return max(0.0, min(deadlines) - monotonic()) * 1000 + 1 if deadlines else None
 
     def _end_late(self) -> None:
         now = monotonic()
-        for apart in self._apart.values():
-            if apart.until <= now and not apart.late:
-                apart.kill()
+        for forked in self._forked.values():
+            if forked.deadline <= now and not forked.late:
+                forked.kill()
 
 
-def _run_apart(codec: "TextCodec", request: ToText, pipe: int) -> None:
-    """The child's whole life: it never returns, and shares nothing with its parent but the pipe."""
+def _run_forked(codec: "TextCodec", request: ToText, pipe: int) -> None:
+    """Runs in the forked process. It never returns, and shares only the pipe with its parent."""
     try:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         limits.limit_memory(limits.room_for(request.size))
@@ -172,7 +174,7 @@ def _run_apart(codec: "TextCodec", request: ToText, pipe: int) -> None:
 
 
 def answer(codec: "TextCodec", request: ToText) -> bytes:
-    """One frame."""
+    """The answer as one frame."""
     try:
         frame = encode(_answer(codec, request))
     except InvalidArgument as error:
@@ -211,7 +213,7 @@ def _check(request: Check) -> Checked:
 
 
 def import_validate() -> ModuleType:
-    """10 MB and 0.1 s that a node without schemas does without. A child has what its parent imported."""
+    """Takes 10 MB and 0.1 s, which a node without schemas saves. A fork inherits the import of its parent."""
     from xapp.formats import validate  # noqa: PLC0415
 
     return validate
@@ -235,14 +237,14 @@ def _text(data: bytes) -> str:
 
 
 def _packed(lists: Sequence[list[int]]) -> list[Ids]:
-    """Prompt and choice begin as the prompt does: that part is sent once."""
+    """The lists, with the beginning that a choice shares with the prompt sent once."""
     first = lists[0]
     shares = [0, *(common_prefix(first, each) for each in lists[1:])]
     return [Ids(share, array("i", each[share:]).tobytes()) for share, each in zip(shares, lists, strict=True)]
 
 
 def load(path: str) -> "tuple[TextCodec, Loaded]":
-    """The model's codec, and what the server needs to know of it. Raises ModelError naming the file."""
+    """The model's codec, and its description for the server. Raises ModelError with the file."""
     from xapp.backend.vocab import Vocab  # noqa: PLC0415  within the bounds that `main` has set
     from xapp.text.codec import TextCodec  # noqa: PLC0415
 
@@ -250,7 +252,7 @@ def load(path: str) -> "tuple[TextCodec, Loaded]":
     codec = TextCodec(vocab, name=path)
     pieces, starts = vocab.all_pieces()
     if len(pieces) > MAX_PIECES_BYTES:
-        text = f"{path}: its tokens have {len(pieces):,} bytes, at most {MAX_PIECES_BYTES:,} are taken"
+        text = f"{path}: its tokens have {len(pieces):,} bytes, more than the limit of {MAX_PIECES_BYTES:,}"
         raise ModelError(text, reason="UNSUPPORTED_MODEL")
     places = starts.tobytes()
     fingerprint = _fingerprint(vocab, pieces, places)
@@ -273,13 +275,13 @@ def _try_load(path: str) -> "tuple[TextCodec | None, msgspec.Struct]":
 
 
 def serve(sock: socket.socket, path: str) -> None:
-    """Loads, tells the server, answers until the server is gone."""
+    """Loads, reports to the server, and answers until the server is gone."""
     codec, loaded = _try_load(path)
     sock.sendall(encode(loaded))
     if codec is None:
         return
     del loaded
-    # What is loaded by now lives for ever: nobody need look at it again, nor copy it for a child.
+    # Loaded objects live as long as the process: the garbage collector need not scan, nor a fork copy, them.
     gc.collect()
     gc.freeze()
     give_back_heap()
@@ -288,7 +290,7 @@ def serve(sock: socket.socket, path: str) -> None:
 
 
 def main() -> None:
-    """See the module."""
+    """Entry point of the text process; the module's docstring has the arguments."""
     fd, path = sys.argv[1:]
     limits.leave_no_core()
     limits.widen_stack()

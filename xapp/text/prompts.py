@@ -1,4 +1,4 @@
-"""From what the caller wrote to the tokens the model reads, without holding up the event loop."""
+"""Turns a caller's prompt into tokens without blocking the event loop."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,65 +8,68 @@ from xapp.domain.requests import Prompt
 from xapp.errors import Exhausted, InvalidArgument
 
 MAX_CHOICE_BYTES = 16 * 1024 * 1024
-"""Prompt and choices are tokenized together, so the prompt as often as there are choices."""
+"""Limit of the bytes of choices: the prompt is tokenized once for each choice."""
 
 
 class AnswerText(Protocol):
-    """One answer's tokens to text; `text.stream_text.TextStream`."""
+    """Turns the tokens of one answer into text, as `text.stream_text.TextStream` does."""
 
     stopped: bool
 
     def feed(self, tokens: Sequence[int], /) -> str:
-        """The text that is now certain."""
+        """The text that can no longer change."""
         ...
 
     def flush(self) -> str:
-        """What was held back."""
+        """The remaining text."""
         ...
 
 
 class Codec(Protocol):
-    """Text to tokens and back for one model; `text.model_text.ModelText`."""
+    """Text to tokens and back for one model, as `text.model_text.ModelText` does it."""
 
     @property
     def pid(self) -> int:
-        """The text process's id; 0 where there is none."""
+        """The text process's id; 0 without a process."""
         ...
 
     @property
     def can_start(self) -> bool:
-        """False while the text process cannot be started again: the file may be another one."""
+        """False while the text process cannot be restarted: the file may have changed."""
         ...
 
     @property
     def num_restarts(self) -> int:
-        """How often the text process was started again."""
+        """Number of restarts of the text process."""
         ...
 
     @property
     def has_chat_template(self) -> bool:
-        """Whether the model can chat."""
+        """Whether the model has a chat template."""
         ...
 
     @property
     def max_piece_bytes(self) -> int:
-        """The most bytes of text one token stands for."""
+        """The largest number of bytes of one token."""
         ...
 
     async def read(self, prompt: Prompt, client: str) -> list[int]:
-        """A prompt's tokens; `client` is whose it is. Raises InvalidArgument."""
+        """The tokens of a `client`'s prompt. Raises InvalidArgument."""
         ...
 
     async def read_choices(self, prompt: Prompt, choices: Sequence[str], client: str) -> list[list[int]]:
-        """The prompt's tokens, then for each choice those of both together. Raises InvalidArgument."""
+        """The prompt's tokens, then for each choice the tokens of prompt and choice.
+
+        Raises InvalidArgument.
+        """
         ...
 
     async def render(self, template: str, values: Mapping[str, Any], client: str) -> str:
-        """The prompt that a task's template makes. Raises InvalidArgument with field `inputs`."""
+        """The prompt from a task's template. Raises InvalidArgument with field `inputs`."""
         ...
 
     async def check(self, pairs: Sequence[tuple[str, str]], client: str) -> list[str]:
-        """Of each schema and JSON text the fault, "" where there is none. Raises InvalidArgument."""
+        """For each schema and JSON text the fault, "" where there is none. Raises InvalidArgument."""
         ...
 
     def piece(self, token: int) -> bytes:
@@ -74,7 +77,7 @@ class Codec(Protocol):
         ...
 
     def stream(self, stop: Sequence[str]) -> AnswerText:
-        """For one answer."""
+        """The text of one answer."""
         ...
 
     async def aclose(self) -> None:
@@ -83,7 +86,7 @@ class Codec(Protocol):
 
 
 class PromptReader:
-    """Checks sizes before and after a model's text process; bounds how many prompts wait for it."""
+    """Checks sizes before and after a model's text process, and bounds the number of waiting prompts."""
 
     def __init__(self, codec: Codec, max_pending: int) -> None:
         self._codec = codec
@@ -93,19 +96,19 @@ class PromptReader:
     async def read(self, prompt: Prompt, limit: int, client: str = "") -> list[int]:
         """The prompt's tokens, fewer than `limit`.
 
-        Raises InvalidArgument on an empty prompt, one of `limit` tokens or more, and on messages
-        that the model's template refuses; Exhausted when too many prompts wait.
+        Raises InvalidArgument for an empty prompt, for `limit` tokens or more, and for messages that the
+        model's template refuses; Exhausted when too many prompts wait.
         """
         field, size = _measure(prompt)
         self._check_bytes(field, size, limit)
-        with self._turn():
+        with self._pending():
             tokens = await self._codec.read(prompt, client)
         return _check_tokens(field, tokens, limit)
 
     async def read_choices(
         self, prompt: Prompt, choices: Sequence[str], limit: int, client: str = ""
     ) -> tuple[list[int], list[list[int]]]:
-        """The prompt's tokens, and for each choice those of prompt and choice together. Raises as `read`."""
+        """The prompt's tokens, and for each choice the tokens of prompt and choice. Raises as `read`."""
         field, size = _measure(prompt)
         self._check_bytes(field, size, limit)
         sizes = [len(choice.encode(errors="replace")) for choice in choices]
@@ -113,26 +116,24 @@ class PromptReader:
             self._check_bytes(f"choices[{index}]", choice_size, limit)
         size += sum(sizes) + size * len(choices)
         if size > MAX_CHOICE_BYTES:
-            text = (
-                f"come to {size} bytes, each with the prompt before it: at most {MAX_CHOICE_BYTES} are taken"
-            )
+            text = f"come to {size} bytes, each with the prompt before it: the limit is {MAX_CHOICE_BYTES}"
             raise InvalidArgument("choices", text)
-        with self._turn():
+        with self._pending():
             first, *others = await self._codec.read_choices(prompt, choices, client)
         return _check_tokens(field, first, limit), others
 
     async def render(self, template: str, values: Mapping[str, Any], client: str = "") -> str:
-        """The prompt that a task's template makes. Raises InvalidArgument, Exhausted."""
-        with self._turn():
+        """The prompt from a task's template. Raises InvalidArgument, Exhausted."""
+        with self._pending():
             return await self._codec.render(template, values, client)
 
     async def check(self, pairs: Sequence[tuple[str, str]], client: str = "") -> list[str]:
-        """Of each schema and JSON text the fault, "" where there is none. Raises as `render`."""
-        with self._turn():
+        """For each schema and JSON text the fault, "" where there is none. Raises as `render`."""
+        with self._pending():
             return await self._codec.check(pairs, client)
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _pending(self) -> Iterator[None]:
         if self._num_pending >= self._max_pending:
             raise Exhausted(f"{self._num_pending} prompts are being tokenized", retry_after_s=1.0)
         self._num_pending += 1
@@ -147,7 +148,7 @@ class PromptReader:
             raise _too_long(field, f"at least {at_least}", limit)
 
     async def aclose(self) -> None:
-        """Ends the codec: whoever waits is told."""
+        """Ends the codec. Waiting callers get an error."""
         await self._codec.aclose()
 
 

@@ -1,4 +1,4 @@
-"""Texts that wait for their turn, each client's behind one another and the clients in turn."""
+"""FairQueue: waiting texts, in order for each client, and the clients in turn."""
 
 import asyncio
 from collections import OrderedDict, deque
@@ -10,7 +10,7 @@ from xapp.text.messages import ToText
 
 @dataclass(slots=True)
 class Job:
-    """A text on its way. `field` is what an error names; `result` lists of tokens, or a text."""
+    """A text in progress. `field` is the field for errors. `result` is lists of tokens, or a text."""
 
     request: ToText
     field: str
@@ -21,30 +21,30 @@ class Job:
 
     @property
     def given_up(self) -> bool:
-        """Whether nobody waits for it any more."""
+        """Whether its caller no longer waits."""
         return self.result.done()
 
 
 class FairQueue:
-    """First come, first served for each client; the clients one after the other.
+    """In order of arrival for each client, with the clients in turn.
 
-    So the many texts of one hold up another for as long as one text takes. The caller bounds its length.
+    Many texts of one client delay another client only for the time of one text. The caller bounds the length.
     """
 
     def __init__(self) -> None:
         self._clients: OrderedDict[str, deque[Job]] = OrderedDict()
 
     def put(self, job: Job) -> None:
-        """Behind the same client's others."""
+        """Adds a text behind the same client's texts."""
         self._clients.setdefault(job.client, deque()).append(job)
 
     def put_back(self, job: Job) -> None:
-        """Before all others: its turn was lost."""
+        """Puts a text before all others, because its first attempt was lost."""
         self._clients.setdefault(job.client, deque()).appendleft(job)
         self._clients.move_to_end(job.client, last=False)
 
     def take(self) -> Job | None:
-        """The next that somebody waits for; None when there is none."""
+        """The next text whose caller still waits, or None."""
         while self._clients:
             client, jobs = self._clients.popitem(last=False)
             job = jobs.popleft()
@@ -55,7 +55,7 @@ class FairQueue:
         return None
 
     def take_all(self) -> list[Job]:
-        """Empties it."""
+        """Removes and returns all texts."""
         found = []
         while (job := self.take()) is not None:
             found.append(job)

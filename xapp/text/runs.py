@@ -1,7 +1,7 @@
-"""Cuts long runs of characters of one class, before native code sees them.
+"""Cuts long runs of characters of one class before native code reads them.
 
-Tokenizers split text with regular expressions, and a match over tens of thousands of characters costs
-stack for each of them. No language has words so long.
+Tokenizers split text with regular expressions. A match over tens of thousands of characters uses stack for
+each of them. No language has words of this length.
 """
 
 import re
@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 from unicodedata import category
 
 WINDOW = 1000
-"""Characters. A run of twice as many is cut for certain, one of fewer is never cut."""
+"""Characters. A run of twice this length is always cut, a shorter run than this is never cut."""
 _MARKS = re.compile(r"[^\w\s]+")
 _MIXED = re.compile(r"[^\s\x00-/:-@\[-\^`{-\x7f]+")
-"""What words are made of, and all beyond ASCII but space. One class: two that overlap would take for ever."""
+"""Characters of words, and all beyond ASCII but space. One class: two overlapping classes would backtrack."""
 
 
 def _is_word(window: str) -> bool:
-    """Letters together with the marks above and below them. A text in Chinese has its punctuation."""
+    """Whether all are letters or combining marks. Chinese text has punctuation in between."""
     return bool(_MIXED.fullmatch(window)) and all(
         category(char)[0] in "LMN" or char == "_" for char in window
     )
@@ -32,7 +32,7 @@ _CLASSES: tuple[Callable[[str], object], ...] = (
 
 
 def cut_runs(text: str) -> Iterator[str]:
-    """The text in parts; whole where it has no such run. Most windows are told by a few characters."""
+    """The text in parts; the whole text where it has no such run. A few characters decide most windows."""
     start = 0
     if len(text) >= 2 * WINDOW:
         for begin in range(0, len(text) - WINDOW + 1, WINDOW):

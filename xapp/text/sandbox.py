@@ -1,9 +1,9 @@
-"""Jinja for templates that come from a stranger's model file: no way out, bounded time and memory.
+"""Sandbox: Jinja for templates from a stranger's model file, confined, with bounded time and memory.
 
-Jinja's own sandbox keeps a template from reaching Python's internals. This one adds a budget to
-every render: turns of loops, calls, and characters read or made cost. What could make much of
-little is checked before it is made (text times number, replace, join) or refused (padding, `**`).
-A chat template needs a few dozen units a message.
+Jinja's own sandbox keeps a template from reaching Python's internals. This sandbox adds a budget to each
+render: turns of loops, calls, and characters read or made are charged. Operations that make large values from
+small ones are charged first (text times number, replace, join) or refused (padding, `**`). A chat template
+needs a few dozen units a message.
 """
 
 import re
@@ -35,7 +35,7 @@ FAULTS = (
     TypeError,
     ValueError,
 )
-"""What compiling or rendering a template may raise that is the template's, or its values', own fault."""
+"""Errors of compiling or rendering that are faults of the template or of its values."""
 
 
 def _words(text: str) -> frozenset[str]:
@@ -62,7 +62,7 @@ _COMPARING_TESTS = _words("in == eq equalto != ne > gt greaterthan ge >= < lt le
 
 
 def _range(*args: int) -> range:
-    """What is found in it, or is not, may cost a look at each number: so all of them are paid for."""
+    """A search in a range may look at each number, so all of them are charged."""
     numbers = range(*args)
     current().charge(len(numbers))
     return numbers
@@ -87,19 +87,19 @@ def _refusing(name: str) -> Callable[..., Any]:
 
 
 def _measuring(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A filter whose input and result are charged; lazy ones are run to their end."""
+    """A filter whose input and result are charged. Lazy results are computed completely."""
 
     def filter_(*args: Any, **kwargs: Any) -> Any:
         return measured(function(*map(read, args), **kwargs))
 
-    # Jinja looks here for whether to pass the context or the environment.
+    # Jinja reads from this attribute whether to pass the context or the environment.
     if hasattr(function, "jinja_pass_arg"):
         filter_.jinja_pass_arg = function.jinja_pass_arg  # type: ignore[attr-defined]
     return filter_
 
 
 def _reading(test: Callable[..., Any]) -> Callable[..., Any]:
-    """A test such as `in`, charged for what it looks through."""
+    """A test such as `in`, whose input is charged."""
 
     def test_(*args: Any) -> Any:
         return test(*map(measured, args))
@@ -108,7 +108,7 @@ def _reading(test: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _Metering(NodeTransformer):
-    """Puts the budget where Jinja has no hook: loops, `~`, comparisons, slices, list and dict literals."""
+    """Adds the budget where Jinja has no hook: loops, `~`, comparisons, slices, list and dict literals."""
 
     def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802  Jinja's names
         if node.recursive:
@@ -151,7 +151,7 @@ def _filter(node: nodes.Node, name: str, *args: nodes.Expr) -> nodes.Filter:
 
 
 class _Generation(Extension):
-    """`{% generation %}…{% endgeneration %}` marks the model's turns in training; here it is nothing."""
+    """`{% generation %}…{% endgeneration %}` marks the model's turns in training. It has no effect here."""
 
     tags = {"generation"}  # noqa: RUF012  declared so by Jinja
 
@@ -161,7 +161,7 @@ class _Generation(Extension):
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
-    """The environment; a render must be inside `spending`. Raises jinja2.TemplateError."""
+    """The environment. A render must be inside `spending`. Raises jinja2.TemplateError."""
 
     intercepted_binops = frozenset({"+", "-", "*", "/", "//", "**", "%"})
 
@@ -186,7 +186,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.filters |= {"_metered": metered, "_measured": measured, "_concat": concat}
         tests: dict[str, Any] = self.tests
         self.tests |= {name: _reading(tests[name]) for name in _COMPARING_TESTS}
-        # Set blocks and macros are put together with this.
+        # Set blocks and macros are joined with this function.
         self.concat = concat  # type: ignore[method-assign]
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
@@ -195,21 +195,21 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return template
 
     def call(self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:
-        """Functions given by this module, macros, and the harmless methods of text and containers."""
+        """Allows functions of this module, macros, and harmless methods of text and containers."""
         current().charge(8)
         if isinstance(__obj, Macro) or (callable(__obj) and __obj in self._functions):
             return _checked(super().call(__context, __obj, *args, **kwargs))
         if isinstance(__obj, Undefined):
             return super().call(__context, __obj)
-        # In a loop Jinja passes its own variables along.
+        # In a loop Jinja passes its own variables as well.
         kwargs = {key: value for key, value in kwargs.items() if key not in {"_loop_vars", "_block_vars"}}
-        # Jinja puts a function of its own in the place of str.format.
+        # Jinja replaces str.format by a function of its own.
         if (template := formatted_by(__obj)) is not None:
             return format_text(template, args, kwargs)
         return _call_method(getattr(__obj, "__self__", None), getattr(__obj, "__name__", ""), args, kwargs)
 
     def unsafe_undefined(self, obj: Any, attribute: str) -> Undefined:
-        """Not even an empty text for what is out of bounds."""
+        """Raises for a forbidden attribute, where Jinja would return an empty text."""
         raise SecurityError(f"access to {attribute!r} of a {type(obj).__name__} is not allowed")
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Tokens to text while they come: whole characters only, and nothing of a stop string.
+"""TextStream: turns arriving tokens into text, in whole characters and without stop strings.
 
 A token is a run of bytes, not of characters: a character may be spread over several tokens, and a
 stop string may begin in one token and end in another. This module knows no model.
@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 
 class TextStream:
-    """One answer's text. `piece` gives the bytes of a token; `stop` are texts that end the answer.
+    """The text of one answer. `piece` returns the bytes of a token. `stop` are texts that end the answer.
 
-    The stop string that is complete first ends the text; of two that are complete at the same
-    character, the longer one counts. It and what follows it are dropped.
+    The first complete stop string ends the text. Of two stop strings that are complete at the same
+    character, the longer one counts. The stop string and all text behind it are dropped.
     """
 
     __slots__ = ("_bytes", "_first", "_held", "_longest", "_piece", "_stop", "stopped")
@@ -25,17 +25,17 @@ class TextStream:
         self._bytes = b""
         self._held = ""
         self.stopped = False
-        """Whether a stop string has come."""
+        """Whether a stop string is complete."""
 
     def feed(self, tokens: Iterable[int]) -> str:
-        """The text that is now certain; "" after the stop."""
+        """The text that can no longer change; "" after the stop."""
         data = self._bytes + b"".join(map(self._piece, tokens))
         text, used = utf_8_decode(data, "replace", False)
         self._bytes = data[used:]
         return self._release(text) if self._stop else text
 
     def flush(self) -> str:
-        """What was held back, at the end of the answer; an unfinished character becomes U+FFFD."""
+        """The remaining text at the end of the answer. An incomplete character becomes U+FFFD."""
         text, _ = utf_8_decode(self._bytes, "replace", True)
         self._bytes = b""
         if not self._stop:
@@ -62,7 +62,7 @@ class TextStream:
         return min(found)[1] if found else None
 
     def _first_partial(self, text: str) -> int:
-        """Where the longest suffix begins that a stop string may still grow from."""
+        """Start of the longest suffix that is the beginning of a stop string."""
         for start in range(max(0, len(text) - self._longest + 1), len(text)):
             if text[start] in self._first:
                 tail = text[start:]

@@ -1,6 +1,6 @@
-"""The template of a task's prompt: its source is the operator's, its values are a caller's.
+"""TaskTemplate: the prompt of a task, from an operator's source and a caller's values.
 
-Both stay within the sandbox's bounds. A name that is not given is a fault.
+Both are confined to the sandbox. A missing name is a fault.
 """
 
 import json
@@ -21,13 +21,13 @@ MAX_COMPILED = 256
 
 
 class BadTemplate(Exception):
-    """The source is no template, or not harmless; says why."""
+    """The source is not a template, or is not allowed. The message has the reason."""
 
 
 class TaskTemplate:
     """One compiled template. Raises BadTemplate.
 
-    `names` are those that its values must have; `literal_start` is the text that all results begin with.
+    `names` are the required names of values. `literal_start` is the common beginning of all results.
     """
 
     def __init__(self, source: str) -> None:
@@ -54,7 +54,7 @@ class TaskTemplate:
 
 
 def render(source: str, values: Mapping[str, Any]) -> str:
-    """By a template that is compiled once. Raises InvalidArgument with field `inputs`."""
+    """Renders with a template that is compiled once. Raises InvalidArgument with field `inputs`."""
     try:
         template = _compiled(source)
     except BadTemplate as error:

@@ -1,7 +1,7 @@
-"""A model's chat template: turns become the text that the model was trained on.
+"""ChatTemplate: turns a conversation into the text format that the model was trained on.
 
-Templates come from the model file and are rendered in `sandbox`. The names that a template sees are
-those of Hugging Face's `apply_chat_template`.
+Templates come from the model file and are rendered in `sandbox`. The names in a template are those of Hugging
+Face's `apply_chat_template`.
 """
 
 import datetime
@@ -21,13 +21,13 @@ ROLES = ("system", "user", "assistant")
 
 
 class _Refused(jinja2.TemplateError):
-    """The template says that it does not take these messages."""
+    """The template refuses these messages."""
 
 
 class ChatTemplate:
-    """One compiled template. `name` is the file's, for messages.
+    """One compiled template. `name` is the name of the file, for messages.
 
-    Raises ModelError (reason BAD_CHAT_TEMPLATE) when the template is not one, or is not harmless.
+    Raises ModelError (reason BAD_CHAT_TEMPLATE) for an invalid or forbidden template.
     """
 
     def __init__(self, source: str, *, name: str, bos: str = "", eos: str = "") -> None:
@@ -44,7 +44,7 @@ class ChatTemplate:
     def render(self, messages: Sequence[ChatMessage]) -> str:
         """The prompt, open for the assistant's answer.
 
-        Raises InvalidArgument with field `chat` for messages that the template does not take, and
+        Raises InvalidArgument with field `chat` for messages that the template refuses, and
         ModelError when the template itself fails.
         """
         check_messages(messages)
@@ -98,7 +98,7 @@ def _strftime_now(form: str) -> str:
 
 
 def _to_json(value: Any, ensure_ascii: bool = False, indent: int | None = None, **_options: Any) -> str:
-    """JSON as it is, where Jinja's own filter escapes for HTML."""
+    """JSON without escapes for HTML, which Jinja's own filter adds."""
     if indent is not None and not 0 <= indent <= 8:
         raise ValueError("tojson: indent must be 0 to 8")
     result: str = measured(json.dumps(measured(value), ensure_ascii=ensure_ascii, indent=indent))

@@ -1,6 +1,6 @@
-"""The server's end of one worker: typed messages out, token streams in.
+"""EngineClient: the server's end of one worker. Sends typed messages, receives token streams.
 
-Knows neither text nor models' names, and does not start a worker again: that is the supervisor's.
+It knows neither text nor names of models, and does not restart the worker: the supervisor does.
 """
 
 from collections.abc import Sequence
@@ -27,18 +27,19 @@ from xapp.domain.messages import (
 )
 from xapp.errors import DeadlineExceeded, ModelError, Unavailable
 from xapp.telemetry.latency import ModelLatencies
-from xapp.workers.child import ChildClient
 from xapp.workers.process import WORKER_COMMAND
+from xapp.workers.process_client import ProcessClient
 from xapp.workers.token_record import TokenRecord
 from xapp.workers.token_stream import TokenStream
 
 DEADLINE_SLACK_S = 1.0
 
 
-class EngineClient(ChildClient[ModelInfo]):
+class EngineClient(ProcessClient[ModelInfo]):
     """One worker process, from its start to its end. `load` first, `aclose` last.
 
-    `info` is what it said of itself last; None before it was ready. `latencies` hears what each step brought.
+    `info` is the worker's latest description of itself; None before it is ready. `latencies` records the
+    times of tokens.
     """
 
     def __init__(
@@ -55,20 +56,20 @@ class EngineClient(ChildClient[ModelInfo]):
         self.stats = Stats()
         self.info: ModelInfo | None = None
         self._records: dict[int, TokenRecord] = {}
-        self._last_heard = monotonic()
+        self._last_message_at = monotonic()
 
     @property
     def num_open(self) -> int:
-        """Requests whose last word from the worker is still to come."""
+        """Requests without a final event from the worker."""
         return len(self._records)
 
     @property
     def silence_s(self) -> float:
-        """How long a worker with work has said nothing; 0 when it has none."""
-        return monotonic() - self._last_heard if self._records else 0.0
+        """Seconds without a message from a worker that has work; 0 without work."""
+        return monotonic() - self._last_message_at if self._records else 0.0
 
     def submit(self, request: Submit) -> TokenStream:
-        """Hands a request to the worker. Raises Unavailable when the worker cannot take it."""
+        """Sends a request to the worker. Raises Unavailable when the worker cannot take it."""
         assert request.request_id not in self._records
         self._check_room()
         record = TokenRecord(request, self.cancel, self.extend)
@@ -77,26 +78,26 @@ class EngineClient(ChildClient[ModelInfo]):
             self._guard_deadline(stream, request.deadline)
         self._send(request)
         if not self._records:
-            self._last_heard = monotonic()
+            self._last_message_at = monotonic()
         self._records[request.request_id] = record
         return stream
 
     def _guard_deadline(self, stream: TokenStream, deadline: float) -> None:
-        # The worker ends a late request itself, between steps; this is for one that is stuck.
+        # The worker itself ends a late request between steps. This timer is for a worker that is stuck.
         error = DeadlineExceeded("the deadline passed and the worker did not answer")
         stream.fail_at(deadline + DEADLINE_SLACK_S, error)
 
     def cancel(self, request_id: int) -> None:
-        """Asks the worker to end a request; ids it does not know are ignored."""
+        """Asks the worker to end a request. An unknown id is ignored."""
         if request_id in self._records:
             self._send(Cancel(request_id))
 
     def extend(self, request_id: int, deadline: float) -> None:
-        """Gives a request a later deadline, unless it ends before the worker hears of it."""
+        """Postpones a request's deadline, unless the request ends before the worker reads this."""
         if request_id in self._records:
             self._send(Extend(request_id, deadline))
 
-    # ---- what the worker says
+    # ---- messages from the worker
 
     def _decode(self, body: bytes) -> FromWorker:
         return decode_from_worker(body)
@@ -120,7 +121,7 @@ class EngineClient(ChildClient[ModelInfo]):
         self.info = msgspec.structs.replace(self.info, tuning=tuning, curve=curve, num_threads=tuning.threads)
 
     def _on_step(self, events: StepEvents) -> None:
-        self._last_heard = monotonic()
+        self._last_message_at = monotonic()
         if events.curve is not None and self.info is not None:
             self.info = msgspec.structs.replace(self.info, curve=events.curve)
         if events.stats is not None:
@@ -129,7 +130,7 @@ class EngineClient(ChildClient[ModelInfo]):
             if (record := self._records.get(started.request_id)) is not None:
                 record.on_started(started)
         if events.tokens:
-            self._deliver(events.tokens, self._last_heard)
+            self._deliver(events.tokens, self._last_message_at)
         for scored in events.scored:
             if (record := self._records.get(scored.request_id)) is not None:
                 record.log_probabilities = scored.log_probabilities
@@ -138,7 +139,7 @@ class EngineClient(ChildClient[ModelInfo]):
                 record.on_finished(finished)
 
     def _deliver(self, tokens: list[int], now: float) -> None:
-        """The path of every token: keep it short."""
+        """Appends tokens to their records. This runs for every token, so it makes few calls."""
         records = self._records
         gaps = []
         pairs = iter(tokens)
@@ -157,13 +158,13 @@ class EngineClient(ChildClient[ModelInfo]):
 
     def _on_first_token(self, record: TokenRecord, now: float) -> None:
         record.first_at = now
-        # Nobody waits for a pinned prefix: it says nothing about what callers see.
+        # No caller waits for a pinned prefix, so it does not count for the latencies of callers.
         if self._latencies is not None and not record.request.pin:
             self._latencies.add_first_token(now - record.request.arrival)
 
     # ---- the end
 
-    def _say_goodbye(self) -> None:
+    def _before_close(self) -> None:
         self._send(Shutdown())
 
     def _on_end(self, error: Unavailable) -> None:

@@ -1,4 +1,6 @@
-"""A worker as an operating-system process: start, output, end. Knows nothing of what is said to it."""
+"""WorkerProcess: a worker as an operating-system process, with start, output and end. It knows no
+messages.
+"""
 
 import asyncio
 import ctypes
@@ -18,19 +20,19 @@ MAX_LINE_CHARS = 1000
 
 _PR_SET_PDEATHSIG = 1
 _PRCTL = ctypes.CDLL(None).prctl
-"""Looked up here: a process that has just been forked does as little as it can."""
+"""Looked up at import: a process that has just been forked must do as little as possible."""
 
 _log = logging.getLogger(__name__)
 
 
 class WorkerProcess:
-    """One child process. Its output, both streams, is logged at debug and its tail is kept."""
+    """One child process. Its stdout and stderr are logged at debug level, and their last lines are kept."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self.lines: deque[str] = deque(maxlen=MAX_KEPT_LINES)
         self.gave_up_at = ""
-        """After `reap`: the assertion of native code that ended it, if one did."""
+        """After `reap`: the failed assertion of native code, or ""."""
         self._reader = asyncio.create_task(self._read_output())
 
     @property
@@ -40,16 +42,16 @@ class WorkerProcess:
 
     @property
     def returncode(self) -> int | None:
-        """As `subprocess` states it; None before the end."""
+        """The return code as `subprocess` states it; None before the end."""
         return self._process.returncode
 
     def kill(self) -> None:
-        """SIGKILL, unless it has ended."""
+        """Sends SIGKILL, unless the process has ended."""
         if self._process.returncode is None:
             self._process.kill()
 
     async def reap(self, patience_s: float) -> str:
-        """Waits for the end, forced after `patience_s`; returns why it ended, in a sentence."""
+        """Waits for the end, forced after `patience_s`. Returns the cause of the end as a sentence."""
         try:
             async with asyncio.timeout(patience_s):
                 await self._process.wait()
@@ -63,7 +65,7 @@ class WorkerProcess:
         return explain_exit(self._process.returncode, last_line)
 
     async def _finish_output(self) -> None:
-        # A grandchild may hold the pipe open: do not wait for it.
+        # A grandchild may hold the pipe open, so the wait is limited.
         await asyncio.wait([self._reader], timeout=1.0)
         if not self._reader.done():
             self._reader.cancel()
@@ -86,7 +88,7 @@ class WorkerProcess:
 
 
 async def spawn(command: Sequence[str], *arguments: str) -> tuple[WorkerProcess, socket.socket]:
-    """Starts `command FD arguments`; returns it with this side's end of the socket pair. Raises OSError."""
+    """Starts `command FD arguments`. Returns the process and this side of the socket pair. Raises OSError."""
     ours, theirs = socket.socketpair()
     try:
         process = await asyncio.create_subprocess_exec(
@@ -97,9 +99,9 @@ async def spawn(command: Sequence[str], *arguments: str) -> tuple[WorkerProcess,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            # A Ctrl-C in the terminal is the server's to handle: it drains, then ends the worker.
+            # The server handles a Ctrl-C in the terminal: it drains, then ends the worker.
             start_new_session=True,
-            # Else ggml starts a debugger on itself: slow, and noise in place of the cause.
+            # Otherwise ggml starts a debugger on itself, which is slow and hides the cause.
             env={**os.environ, "GGML_NO_BACKTRACE": "1"},
             preexec_fn=_die_with_parent,
         )
@@ -112,5 +114,5 @@ async def spawn(command: Sequence[str], *arguments: str) -> tuple[WorkerProcess,
 
 
 def _die_with_parent() -> None:
-    """A worker ends when its socket does, but one that is stopped does not see that."""
+    """A worker ends when its socket closes, but a stopped worker does not notice that."""
     _PRCTL(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,7 +1,7 @@
-"""Keeps one model's worker running: starts it, and starts it again when it dies or hangs.
+"""Supervisor: keeps one model's worker running, and restarts it when it dies or hangs.
 
-The first load may fail, and then that is the answer: nothing is tried again. Once a model has
-served, its worker is started again for ever, with exponential back-off.
+A failed first load is final: it is not tried again. Once a model has served, its worker is restarted without
+limit, with exponential back-off.
 """
 
 import asyncio
@@ -14,15 +14,15 @@ from typing import Any, Generic, TypeVar
 
 from xapp.domain.messages import ModelInfo, Stats, Submit
 from xapp.errors import Unavailable, XappError
-from xapp.workers.child import UNLOADING, ChildClient
 from xapp.workers.client import EngineClient
+from xapp.workers.process_client import UNLOADING, ProcessClient
 from xapp.workers.token_stream import TokenStream
 
 _log = logging.getLogger(__name__)
 
 
 class WorkerState(enum.StrEnum):
-    """Where the worker is. FAILED: the last start failed, and unless it was the first, one follows."""
+    """State of the worker. FAILED: the last start failed. Another start follows, unless it was the first."""
 
     LOADING = "loading"
     READY = "ready"
@@ -32,9 +32,9 @@ class WorkerState(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RestartPolicy:
-    """When to start again, seconds.
+    """When to restart, in seconds.
 
-    `hang_after_s`: a worker that has work and says nothing for so long is killed. It must be longer
+    `hang_after_s`: a worker that has work and is silent for so long is killed. This must be longer
     than one step of the slowest model: 512 prompt tokens of a 7B model take a Pi about 100 s.
     """
 
@@ -46,14 +46,14 @@ class RestartPolicy:
 
 
 class Backoff:
-    """Delays that double from restart to restart, and begin anew after a healthy time."""
+    """Delays that double from restart to restart. They start anew after a healthy time."""
 
     def __init__(self, policy: RestartPolicy) -> None:
         self._policy = policy
         self._next_s = policy.first_delay_s
 
     def delay_s(self, uptime_s: float) -> float:
-        """How long to wait before the next start of a worker that served for `uptime_s`."""
+        """The delay before the restart of a worker that served for `uptime_s`."""
         if uptime_s >= self._policy.healthy_after_s:
             self._next_s = self._policy.first_delay_s
         delay = min(self._next_s, self._policy.max_delay_s)
@@ -61,13 +61,13 @@ class Backoff:
         return delay
 
 
-Client = TypeVar("Client", bound=ChildClient[Any])
+Client = TypeVar("Client", bound=ProcessClient[Any])
 
 
-class ChildSupervisor(Generic[Client]):
-    """One model's process of a kind, whichever it is at the moment. `start` first, `aclose` last.
+class ProcessSupervisor(Generic[Client]):
+    """Keeps one process of a model running, under a changing client. `start` first, `aclose` last.
 
-    `what` it is, for messages.
+    `role` names the process in messages.
     """
 
     def __init__(
@@ -77,9 +77,9 @@ class ChildSupervisor(Generic[Client]):
         policy: RestartPolicy,
         on_state: Callable[[], None] = lambda: None,
         *,
-        what: str = "worker",
+        role: str = "worker",
     ) -> None:
-        self._what = what
+        self._role = role
         self._name = name
         self._new_client = new_client
         self._policy = policy
@@ -94,18 +94,18 @@ class ChildSupervisor(Generic[Client]):
 
     @property
     def pid(self) -> int:
-        """The worker's process id; 0 while there is none."""
+        """The process id; 0 without a process."""
         return self._client.pid if self._client is not None and self.state is WorkerState.READY else 0
 
     @property
     def client(self) -> Client | None:
-        """The process that serves now; None while there is none."""
+        """The client of the process that serves now, or None."""
         return self._client if self.state is WorkerState.READY else None
 
     async def start(self, on_progress: Callable[[float], None] = lambda _: None) -> Any:
-        """Loads the model; returns what the process said of it.
+        """Loads the model. Returns the description that the process sent.
 
-        Raises ModelError or Unavailable, after which only `aclose` is left to call.
+        Raises ModelError or Unavailable. Then only `aclose` may be called.
         """
         try:
             client, info = await self._load(on_progress)
@@ -116,13 +116,13 @@ class ChildSupervisor(Generic[Client]):
         return info
 
     def not_ready(self) -> Unavailable:
-        """What there is to say while no process serves."""
+        """The error while no process serves."""
         why = f": {self.error}" if self.error else ""
-        message = f"the {self._what} of {self._name} is being started{why}"
+        message = f"the {self._role} of {self._name} is being started{why}"
         return Unavailable(message, reason="MODEL_LOADING", retry_after_s=max(1.0, self._next_start_s))
 
     async def aclose(self, why: str = UNLOADING) -> None:
-        """Ends the worker for good, and with it every open stream, which hears `why`. Safe to call twice."""
+        """Ends the process for good. Its open streams fail with `why`. Safe to call twice."""
         self._set_state(WorkerState.CLOSED)
         if self._task is not None:
             self._task.cancel()
@@ -152,11 +152,11 @@ class ChildSupervisor(Generic[Client]):
         while True:
             ready_at = monotonic()
             why = await self._watch(client)
-            _log.error("%s of %s lost: %s", self._what, self._name, why.message)
+            _log.error("%s of %s lost: %s", self._role, self._name, why.message)
             client = await self._restart(why, monotonic() - ready_at)
 
     async def _watch(self, client: Client) -> Unavailable:
-        """Returns when the worker is gone; ends it when it hangs."""
+        """Returns when the process is gone. Kills it when it hangs."""
         limit = self._policy.hang_after_s
         while True:
             await asyncio.wait([client.lost], timeout=limit / 4)
@@ -164,7 +164,7 @@ class ChildSupervisor(Generic[Client]):
                 return client.lost.result()
             if client.silence_s > limit:
                 silence_s = client.silence_s
-                client.kill(f"the {self._what} hung: it had work and said nothing for {silence_s:.0f} s")
+                client.kill(f"the {self._role} hung: it had work and was silent for {silence_s:.0f} s")
 
     async def _restart(self, why: XappError, uptime_s: float) -> Client:
         self._set_state(WorkerState.LOADING, why.message)
@@ -175,28 +175,28 @@ class ChildSupervisor(Generic[Client]):
             try:
                 client, _ = await self._load(lambda _: None)
             except XappError as error:
-                _log.error("starting the %s of %s again failed: %s", self._what, self._name, error.message)
+                _log.error("starting the %s of %s again failed: %s", self._role, self._name, error.message)
                 self._set_state(WorkerState.FAILED, error.message)
                 uptime_s = 0.0
             else:
                 return client
 
 
-class Supervisor(ChildSupervisor[EngineClient]):
+class Supervisor(ProcessSupervisor[EngineClient]):
     """One model's worker."""
 
     @property
     def info(self) -> ModelInfo | None:
-        """What the worker said of itself last; None before the first was ready."""
+        """The worker's latest description of itself; None before the first was ready."""
         return self._client.info if self._client is not None else None
 
     @property
     def stats(self) -> Stats:
-        """The worker's last word about itself."""
+        """The worker's latest state."""
         return self._client.stats if self._client is not None else Stats()
 
     def submit(self, request: Submit) -> TokenStream:
-        """Hands a request to the worker. Raises Unavailable, saying when to try again."""
+        """Sends a request to the worker. Raises Unavailable with the time of a retry."""
         client = self.client
         if client is None:
             raise self.not_ready()

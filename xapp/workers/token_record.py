@@ -1,4 +1,4 @@
-"""What a worker says of one request, collected for one reader or several."""
+"""TokenRecord: all events of one request from a worker, for one reader or several."""
 
 from array import array
 from collections.abc import Callable
@@ -9,26 +9,29 @@ from xapp.errors import XappError
 
 
 class Reader(Protocol):
-    """Whoever reads a record; `token_stream.TokenStream`."""
+    """A reader of a record, which is a `token_stream.TokenStream`."""
 
     def wake(self) -> None:
-        """There is something to read."""
+        """Called when there is something to read."""
         ...
 
     def stop_timer(self) -> None:
-        """The record has ended: no deadline matters any more."""
+        """Called when the record has ended, so that the reader's deadline no longer matters."""
         ...
 
     def end_at_deadline(self) -> None:
-        """The record's deadline is another than this reader's, who ends itself at its own from now on."""
+        """Called when the record's deadline differs from the reader's: the reader then ends itself at its
+        own.
+        """
         ...
 
 
 class TokenRecord:
-    """All that a worker has said of one request. It is kept to the end: readers may come at any time.
+    """All events of one request, kept until the end: a reader may join at any time.
 
-    Memory is bounded by the request's `max_tokens`. `first_at` and `last_at` are when the first and the
-    last token arrived in this process, seconds on CLOCK_MONOTONIC. `deadline` is the worker's.
+    Memory is bounded by the request's `max_tokens`. `first_at` and `last_at` are the arrival times of the
+    first and the last token in this process, seconds on CLOCK_MONOTONIC. `deadline` is the worker's
+    deadline.
     """
 
     __slots__ = (
@@ -64,51 +67,51 @@ class TokenRecord:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will come from the worker."""
+        """Whether the worker's final event arrived, or the record failed."""
         return self.finished is not None or self.error is not None
 
     @property
     def joinable(self) -> bool:
-        """Whether it is still computed: somebody reads, and the end is to come."""
+        """Whether a reader can join: the request is still computed, and has a reader."""
         return bool(self.readers) and not self.ended
 
     # ---- readers
 
     def leave(self, reader: Reader) -> None:
-        """The last one who leaves cancels the request in the worker, unless it has ended."""
+        """Removes a reader. Without readers the request is cancelled in the worker, unless it has ended."""
         if reader in self.readers:
             self.readers.remove(reader)
             if not self.readers and not self.ended:
                 self._cancel(self.request.request_id)
 
     def extend(self, deadline: float) -> None:
-        """The worker goes on until then at least."""
+        """Postpones the worker's deadline to `deadline`, if that is later."""
         if self.deadline is not None and self.deadline < deadline:
             self.deadline = deadline
             self._extend(self.request.request_id, deadline)
 
-    # ---- for the client that feeds it
+    # ---- called by the client
 
     def push(self, token: int) -> None:
-        """One more token: the path of every token."""
+        """Appends a token. This runs for every token."""
         self.tokens.append(token)
         for reader in self.readers:
             reader.wake()
 
     def on_started(self, started: SequenceStarted) -> None:
-        """The worker began with the prompt."""
+        """The worker started the prompt."""
         self.started = started
         for reader in self.readers:
             reader.wake()
 
     def on_finished(self, finished: SequenceFinished) -> None:
-        """The worker's last word, unless the record has failed already."""
+        """The final event of the worker. It is ignored after a failure."""
         if not self.ended:
             self.finished = finished
             self._end()
 
     def fail(self, error: XappError) -> None:
-        """Ends it for all readers with an error, unless it has ended already."""
+        """Ends the record for all readers with an error, unless it has ended already."""
         if not self.ended:
             self.error = error
             self._end()

@@ -1,4 +1,4 @@
-"""One request's tokens on their way from a worker to whoever reads them."""
+"""TokenStream: one reader's view of a request's tokens from a worker."""
 
 import asyncio
 
@@ -8,10 +8,10 @@ from xapp.workers.token_record import TokenRecord
 
 
 class TokenStream:
-    """One reader of a record. A slow one gets fewer, larger pieces, and holds up nobody.
+    """One reader of a record. A slow reader gets fewer and larger pieces, and delays nobody.
 
-    `request` is what it was asked for itself, which the one that is computed may be another than:
-    `joined_at` is then when it came, on CLOCK_MONOTONIC, else None.
+    `request` is the reader's own request. After a join the computed request is another one, and `joined_at`
+    is the time of the join on CLOCK_MONOTONIC; otherwise None.
     """
 
     __slots__ = (
@@ -36,33 +36,33 @@ class TokenStream:
         self._position = 0
         self._until: int | None = None
         self._loop = asyncio.get_running_loop()
-        # Who joins is told at once that it has.
+        # A reader that joins is woken at once: the join is news.
         self._news = joined_at is not None
         self._error: XappError | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         record.readers.append(self)
 
-    # ---- what is known
+    # ---- state
 
     @property
     def started(self) -> SequenceStarted | None:
-        """Set once the worker began with the prompt."""
+        """Set once the worker has started the prompt."""
         return self.record.started
 
     @property
     def finished(self) -> SequenceFinished | None:
-        """The worker's last word; None for a reader that failed before."""
+        """The final event of the worker; None for a reader that failed before."""
         return self.record.finished if self._error is None else None
 
     @property
     def first_at(self) -> float | None:
-        """When the first token arrived, for whoever was there."""
+        """When the first token arrived, for any reader."""
         return self.record.first_at
 
     @property
     def last_at(self) -> float:
-        """When the last token so far arrived."""
+        """When the latest token arrived."""
         return self.record.last_at
 
     @property
@@ -72,26 +72,26 @@ class TokenStream:
 
     @property
     def log_probabilities(self) -> list[list[float]]:
-        """The choices', once a request with choices has finished."""
+        """The log-probabilities of choices, once a request with choices has finished."""
         return self.record.log_probabilities
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will come."""
+        """Whether no further event will come."""
         return self._error is not None or self.record.ended
 
     @property
     def done(self) -> bool:
-        """Whether `finished` is set and every token before it was read."""
+        """Whether `finished` is set and all tokens were read."""
         record = self.record
         return record.finished is not None and self._error is None and self._position == len(record.tokens)
 
     # ---- reading
 
     async def next(self) -> list[int]:
-        """All tokens since the last read, in order; waits for news.
+        """All tokens since the last read, in order. Waits for news.
 
-        Empty when the news is only `started`, `finished` or to have joined. Not to be called once
+        Empty when the only news is `started`, `finished` or a join. Not to be called once
         `done`. Raises the error given to `fail`, after the tokens before it.
         """
         assert self._waiter is None, "a stream has one reader"
@@ -111,7 +111,7 @@ class TokenStream:
         return tokens
 
     def close(self) -> None:
-        """Leaves: without other readers the request is cancelled in the worker. Safe to call twice."""
+        """Removes this reader. Without readers the request is cancelled in the worker. Safe to call twice."""
         self.closed = True
         self.stop_timer()
         self.record.leave(self)
@@ -121,7 +121,7 @@ class TokenStream:
     def join(self, request: Submit) -> "TokenStream":
         """One more reader of the same tokens; `request` has its own arrival and deadline.
 
-        From now on the worker's deadline is the latest, and each reader ends itself at its own.
+        From now on the worker has the latest deadline, and each reader ends itself at its own deadline.
         """
         assert request.deadline is not None
         record = self.record
@@ -132,7 +132,7 @@ class TokenStream:
         return reader
 
     def end_at_deadline(self) -> None:
-        """Ends this reader at its own deadline, whatever the computation's is."""
+        """Ends this reader at its own deadline, whatever the deadline of the computation."""
         assert self.request.deadline is not None
         self.stop_timer()
         self._timer = self._loop.call_at(self.request.deadline, self._expire)
@@ -143,7 +143,7 @@ class TokenStream:
     # ---- the end
 
     def fail(self, error: XappError) -> None:
-        """Ends this reader with an error, unless it has ended already; it leaves at once."""
+        """Ends this reader with an error and removes it, unless it has ended already."""
         if self.ended:
             return
         self._error = error
@@ -155,19 +155,19 @@ class TokenStream:
     def fail_at(self, when: float, error: XappError) -> None:
         """Calls `fail(error)` at that time on CLOCK_MONOTONIC, unless the stream ends before.
 
-        Takes the place of an earlier time.
+        Replaces an earlier call.
         """
         self.stop_timer()
         self._timer = self._loop.call_at(when, self.fail, error)
 
     def stop_timer(self) -> None:
-        """No deadline of its own any more."""
+        """Cancels the call of `fail_at`."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def wake(self) -> None:
-        """There is something to read."""
+        """Wakes the reader: there is something to read."""
         self._news = True
         waiter = self._waiter
         if waiter is not None and not waiter.done():

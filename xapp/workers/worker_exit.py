@@ -1,11 +1,11 @@
-"""What the end of a worker process means, in words that say what to do about it."""
+"""Explains the end of a worker process, with advice."""
 
 import re
 import signal
 from collections.abc import Sequence
 
 _GAVE_UP = re.compile(r"(?:.*/)?([\w.-]+\.(?:c|cc|cpp|cu|h|hpp|m):\d+: .*)")
-"""How ggml says that it gives up: FILE:LINE: GGML_ASSERT(…) failed."""
+"""The last line of ggml before it aborts: FILE:LINE: GGML_ASSERT(…) failed."""
 _REBUILD = "rebuild llama-cpp-python on this node (make rebuild)"
 
 _REMEDIES: dict[int, str] = {
@@ -25,7 +25,7 @@ _REMEDIES: dict[int, str] = {
 
 
 def gave_up_at(returncode: int, lines: Sequence[str]) -> str:
-    """Where native code gave up and on what condition, as it printed; "" where it ended in another way."""
+    """The place and condition of the failed assertion as printed; "" where the process ended otherwise."""
     if returncode != -signal.SIGABRT:
         return ""
     found = (_GAVE_UP.fullmatch(line) for line in reversed(lines))
@@ -33,17 +33,17 @@ def gave_up_at(returncode: int, lines: Sequence[str]) -> str:
 
 
 def explain_exit(returncode: int, last_line: str) -> str:
-    """One sentence for an exit status as `subprocess` states it: negative means by that signal.
+    """A sentence for an exit status as `subprocess` states it: a negative number is a signal.
 
-    `last_line` is the last thing the worker printed; it is quoted where it tells the cause.
+    `last_line` is the last line of the worker's output. It is quoted where it shows the cause.
     """
-    said = f"; it said last: {last_line}" if last_line else ""
+    output = f"; its last output: {last_line}" if last_line else ""
     if returncode >= 0:
-        return f"the worker ended by itself with exit code {returncode}{said}"
+        return f"the worker ended by itself with exit code {returncode}{output}"
     number = -returncode
     remedy = _REMEDIES.get(number)
     text = f"the worker was ended by {_signal_name(number)}" + (f": {remedy}" if remedy else "")
-    return text + (said if number == signal.SIGABRT or remedy is None else "")
+    return text + (output if number == signal.SIGABRT or remedy is None else "")
 
 
 def _signal_name(number: int) -> str:

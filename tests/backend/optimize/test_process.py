@@ -60,7 +60,7 @@ def test_a_childs_error_is_raised_here(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("os.kill(os.getpid(), signal.SIGILL)", r"\(size\) was ended by SIGILL"),
         ("os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL, most probably out of memory"),
-        ("sys.stderr.write('GGML_ASSERT\\n'); sys.exit(3)", "exit code 3; it said last: GGML_ASSERT"),
+        ("sys.stderr.write('GGML_ASSERT\\n'); sys.exit(3)", "exit code 3; its last output: GGML_ASSERT"),
     ],
 )
 def test_a_lost_child_is_named_with_its_end(monkeypatch: pytest.MonkeyPatch, end: str, said: str) -> None:
@@ -74,7 +74,7 @@ def test_a_lost_child_is_named_with_its_end(monkeypatch: pytest.MonkeyPatch, end
     ("answer", "said"),
     [
         ('{"type":"Bytes"', "exit code 0"),
-        ("ggml: hello\\n", r"\(size\) answered what is no answer: JSON is malformed"),
+        ("ggml: hello\\n", r"\(size\) sent an invalid answer: JSON is malformed"),
         ('{"type":"Bytes","count":null}\\n', "Expected `int`, got `null`"),
     ],
     ids=["cut", "no JSON", "no number"],

@@ -30,7 +30,7 @@ TEXT = "The sea was calm, and the boats lay at anchor. Nobody spoke. " * 8
 @pytest.fixture(autouse=True)
 def at_usual_priority(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that is busy with other tests must not starve these."""
-    code = "from xapp.backend.optimize import child; child.NICENESS = 0; child.main()"
+    code = "from xapp.backend.optimize import job_process; job_process.NICENESS = 0; job_process.main()"
     monkeypatch.setattr("xapp.backend.optimize.process.COMMAND", (sys.executable, "-c", code))
 
 
@@ -106,8 +106,8 @@ def test_a_child_stays_within_the_memory_that_is_free(
     model: ModelFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scarce = (
-        "from xapp.backend.optimize import child; from xapp.backend.sizing import Node;"
-        "child.this_node = lambda: Node(60_000_000, 2); child.main()"
+        "from xapp.backend.optimize import job_process; from xapp.backend.sizing import Node;"
+        "job_process.this_node = lambda: Node(60_000_000, 2); job_process.main()"
     )
     monkeypatch.setattr("xapp.backend.optimize.process.COMMAND", (sys.executable, "-c", scarce))
     with pytest.raises(ModelError, match=r"m\.gguf: "):

@@ -1,5 +1,5 @@
-"""Which format of a model's weights is the fastest on this CPU, and what it costs; writes it, too.
+"""Finds the fastest format of a model's weights on this CPU, with its loss of quality, and writes it.
 
-Quantizing and measuring happen in child processes, one for each job: `process` asks, `child` answers.
-`run` is the whole.
+Quantizing and measuring run in child processes, one for each job: `process` starts a child, and
+`job_process` is the child. `run` is the whole optimization.
 """

@@ -1,4 +1,4 @@
-"""Makes the copies of a model in other formats: their sizes first, then the files."""
+"""Makes copies of a model in other formats: first their sizes, then the files."""
 
 import shutil
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from xapp.models.transfer import Progress, disk_full
 
 
 def predict(copies: Sequence[Derived]) -> tuple[dict[str, int], dict[str, str]]:
-    """Bytes by format, and what speaks against those that cannot be made. Raises ModelError if none can."""
+    """Bytes by format, and the reasons against impossible formats. Raises ModelError if none is possible."""
     found, faults = {}, {}
     for copy in copies:
         job = jobs.Size(str(copy.source.path), copy.format.file_type)
@@ -26,7 +26,10 @@ def predict(copies: Sequence[Derived]) -> tuple[dict[str, int], dict[str, str]]:
 
 
 def make(copy: Derived, expected: int, threads: int, progress: Progress) -> int:
-    """Writes the partial; returns its size. Raises ModelError, DISK_FULL among others; then it is gone."""
+    """Writes the partial file and returns its size.
+
+    On ModelError, for instance DISK_FULL, the file is removed.
+    """
     job = jobs.Quantize(str(copy.source.path), copy.format.file_type, str(copy.partial), threads, copy.origin)
     what = f"writing {copy.format.name}"
     try:

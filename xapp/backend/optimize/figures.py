@@ -1,4 +1,4 @@
-"""What the measurements of one format say, and which format is the best. Pure arithmetic."""
+"""The figures of each format from its measurements, and the choice of the best format. Pure arithmetic."""
 
 import math
 import statistics
@@ -11,22 +11,21 @@ from xapp.backend.optimize.jobs import Guesses, Speeds
 STREAMS = (1, 4, 8)
 """Numbers of answers that decode together."""
 CALLERS, PROMPT_TOKENS, ANSWER_TOKENS = 4, 256, 64
-"""What formats are compared by: so many callers at once, each with such a prompt and such an answer."""
+"""The workload for the comparison: so many callers at once, each with this prompt and this answer."""
 MARGIN = 0.05
-"""By how much of the source's time a format must be faster to be chosen: less may be noise."""
+"""A format must be faster by this share of the source's time: a smaller gain may be noise."""
 MAX_NATS = 300.0
-"""Of what a perplexity is computed: it stays a number, and so does a product with it."""
+"""Bound of a surprise, so that a perplexity, and a product with it, stays finite."""
 Z = 1.96
 """Standard errors to either side of an interval of 95 %."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What a format costs against its source. `perplexity` is its own.
+    """The loss of a format against its source. `perplexity` is the format's own.
 
-    `worse` is by how much of the source's perplexity it is higher, 0.01 for 1 %; `margin` is what to
-    either side of that is noise of the text (95 %). `agreement` is the share of tokens where both have
-    the same favourite.
+    `worse` is the increase over the source's perplexity, 0.01 for 1 %. `margin` is the noise of the text to
+    either side (95 %). `agreement` is the share of tokens where both have the same most likely token.
     """
 
     perplexity: float
@@ -41,7 +40,7 @@ class Loss:
 
 
 def loss(own: Guesses, source: Guesses) -> Loss:
-    """Of guesses about the same tokens, at least two: compared token by token."""
+    """Compares guesses about the same tokens, at least two, token by token."""
     extra = [mine - theirs for mine, theirs in zip(own.nats, source.nats, strict=True)]
     ratio = _exp(statistics.fmean(extra))
     error = statistics.stdev(extra) / math.sqrt(len(extra))
@@ -50,15 +49,15 @@ def loss(own: Guesses, source: Guesses) -> Loss:
 
 
 def _exp(nats: float) -> float:
-    """A format that ruins a model may be surprised beyond all numbers."""
+    """Bounded: a ruined format may have infinite surprise."""
     return math.exp(min(nats, MAX_NATS))
 
 
 @dataclass(slots=True)
 class Measured:
-    """A format, its file, and what was measured of it: one Speeds a round. `fault`: why there is no more.
+    """A format, its file, and its measurements: one Speeds a round. `fault`: the reason for missing ones.
 
-    `right`: whether it filled in each sentence of WinoGrande rightly; empty where none was asked.
+    `right`: whether each sentence of WinoGrande was filled in correctly; empty without sentences.
     """
 
     format: str
@@ -75,7 +74,7 @@ class Measured:
         return statistics.median(each.prefill for each in self.rounds)
 
     def decode(self, streams: int) -> float:
-        """The same of so many answers together."""
+        """Tokens a second of so many answers together: the median over the rounds."""
         return statistics.median(each.decode[streams] for each in self.rounds)
 
     @property
@@ -85,24 +84,24 @@ class Measured:
 
     @property
     def unsteadiness(self) -> float:
-        """How far the slowest round is below the fastest, as a share, where they differ most."""
+        """The largest relative difference between the slowest and the fastest round."""
         rates = [(each.prefill, *each.decode.values()) for each in self.rounds]
         return max((1 - min(same) / max(same) for same in zip(*rates, strict=True)), default=0.0)
 
     @property
     def complete(self) -> bool:
-        """Whether there is something to compare."""
+        """Whether there are measurements to compare."""
         return bool(self.rounds) and not self.fault and self.loss is not None
 
     @property
     def typical_s(self) -> float:
-        """Seconds of the work that formats are compared by."""
+        """Seconds of the workload for the comparison."""
         prompts = CALLERS * PROMPT_TOKENS / self.prefill
         return prompts + CALLERS * ANSWER_TOKENS / self.decode(CALLERS)
 
 
 def best(source: Measured, others: Iterable[Measured], max_loss: float) -> Measured | None:
-    """The fastest format that clearly beats the source and loses at most that, noise included; or none."""
+    """The fastest format that clearly beats the source, with at most this loss, noise included; or None."""
     good = [
         each
         for each in others
@@ -117,18 +116,18 @@ def _allowed(measured: Measured, max_loss: float) -> bool:
 
 
 def fewer_right(measured: Measured, source: Measured) -> bool:
-    """Whether it fills in clearly fewer sentences rightly than the source (95 %, of those that differ)."""
+    """Whether it fills in clearly fewer sentences correctly than the source (95 %, of those that differ)."""
     lost, won = changes(measured, source)
     return lost - won > Z * math.sqrt(lost + won)
 
 
 def changes(measured: Measured, source: Measured) -> tuple[int, int]:
-    """How many sentences the source alone filled in rightly, and how many this alone."""
+    """Sentences that only the source filled in correctly, and sentences that only this format did."""
     pairs = list(zip(measured.right, source.right, strict=True)) if measured.right else []
     return pairs.count((False, True)), pairs.count((True, False))
 
 
 def rotated(items: Sequence[Measured], number: int) -> list[Measured]:
-    """The same, another one first each round: a drift of the machine favours nobody."""
+    """The formats in an order that rotates each round: a drift of the machine then favours no format."""
     shift = number % len(items)
     return [*items[shift:], *items[:shift]]

@@ -1,19 +1,19 @@
-"""What a child process is asked to do, and what it answers: one JSON line each."""
+"""The jobs of a child process and their answers: one JSON line each."""
 
 import msgspec
 
 
 class Size(msgspec.Struct, frozen=True, tag=True):
-    """How large would `source` be in this format? Answered with Bytes; nothing is written."""
+    """Asks for the size of `source` in this format. The answer is Bytes. Nothing is written."""
 
     source: str
     file_type: int
 
 
 class Quantize(msgspec.Struct, frozen=True, tag=True):
-    """Write `source` in this format to `target`. Answered with Bytes: the size of what was written.
+    """Asks to write `source` in this format to `target`. The answer is Bytes, the size of the file.
 
-    `origin` is kept in the file, as `genai_xapp.origin`.
+    `origin` is stored in the file, as `genai_xapp.origin`.
     """
 
     source: str
@@ -24,7 +24,7 @@ class Quantize(msgspec.Struct, frozen=True, tag=True):
 
 
 class Speed(msgspec.Struct, frozen=True, tag=True):
-    """How fast is the model, with so many answers at once? Answered with Speeds. `text` is the prompt."""
+    """Asks for the speed with so many answers at once. The answer is Speeds. `text` is the prompt."""
 
     path: str
     threads: int
@@ -33,7 +33,7 @@ class Speed(msgspec.Struct, frozen=True, tag=True):
 
 
 class Guess(msgspec.Struct, frozen=True, tag=True):
-    """What does the model expect at each token of `text`? Answered with Guesses."""
+    """Asks for the probability of each token of `text`. The answer is Guesses."""
 
     path: str
     threads: int
@@ -41,9 +41,9 @@ class Guess(msgspec.Struct, frozen=True, tag=True):
 
 
 class Blank(msgspec.Struct, frozen=True):
-    """A sentence with a blank: how it begins when either option fills the blank, and how it goes on.
+    """A sentence with a blank: its beginning with either option, and its rest.
 
-    `right` is the index of the right beginning.
+    `right` is the index of the correct beginning.
     """
 
     beginnings: tuple[str, str]
@@ -52,7 +52,7 @@ class Blank(msgspec.Struct, frozen=True):
 
 
 class Choose(msgspec.Struct, frozen=True, tag=True):
-    """Which option does the model hold for the likelier one, in each sentence? Answered with Choices."""
+    """Asks which option is more likely in each sentence. The answer is Choices."""
 
     path: str
     threads: int
@@ -69,9 +69,9 @@ class Bytes(msgspec.Struct, frozen=True, tag=True):
 
 
 class Speeds(msgspec.Struct, frozen=True, tag=True):
-    """Tokens a second: of a prompt, and for each number of streams decoding together of all of them.
+    """Tokens a second: of a prompt, and for each number of streams that decode together, of all of them.
 
-    `peak_bytes` is the most memory that the process held: weights, a small cache, buffers.
+    `peak_bytes` is the most memory of the process: weights, a small cache, buffers.
     """
 
     prefill: float
@@ -81,7 +81,7 @@ class Speeds(msgspec.Struct, frozen=True, tag=True):
 
 class Guesses(msgspec.Struct, frozen=True, tag=True):
     """For each token but the first of each chunk: `nats` is its surprise, minus the logarithm of its
-    probability; `favourites` is the token that the model held for the likeliest.
+    probability; `favourites` is the token that the model considered the most likely.
     """
 
     nats: list[float]
@@ -89,7 +89,7 @@ class Guesses(msgspec.Struct, frozen=True, tag=True):
 
 
 class Choices(msgspec.Struct, frozen=True, tag=True):
-    """Whether each was right."""
+    """Whether each choice was correct."""
 
     right: list[bool]
 

@@ -1,4 +1,4 @@
-"""Measures files in turns: what each loses first, then over several rounds how fast each is."""
+"""Measures files in turns: first the loss of each, then the speed of each over several rounds."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from xapp.errors import ModelError
 from xapp.models.transfer import Progress
 
 BLANKS_A_CHILD = 100
-"""Sentences of WinoGrande that one child fills in: the time limit of a child is made for about so many."""
+"""Sentences of WinoGrande for one child: its time limit is made for about this number."""
 
 
 def measure(
@@ -23,7 +23,7 @@ def measure(
     *,
     blanks: tuple[jobs.Blank, ...] = (),
 ) -> None:
-    """Fills them. Whatever goes wrong with one of `others` becomes its fault; with the source, ModelError."""
+    """Measures all. An error of one of `others` becomes its fault, an error of the source a ModelError."""
     bench = _Bench(threads, _text(), progress)
     bench.lose(source, others)
     if blanks:
@@ -40,7 +40,7 @@ def _text() -> str:
 
 
 class _Bench:
-    """Asks the children. A format with a fault is passed over."""
+    """Starts the children. A format with a fault is skipped."""
 
     def __init__(self, threads: int, text: str, progress: Progress) -> None:
         self._threads = threads
@@ -48,7 +48,7 @@ class _Bench:
         self._progress = progress
 
     def lose(self, source: Measured, others: Sequence[Measured]) -> None:
-        """The source's guesses are what the others are held against; against itself it loses nothing."""
+        """Computes the loss against the source's guesses. The source itself loses nothing."""
         reference = self._guess(source)
         source.loss = loss(reference, reference)
         for each in others:
@@ -61,7 +61,7 @@ class _Bench:
         return ask(jobs.Guess(str(measured.path), self._threads, self._text), jobs.Guesses)
 
     def choose(self, all_of_them: Sequence[Measured], blanks: tuple[jobs.Blank, ...]) -> None:
-        """Which sentences each fills in rightly. The source, which is first, may not fail."""
+        """Which sentences each fills in correctly. The source, which is first, must not fail."""
         for index, each in enumerate(all_of_them):
             with _own_fault(each, is_source=index == 0):
                 if not each.fault:
@@ -77,7 +77,7 @@ class _Bench:
         return right
 
     def time(self, measured: Measured, what: str) -> None:
-        """One round of it."""
+        """Measures the speed once."""
         if not measured.fault:
             self._progress.say(f"{what}: {measured.format}")
             job = jobs.Speed(str(measured.path), self._threads, STREAMS, self._text)

@@ -1,4 +1,4 @@
-"""Asks a child process: whatever native code does there, the asker lives and says what happened."""
+"""Runs a job in a child process. This process survives any end of native code, and reports it."""
 
 import os
 import select
@@ -17,22 +17,23 @@ from xapp.backend.optimize import jobs
 from xapp.errors import ModelError
 from xapp.models.parts import total_bytes
 
-COMMAND = (sys.executable, "-m", "xapp.backend.optimize.child")
+COMMAND = (sys.executable, "-m", "xapp.backend.optimize.job_process")
 BASE_TIMEOUT_S, BYTES_PER_S = 300.0, 1e6
-"""A child that has not answered by then hangs: time for the work itself, and for each byte of the model."""
+"""A child without an answer by then hangs: time for the work itself, and for each byte of the model."""
 TICK_S = 0.25
-"""How often a caller that wants to look is called."""
+"""Interval at which `on_wait` is called."""
 SPIN_COUNT = "10000"
-"""That of a worker (`xapp/engine/worker.py` says why), so that what is measured is what is served."""
+"""The spin count of a worker (`xapp/engine/worker.py` explains it), so that measurements match the
+service."""
 _SAID_BYTES = 2000
 
 _T = TypeVar("_T", bound=jobs.Answer)
 
 
 def ask(job: jobs.Job, kind: type[_T], on_tick: Callable[[], None] | None = None) -> _T:
-    """The answer of a child of its own, which has ended when this returns or raises.
+    """The answer of a child process, which has ended when this returns or raises.
 
-    Raises ModelError: the child's own, or CHILD_LOST, saying how it ended.
+    Raises ModelError: the child's own, or CHILD_LOST with the kind of its end.
     """
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
@@ -53,7 +54,10 @@ def ask(job: jobs.Job, kind: type[_T], on_tick: Callable[[], None] | None = None
 
 
 def _converse(process: "subprocess.Popen[bytes]", job: jobs.Job, on_tick: Callable[[], None] | None) -> bytes:
-    """The line that came, not whole when the child ended before. Its standard input stays open meanwhile."""
+    """The line of the answer, incomplete if the child ended early.
+
+    Its standard input stays open meanwhile.
+    """
     assert process.stdin is not None
     assert process.stdout is not None
     _send(process.stdin, job)
@@ -74,14 +78,14 @@ def _decoded(job: jobs.Job, line: bytes) -> jobs.Answer:
         answer: jobs.Answer = msgspec.json.decode(line, type=jobs.Answer)
     except msgspec.DecodeError as error:
         raise ModelError(
-            f"{_subject(job)}: the child process ({_kind(job)}) answered what is no answer: {error}",
+            f"{_subject(job)}: the child process ({_kind(job)}) sent an invalid answer: {error}",
             reason="CHILD_LOST",
         ) from error
     return answer
 
 
 def _environment() -> dict[str, str]:
-    """Compute threads wait for each other as those of a worker do; libgomp reads it once, at its start."""
+    """Compute threads wait for each other as in a worker. libgomp reads this once, at its start."""
     return {"GOMP_SPINCOUNT": SPIN_COUNT, **os.environ}
 
 
@@ -95,11 +99,11 @@ def _send(pipe: IO[bytes], job: jobs.Job) -> None:
         pipe.write(msgspec.json.encode(job) + b"\n")
         pipe.flush()
     except BrokenPipeError:
-        return  # it has ended: its exit status says why
+        return  # the child has ended, and its exit status shows why
 
 
 def _line(process: "subprocess.Popen[bytes]", patience_s: float) -> bytes:
-    """b"" when none began within that time. A line is written at once, so the rest is there too."""
+    """b"" when no line began within that time. A line is written at once, so its rest is there too."""
     assert process.stdout is not None
     ready, _, _ = select.select([process.stdout], [], [], patience_s)
     return process.stdout.readline() if ready else b""
@@ -114,7 +118,7 @@ def _kind(job: jobs.Job) -> str:
 
 
 def _lost(job: jobs.Job, code: int, errors: IO[bytes]) -> ModelError:
-    """The kill that makes sure of the end does not change the status of a child that had ended."""
+    """The error for a lost child. The final kill does not change the status of a child that had ended."""
     text = f"{_subject(job)}: the child process ({_kind(job)}) {_end(code)}{_last_words(errors)}"
     return ModelError(text, reason="CHILD_LOST")
 
@@ -131,4 +135,4 @@ def _last_words(errors: IO[bytes]) -> str:
     errors.seek(max(end - _SAID_BYTES, 0))
     lines = errors.read().decode(errors="replace").split("\n")
     said = [line.strip() for line in lines if line.strip()]
-    return f"; it said last: {said[-1]}" if said else ""
+    return f"; its last output: {said[-1]}" if said else ""

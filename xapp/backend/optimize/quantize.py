@@ -1,4 +1,4 @@
-"""llama.cpp's quantizer: a model file written in another format. Runs in a child process."""
+"""Writes a model file in another format with llama.cpp's quantizer. Runs in a child process."""
 
 import ctypes
 import os
@@ -16,9 +16,9 @@ from xapp.models.parts import total_bytes
 
 _SIZE = re.compile(r"(model|quant) size\s*=\s*([\d.]+) MiB")
 _SLACK_BYTES = 64 * 1024
-"""What the metadata may grow by, and what the sizes are rounded by."""
+"""Allowance for the growth of the metadata and for rounding."""
 _PLACE = re.compile(r"^\w+: (?:failed to quantize: )?")
-"""The C function that said it."""
+"""The prefix of a message: the C function that logged it."""
 
 
 def predicted_bytes(source: str, file_type: int) -> int:
@@ -34,7 +34,7 @@ def predicted_bytes(source: str, file_type: int) -> int:
 
 
 def _sizes(lines: Iterable[str]) -> dict[str, float]:
-    """MiB of all weights now (`model`) and then (`quant`), from what the quantizer remarks."""
+    """MiB of all weights now (`model`) and afterwards (`quant`), from the quantizer's log."""
     found = {match[1]: float(match[2]) for line in lines if (match := _SIZE.search(line))}
     if found.keys() != {"model", "quant"}:
         raise ModelError("this llama.cpp does not tell the size of a file before it is written")
@@ -42,14 +42,14 @@ def _sizes(lines: Iterable[str]) -> dict[str, float]:
 
 
 def _refused(source: str, params: Any) -> ModelError:
-    """Asks again to hear why: remarks and errors are not heard at once."""
+    """Runs again for the reason of a failure: remarks and errors cannot be captured together."""
     with captured_errors() as lines:
         _run(source, os.devnull, params)
     return _failed(source, lines)
 
 
 def quantize(job: Quantize) -> int:
-    """Writes it; returns the size of what is there then. Raises ModelError with the quantizer's reason."""
+    """Writes the file and returns its size. Raises ModelError with the quantizer's reason."""
     params = _params(job.file_type)
     params.nthread = job.threads
     overrides = _origin(job.origin)
@@ -69,7 +69,7 @@ def _params(file_type: int) -> Any:
 
 
 def _origin(digest: str) -> Any:
-    """Metadata to be set; the last has no key and ends them."""
+    """The metadata to set. The last entry has no key and ends it."""
     overrides = (llama.llama_model_kv_override * 2)()
     overrides[0].key, overrides[0].tag = ORIGIN_KEY.encode(), llama.LLAMA_KV_OVERRIDE_TYPE_STR
     overrides[0].value.val_str = digest.encode()

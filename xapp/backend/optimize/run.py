@@ -1,4 +1,4 @@
-"""Measures a model in several formats on this node, and writes the one that is wanted."""
+"""Measures a model in several formats on this node, and writes the chosen format."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from xapp.backend.optimize.copies import make, predict
 from xapp.backend.optimize.figures import Measured, best
 from xapp.backend.optimize.jobs import Blank
 from xapp.backend.optimize.measure import measure
-from xapp.backend.optimize.room import check_disk, check_memory
+from xapp.backend.optimize.space import check_disk, check_memory
 from xapp.errors import ModelError
 from xapp.models.derived import Derived, land_copy, making_copies
 from xapp.models.digest import Record
@@ -19,12 +19,12 @@ from xapp.models.transfer import Progress
 from xapp.version import build
 
 BEST = "best"
-"""In place of a format's name: whatever turns out to be the best."""
+"""In place of a format's name: the best format by measurement."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is to be done. `rounds` 0: nothing is timed, and `write` names a format. `max_loss` 0.01: 1 %.
+    """The options. `rounds` 0: no speed is measured, and `write` names a format. `max_loss` 0.01: 1 %.
 
     `blanks` are sentences of WinoGrande that each format fills in.
     """
@@ -37,19 +37,19 @@ class Wish:
 
     @property
     def named(self) -> str:
-        """The format to be written whatever is measured; "" where there is none."""
+        """The format to write without regard to measurements; "" where there is none."""
         return "" if self.write == BEST else self.write
 
     @property
     def all_formats(self) -> tuple[str, ...]:
-        """What is made."""
+        """The formats to make."""
         names = (*self.formats, self.named) if self.rounds else (self.named,)
         return tuple(dict.fromkeys(name for name in names if name))
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The copy that is in the models folder now; `was_there`: it has been made before."""
+    """The copy that is in the models folder now. `was_there`: it existed before."""
 
     model: ModelFile
     record: Record
@@ -58,7 +58,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came out. `measured` begins with the source; `best` is a format, or "" when the source stays."""
+    """The result. `measured` begins with the source. `best` is a format, or "" when the source stays."""
 
     source: ModelFile
     digest: str
@@ -69,12 +69,12 @@ class Outcome:
 
     @property
     def source_is_rounded(self) -> bool:
-        """Whether the source has lost something already, which no copy brings back."""
+        """Whether the source is already quantized, so that its loss cannot be undone by a copy."""
         return read_gguf(self.source.path).file_type not in WHOLE
 
 
 def optimize(model: ModelFile, wish: Wish, progress: Progress) -> Outcome:
-    """Blocks for seconds to minutes. Raises ModelError naming the file."""
+    """Optimizes a model. Blocks for seconds to minutes. Raises ModelError with the file."""
     own = format_name(_checked(model).file_type)
     names = _names(model, wish, own)
     size = total_bytes(model.path)
@@ -85,7 +85,10 @@ def optimize(model: ModelFile, wish: Wish, progress: Progress) -> Outcome:
 
 
 def _checked(model: ModelFile) -> GgufInfo:
-    """What its header says. Raises ModelError for a part that is missing and for what generates no text."""
+    """The header's information.
+
+    Raises ModelError for a missing part, and for a model without text generation.
+    """
     check_parts(model.path)
     info = read_gguf(model.path)
     if not info.kind.generates:
@@ -95,7 +98,7 @@ def _checked(model: ModelFile) -> GgufInfo:
 
 
 def _names(model: ModelFile, wish: Wish, own: str) -> list[str]:
-    """The formats to be made: not the source's own."""
+    """The formats to make, without the source's own."""
     names = [name for name in wish.all_formats if name != own]
     if wish.named == own or not names:
         raise ModelError(f"{model.path} is {own} already", reason="SAME_FORMAT")
@@ -114,7 +117,7 @@ class _Run:
         self._there = _there(copies, wish)
 
     def run(self) -> Outcome:
-        """See `optimize`. A copy that is there already is not made again just to be written."""
+        """Implements `optimize`. An existing copy is not made again only to be written."""
         others: list[Measured] = []
         if self._wish.rounds or self._wish.named not in self._there:
             others = self._made()
@@ -125,7 +128,7 @@ class _Run:
         return Outcome(first.source, first.origin, self._node.cores, shown, chosen, written)
 
     def _made(self) -> list[Measured]:
-        """Every partial. A format that cannot be made has its fault; if none can, ModelError."""
+        """Makes every partial file. An impossible format has a fault. If all are, raises ModelError."""
         expected, faults = predict(list(self._copies.values()))
         folder, name = self._source.path.parent, next(iter(self._copies.values())).source.name
         check_disk(folder, expected, name)
@@ -159,7 +162,7 @@ class _Run:
 
 
 def _there(copies: dict[str, Derived], wish: Wish) -> dict[str, Record]:
-    """Those that were made before, of the formats that may be written. Raises ModelError for other files."""
+    """The existing copies in the formats to write. Raises ModelError for other files of the same name."""
     eligible = (
         copies if wish.write and not wish.named else {name: copies[name] for name in [wish.named] if name}
     )

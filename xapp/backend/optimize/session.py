@@ -1,4 +1,4 @@
-"""A loaded model, a small context, and tokens of a text: what the measurements run on. In a child process."""
+"""Session: a loaded model, a small context, and the tokens of a text, for measurements in a child process."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from xapp.errors import ModelError
 
 
 class Session:
-    """Decodes batches. `bos` are the tokens that a text begins with: one, or none."""
+    """Decodes batches. `bos` are the tokens at the beginning of a text: one or none."""
 
     def __init__(self, path: str, context: Any, batch: int, vocab_size: int, bos: list[int]) -> None:
         self.path = path
@@ -24,14 +24,14 @@ class Session:
         self._batch = NativeBatch(batch)
 
     def decode(self, batch: Batch) -> None:
-        """Computed when this returns. Raises ModelError."""
+        """Computes a batch before it returns. Raises ModelError."""
         code = llama.llama_decode(self.context, self._batch.fill(batch))
         if code != 0:
             raise ModelError(f"{self.path}: {DecodeError(code)}")
         llama.llama_synchronize(self.context)
 
     def clear(self) -> None:
-        """Forgets all tokens."""
+        """Removes all tokens from the cache."""
         llama.llama_memory_clear(self.memory, False)
 
     def close(self) -> None:
@@ -44,7 +44,7 @@ class Session:
 def session(
     path: str, texts: Sequence[str], *, cells: int, sequences: int, outputs: int, batch: int, threads: int
 ) -> Iterator[tuple[Session, list[list[int]]]]:
-    """A session for the block, and the tokens of each text. The model is loaded as a worker loads it."""
+    """A session for the block, and the tokens of each text. The model is loaded as in a worker."""
     tokens, facts, bos = _read(path, texts)
     model = load_model(path, 0, lambda _: None, without=facts)
     try:

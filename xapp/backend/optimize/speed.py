@@ -1,6 +1,6 @@
-"""How fast a model computes a prompt and answers to several callers at once. Runs in a child process.
+"""Measures the speed of a prompt, and of answers to several callers at once. Runs in a child process.
 
-The callers share one computed prompt: what decides between formats is how fast the weights are read.
+The callers share one computed prompt: the speed of reading the weights decides between formats.
 """
 
 import resource
@@ -14,11 +14,11 @@ from xapp.backend.optimize.jobs import Speed, Speeds
 from xapp.backend.optimize.session import Session, session
 
 PROMPT_TOKENS = 512
-"""Computed in one step, as the largest of a worker."""
+"""Tokens of one step, as in a worker's largest step."""
 WARM_UP_TOKENS = 32
 WARM_UP_STEPS = 2
 STEPS = 16
-"""Decode steps that count, at each number of streams: the median of them does."""
+"""Measured decode steps at each number of streams. Their median counts."""
 
 
 def measure(job: Speed) -> Speeds:
@@ -41,7 +41,7 @@ def measure(job: Speed) -> Speeds:
 
 
 def _prefill(made: Session, tokens: Sequence[int]) -> float:
-    """Tokens a second. Leaves the prompt as sequence 0."""
+    """Tokens a second. The prompt stays as sequence 0."""
     prompt = (list(tokens) * (PROMPT_TOKENS // len(tokens) + 1))[:PROMPT_TOKENS]
     _compute(made, prompt[:WARM_UP_TOKENS])  # touches every page of the weights
     made.clear()
@@ -59,7 +59,7 @@ def _compute(made: Session, tokens: list[int]) -> float:
 
 
 class _Decoder:
-    """All sequences so far, at the same position."""
+    """One step of all sequences so far, at the same position."""
 
     def __init__(self, made: Session) -> None:
         self._made = made
@@ -67,7 +67,7 @@ class _Decoder:
         self._streams = 1
 
     def speed(self, streams: int) -> float:
-        """Tokens a second of so many streams together; never fewer than before."""
+        """Tokens a second of so many streams together. `streams` must not decrease."""
         for seq_id in range(self._streams, streams):
             llama.llama_memory_seq_cp(self._made.memory, 0, seq_id, -1, -1)
         self._streams = streams

@@ -1,20 +1,21 @@
-"""BreakEven: how many drafts pay, by what was learned of a sequence's guesses and of the node's steps.
+"""BreakEven: the number of drafts that pays, from a sequence's past guesses and from the node's step times.
 
-A step with drafts takes longer. It pays when it brings more tokens for its time than a step without: on a CPU
-4 tokens take about twice as long as one, so that one guess in three must not be wrong.
+A step with drafts takes longer. It pays when it yields more tokens in its time than a step without drafts.
+On a CPU a step of 4 tokens takes about twice as long as a step of one, so that most guesses must be right.
 """
 
 from xapp.backend.base import Batch
 from xapp.steps.step_cost import StepCost
 
 CLEARLY = 1.1
-"""Drafts must bring so much more: prices and shares are estimates, and a wrong draft costs for certain."""
+"""Drafts must gain at least this factor: their gain is an estimate, and the cost of a wrong draft is
+certain."""
 FORGET = 0.9
-"""What an outcome weighs after the next of its kind: the last 10 or so decide."""
+"""Decay of an outcome's weight: about the last 10 outcomes of its kind decide."""
 
 
 class Share:
-    """How often something happens, lately. It starts at `share`, as if seen `weight` times."""
+    """How often an event happened lately. It starts at `share`, with the weight of `weight` observations."""
 
     def __init__(self, share: float, weight: float) -> None:
         self._hits, self._count = share * weight, weight
@@ -25,14 +26,14 @@ class Share:
         return self._hits / self._count
 
     def learn(self, *, hit: bool) -> None:
-        """It happened, or did not."""
+        """Records whether the event happened."""
         self._hits = FORGET * self._hits + hit
         self._count = FORGET * self._count + 1
 
 
 class BreakEven:
-    """Of one sequence. Right guesses come in runs, where an answer copies a passage. It learns two shares:
-    how often a guess is right after a right guess, and how often after anything else.
+    """Belongs to one sequence. Right guesses come in runs, where an answer copies a passage. Two shares are
+    learned: how often a guess is right after a right guess, and how often it is right otherwise.
     """
 
     def __init__(self, cost: StepCost) -> None:
@@ -42,10 +43,10 @@ class BreakEven:
         self._in_run = False
 
     def choose(self, batch: Batch, most: int) -> int:
-        """The number that brings most tokens for the step's time; 0 where none brings clearly more.
+        """The number of drafts with the most tokens for the step's time; 0 where no number gains clearly.
 
-        What is in the step besides, `batch.num_decode` sequences and drafts of others, is taken to bring a
-        token each: so the wider the step, the less there is to gain.
+        All other tokens of the step, `batch.num_decode` sequences and their drafts, count as one token of
+        answer each. So a wider step gains less from drafts.
         """
         rows = batch.num_decode + len(batch.drafts)
         best, best_rate = 0, CLEARLY * rows / self._cost.predict(rows, 0)
@@ -60,7 +61,7 @@ class BreakEven:
         return best
 
     def learn(self, num_right: int, num_tested: int) -> None:
-        """See DraftLength. A step without a guess ends a run."""
+        """Implements DraftLength. A step without a guess ends a run."""
         if num_tested == 0:
             self._in_run = False
         for place in range(num_tested):

@@ -1,4 +1,4 @@
-"""Choices: how far the scoring of several continuations of one prompt has come."""
+"""Choices: the progress of scoring several continuations of one prompt."""
 
 from collections import deque
 
@@ -7,33 +7,34 @@ from xapp.domain.messages import Submit
 
 
 class Choices:
-    """Of one request. `current` is the index of the choice behind the prompt, None when there is none.
+    """The choices of one request. `current` is the index of the choice behind the prompt, or None.
 
-    `pending` are those not begun. `log_probabilities` of each choice grow by a token at a time, in order.
+    `pending`: choices not started. `log_probabilities` grow by one token of a choice at a time, in order.
     """
 
     def __init__(self, choices: list[list[int]]) -> None:
         assert all(choices), "an empty choice has no probability"
         self._choices = choices
         self.num_following = sum(len(tokens) - 1 for tokens in choices)
-        """Tokens to compute behind the prompt for all of them: the last token of a choice never is."""
+        """Tokens to compute behind the prompt for all choices. The last token of a choice is never
+        computed."""
         self._num_tokens = self.num_following + len(choices)
         self.begin()
 
     def begin(self) -> None:
-        """From nothing, or anew."""
+        """Starts from nothing, the first time or again."""
         self.current: int | None = None
         self.pending = deque(index for index, tokens in enumerate(self._choices) if len(tokens) > 1)
         self.log_probabilities: list[list[float]] = [[] for _ in self._choices]
 
     def next(self) -> list[int]:
-        """The first of those pending becomes the current one: its tokens."""
+        """Makes the first pending choice the current choice. Returns its tokens."""
         self.current = self.pending.popleft()
         return self._choices[self.current]
 
     @property
     def first_tokens(self) -> list[int]:
-        """What is asked after the prompt, of each choice."""
+        """The first token of each choice, whose probability follows from the prompt."""
         return [tokens[0] for tokens in self._choices]
 
     @property
@@ -47,7 +48,7 @@ class Choices:
         return sum(map(len, self.log_probabilities))
 
     @property
-    def num_not_asked(self) -> int:
+    def num_without_probe(self) -> int:
         """Tokens behind the prompt that are still to compute."""
         return self._num_tokens - max(len(self._choices), self.num_known)
 
@@ -57,7 +58,7 @@ class Choices:
         return self.num_known == self._num_tokens
 
     def learn(self, choices: list[int], log_probabilities: list[float]) -> None:
-        """The answer to what `choices` asked."""
+        """Adds a log-probability to each of `choices`."""
         for choice, value in zip(choices, log_probabilities, strict=True):
             self.log_probabilities[choice].append(value)
 

@@ -5,7 +5,7 @@ from xapp.engine.sequence import Sequence
 
 
 class Decode:
-    """See Strategy. Without state: `DECODE` serves all sequences."""
+    """A Strategy without state: `DECODE` serves all sequences."""
 
     draws = True
     may_share = True
@@ -18,11 +18,11 @@ class Decode:
     num_accepted = 0
 
     def plan(self, sequence: Sequence, batch: Batch, room: int) -> int:
-        """The next tokens without cells; an output after the last of them."""
+        """Adds the next tokens without cells, with an output after the last token of the prompt."""
         tokens, start, seq_id = sequence.tokens, sequence.num_computed, sequence.seq_id
         assert seq_id is not None
         left = len(tokens) - start
-        if left == 1:  # each sequence that decodes, in each step: no further calls
+        if left == 1:  # the path of every decoding sequence in every step: further calls would cost time
             batch.outputs.append(len(batch.tokens))
             batch.tokens.append(tokens[-1])
             batch.positions.append(start)
@@ -39,7 +39,7 @@ class Decode:
         return drawn
 
     def prompt_left(self, sequence: Sequence) -> int:
-        """What was generated before an eviction counts as prompt."""
+        """Tokens that were generated before an eviction count as prompt."""
         return len(sequence.tokens) - sequence.num_computed
 
     def num_completion(self, sequence: Sequence) -> int:
@@ -47,10 +47,10 @@ class Decode:
         return len(sequence.tokens) - len(sequence.request.prompt)
 
     def restart(self, sequence: Sequence) -> None:
-        """Nothing is kept that depends on cells."""
+        """Does nothing: no state depends on cells."""
 
     def give_back(self, sequence: Sequence) -> None:
-        """Nothing is held."""
+        """Does nothing: the strategy holds no cells."""
 
 
 DECODE = Decode()

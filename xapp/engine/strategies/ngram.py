@@ -1,17 +1,17 @@
-"""NgramProposer: what followed the last few tokens earlier may follow them again.
+"""NgramProposer: proposes the tokens that followed the last few tokens at an earlier place.
 
-Summaries, answers from given text, code and lists repeat what is in their prompt, or what they said before.
-The table belongs to one sequence: no caller's text becomes another caller's draft.
+Summaries, answers from given text, code and lists repeat parts of their prompt or of themselves. The table
+belongs to one sequence: no caller's text becomes another caller's draft.
 """
 
 SIZE = 3
-"""Tokens that must be the same. With fewer there are more guesses, and fewer of them are right."""
+"""Length of the run that must match. A shorter run gives more guesses, and fewer of them are right."""
 _BITS = 21
-"""Of a token in a key. Larger vocabularies share keys, which costs a wrong guess and nothing else."""
+"""Bits of a token in a key. Larger vocabularies share keys, which costs wrong guesses only."""
 
 
 class NgramProposer:
-    """See Proposer. It remembers where each run of `size` tokens was last followed: an entry a token."""
+    """A Proposer. It remembers the last place behind each run of `size` tokens: one entry a token."""
 
     def __init__(self, size: int = SIZE) -> None:
         self._size = size
@@ -21,7 +21,7 @@ class NgramProposer:
         self._num_read = 0
 
     def propose(self, tokens: list[int], most: int) -> list[int]:
-        """What followed; where that reaches the end of the tokens it goes round."""
+        """The tokens that followed. Where they reach the end of `tokens`, they repeat."""
         self._read(tokens)
         place = self._followed.get(self._key)
         if place is None or len(tokens) < self._size:
@@ -32,7 +32,7 @@ class NgramProposer:
         return guesses
 
     def _read(self, tokens: list[int]) -> None:
-        """Learns what followed the tokens read before; `_key` is that of the last ones afterwards."""
+        """Learns from tokens not read before. Afterwards `_key` is the key of the last run."""
         key, mask, followed = self._key, self._mask, self._followed
         for place in range(self._num_read, len(tokens)):
             if place >= self._size:

@@ -1,10 +1,10 @@
-"""Score: how likely is each of several continuations of one prompt?
+"""Score: the probability of each of several continuations of one prompt.
 
-The prompt is prefilled as any other. The logits of its last token answer for the first token of every
-choice; a choice of n tokens needs n - 1 computed besides. One choice after the other is computed in
-the sequence's own cells, behind the prompt, for which room is kept from admission on: so it always
-gets on. Where sequence ids and cells are free, further choices are computed beside it as branches,
-which share the prompt's cells.
+The prompt is prefilled as usual. The logits of its last token give the probability of the first token of
+every choice. A choice of n tokens needs n - 1 more tokens computed. The choices are computed one after the
+other in the sequence's own cells, behind the prompt. Admission reserves these cells, so that scoring always
+advances. Where sequence ids and cells are free, further choices are computed in parallel as branches that
+share the prompt's cells.
 """
 
 from xapp.backend.base import Backend, Batch
@@ -16,14 +16,14 @@ from xapp.engine.strategies.choices import Choices, fits_one_step
 
 
 class Score:
-    """See Strategy. `sequence.tokens` is the prompt and the choice that is computed in its own cells.
+    """A Strategy. `sequence.tokens` is the prompt and the choice that is computed in the sequence's own
+    cells.
 
-    At most `num_probes` probes a step, of all sequences together: logits take memory. A step that scores
-    has no more tokens than a steady batch, if there is such a size.
+    A step has at most `num_probes` probes of all sequences together: logits take memory. A step that scores
+    has no more tokens than a steady batch, where the backend has such a size.
 
-    `in_one_step`: all of it is computed in one step, from nothing. Then the result depends neither on
-    what runs beside it nor on what ran before, not even by float noise: nothing comes from the cache, since
-    that was computed in some other step.
+    `in_one_step`: prompt and choices are computed in one step, without cached cells. The result then does not
+    depend on other sequences or earlier steps, not even by float noise.
     """
 
     draws = False
@@ -43,12 +43,12 @@ class Score:
         self.branches: list[Branch] = []
         self._backend = backend
         self._kv_cache = kv_cache
-        self._asked: list[list[int]] = []
-        """For each probe of the step: which choices asked."""
+        self._probes: list[list[int]] = []
+        """The choices that asked for each probe of the step."""
 
     def plan(self, sequence: Sequence, batch: Batch, room: int) -> int:
-        """The prompt and its choices, at once where they fit a step."""
-        self._asked = []
+        """Adds the prompt and its choices, at once where they fit a step."""
+        self._probes = []
         if self.choices.current is None:
             self._put_next_behind(sequence)
         if self.in_one_step and sequence.num_computed == 0:
@@ -59,9 +59,9 @@ class Score:
         return self._add_some(sequence, batch, room)
 
     def update(self, sequence: Sequence, drawn: list[int], read: list[list[float]]) -> list[int]:
-        """No tokens: the result is `sequence.result`."""
+        """Returns no tokens: the result is `sequence.result`."""
         sequence.status = Status.SCORE
-        for choices, log_probabilities in zip(self._asked, read, strict=True):
+        for choices, log_probabilities in zip(self._probes, read, strict=True):
             self.choices.learn(choices, log_probabilities)
         for branch in self.branches:
             self._kv_cache.branches.computed(sequence, branch)
@@ -71,15 +71,15 @@ class Score:
         return []
 
     def prompt_left(self, sequence: Sequence) -> int:
-        """What is left of choices counts, computed beside or behind the prompt."""
-        return max(0, sequence.num_prompt - sequence.num_computed) + self.choices.num_not_asked
+        """Tokens of the prompt and of all choices that are still to compute."""
+        return max(0, sequence.num_prompt - sequence.num_computed) + self.choices.num_without_probe
 
     def num_completion(self, sequence: Sequence) -> int:
         """Tokens of choices whose probability is known."""
         return self.choices.num_known
 
     def restart(self, sequence: Sequence) -> None:
-        """All choices are computed again."""
+        """Starts all choices again."""
         self.choices.begin()
         sequence.tokens = list(sequence.request.prompt)
 
@@ -103,7 +103,7 @@ class Score:
         return sequence.num_prompt + self.num_beside
 
     def _must_wait(self, sequence: Sequence, batch: Batch, room: int) -> bool:
-        """Whether it fits a step, and does not fit this one for those before it."""
+        """Whether the sequence fits a step, but not this step beside the sequences before it."""
         num_tokens, num_prefill = self._num_tokens(sequence), len(batch) - batch.num_decode
         too_many = num_tokens > room or self.num_beside + 1 > self._probes_left(batch)
         return too_many and num_prefill > 0 and num_tokens <= room + num_prefill
@@ -117,7 +117,7 @@ class Score:
         return True
 
     def _add_whole(self, sequence: Sequence, batch: Batch) -> int:
-        """The prompt for all choices at once, and all of them behind it."""
+        """Adds the prompt for all choices at once, and all choices behind it."""
         before, room = len(batch), self._num_tokens(sequence)
         count = self._add_own(sequence, batch, room)
         seq_ids = [branch.seq_id for branch in self.branches]
@@ -141,13 +141,19 @@ class Score:
         return count
 
     def _rewind(self, sequence: Sequence) -> None:
-        """Makes room behind the prompt; a model whose state cannot be cut computes the prompt again."""
+        """Removes the choice behind the prompt.
+
+        A model whose state cannot be cut computes the prompt again.
+        """
         cut = self._backend.info.shares_prefixes
         self._kv_cache.trim(sequence, sequence.num_prompt if cut else 0)
         self._put_next_behind(sequence)
 
     def _open(self, sequence: Sequence) -> Branch | None:
-        """The next pending choice as a branch, where there is one and there is room for it."""
+        """Starts the next pending choice as a branch.
+
+        None without a pending choice, a free id or enough cells.
+        """
         pending = self.choices.pending
         branch = self._kv_cache.branches.open(sequence, pending[0]) if pending else None
         if branch is not None:
@@ -162,34 +168,34 @@ class Score:
         return self._backend.num_probes - len(batch.probes)
 
     def _num_left(self, sequence: Sequence) -> int:
-        """Tokens to compute in its own cells before the next choice can go there."""
+        """Tokens to compute in the sequence's own cells before the next choice can start there."""
         return max(sequence.num_prompt, len(sequence.tokens) - 1) - sequence.num_computed
 
-    def _num_unasked(self, sequence: Sequence) -> int:
-        """Tokens at the start after which nothing is asked. The first tokens of choices are asked once."""
+    def _num_without_probe(self, sequence: Sequence) -> int:
+        """Tokens at the start without a probe behind them. First tokens of choices are probed once."""
         return sequence.num_prompt if self.choices.begun else sequence.num_prompt - 1
 
     def _add_own(self, sequence: Sequence, batch: Batch, room: int) -> int:
-        """The prompt, and the choice behind it."""
+        """Adds tokens of the prompt and of the choice behind it."""
         assert sequence.seq_id is not None
         start = sequence.num_computed
-        unasked = max(0, self._num_unasked(sequence) - start)
+        unasked = max(0, self._num_without_probe(sequence) - start)
         count = min(room, self._num_left(sequence), unasked + self._probes_left(batch))
-        asked_from = start + min(unasked, count)
-        batch.extend(sequence.tokens[start:asked_from], start, sequence.seq_id)
-        for position in range(asked_from, start + count):
+        first_probe = start + min(unasked, count)
+        batch.extend(sequence.tokens[start:first_probe], start, sequence.seq_id)
+        for position in range(first_probe, start + count):
             batch.add(sequence.tokens[position], position, sequence.seq_id)
-            self._ask(sequence, batch, position)
+            self._add_probe(sequence, batch, position)
         return count
 
-    def _ask(self, sequence: Sequence, batch: Batch, position: int) -> None:
-        """After the token at that position: which choices ask, and for which token each of them."""
+    def _add_probe(self, sequence: Sequence, batch: Batch, position: int) -> None:
+        """Adds a probe after the token at `position` for each choice that continues there."""
         if position == sequence.num_prompt - 1:
-            self._asked.append(list(range(len(sequence.request.choices))))
+            self._probes.append(list(range(len(sequence.request.choices))))
             batch.want_log_probabilities(self.choices.first_tokens)
             return
         assert self.choices.current is not None
-        self._asked.append([self.choices.current])
+        self._probes.append([self.choices.current])
         batch.want_log_probabilities([sequence.tokens[position + 1]])
 
     def _add_branch(self, sequence: Sequence, batch: Batch, branch: Branch, room: int) -> None:
@@ -198,5 +204,5 @@ class Score:
         for index in range(start, start + count):
             batch.add(branch.tokens[index], sequence.num_prompt + index, branch.seq_id)
             batch.want_log_probabilities([branch.tokens[index + 1]])
-            self._asked.append([branch.choice])
+            self._probes.append([branch.choice])
         branch.num_planned = count

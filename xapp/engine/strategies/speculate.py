@@ -1,8 +1,8 @@
 """Speculate: guess the next tokens cheaply, and have the model check all of them in one step.
 
 Drafts are computed behind the answer's last token, each with an output. The sampler draws from the outputs
-in order, for as long as it draws what was guessed: so the answer is that of plain decoding, draw for draw,
-whatever the sampling parameters and the grammar are. The cells of wrong drafts are taken back at once.
+in order until it draws another token than the draft. So the answer equals that of plain decoding, draw for
+draw, with any sampling parameters and any grammar. The cells of rejected drafts are freed at once.
 """
 
 from typing import Protocol
@@ -14,30 +14,30 @@ from xapp.engine.strategies.decode import Decode
 
 
 class Proposer(Protocol):
-    """Where drafts come from. A proposer belongs to one sequence: nothing of it reaches another."""
+    """The source of drafts. A proposer belongs to one sequence, so that no text reaches another sequence."""
 
     def propose(self, tokens: list[int], most: int) -> list[int]:
-        """At most `most` tokens that may follow `tokens`, which only ever grow. [] without a guess."""
+        """At most `most` tokens that may follow `tokens`, which only grows. [] without a guess."""
         ...
 
 
 class DraftLength(Protocol):
-    """How many drafts pay."""
+    """The number of drafts to compute."""
 
     def choose(self, batch: Batch, most: int) -> int:
-        """How many of `most` guesses to compute, for a sequence that is about to put its last token into the
-        batch.
+        """The number of drafts to compute, of `most` guesses, for a sequence that puts its last token into
+        the batch.
         """
         ...
 
     def learn(self, num_right: int, num_tested: int) -> None:
-        """After each step: so many guesses were right, of those of which it came out."""
+        """Called after each step: `num_right` of `num_tested` guesses were right."""
         ...
 
 
 class Speculate(Decode):
-    """Of one sequence. What is guessed and does not pay is not computed. Whether its first token was right is
-    learned all the same, so that drafts begin again when they pay again.
+    """Belongs to one sequence. Guesses that do not pay are not computed. The sequence still learns whether
+    the first guess was right, so that drafts start again when they pay.
     """
 
     def __init__(self, kv_cache: KVCache, proposer: Proposer, length: DraftLength, most: int) -> None:
@@ -49,7 +49,7 @@ class Speculate(Decode):
         self.num_drafted = self.num_accepted = 0
 
     def plan(self, sequence: Sequence, batch: Batch, room: int) -> int:
-        """The last token, and drafts behind it."""
+        """Adds the last token and the drafts behind it."""
         self._guesses = []
         if sequence.status is not Status.DECODE:
             return Decode.plan(self, sequence, batch, room)
@@ -67,11 +67,11 @@ class Speculate(Decode):
         return self._guesses[: self._length.choose(batch, min(most, len(self._guesses)))]
 
     def _most(self, sequence: Sequence) -> int:
-        """Drafts that the answer has room for: a step brings a token more than it has drafts."""
+        """Drafts that the answer has room for. A step yields one token more than accepted drafts."""
         return sequence.request.max_tokens - self.num_completion(sequence) - 1
 
     def update(self, sequence: Sequence, drawn: list[int], read: list[list[float]]) -> list[int]:
-        """What was drawn up to the first draft that was wrong."""
+        """The drawn tokens up to and including the first that differs from its draft."""
         accepted = drawn[: drawn.index(NOT_DRAWN)] if NOT_DRAWN in drawn else drawn
         self._learn(accepted)
         if num_drafts := len(drawn) - 1:

@@ -1,6 +1,7 @@
-"""Strategy: how a sequence advances. The scheduler decides who and how many, the strategy which tokens.
+"""Strategy: how a sequence advances. The scheduler selects sequences and bounds their tokens, a strategy
+selects the tokens.
 
-It knows one sequence: neither who else runs, nor what a step costs, nor how an answer ends.
+A strategy knows one sequence. It does not know other sequences, the cost of a step, or the end of an answer.
 """
 
 from typing import Protocol, TypeVar
@@ -11,70 +12,70 @@ S_contra = TypeVar("S_contra", contravariant=True)
 
 
 class Strategy(Protocol[S_contra]):
-    """Of a sequence `S_contra`. What has no state may be one object for all sequences.
+    """The strategy of a sequence `S_contra`. A strategy without state may serve all sequences.
 
-    A step calls `plan`, then `update` if the plan asked for outputs or probes. A step that is interrupted
-    has no `update`: the next `plan` starts from the same cells.
+    A step calls `plan`, then `update` if the plan has outputs or probes. An interrupted step has no `update`,
+    and the next `plan` starts from the same cells.
     """
 
     @property
     def draws(self) -> bool:
-        """Whether tokens are drawn, so that the sequence needs a sampler."""
+        """Whether it draws tokens, so that the sequence needs a sampler."""
         ...
 
     @property
     def may_share(self) -> bool:
-        """Whether the sequence may begin with cells that others have computed."""
+        """Whether the sequence may reuse cells that other sequences computed."""
         ...
 
     @property
     def keeps_answer(self) -> bool:
-        """Whether the cells behind the prompt stay, so that others may share them and go on from there."""
+        """Whether the cells behind the prompt stay, so that other sequences may share them."""
         ...
 
     @property
     def shares_step(self) -> bool:
-        """Whether a step may go on with the next prompt where this one ends early."""
+        """Whether a step may continue with the next prompt where this prompt ends early."""
         ...
 
     @property
     def most_tokens(self) -> int:
-        """Tokens of a step with a part of its prompt, at most; 0: any number."""
+        """Largest number of tokens in a step that has a part of the prompt; 0: no limit."""
         ...
 
     @property
     def num_beside(self) -> int:
-        """Tokens to compute besides the prompt before there is a result."""
+        """Tokens to compute in addition to the prompt before the result is complete."""
         ...
 
     @property
     def num_spare(self) -> int:
-        """Cells that it may need beyond those that it keeps: for drafts that are rejected."""
+        """Cells that it may need in addition to those that it keeps, for rejected drafts."""
         ...
 
     @property
     def num_drafted(self) -> int:
-        """Drafts that were computed so far."""
+        """Drafts computed so far."""
         ...
 
     @property
     def num_accepted(self) -> int:
-        """Of them, those that were right."""
+        """Accepted drafts so far."""
         ...
 
     def plan(self, sequence: S_contra, batch: Batch, room: int) -> int:
-        """Puts at most `room` tokens into the batch, with the outputs and probes that it wants.
+        """Puts at most `room` tokens into the batch, with their outputs and probes.
 
-        Returns how many of the tokens get cells of the sequence's own: they follow those that it has.
+        Returns the number of tokens that get cells of the sequence's own, directly behind its present cells.
         """
         ...
 
     def update(self, sequence: S_contra, drawn: list[int], read: list[list[float]]) -> list[int]:
-        """What came of the plan: a token for each output, NOT_DRAWN behind a draft that was rejected, and the
-        log-probabilities for each probe. The tokens of the plan have their cells.
+        """Takes the outputs of the plan: a token for each output (NOT_DRAWN behind a rejected draft), and the
+        log-probabilities for each probe. The tokens of the plan have their cells by now.
 
-        Returns the tokens of the answer that follow, in order. A strategy with a result of another kind sets
-        `sequence.result` when the result is whole.
+        Returns the next tokens of the answer, in order. A strategy with another kind of result sets
+        `sequence.result` when the result is complete.
         """
         ...
 
@@ -87,9 +88,11 @@ class Strategy(Protocol[S_contra]):
         ...
 
     def restart(self, sequence: S_contra) -> None:
-        """The sequence's cells are gone: it computes all of its tokens again."""
+        """The sequence lost its cells: it computes all of its tokens again."""
         ...
 
     def give_back(self, sequence: S_contra) -> None:
-        """The sequence ended, or its cells go: gives back what the strategy holds beside them."""
+        """Frees what the strategy holds in addition to the sequence's cells: the sequence ended or was
+        evicted.
+        """
         ...

@@ -1,4 +1,4 @@
-"""Which strategy a request gets: a new one is a line in `choose`."""
+"""Selects the strategy of a request. A new strategy is a line in `choose`."""
 
 from xapp.backend.base import Backend
 from xapp.domain.messages import Submit
@@ -14,7 +14,7 @@ from xapp.engine.strategies.strategy import Strategy
 
 
 class Strategies:
-    """Of one engine."""
+    """The strategies of one engine."""
 
     def __init__(self, backend: Backend, kv_cache: KVCache, step_time: StepTime) -> None:
         self._backend = backend
@@ -22,7 +22,7 @@ class Strategies:
         self._step_time = step_time
 
     def choose(self, request: Submit) -> Strategy[Sequence]:
-        """A strategy for a new sequence."""
+        """The strategy of a new sequence."""
         if request.choices:
             return Score(request, self._backend, self._kv_cache)
         if request.strategy is not None and self._may_draft(request):
@@ -31,5 +31,5 @@ class Strategies:
         return DECODE
 
     def _may_draft(self, request: Submit) -> bool:
-        """A model whose state cannot be cut cannot take a wrong draft back."""
+        """Whether drafts are possible. A model whose state cannot be cut cannot remove a rejected draft."""
         return self._backend.info.shares_prefixes and not request.deterministic

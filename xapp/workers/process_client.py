@@ -1,7 +1,7 @@
-"""The server's end of a child process: started, spoken to over a socket pair, ended, its end explained.
+"""ProcessClient: the server's end of a child process, from start to end, over a socket pair.
 
-What is said is a subclass's: `EngineClient` for a worker, `text.client.TextClient` for a text process. Does
-not start a process again: that is the supervisor's.
+A subclass defines the messages: `EngineClient` for a worker, `text.client.TextClient` for a text process. A
+client does not restart its process: the supervisor does.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import msgspec
 
 from xapp.domain.messages import encode
 from xapp.errors import ModelError, Unavailable
-from xapp.workers.link import Link
+from xapp.workers.frame_reader import FrameReader
 from xapp.workers.process import WorkerProcess, spawn
 
 MAX_UNSENT_BYTES = 16 * 1024 * 1024
@@ -24,15 +24,15 @@ UNLOADING = "the model is being unloaded"
 Info = TypeVar("Info")
 
 
-class ChildClient(Generic[Info]):
+class ProcessClient(Generic[Info]):
     """One process, from its start to its end. `load` first, `aclose` last.
 
-    `lost` is done once the process has ended, whatever the reason; its result says why. A subclass sets
-    `_ready` to what `load` returns, or to the ModelError that it raises.
+    `lost` is done once the process has ended, for any reason, and its result is the error. A subclass sets
+    `_ready` to the result of `load`, or to the ModelError that `load` raises.
     """
 
-    def __init__(self, what: str, model_path: str, command: Sequence[str], arguments: Sequence[str]) -> None:
-        self._what = what
+    def __init__(self, role: str, model_path: str, command: Sequence[str], arguments: Sequence[str]) -> None:
+        self._role = role
         self._model_path = model_path
         self._command = command
         self._arguments = arguments
@@ -48,12 +48,12 @@ class ChildClient(Generic[Info]):
 
     @property
     def pid(self) -> int:
-        """The process id; 0 before it was started."""
+        """The process id; 0 before the start."""
         return self._process.pid if self._process else 0
 
     @property
     def silence_s(self) -> float:
-        """How long a process with work has said nothing; 0 when it has none."""
+        """Seconds without a message from a process that has work; 0 without work."""
         return 0.0
 
     async def load(
@@ -77,11 +77,11 @@ class ChildClient(Generic[Info]):
         try:
             self._process, ours = await spawn(self._command, *self._arguments)
         except OSError as error:
-            text = f"cannot start a {self._what}: {error}"
+            text = f"cannot start a {self._role}: {error}"
             raise Unavailable(text, retry_after_s=RETRY_AFTER_S) from error
         loop = asyncio.get_running_loop()
         self._transport, _ = await loop.create_unix_connection(
-            lambda: Link(self._decode, self._on_message, self.kill, self._on_closed), sock=ours
+            lambda: FrameReader(self._decode, self._on_message, self.kill, self._on_closed), sock=ours
         )
         try:
             async with asyncio.timeout(timeout_s):
@@ -91,16 +91,19 @@ class ChildClient(Generic[Info]):
             raise Unavailable(message, reason="LOAD_TIMEOUT", retry_after_s=LOAD_RETRY_AFTER_S) from None
 
     def kill(self, why: str) -> None:
-        """Ends the process at once; `lost` follows and says `why`."""
+        """Ends the process at once. `lost` follows with the reason `why`."""
         self._why = self._why or why
         if self._process is not None:
             self._process.kill()
 
     async def aclose(self, why: str = UNLOADING) -> None:
-        """Ends the process and all that is open, which hears `why`. Safe to call twice, and before `load`."""
+        """Ends the process and all open work, which fails with `why`.
+
+        Safe to call twice, and before `load`.
+        """
         self._closing = self._closing or why
         if self._transport is not None:
-            self._say_goodbye()
+            self._before_close()
             self._transport.close()
             self._on_closed()
         elif self._process is not None:
@@ -112,17 +115,17 @@ class ChildClient(Generic[Info]):
     def _check_room(self) -> None:
         """Raises Unavailable when the process cannot take a request."""
         if self._closing or self._reaper is not None or not self._ready.done():
-            raise Unavailable(f"the {self._what} is not running", retry_after_s=RETRY_AFTER_S)
+            raise Unavailable(f"the {self._role} is not running", retry_after_s=RETRY_AFTER_S)
         assert self._transport is not None
         if self._transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
-            text = f"the {self._what} does not take requests now"
+            text = f"the {self._role} does not take requests now"
             raise Unavailable(text, reason="WORKER_STALLED", retry_after_s=RETRY_AFTER_S)
 
     def _send(self, message: msgspec.Struct) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(encode(message))
 
-    # ---- a subclass's
+    # ---- for subclasses
 
     def _decode(self, body: bytes) -> Any:
         raise NotImplementedError
@@ -130,11 +133,11 @@ class ChildClient(Generic[Info]):
     def _on_message(self, message: Any) -> None:
         raise NotImplementedError
 
-    def _say_goodbye(self) -> None:
-        """Before the socket is closed, which tells the process as much."""
+    def _before_close(self) -> None:
+        """Sends a final message, if any. The closed socket ends the process in any case."""
 
     def _on_end(self, error: Unavailable) -> None:
-        """The process has ended: `error` is for all that is open."""
+        """The process has ended: `error` is for all open work."""
         raise NotImplementedError
 
     # ---- the end
@@ -150,12 +153,12 @@ class ChildClient(Generic[Info]):
         if not self._ready.done():
             self._ready.set_exception(self._load_error(why))
         error = self._end_error(why)
-        # First: who reads a stream's error then finds that the model is not ready.
+        # First, so that a reader of a failed stream finds the model not ready.
         self.lost.set_result(error)
         self._on_end(error)
 
     def _load_error(self, why: str) -> ModelError | Unavailable:
-        """What native code asserts while it loads is about the file: trying again does not help."""
+        """An assertion of native code during the load is a fault of the file: a retry cannot help."""
         if self._closing or self._process is None or not self._process.gave_up_at:
             return self._end_error(why)
         message = f"{self._model_path}: llama.cpp cannot run it: {self._process.gave_up_at}"

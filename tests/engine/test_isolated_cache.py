@@ -1,11 +1,11 @@
-"""A deterministic request is computed apart: its steps follow from it alone, whatever else the node does."""
+"""A deterministic request is computed in isolation: its steps depend on no other request."""
 
 import pytest
 
 from tests.engine.harness import Answer, Harness
 from tests.engine.test_engine import STEMS
 from xapp.domain.messages import FinishReason, Priority
-from xapp.steps.pace import APART_CHUNK
+from xapp.steps.pace import ISOLATED_CHUNK
 
 BATCH, INTERACTIVE, CRITICAL = Priority.BATCH, Priority.INTERACTIVE, Priority.CRITICAL
 PROMPT = STEMS[0][:50]
@@ -16,8 +16,8 @@ def submit(harness: Harness, tokens: int = 12, **fields: object) -> Answer:
 
 
 def steps(harness: Harness) -> list[tuple[int, int]]:
-    """Where each of the steps that were computed apart begins, and how many tokens it has."""
-    return [(plan.batch.positions[0], len(plan.batch)) for plan in harness.plans if plan.batch.apart]
+    """Where each of the steps that were computed in isolation begins, and how many tokens it has."""
+    return [(plan.batch.positions[0], len(plan.batch)) for plan in harness.plans if plan.batch.isolated]
 
 
 def alone() -> list[tuple[int, int]]:
@@ -28,7 +28,7 @@ def alone() -> list[tuple[int, int]]:
 
 
 def test_its_prompt_has_chunks_of_one_size_and_each_token_a_step() -> None:
-    chunks = [(0, APART_CHUNK), (16, APART_CHUNK), (32, APART_CHUNK), (48, 2)]
+    chunks = [(0, ISOLATED_CHUNK), (16, ISOLATED_CHUNK), (32, ISOLATED_CHUNK), (48, 2)]
     assert alone() == [*chunks, *((position, 1) for position in range(50, 61))]
 
 
@@ -54,7 +54,7 @@ def test_it_takes_turns_with_the_others() -> None:
     begun = len(harness.plans)
     for _ in range(20):
         harness.step()
-    assert [plan.batch.apart for plan in harness.plans[begun:]] == [True, False] * 10
+    assert [plan.batch.isolated for plan in harness.plans[begun:]] == [True, False] * 10
 
 
 def test_it_shares_no_prefix_with_anybody() -> None:
@@ -117,7 +117,7 @@ def test_it_needs_no_cells_of_the_others() -> None:
 
 def test_without_memory_it_ends_and_says_so() -> None:
     harness = Harness()
-    harness.backend.apart_fits = False
+    harness.backend.isolated_fits = False
     other = harness.submit(STEMS[1][:20], 5, ignore_eos=True)
     answer = submit(harness)
     harness.drain()
@@ -132,6 +132,6 @@ def test_cancelled_at_any_time_its_cache_is_free(num_steps: int) -> None:
     for _ in range(num_steps):
         harness.step()
     harness.cancel(answer)
-    assert harness.backend.apart is None
+    assert harness.backend.isolated is None
     submit(harness)
     harness.drain()

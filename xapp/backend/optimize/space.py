@@ -1,4 +1,4 @@
-"""Is there room for copies of a model, on the disk and in memory? Asked before anything is written."""
+"""Checks that disk and memory have room for copies of a model, before any file is written."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ def check_disk(folder: Path, sizes: Mapping[str, int], name: str) -> None:
 
 
 def check_memory(node: Node, source: Path, source_bytes: int, sizes: Mapping[str, int]) -> None:
-    """The source and the largest copy must fit together. Raises ModelError with the figures."""
+    """Checks that source and largest copy fit together. Raises ModelError with the figures."""
     form, largest = max(sizes.items(), key=lambda item: item[1])
     needed = source_bytes + largest + RESERVE_BYTES
     if needed > node.memory_bytes:

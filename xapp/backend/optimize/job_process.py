@@ -1,7 +1,7 @@
-"""The child process: one job from standard input, one answer on standard output, the end.
+"""The child process: one job from standard input, one answer on standard output, then the end.
 
-When standard input closes before that, whoever asked is gone: the child ends at once, even in the
-midst of native code.
+When standard input closes early, the parent is gone. The child then ends at once, even inside native
+code.
 """
 
 import os
@@ -14,18 +14,18 @@ import msgspec
 
 from xapp.backend.node import this_node
 from xapp.backend.optimize import jobs
-from xapp.backend.optimize.choose import choose
-from xapp.backend.optimize.guess import guess
+from xapp.backend.optimize.perplexity import guess
 from xapp.backend.optimize.quantize import predicted_bytes, quantize
 from xapp.backend.optimize.speed import measure
+from xapp.backend.optimize.winogrande import choose
 from xapp.errors import ModelError
 
 NICENESS = 19
-"""A server on the node keeps its speed; on an idle node it changes no figure."""
+"""Other programs on the node keep their speed. On an idle node the figures do not change."""
 
 
 def answer(job: jobs.Job) -> jobs.Answer:
-    """Does the job; a ModelError becomes Failed."""
+    """Does the job. A ModelError becomes Failed."""
     try:
         return _do(job)
     except ModelError as error:
@@ -47,18 +47,18 @@ def _do(job: jobs.Job) -> jobs.Answer:
 
 
 def main() -> None:
-    """Runs it. Ctrl-C reaches the child too, and is the parent's to answer: it ends the child."""
+    """Runs the job. The parent handles Ctrl-C, although the child gets it too: the parent ends the child."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _stand_back()
     job = msgspec.json.decode(sys.stdin.buffer.readline(), type=jobs.Job)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     sys.stdout.buffer.write(msgspec.json.encode(answer(job)) + b"\n")
     sys.stdout.buffer.flush()
-    os._exit(0)  # the watcher blocks in a read, which an orderly end would wait for
+    os._exit(0)  # an orderly end would wait for the watcher, which blocks in a read
 
 
 def _stand_back() -> None:
-    """Everything else on the node comes first, and what is free now is all the memory that there is."""
+    """Gives the child the lowest priority, and limits it to the memory that is free now."""
     os.nice(NICENESS)
     free = this_node().memory_bytes
     _, most = resource.getrlimit(resource.RLIMIT_DATA)

@@ -1,4 +1,4 @@
-from xapp.backend.optimize.choose import Option, Step
+from xapp.backend.optimize.winogrande import Option, Step
 
 FIRST = Option([1, 10, 11, 20, 30, 31], 4)
 SECOND = Option([1, 10, 11, 21, 22, 30, 31], 5)

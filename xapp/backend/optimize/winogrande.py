@@ -1,7 +1,7 @@
-"""Which of two options a model puts into the blank of a sentence. Runs in a child process.
+"""Measures which of two options a model prefers for the blank of a sentence. Runs in a child process.
 
-Partial scoring, as WinoGrande is scored: either option is filled in, and what is compared is how likely the
-rest of the sentence is then. Both are computed in one step, and what they have in common once.
+Partial scoring, as for WinoGrande: each option is filled in, and the probabilities of the rest of the
+sentence are compared. Both are computed in one step, with their common beginning once.
 """
 
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ from xapp.backend.optimize.session import Session, session
 from xapp.errors import ModelError
 
 MAX_TOKENS = 128
-"""Of a sentence with both of its options. WinoGrande's have about 35."""
+"""Tokens of a sentence with both of its options. WinoGrande's have about 35."""
 
 
 class Option(NamedTuple):
-    """A sentence with one option filled in; its likelihood counts from the token at index `first`."""
+    """A sentence with one option. Its probability counts from the token at index `first`."""
 
     tokens: list[int]
     first: int
@@ -49,7 +49,7 @@ def choose(job: Choose) -> Choices:
 
 
 def _texts(blank: Blank) -> list[str]:
-    """The whole and its beginning, for either option."""
+    """The whole sentence and its beginning, for either option."""
     return [text for begin in blank.beginnings for text in (begin + blank.rest, begin)]
 
 
@@ -61,11 +61,11 @@ class _Judge:
         self._log_softmax = LogSoftmax(made.vocab_size)
 
     def second_is_likelier(self, texts: Sequence[Sequence[int]], blank: Blank) -> bool:
-        """`texts` are the tokens of `_texts`. Raises ModelError for too long a sentence."""
+        """`texts` are the tokens of `_texts`. Raises ModelError for a sentence that is too long."""
         step = Step(self._option(texts[0], texts[1]), self._option(texts[2], texts[3]))
         if len(step.batch) > MAX_TOKENS:
             raise ModelError(
-                f"a sentence has {len(step.batch)} tokens with both options; at most {MAX_TOKENS} are taken:"
+                f"a sentence has {len(step.batch)} tokens with both options, the limit is {MAX_TOKENS}:"
                 f" {blank.beginnings[0]}{blank.rest:.40}"
             )
         self._made.clear()
@@ -78,7 +78,7 @@ class _Judge:
         return Option([*bos, *whole], max(len(bos) + shared(whole, beginning), 1))
 
     def _likelihood(self, rows: Sequence[int], tokens: Sequence[int]) -> float:
-        """The logarithm of it."""
+        """The logarithm of the option's probability."""
         pairs = zip(rows, tokens, strict=True)
         return sum(self._log_softmax(self._logits(row), [token])[0] for row, token in pairs)
 
@@ -100,7 +100,7 @@ class Step:
         self.batch.outputs.extend(sorted({row for rows, _ in self.rests() for row in rows}))
 
     def _add(self, option: Option, seq_id: int) -> int:
-        """Where in the batch it goes on by itself."""
+        """The index in the batch from which the option has tokens of its own."""
         start = len(self.batch)
         self.batch.extend(option.tokens[self._common :], self._common, seq_id)
         return start
@@ -121,6 +121,6 @@ class Step:
 
 
 def shared(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many first tokens are the same."""
+    """Length of the common beginning."""
     same = (mine == theirs for mine, theirs in zip(one, other, strict=False))
     return next((index for index, equal in enumerate(same) if not equal), min(len(one), len(other)))

@@ -72,9 +72,9 @@ class Company:
 
         def seen(batch: Batch, samplers: list[Sampler]) -> list[int]:
             tokens = decode(batch, samplers)
-            if batch.apart and batch.outputs:
-                assert self._backend._apart is not None
-                self._rows.append(self._backend._apart.rows(1).tobytes())
+            if batch.isolated and batch.outputs:
+                assert self._backend._isolated is not None
+                self._rows.append(self._backend._isolated.rows(1).tobytes())
             return tokens
 
         with pytest.MonkeyPatch.context() as patch:
@@ -92,20 +92,20 @@ def test_it_is_the_same_bit_for_bit_in_any_company(backend: LlamaBackend, sampli
 
 def test_it_has_as_many_threads_whatever_was_found_to_be_faster(backend: LlamaBackend) -> None:
     backend.set_threads(2, 2)
-    assert backend.open_apart(100)
-    assert backend._apart is not None
-    context = backend._apart.handle
+    assert backend.open_isolated(100)
+    assert backend._isolated is not None
+    context = backend._isolated.handle
     assert (llama.llama_n_threads(context), llama.llama_n_threads_batch(context)) == (1, 1)
-    backend.close_apart()
+    backend.close_isolated()
     backend.set_threads(1, 1)
 
 
-def test_without_memory_there_is_no_cache_apart(
+def test_without_memory_there_is_no_isolated_cache(
     backend: LlamaBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def none(_: int) -> None:
         raise ModelError("no memory")
 
-    backend.close_apart()
-    monkeypatch.setattr(backend, "_new_apart", none)
-    assert not backend.open_apart(100)
+    backend.close_isolated()
+    monkeypatch.setattr(backend, "_new_isolated", none)
+    assert not backend.open_isolated(100)

@@ -1,4 +1,4 @@
-"""The reading end of a worker's socket on the event loop."""
+"""FrameReader: the reading end of a process's socket on the event loop."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,10 +11,10 @@ from xapp.domain.messages import FrameBuffer
 RECEIVE_BYTES = 64 * 1024
 
 
-class Link(asyncio.BufferedProtocol):
-    """Cuts the byte stream into messages, which `decode` reads.
+class FrameReader(asyncio.BufferedProtocol):
+    """Cuts the byte stream into messages, which `decode` parses.
 
-    Buffered: a plain Protocol allocates 256 KiB for each read.
+    It is a BufferedProtocol because a plain Protocol allocates 256 KiB for each read.
     """
 
     def __init__(
@@ -32,17 +32,17 @@ class Link(asyncio.BufferedProtocol):
         self._buffer = memoryview(bytearray(RECEIVE_BYTES))
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Where the next bytes go."""
+        """The buffer for the next bytes."""
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """So many bytes came."""
+        """Reads the messages in the next `nbytes` bytes."""
         try:
             for body in self._frames.feed(bytes(self._buffer[:nbytes])):
                 self._on_message(self._decode(body))
         except (ValueError, msgspec.DecodeError) as error:
-            self._on_garbage(f"the worker sent what is no message: {error}")
+            self._on_garbage(f"the worker sent an invalid message: {error}")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The worker ended, or this side closed."""
+        """The process ended, or this side closed the socket."""
         self._on_closed()

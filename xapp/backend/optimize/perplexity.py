@@ -1,4 +1,4 @@
-"""What a model expects at each token of a text: the material of perplexity. Runs in a child process."""
+"""Measures the probability of each token of a text, for the perplexity. Runs in a child process."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,9 +13,9 @@ from xapp.backend.optimize.session import Session, session
 from xapp.errors import ModelError
 
 CHUNK_TOKENS = 512
-"""Of one context; the text's next chunk begins anew."""
+"""Tokens of one context. The next chunk of the text begins anew."""
 STEP_TOKENS = 64
-"""Whose logits are kept at once: 39 MB with a vocabulary of 152,000."""
+"""Rows of logits that are kept at once: 39 MB with a vocabulary of 152,000."""
 
 
 def guess(job: Guess) -> Guesses:
@@ -33,7 +33,7 @@ def guess(job: Guess) -> Guesses:
         for chunk in _chunks(made.bos, tokens):
             reader.read(chunk)
     if not np.isfinite(reader.guesses.nats).all():
-        raise ModelError(f"{job.path}: what it computes are no numbers (NaN)", reason="NOT_A_NUMBER")
+        raise ModelError(f"{job.path}: it computes NaN instead of numbers", reason="NOT_A_NUMBER")
     return reader.guesses
 
 
@@ -51,7 +51,7 @@ class _Reader:
         self.guesses = Guesses([], [])
 
     def read(self, chunk: list[int]) -> None:
-        """Every token is given, and the next one looked up among what was expected."""
+        """Computes the given tokens, and looks up each next token in the prediction."""
         self._made.clear()
         for begin in range(0, len(chunk), STEP_TOKENS):
             step = chunk[begin : begin + STEP_TOKENS]

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from xapp.backend.optimize.room import check_disk, check_memory
+from xapp.backend.optimize.space import check_disk, check_memory
 from xapp.backend.sizing import RESERVE_BYTES, Node
 from xapp.errors import ModelError
 
