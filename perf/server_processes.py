@@ -27,6 +27,8 @@ class OurServer(Server):
         self.http_target = f"{host}:{http_port}"
         environment = {
             "XAPP_HOST": host,
+            # In a network namespace the address is not of loopback.
+            "XAPP_INSECURE": "true",
             "XAPP_GRPC_PORT": str(port),
             "XAPP_HTTP_PORT": str(http_port),
             # Every request is computed, as the peers do it.

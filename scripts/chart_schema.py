@@ -24,7 +24,16 @@ CONTROLS, POLICY_TYPE = CHART / "files" / "controls.json", CHART / "files" / "ll
 # The chart sets these itself: its own values and the pod depend on them. Names without a table.
 OWN = frozenset(
     {
-        *("models_dir", "host", "grpc_port", "http_port", "node_name", "tasks_dir", "grace_period_s"),
+        *(
+            "models_dir",
+            "host",
+            "insecure",
+            "grpc_port",
+            "http_port",
+            "node_name",
+            "tasks_dir",
+            "grace_period_s",
+        ),
         *("tls_cert", "tls_key", "tls_client_ca", "http_tls", "tokens_file", "policy_file"),
         *("ric_appmgr_url", "ric_http_endpoint", "ric_rmr_endpoint", "ric_alarms_url"),
         *("ric_policies", "ric_a1_url", "ric_policy_type", "ric_status_url"),

@@ -236,6 +236,13 @@ async def test_a_host_that_is_none_stops_the_start() -> None:
     assert running.service.calls == []
 
 
+async def test_a_node_that_anybody_may_call_stops_the_start() -> None:
+    running = Running(flat_settings(host="0.0.0.0", grpc_port=0, http_port=0))
+    with pytest.raises(ConfigError, match="XAPP_INSECURE"):
+        await running.task
+    assert running.service.calls == []
+
+
 async def test_a_port_in_use_stops_the_start() -> None:
     first = Running()
     ports = await first.until("listening")

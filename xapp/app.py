@@ -22,6 +22,7 @@ from xapp.domain.service import Service
 from xapp.errors import ConfigError, XappError
 from xapp.hosts import DEFAULT_TARGET, host_port, loopback_of
 from xapp.ports import check_free
+from xapp.security.exposure import check_exposure
 from xapp.security.security import Security
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ async def run(
     stop = stop or Stop()
     at = settings.server
     check_free(at.host, {"XAPP_GRPC_PORT": at.grpc_port, "XAPP_HTTP_PORT": at.http_port})
+    check_exposure(settings)
     security = Security(settings)
     with _signals(stop):
         service = make_service(settings)

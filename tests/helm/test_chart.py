@@ -181,6 +181,21 @@ def test_tables_reach_the_server(chart: Chart) -> None:
     assert values.items() <= settings_of(chart, {"settings": values}).items()
 
 
+@pytest.mark.parametrize(
+    ("values", "insecure"),
+    [
+        ({}, True),
+        ({"tls": {"secret": "tls"}}, True),
+        ({"tls": {"secret": "tls", "clientCa": "ca.crt"}}, None),
+        ({"credentials": {"tokens": "tokens"}}, None),
+    ],
+)
+def test_calls_without_credentials_are_permitted_where_the_values_name_none(
+    chart: Chart, values: dict[str, Any], insecure: bool | None
+) -> None:
+    assert settings_of(chart, values).get("insecure") == insecure
+
+
 def test_the_drain_is_shorter_than_the_grace_of_the_pod(chart: Chart) -> None:
     values = {"drain": {"seconds": 60, "beforeStopSeconds": 5}}
     assert settings_of(chart, values)["grace_period_s"] == 60

@@ -10,9 +10,11 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Paths of files; "" is none. `jwks` may be a URL.
 
     `open` lists what needs no credentials, `closed` what nobody may use, both separated by commas.
-    `max_calls` applies to each address and each principal.
+    `max_calls` applies to each address and each principal. `insecure` permits other machines to call without
+    credentials.
     """
 
+    insecure: bool = False
     tokens_file: str = ""
     jwks: str = ""
     jwks_ca: str = ""

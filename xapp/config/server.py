@@ -12,7 +12,7 @@ from xapp.hosts import bare
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`host` is stored without the brackets of an IPv6 address."""
 
-    host: str = "0.0.0.0"  # noqa: S104  a node's service is reached from other pods
+    host: str = "127.0.0.1"
     grpc_port: Port = 50051
     http_port: Port = 8080
     max_message_bytes: Annotated[int, Meta(ge=1024, le=64 * 1024 * 1024)] = 4 * 1024 * 1024

@@ -66,6 +66,11 @@ capabilities: {drop: [ALL]}
 seccompProfile: {type: RuntimeDefault}
 {{- end }}
 
+{{/* Not empty where callers need credentials. */}}
+{{- define "genai-xapp.credentials" -}}
+{{- if or (and .Values.tls.secret .Values.tls.clientCa) .Values.credentials.tokens .Values.settings.jwks (dig "access" "jwks" "" .Values.settings) }}yes{{ end -}}
+{{- end }}
+
 {{/* The settings as TOML: what has no table comes first. JSON's scalars are TOML's, and its text as a name is. */}}
 {{- define "genai-xapp.settings" -}}
 {{- $own := dict "models_dir" "/models" "host" "0.0.0.0" "grpc_port" 50051 "http_port" 8080 -}}
@@ -78,6 +83,7 @@ seccompProfile: {type: RuntimeDefault}
 {{- end }}{{ end -}}
 {{- if .Values.credentials.tokens }}{{ $_ := set $own "tokens_file" "/opt/xapp/tokens/tokens.toml" }}{{ end -}}
 {{- if .Values.credentials.policy }}{{ $_ := set $own "policy_file" "/opt/xapp/policy/policy.toml" }}{{ end -}}
+{{- if not (include "genai-xapp.credentials" .) }}{{ $_ := set $own "insecure" true }}{{ end -}}
 {{- if .Values.tasks }}{{ $_ := set $own "tasks_dir" "/opt/xapp/tasks" }}{{ end -}}
 {{- with .Values.ric -}}
 {{- $_ := set $own "ric_policy_type" (int .policyType) -}}
