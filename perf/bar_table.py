@@ -26,6 +26,11 @@ def values(samples: Sequence[Sample], key: str) -> dict[int, float]:
     return {sample.round: sample.value for sample in samples if sample.key == key}
 
 
+def scaled(samples: Sequence[Sample], key: str, factor: float = 1.0) -> list[float]:
+    """The values of a key in all rounds, each times `factor`, which changes the unit."""
+    return [value * factor for value in values(samples, key).values()]
+
+
 def ratios(samples: Sequence[Sample], above: str, below: str) -> list[float]:
     """Of the rounds that have both: what was measured close together is compared."""
     numerators, denominators = values(samples, above), values(samples, below)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from perf.bar_table import Sample, ratios, row, values
+from perf.bar_table import Sample, ratios, row, scaled
 from perf.promises.estimate_error import COUNTS
 from perf.record.result_schema import Figure
 
@@ -26,17 +26,17 @@ def rows(samples: Sequence[Sample], parts: Sequence[str]) -> list[Figure]:
 def _overload(samples: Sequence[Sample]) -> Iterator[Figure]:
     what = "goodput at 1.5 × capacity: with admission ÷ without"
     yield row(what, "", ratios(samples, "with.goodput", "without.goodput"), 1.5, at_most=False)
-    kept = _found(samples, "with.kept")
+    kept = scaled(samples, "with.kept")
     yield row("admitted requests that meet their deadline", "", kept, 0.95, at_most=False)
     yield row(
         "goodput with admission ÷ llama-server's", "", ratios(samples, "with.goodput", "llama.goodput"), None
     )
-    yield row("capacity", "1/s", _found(samples, "capacity"), None)
+    yield row("capacity", "1/s", scaled(samples, "capacity"), None)
     for name, who in (("with", "with admission"), ("without", "without"), ("llama", "llama-server")):
-        yield row(f"{who}: goodput", "1/s", _found(samples, f"{name}.goodput"), None)
-    yield row("with admission: share admitted", "", _found(samples, "with.admitted"), None)
+        yield row(f"{who}: goodput", "1/s", scaled(samples, f"{name}.goodput"), None)
+    yield row("with admission: share admitted", "", scaled(samples, "with.admitted"), None)
     for name, who in (("without", "without"), ("llama", "llama-server")):
-        yield row(f"{who}: requests that meet their deadline", "", _found(samples, f"{name}.kept"), None)
+        yield row(f"{who}: requests that meet their deadline", "", scaled(samples, f"{name}.kept"), None)
 
 
 def _critical(samples: Sequence[Sample]) -> Iterator[Figure]:
@@ -46,27 +46,27 @@ def _critical(samples: Sequence[Sample]) -> Iterator[Figure]:
     for name, who in (("ours", "ours"), ("llama", "llama-server")):
         for state in ("idle", "loaded"):
             for percent in (50, 95):
-                found = _found(samples, f"{name}.{state}.p{percent}", 1e3)
+                found = scaled(samples, f"{name}.{state}.p{percent}", 1e3)
                 yield row(f"{who}, {state}: TTFT p{percent}", "ms", found, None)
 
 
 def _refusal(samples: Sequence[Sample]) -> Iterator[Figure]:
-    yield row("a refusal reaches the caller, p99", "ms", _found(samples, "all.p99", 1e3), 25)
+    yield row("a refusal reaches the caller, p99", "ms", scaled(samples, "all.p99", 1e3), 25)
     for kind, why in (("deadline", "for its deadline"), ("full", "for a full queue")):
         for percent in (50, 99):
-            found = _found(samples, f"{kind}.p{percent}", 1e3)
+            found = scaled(samples, f"{kind}.p{percent}", 1e3)
             yield row(f"refusal {why}, p{percent}", "ms", found, None)
-        yield row(f"share refused {why}", "", _found(samples, f"{kind}.refused"), None)
+        yield row(f"share refused {why}", "", scaled(samples, f"{kind}.refused"), None)
 
 
 def _estimate(samples: Sequence[Sample]) -> Iterator[Figure]:
     for kind, what in (("fixed", "of known length"), ("free", "of free length")):
-        found = _found(samples, f"{kind}.error")
+        found = scaled(samples, f"{kind}.error")
         yield row(f"Estimate's error of completion at p50, answers {what}", "", found, 0.20)
         for streams in COUNTS:
-            found = _found(samples, f"{kind}.error.{streams}")
+            found = scaled(samples, f"{kind}.error.{streams}")
             yield row(f"that error, {what}, {streams} streams", "", found, None)
-        yield row(f"share that ends before p95, {what}", "", _found(samples, f"{kind}.within_p95"), None)
+        yield row(f"share that ends before p95, {what}", "", scaled(samples, f"{kind}.within_p95"), None)
 
 
 def _pinned(samples: Sequence[Sample]) -> Iterator[Figure]:
@@ -78,9 +78,9 @@ def _pinned(samples: Sequence[Sample]) -> Iterator[Figure]:
         ("busy", "after other work"),
     ):
         yield row(f"that ratio, {when}", "", ratios(samples, f"pinned.{kind}", "pinned.cold"), None)
-    yield row("pinned task: TTFT", "ms", _found(samples, "pinned.pinned", 1e3), None)
-    yield row("the same prompt cold: TTFT", "ms", _found(samples, "pinned.cold", 1e3), None)
-    yield row("pinned task: share of the prompt cached", "", _found(samples, "pinned.cached"), None)
+    yield row("pinned task: TTFT", "ms", scaled(samples, "pinned.pinned", 1e3), None)
+    yield row("the same prompt cold: TTFT", "ms", scaled(samples, "pinned.cold", 1e3), None)
+    yield row("pinned task: share of the prompt cached", "", scaled(samples, "pinned.cached"), None)
 
 
 def _score(samples: Sequence[Sample]) -> Iterator[Figure]:
@@ -92,7 +92,7 @@ def _score(samples: Sequence[Sample]) -> Iterator[Figure]:
     yield row("Score of 8 choices ÷ prefilling the prompt", "", found, 1.3)
     for key, label in (("score", "Score"), ("json", "the answer as JSON")):
         for state, how in _STATES.items():
-            yield row(f"{label}, {how}", "ms", _found(samples, f"{key}.{state}", 1e3), None)
+            yield row(f"{label}, {how}", "ms", scaled(samples, f"{key}.{state}", 1e3), None)
 
 
 def _typed(samples: Sequence[Sample]) -> Iterator[Figure]:
@@ -101,8 +101,4 @@ def _typed(samples: Sequence[Sample]) -> Iterator[Figure]:
     yield row(f"{what}, drawn", "", ratios(samples, "drawn.held", "drawn.free"), None)
     for how in ("greedy", "drawn"):
         for kind, label in (("held", "held to a schema"), ("free", "free")):
-            yield row(f"{label}, {how}: time a token", "ms", _found(samples, f"{how}.{kind}", 1e3), None)
-
-
-def _found(samples: Sequence[Sample], key: str, factor: float = 1.0) -> list[float]:
-    return [value * factor for value in values(samples, key).values()]
+            yield row(f"{label}, {how}: time a token", "ms", scaled(samples, f"{how}.{kind}", 1e3), None)

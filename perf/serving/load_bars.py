@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from perf.bar_table import Sample, ratios, row, values
+from perf.bar_table import Sample, ratios, row, scaled, values
 from perf.record.result_schema import Figure
 from perf.serving.compared_loads import BURST, SOLO
 
@@ -36,16 +36,12 @@ def _to_peer(samples: Sequence[Sample], figure: str) -> list[float]:
     return ratios(samples, f"ours.{figure}", f"{PEER}.{figure}")
 
 
-def _found(samples: Sequence[Sample], key: str, factor: float = 1.0) -> list[float]:
-    return [value * factor for value in values(samples, key).values()]
-
-
 def _both(
     samples: Sequence[Sample], what: str, unit: str, figure: str, factor: float = 1.0
 ) -> Iterator[Figure]:
     """Both sides' own values, for information."""
     for target in ("ours", PEER):
-        if found := _found(samples, f"{target}.{figure}", factor):
+        if found := scaled(samples, f"{target}.{figure}", factor):
             yield row(f"{target}: {what}", unit, found, None)
 
 
@@ -71,7 +67,7 @@ def _streams(samples: Sequence[Sample], streams: Sequence[int], *, is_default: b
         what = f"server process CPU a token less the echo's, {_counted(count)}"
         yield row(what, "µs", _over_echo(samples, f"decode-{count}"), CPU_BAR_US)
         for target in ("ours", "echo"):
-            found = _found(samples, f"{target}.decode-{count}.front_cpu_per_token", 1e6)
+            found = scaled(samples, f"{target}.decode-{count}.front_cpu_per_token", 1e6)
             yield row(f"{target}: server process CPU a token, {_counted(count)}", "µs", found, None)
 
 
@@ -109,11 +105,11 @@ def _staggered(samples: Sequence[Sample]) -> Iterator[Figure]:
 
 def _mixed(samples: Sequence[Sample]) -> Iterator[Figure]:
     what = "worst gap of 3 streams while 1,500 tokens arrive ÷ max(150 ms, 3 × their decode step)"
-    yield row(what, "", _found(samples, "ours.mixed.gap_bound_ratio"), 1.0)
+    yield row(what, "", scaled(samples, "ours.mixed.gap_bound_ratio"), 1.0)
     what = "that prompt's TTFT ÷ its time alone"
-    yield row(what, "", _found(samples, "ours.mixed.ttft_to_alone"), LONG_TTFT_BAR)
+    yield row(what, "", scaled(samples, "ours.mixed.ttft_to_alone"), LONG_TTFT_BAR)
     yield from _both(samples, "that gap", "ms", "mixed.worst_gap_seconds", 1e3)
     yield from _both(samples, "the streams' decode step", "ms", "mixed.decode_step_seconds", 1e3)
     yield from _both(samples, "that prompt's TTFT", "s", "mixed.ttft")
     yield row(f"{PEER}: that prompt's TTFT ÷ its time alone", "",
-              _found(samples, f"{PEER}.mixed.ttft_to_alone"), None)  # fmt: skip
+              scaled(samples, f"{PEER}.mixed.ttft_to_alone"), None)  # fmt: skip

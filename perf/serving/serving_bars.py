@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from perf.bar_table import Sample, ratios, row, values
+from perf.bar_table import Sample, ratios, row, scaled
 from perf.record.result_schema import Figure
 from perf.serving import load_bars
 
@@ -43,37 +43,33 @@ def _decode_rows(samples: Sequence[Sample], streams: Sequence[int]) -> Iterator[
 def _rates(samples: Sequence[Sample], streams: Sequence[int]) -> Iterator[Figure]:
     for name in ("baseline", "worker", "grpc", "llama"):
         for count in streams:
-            found = _scaled(samples, f"{name}.decode.{count}", 1)
+            found = scaled(samples, f"{name}.decode.{count}", 1)
             if found:
                 yield row(f"{name}: decode, {count} streams", "tok/s", found, None)
 
 
 def _prefix_rows(samples: Sequence[Sample]) -> Iterator[Figure]:
     what = "4 callers share a 450-token system prompt: worst TTFT ÷ cold"
-    yield row(what, "", _scaled(samples, "grpc.shared_ratio", 1), 0.25)
-    if peer := _scaled(samples, "llama.shared_ratio", 1):
+    yield row(what, "", scaled(samples, "grpc.shared_ratio", 1), 0.25)
+    if peer := scaled(samples, "llama.shared_ratio", 1):
         yield row("llama-server: that ratio", "", peer, None)
 
 
 def _cancel_rows(samples: Sequence[Sample]) -> Iterator[Figure]:
     what = "steps a cancelled sequence still takes part in"
-    yield row(what, "", _scaled(samples, "worker.cancel_steps", 1), 1)
+    yield row(what, "", scaled(samples, "worker.cancel_steps", 1), 1)
     what = "steps until a waiting request has its slot"
-    yield row(what, "", _scaled(samples, "worker.reuse_steps", 1), None)
+    yield row(what, "", scaled(samples, "worker.reuse_steps", 1), None)
 
 
 def _abort_rows(samples: Sequence[Sample]) -> Iterator[Figure]:
     what = "from a cancel in a 1,500-token prefill to the next request's first compute"
-    yield row(what, "ms", _scaled(samples, "worker.prefill_cancel", 1e3), ABORT_BAR_MS)
+    yield row(what, "ms", scaled(samples, "worker.prefill_cancel", 1e3), ABORT_BAR_MS)
 
 
 def _footprint_rows(samples: Sequence[Sample], start_bar_s: float) -> Iterator[Figure]:
     what = "PSS of server and worker, less model file and KV cache"
-    yield row(what, "MB", _scaled(samples, "memory.bytes", 1 / MEGABYTE), 150)
+    yield row(what, "MB", scaled(samples, "memory.bytes", 1 / MEGABYTE), 150)
     what = "of it, prefixes parked beside the KV cache"
-    yield row(what, "MB", _scaled(samples, "memory.parked_bytes", 1 / MEGABYTE), None)
-    yield row("start of serve to health SERVING", "s", _scaled(samples, "start.seconds", 1), start_bar_s)
-
-
-def _scaled(samples: Sequence[Sample], key: str, factor: float) -> list[float]:
-    return [value * factor for value in values(samples, key).values()]
+    yield row(what, "MB", scaled(samples, "memory.parked_bytes", 1 / MEGABYTE), None)
+    yield row("start of serve to health SERVING", "s", scaled(samples, "start.seconds", 1), start_bar_s)
