@@ -128,7 +128,7 @@ async def test_an_answer_without_text(client: Client, node: ScriptedNode) -> Non
 
 async def test_the_other_calls(client: Client) -> None:
     assert (await client.tokenize("abc")).num_tokens == 3
-    assert [model.name for model in await client.list_models()] == ["m"]
+    assert [model.name for model in await client.list_models()] == ["m", "on-disk"]
     assert [sample.node async for sample in client.metrics(count=2, interval_s=0.1)] == ["pi-1", "pi-1"]
 
 

@@ -34,6 +34,8 @@ class _Lazy:
 
 _COMMANDS = {
     "serve": _Lazy("xapp.cli.serve", "serve", "Serve a model over gRPC on this node."),
+    "run": _Lazy("xapp.cli.run", "run", "Fetch, serve and chat with a model: one command."),
+    "chat": _Lazy("xapp.cli.chat.command", "chat", "Talk with a node; it remembers what was said."),
     "generate": _Lazy("xapp.cli.generate", "generate", "Stream an answer from a node."),
     "estimate": _Lazy("xapp.cli.estimate", "estimate", "Predict what an answer would take now."),
     "score": _Lazy("xapp.cli.score", "score", "Tell how likely each of several answers is."),
@@ -42,8 +44,13 @@ _COMMANDS = {
     "token": _Lazy("xapp.cli.token", "token", "Make a bearer token for a node."),
     "replay": _Lazy("xapp.cli.replay", "replay", "Run a recorded request again and compare."),
     "metrics": _Lazy("xapp.cli.metrics", "metrics", "Watch a node's load and speed."),
+    "top": _Lazy("xapp.cli.top", "top", "Watch several nodes at once."),
     "models": _Lazy("xapp.cli.models", "models", "See, fetch, check and remove model files."),
     "descriptor": _Lazy("xapp.cli.descriptor", "descriptor", "Describe this xApp to a near-RT RIC."),
+    "doctor": _Lazy(
+        "xapp.cli.doctor.command", "doctor", "Check whether this machine can serve, and how well."
+    ),
+    "completion": _Lazy("xapp.cli.completion", "completion", "Have a shell complete commands."),
     "demo": _Lazy("xapp.cli.demo", "demo", "Start a server, ask it something, stop: all by itself."),
     "bench": _Lazy("xapp.cli.bench", "bench", "Measure speed and memory."),
 }
@@ -97,13 +104,30 @@ def _missing_extra(error: ModuleNotFoundError) -> Exception:
     )
 
 
+def _say_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    """The project's version and that of llama.cpp's build; the build's features are what `doctor` shows."""
+    if asked:
+        from xapp.version import build  # noqa: PLC0415  metadata of packages takes time to read
+
+        click.echo(build())
+        ctx.exit()
+
+
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="genai-xapp")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_say_version,
+    help="Say the version.",
+)
 def main() -> None:
     """A language model on a near-RT RIC's edge node, asked over gRPC.
 
     \b
       genai-xapp demo                        see it work: one command
+      genai-xapp run smollm2-135m-q4_1       chat with a model: one command
       genai-xapp serve                       serve the default model on port 50051
       genai-xapp generate "What is O-RAN?"   ask it, from another shell
       genai-xapp metrics                     watch it

@@ -22,35 +22,56 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """Without `credentials` the connection is plain text, without `token` none is shown."""
+    """Without `credentials` the connection is plain text, without `token` none is shown.
+
+    `server_name` is the name in the node's certificate where `target` is an address.
+    """
 
     target: str
     credentials: grpc.ChannelCredentials | None = None
     token: str = ""
+    server_name: str = ""
 
     def client(self, client_id: str = "") -> Client:
-        """A client of it."""
-        return Client(self.target, credentials=self.credentials, token=self.token, client_id=client_id)
+        """A client of the node."""
+        return Client(
+            self.target,
+            credentials=self.credentials,
+            token=self.token,
+            client_id=client_id,
+            server_name=self.server_name,
+        )
 
 
 def node_options(command: _F) -> _F:
     """`node`, from --target and the options for TLS and a token."""
+    return _with_nodes(command, _TARGET, lambda nodes: {"node": nodes[0]})
 
+
+def nodes_options(command: _F) -> _F:
+    """`nodes`, from one or more --target and the options for TLS and a token, which hold for all of them."""
+    return _with_nodes(command, _TARGETS, lambda nodes: {"nodes": nodes})
+
+
+def _with_nodes(
+    command: _F, target_option: Callable[[Any], Any], named: Callable[[list[Node]], dict[str, Any]]
+) -> _F:
     @functools.wraps(command)
-    def with_node(
+    def with_nodes(
         *,
-        target: str,
+        target: str | tuple[str, ...],
         node_ca: str | None,
         client_cert: Path | None,
         client_key: Path | None,
         token_file: Path | None,
         **others: Any,
     ) -> Any:
-        node = Node(target, _credentials(node_ca, client_cert, client_key), _token(token_file))
-        return command(node=node, **others)
+        credentials, token = _credentials(node_ca, client_cert, client_key), _token(token_file)
+        targets = (target,) if isinstance(target, str) else target
+        return command(**named([Node(each, credentials, token) for each in targets]), **others)
 
-    wrapped: Any = with_node
-    for option in reversed(_OPTIONS):
+    wrapped: Any = with_nodes
+    for option in reversed((target_option, *_ACCESS_OPTIONS)):
         wrapped = option(wrapped)
     done: _F = wrapped
     return done
@@ -61,16 +82,23 @@ def _file(name: str, key: str, help_text: str) -> Callable[[_F], _F]:
     return click.option(name, type=file, envvar=key, show_envvar=True, metavar="FILE", help=help_text)
 
 
-_OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    click.option(
-        "--target",
-        default=DEFAULT_TARGET,
-        envvar="XAPP_TARGET",
-        show_default=True,
-        show_envvar=True,
-        metavar="HOST:PORT",
-        help="The node's gRPC address.",
-    ),
+_ABOUT_TARGET: dict[str, Any] = {"envvar": "XAPP_TARGET", "show_default": True, "show_envvar": True}
+_TARGET = click.option(
+    "--target",
+    default=DEFAULT_TARGET,
+    metavar="HOST:PORT",
+    help="The node's gRPC address.",
+    **_ABOUT_TARGET,
+)
+_TARGETS = click.option(
+    "--target",
+    multiple=True,
+    default=(DEFAULT_TARGET,),
+    metavar="HOST:PORT",
+    help="A node's gRPC address. Repeatable; the variable separates them by spaces.",
+    **_ABOUT_TARGET,
+)
+_ACCESS_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--node-ca",
         envvar="XAPP_NODE_CA",

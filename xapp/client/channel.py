@@ -23,10 +23,21 @@ _POLL_S = 0.05
 
 
 def open_channel(
-    target: str, credentials: grpc.ChannelCredentials | None, balancing: dict[str, Any]
+    target: str,
+    credentials: grpc.ChannelCredentials | None,
+    balancing: dict[str, Any],
+    server_name: str = "",
 ) -> grpc.aio.Channel:
-    """Plain text without credentials. `balancing` is the service config where several nodes may answer."""
-    options = (*(pool_options(balancing) if is_pool(target) else _OPTIONS), *channel_options(target))
+    """Plain text without credentials. `balancing` is the service config where several nodes may answer.
+
+    `server_name` is the name in the node's certificate; "" is the host of `target`.
+    """
+    named = (("grpc.ssl_target_name_override", server_name),) if server_name and credentials else ()
+    options = (
+        *(pool_options(balancing) if is_pool(target) else _OPTIONS),
+        *channel_options(target),
+        *named,
+    )
     if credentials is None:
         return grpc.aio.insecure_channel(target, options=options)
     return grpc.aio.secure_channel(target, credentials, options=options)

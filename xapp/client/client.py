@@ -1,7 +1,7 @@
 """The client itself: one channel to a node, and a method for each RPC."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from types import TracebackType
 from typing import Any, Self, TypeAlias
@@ -29,7 +29,7 @@ class Client:
     `xapp.tls.credentials` makes `credentials`. `token` is the bearer token to show, `client_id` the name by
     which the quotas of a node know this client that asks nobody for credentials. `affinity`: so many calls at
     once with the same task or system prompt prefer the same node of several, which has computed that
-    beginning already.
+    beginning already. `server_name` is the name in the node's certificate, where `target` is an address.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class Client:
         client_id: str = "",
         token: str = "",
         affinity: int = 0,
+        server_name: str = "",
     ) -> None:
         self.target = target
         self._in_pool = is_pool(target)
@@ -48,13 +49,13 @@ class Client:
         self._retry = retry or Retry()
         shown = {_CLIENT_KEY: client_id, _AUTHORIZATION_KEY: f"Bearer {token}" if token else ""}
         self._metadata = tuple((key, value) for key, value in shown.items() if value)
-        self._channel = open_channel(target, credentials, weighted(told_apart=not token))
+        self._channel = open_channel(target, credentials, weighted(told_apart=not token), server_name)
         self._inference: Any = inference_pb2_grpc.InferenceServiceStub(self._channel)
         self._channels = [self._channel]
         self._homes: Homes | None = None
         if affinity and self._in_pool:
             self._homes = Homes(affinity)
-            self._channels.append(open_channel(target, credentials, by_home()))
+            self._channels.append(open_channel(target, credentials, by_home(), server_name))
             self._at_home: Any = inference_pb2_grpc.InferenceServiceStub(self._channels[1])
         self._models: Any = models_pb2_grpc.ModelServiceStub(self._channel)
 
@@ -161,7 +162,7 @@ class Client:
 
     async def metrics(
         self, *, interval_s: float | None = None, count: int | None = None
-    ) -> AsyncIterator[pb.MetricsResponse]:
+    ) -> AsyncGenerator[pb.MetricsResponse, None]:
         """Samples, every `interval_s` seconds (the server's default is 1), `count` of them or for ever."""
         request = pb.MetricsRequest(count=count, interval=duration(interval_s))
         call = self._inference.Metrics(request, metadata=self._metadata)

@@ -1,0 +1,1 @@
+"""`genai-xapp chat`: a conversation with a node, on a terminal or over a pipe."""

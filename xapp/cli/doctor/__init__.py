@@ -1,0 +1,1 @@
+"""`genai-xapp doctor`: checks what a server needs on this machine, and says what to do."""
