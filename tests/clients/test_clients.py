@@ -4,13 +4,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.live import LiveServer, serving
-from tests.scripted_node import ANSWER, Hang, chunk, full, scripted_node, started, unavailable
+from tests.scripted_node import ANSWER, Hang, bad_field, chunk, full, scripted_node, started, unavailable
 
 CLIENTS = Path(__file__).parents[2] / "clients"
 pytestmark = pytest.mark.slow
@@ -136,3 +136,102 @@ def test_go_passes_over_a_dead_node_and_asks_again_at_once(go_client: str) -> No
 def test_go_asks_one_of_several_real_nodes(go_client: str, fake_server: LiveServer) -> None:
     done = run(go_client, "-target", f"ipv4:{fake_server.target},127.0.0.1:1", "-max-tokens", "4")
     assert "FINISH_REASON_" in done.stderr
+
+
+@needs_go
+@pytest.mark.timeout(300)
+def test_a_module_of_its_own_uses_the_go_stubs(go_client: str, tmp_path: Path) -> None:
+    """The commands of clients/README.md."""
+    (tmp_path / "main.go").write_text(GO_USER)
+    run("go", "mod", "init", "example/user", cwd=tmp_path)
+    required, replaced = "genai-xapp/clients/go@v0.0.0", f"genai-xapp/clients/go={CLIENTS / 'go'}"
+    run("go", "mod", "edit", f"-require={required}", f"-replace={replaced}", cwd=tmp_path)
+    assert run("go", "run", ".", cwd=tmp_path, within_s=BUILD_S, GOFLAGS="-mod=mod").stdout == "hi\n"
+
+
+GO_USER = """package main
+
+import (
+\t"fmt"
+
+\tpb "genai-xapp/clients/go/inference/v1"
+)
+
+func main() {
+\trequest := pb.GenerateRequest{Input: &pb.GenerateRequest_Prompt{Prompt: "hi"}}
+\tfmt.Println(request.GetPrompt())
+}
+"""
+
+
+# What Maven and npm fetch stays in their own caches.
+@pytest.fixture(scope="module")
+def node_client(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    if shutil.which("npm") is None:
+        pytest.skip("needs Node.js and npm")
+    folder = tmp_path_factory.mktemp("checkout")
+    shutil.copytree(
+        CLIENTS / "node", folder / "clients" / "node", ignore=shutil.ignore_patterns("node_modules")
+    )
+    shutil.copytree(CLIENTS.parent / "proto", folder / "proto")
+    fetched = run(
+        *("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"),
+        cwd=folder / "clients" / "node",
+        check=False,
+    )
+    if fetched.returncode:
+        pytest.skip("the packages of Node.js cannot be fetched: " + fetched.stderr.strip()[-200:])
+    return ["node", str(folder / "clients" / "node" / "stream.mjs")]
+
+
+@pytest.fixture(scope="module")
+def java_client(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    if shutil.which("mvn") is None:
+        pytest.skip("needs Java and Maven")
+    folder = tmp_path_factory.mktemp("checkout")
+    shutil.copytree(CLIENTS / "java", folder / "clients" / "java", ignore=shutil.ignore_patterns("target"))
+    shutil.copytree(CLIENTS.parent / "proto", folder / "proto")
+    pom = str(folder / "clients" / "java" / "pom.xml")
+    built = run("mvn", "-q", "-B", "-ntp", "-f", pom, "compile", check=False, within_s=BUILD_S)
+    if "resolve" in built.stdout or "transfer" in built.stdout:
+        pytest.skip("the artifacts of Maven cannot be fetched: " + built.stdout.strip()[:200])
+    assert built.returncode == 0, built.stdout
+    return ["mvn", "-q", "-B", "-ntp", "-f", pom, "exec:java", "-Dexec.mainClass=xapp.example.Stream"]
+
+
+def node_asks(client: list[str], target: str) -> subprocess.CompletedProcess[str]:
+    return run(*client, "--target", target, "What is a RIC?", check=False)
+
+
+def java_asks(client: list[str], target: str) -> subprocess.CompletedProcess[str]:
+    return run(*client, f"-Dexec.arguments={target},What is a RIC?", check=False)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("client", "asks"), [("node_client", node_asks), ("java_client", java_asks)])
+def test_node_and_java(
+    client: str,
+    asks: Callable[[list[str], str], subprocess.CompletedProcess[str]],
+    live_model_server: LiveServer,
+    request: pytest.FixtureRequest,
+) -> None:
+    command = request.getfixturevalue(client)
+    done = asks(command, live_model_server.target)
+    assert done.returncode == 0, done.stderr
+    assert "FINISH_REASON_" in done.stdout
+    assert "[cancelled after 2 pieces]" in done.stdout
+    with scripted_node() as node:
+        node.script = [[unavailable(0.01)], ANSWER]
+        tried = asks(command, node.target)
+        assert "Hello wörld" in tried.stdout
+        assert "the model is loading: trying again in" in tried.stderr
+    with scripted_node() as node:
+        node.script = [[bad_field("chat")]]
+        refused = asks(command, node.target)
+        assert "INVALID_ARGUMENT: chat: wrong" in refused.stderr
+        assert refused.returncode == 1
+    with scripted_node() as node:
+        node.script = [ANSWER, [started(), chunk("a"), chunk("b"), Hang()]]
+        cancelled = asks(command, node.target)
+        assert "[cancelled after 2 pieces]" in cancelled.stdout
+        assert node.ended.wait(10)
