@@ -136,3 +136,19 @@ def test_a_new_measurement_takes_the_place_of_what_was_learned() -> None:
     model.replace_curve(CURVE)
     assert model.curve == CURVE
     assert model.scale == 1.0
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_a_step_in_two_parts_teaches_both(factor: float) -> None:
+    model, truth = StepTime(CURVE, apart_from=64), StepTime(CURVE, apart_from=64)
+    for _ in range(400):
+        model.observe(4, 60, factor * truth.base(4, 60))
+    assert model.predict(4, 60) == pytest.approx(factor * truth.predict(4, 60), rel=0.05)
+    for decode, prompt in ((4, 0), (0, 60)):
+        assert model.predict(decode, prompt) == pytest.approx(factor * truth.predict(decode, prompt), rel=0.1)
+
+
+def test_a_new_curve_keeps_what_is_computed_apart() -> None:
+    model = StepTime(CURVE, apart_from=64)
+    model.replace_curve(CURVE)
+    assert model.is_apart(4, 60)

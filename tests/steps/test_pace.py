@@ -117,3 +117,10 @@ def test_no_step_is_longer_than_it_may_be(
     )
     assert MIN_CHUNK <= chunk <= 512
     assert chunk == MIN_CHUNK or cost.predict(num_decode, chunk) <= longest * (1 + 1e-9)
+
+
+def test_beside_answers_that_are_computed_apart_a_chunk_has_a_measured_size() -> None:
+    apart = StepCost(LARGE.curve, apart_from=64)
+    beside = Beside(8, num_waiting=2)
+    assert AUTO.chunk(apart, beside) in apart.rows
+    assert AUTO.chunk(LARGE, beside) + 8 in LARGE.rows

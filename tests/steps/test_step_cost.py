@@ -43,3 +43,11 @@ def test_a_split_has_every_sequence_once_and_is_no_slower(seconds: list[float], 
     split = cost.split(num_decode)
     assert sum(split) == num_decode
     assert sum(seconds[width - 1] for width in split) <= seconds[num_decode - 1]
+
+
+def test_answers_and_prompts_that_are_computed_apart_cost_their_sum() -> None:
+    cost = StepCost(POOR_AT_8, apart_from=16)
+    assert cost.predict(8, 8) == pytest.approx(0.159 + 0.18)
+    assert cost.predict(7, 8) == StepCost(POOR_AT_8).predict(7, 8)
+    assert not cost.is_apart(0, 16)
+    assert not cost.is_apart(16, 0)

@@ -41,6 +41,6 @@ class Speeds:
 
 def speeds(info: ModelInfo, stats: Stats) -> Speeds:
     """Speeds as the worker measures them now, or as measured at the load before the first step."""
-    cost = StepCost(info.curve or DEFAULT_CURVE, stats.prices)
+    cost = StepCost(info.curve or DEFAULT_CURVE, stats.prices, info.apart_from)
     pace = Pace(info.step_budget_s, info.prefill_share, info.batch_tokens)
     return Speeds(cost, pace, info.num_slots, info.kv_cells_total)

@@ -44,8 +44,9 @@ class Batch:
     index to further, so far empty sequence ids, which share the token's cell. The first `num_decode` tokens
     belong to answers, the others to prompts. `drafts` are the indices of drafts. Each draft follows a token
     of its sequence with an output, and has an output itself. That output is drawn only where the token
-    drawn before equals the draft. `split` has the numbers of tokens to compute at a time, where all tokens
-    have an output; empty: all at once. `isolated`: all tokens are of the one sequence in the separate KV
+    drawn before equals the draft. `apart`: the prompts are computed first, then the answers; there are no
+    probes, no drafts and no shared cells. `split` has the numbers of tokens of answers to compute at a time;
+    empty: all at once. `isolated`: all tokens are of the one sequence in the separate KV
     cache, as its sequence id 0.
     """
 
@@ -57,6 +58,7 @@ class Batch:
     shared: dict[int, list[int]] = field(default_factory=dict)
     drafts: set[int] = field(default_factory=set)
     num_decode: int = 0
+    apart: bool = False
     split: list[int] = field(default_factory=list)
     isolated: bool = False
 
@@ -75,15 +77,23 @@ class Batch:
             return
         start = 0
         for count in self.split:
-            end = start + count
-            yield Batch(
-                self.tokens[start:end],
-                self.positions[start:end],
-                self.seq_ids[start:end],
-                list(range(count)),
-                drafts={index - start for index in self.drafts if start <= index < end},
-            )
-            start = end
+            yield self._part(start, start + count)
+            start += count
+
+    def halves(self) -> tuple["Batch", "Batch"]:
+        """The answers and the prompts, each as a batch."""
+        answers = self._part(0, self.num_decode)
+        answers.split = self.split
+        return answers, self._part(self.num_decode, len(self))
+
+    def _part(self, start: int, end: int) -> "Batch":
+        return Batch(
+            self.tokens[start:end],
+            self.positions[start:end],
+            self.seq_ids[start:end],
+            [index - start for index in self.outputs if start <= index < end],
+            drafts={index - start for index in self.drafts if start <= index < end},
+        )
 
     def add(self, token: int, position: int, seq_id: int) -> None:
         """Appends one token without output."""

@@ -172,6 +172,7 @@ class FakeBackend:
             raise DecodeError(1)
         assert len(samplers) == len(batch.outputs)
         assert len(batch.probes) <= self.num_probes
+        assert not batch.apart or not (batch.probes or batch.drafts or batch.shared)
         wanted = set(batch.outputs)
         probes = {probe.index: probe.tokens for probe in batch.probes}
         answers: list[int] = []

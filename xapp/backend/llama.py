@@ -2,7 +2,8 @@
 
 import ctypes
 import mmap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -80,6 +81,7 @@ class LlamaBackend:
         self._main = NativeContext(context, limits.sequences + limits.branches, info.vocab_size)
         self._isolated: NativeContext | None = None
         self.interrupt = Interrupt()
+        self._never = Interrupt()
         self._may_go_on = flag_function(llama.ggml_abort_callback)
         llama.llama_set_abort_callback(context, self._may_go_on, self.interrupt.address)
         self._batch = NativeBatch(max_batch)
@@ -104,6 +106,26 @@ class LlamaBackend:
         if batch.isolated:
             assert self._isolated is not None, "an isolated batch has a context"
             return self._decode(self._isolated, batch, samplers)
+        if batch.apart:
+            return self._decode_apart(batch, samplers)
+        return self._decode_parts(batch, samplers)
+
+    def _decode_apart(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
+        answers, prompts = batch.halves()
+        first = self._decode(self._main, prompts, samplers[len(answers) :])
+        # The cells of the prompts are there now: an interruption would lose them.
+        with self._uninterrupted():
+            return self._decode_parts(answers, samplers[: len(answers)]) + first
+
+    @contextmanager
+    def _uninterrupted(self) -> Iterator[None]:
+        llama.llama_set_abort_callback(self._context, self._may_go_on, self._never.address)
+        try:
+            yield
+        finally:
+            llama.llama_set_abort_callback(self._context, self._may_go_on, self.interrupt.address)
+
+    def _decode_parts(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
         tokens: list[int] = []
         for part in batch.parts():
             before = tokens[-1] if tokens else NOT_DRAWN

@@ -167,7 +167,16 @@ def _info(
         batch_tokens=settings.batch_tokens,
         vocab_size=llama.llama_vocab_n_tokens(llama.llama_model_get_vocab(model)),
         shares_prefixes=can_share_prefixes(model),
+        apart_from=_apart_from(params, settings),
     )
+
+
+def _apart_from(params: ContextParams, settings: EngineSettings) -> int | None:
+    """From so many tokens on, ggml's flash attention on a CPU computes 64 tokens of a batch as a tile. A tile
+    with answers reads the cells of all of them for each of its tokens, so a batch has one kind only.
+    """
+    tiled = params.flash_attention and params.kv_type == "f16" and settings.gpu_layers == 0
+    return STEADY_TOKENS + 1 if tiled else None
 
 
 def self_test(backend: LlamaBackend, path: str) -> None:

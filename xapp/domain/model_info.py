@@ -58,7 +58,8 @@ class ModelInfo(msgspec.Struct, frozen=True):
     """The properties of a loaded model, and the size of its engine on this node.
 
     `step_budget_s` is a fixed bound of a step with prompts, None is `auto` (`pace`). `curve` is None
-    without measurements.
+    without measurements. A step with prompts and answers and at least `apart_from` tokens computes the
+    prompts first, then the answers; None: never.
     """
 
     description: str
@@ -76,5 +77,6 @@ class ModelInfo(msgspec.Struct, frozen=True):
     shares_prefixes: bool = True
     prefill_share: float = 0.5
     batch_tokens: int = 512
+    apart_from: int | None = None
     curve: StepCurve | None = None
     tuning: Tuning | None = None

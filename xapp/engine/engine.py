@@ -52,7 +52,7 @@ class Engine:
         self._backend = backend
         self._clock = clock
         self._context_length = info.context_length
-        self._step_time = step_time or StepTime(info.curve or DEFAULT_CURVE)
+        self._step_time = step_time or StepTime(info.curve or DEFAULT_CURVE, info.apart_from)
         self._lookout = lookout or NoLookout()
         self._kv_cache = KVCache(backend, info.kv_cells_total, reuse=prefix_cache, max_batch=max_batch)
         self._scheduler = Scheduler(

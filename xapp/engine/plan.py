@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from xapp.backend.base import Batch
 from xapp.engine.sequence import Sequence
+from xapp.steps.step_cost import StepCost
 
 Part: TypeAlias = tuple[Sequence, int, int, int]
 """A sequence with its number of new cells, of outputs and of probes in the step. A tuple, because it is
@@ -46,6 +47,14 @@ class Plan:
     def may_be_interrupted(self) -> bool:
         """Whether an interruption loses time only. Interrupted choices would leave shared cells behind."""
         return self.num_prefill > 0 and not self.batch.probes and not self.batch.shared
+
+    def compute_in_parts(self, cost: StepCost) -> None:
+        """Splits the batch where this takes less time. To be called once the batch is complete."""
+        batch = self.batch
+        if cost.is_apart(self.num_decode, self.num_prefill):
+            batch.apart = not batch.probes and not batch.shared
+        if batch.apart or not self.num_prefill:
+            batch.split = cost.split(self.num_decode)
 
     def add_decoding(self, sequences: list[Sequence], spare: int) -> None:
         """Lets each sequence put its next token into the batch, and at most `spare` drafts in all. Each of

@@ -86,8 +86,7 @@ class Scheduler:
         self._promote(now)
         self._admit_all(plan, now)
         self._fill(plan, now)
-        if not plan.num_prefill:
-            plan.batch.split = self._step_time.split(plan.num_decode)
+        plan.compute_in_parts(self._step_time)
         assert len(plan.batch) or not self.waiting, "a request waits and nothing runs"
         return plan
 

@@ -37,8 +37,8 @@ SPLIT_STEPS = 256
 class StepTime(StepCost):
     """A StepCost that learns. StepCost explains the terms."""
 
-    def __init__(self, curve: StepCurve = DEFAULT_CURVE) -> None:
-        super().__init__(curve)
+    def __init__(self, curve: StepCurve = DEFAULT_CURVE, apart_from: int | None = None) -> None:
+        super().__init__(curve, apart_from=apart_from)
         self._begin()
 
     def _begin(self) -> None:
@@ -50,7 +50,7 @@ class StepTime(StepCost):
 
     def replace_curve(self, curve: StepCurve) -> None:
         """Replaces what was learned by a measured curve. The price of a cell stays."""
-        super().__init__(curve, StepPrices(1.0, self.cell_s))
+        super().__init__(curve, StepPrices(1.0, self.cell_s), self._apart_from)
         self._begin()
 
     @property
@@ -89,14 +89,21 @@ class StepTime(StepCost):
             self.cell_s = min(most, max(0.0, NO_PRICE * cell_s))
 
     def _move(self, num_decode: int, num_prompt: int, error: float) -> None:
-        if num_prompt:
+        if self.is_apart(num_decode, num_prompt):
+            prompts = self.base(0, num_prompt) / self.base(num_decode, num_prompt)
+            self._row_points.move(num_prompt, error, prompts)
+            self._move_widths(num_decode, error, 1 - prompts)
+        elif num_prompt:
             # The outputs of decoding sequences are a part of the step and get their part of the error.
             outputs = self.outputs_s(num_decode) / self.base(num_decode, num_prompt) if num_decode else 0.0
             self._row_points.move(num_decode + num_prompt, error, 1 - outputs)
             if outputs > 0:
                 self._width_points.move(num_decode, error, outputs)
         else:
-            widths = dict.fromkeys(self.split(num_decode))
-            for width in widths:
-                self._width_points.move(width, error, 1 / len(widths))
+            self._move_widths(num_decode, error, 1.0)
         self.scale = exp(self._row_points.common + self._width_points.common)
+
+    def _move_widths(self, num_decode: int, error: float, weight: float) -> None:
+        widths = dict.fromkeys(self.split(num_decode))
+        for width in widths:
+            self._width_points.move(width, error, weight / len(widths))

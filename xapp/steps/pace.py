@@ -134,7 +134,8 @@ class Pace:
     def _chunks(self, cost: StepCost, beside: Beside) -> list[Chunk]:
         """The possible chunks, ascending. The step then has about a size that was measured."""
         most = self.max_batch - beside.num_decode
-        sizes = sorted({size - beside.num_decode for size in (*cost.rows, *_SIZES, self.max_batch)})
+        measured = {*cost.rows, *_SIZES, self.max_batch}
+        sizes = sorted({_tokens(cost, size, beside.num_decode) for size in measured})
         return [_chunk(cost, beside, size) for size in sizes if 0 < size <= most] or [_chunk(cost, beside, 1)]
 
     def _bounds(self, candidates: Candidates, beside: Beside) -> tuple[float, float]:
@@ -152,6 +153,11 @@ class Pace:
         full = candidates.full.rate
         is_late = beside.left / full * HURRY > beside.time_left_s
         return full if is_late or beside.num_waiting > 1 else full * self.share
+
+
+def _tokens(cost: StepCost, size: int, num_decode: int) -> int:
+    """Prompt tokens of a step with a batch of this size."""
+    return size if cost.is_apart(num_decode, size) else size - num_decode
 
 
 def _alone(candidates: Candidates, beside: Beside) -> int:

@@ -33,7 +33,10 @@ DEFAULT_CURVE = straight_curve(DEFAULT_TOKEN_S)
 class StepCost:
     """Predicts seconds. `cells` is the sum of the positions of a step's tokens: attention reads them."""
 
-    def __init__(self, curve: StepCurve, prices: StepPrices | None = None) -> None:
+    def __init__(
+        self, curve: StepCurve, prices: StepPrices | None = None, apart_from: int | None = None
+    ) -> None:
+        """See ModelInfo for `apart_from`."""
         assert curve.rows, "a curve has at least one point of each kind"
         assert curve.widths, "a curve has at least one point of each kind"
         self.rows = list(curve.rows)
@@ -41,6 +44,7 @@ class StepCost:
         self.widths = list(curve.widths)
         self.width_s = list(curve.width_s)
         self._splits: dict[int, list[int]] = {}
+        self._apart_from = apart_from
         self.scale, self.cell_s = (prices.scale, prices.cell_s) if prices else (1.0, 0.0)
 
     @property
@@ -58,7 +62,15 @@ class StepCost:
             return sum(between(self.widths, self.width_s, width) for width in self.split(num_decode))
         if num_decode == 0:
             return between(self.rows, self.row_s, num_prompt)
+        if self.is_apart(num_decode, num_prompt):
+            return self.base(0, num_prompt) + self.base(num_decode, 0)
         return between(self.rows, self.row_s, num_decode + num_prompt) + self.outputs_s(num_decode)
+
+    def is_apart(self, num_decode: int, num_prompt: int) -> bool:
+        """Whether the step computes its answers and its prompts one after the other."""
+        if self._apart_from is None or not num_decode or not num_prompt:
+            return False
+        return num_decode + num_prompt >= self._apart_from
 
     def split(self, num_decode: int) -> list[int]:
         """The sizes of the batches that compute all sequences in the least time, the largest first.
