@@ -9,14 +9,13 @@ Decoded a line.
 
 import sys
 import time
-from typing import Any
 
 import msgspec
-import numpy as np
 
 from perf import json_child
 from perf.callers.prompt_texts import Work, token_prompt
 from perf.engine_config import EngineConfig
+from perf.serving.batch_arrays import BatchArrays
 from xapp.backend.llama_load import num_sequences
 from xapp.backend.llama_model import ContextParams, load_model, new_context
 from xapp.backend.native import llama
@@ -36,65 +35,24 @@ class Loop:
         model = load_model(model_path, 0, lambda _: None)
         self._context = new_context(model, _context_params(engine_config), model_path)
         self._memory = llama.llama_get_memory(self._context)
-        self._batch = llama.llama_batch_init(engine_config.batch_tokens, 0, 1)
-        self._arrays = _Arrays(self._batch, engine_config.batch_tokens)
+        self._arrays = BatchArrays(engine_config.batch_tokens)
 
     def run(self, work: Work) -> Decoded:
         """Prefills the prompts, then times each decode step on its own. Raises RuntimeError."""
         llama.llama_memory_clear(self._memory, False)
         for sequence in range(work.num_streams):
             prompt = token_prompt(work.prompt_tokens, work.seed, sequence)
-            self._decode(self._arrays.prompt(prompt, sequence))
+            self._arrays.prompt(prompt, sequence)
+            self._arrays.decode(self._context)
         self._arrays.one_each(work.num_streams, work.prompt_tokens)
         steps = [self._timed_step(work.num_streams, index) for index in range(work.num_tokens - 1)]
         return Decoded(work.num_streams * len(steps) / sum(steps), steps)
 
     def _timed_step(self, num_streams: int, index: int) -> float:
         start = time.perf_counter()
-        self._arrays.advance(num_streams, 1000 + index)
-        self._decode(num_streams)
+        self._arrays.advance(1000 + index)
+        self._arrays.decode(self._context)
         return time.perf_counter() - start
-
-    def _decode(self, num_tokens: int) -> None:
-        self._batch.n_tokens = num_tokens
-        code = llama.llama_decode(self._context, self._batch)
-        if code != 0:
-            raise RuntimeError(f"llama_decode returned {code}")
-        llama.llama_synchronize(self._context)
-
-
-class _Arrays:
-    """A llama_batch's memory as numpy arrays, one entry a token."""
-
-    def __init__(self, batch: Any, capacity: int) -> None:
-        self._tokens = np.ctypeslib.as_array(batch.token, (capacity,))
-        self._positions = np.ctypeslib.as_array(batch.pos, (capacity,))
-        self._outputs = np.ctypeslib.as_array(batch.logits, (capacity,))
-        self._seq_ids = [np.ctypeslib.as_array(batch.seq_id[index], (1,)) for index in range(capacity)]
-        np.ctypeslib.as_array(batch.n_seq_id, (capacity,))[:] = 1
-
-    def prompt(self, tokens: list[int], sequence: int) -> int:
-        """A prompt of at most the capacity; the last token asks for logits. Returns its length."""
-        length = len(tokens)
-        self._tokens[:length] = tokens
-        self._positions[:length] = np.arange(length)
-        self._outputs[:length] = 0
-        self._outputs[length - 1] = 1
-        for index in range(length):
-            self._seq_ids[index][0] = sequence
-        return length
-
-    def one_each(self, num_streams: int, prompt_tokens: int) -> None:
-        """One token a sequence, to be advanced before each decode."""
-        self._positions[:num_streams] = prompt_tokens - 1
-        self._outputs[:num_streams] = 1
-        for index in range(num_streams):
-            self._seq_ids[index][0] = index
-
-    def advance(self, num_streams: int, token: int) -> None:
-        """The next position of every sequence."""
-        self._tokens[:num_streams] = token
-        self._positions[:num_streams] += 1
 
 
 def _context_params(engine_config: EngineConfig) -> ContextParams:

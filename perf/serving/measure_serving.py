@@ -19,7 +19,14 @@ from perf.compare.compare_loads import Asked
 from perf.engine_config import EngineConfig
 from perf.record.result_schema import Figure, Target
 from perf.round_loop import BarRun, Measure
-from perf.serving import compared_loads, measure_contenders, prefill_cancel, server_footprint, serving_bars
+from perf.serving import (
+    compared_loads,
+    long_contexts,
+    measure_contenders,
+    prefill_cancel,
+    server_footprint,
+    serving_bars,
+)
 from perf.serving.serving_lineup import Lineup
 from perf.targets.measured import targets_of
 from xapp.config import Settings, load_settings
@@ -27,7 +34,7 @@ from xapp.models.store import resolve
 
 _OTHERS = {"prefix": measure_contenders.prefix, "cancel": measure_contenders.cancel}
 SIDE_BY_SIDE = ("decode", *_OTHERS)
-PARTS = (*compared_loads.PARTS, *SIDE_BY_SIDE, "abort", "footprint")
+PARTS = (*compared_loads.PARTS, *SIDE_BY_SIDE, "abort", "footprint", "long")
 
 
 class SideBySide:
@@ -75,6 +82,8 @@ def measure_serving(
         )
     if "abort" in parts:
         run.repeat("a cancelled prefill", partial(_abort, run, settings, path))
+    if "long" in parts:
+        run.repeat("long contexts", partial(_long, run, settings, path))
     side_by_side = SideBySide(settings.node.model, path, parts, streams)
     if set(parts) & set(SIDE_BY_SIDE):
         run.repeat("side by side", side_by_side)
@@ -105,3 +114,8 @@ def _play(
 def _abort(run: BarRun, settings: Settings, path: Path, number: int) -> Iterator[Sample]:
     with run.tolerating("a cancelled prefill", number):
         yield from prefill_cancel.measure(settings.engine, path, number)
+
+
+def _long(run: BarRun, settings: Settings, path: Path, number: int) -> Iterator[Sample]:
+    with run.tolerating("long contexts", number):
+        yield from long_contexts.measure(settings.engine, path, number)

@@ -5,12 +5,14 @@ from collections.abc import Iterator, Sequence
 from perf.bar_table import Sample, ratios, row, scaled
 from perf.record.result_schema import Figure
 from perf.serving import load_bars
+from perf.serving.long_contexts import CHUNKS, LENGTHS
 
 WORKER_BAR = 0.98
 CLIENT_BARS = {1: 0.97, 4: 0.97, 8: 0.95}
 START_BAR_S = 4.0
 DEFAULT_START_BAR_S = 1.5
 ABORT_BAR_MS = 20
+LONG_DECODE_BAR = 1.15
 MEGABYTE = 1_000_000
 
 
@@ -23,6 +25,7 @@ def rows(
         "prefix": _prefix_rows(samples),
         "cancel": _cancel_rows(samples),
         "abort": _abort_rows(samples),
+        "long": _long_rows(samples),
         "footprint": _footprint_rows(samples, DEFAULT_START_BAR_S if is_default else START_BAR_S),
     }
     loads = load_bars.rows(samples, parts, streams, is_default=is_default)
@@ -65,6 +68,20 @@ def _cancel_rows(samples: Sequence[Sample]) -> Iterator[Figure]:
 def _abort_rows(samples: Sequence[Sample]) -> Iterator[Figure]:
     what = "from a cancel in a 1,500-token prefill to the next request's first compute"
     yield row(what, "ms", scaled(samples, "worker.prefill_cancel", 1e3), ABORT_BAR_MS)
+
+
+def _long_rows(samples: Sequence[Sample]) -> Iterator[Figure]:
+    for length in LENGTHS:
+        what = f"decode step of 8 streams of {length:,} cells: unified cache ÷ a cache for each"
+        yield row(what, "", _unified_to_separate(samples, f"long-decode.{length}"), LONG_DECODE_BAR)
+    for count in CHUNKS:
+        for length in LENGTHS:
+            what = f"{count} prompt tokens beside 8 × {length:,} cells: unified cache ÷ a cache for each"
+            yield row(what, "", _unified_to_separate(samples, f"long-prompt-{count}.{length}"), None)
+
+
+def _unified_to_separate(samples: Sequence[Sample], figure: str) -> list[float]:
+    return ratios(samples, f"unified.{figure}", f"separate.{figure}")
 
 
 def _footprint_rows(samples: Sequence[Sample], start_bar_s: float) -> Iterator[Figure]:

@@ -28,6 +28,8 @@ class ContextParams:
     threads_batch: int
     kv_type: str
     flash_attention: bool
+    unified: bool = True
+    """One cache for all sequences. Otherwise each sequence has a cache of `cells` / `sequences` cells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def new_context(model: Any, params: ContextParams, path: str) -> Any:
     native.n_threads, native.n_threads_batch = params.threads, params.threads_batch
     native.type_k = native.type_v = GGML_TYPES[params.kv_type]
     native.flash_attn_type = int(params.flash_attention)
-    native.kv_unified = True
+    native.kv_unified = params.unified
     # A prefix can only be shared while all its cells exist: keep the cells that a sliding window has left.
     native.swa_full = True
     native.no_perf = True

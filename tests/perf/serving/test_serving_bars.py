@@ -4,7 +4,7 @@ from perf.record.result_schema import Figure
 from perf.serving import serving_bars
 from perf.serving.compared_loads import PARTS
 
-OTHERS = ("decode", "prefix", "cancel", "abort", "footprint")
+OTHERS = ("decode", "prefix", "cancel", "abort", "footprint", "long")
 
 
 def shown(rows: list[Figure]) -> list[float]:
@@ -21,7 +21,7 @@ def test_every_row_of_the_loads_has_its_bar() -> None:
 
 def test_every_other_row_has_its_bar() -> None:
     rows = serving_bars.rows([], STREAMS, OTHERS, is_default=False)
-    assert shown(rows) == [0.98, 0.98, 0.98, 0.97, 0.97, 0.95, 0.25, 1, 20, 150, 4.0]
+    assert shown(rows) == [0.98, 0.98, 0.98, 0.97, 0.97, 0.95, 0.25, 1, 20, 150, 4.0, 1.15, 1.15, 1.15]
 
 
 def test_the_default_model_has_bars_of_its_own() -> None:
@@ -56,3 +56,17 @@ def test_ours_is_judged_beside_the_peer_of_the_same_round() -> None:
     assert cpu.value is not None
     assert round(cpu.value, 6) == 30
     assert cpu.passed
+
+
+def test_both_layouts_of_a_round_are_compared() -> None:
+    samples = [
+        Sample(0, "unified.long-decode.1500", 0.12),
+        Sample(0, "separate.long-decode.1500", 0.10),
+        Sample(0, "unified.long-prompt-192.1000", 0.66),
+        Sample(0, "separate.long-prompt-192.1000", 0.60),
+    ]
+    rows = [each for each in serving_bars.rows(samples, (), ("long",), is_default=False) if each.value]
+    assert [(each.name, round(each.value or 0, 2), each.passed) for each in rows] == [
+        ("decode step of 8 streams of 1,500 cells: unified cache ÷ a cache for each", 1.2, False),
+        ("192 prompt tokens beside 8 × 1,000 cells: unified cache ÷ a cache for each", 1.1, None),
+    ]
