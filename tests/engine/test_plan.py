@@ -38,11 +38,15 @@ def test_probes_are_read_from_one_batch() -> None:
     assert not plan.batch.apart
 
 
-def test_both_halves_have_all_tokens_and_outputs() -> None:
+def test_parts_have_all_tokens_and_outputs() -> None:
     batch = planned(3, 5)
     batch.want_output()
+    batch.extend([7, 8], 4, 9)
     batch.split = [2, 1]
-    answers, prompts = batch.halves()
+    answers = batch.answers()
     assert (answers.tokens, answers.outputs, answers.split) == ([100, 101, 102], [0, 1, 2], [2, 1])
-    assert (prompts.tokens, prompts.positions) == ([0, 1, 2, 3, 4], [0, 1, 2, 3, 4])
-    assert (prompts.seq_ids, prompts.outputs, prompts.split) == ([3] * 5, [4], [])
+    first, second = batch.prompts()
+    assert (first.tokens, first.positions) == ([0, 1, 2, 3, 4], [0, 1, 2, 3, 4])
+    assert (first.seq_ids, first.outputs, first.split) == ([3] * 5, [4], [])
+    assert (second.tokens, second.positions, second.seq_ids, second.outputs) == ([7, 8], [4, 5], [9, 9], [])
+    assert batch.all_prompts().tokens == first.tokens + second.tokens

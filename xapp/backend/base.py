@@ -7,6 +7,7 @@ ids, neither requests nor text.
 import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Protocol
 
 from xapp.backend.interrupt import Interrupt
@@ -46,8 +47,8 @@ class Batch:
     of its sequence with an output, and has an output itself. That output is drawn only where the token
     drawn before equals the draft. `apart`: the prompts are computed first, then the answers; there are no
     probes, no drafts and no shared cells. `split` has the numbers of tokens of answers to compute at a time;
-    empty: all at once. `isolated`: all tokens are of the one sequence in the separate KV
-    cache, as its sequence id 0.
+    empty: all at once. `num_cells` are in use before the step. `isolated`: all tokens are of the one sequence
+    in the separate KV cache, as its sequence id 0.
     """
 
     tokens: list[int] = field(default_factory=list)
@@ -60,6 +61,7 @@ class Batch:
     num_decode: int = 0
     apart: bool = False
     split: list[int] = field(default_factory=list)
+    num_cells: int = 0
     isolated: bool = False
 
     def __len__(self) -> int:
@@ -80,11 +82,23 @@ class Batch:
             yield self._part(start, start + count)
             start += count
 
-    def halves(self) -> tuple["Batch", "Batch"]:
-        """The answers and the prompts, each as a batch."""
+    def answers(self) -> "Batch":
+        """The answers alone."""
         answers = self._part(0, self.num_decode)
         answers.split = self.split
-        return answers, self._part(self.num_decode, len(self))
+        return answers
+
+    def all_prompts(self) -> "Batch":
+        """The prompts alone."""
+        return self._part(self.num_decode, len(self)) if self.num_decode else self
+
+    def prompts(self) -> Iterator["Batch"]:
+        """The tokens of each prompt."""
+        start = self.num_decode
+        for _, run in groupby(self.seq_ids[start:]):
+            count = sum(1 for _ in run)
+            yield self._part(start, start + count)
+            start += count
 
     def _part(self, start: int, end: int) -> "Batch":
         return Batch(

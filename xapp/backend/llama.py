@@ -1,6 +1,5 @@
 """LlamaBackend: the only owner of a llama.cpp context. One context, many sequences, one unified KV cache."""
 
-import ctypes
 import mmap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,11 +20,14 @@ from xapp.backend.llama_sampler import GREEDY, ChainSampler
 from xapp.backend.llama_tuning import Profile
 from xapp.backend.log_softmax import LogSoftmax
 from xapp.backend.native import llama
+from xapp.backend.prompt_context import LEAST_OTHERS, PromptContext, bytes_of, is_worthwhile, saved
 from xapp.domain.messages import ModelInfo, SamplingParams, Tuning
 from xapp.errors import ModelError
 
 NewContext = Callable[[int], Any]
 """Makes a separate context for one sequence of so many tokens. Raises ModelError."""
+NewPrompts = Callable[[NativeContext], PromptContext]
+"""Makes the context for prompts beside the main context. Raises ModelError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,6 @@ def row_numbers(indices: list[int], batch: Batch) -> list[int]:
     return [numbers[index] for index in indices]
 
 
-def _bytes_of(state: mmap.mmap) -> Any:
-    """A pointer to the mapping. An array of its length would leave a ctypes type for each length for ever."""
-    return ctypes.byref(ctypes.c_uint8.from_buffer(state))
-
-
 class LlamaBackend:
     """Takes over `model` and `context`, which `llama_load.load` makes.
 
@@ -67,6 +64,7 @@ class LlamaBackend:
         max_batch: int,
         profile: Profile | None = None,
         new_isolated: NewContext | None = None,
+        new_prompts: NewPrompts | None = None,
     ) -> None:
         self._model = model
         self._context = context
@@ -80,10 +78,12 @@ class LlamaBackend:
         self._new_isolated = new_isolated
         self._main = NativeContext(context, limits.sequences + limits.branches, info.vocab_size)
         self._isolated: NativeContext | None = None
+        self._new_prompts = new_prompts
+        self._prompts: PromptContext | None = None
         self.interrupt = Interrupt()
         self._never = Interrupt()
         self._may_go_on = flag_function(llama.ggml_abort_callback)
-        llama.llama_set_abort_callback(context, self._may_go_on, self.interrupt.address)
+        self._watch(self.interrupt)
         self._batch = NativeBatch(max_batch)
         self._pieces = pieces
         self._machines = Machines()
@@ -106,24 +106,73 @@ class LlamaBackend:
         if batch.isolated:
             assert self._isolated is not None, "an isolated batch has a context"
             return self._decode(self._isolated, batch, samplers)
-        if batch.apart:
+        if batch.apart or self._has_prompts_only(batch):
             return self._decode_apart(batch, samplers)
         return self._decode_parts(batch, samplers)
 
+    @staticmethod
+    def _has_prompts_only(batch: Batch) -> bool:
+        return batch.num_cells >= LEAST_OTHERS and not (batch.num_decode or batch.probes or batch.shared)
+
     def _decode_apart(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
-        answers, prompts = batch.halves()
-        first = self._decode(self._main, prompts, samplers[len(answers) :])
-        # The cells of the prompts are there now: an interruption would lose them.
+        count = batch.num_decode
+        drawers = samplers[count:]
+        first, *others = self._prompt_parts(batch)
+        tokens = self._decode_prompt(first, batch.num_cells, drawers)
+        # The cells of the first part are there now: an interruption would lose them.
         with self._uninterrupted():
-            return self._decode_parts(answers, samplers[: len(answers)]) + first
+            for part in others:
+                tokens += self._decode_prompt(part, batch.num_cells, drawers[len(tokens) :])
+            answers = self._decode_parts(batch.answers(), samplers[:count]) if count else []
+        return answers + tokens
+
+    def _prompt_parts(self, batch: Batch) -> list[Batch]:
+        """All prompts in one batch, unless some should be computed in their own context."""
+        parts = list(batch.prompts())
+        if any(self._context_for(part, batch.num_cells) for part in parts):
+            return parts
+        return [batch.all_prompts()]
+
+    def _context_for(self, prompt: Batch, num_cells: int) -> PromptContext | None:
+        """The separate context of prompts, where it takes this part."""
+        if not is_worthwhile(prompt, num_cells):
+            return None
+        if self._prompts is None and self._new_prompts is not None:
+            self._open_prompts(self._new_prompts)
+        if self._prompts is not None and self._prompts.takes(prompt):
+            return self._prompts
+        return None
+
+    def _open_prompts(self, new: NewPrompts) -> None:
+        self._new_prompts = None
+        try:
+            self._prompts = new(self._main)
+        except ModelError:
+            return
+        handle = self._prompts.context.handle
+        llama.llama_set_n_threads(
+            handle, llama.llama_n_threads(self._context), llama.llama_n_threads_batch(self._context)
+        )
+        self._watch(self.interrupt)
+
+    def _decode_prompt(self, prompt: Batch, num_cells: int, samplers: list[Sampler]) -> list[int]:
+        some = samplers[: len(prompt.outputs)]
+        if (prompts := self._context_for(prompt, num_cells)) is None:
+            return self._decode(self._main, prompt, some)
+        prompts.compute(prompt, self._batch)
+        return self._draw(prompts.context, prompt, some, NOT_DRAWN)
 
     @contextmanager
     def _uninterrupted(self) -> Iterator[None]:
-        llama.llama_set_abort_callback(self._context, self._may_go_on, self._never.address)
+        self._watch(self._never)
         try:
             yield
         finally:
-            llama.llama_set_abort_callback(self._context, self._may_go_on, self.interrupt.address)
+            self._watch(self.interrupt)
+
+    def _watch(self, interrupt: Interrupt) -> None:
+        for context in (self._main, *([self._prompts.context] if self._prompts else [])):
+            llama.llama_set_abort_callback(context.handle, self._may_go_on, interrupt.address)
 
     def _decode_parts(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
         tokens: list[int] = []
@@ -199,22 +248,19 @@ class LlamaBackend:
 
     def remove(self, seq_id: int, start: int = 0) -> None:
         """See Backend."""
+        if self._prompts is not None:
+            self._prompts.forget(seq_id, start)
         removed = llama.llama_memory_seq_rm(self._memory, seq_id, start, -1)
         assert removed, "only models that can share prefixes are cut inside a sequence"
 
     def save(self, seq_id: int) -> object:
         """See Backend."""
-        size = llama.llama_state_seq_get_size(self._context, seq_id)
-        # A mapping of its own: its pages return to the system when the prefix is dropped.
-        state = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE)
-        written = llama.llama_state_seq_get_data(self._context, _bytes_of(state), size, seq_id)
-        assert written == size, "llama.cpp stated this size itself"
-        return state
+        return saved(self._context, seq_id)
 
     def restore(self, seq_id: int, state: object) -> bool:
         """See Backend."""
         data = cast(mmap.mmap, state)
-        if llama.llama_state_seq_set_data(self._context, _bytes_of(data), len(data), seq_id) != 0:
+        if llama.llama_state_seq_set_data(self._context, bytes_of(data), len(data), seq_id) != 0:
             return True
         self.remove(seq_id)
         return False
@@ -227,6 +273,8 @@ class LlamaBackend:
     def set_threads(self, single: int, batch: int) -> None:
         """See Backend."""
         llama.llama_set_n_threads(self._context, single, batch)
+        if self._prompts is not None:
+            llama.llama_set_n_threads(self._prompts.context.handle, single, batch)
 
     def remember(self, tuning: Tuning) -> None:
         """See Backend."""
@@ -240,5 +288,7 @@ class LlamaBackend:
         """See Backend."""
         self._batch.close()
         self.close_isolated()
+        if self._prompts is not None:
+            self._prompts.close()
         self._main.close()
         llama.llama_model_free(self._model)

@@ -27,7 +27,7 @@ class NativeContext:
     def __init__(self, handle: Any, num_rows: int, vocab_size: int) -> None:
         self.handle = handle
         self._num_rows = num_rows
-        self._vocab_size = vocab_size
+        self.vocab_size = vocab_size
         self._logits: npt.NDArray[np.float32] | None = None
         self._address = 0
 
@@ -45,7 +45,7 @@ class NativeContext:
         """The logits of the last decode, shape (count, vocabulary), in the order of the outputs."""
         address = _logits_address(self.handle)
         if self._logits is None or address != self._address or len(self._logits) < count:
-            shape = (max(count, self._num_rows), self._vocab_size)
+            shape = (max(count, self._num_rows), self.vocab_size)
             pointer = ctypes.cast(address, ctypes.POINTER(ctypes.c_float))
             self._logits = np.ctypeslib.as_array(pointer, shape=shape)
             self._address = address
@@ -55,7 +55,7 @@ class NativeContext:
         """Frees the memory of rows of logits until they are written again. There is one row for each
         sequence id, and llama.cpp writes zeros to all of them. Their content is lost.
         """
-        give_back_pages(_logits_address(self.handle), self._num_rows * self._vocab_size * SIZE_OF_FLOAT)
+        give_back_pages(_logits_address(self.handle), self._num_rows * self.vocab_size * SIZE_OF_FLOAT)
 
     def close(self) -> None:
         """Frees it."""

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from xapp.backend.base import Batch, DecodeError
-from xapp.backend.llama import Limits, LlamaBackend, NewContext
+from xapp.backend.llama import Limits, LlamaBackend, NewContext, NewPrompts
+from xapp.backend.llama_context import NativeContext
 from xapp.backend.llama_model import (
     ContextParams,
     can_share_prefixes,
@@ -25,6 +26,7 @@ from xapp.backend.llama_sampler import GREEDY
 from xapp.backend.llama_tuning import profile
 from xapp.backend.native import llama
 from xapp.backend.node import this_node
+from xapp.backend.prompt_context import SEQUENCES, PromptContext
 from xapp.backend.sizing import Geometry, Node, Sizing, kv_bytes_per_cell, size
 from xapp.config import EngineSettings
 from xapp.domain.messages import ModelInfo, StepCurve
@@ -34,8 +36,8 @@ from xapp.steps.pace import ISOLATED_CHUNK
 
 _A = TypeVar("_A")
 _B = TypeVar("_B")
-MAX_SEQUENCES = 256
-"""llama.cpp's own limit."""
+MAX_SEQUENCES = 255
+"""llama.cpp's own limit, less the spare id of `prompt_context`."""
 BRANCHES = 16
 """llama.cpp keeps room for one row of logits for each sequence id: 3 MB for these and 49,152 tokens."""
 PROBE_BYTES = 16 * 1024 * 1024
@@ -49,6 +51,9 @@ CELL_BLOCK = 256
 """llama.cpp makes KV caches in blocks of so many cells."""
 ISOLATED_BYTES = 64 * 1024 * 1024
 """Memory of a context for one sequence, in addition to its cells."""
+PROMPT_CELLS = 2048
+"""Cells of the separate context of prompts, at most. Later chunks of a longer prompt are computed in the main
+context."""
 FIRST_S = 0.25
 """After so much time the larger steps are left for the survey."""
 
@@ -67,9 +72,9 @@ def load(
         limits = _limits(model, sizing, settings)
         params = ContextParams(
             cells=sizing.kv_cells,
-            sequences=limits.sequences + limits.branches,
+            sequences=limits.sequences + limits.branches + 1,
             # llama.cpp keeps a row for each sequence id, even if no code reads the rows.
-            outputs=max(limits.sequences + limits.branches, sizing.slots + limits.probes),
+            outputs=max(limits.sequences + limits.branches + 1, sizing.slots + limits.probes),
             batch=settings.batch_tokens,
             threads=found.known.threads,
             threads_batch=found.known.threads_batch,
@@ -87,6 +92,7 @@ def load(
         max_batch=settings.batch_tokens,
         profile=found,
         new_isolated=_isolated(model, params, sizing, path),
+        new_prompts=_prompts(model, params, sizing, path),
     )
     self_test(backend, path)
     backend.info = msgspec.structs.replace(info, curve=found.known.curve or first_curve(backend))
@@ -114,6 +120,26 @@ def _isolated(model: Any, params: ContextParams, sizing: Sizing, path: str) -> N
         if need > this_node().memory_bytes:
             raise ModelError(f"{path}: no memory for {cells} KV cells more", reason="NO_CONTEXT")
         return new_context(model, replace(one, cells=cells), path)
+
+    return new
+
+
+def _prompts(model: Any, params: ContextParams, sizing: Sizing, path: str) -> NewPrompts | None:
+    """The context of prompts, for attention that skips the cells of others one by one. It takes the last
+    sequence id of the main context as its spare id.
+    """
+    if not params.flash_attention or not can_share_prefixes(model):
+        return None
+    most = min(PROMPT_CELLS, sizing.context_length, sizing.kv_cells // 2)
+    cells = -(-most // CELL_BLOCK) * CELL_BLOCK
+    own = replace(params, cells=cells, sequences=SEQUENCES, outputs=SEQUENCES)
+
+    def new(main: NativeContext) -> PromptContext:
+        need = cells * kv_bytes_per_token(model) + ISOLATED_BYTES
+        if need > this_node().memory_bytes:
+            raise ModelError(f"{path}: no memory for {cells} KV cells more", reason="NO_CONTEXT")
+        context = NativeContext(new_context(model, own, path), SEQUENCES, main.vocab_size)
+        return PromptContext(main, params.sequences - 1, context, cells)
 
     return new
 

@@ -86,6 +86,7 @@ class Scheduler:
         self._promote(now)
         self._admit_all(plan, now)
         self._fill(plan, now)
+        plan.batch.num_cells = self._kv_cache.used
         plan.compute_in_parts(self._step_time)
         assert len(plan.batch) or not self.waiting, "a request waits and nothing runs"
         return plan
