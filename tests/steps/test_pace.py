@@ -15,6 +15,7 @@ from xapp.steps.pace import (
     MOST_ALONE,
     SHORT_S,
     TILE,
+    _SIZES,
     Beside,
     Pace,
 )
@@ -119,8 +120,21 @@ def test_no_step_is_longer_than_it_may_be(
     assert chunk == MIN_CHUNK or cost.predict(num_decode, chunk) <= longest * (1 + 1e-9)
 
 
-def test_beside_answers_that_are_computed_apart_a_chunk_has_a_measured_size() -> None:
-    apart = StepCost(LARGE.curve, apart_from=64)
-    beside = Beside(8, num_waiting=2)
-    assert AUTO.chunk(apart, beside) in apart.rows
-    assert AUTO.chunk(LARGE, beside) + 8 in LARGE.rows
+@pytest.mark.parametrize(("apart_from", "beside"), [(None, 3), (64, 0)])
+def test_a_batch_has_a_measured_size(apart_from: int | None, beside: int) -> None:
+    cost = StepCost(straight_curve(0.003, 0.02), apart_from=apart_from)
+    assert beside + AUTO.chunk(cost, Beside(3, num_waiting=2)) in _SIZES
+
+
+@pytest.mark.parametrize("apart_from", [None, 64])
+def test_beside_answers_no_crumb_of_a_prompt_is_left(apart_from: int | None) -> None:
+    cost = StepCost(LARGE.curve, apart_from=apart_from)
+    most = AUTO.chunk(cost, Beside(2, num_waiting=2))
+    for extra in (1, 4):
+        left, chunks = 2 * most + extra, list[int]()
+        while left > 0:
+            chunks.append(AUTO.chunk(cost, Beside(2, num_waiting=2, left=left)))
+            left -= chunks[-1]
+        assert len(chunks) == 2
+        assert max(chunks) <= most + CRUMB
+        assert all(cost.predict(2, each) <= LONGEST_S for each in chunks)

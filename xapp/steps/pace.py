@@ -128,7 +128,7 @@ class Pace:
         best = _fastest(candidates.chunks, bound_s)
         if longest_s > bound_s and best.rate < (least := self._least_rate(candidates, beside)):
             best = _smallest(candidates.chunks, least, longest_s)
-            return _until_first_token(candidates.chunks, best, beside.left)
+            return _until_first_token(candidates.chunks, best, beside.left, longest_s)
         return best.tokens
 
     def _chunks(self, cost: StepCost, beside: Beside) -> list[Chunk]:
@@ -163,22 +163,21 @@ def _tokens(cost: StepCost, size: int, num_decode: int) -> int:
 def _alone(candidates: Candidates, beside: Beside) -> int:
     if beside.interrupted:
         return _fastest(candidates.chunks, SHORT_S).tokens
-    largest, left = candidates.full, beside.left
-    if 0 < left - largest.tokens <= CRUMB and left / largest.rate <= LONGEST_ALONE_S:
-        return left
-    if largest.tokens < left < MANY_STEPS * largest.tokens:
-        return _even(left, largest.tokens)
-    return _until_first_token(candidates.chunks, largest, left)
+    return _until_first_token(candidates.chunks, candidates.full, beside.left, LONGEST_ALONE_S)
 
 
-def _even(left: int, most: int) -> int:
-    """A chunk that cuts the rest of a prompt into equal steps: a small last step costs more a token."""
-    each = -(-left // -(-left // most))
-    return min(most, -(-each // TILE) * TILE)
-
-
-def _until_first_token(chunks: list[Chunk], largest: Chunk, left: int) -> int:
-    """The rest of the first prompt where it fills a kernel alone, so that its first token comes early."""
+def _until_first_token(chunks: list[Chunk], largest: Chunk, left: int, longest_s: float) -> int:
+    """The rest of the first prompt where it fills a kernel alone, so that its first token comes early. A
+    longer rest is cut evenly: a small last step costs more a token.
+    """
+    num_steps = max(1, -(-(left - CRUMB) // largest.tokens))
+    each = -(-left // num_steps)
+    if num_steps > MANY_STEPS or (each > largest.tokens and each / largest.rate > longest_s):
+        return largest.tokens
+    if each > largest.tokens:
+        return each
+    if num_steps > 1:
+        return min(largest.tokens, -(-each // TILE) * TILE)
     enough = _smallest(chunks, ENOUGH * largest.rate, LONGEST_ALONE_S)
     return min(largest.tokens, max(left, enough.tokens))
 
