@@ -81,6 +81,16 @@ async def test_one_call_at_a_time_is_asked_for(node: Node) -> None:
     assert asked == ["AioServer._request_call"]
 
 
+async def test_a_dead_accept_loop_is_noticed_without_a_tick(
+    monkeypatch: pytest.MonkeyPatch, served: Served
+) -> None:
+    monkeypatch.setattr(listeners, "TICK_S", 100 * PATIENCE_S)
+    async with running(FakeService(), settings()) as node:
+        await raw_http2.send(node.port, DEADLY_PATHS[0])
+        await served.once()
+        assert await check(node) == health_pb2.HealthCheckResponse.SERVING
+
+
 @pytest.mark.parametrize("path", STRANGE_PATHS)
 async def test_a_strange_path_ends_nothing(node: Node, path: bytes) -> None:
     await raw_http2.send(node.port, path)

@@ -22,13 +22,27 @@ from xapp.server.self_call import SelfCall
 
 MAX_RETIRED = 16
 """Ended servers with open streams. Beyond this number the streams of the oldest are cut."""
-TICK_S = 0.25
-SELF_CALL_EVERY_TICKS = 20
+TICK_S = 1.0
+"""The listener looks so often at its server, in addition to each error that gRPC logs."""
+SELF_CALL_EVERY_TICKS = 5
 PATIENCE_S = 1.0
 """For so long the port is tried again before the listener counts as lost."""
 _RETRY_S = 0.02
 
 _log = logging.getLogger(__name__)
+_grpc_log = logging.getLogger("grpc._cython.cygrpc")
+
+
+class _Errors(logging.Handler):
+    """Sets an event when grpc.aio logs an error. It logs the error that ends an accept loop."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.seen = asyncio.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Runs in the event loop."""
+        self.seen.set()
 
 
 class Listener:
@@ -54,6 +68,7 @@ class Listener:
         self._own_socket = f"unix-abstract:genai-xapp-{os.getpid()}-{secrets.token_hex(8)}"
         self._keep_s = keep_s
         self._on_lost = on_lost
+        self._errors = _Errors()
         self._retired: dict[asyncio.Task[None], grpc.aio.Server] = {}
         self._server = make()
         self.port = settings.grpc_port
@@ -82,6 +97,13 @@ class Listener:
 
     async def watch(self) -> None:
         """Replaces the server whenever it ends. Returns when that fails, after `on_lost`."""
+        _grpc_log.addHandler(self._errors)
+        try:
+            await self._serve_for_ever()
+        finally:
+            _grpc_log.removeHandler(self._errors)
+
+    async def _serve_for_ever(self) -> None:
         while True:
             why = await self._until_dead()
             logs.event(_log, "the gRPC listener ended", _fields(why), level=logging.ERROR)
@@ -96,13 +118,21 @@ class Listener:
         """Returns the reason when the server no longer accepts calls."""
         ticks = 0
         try:
-            while await self._server.wait_for_termination(TICK_S):
+            while await self._still_serves():
                 ticks += 1
                 if ticks % SELF_CALL_EVERY_TICKS == 0 and await self._refuses():
                     return "connections are refused"
         except Exception as error:  # noqa: BLE001  whatever ended the accept loop
             return f"{type(error).__name__}: {error}"
         return "it was stopped"
+
+    async def _still_serves(self) -> bool:
+        """Waits for a tick or an error. Raises the error that ended the accept loop."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(TICK_S):
+                await self._errors.seen.wait()
+        self._errors.seen.clear()
+        return bool(await self._server.wait_for_termination(0))
 
     async def _refuses(self) -> bool:
         await self.self_call.check()
