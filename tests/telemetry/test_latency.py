@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xapp.domain.answers import Latencies
-from xapp.telemetry.latency import LatencyHistogram, LatencyWindow, ModelLatencies
+from xapp.telemetry.latency import WINDOW_S, LatencyHistogram, LatencyWindow, ModelLatencies
 
 
 def test_nothing_seen_is_none() -> None:
@@ -36,6 +36,18 @@ def test_only_the_last_are_kept(values: list[float], size: int) -> None:
     kept = values[-size:]
     assert window.latencies(1.0).p99 == max(kept)
     assert window.latencies(1.0).p50 == pytest.approx(sorted(kept)[(len(kept) + 1) // 2 - 1])
+
+
+@given(st.lists(st.floats(0, 30), min_size=1, max_size=30), st.integers(1, 10))
+def test_values_leave_in_the_order_of_their_times(pauses: list[float], size: int) -> None:
+    window, now, times = LatencyWindow(size), 0.0, list[float]()
+    for pause in pauses:
+        now += pause
+        times.append(now)
+        window.add(now, now)
+    kept = [each for each in times[-size:] if each >= now - WINDOW_S]
+    assert window.latencies(now).p99 == max(kept)
+    assert window.latencies(now).p50 == sorted(kept)[(len(kept) + 1) // 2 - 1]
 
 
 def test_gaps_are_put_together_and_none_is_lost() -> None:

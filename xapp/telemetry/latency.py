@@ -32,11 +32,17 @@ class LatencyWindow:
 
     def latencies(self, now: float) -> Latencies:
         """Percentiles by nearest rank."""
-        since = now - WINDOW_S
-        seen = sorted(value for at, value in zip(self._at, self._value, strict=True) if at >= since)
+        seen = sorted(self._since(now - WINDOW_S))
         if not seen:
             return Latencies()
         return Latencies(*(nearest_rank(seen, percent) for percent in (50, 95, 99)))
+
+    def _since(self, since: float) -> "array[float]":
+        # Times ascend from the oldest value, which is at `_next`, to the end, and on from the start.
+        begin, end = self._next, len(self._at)
+        older = bisect_left(self._at, since, begin, end)
+        newer = bisect_left(self._at, since, 0, begin)
+        return self._value[older:end] + self._value[newer:begin]
 
 
 class LatencyHistogram:
