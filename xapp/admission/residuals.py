@@ -5,7 +5,7 @@ The estimate then shrinks towards the prior.
 """
 
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, replace
 from time import monotonic
 
@@ -20,8 +20,8 @@ SAME_PRICE = 1.5
 BOUNDS = (0.25, 16.0)
 GUESSES = {0.5: 1.0, 0.95: 1.25}
 """Prior by quantile, with few observations."""
-NEAR = 2
-"""Distance of neighbouring levels that are used where a level has too few observations."""
+NEAREST = (0, -1, 1, -2, 2)
+"""Neighbouring levels that are used in this order where a level has too few observations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +78,17 @@ class Residuals:
         """The factor for a prediction such that actual times stay below it with probability `share`, 0.5 or
         0.95.
         """
-        for level in _nearest(key.level):
-            seen = self._seen(Key(key.what, level), GUESSES[share])
+        for distance in NEAREST:
+            ratios = self._ratios.get(Key(key.what, key.level + distance))
+            if ratios is None or len(ratios) < MIN_RATIOS:
+                continue
+            seen = self._seen(ratios, GUESSES[share])
             if len(seen) >= MIN_RATIOS:
                 return seen[min(len(seen) - 1, int(share * len(seen)))]
         return GUESSES[share]
 
-    def _seen(self, key: Key, guess: float) -> list[float]:
+    def _seen(self, ratios: Iterable[_Ratio], guess: float) -> list[float]:
         """The ratios, sorted, each moved towards the guess by its lack of trust."""
         now, price = self._clock(), self._price()
-        ratios = (each for each in self._ratios.get(key, ()) if now - each.at <= FORGET_S)
-        return sorted(guess * (each.value / guess) ** each.trusted(now, price) for each in ratios)
-
-
-def _nearest(level: int) -> list[int]:
-    """The level, then its neighbours, the nearest first."""
-    return sorted(range(level - NEAR, level + NEAR + 1), key=lambda each: abs(each - level))
+        fresh = (each for each in ratios if now - each.at <= FORGET_S)
+        return sorted(guess * (each.value / guess) ** each.trusted(now, price) for each in fresh)
