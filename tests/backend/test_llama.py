@@ -222,6 +222,32 @@ def test_a_parked_prefix_changes_nothing(
     assert answers.finished[again].num_cached_tokens == len(long_prompt) - 1
 
 
+@pytest.mark.parametrize("flash_attention", ["on", "off"])
+def test_prompts_in_a_cache_of_their_own_change_nothing(
+    new_backend: Load,
+    prompts: list[list[int]],
+    long_prompt: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    flash_attention: str,
+) -> None:
+    backend = new_backend(flash_attention=flash_attention, kv_type="f16")
+    with monkeypatch.context() as patch:
+        patch.setattr("xapp.backend.prompt_context.LEAST_TOKENS", 1)
+        patch.setattr("xapp.backend.prompt_context.LEAST_OTHERS", 0)
+        patch.setattr("xapp.backend.llama.LEAST_OTHERS", 0)
+        answers = Answers(backend, max_batch=40)
+        asked = [prompts[0], long_prompt, prompts[1], [*long_prompt, *prompts[2]], long_prompt]
+        for prompt in asked:
+            answers.submit(prompt, 4, ignore_eos=True)
+            answers.step()
+            answers.step()
+        answers.run()
+    assert backend._prompts is not None
+    assert answers.finished[3].num_cached_tokens == len(long_prompt)
+    for request_id, prompt in enumerate(asked):
+        assert_same(backend, prompt, answers.tokens[request_id], alone(backend, prompt, 4, ignore_eos=True))
+
+
 def test_where_float_noise_shows(shared: LlamaBackend, long_prompt: list[int]) -> None:
     whole, pieces = logits(shared, long_prompt, 512), logits(shared, long_prompt, 16)
     spread = float(whole.max() - whole.min())

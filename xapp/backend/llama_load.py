@@ -92,7 +92,7 @@ def load(
         max_batch=settings.batch_tokens,
         profile=found,
         new_isolated=_isolated(model, params, sizing, path),
-        new_prompts=_prompts(model, params, sizing, path),
+        new_prompts=_prompts(model, params, sizing, path) if settings.gpu_layers == 0 else None,
     )
     self_test(backend, path)
     backend.info = msgspec.structs.replace(info, curve=found.known.curve or first_curve(backend))
@@ -125,10 +125,10 @@ def _isolated(model: Any, params: ContextParams, sizing: Sizing, path: str) -> N
 
 
 def _prompts(model: Any, params: ContextParams, sizing: Sizing, path: str) -> NewPrompts | None:
-    """The context of prompts, for attention that skips the cells of others one by one. It takes the last
-    sequence id of the main context as its spare id.
+    """The context of prompts. It takes the last sequence id of the main context as its spare id. None for a
+    recurrent state, which has no cells.
     """
-    if not params.flash_attention or not can_share_prefixes(model):
+    if not can_share_prefixes(model):
         return None
     most = min(PROMPT_CELLS, sizing.context_length, sizing.kv_cells // 2)
     cells = -(-most // CELL_BLOCK) * CELL_BLOCK

@@ -1,9 +1,10 @@
 """PromptContext: a second context, in which attention sees the cells of one prompt and no others.
 
-In the unified cache attention looks at each cell up to the highest cell in use, and skips those of other
-sequences one by one. Beside 8 answers of 1,500 cells this takes a third of a prompt's step. So a large chunk
-of a prompt is computed here, and its cells are copied into the main context, which always has all cells of
-all sequences. The cells of the last prompt stay here for its next chunk.
+In the unified cache attention looks at each cell up to the highest cell in use. Flash attention skips the
+cells of other sequences one by one, and without it they are computed as well. Beside 8 answers of 1,500 cells
+this takes a third of a prompt's step. So a large chunk of a prompt is computed here, and its cells are copied
+into the main context, which always has all cells of all sequences. The cells of the last prompt stay here
+for its next chunk.
 """
 
 import ctypes
