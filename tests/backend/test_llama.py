@@ -242,7 +242,7 @@ def test_prompts_in_a_cache_of_their_own_change_nothing(
             answers.step()
             answers.step()
         answers.run()
-    assert backend._prompts is not None
+    assert backend._prompts.own is not None
     assert answers.finished[3].num_cached_tokens == len(long_prompt)
     for request_id, prompt in enumerate(asked):
         assert_same(backend, prompt, answers.tokens[request_id], alone(backend, prompt, 4, ignore_eos=True))

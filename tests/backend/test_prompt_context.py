@@ -141,11 +141,12 @@ def test_a_prompt_with_many_missing_cells_is_computed_in_the_main_context(
     backend: LlamaBackend,
 ) -> None:
     compute(backend, 0, LEAST_OTHERS, 32)
-    assert backend._prompts is not None
+    own = backend._prompts.own
+    assert own is not None
     part = chunk(32, 96, 1)
-    assert backend._prompts.takes(part)
+    assert own.takes(part)
     part.positions = [each + MOST_MISSING for each in part.positions]
-    assert not backend._prompts.takes(part)
+    assert not own.takes(part)
 
 
 def test_without_memory_for_it_prompts_are_computed_in_the_main_context(
@@ -156,6 +157,6 @@ def test_without_memory_for_it_prompts_are_computed_in_the_main_context(
     try:
         monkeypatch.setattr("xapp.backend.llama_load.this_node", lambda: Node(1 << 20, 2))
         assert len(compute(small, 0, LEAST_OTHERS, 96)) == 1
-        assert small._prompts is None
+        assert small._prompts.own is None
     finally:
         small.close()

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from xapp.domain.messages import StepCurve
 from xapp.steps.pace import (
+    _SIZES,
     CRUMB,
     GAP_S,
     GAP_STEPS,
@@ -15,7 +16,6 @@ from xapp.steps.pace import (
     MOST_ALONE,
     SHORT_S,
     TILE,
-    _SIZES,
     Beside,
     Pace,
 )

@@ -20,14 +20,12 @@ from xapp.backend.llama_sampler import GREEDY, ChainSampler
 from xapp.backend.llama_tuning import Profile
 from xapp.backend.log_softmax import LogSoftmax
 from xapp.backend.native import llama
-from xapp.backend.prompt_context import LEAST_OTHERS, PromptContext, bytes_of, is_worthwhile, saved
+from xapp.backend.prompt_context import LEAST_OTHERS, NewPrompts, Prompts, bytes_of, saved
 from xapp.domain.messages import ModelInfo, SamplingParams, Tuning
 from xapp.errors import ModelError
 
 NewContext = Callable[[int], Any]
 """Makes a separate context for one sequence of so many tokens. Raises ModelError."""
-NewPrompts = Callable[[NativeContext], PromptContext]
-"""Makes the context for prompts beside the main context. Raises ModelError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +76,7 @@ class LlamaBackend:
         self._new_isolated = new_isolated
         self._main = NativeContext(context, limits.sequences + limits.branches, info.vocab_size)
         self._isolated: NativeContext | None = None
-        self._new_prompts = new_prompts
-        self._prompts: PromptContext | None = None
+        self._prompts = Prompts(self._main, new_prompts)
         self.interrupt = Interrupt()
         self._never = Interrupt()
         self._may_go_on = flag_function(llama.ggml_abort_callback)
@@ -118,6 +115,7 @@ class LlamaBackend:
         count = batch.num_decode
         drawers = samplers[count:]
         first, *others = self._prompt_parts(batch)
+        self._watch(self.interrupt)  # the context of prompts may be new
         tokens = self._decode_prompt(first, batch.num_cells, drawers)
         # The cells of the first part are there now: an interruption would lose them.
         with self._uninterrupted():
@@ -129,38 +127,16 @@ class LlamaBackend:
     def _prompt_parts(self, batch: Batch) -> list[Batch]:
         """All prompts in one batch, unless some should be computed in their own context."""
         parts = list(batch.prompts())
-        if any(self._context_for(part, batch.num_cells) for part in parts):
+        if any(self._prompts.for_part(part, batch.num_cells) for part in parts):
             return parts
         return [batch.all_prompts()]
 
-    def _context_for(self, prompt: Batch, num_cells: int) -> PromptContext | None:
-        """The separate context of prompts, where it takes this part."""
-        if not is_worthwhile(prompt, num_cells):
-            return None
-        if self._prompts is None and self._new_prompts is not None:
-            self._open_prompts(self._new_prompts)
-        if self._prompts is not None and self._prompts.takes(prompt):
-            return self._prompts
-        return None
-
-    def _open_prompts(self, new: NewPrompts) -> None:
-        self._new_prompts = None
-        try:
-            self._prompts = new(self._main)
-        except ModelError:
-            return
-        handle = self._prompts.context.handle
-        llama.llama_set_n_threads(
-            handle, llama.llama_n_threads(self._context), llama.llama_n_threads_batch(self._context)
-        )
-        self._watch(self.interrupt)
-
     def _decode_prompt(self, prompt: Batch, num_cells: int, samplers: list[Sampler]) -> list[int]:
         some = samplers[: len(prompt.outputs)]
-        if (prompts := self._context_for(prompt, num_cells)) is None:
+        if (own := self._prompts.for_part(prompt, num_cells)) is None:
             return self._decode(self._main, prompt, some)
-        prompts.compute(prompt, self._batch)
-        return self._draw(prompts.context, prompt, some, NOT_DRAWN)
+        own.compute(prompt, self._batch)
+        return self._draw(own.context, prompt, some, NOT_DRAWN)
 
     @contextmanager
     def _uninterrupted(self) -> Iterator[None]:
@@ -171,8 +147,8 @@ class LlamaBackend:
             self._watch(self.interrupt)
 
     def _watch(self, interrupt: Interrupt) -> None:
-        for context in (self._main, *([self._prompts.context] if self._prompts else [])):
-            llama.llama_set_abort_callback(context.handle, self._may_go_on, interrupt.address)
+        for handle in (self._context, *self._prompts.handles):
+            llama.llama_set_abort_callback(handle, self._may_go_on, interrupt.address)
 
     def _decode_parts(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
         tokens: list[int] = []
@@ -248,8 +224,7 @@ class LlamaBackend:
 
     def remove(self, seq_id: int, start: int = 0) -> None:
         """See Backend."""
-        if self._prompts is not None:
-            self._prompts.forget(seq_id, start)
+        self._prompts.forget(seq_id, start)
         removed = llama.llama_memory_seq_rm(self._memory, seq_id, start, -1)
         assert removed, "only models that can share prefixes are cut inside a sequence"
 
@@ -272,9 +247,8 @@ class LlamaBackend:
 
     def set_threads(self, single: int, batch: int) -> None:
         """See Backend."""
-        llama.llama_set_n_threads(self._context, single, batch)
-        if self._prompts is not None:
-            llama.llama_set_n_threads(self._prompts.context.handle, single, batch)
+        for handle in (self._context, *self._prompts.handles):
+            llama.llama_set_n_threads(handle, single, batch)
 
     def remember(self, tuning: Tuning) -> None:
         """See Backend."""
@@ -288,7 +262,6 @@ class LlamaBackend:
         """See Backend."""
         self._batch.close()
         self.close_isolated()
-        if self._prompts is not None:
-            self._prompts.close()
+        self._prompts.close()
         self._main.close()
         llama.llama_model_free(self._model)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from xapp.backend.base import Batch, DecodeError
-from xapp.backend.llama import Limits, LlamaBackend, NewContext, NewPrompts
+from xapp.backend.llama import Limits, LlamaBackend, NewContext
 from xapp.backend.llama_context import NativeContext
 from xapp.backend.llama_model import (
     ContextParams,
@@ -26,7 +26,7 @@ from xapp.backend.llama_sampler import GREEDY
 from xapp.backend.llama_tuning import profile
 from xapp.backend.native import llama
 from xapp.backend.node import this_node
-from xapp.backend.prompt_context import SEQUENCES, PromptContext
+from xapp.backend.prompt_context import SEQUENCES, NewPrompts, PromptContext
 from xapp.backend.sizing import Geometry, Node, Sizing, kv_bytes_per_cell, size
 from xapp.config import EngineSettings
 from xapp.domain.messages import ModelInfo, StepCurve
@@ -138,7 +138,10 @@ def _prompts(model: Any, params: ContextParams, sizing: Sizing, path: str) -> Ne
         need = cells * kv_bytes_per_token(model) + ISOLATED_BYTES
         if need > this_node().memory_bytes:
             raise ModelError(f"{path}: no memory for {cells} KV cells more", reason="NO_CONTEXT")
-        context = NativeContext(new_context(model, own, path), SEQUENCES, main.vocab_size)
+        handle = new_context(model, own, path)
+        threads = llama.llama_n_threads(main.handle), llama.llama_n_threads_batch(main.handle)
+        llama.llama_set_n_threads(handle, *threads)  # measured since the load
+        context = NativeContext(handle, SEQUENCES, main.vocab_size)
         return PromptContext(main, params.sequences - 1, context, cells)
 
     return new

@@ -9,6 +9,8 @@ for its next chunk.
 
 import ctypes
 import mmap
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +18,7 @@ from xapp.backend.base import Batch, DecodeError
 from xapp.backend.llama_batch import NativeBatch
 from xapp.backend.llama_context import NativeContext
 from xapp.backend.native import llama
+from xapp.errors import ModelError
 
 LEAST_TOKENS = 32
 """A smaller chunk is computed in the main context: the gain is less than the copies."""
@@ -42,11 +45,6 @@ def saved(context: Any, seq_id: int) -> mmap.mmap:
     written = llama.llama_state_seq_get_data(context, bytes_of(state), size, seq_id)
     assert written == size, "llama.cpp stated this size itself"
     return state
-
-
-def is_worthwhile(prompt: Batch, num_cells: int) -> bool:
-    """Whether a part of a prompt is computed faster without the cells of others. `num_cells` are in use."""
-    return len(prompt) >= LEAST_TOKENS and num_cells - prompt.positions[0] >= LEAST_OTHERS
 
 
 class Side:
@@ -128,3 +126,41 @@ class PromptContext:
     def close(self) -> None:
         """Frees the context."""
         self._own.context.close()
+
+
+NewPrompts = Callable[[NativeContext], PromptContext]
+"""Makes the context for prompts beside the main context. Raises ModelError."""
+
+
+class Prompts:
+    """The context of prompts, which is made when it is first needed. Without memory it is never made."""
+
+    def __init__(self, main: NativeContext, new: NewPrompts | None) -> None:
+        self._main = main
+        self._new = new
+        self.own: PromptContext | None = None
+
+    @property
+    def handles(self) -> list[Any]:
+        """The handle of the context, once there is one."""
+        return [self.own.context.handle] if self.own is not None else []
+
+    def for_part(self, prompt: Batch, num_cells: int) -> PromptContext | None:
+        """The context where it computes a part of a prompt faster. `num_cells` are in use in `main`."""
+        if len(prompt) < LEAST_TOKENS or num_cells - prompt.positions[0] < LEAST_OTHERS:
+            return None
+        if self._new is not None:
+            new, self._new = self._new, None
+            with suppress(ModelError):
+                self.own = new(self._main)
+        return self.own if self.own is not None and self.own.takes(prompt) else None
+
+    def forget(self, seq_id: int, start: int) -> None:
+        """See PromptContext."""
+        if self.own is not None:
+            self.own.forget(seq_id, start)
+
+    def close(self) -> None:
+        """Frees the context."""
+        if self.own is not None:
+            self.own.close()
