@@ -20,6 +20,7 @@ from xapp.backend.sizing import Node
 from xapp.backend.vocab import Vocab
 from xapp.config import EngineSettings
 from xapp.domain.messages import FinishReason, SamplingParams, SequenceFinished, Submit
+from xapp.domain.prefix import MIN_PREFIX
 from xapp.engine.engine import Engine
 from xapp.engine.step_time import StepTime
 from xapp.errors import ConfigError, ModelError
@@ -243,7 +244,7 @@ def test_prompts_in_a_cache_of_their_own_change_nothing(
             answers.step()
         answers.run()
     assert backend._prompts.own is not None
-    assert answers.finished[3].num_cached_tokens == len(long_prompt)
+    assert answers.finished[3].num_cached_tokens > len(long_prompt) - MIN_PREFIX
     for request_id, prompt in enumerate(asked):
         assert_same(backend, prompt, answers.tokens[request_id], alone(backend, prompt, 4, ignore_eos=True))
 
