@@ -88,7 +88,9 @@ class HealthThread:
             try:
                 self._handle(event)
             except Exception as error:  # noqa: BLE001  the thread must live, whatever one call does
-                logs.event(_log, "a health check failed", {"event": "health"}, level=logging.ERROR, error=error)
+                logs.event(
+                    _log, "a health check failed", {"event": "health"}, level=logging.ERROR, error=error
+                )
 
     def _handle(self, event: Any) -> None:
         if event.tag is not _NEXT:

@@ -18,7 +18,9 @@ class NodeServer(grpc.aio.Server):
         self._server = server
         self._health = HealthThread(server, status)
 
-    def add_generic_rpc_handlers(self, generic_rpc_handlers: Sequence["grpc.GenericRpcHandler[Any, Any]"]) -> None:
+    def add_generic_rpc_handlers(
+        self, generic_rpc_handlers: Sequence["grpc.GenericRpcHandler[Any, Any]"]
+    ) -> None:
         """See grpc.aio.Server."""
         self._server.add_generic_rpc_handlers(generic_rpc_handlers)
 

@@ -25,6 +25,7 @@ from xapp.server.credentials import server_credentials
 from xapp.server.grpc_service import GrpcService, methods_of
 from xapp.server.health import HealthServicer
 from xapp.server.health_thread import Status
+from xapp.server.heap_keeper import HeapKeeper
 from xapp.server.listener import Listener
 from xapp.server.load_reports import CallLoads, LoadReports
 from xapp.server.node_server import NodeServer
@@ -42,8 +43,8 @@ from xapp.telemetry.metrics import Metrics
 from xapp.telemetry.reading import NodeReader
 
 MAX_STREAMS_PER_CONNECTION = 256
-MAX_PENDING_CALLS = 12_000
-"""Calls that have arrived and are not yet accepted, of all connections together, 12 KB each. A crowd on a
+MAX_PENDING_CALLS = 10_500
+"""Calls that have arrived and are not yet accepted, of all connections together, 16 KB each. A crowd on a
 dozen connections exceeds gRPC's own limits, 1,000 to 3,000."""
 MAX_UNSEEN_S = 24 * 3600
 """Longer than the longest possible deadline: a call that waits to be accepted ends by its own deadline."""
@@ -156,7 +157,7 @@ async def serve_grpc(
     listener = Listener(make, settings.server, settings.admission.max_deadline_s, on_lost, credentials)
     await listener.start()
     # No TaskGroup: it would wrap the errors of the block, and these tasks never fail by themselves.
-    works = (watchdog.run(), receipts.run(), pulse.run(), listener.watch())
+    works = (watchdog.run(), receipts.run(), pulse.run(), HeapKeeper().run(), listener.watch())
     tasks = [asyncio.create_task(work) for work in works]
     try:
         yield GrpcServer(listener.port, listener.self_call)
