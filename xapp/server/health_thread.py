@@ -103,8 +103,13 @@ class HealthThread:
 
     def _wait_for_next(self) -> None:
         with self._lock:
-            if not self._is_stopped:
+            if self._is_stopped:
+                return
+            try:
                 self._core.request_registered_call(self._queue, self._queue, PATH, _NEXT)
+            except ValueError:  # the server has ended by itself: its listener replaces it
+                self._is_stopped = True
+            else:
                 self._is_waiting = True
 
     def _begin(self, call: Any) -> None:

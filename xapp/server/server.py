@@ -20,6 +20,7 @@ from xapp.server.authentication import authenticating
 from xapp.server.authorisation import allowing_method, allowing_request
 from xapp.server.boundary import Boundary
 from xapp.server.call import Guard
+from xapp.server.callers_faults import keep_out
 from xapp.server.correlation import name_call
 from xapp.server.credentials import server_credentials
 from xapp.server.grpc_service import GrpcService, methods_of
@@ -121,6 +122,7 @@ async def serve_grpc(
     replaced, and `on_lost` is called when that fails. On leaving, streams of metrics and of load reports
     end at once. Other calls have STOP_GRACE_S to end.
     """
+    keep_out()
     watchdog = Watchdog(settings.server.write_timeout_s)
     reader = NodeReader(service, host)
     receipts, reports = Receipts(settings.server.max_message_bytes), LoadReports(service.samples)
