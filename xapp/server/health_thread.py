@@ -73,7 +73,7 @@ class HealthThread:
             self._thread.start()
 
     def stop(self) -> None:
-        """Takes no more calls. The thread ends when its calls have ended, by the end of the server at latest."""
+        """Takes no more calls. The thread ends with its last call, by the end of the server at the latest."""
         with self._lock:
             self._is_stopped = True
 
