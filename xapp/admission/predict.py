@@ -159,7 +159,7 @@ class Predictor:
     def _leeway(self) -> float:
         """Factor between a promise and its simulation.
 
-        It is 1 at least. The learned errors are those of the last simulation of a request, often shortly before
+        It is 1 at least. The learned errors are those of the last simulation of a request, often just before
         its end, when the tokens of the present step are not known yet: then the end comes early. Applied to a
         long wait, such an error would admit requests that all end just behind their deadlines.
         """
