@@ -1,4 +1,4 @@
-"""Attacks made of frames that are allowed, or nearly: odd values, compressed bombs, tiny and endless parts."""
+"""Attacks made of frames that are allowed, or nearly: odd values, bombs, tiny parts, endless parts."""
 
 import asyncio
 import contextlib

@@ -17,9 +17,9 @@ from tests.server.fake_service import MODEL, FakeHost, FakeService
 from xapp.config import Settings
 from xapp.domain.service import Service
 from xapp.errors import ConfigError
-from xapp.ric import http
-from xapp.ric.http import serve_http
+from xapp.ric.http import RicHandlers, serve_http
 from xapp.ric.link import RicLink
+from xapp.ric.node_values import read_values
 from xapp.telemetry.host import HostReader
 from xapp.telemetry.metrics import Metrics, NodeValues
 
@@ -114,7 +114,7 @@ async def test_metrics(client: Client, path: str) -> None:
 async def test_many_readers_of_metrics_share_a_page(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """A page holds the event loop for milliseconds, and strangers may ask for hundreds at once."""
     num_pages = num_readers = 0
-    real, ask, all_are_there = http.read_values, http.RicHandlers._exposition, asyncio.Event()
+    real, ask, all_are_there = read_values, RicHandlers._exposition, asyncio.Event()
 
     async def slow(service: Service, host: HostReader) -> NodeValues:
         nonlocal num_pages
@@ -122,15 +122,15 @@ async def test_many_readers_of_metrics_share_a_page(client: Client, monkeypatch:
         await all_are_there.wait()
         return await real(service, host)
 
-    async def counted(handlers: http.RicHandlers) -> bytes:
+    async def counted(handlers: RicHandlers) -> bytes:
         nonlocal num_readers
         num_readers += 1
         if num_readers == 20:
             all_are_there.set()
         return await ask(handlers)
 
-    monkeypatch.setattr(http, "read_values", slow)
-    monkeypatch.setattr(http.RicHandlers, "_exposition", counted)
+    monkeypatch.setattr("xapp.ric.http.read_values", slow)
+    monkeypatch.setattr(RicHandlers, "_exposition", counted)
     readers = [asyncio.create_task(client.get("/metrics")) for _ in range(20)]
     assert {status for status, _ in await asyncio.gather(*readers)} == {200}
     assert num_pages == 1

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import grpc
 from google.protobuf.message import DecodeError
-from grpc._cython import cygrpc
+from grpc._cython import cygrpc  # type: ignore[attr-defined]  # its types are unknown
 from grpc_health.v1 import health_pb2 as pb
 
 from xapp import logs

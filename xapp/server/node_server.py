@@ -1,8 +1,7 @@
 """NodeServer: grpc.aio's server, with a thread that answers health checks."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable
 
 import grpc
 
@@ -18,9 +17,7 @@ class NodeServer(grpc.aio.Server):
         self._server = server
         self._health = HealthThread(server, status)
 
-    def add_generic_rpc_handlers(
-        self, generic_rpc_handlers: Sequence["grpc.GenericRpcHandler[Any, Any]"]
-    ) -> None:
+    def add_generic_rpc_handlers(self, generic_rpc_handlers: Iterable[grpc.GenericRpcHandler]) -> None:
         """See grpc.aio.Server."""
         self._server.add_generic_rpc_handlers(generic_rpc_handlers)
 
