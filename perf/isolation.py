@@ -1,11 +1,12 @@
 """Whether a principal learns by timing what others asked, and whether anything of theirs gets into answers.
 
-    python -m perf.isolation [--model NAME] [--trials 200] [--requests 100000]
+    python -m perf.isolation [--model NAME] [--trials 600] [--requests 100000]
 
 **Timing.** A victim asks one of two questions that only it knows, by chance; then an attacker asks both, and
-guesses from the times to the first token which one was asked. The area under the curve of that guess is 0.5
-where time tells nothing, and 1 where it tells all. The same is measured with both in one group, where it must
-tell.
+guesses that the question with the earlier first token was asked. The share of right guesses is the area under
+the curve of the attack: 0.5 where time tells nothing, and 1 where it tells all. Both questions have the same
+words in another order, and an attacker compares times of the same moment, so other load hides little. The
+same is measured with both in one group, where it must tell.
 
 **Mixing.** Requests of many principals, whose prompts begin alike, run through the engine with the fake
 backend. The next token of an answer follows from all tokens before it, so one foreign token makes a wrong
@@ -15,6 +16,7 @@ answer; and no request may find more in the cache than its own principal asked b
 import argparse
 import asyncio
 import json
+import math
 import os
 import random
 import statistics
@@ -42,20 +44,48 @@ from xapp.inference.v1 import inference_pb2_grpc
 from xapp.security.tokens import hash_of
 
 AUC_BAR = 0.55
+TOGETHER_TRIALS = 60
 NUM_PRINCIPALS = 12
 MAX_OPEN = 24
 _CALL_S = 120.0
-_TEXT = "The alarm log of site {site} says that the backhaul of cell {cell} is lost at night. " * 3
+_WORDS = ("red blue green black white north south east west good bad new old high low open " * 4).split()
 _TOGETHER = '[default]\nshares = "all"\n'
 
 
 # ---- timing
 
 
-def auc(asked: Sequence[float], not_asked: Sequence[float]) -> float:
-    """How often what was asked before comes sooner: the area under the curve, 0.5 where nobody can tell."""
-    wins = sum((a < b) + 0.5 * (a == b) for a in asked for b in not_asked)
-    return wins / (len(asked) * len(not_asked))
+@dataclass(frozen=True, slots=True)
+class Guesses:
+    """Times to the first token of each trial, seconds: of the question asked before, and of the other."""
+
+    asked_s: list[float]
+    not_asked_s: list[float]
+
+    @property
+    def auc(self) -> float:
+        """The share of right guesses. A tie is half a guess."""
+        pairs = list(zip(self.asked_s, self.not_asked_s, strict=True))
+        return sum((asked < other) + 0.5 * (asked == other) for asked, other in pairs) / len(pairs)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The bounds of `auc` with 95 % confidence (Wilson)."""
+        count, z = len(self.asked_s), 1.96
+        centre = (self.auc + z * z / (2 * count)) / (1 + z * z / count)
+        half = z / (1 + z * z / count) * math.sqrt(self.auc * (1 - self.auc) / count + (z / (2 * count)) ** 2)
+        return max(0.0, centre - half), min(1.0, centre + half)
+
+    def figures(self) -> dict[str, Any]:
+        """For the result."""
+        low, high = self.interval
+        return {
+            "auc": round(self.auc, 4),
+            "auc_95": [round(low, 4), round(high, 4)],
+            "trials": len(self.asked_s),
+            "asked_s": round(statistics.median(self.asked_s), 5),
+            "not_asked_s": round(statistics.median(self.not_asked_s), 5),
+        }
 
 
 @contextmanager
@@ -75,23 +105,26 @@ def serving(folder: Path, model: str, policy: str) -> Iterator[str]:
         server.close()
 
 
-async def attack(address: str, trials: int, seed: int = 1) -> dict[str, float]:
-    """The AUC over all trials, and the median times to the first token, seconds."""
-    asked: list[float] = []
-    not_asked: list[float] = []
+async def attack(address: str, trials: int, seed: int = 1) -> dict[str, Any]:
+    """The guesses of all trials."""
+    guesses = Guesses([], [])
     dice = random.Random(seed)
     async with grpc.aio.insecure_channel(address) as channel:
         stub: Any = inference_pb2_grpc.InferenceServiceStub(channel)
         await _until_serving(stub)
-        for number in range(trials):
-            questions = [_TEXT.format(site=dice.random(), cell=dice.random()) + str(number) for _ in range(2)]
+        for _ in range(trials):
+            questions = [_question(dice) for _ in range(2)]
             secret = dice.randrange(2)
             await _first_token_s(stub, "victim", questions[secret])
             for index in dice.sample((0, 1), 2):
                 took_s = await _first_token_s(stub, "attacker", questions[index])
-                (asked if index == secret else not_asked).append(took_s)
-    medians = {"asked_s": statistics.median(asked), "not_asked_s": statistics.median(not_asked)}
-    return {"auc": round(auc(asked, not_asked), 4)} | {name: round(each, 5) for name, each in medians.items()}
+                (guesses.asked_s if index == secret else guesses.not_asked_s).append(took_s)
+    return guesses.figures()
+
+
+def _question(dice: random.Random) -> str:
+    """Another one each time, of as many tokens."""
+    return " ".join(dice.sample(_WORDS, len(_WORDS)))
 
 
 async def _first_token_s(stub: Any, name: str, prompt: str) -> float:
@@ -200,17 +233,18 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", default="smollm2-135m-q4_1")
-    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--trials", type=int, default=600, help="of principals of their own")
     parser.add_argument("--requests", type=int, default=100_000)
     options = parser.parse_args()
-    result: dict[str, Any] = {"bar": AUC_BAR, "trials": options.trials}
-    for name, policy in (("apart", "[default]\n"), ("one_group", _TOGETHER)):
+    result: dict[str, Any] = {"bar": AUC_BAR}
+    few = min(options.trials, TOGETHER_TRIALS)
+    for name, policy, trials in (("apart", "[default]\n", options.trials), ("one_group", _TOGETHER, few)):
         if options.trials:
             with (
                 tempfile.TemporaryDirectory() as folder,
                 serving(Path(folder), options.model, policy) as address,
             ):
-                result[name] = asyncio.run(attack(address, options.trials))
+                result[name] = asyncio.run(attack(address, trials))
     mix = Mix()
     mix.run(options.requests)
     result |= {"requests": mix.num_requests, "shared": mix.num_shared, "foreign": mix.num_foreign}

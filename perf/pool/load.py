@@ -72,6 +72,10 @@ class Load:
         """Calls that came in that time."""
         return [call for call in self.calls if begin <= call.at < end]
 
+    def ended_between(self, begin: float, end: float) -> list[Call]:
+        """Calls whose answer ended in that time."""
+        return [call for call in self.calls if call.ended_at is not None and begin <= call.ended_at < end]
+
 
 async def arrivals(gap_s: Callable[[], float], seconds: float) -> AsyncIterator[None]:
     """Yields when a call comes, until the time is over."""

@@ -17,6 +17,8 @@ WARM_S = 8.0
 MEASURED_S = 30.0
 SETTLE_S = 10.0
 DEADLINE_S = 18.0
+FULL_S = DEADLINE_S + 2.0
+"""For so long a queue grows under overload: it holds what can still be in time."""
 LONG_S = 30.0
 ONE_RETRY = Retry(attempts=1)
 """Of UNAVAILABLE; that another node is asked once is apart from it."""
@@ -47,41 +49,43 @@ async def saturated(nodes: Sequence[Node], seconds: float) -> float:
     return len(ended) / seconds
 
 
-def scale(seconds: float) -> Figures:
+def scale(seconds: float, seed: int) -> Figures:
     """What a pool does, by what one node does."""
     for name, number in (("one", 1), ("pool", POOL)):
         with running([SPEED] * number) as nodes:
             yield f"scale.{name}", asyncio.run(saturated(nodes, seconds))
 
 
-def half(seconds: float) -> Figures:
+def half(seconds: float, seed: int) -> Figures:
     """One node has half the speed of the others."""
     speeds = [SPEED] * (POOL - 1) + [SPEED / 2]
     with running(speeds) as nodes:
-        yield from asyncio.run(_shares(nodes, seconds)).items()
+        yield from asyncio.run(_shares(nodes, seconds, seed)).items()
 
 
-async def _shares(nodes: Sequence[Node], seconds: float) -> dict[str, float]:
+async def _shares(nodes: Sequence[Node], seconds: float, seed: int) -> dict[str, float]:
     speed = sum(node.speed for node in nodes)
     async with loading(nodes, LONG_S) as load:
         begin = asyncio.get_running_loop().time() + SETTLE_S
-        await load.open(0.8 * CAPACITY * speed, SETTLE_S + seconds)
+        await load.open(0.8 * CAPACITY * speed, SETTLE_S + seconds, seed=seed)
         calls = load.between(begin, begin + seconds)
     slow = sum(call.node == nodes[-1].name for call in calls) / len(calls)
     return {"half.share": slow / (nodes[-1].speed / speed), "half.good": goodput(calls, len(calls))}
 
 
-def dead(seconds: float) -> Figures:
+def dead(seconds: float, seed: int) -> Figures:
     """A node dies and comes back; another one is cut off without a word."""
     for name, number in (("dead", signal.SIGKILL), ("silent", signal.SIGSTOP)):
         with running([SPEED] * POOL) as nodes:
-            yield from ((f"{name}.{key}", value) for key, value in asyncio.run(_dies(nodes, number)).items())
+            yield from (
+                (f"{name}.{key}", value) for key, value in asyncio.run(_dies(nodes, number, seed)).items()
+            )
 
 
-async def _dies(nodes: list[Node], number: signal.Signals) -> dict[str, float]:
+async def _dies(nodes: list[Node], number: signal.Signals, seed: int) -> dict[str, float]:
     loop = asyncio.get_running_loop()
     async with loading(nodes, LONG_S) as load:
-        work = asyncio.create_task(load.open(0.5 * CAPACITY * SPEED * POOL, 24.0))
+        work = asyncio.create_task(load.open(0.5 * CAPACITY * SPEED * POOL, 24.0, seed=seed))
         await asyncio.sleep(6.0)
         nodes[0].signal(number)
         died = loop.time()
@@ -111,27 +115,29 @@ async def _back(nodes: list[Node], number: signal.Signals) -> float:
     return asyncio.get_running_loop().time()
 
 
-def overload(seconds: float) -> Figures:
+def overload(seconds: float, seed: int) -> Figures:
     """At 1.5 × capacity: a pool with one retry, and one node of the speed of all.
 
-    Steps are long here: what Python adds to each would slow the fast node more than the others.
+    Steps are long here: what Python adds to each would slow the fast node more than the others. Answers count
+    that end in the measured time. Of the calls that begin in it, more end well than the nodes can do in that
+    time, because nobody comes after the last of them.
     """
     for name, speeds, slots in (("pool", [1.0] * POOL, SLOTS), ("ideal", [float(POOL)], SLOTS)):
         with running(speeds, slots) as nodes:
-            for key, value in asyncio.run(_overloaded(nodes, seconds)).items():
+            for key, value in asyncio.run(_overloaded(nodes, seconds, seed)).items():
                 yield f"overload.{name}.{key}", value
 
 
-async def _overloaded(nodes: Sequence[Node], seconds: float) -> dict[str, float]:
+async def _overloaded(nodes: Sequence[Node], seconds: float, seed: int) -> dict[str, float]:
     async with loading(nodes, DEADLINE_S) as load:
-        begin = asyncio.get_running_loop().time() + SETTLE_S
-        await load.open(1.5 * CAPACITY * POOL, SETTLE_S + seconds)
-        calls = load.between(begin, begin + seconds)
-    codes = Counter(call.code for call in calls if call.code)
-    return {"goodput": goodput(calls, seconds)} | {code: num / seconds for code, num in codes.items()}
+        begin = asyncio.get_running_loop().time() + FULL_S
+        await load.open(1.5 * CAPACITY * POOL, FULL_S + seconds, seed=seed)
+        codes = Counter(call.code for call in load.between(begin, begin + seconds) if call.code)
+        good = sum(call.good for call in load.ended_between(begin, begin + seconds))
+    return {"goodput": good / seconds} | {code: num / seconds for code, num in codes.items()}
 
 
-PARTS: dict[str, Callable[[float], Figures]] = {
+PARTS: dict[str, Callable[[float, int], Figures]] = {
     "scale": scale,
     "half": half,
     "dead": dead,

@@ -69,6 +69,19 @@ def test_half_as_many_again_end_in_time_with_admission_as_without() -> None:
     assert with_admission >= 1.5 * without
 
 
+@pytest.mark.parametrize(("prompt", "within_s"), [(16, 3.2), (100, 3.2), (16, 8.0)])
+def test_requests_alike_do_not_all_end_just_behind_their_deadline(prompt: int, within_s: float) -> None:
+    """The queue is as long as the deadline permits, so each small error counts for every request."""
+    rng = random.Random(1)
+    node = VirtualNode()
+    at, coming = 0.0, []
+    while (at := at + rng.expovariate(10)) < 15:
+        coming.append(Wanted(at, prompt, 24, within_s))
+    node.open_loop(coming)
+    assert node.num_refused
+    assert good(node) >= 0.95 * len(node.answers)
+
+
 def test_who_could_have_been_served_is_not_refused_by_an_idle_node() -> None:
     node = VirtualNode()
     node.open_loop([Wanted(at=10.0 * number, prompt=100, tokens=50, within_s=2.0) for number in range(20)])

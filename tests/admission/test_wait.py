@@ -13,14 +13,14 @@ def waits(num_requests: int, within_s: float = 1e6) -> tuple[float, float]:
     node = VirtualNode()
     seen: list[float] = []
     wanted = [Wanted(0.1 * number, 16, LONG, within_s) for number in range(num_requests)]
-    tell = node._tell
+    tell = node.tell
 
     def spy(events: object) -> None:
         tell(events)  # type: ignore[arg-type]
         if node._last_id == num_requests and not seen:
             seen.append(node._admission.wait_s())
 
-    node._tell = spy  # type: ignore[method-assign]
+    node.tell = spy  # type: ignore[method-assign]
     node.open_loop(wanted)
     return seen[0], node._admission.budget_s
 

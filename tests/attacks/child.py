@@ -7,10 +7,10 @@ import asyncio
 import resource
 import sys
 
-from tests.attacks import calls, wire
+from tests.attacks import calls, frames, wire
 from tests.attacks.attack import ATTACKS, Place
 
-__all__ = ["ATTACKS", "calls", "wire"]
+__all__ = ["ATTACKS", "calls", "frames", "wire"]
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ _OPENING = raw_http2.opening(GENERATE, b"", window=65_535)
 
 
 @contextlib.asynccontextmanager
-async def _connected(place: Place, *, http: bool = False) -> AsyncIterator[asyncio.StreamWriter]:
+async def connected(place: Place, *, http: bool = False) -> AsyncIterator[asyncio.StreamWriter]:
     reader, writer = await asyncio.open_connection(*(place.http if http else place.grpc))
     drain = asyncio.create_task(_drain(reader))
     try:
@@ -31,7 +31,7 @@ async def _drain(reader: asyncio.StreamReader) -> None:
         pass
 
 
-def _frame(kind: int, flags: int, stream: int, body: bytes) -> bytes:
+def frame(kind: int, flags: int, stream: int, body: bytes) -> bytes:
     return struct.pack("!I", len(body))[1:] + bytes((kind, flags)) + struct.pack("!I", stream) + body
 
 
@@ -44,7 +44,7 @@ async def strange_path(place: Place) -> None:
 @attack("400 messages of 3.9 MB, half-sent")
 async def half_sent(place: Place) -> None:
     async def one() -> None:
-        async with _connected(place) as writer:
+        async with connected(place) as writer:
             writer.write(raw_http2.opening(GENERATE, b"x" * (HALF_SENT_BYTES // 2), claimed=HALF_SENT_BYTES))
             await writer.drain()
             await asyncio.sleep(60)
@@ -70,13 +70,13 @@ async def never_read(place: Place) -> None:
 @attack("connections that come and go")
 async def connections(place: Place) -> None:
     for _ in range(50):
-        async with _connected(place):
+        async with connected(place):
             pass
 
 
 async def _repeated(place: Place, frames: Iterator[bytes]) -> None:
     """After a call was begun: frames, as fast as the server takes them."""
-    async with _connected(place) as writer:
+    async with connected(place) as writer:
         writer.write(_OPENING)
         for data in frames:
             writer.write(data)
@@ -85,37 +85,37 @@ async def _repeated(place: Place, frames: Iterator[bytes]) -> None:
 
 @attack("pings")
 async def pings(place: Place) -> None:
-    await _repeated(place, (_frame(6, 0, 0, bytes(8)) * 500 for _ in range(50)))
+    await _repeated(place, (frame(6, 0, 0, bytes(8)) * 500 for _ in range(50)))
 
 
 @attack("settings")
 async def many_settings(place: Place) -> None:
     body = b"".join(struct.pack("!HI", 4, 65_535 + number) for number in range(200))
-    await _repeated(place, (_frame(4, 0, 0, body) * 20 for _ in range(50)))
+    await _repeated(place, (frame(4, 0, 0, body) * 20 for _ in range(50)))
 
 
 @attack("header blocks that never end")
 async def continuations(place: Place) -> None:
-    async with _connected(place) as writer:
-        writer.write(raw_http2.PREFACE + _frame(4, 0, 0, b"") + _frame(1, 0, 1, b"\x82"))
+    async with connected(place) as writer:
+        writer.write(raw_http2.PREFACE + frame(4, 0, 0, b"") + frame(1, 0, 1, b"\x82"))
         field = b"\x00\x05x-abc\x7f\x80\x01" + b"y" * 255
         for _ in range(200):
-            writer.write(_frame(9, 0, 1, field * 30))
+            writer.write(frame(9, 0, 1, field * 30))
             await writer.drain()
 
 
 @attack("empty data frames")
 async def empty_frames(place: Place) -> None:
-    await _repeated(place, (_frame(0, 0, 1, b"") * 2000 for _ in range(20)))
+    await _repeated(place, (frame(0, 0, 1, b"") * 2000 for _ in range(20)))
 
 
 @attack("HTTP that is none, and headers that never end")
 async def bad_http(place: Place) -> None:
     async def one() -> None:
-        async with _connected(place, http=True) as writer:
+        async with connected(place, http=True) as writer:
             writer.write(b"\x00\xff GET / HTTP/9\r\n\r\n")
             await writer.drain()
-        async with _connected(place, http=True) as writer:
+        async with connected(place, http=True) as writer:
             writer.write(b"GET / HTTP/1.1\r\n")
             for number in range(200):
                 writer.write(b"x-%d: " % number + b"y" * 8000 + b"\r\n")
@@ -129,7 +129,7 @@ async def bad_http(place: Place) -> None:
 @attack("1,000 connections that say nothing, on both ports")
 async def silent(place: Place) -> None:
     async def one(http: bool) -> None:
-        async with _connected(place, http=http):
+        async with connected(place, http=http):
             await asyncio.sleep(60)
 
     await asyncio.gather(crowd(500, lambda: one(http=True)), crowd(500, lambda: one(http=False)))
@@ -142,7 +142,7 @@ def _resets() -> Iterator[bytes]:
     for first in range(3, 2000, 100):
         streams = range(first, first + 100, 2)
         yield b"".join(
-            headers[:5] + struct.pack("!I", stream) + headers[9:] + _frame(3, 0, stream, struct.pack("!I", 8))
+            headers[:5] + struct.pack("!I", stream) + headers[9:] + frame(3, 0, stream, struct.pack("!I", 8))
             for stream in streams
         )
 

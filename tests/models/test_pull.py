@@ -1,5 +1,7 @@
 import errno
 import hashlib
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -375,6 +377,33 @@ def test_second_pull_waits_for_the_first(
         holder.join(30)
     assert "another process is at work on the same file" in seen.said[0]
     assert names(folder) == [FILE, FILE + ".json"]
+
+
+class Killed(Seen):
+    """Progress of a process that is killed in the middle of a fetch."""
+
+    def update(self, what: str, done: int, total: int) -> None:
+        if what == "fetching" and 2 * done >= total:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def pull_until_killed(folder: Path, endpoint: str) -> None:
+    pull(NAME, folder, progress=Killed(), endpoint=endpoint)
+
+
+def test_a_pull_that_was_killed_is_gone_on_with(pull_it: Pull, hub: StandIn, folder: Path) -> None:
+    """As an init container whose memory ran out: its lock is free, and what it had fetched counts."""
+    process = get_context("spawn").Process(target=pull_until_killed, args=(folder, hub.endpoint))
+    process.start()
+    process.join(30)
+    assert process.exitcode == -signal.SIGKILL
+    assert FILE not in names(folder)
+    assert not pull_it().was_there
+    assert (folder / FILE).read_bytes() == CONTENT
+    assert names(folder) == [FILE, FILE + ".json"]
+    first, second = hub.gets()
+    assert first == ""
+    assert second.startswith("bytes=")
 
 
 def test_hf_endpoint_names_the_hub(hub: StandIn, folder: Path, tmp_path: Path) -> None:

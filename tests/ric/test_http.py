@@ -15,10 +15,13 @@ from tests.flat_settings import flat_settings
 from tests.server.conftest import settings
 from tests.server.fake_service import MODEL, FakeHost, FakeService
 from xapp.config import Settings
+from xapp.domain.service import Service
 from xapp.errors import ConfigError
-from xapp.ric.http import serve_http
+from xapp.ric.http import RicHandlers, serve_http
 from xapp.ric.link import RicLink
-from xapp.telemetry.metrics import Metrics
+from xapp.ric.node_values import read_values
+from xapp.telemetry.host import HostReader
+from xapp.telemetry.metrics import Metrics, NodeValues
 
 
 @dataclass
@@ -106,6 +109,33 @@ async def test_metrics(client: Client, path: str) -> None:
     assert f'ricxapp_genai_decode_tokens_total{{model="{MODEL}"}} 700.0' in lines
     names = {line.split("{")[0].split(" ")[0] for line in lines if line and not line.startswith("#")}
     assert all(name.startswith("ricxapp_genai_") for name in names)
+
+
+async def test_many_readers_of_metrics_share_a_page(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page holds the event loop for milliseconds, and strangers may ask for hundreds at once."""
+    num_pages = num_readers = 0
+    real, ask, all_are_there = read_values, RicHandlers._exposition, asyncio.Event()
+
+    async def slow(service: Service, host: HostReader) -> NodeValues:
+        nonlocal num_pages
+        num_pages += 1
+        await all_are_there.wait()
+        return await real(service, host)
+
+    async def counted(handlers: RicHandlers) -> bytes:
+        nonlocal num_readers
+        num_readers += 1
+        if num_readers == 20:
+            all_are_there.set()
+        return await ask(handlers)
+
+    monkeypatch.setattr("xapp.ric.http.read_values", slow)
+    monkeypatch.setattr(RicHandlers, "_exposition", counted)
+    readers = [asyncio.create_task(client.get("/metrics")) for _ in range(20)]
+    assert {status for status, _ in await asyncio.gather(*readers)} == {200}
+    assert num_pages == 1
+    assert (await client.get("/metrics"))[0] == 200
+    assert num_pages == 2
 
 
 async def test_config_is_the_descriptor_as_a_string(client: Client) -> None:

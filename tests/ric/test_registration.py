@@ -67,6 +67,27 @@ async def test_tried_until_it_is_registered(fault: int | str, caplog: pytest.Log
     assert len([record for record in caplog.records if "tried again" in record.message]) == 1
 
 
+async def test_a_manager_that_is_down_for_an_hour_is_asked_seldom(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    async with made() as (manager, node, _):
+        manager.fault = 503
+
+        async def jump(seconds: float) -> None:
+            waited.append(seconds)
+            if sum(waited) > 3600:
+                manager.fault = None
+
+        monkeypatch.setattr("xapp.ric.registration.asyncio.sleep", jump)
+        async with impatient() as platform:
+            registration = Registration(platform, manager.url, registrant(node.url, node.url))
+            await registration.run()
+        assert registration.registered
+        assert len(manager.asked) == len(waited) + 1 < 130
+    assert len([record for record in caplog.records if "tried again" in record.message]) == 1
+
+
 async def test_nothing_is_sent_before_rmr_listens() -> None:
     async with AppManager().serving() as manager, impatient() as platform:
         async with Node().serving() as node:

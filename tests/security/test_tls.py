@@ -105,6 +105,15 @@ def test_an_expired_certificate_is_said_and_taken(
     assert any(str(old.cert) in record.getMessage() for record in caplog.records)
 
 
+def test_a_certificate_that_is_not_valid_yet_is_said_and_taken(
+    authority: Authority, pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock of a board without a battery begins in the past."""
+    monkeypatch.setattr("xapp.security.tls.time.time", lambda: 0.0)
+    read = read_certificates(TlsFiles(pair.cert, pair.key))
+    assert "not valid yet" in read.fault
+
+
 async def test_a_new_pair_is_read_and_a_bad_one_is_not(authority: Authority, pair: Pair) -> None:
     files = TlsFiles(pair.cert, pair.key)
     store = Reloaded("certificate", files.paths, lambda: read_certificates(files))

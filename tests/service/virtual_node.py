@@ -68,9 +68,13 @@ class Answer:
 
 @dataclass
 class VirtualNode:
-    """`answers` of all that were admitted, and how many were not. A step takes 10 ms, a token in it 3."""
+    """`answers` of all that were admitted, and how many were not.
+
+    At speed 1 a step takes 10 ms, a token in it 3.
+    """
 
     by_deadline: bool = True
+    speed: float = 1.0
     answers: list[Answer] = field(default_factory=list)
     num_refused: int = 0
 
@@ -78,6 +82,8 @@ class VirtualNode:
         self.clock = Clock()
         settings = EngineSettings(slots=SLOTS, kv_cells=8192)
         self.backend = TimedBackend(settings, 2 * SLOTS, self.clock)
+        self.backend.step_seconds /= self.speed
+        self.backend.token_seconds /= self.speed
         self.engine = Engine(self.backend, clock=self.clock)
         self._stats = self.engine.stats()
         info = TimedBackend(settings, 2 * SLOTS, self.clock).info
@@ -103,7 +109,7 @@ class VirtualNode:
             else:
                 events = self.engine.step()
             submits = list(self._arriving(coming, start))
-            self._tell(events)
+            self.tell(events)
             for submit in submits:
                 self.engine.submit(submit)
 
@@ -112,19 +118,20 @@ class VirtualNode:
         todo = list(reversed(wanted))
         while todo or self._open:
             while todo and len(self._open) < num_callers:
-                if submit := self._ask(todo.pop()):
+                if submit := self.ask(todo.pop()):
                     self.engine.submit(submit)
-            self._tell(self.engine.step())
+            self.tell(self.engine.step())
 
     def _arriving(self, coming: list[Wanted], start: float) -> Iterator[Submit]:
         now = self.clock.now
         while coming and start + coming[-1].at <= now:
             self.clock.now = start + coming[-1].at
-            if submit := self._ask(coming.pop()):
+            if submit := self.ask(coming.pop()):
                 yield submit
         self.clock.now = now
 
-    def _ask(self, wanted: Wanted) -> Submit | None:
+    def ask(self, wanted: Wanted) -> Submit | None:
+        """The request for the engine, or None where admission refuses it."""
         now = self.clock.now
         self._last_id += 1
         request = AdmissionRequest(
@@ -153,7 +160,8 @@ class VirtualNode:
         self.backend.stall_s += wanted.stall_s
         return submit
 
-    def _tell(self, events: StepEvents) -> None:
+    def tell(self, events: StepEvents) -> None:
+        """What the worker said reaches admission."""
         for started in events.started:
             self._open[started.request_id].started = started
         for request_id in events.tokens[::2]:

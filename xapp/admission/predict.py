@@ -157,8 +157,13 @@ class Predictor:
 
     @property
     def _leeway(self) -> float:
-        """Factor between a promise and its simulation."""
-        return self._residuals.factor(_PROMISE, HIGH)
+        """Factor between a promise and its simulation.
+
+        It is 1 at least. The learned errors are those of the last simulation of a request, often just before
+        its end, when the tokens of the present step are not known yet: then the end comes early. Applied to a
+        long wait, such an error would admit requests that all end just behind their deadlines.
+        """
+        return max(1.0, self._residuals.factor(_PROMISE, HIGH))
 
     def _times(self, opened: OpenRequest, share: float) -> Times:
         job = self._ahead.new_job(opened, share)

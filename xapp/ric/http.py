@@ -4,6 +4,7 @@ GET /metrics and /ric/v1/metrics, /ric/v1/health/{alive,ready}, /ric/v1/config, 
 /ric/v1/symptomdata.
 """
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -107,6 +108,7 @@ class RicHandlers:
         self._host = host
         self._grpc = grpc
         self._link = link
+        self._exposing: asyncio.Task[bytes] | None = None
 
     def routes(self, *, symptoms: bool = True) -> list[web.RouteDef]:
         """All paths, GET (and HEAD) only; that of symptom data may be left out."""
@@ -126,6 +128,12 @@ class RicHandlers:
         return web.Response(body=await self._exposition(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _exposition(self) -> bytes:
+        """Concurrent readers share one page: a page holds the event loop for milliseconds."""
+        if self._exposing is None or self._exposing.done():
+            self._exposing = asyncio.create_task(self._expose())
+        return await asyncio.shield(self._exposing)
+
+    async def _expose(self) -> bytes:
         values = await read_values(self._service, self._host)
         if self._certificates is not None:
             values.node["certificate_not_after_seconds"] = self._certificates.value.not_after or 0.0

@@ -35,7 +35,7 @@ class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # u
         """The present status; NOT_FOUND for an unknown service."""
         if request.service not in self._serving:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"no service {request.service[:128]!r}")
-        return pb.HealthCheckResponse(status=self._status(request.service))
+        return pb.HealthCheckResponse(status=self.status(request.service))
 
     async def Watch(  # noqa: N802
         self, request: pb.HealthCheckRequest, context: "grpc.aio.ServicerContext[Any, Any]"
@@ -45,7 +45,7 @@ class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # u
             sent: int | None = None
             while True:
                 changed.clear()
-                status = self._status(request.service)
+                status = self.status(request.service)
                 if status != sent:
                     await stream.send(context.write(pb.HealthCheckResponse(status=status)))
                     sent = status
@@ -65,10 +65,11 @@ class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # u
         self, request: pb.HealthListRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.HealthListResponse:
         """The status of every name."""
-        statuses = {name: pb.HealthCheckResponse(status=self._status(name)) for name in self._serving}
+        statuses = {name: pb.HealthCheckResponse(status=self.status(name)) for name in self._serving}
         return pb.HealthListResponse(statuses=statuses)
 
-    def _status(self, name: str) -> int:
+    def status(self, name: str) -> int:
+        """The present status of a name. Any thread may call this."""
         kinds = pb.HealthCheckResponse
         serving = self._serving.get(name)
         if serving is None:

@@ -1,4 +1,7 @@
-"""SelfCall: checks that the gRPC server answers, by a health call on a connection of its own."""
+"""SelfCall: checks that the gRPC server answers, by a health call on a connection of its own.
+
+It calls Health.List, which waits in the event loop as callers do. Health.Check has a thread of its own.
+"""
 
 import asyncio
 from time import monotonic
@@ -62,10 +65,10 @@ class SelfCall:
 
 
 async def _call(target: str) -> grpc.aio.AioRpcError | None:
-    request = health_pb2.HealthCheckRequest()
+    request = health_pb2.HealthListRequest()
     async with grpc.aio.insecure_channel(target, options=_OPTIONS) as channel:
         try:
-            await health_pb2_grpc.HealthStub(channel).Check(request, timeout=TIMEOUT_S)
+            await health_pb2_grpc.HealthStub(channel).List(request, timeout=TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
             return error
     return None

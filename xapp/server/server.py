@@ -20,13 +20,19 @@ from xapp.server.authentication import authenticating
 from xapp.server.authorisation import allowing_method, allowing_request
 from xapp.server.boundary import Boundary
 from xapp.server.call import Guard
+from xapp.server.callers_faults import keep_out
 from xapp.server.correlation import name_call
 from xapp.server.credentials import server_credentials
 from xapp.server.grpc_service import GrpcService, methods_of
+from xapp.server.health import HealthServicer
+from xapp.server.health_thread import Status
+from xapp.server.heap_keeper import HeapKeeper
 from xapp.server.listener import Listener
 from xapp.server.load_reports import CallLoads, LoadReports
+from xapp.server.node_server import NodeServer
 from xapp.server.open_calls import OpenCalls
 from xapp.server.open_rca_servicer import OpenRcaServicer
+from xapp.server.pulse import Pulse
 from xapp.server.receipt import Receipts
 from xapp.server.request import reading
 from xapp.server.self_call import SelfCall
@@ -38,8 +44,8 @@ from xapp.telemetry.metrics import Metrics
 from xapp.telemetry.reading import NodeReader
 
 MAX_STREAMS_PER_CONNECTION = 256
-MAX_PENDING_CALLS = 12_000
-"""Calls that have arrived and are not yet accepted, of all connections together, 12 KB each. A crowd on a
+MAX_PENDING_CALLS = 10_500
+"""Calls that have arrived and are not yet accepted, of all connections together, 16 KB each. A crowd on a
 dozen connections exceeds gRPC's own limits, 1,000 to 3,000."""
 MAX_UNSEEN_S = 24 * 3600
 """Longer than the longest possible deadline: a call that waits to be accepted ends by its own deadline."""
@@ -116,6 +122,7 @@ async def serve_grpc(
     replaced, and `on_lost` is called when that fails. On leaving, streams of metrics and of load reports
     end at once. Other calls have STOP_GRACE_S to end.
     """
+    keep_out()
     watchdog = Watchdog(settings.server.write_timeout_s)
     reader = NodeReader(service, host)
     receipts, reports = Receipts(settings.server.max_message_bytes), LoadReports(service.samples)
@@ -140,15 +147,20 @@ async def serve_grpc(
     boundary = Boundary(metrics, _guards(access, services, service, receipts, open_calls), loads)
     methods = methods_of(services, boundary)
 
+    pulse = Pulse()
+    status = pulse.watched(_health_of(services)) if access.is_open(OPEN_HEALTH) else None
+
     def make() -> grpc.aio.Server:
-        return grpc.aio.server(handlers=[methods], options=_options(settings.server))
+        server = grpc.aio.server(handlers=[methods], options=_options(settings.server))
+        return NodeServer(server, status) if status else server
 
     certificates = security.certificates if security else None
     credentials = partial(server_credentials, certificates) if certificates else None
     listener = Listener(make, settings.server, settings.admission.max_deadline_s, on_lost, credentials)
     await listener.start()
     # No TaskGroup: it would wrap the errors of the block, and these tasks never fail by themselves.
-    tasks = [asyncio.create_task(work) for work in (watchdog.run(), receipts.run(), listener.watch())]
+    works = (watchdog.run(), receipts.run(), pulse.run(), HeapKeeper().run(), listener.watch())
+    tasks = [asyncio.create_task(work) for work in works]
     try:
         yield GrpcServer(listener.port, listener.self_call)
     finally:
@@ -179,6 +191,12 @@ def _guards(
     admin_paths = frozenset(path for each in services for path in each.admin_paths)
     may_call = allowing_method(access, open_services, admin_paths)
     return (authenticate, may_call, open_calls.guard, read, name_call, allowing_request(access, service))
+
+
+def _health_of(services: tuple[GrpcService, ...]) -> Status:
+    servicer = next(each.servicer for each in services if each.name == HEALTH.full_name)
+    assert isinstance(servicer, HealthServicer)
+    return servicer.status
 
 
 def _closed_services(access: Access) -> frozenset[str]:

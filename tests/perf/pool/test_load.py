@@ -46,3 +46,9 @@ def test_arrivals_keep_their_times() -> None:
 def test_calls_are_of_a_time() -> None:
     load = Load(client=None, deadline_s=1, calls=[Call(1.0), Call(2.0), Call(3.0)])  # type: ignore[arg-type]
     assert [call.at for call in load.between(2.0, 3.0)] == [2.0]
+
+
+def test_answers_are_of_the_time_in_which_they_end() -> None:
+    calls = [Call(1.0, ended_at=2.0), Call(1.5, ended_at=3.5), Call(2.5), Call(2.9, ended_at=3.0)]
+    load = Load(client=None, deadline_s=1, calls=calls)  # type: ignore[arg-type]
+    assert [call.at for call in load.ended_between(2.0, 3.0)] == [1.0]
