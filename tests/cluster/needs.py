@@ -13,6 +13,7 @@ PROGRAMS = {
     "iptables": "iptables",
     "nft": "nftables",
     "conntrack": "conntrack",
+    "ipset": "ipset",
     "ip": "iproute2",
     "openssl": "openssl",
     "unshare": "util-linux",

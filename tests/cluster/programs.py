@@ -28,7 +28,7 @@ PACKAGES = {
 }
 KUBE_NAMES = (
     *("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"),
-    *("kubelet", "kubectl", "helm"),
+    *("kubelet", "kubectl", "helm", "kube-policies"),
 )
 """What the program `kube` is, by the name it is called."""
 
