@@ -36,7 +36,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rebuild", action="store_true", help="build anew, whatever is installed or cached")
-    parser.add_argument("--foreign", action="store_true", help="for another architecture: do not try the build")
+    parser.add_argument(
+        "--foreign", action="store_true", help="for another architecture: do not try the build"
+    )
     options = parser.parse_args()
     try:
         ensure(rebuild=options.rebuild, foreign=options.foreign)

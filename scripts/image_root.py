@@ -2,9 +2,9 @@
 
     python scripts/image_root.py BASE TARGET
 
-A file of a Debian package is copied where its package is one of `KEPT`. A file of no package is copied: Python under
-/usr/local, certificates, links. So the image has no shell, no package manager and no perl. `TARGET` keeps dpkg's
-status of the copied packages, which scanners and sbom.py read. Standard library only.
+A file of a Debian package is copied where its package is one of `KEPT`. A file of no package is copied:
+Python under /usr/local, certificates, links. So the image has no shell, no package manager and no perl.
+`TARGET` keeps dpkg's status of the copied packages, which scanners and sbom.py read. Standard library only.
 """
 
 import os
@@ -51,7 +51,7 @@ def image_root(base: Path, target: Path) -> None:
 
 
 def is_foreign(path: Path, name: str, foreign: Container[str]) -> bool:
-    """Whether it belongs to no kept package. A folder may hold files of others; alternatives are not there."""
+    """Whether it belongs to no kept package. A folder may have files of others."""
     if path.is_symlink() and path.readlink().is_relative_to("/etc/alternatives"):
         return True
     return name in foreign and not path.is_dir()

@@ -44,7 +44,7 @@ def node(context: ssl.SSLContext | None = None) -> Iterator[int]:
 
 
 def ask(port: int, **settings: str) -> Result:
-    every_address = "0.0.0.0"  # noqa: S104
+    every_address = "0.0.0.0"
     return CliRunner().invoke(
         health, [], env={"XAPP_HTTP_PORT": str(port), "XAPP_HOST": every_address, **settings}
     )

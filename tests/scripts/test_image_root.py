@@ -68,7 +68,12 @@ def test_modes_and_links_stay(base: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "now"),
-    [("bin/sh", "usr/bin/sh"), ("lib64/ld.so", "usr/lib64/ld.so"), ("bin", "bin"), ("libexec/x", "libexec/x")],
+    [
+        ("bin/sh", "usr/bin/sh"),
+        ("lib64/ld.so", "usr/lib64/ld.so"),
+        ("bin", "bin"),
+        ("libexec/x", "libexec/x"),
+    ],
 )
 def test_old_folders_are_links(name: str, now: str) -> None:
     assert merged(name) == now
