@@ -86,7 +86,7 @@ bench-nightly: setup model ## Run every mode of the harness at full size, and th
 	@VENV=$(VENV) scripts/bench_suite nightly $(ARGS)
 
 .PHONY: image
-image: ## Build the image: BASE=debian without a registry, ARCHIVE=FILE as an archive
+image: ## Build the image: PLATFORM=linux/arm64, BASE=debian without a registry, ARCHIVE=FILE as an archive
 	@docker/build $(ARGS)
 
 .PHONY: peers
