@@ -79,7 +79,7 @@ def test_a_worker_that_is_killed_for_memory_is_started_again(container: Containe
         container.inside("python", "-c", FILL_MEMORY)
     container.wait_until_healthy()
     assert ask(container)
-    assert "out of memory" in container.logs()
+    assert "the container is out of memory" in container.logs()
 
 
 def test_its_health_check_knows_tls(image: str, tmp_path: Path) -> None:
