@@ -186,11 +186,12 @@ class Node:
             "conntrack": {"maxPerCore": 0, "min": 0},  # those are settings of the machine's kernel
         }
         self.processes.start("kube-proxy", f"--config={self._write_yaml('proxy.yaml', proxy)}")
+        ready = ("wait", "--for=condition=Ready", f"node/{NODE}", "--timeout=1s")
+        self.processes.wait("kubelet", "the node is ready", lambda: self.kubectl(*ready), 120)
+        # It ends at once where it does not find the node.
         self.processes.start(
             "kube-policies", f"--kubeconfig={self.admin}", f"--node={NODE}", f"--services={SERVICES}"
         )
-        ready = ("wait", "--for=condition=Ready", f"node/{NODE}", "--timeout=1s")
-        self.processes.wait("kubelet", "the node is ready", lambda: self.kubectl(*ready), 120)
 
 
 KUBELET = {

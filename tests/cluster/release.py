@@ -74,7 +74,7 @@ class Release:
 
     def test(self) -> str:
         """`helm test`, with what its pod printed."""
-        return run("helm", "test", self.name, "--namespace", self.namespace, "--logs", "--deadline", "120s")
+        return run("helm", "test", self.name, "--namespace", self.namespace, "--logs", "--timeout", "120s")
 
     def uninstall(self) -> None:
         """All of it."""

@@ -139,7 +139,7 @@ async def test_an_update_under_load_loses_no_request(release: Release) -> None:
 async def test_a_pod_that_is_deleted_ends_its_stream_in_peace(release: Release) -> None:
     """Its grace is longer than the answer takes."""
     async with Client(release.address("grpc")) as client:
-        stream = client.stream_text(QUESTION, max_tokens=400, deadline_s=DEADLINE_S, ignore_eos=True)
+        stream = client.stream_text(QUESTION, max_tokens=200, deadline_s=DEADLINE_S, ignore_eos=True)
         pieces = [await anext(stream)]
         kubectl("delete", "pod", release.pod(), f"--namespace={release.namespace}", "--wait=false")
         pieces += [text async for text in stream]
