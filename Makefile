@@ -40,6 +40,10 @@ test: setup model helm ## Run every test, those with a real model and server as 
 test-fast: setup ## Run the tests that need no real model or server
 	@$(BIN)/python -m pytest -m 'not slow' $(ARGS)
 
+.PHONY: test-image
+test-image: setup ## Build the image and test it with the limits of a small Raspberry Pi
+	@$(BIN)/python -m tests.image $(ARGS)
+
 .PHONY: test-cluster
 test-cluster: setup ## Install the chart with the image on a Kubernetes node of its own, and test it there
 	@$(BIN)/python -m tests.cluster $(ARGS)
@@ -82,7 +86,7 @@ bench-nightly: setup model ## Run every mode of the harness at full size, and th
 	@VENV=$(VENV) scripts/bench_suite nightly $(ARGS)
 
 .PHONY: image
-image: ## Build the image: BASE=debian without a registry, ARCHIVE=FILE as an archive
+image: ## Build the image: PLATFORM=linux/arm64, BASE=debian without a registry, ARCHIVE=FILE as an archive
 	@docker/build $(ARGS)
 
 .PHONY: peers

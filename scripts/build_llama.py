@@ -1,12 +1,13 @@
 """Builds llama-cpp-python for this CPU and installs it into the Python that runs this.
 
-    python -m scripts.build_llama [--rebuild]
+    python -m scripts.build_llama [--rebuild] [--foreign]
 
 CC, CXX, CFLAGS, CXXFLAGS, LDFLAGS and CMAKE_ARGS are respected and remembered for this environment:
 `CMAKE_ARGS=-DGGML_CUDA=ON make setup` makes a build with CUDA, `CMAKE_ARGS= make setup` a plain one again.
 CMAKE_BUILD_PARALLEL_LEVEL limits the compilers that run at once. Wheels are kept in
 $XDG_CACHE_HOME/genai-xapp/wheels (~/.cache when unset), so a second checkout starts in seconds; a wheel
 of another CPU, compiler or set of options is never taken, nor one that does not pass smoke_llama.py.
+`--foreign` installs what a cross compiler (CC, CXX) makes for another architecture. It cannot be tried here.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from scripts.llama_build import ROOT, Build, BuildError, Source, cpu_identity, describe, user_options
@@ -35,16 +36,21 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rebuild", action="store_true", help="build anew, whatever is installed or cached")
+    parser.add_argument(
+        "--foreign", action="store_true", help="for another architecture: do not try the build"
+    )
+    options = parser.parse_args()
     try:
-        ensure(rebuild=parser.parse_args().rebuild)
+        ensure(rebuild=options.rebuild, foreign=options.foreign)
     except BuildError as error:
         sys.exit(f"llama.cpp: {error}")
     except KeyboardInterrupt:
         sys.exit("llama.cpp: stopped")
 
 
-def ensure(*, rebuild: bool) -> None:
+def ensure(*, rebuild: bool, foreign: bool = False) -> None:
     """Keeps what is installed when it fits, else takes a cached wheel, else builds one. Raises BuildError."""
+    trial = not_tried if foreign else smoke
     record = read_record()
     options = user_options(os.environ, record.get("options", {}))
     if not rebuild and is_installed(record, options):
@@ -52,8 +58,8 @@ def ensure(*, rebuild: bool) -> None:
     build = describe(options)
     RECORD.unlink(missing_ok=True)  # true again only once something works
     folder = wheel_cache() / build.key
-    if rebuild or not install_cached(folder):
-        build_and_install(build, folder)
+    if rebuild or not install_cached(folder, trial):
+        build_and_install(build, folder, trial)
     write_record(options, build.source)
 
 
@@ -95,7 +101,7 @@ def wheel_cache() -> Path:
     return Path(base) / "genai-xapp" / "wheels"
 
 
-def install_cached(folder: Path) -> bool:
+def install_cached(folder: Path, trial: Callable[[], None]) -> bool:
     """Installs the folder's wheel if there is one and it works; removes one that does not."""
     wheels = list(folder.glob("*.whl"))
     if len(wheels) != 1:
@@ -103,7 +109,7 @@ def install_cached(folder: Path) -> bool:
     say(f"taking the build made before on this machine ({folder})")
     try:
         install(wheels[0])
-        smoke()
+        trial()
     except BuildError as error:
         say(f"{error}\nthat build is of no use: making a new one")
         shutil.rmtree(folder)
@@ -111,15 +117,15 @@ def install_cached(folder: Path) -> bool:
     return True
 
 
-def build_and_install(build: Build, folder: Path) -> None:
-    """Builds a wheel, installs it, and keeps it only once it has passed the smoke test."""
+def build_and_install(build: Build, folder: Path, trial: Callable[[], None]) -> None:
+    """Builds a wheel, installs it, and keeps it only once it has passed the trial."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".building-") as work:
         kept = Path(work) / "wheel"
         log = folder.parent / f"{build.key}.log"
         wheel = build_wheel(build, Path(work), kept, log)
         install(wheel)
-        smoke()
+        trial()
         (kept / "build.json").write_text(json.dumps(dataclasses.asdict(build), indent=1) + "\n")
         log.rename(kept / "build.log")
         shutil.rmtree(folder, ignore_errors=True)
@@ -149,6 +155,11 @@ def smoke() -> None:
     if result.returncode:
         raise BuildError(f"the build does not work: {last_line(result.stderr)}")
     say(f"works: {result.stdout.strip()}")
+
+
+def not_tried() -> None:
+    """In place of the smoke test."""
+    say("built for another architecture, and not tried")
 
 
 def last_line(text: str) -> str:

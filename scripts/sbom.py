@@ -1,9 +1,9 @@
-"""Prints what is installed beside it as a CycloneDX bill of materials: Python's packages and Debian's.
+"""Prints what a root directory has as a CycloneDX bill of materials: Python's packages and Debian's.
 
-    python scripts/sbom.py > sbom.cdx.json
+    python scripts/sbom.py ROOT SITE_PACKAGES > sbom.cdx.json
 
-Standard library only: it runs in the last stage of the image's build. The output has no time and no
-random number, so equal contents give equal bytes.
+Standard library only: it runs during the image's build, for an image of any architecture. The output has no
+time and no random number, so equal contents give equal bytes.
 """
 
 import json
@@ -16,8 +16,8 @@ from urllib.parse import quote
 
 Component = dict[str, object]
 
-DPKG_STATUS = Path("/var/lib/dpkg/status")
-OS_RELEASE = Path("/etc/os-release")
+DPKG_STATUS = Path("var/lib/dpkg/status")
+OS_RELEASE = Path("usr/lib/os-release")
 
 
 def bill(components: list[Component]) -> dict[str, object]:
@@ -31,9 +31,9 @@ def bill(components: list[Component]) -> dict[str, object]:
     }
 
 
-def python_packages() -> Iterator[Component]:
-    """What this Python can import, once a name."""
-    found = {normal(d.metadata["Name"]): d for d in distributions()}
+def python_packages(*folders: Path) -> Iterator[Component]:
+    """The packages in the folders, once a name."""
+    found = {normal(d.metadata["Name"]): d for d in distributions(path=[str(folder) for folder in folders])}
     for name, distribution in found.items():
         licences = distribution.metadata.get_all("License-Expression") or [None]
         yield component(name, distribution.version, f"pkg:pypi/{name}@{distribution.version}", licences[0])
@@ -66,13 +66,13 @@ def distro_of(os_release: str) -> str:
     return "-".join(fields.get(key, "").strip('"') for key in ("ID", "VERSION_ID")).strip("-")
 
 
-def main() -> None:
-    """The bill of this environment."""
-    components = list(python_packages())
-    if DPKG_STATUS.is_file():
-        components += debian_packages(DPKG_STATUS.read_text(), distro_of(OS_RELEASE.read_text()))
+def main(root: Path, site_packages: Path) -> None:
+    """The bill of the root directory."""
+    components = list(python_packages(site_packages))
+    distro = distro_of((root / OS_RELEASE).read_text())
+    components += debian_packages((root / DPKG_STATUS).read_text(), distro)
     json.dump(bill(components), sys.stdout, indent=1)
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

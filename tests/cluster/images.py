@@ -1,24 +1,19 @@
 """The images that the node gets, as archives: it reaches no registry."""
 
 import os
-import subprocess
 from pathlib import Path
 
 from tests.cluster.node import PAUSE
-from tests.cluster.programs import ProgramError, user_cache
-
-ROOT = Path(__file__).parents[2]
-IMAGE = "localhost/genai-xapp:0.1.0"
+from tests.cluster.programs import user_cache
+from tests.image.build import build, build_image
 
 
 def image_archive() -> Path:
-    """The image of this tree, built as `make image` builds it. Raises ProgramError."""
+    """The image of this tree, built as `make image` builds it. Raises ImageError."""
     if given := os.environ.get("IMAGE_ARCHIVE"):
         return Path(given)
     archive = _folder() / "genai-xapp.tar"
-    # The CPU's own build of llama.cpp is in the cache after `make setup`; a portable one takes minutes more.
-    settings = {"BASE": "debian", "BASELINE": "native", "IMAGE": IMAGE, "ARCHIVE": str(archive)}
-    _run([str(ROOT / "docker" / "build")], settings)
+    build_image(archive)
     return archive
 
 
@@ -27,9 +22,9 @@ def pause_archive(programs: Path) -> Path:
     archive = _folder() / "pause.tar"
     if not archive.exists():
         recipe = 'FROM scratch\nCOPY pause /pause\nENTRYPOINT ["/pause"]\n'
-        build = ["podman", "build", "--isolation", "chroot", "--tag", PAUSE, "--file", "-", str(programs)]
-        _run(build, {}, recipe)
-        _run(["podman", "save", "--output", str(archive), PAUSE], {})
+        command = ["podman", "build", "--isolation", "chroot", "--tag", PAUSE, "--file", "-", str(programs)]
+        build(command, {}, recipe)
+        build(["podman", "save", "--output", str(archive), PAUSE], {})
     return archive
 
 
@@ -37,13 +32,3 @@ def _folder() -> Path:
     folder = user_cache() / "genai-xapp" / "images"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def _run(command: list[str], settings: dict[str, str], text: str = "") -> None:
-    done = subprocess.run(
-        command, env={**os.environ, **settings}, input=text, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise ProgramError(
-            f"{' '.join(command[:2])} ended with {done.returncode}: {done.stderr.strip()[-3000:]}"
-        )

@@ -1,20 +1,19 @@
 """What a machine must have for a Kubernetes node of its own."""
 
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
 
+from tests.image import needs
+
 # Program → Debian's package.
 PROGRAMS = {
-    "podman": "podman",
-    "runc": "runc",
-    "debootstrap": "debootstrap",
+    **needs.PROGRAMS,
     "iptables": "iptables",
+    "ipset": "ipset",
     "nft": "nftables",
     "conntrack": "conntrack",
     "ip": "iproute2",
-    "openssl": "openssl",
     "unshare": "util-linux",
     "/usr/lib/cni/bridge": "containernetworking-plugins",
 }
@@ -27,11 +26,7 @@ def missing() -> str | None:
 
 
 def _reasons() -> Iterator[str]:
-    if os.geteuid() != 0:
-        yield "needs root: a node makes namespaces, mounts and networks"
-    packages = [package for program, package in PROGRAMS.items() if shutil.which(program) is None]
-    if packages:
-        yield f"needs programs that are not here: apt install {' '.join(packages)}"
+    yield from needs.reasons(PROGRAMS)
     if shutil.which("go") is None:
         yield "needs Go, to build Kubernetes from its modules"
     mount = "mount -t tmpfs none /mnt && ip link add name here type veth peer name there"

@@ -188,6 +188,10 @@ class Node:
         self.processes.start("kube-proxy", f"--config={self._write_yaml('proxy.yaml', proxy)}")
         ready = ("wait", "--for=condition=Ready", f"node/{NODE}", "--timeout=1s")
         self.processes.wait("kubelet", "the node is ready", lambda: self.kubectl(*ready), 120)
+        # It ends at once where it does not find the node.
+        self.processes.start(
+            "kube-policies", f"--kubeconfig={self.admin}", f"--node={NODE}", f"--services={SERVICES}"
+        )
 
 
 KUBELET = {

@@ -17,6 +17,7 @@ SOURCES = Path(__file__).parent / "programs"
 KUBERNETES = "v1.37.2"
 CONTAINERD = "v2.4.2"
 _CONTAINERD = "github.com/containerd/containerd/v2"
+_FLAGS = {"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -buildvcs=false"}
 _VERSION = "k8s.io/component-base/version"
 _CLIENT_VERSION = "k8s.io/client-go/pkg/version"
 
@@ -28,13 +29,17 @@ PACKAGES = {
 }
 KUBE_NAMES = (
     *("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"),
-    *("kubelet", "kubectl", "helm"),
+    *("kubelet", "kubectl", "helm", "kube-policies"),
 )
 """What the program `kube` is, by the name it is called."""
 
 
 class ProgramError(Exception):
     """A program cannot be had; the message says why."""
+
+
+class UnreachableError(ProgramError):
+    """The modules are not here and cannot be fetched."""
 
 
 def build(names: Sequence[str], cache: Path) -> Path:
@@ -44,9 +49,11 @@ def build(names: Sequence[str], cache: Path) -> Path:
         raise ProgramError("needs Go, to build Helm and Kubernetes from their modules")
     folder = _folder(go, cache)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        if not (folder / name).exists():
-            _build(go, name, folder)
+    lacking = [name for name in names if not (folder / name).exists()]
+    if lacking:
+        _fetch(go, lacking)
+    for name in lacking:
+        _build(go, name, folder)
     return folder
 
 
@@ -77,14 +84,23 @@ def _key(go: str) -> str:
     return digest.hexdigest()[:16]
 
 
+def _fetch(go: str, names: Sequence[str]) -> None:
+    """Fetches the modules of these programs, where they are not here yet."""
+    command = [go, "list", "-deps", *(PACKAGES[name] for name in names)]
+    done = subprocess.run(
+        command, cwd=SOURCES, env={**os.environ, **_FLAGS}, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise UnreachableError(f"Go modules cannot be fetched: {done.stderr.strip()[-1000:]}")
+
+
 def _build(go: str, name: str, folder: Path) -> None:
     """Renamed into its place once it is whole: two runs at once do not see each other's half."""
     with tempfile.TemporaryDirectory(dir=folder, prefix=".building-") as work:
         made = Path(work) / name
         command = [go, "build", "-trimpath", "-ldflags", _linker_flags(), "-o", str(made), PACKAGES[name]]
-        flags = {"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -buildvcs=false"}
         done = subprocess.run(
-            command, cwd=SOURCES, env={**os.environ, **flags}, capture_output=True, text=True, check=False
+            command, cwd=SOURCES, env={**os.environ, **_FLAGS}, capture_output=True, text=True, check=False
         )
         if done.returncode:
             raise ProgramError(f"go build {PACKAGES[name]}: {done.stderr.strip()[-2000:]}")

@@ -2,7 +2,9 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +32,10 @@ def kubectl(*options: str) -> str:
 class Release:
     """By its name and namespace. Every command waits until it is done, and raises CommandError."""
 
-    def __init__(self, name: str, namespace: str) -> None:
+    def __init__(self, name: str, namespace: str, kind: str = "daemonset") -> None:
         self.name = name
         self.namespace = namespace
-        self.workload = f"daemonset/{namespace}-{name}"
+        self.workload = f"{kind}/{namespace}-{name}"
         self.service = f"service-{namespace}-{name}"
 
     def install(self, *values: str) -> None:
@@ -51,6 +53,24 @@ class Release:
         sets = [part for value in values for part in ("--set", value)]
         common = ("--namespace", self.namespace, "--wait", "--timeout", f"{timeout_s}s")
         run("helm", verb, self.name, str(CHART), *common, *options, *sets, timeout_s=2 * timeout_s + 60)
+
+    def roll_out(self) -> None:
+        """Until its newest pods are ready and the others are gone."""
+        kubectl(
+            *("rollout", "status", self.workload, f"--namespace={self.namespace}", f"--timeout={WAIT_S}s")
+        )
+
+    def ask(self) -> str:
+        """One answer through the Service's name, by the command line."""
+        command = (sys.executable, "-m", "xapp.cli", "generate", "What is O-RAN?", "--max-tokens", "8")
+        return run(*command, "--target", self.address("grpc"), "--deadline", "120s")
+
+    def start_s(self) -> float:
+        """Seconds from the start of the server's process to the log's `serving`."""
+        began = float(self.inside("python", "-c", "import psutil; print(psutil.Process(1).create_time())"))
+        entries = (json.loads(line) for line in self.logs().splitlines() if line.startswith("{"))
+        (serving,) = [entry for entry in entries if entry.get("event") == "serving"]
+        return datetime.fromisoformat(serving["ts"]).timestamp() - began
 
     def test(self) -> str:
         """`helm test`, with what its pod printed."""
@@ -78,9 +98,10 @@ class Release:
         (pod,) = self.pods()
         return str(pod["metadata"]["name"])
 
-    def inside(self, *command: str) -> str:
+    def inside(self, *command: str, timeout_s: float = WAIT_S) -> str:
         """What a command prints in the pod."""
-        return kubectl("exec", f"--namespace={self.namespace}", self.pod(), "--", *command)
+        where = ("exec", f"--namespace={self.namespace}", self.pod())
+        return run("kubectl", *where, "--", *command, timeout_s=timeout_s)
 
     def logs(self) -> str:
         """What the pod has logged."""

@@ -1,16 +1,23 @@
 """The chart, installed with the real image: it answers, and keeps answering."""
 
 import asyncio
+import contextlib
 import json
+import shutil
+import sys
+from pathlib import Path
 
 import pytest
 
-from tests.cluster.release import CommandError, Release, kubectl
+from tests.cluster.release import CommandError, Release, kubectl, run
+from tests.image.build import ROOT
+from tests.image.memory import FILL_MEMORY
 from xapp.client import Client, user
 
 pytestmark = pytest.mark.timeout(600)
 QUESTION = [user("What is O-RAN?")]
 DEADLINE_S = 240
+ASK = ROOT / "clients" / "grpcurl" / "ask.sh"
 
 
 async def ask(release: Release, max_tokens: int = 16) -> str:
@@ -67,6 +74,29 @@ async def test_it_survives_a_lost_worker(release: Release) -> None:
     assert [status["restartCount"] for status in pod["status"]["containerStatuses"]] == [0]
 
 
+async def test_it_survives_a_worker_that_is_killed_for_memory(release: Release) -> None:
+    """With cgroup v2 Kubernetes has the kernel kill the whole pod, which then starts again."""
+    with contextlib.suppress(CommandError):  # the end of the pod is the end of the command
+        release.inside("python", "-c", FILL_MEMORY, timeout_s=120)
+    ready = ("wait", "--for=condition=Ready", f"pod/{release.pod()}", f"--namespace={release.namespace}")
+    kubectl(*ready, "--timeout=120s")
+    assert await ask(release)
+    (pod,) = release.pods()
+    (container,) = pod["status"]["containerStatuses"]
+    killed = container["lastState"].get("terminated", {}).get("reason") == "OOMKilled"
+    assert killed or "out of memory" in release.logs()
+
+
+def test_grpcurl_asks_it_by_name(release: Release) -> None:
+    own = Path(sys.executable).parent / "grpcurl"
+    program = str(own) if own.exists() else shutil.which("grpcurl")
+    if program is None:
+        pytest.skip("needs grpcurl")
+    asking = run("env", f"GRPCURL={program}", "sh", str(ASK), release.address("grpc"))
+    for part in ("xapp.inference.v1.InferenceService", "SERVING", '"finished"'):
+        assert part in asking
+
+
 async def test_a_bad_upgrade_is_rolled_back(release: Release) -> None:
     with pytest.raises(CommandError):
         release.upgrade("image.tag=none", timeout_s=20)
@@ -109,11 +139,10 @@ async def test_an_update_under_load_loses_no_request(release: Release) -> None:
 async def test_a_pod_that_is_deleted_ends_its_stream_in_peace(release: Release) -> None:
     """Its grace is longer than the answer takes."""
     async with Client(release.address("grpc")) as client:
-        stream = client.stream_text(QUESTION, max_tokens=400, deadline_s=DEADLINE_S, ignore_eos=True)
+        stream = client.stream_text(QUESTION, max_tokens=200, deadline_s=DEADLINE_S, ignore_eos=True)
         pieces = [await anext(stream)]
         kubectl("delete", "pod", release.pod(), f"--namespace={release.namespace}", "--wait=false")
         pieces += [text async for text in stream]
     assert len(pieces) > 1
-    rollout = ("rollout", "status", release.workload, f"--namespace={release.namespace}", "--timeout=120s")
-    kubectl(*rollout)
+    release.roll_out()
     assert await ask(release)

@@ -64,6 +64,12 @@ def test_builds_once_then_does_nothing(world: World) -> None:
     assert world.kept() == ["built"]
 
 
+def test_a_build_for_another_architecture_is_kept_and_not_tried(world: World) -> None:
+    world.bad = {"built"}
+    build_llama.ensure(rebuild=False, foreign=True)
+    assert world.kept() == ["built"]
+
+
 def test_another_environment_takes_the_kept_wheel(world: World) -> None:
     world.keep("kept")
     build_llama.ensure(rebuild=False)

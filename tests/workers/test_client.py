@@ -344,3 +344,9 @@ def test_a_stopped_worker_does_not_outlive_its_server(script: WorkerScript) -> N
 )
 def test_every_exit_has_an_explanation(code: int, text: str) -> None:
     assert text in explain_exit(code, "boom")
+
+
+def test_a_worker_that_the_kernel_killed_for_memory_is_told_from_another() -> None:
+    assert "the container is out of memory" in explain_exit(-signal.SIGKILL, "", for_memory=True)
+    assert "probably out of memory" in explain_exit(-signal.SIGKILL, "")
+    assert "memory" not in explain_exit(-signal.SIGTERM, "", for_memory=True)

@@ -51,6 +51,7 @@ _COMMANDS = {
         "xapp.cli.doctor.command", "doctor", "Check whether this machine can serve, and how well."
     ),
     "completion": _Lazy("xapp.cli.completion", "completion", "Have a shell complete commands."),
+    "health": _Lazy("xapp.cli.health", "health", "Tell whether the node of this machine is ready."),
     "demo": _Lazy("xapp.cli.demo", "demo", "Start a server, ask it something, stop: all by itself."),
     "bench": _Lazy("xapp.cli.bench", "bench", "Measure speed and memory."),
 }

@@ -14,7 +14,8 @@ from xapp.ric.alarm_kinds import (
     WORKER_LOST,
 )
 from xapp.ric.alarms import Figure
-from xapp.telemetry.host import HostReader, cpu_periods
+from xapp.telemetry.cgroup import cpu_periods
+from xapp.telemetry.host import HostReader
 
 _DAY_S = 86_400
 _LOST = {ModelState.LOADING, ModelState.FAILED}

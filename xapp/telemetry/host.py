@@ -14,7 +14,6 @@ import psutil
 from xapp.telemetry.smaps import parse_pss
 
 _GET_THROTTLED = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
-_CPU_STAT = Path("/sys/fs/cgroup/cpu.stat")
 _THROTTLED_NOW = 0xF
 """Low bits of the Raspberry Pi firmware's word: what limits the clock now; the high ones are history."""
 
@@ -102,15 +101,6 @@ def throttled(path: Path = _GET_THROTTLED) -> bool | None:
     """Whether a Raspberry Pi throttles now; None where the board does not tell."""
     word = _firmware_word(path)
     return None if word is None else bool(word & _THROTTLED_NOW)
-
-
-def cpu_periods(path: Path = _CPU_STAT) -> tuple[int, int]:
-    """Periods of the cgroup's CPU quota so far, and those in which it was used up; zeros without a quota."""
-    try:
-        stat = dict(line.split() for line in path.read_text().splitlines())
-        return int(stat["nr_periods"]), int(stat["nr_throttled"])
-    except (OSError, ValueError, KeyError):
-        return 0, 0
 
 
 def _firmware_word(path: Path) -> int | None:

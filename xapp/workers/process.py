@@ -12,6 +12,7 @@ import sys
 from collections import deque
 from collections.abc import Sequence
 
+from xapp.telemetry.cgroup import memory_kills
 from xapp.workers.worker_exit import explain_exit, gave_up_at
 
 WORKER_COMMAND = (sys.executable, "-m", "xapp.engine.worker")
@@ -30,6 +31,7 @@ class WorkerProcess:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
+        self._kills_before = memory_kills()
         self.lines: deque[str] = deque(maxlen=MAX_KEPT_LINES)
         self.gave_up_at = ""
         """After `reap`: the failed assertion of native code, or ""."""
@@ -62,7 +64,8 @@ class WorkerProcess:
         assert self._process.returncode is not None
         self.gave_up_at = gave_up_at(self._process.returncode, self.lines)
         last_line = self.gave_up_at or (self.lines[-1] if self.lines else "")
-        return explain_exit(self._process.returncode, last_line)
+        for_memory = memory_kills() > self._kills_before
+        return explain_exit(self._process.returncode, last_line, for_memory=for_memory)
 
     async def _finish_output(self) -> None:
         # A grandchild may hold the pipe open, so the wait is limited.

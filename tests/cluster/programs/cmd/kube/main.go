@@ -45,6 +45,7 @@ var programs = map[string]func() int{
 	"kubelet":                 cobraProgram(func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) }),
 	"kubectl":                 func() int { return exitCode(cli.RunNoErrOutput(kubectl.NewDefaultKubectlCommand())) },
 	"helm":                    func() int { return exitCode(tool.Helm()) },
+	"kube-policies":           func() int { return exitCode(enforcePolicies(os.Args[1:])) },
 }
 
 func names() string {

@@ -1,0 +1,59 @@
+"""A machine that cannot run a node or a container says why, and is no failure."""
+
+import shutil
+import subprocess
+from types import ModuleType
+
+import pytest
+
+from tests.cluster import __main__ as cluster
+from tests.cluster import needs, programs
+from tests.image import __main__ as image
+from tests.image import needs as image_needs
+
+
+@pytest.fixture(autouse=True)
+def root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+
+
+@pytest.mark.parametrize(("run", "name"), [(cluster, "podman"), (image, "podman"), (cluster, "ipset")])
+def test_a_missing_program_is_named(
+    run: ModuleType, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda program: None if program == name else f"/bin/{program}")
+    assert run.main() == 0
+    assert f"skipped: needs programs that are not here: apt install {name}\n" in capsys.readouterr().out
+
+
+def test_without_root_it_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert "needs root" in str(needs.missing())
+    assert "needs root" in str(image_needs.missing())
+
+
+def test_a_mirror_that_is_not_reached_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda program: program)
+    monkeypatch.setattr(image_needs, "_has_base", lambda: False)
+    monkeypatch.setattr(image_needs, "_MIRROR", "http://127.0.0.1:1/Release")
+    assert "cannot read http://127.0.0.1:1/Release" in str(image_needs.missing())
+
+
+def test_what_the_kernel_says_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = subprocess.CompletedProcess([], 1, "", "unshare: Operation not permitted\n")
+    monkeypatch.setattr(shutil, "which", lambda program: program)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: refused)
+    monkeypatch.setattr(image_needs, "_fault_of_mirror", str)
+    assert needs.missing() == "the kernel does not allow it: unshare: Operation not permitted"
+
+
+def test_modules_that_are_not_reached_are_no_failure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unreachable(*_: object) -> None:
+        raise programs.UnreachableError("Go modules cannot be fetched: no route to host")
+
+    monkeypatch.setattr(needs, "missing", lambda: None)
+    monkeypatch.setattr(programs, "build", unreachable)
+    assert cluster.main() == 0
+    assert "skipped: Go modules cannot be fetched" in capsys.readouterr().out

@@ -1,0 +1,1 @@
+"""The image by itself, with the limits of a small Raspberry Pi: `python -m tests.image`."""
