@@ -22,12 +22,16 @@ CURVE = StepCurve((1, 2), (0.006, 0.007), (1, 2), (0.010, 0.015))
 INFO = msgspec.structs.replace(fake_info(EngineSettings(slots=2, kv_cells=4096)), curve=CURVE)
 
 
-def finished(reason: FinishReason, first_s: float, decode_s: float, num_tokens: int = 101) -> Finished:
-    return Finished(reason, 100, 0, num_tokens, 0.0, first_s, decode_s, first_s)
+def finished(
+    reason: FinishReason, first_s: float, decode_s: float, num_tokens: int = 101, gain: float = 1.0
+) -> Finished:
+    return Finished(reason, 100, 0, num_tokens, 0.0, first_s, decode_s, first_s, gain=gain)
 
 
 class Node:
     """A predictor of a node that takes 105 ms for a prompt of 100 tokens and 10 ms a token after it."""
+
+    drafts = False
 
     def __init__(self) -> None:
         self.clock = Clock()
@@ -35,7 +39,7 @@ class Node:
         self.tokens = count()
 
     def admit(self) -> OpenRequest:
-        request = AdmissionRequest(self.clock.now, self.clock.now + 600, 101, exact=True)
+        request = AdmissionRequest(self.clock.now, self.clock.now + 600, 101, exact=True, drafts=self.drafts)
         opened = self.predictor.open(request)
         prompt = [next(self.tokens)] * 100
         self.predictor.tokenized(opened, prompt, 101)

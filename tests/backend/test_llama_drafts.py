@@ -14,7 +14,8 @@ from xapp.backend.llama_load import load
 from xapp.backend.sizing import Node
 from xapp.backend.vocab import Vocab
 from xapp.config import EngineSettings
-from xapp.domain.messages import Ngram, Priority, SamplingParams, Submit
+from xapp.domain.decoding import PLAIN, Ngram
+from xapp.domain.messages import Priority, SamplingParams, Submit
 from xapp.engine.sequence import Sequence
 from xapp.engine.strategies.decode import DECODE
 from xapp.engine.strategies.ngram import NgramProposer
@@ -52,7 +53,7 @@ def drafting(backend: LlamaBackend) -> Answers:
     cache = answers.engine._kv_cache
 
     def choose(request: Submit) -> Strategy[Sequence]:
-        if request.strategy is None:
+        if not isinstance(request.strategy, Ngram):
             return DECODE
         return Speculate(cache, NgramProposer(2), Always(), request.strategy.max_drafts)
 
@@ -76,7 +77,7 @@ def test_beside_ordinary_answers_nobody_s_changes(
 ) -> None:
     prompts = [prompt, prompt[:-9], prompt[:30]]
     for place, each in enumerate(prompts):
-        drafting.submit(each, TOKENS, ignore_eos=True, strategy=None if place == 1 else Ngram(4))
+        drafting.submit(each, TOKENS, ignore_eos=True, strategy=PLAIN if place == 1 else Ngram(4))
     drafting.run()
     for number, each in enumerate(prompts):
         assert_same(backend, each, drafting.tokens[number], alone(backend, each, TOKENS, ignore_eos=True))

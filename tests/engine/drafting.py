@@ -9,6 +9,7 @@ from xapp.backend.fake import END_TOKEN
 from xapp.engine.kv_cache import KVCache
 from xapp.engine.sequence import Sequence, Status
 from xapp.engine.strategies.decode import Decode
+from xapp.engine.strategies.guess import Guess
 from xapp.engine.strategies.speculate import Speculate
 
 
@@ -18,7 +19,7 @@ class Guesses:
     def __init__(self, seed: int = 0, right: int | None = None, wrong: int | None = None) -> None:
         self._seed, self._right, self._wrong = seed, right, wrong
 
-    def propose(self, tokens: list[int], most: int) -> list[int]:
+    def propose(self, tokens: list[int], most: int) -> Guess:
         digest = zlib.crc32(array("i", [self._seed, *tokens]).tobytes())
         right = digest % 6 if self._right is None else self._right
         wrong = digest // 6 % 4 if self._wrong is None else self._wrong
@@ -27,16 +28,20 @@ class Guesses:
             guessed.append(rule(guessed))
         for _ in range(wrong):
             guessed.append((rule(guessed) + 1) % 256)
-        return guessed[len(tokens) :][:most]
+        guesses = guessed[len(tokens) :][:most]
+        return Guess(guesses, [0] * len(guesses))
 
 
 class Always:
     """Every guess is computed."""
 
-    def choose(self, batch: Batch, most: int) -> int:
-        return most
+    def choose(self, batch: Batch, position: int, kinds: list[int]) -> int:
+        return len(kinds)
 
-    def learn(self, num_right: int, num_tested: int) -> None:
+    def price(self, batch: Batch, position: int, count: int) -> float:
+        return 1.0
+
+    def learn(self, num_right: int, kinds: list[int]) -> None:
         """Nothing."""
 
 

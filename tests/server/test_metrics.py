@@ -71,6 +71,13 @@ def test_what_was_not_seen_is_unset() -> None:
     assert not got.host.HasField("throttled")
 
 
+def test_guesses_are_counted() -> None:
+    now = Stats(total_drafted=30, total_accepted=20, total_draft_steps=7)
+    (model,) = sample("pi-1", reading(1.0, Stats()), reading(2.0, now)).models
+    counted = (model.num_drafted_tokens, model.num_accepted_tokens, model.num_draft_steps)
+    assert counted == (30, 20, 7)
+
+
 async def test_streams_share_a_fresh_reading() -> None:
     reader = NodeReader(FakeService(), FakeHost())
     at_start = reader.latest

@@ -10,8 +10,9 @@ import pytest
 from tests.flat_settings import flat_settings
 from tests.service.nodes import collect
 from tests.tasks.test_tasks import ECHO
+from xapp.domain.decoding import Ngram
 from xapp.domain.format_kinds import Choices
-from xapp.domain.messages import Ngram, SamplingParams, Submit
+from xapp.domain.messages import SamplingParams, Submit
 from xapp.domain.requests import Request, ScoreRequest
 from xapp.domain.scope import of_principal, of_task
 from xapp.domain.task_call import TaskCall

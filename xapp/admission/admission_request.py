@@ -2,6 +2,7 @@
 
 from xapp.admission.open_request import AdmissionRequest
 from xapp.config import AdmissionSettings
+from xapp.domain.decoding import PLAIN, Decoding
 from xapp.domain.requests import DeadlinePolicy, Prompt, Request
 from xapp.errors import InvalidArgument
 
@@ -10,7 +11,7 @@ MAX_MARGIN = 0.5
 
 
 def admission_request(
-    request: Request, settings: AdmissionSettings, limit: int, arrival: float
+    request: Request, settings: AdmissionSettings, limit: int, arrival: float, decoding: Decoding = PLAIN
 ) -> AdmissionRequest:
     """`limit`: tokens of the context. `arrival`: on CLOCK_MONOTONIC. Raises InvalidArgument."""
     best_effort = request.deadline_policy is DeadlinePolicy.BEST_EFFORT
@@ -27,6 +28,7 @@ def admission_request(
         deterministic=request.deterministic,
         num_bytes=_num_bytes(request.prompt),
         scope=request.scope,
+        drafts=decoding != PLAIN,
     )
 
 

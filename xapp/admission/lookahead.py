@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+from xapp.admission.gains import Gains
 from xapp.admission.lengths import AnswerLengths
 from xapp.admission.open_request import OpenRequest
 from xapp.admission.simulation import Job, Simulation
@@ -13,18 +14,25 @@ PRICED_TOKENS = 15
 
 
 class Lookahead:
-    """Reads the predictor's `open_requests`, the worker's `stats` and the `lengths` of earlier answers."""
+    """Reads the predictor's `open_requests`, the worker's `stats`, the `lengths` and the `gains` of earlier
+    answers.
+
+    With `hopeful` answers are decoded as fast as earlier answers of their kind. Otherwise drafts gain
+    nothing.
+    """
 
     def __init__(
         self,
         info: Callable[[], ModelInfo],
         stats: Callable[[], Stats],
         lengths: AnswerLengths,
+        gains: Gains,
         open_requests: set[OpenRequest],
     ) -> None:
         self._info = info
         self._stats = stats
         self._lengths = lengths
+        self._gains = gains
         self._open_requests = open_requests
         self._last: tuple[ModelInfo, Stats, Speeds] | None = None
 
@@ -70,25 +78,28 @@ class Lookahead:
             self._last = (info, stats, speeds(info, stats))
         return self._last[2]
 
-    def jobs(self, excluding: OpenRequest | None = None) -> Jobs:
+    def jobs(self, excluding: OpenRequest | None = None, *, hopeful: bool = False) -> Jobs:
         """The remaining work of all open requests except `excluding`."""
         prefill = self._prefill_left(opened for opened in self._open_requests if opened.running)
         included = (opened for opened in self._open_requests if opened is not excluding)
-        return {opened: self._job(opened, prefill) for opened in included}
+        return {opened: self._job(opened, prefill, hopeful=hopeful) for opened in included}
 
-    def new_job(self, opened: OpenRequest, share: float) -> Job:
+    def new_job(self, opened: OpenRequest, share: float, *, hopeful: bool = False) -> Job:
         """A request that has not begun, with an answer of the length at that quantile."""
         prefill = opened.num_prompt - opened.num_cached
-        decode = self.num_tokens(opened, share) - 1
+        decode = (self.num_tokens(opened, share) - 1) / self._gain(opened, hopeful=hopeful)
         return _new(opened, prefill, decode, opened.num_cached)
 
-    def _job(self, opened: OpenRequest, prefill: dict[OpenRequest, int]) -> Job:
+    def _gain(self, opened: OpenRequest, *, hopeful: bool) -> float:
+        return self._gains.expected(opened.request.kind) if hopeful and opened.request.drafts else 1.0
+
+    def _job(self, opened: OpenRequest, prefill: dict[OpenRequest, int], *, hopeful: bool) -> Job:
         if not opened.running:
-            return self.new_job(opened, opened.share)
+            return self.new_job(opened, opened.share, hopeful=hopeful)
         to_prefill = prefill.get(opened, 0)
         computed = opened.num_prompt - to_prefill + opened.num_done
         left = self.num_tokens(opened, opened.share) - max(1, opened.num_done)
-        return _new(opened, to_prefill, left, computed)
+        return _new(opened, to_prefill, left / self._gain(opened, hopeful=hopeful), computed)
 
     def _prefill_left(self, running: Iterable[OpenRequest]) -> dict[OpenRequest, int]:
         """Prompt tokens that the worker has still to compute.
@@ -104,7 +115,7 @@ class Lookahead:
         return shares
 
 
-def _new(opened: OpenRequest, prefill: int, decode: int, computed: int) -> Job:
+def _new(opened: OpenRequest, prefill: int, decode: float, computed: int) -> Job:
     request = opened.request
     job = Job(opened.order, prefill, decode, opened.num_cells, computed)
     job.max_gap_s, job.isolated = request.max_gap_s, request.deterministic

@@ -16,7 +16,7 @@ class AdmissionRequest:
     """The properties of a request before it is tokenized. Times are on CLOCK_MONOTONIC.
 
     `kind` names requests whose answers have similar lengths. `exact`: the answer has exactly `max_tokens`.
-    Prefixes are shared within `scope`.
+    Prefixes are shared within `scope`. `drafts`: the answer may be decoded with drafts.
     """
 
     arrival: float
@@ -31,6 +31,7 @@ class AdmissionRequest:
     max_gap_s: float | None = None
     deterministic: bool = False
     scope: str = ""
+    drafts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,19 @@ _CUT = (FinishReason.EXPIRED, FinishReason.DEADLINE)
 class Outcome:
     """Seconds from arrival to the first token and to the end. `whole`: no deadline cut the answer.
 
-    A request that was cut before its first token has the time of the cut in both.
+    A request that was cut before its first token has the time of the cut in both. `gain` is that of Finished.
     """
 
     first_s: float
     end_s: float
     num_tokens: int
     whole: bool
+    gain: float = 1.0
+
+    @property
+    def plain_end_s(self) -> float:
+        """The end without drafts, about."""
+        return self.end_s + (max(1.0, self.gain) - 1) * (self.end_s - self.first_s)
 
 
 def outcome_of(opened: OpenRequest, finished: Finished | None) -> Outcome | None:
@@ -43,4 +49,4 @@ def _from_finished(finished: Finished) -> Outcome:
     first_s = finished.time_to_first_token_s
     if not whole and finished.num_completion_tokens == 0:
         first_s = finished.queue_s + finished.prefill_s
-    return Outcome(first_s, first_s + finished.decode_s, finished.num_completion_tokens, whole)
+    return Outcome(first_s, first_s + finished.decode_s, finished.num_completion_tokens, whole, finished.gain)

@@ -8,12 +8,16 @@ The predictor produces an expectation and a promise. The expectation is correcte
 simulation (`residuals`), which comes mostly from requests that arrived meanwhile. The promise holds because
 later arrivals that would make an admitted request late are refused (`would_delay_others`). So the promise
 needs a margin only for the error of the simulation about known requests.
+
+An expectation counts on the gain of drafts (`gains`), a promise does not. The error of a promise is that of
+the time without drafts, so that the next request whose drafts gain nothing is in time as well.
 """
 
 from collections.abc import Callable, Iterable
 from itertools import count
 from time import monotonic
 
+from xapp.admission.gains import Gains
 from xapp.admission.lengths import AnswerLengths
 from xapp.admission.lookahead import Lookahead
 from xapp.admission.open_request import AdmissionRequest, Foresight, OpenRequest, Prediction, Times
@@ -48,8 +52,9 @@ class Predictor:
         self._prefixes = PrefixGuess(info().kv_cells_total)
         self._residuals = Residuals(clock, lambda: self._ahead.price_s)
         self.lengths = AnswerLengths(clock)
+        self.gains = Gains()
         self.open_requests: set[OpenRequest] = set()
-        self._ahead = Lookahead(info, stats, self.lengths, self.open_requests)
+        self._ahead = Lookahead(info, stats, self.lengths, self.gains, self.open_requests)
 
     def open(self, request: AdmissionRequest) -> OpenRequest:
         """A new request, not yet admitted. After its admission it is in `open_requests`."""
@@ -99,7 +104,7 @@ class Predictor:
         """
         opened.num_others = len(self.open_requests) - (opened in self.open_requests)
         opened.num_expected = self.num_tokens(opened, MEDIAN)
-        opened.expected = self._times(opened, MEDIAN)
+        opened.expected = self._times(opened, MEDIAN, hopeful=True)
         return opened.expected
 
     def soonest_end_s(self, opened: OpenRequest) -> float:
@@ -165,9 +170,9 @@ class Predictor:
         """
         return max(1.0, self._residuals.factor(_PROMISE, HIGH))
 
-    def _times(self, opened: OpenRequest, share: float) -> Times:
-        job = self._ahead.new_job(opened, share)
-        self._ahead.run(job, self._ahead.jobs(excluding=opened))
+    def _times(self, opened: OpenRequest, share: float, *, hopeful: bool = False) -> Times:
+        job = self._ahead.new_job(opened, share, hopeful=hopeful)
+        self._ahead.run(job, self._ahead.jobs(excluding=opened, hopeful=hopeful))
         return Times(job.started_s, job.first_s, job.end_s)
 
     def _ends(
@@ -204,6 +209,8 @@ class Predictor:
         if finished is not None and not opened.request.exact:
             whole = finished.reason is FinishReason.STOP
             self.lengths.record(opened.request.kind, finished.num_completion_tokens, cut=not whole)
+        if finished is not None and opened.request.drafts:
+            self.gains.record(opened.request.kind, finished.gain, finished.num_completion_tokens)
         outcome = outcome_of(opened, finished)
         if outcome is None or opened.expected is None:
             return outcome
@@ -226,7 +233,7 @@ class Predictor:
             self._residuals.record(_key(opened, "rest"), each_s, actual_s)
 
     def _learn_promise(self, arrival: float, outcome: Outcome, foresight: Foresight) -> None:
-        took_s = arrival + outcome.end_s - foresight.at
+        took_s = arrival + outcome.plain_end_s - foresight.at
         foreseen_s = foresight.end_s_with(outcome.num_tokens) if outcome.whole else foresight.end_s
         if foreseen_s >= SHORT_S and (outcome.whole or took_s > foreseen_s):
             self._residuals.record(_PROMISE, foreseen_s, took_s)

@@ -100,6 +100,7 @@ def fake_info(settings: EngineSettings) -> ModelInfo:
         step_budget_s=settings.step_budget_s,
         prefill_share=settings.prefill_share,
         batch_tokens=settings.batch_tokens,
+        strategy=settings.strategy,
         vocab_size=VOCAB_SIZE,
     )
 

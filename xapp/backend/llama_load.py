@@ -194,6 +194,7 @@ def _info(
         step_budget_s=settings.step_budget_s,
         prefill_share=settings.prefill_share,
         batch_tokens=settings.batch_tokens,
+        strategy=settings.strategy,
         vocab_size=llama.llama_vocab_n_tokens(llama.llama_model_get_vocab(model)),
         shares_prefixes=can_share_prefixes(model),
         apart_from=_apart_from(params, settings),

@@ -14,6 +14,8 @@ from xapp.cli.options import (
     priority_of,
     priority_option,
     read_prompt,
+    strategy_of,
+    strategy_option,
 )
 from xapp.cli.say import say
 from xapp.client import user
@@ -29,6 +31,7 @@ from xapp.inference.v1 import inference_pb2 as pb
 @priority_option("The class that the request would have.")
 @click.option("--deadline", type=Duration(), metavar="30s", help="The deadline that it would have.")
 @gap_option
+@strategy_option
 @json_option
 def estimate(
     prompt: str | None,
@@ -40,6 +43,7 @@ def estimate(
     priority: str,
     deadline: float | None,
     max_token_gap: float | None,
+    strategy: str | None,
     as_json: bool,
 ) -> None:
     """Predict what `generate` would take for PROMPT (- or nothing: standard input). Runs nothing.
@@ -52,6 +56,7 @@ def estimate(
         "priority": priority_of(priority),
         "deadline_s": deadline,
         "max_token_gap_s": max_token_gap,
+        "strategy": strategy_of(strategy),
     }
     response = asyncio.run(_estimate(node, read_prompt(prompt), options, chat=chat))
     say(json_line(response) if as_json else _table(response))

@@ -19,6 +19,8 @@ from xapp.cli.options import (
     model_option,
     priority_of,
     read_input,
+    strategy_of,
+    strategy_option,
     system_option,
     waiting_options,
 )
@@ -76,12 +78,6 @@ class Watch:
         )
 
 
-_STRATEGIES = {
-    "plain": pb.DecodingStrategy(plain=pb.PlainDecoding()),
-    "ngram": pb.DecodingStrategy(ngram=pb.NgramSpeculation()),
-}
-
-
 @click.command()
 @click.argument("prompt", required=False)
 @node_options
@@ -106,11 +102,7 @@ _STRATEGIES = {
 @waiting_options
 @gap_option
 @deterministic_option
-@click.option(
-    "--strategy",
-    type=click.Choice(["plain", "ngram"]),
-    help="How to decode: a token a step, or several where the answer repeats its prompt or itself.",
-)
+@strategy_option
 @click.option(
     "--best-effort", is_flag=True, help="At the deadline cut the answer, rather than refuse or fail."
 )
@@ -170,7 +162,7 @@ def generate(
         format=output_format(json_schema, grammar, choices),
         max_token_gap=duration(max_token_gap),
         deterministic=record is not None if deterministic is None else deterministic,
-        strategy=_STRATEGIES[strategy] if strategy else None,
+        strategy=strategy_of(strategy),
         **asked,
     )
     recorder = Recorder(request)

@@ -83,6 +83,28 @@ def gap_option(command: _F) -> _F:
     )(command)
 
 
+STRATEGIES = {
+    "plain": pb.DecodingStrategy(plain=pb.PlainDecoding()),
+    "ngram": pb.DecodingStrategy(ngram=pb.NgramSpeculation()),
+    "draft": pb.DecodingStrategy(draft=pb.DraftSpeculation()),
+    "auto": pb.DecodingStrategy(auto=pb.AutoDecoding()),
+}
+
+
+def strategy_option(command: _F) -> _F:
+    """`strategy`: a name for `strategy_of`; None where nothing was said."""
+    return click.option(
+        "--strategy",
+        type=click.Choice([*STRATEGIES]),
+        help="How to decode: a token a step, or several where guesses pay. Default: the model's setting.",
+    )(command)
+
+
+def strategy_of(name: str | None) -> pb.DecodingStrategy | None:
+    """The strategy on the wire."""
+    return STRATEGIES[name] if name else None
+
+
 def deterministic_option(command: _F) -> _F:
     """`deterministic`; None where nothing was said."""
     return click.option(

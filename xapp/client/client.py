@@ -222,6 +222,7 @@ class Client:
         deadline_s: float | None = None,
         max_token_gap_s: float | None = None,
         deterministic: bool = False,
+        strategy: pb.DecodingStrategy | None = None,
     ) -> pb.EstimateResponse:
         """What `generate` would take now, and whether the node would take it with that deadline."""
         request = pb.EstimateRequest(
@@ -231,6 +232,7 @@ class Client:
             deadline=duration(deadline_s),
             max_token_gap=duration(max_token_gap_s),
             deterministic=deterministic,
+            strategy=strategy,
             **input_fields(prompt),
         )
         response: pb.EstimateResponse = await self._unary(self._inference.Estimate, request, None)

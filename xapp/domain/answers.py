@@ -52,7 +52,7 @@ class Chunk:
 @dataclass(frozen=True, slots=True)
 class Finished:
     """Last event of a stream. `format_complete` is None without a format. `num_accepted` of `num_drafted`
-    drafts were right.
+    drafts in `num_draft_steps` steps were right. `gain` is that of SequenceFinished.
     """
 
     reason: FinishReason
@@ -67,6 +67,8 @@ class Finished:
     provenance: Provenance | None = None
     num_drafted: int = 0
     num_accepted: int = 0
+    num_draft_steps: int = 0
+    gain: float = 1.0
 
 
 Event: TypeAlias = Started | Chunk | Finished

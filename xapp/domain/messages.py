@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from xapp.domain.decoding import PLAIN, Decoding
 from xapp.domain.finish_reason import FinishReason
 from xapp.domain.frames import MAX_FRAME_BYTES, FrameBuffer, encode
 from xapp.domain.model_info import ModelInfo, StepCurve, StepTrial, Tuning, TuningSource
@@ -49,16 +50,6 @@ __all__ = [
 # ---- server → worker
 
 
-MAX_DRAFTS = 32
-"""Largest number of drafts of a sequence in a step."""
-
-
-class Ngram(msgspec.Struct, frozen=True, array_like=True):
-    """Decoding with drafts from the sequence's own tokens, `max_drafts` a step: 1 to MAX_DRAFTS."""
-
-    max_drafts: int = 8
-
-
 class Submit(msgspec.Struct, frozen=True, tag="submit"):
     """A request in tokens. `max_tokens` is at least 1 and, with the prompt, fits the context.
 
@@ -67,8 +58,8 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
     effect. With `pin` the prompt is computed and kept as a prefix that later prompts share. While the
     request decodes, no step with other prompts is planned to take longer than `max_gap_s`. A
     `deterministic` request has a KV cache and steps of its own: its answer depends on nothing else.
-    `strategy` decides how the answer is decoded, not its content; None is one token a step. Prefixes are
-    shared within `scope`. Pinned prefixes of `task_scope`, unless that is "", are used as well.
+    `strategy` decides how the answer is decoded, not its content. Prefixes are shared within `scope`.
+    Pinned prefixes of `task_scope`, unless that is "", are used as well.
     """
 
     request_id: int
@@ -83,7 +74,7 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
     pin: bool = False
     max_gap_s: float | None = None
     deterministic: bool = False
-    strategy: Ngram | None = None
+    strategy: Decoding = PLAIN
     scope: str = ""
     task_scope: str = ""
 
@@ -146,7 +137,8 @@ class SequenceStarted(msgspec.Struct, frozen=True, array_like=True):
 
 class SequenceFinished(msgspec.Struct, frozen=True, array_like=True):
     """The final event of a request. `first_token_at` is None without a token. `num_accepted` of
-    `num_drafted` drafts were right.
+    `num_drafted` drafts in `num_draft_steps` steps were right. `gain`: the predicted time of its decode
+    steps without drafts, divided by the time that they took with drafts.
     """
 
     request_id: int
@@ -158,6 +150,8 @@ class SequenceFinished(msgspec.Struct, frozen=True, array_like=True):
     first_token_at: float | None = None
     num_drafted: int = 0
     num_accepted: int = 0
+    num_draft_steps: int = 0
+    gain: float = 1.0
 
 
 class SequenceScored(msgspec.Struct, frozen=True, array_like=True):
@@ -182,7 +176,9 @@ class Stats(msgspec.Struct, frozen=True, array_like=True):
     `prices` is the basis of its predictions. `num_prefill_left`: prompt tokens that running
     sequences have still to compute. `num_paused` of the waiting sequences had a slot and kept their cells.
     `kv_cells_parked`: tokens of parked prefixes, which are not in cells.
-    `total_interrupted` counts steps that ended before they were computed.
+    `total_interrupted` counts steps that ended before they were computed. `total_accepted` of
+    `total_drafted` drafts of ended requests were right; `total_draft_steps` counts the steps of each of
+    these requests that had drafts.
     """
 
     num_running: int = 0
@@ -201,6 +197,9 @@ class Stats(msgspec.Struct, frozen=True, array_like=True):
     total_evictions: int = 0
     kv_cells_parked: int = 0
     total_interrupted: int = 0
+    total_drafted: int = 0
+    total_accepted: int = 0
+    total_draft_steps: int = 0
 
 
 class StepEvents(msgspec.Struct, tag="step"):

@@ -59,7 +59,8 @@ class ModelInfo(msgspec.Struct, frozen=True):
 
     `step_budget_s` is a fixed bound of a step with prompts, None is `auto` (`pace`). `curve` is None
     without measurements. A step with prompts and answers and at least `apart_from` tokens computes the
-    prompts first, then the answers; None: never.
+    prompts first, then the answers; None: never. `strategy` is the default strategy, a name of
+    `decoding.BY_NAME`. `draft` is the file of the draft model, "" without one.
     """
 
     description: str
@@ -80,3 +81,5 @@ class ModelInfo(msgspec.Struct, frozen=True):
     apart_from: int | None = None
     curve: StepCurve | None = None
     tuning: Tuning | None = None
+    strategy: str = "plain"
+    draft: str = ""

@@ -8,8 +8,8 @@ from enum import Enum, auto
 from typing import TypeAlias
 
 from xapp.domain import chat
+from xapp.domain.decoding import Decoding
 from xapp.domain.format_kinds import Format
-from xapp.domain.messages import Ngram
 from xapp.domain.priority import Priority
 from xapp.domain.sampling import SamplingParams
 from xapp.domain.task_call import TaskCall
@@ -33,7 +33,7 @@ class Request:
     `client` "" is an unnamed client. Computations are shared within `scope`. A request with a `task` has no
     prompt yet; `task_label`, NAME@VERSION, is set once the task has made the prompt. `max_gap_s`: no longer
     gap between tokens is planned. The answer to a `deterministic` request can be repeated bit for bit.
-    `strategy` decides how the answer is decoded.
+    `strategy` decides how the answer is decoded; None is the model's default.
     """
 
     prompt: Prompt
@@ -49,7 +49,7 @@ class Request:
     deadline_policy: DeadlinePolicy = DeadlinePolicy.REJECT
     max_gap_s: float | None = None
     deterministic: bool = False
-    strategy: Ngram | None = None
+    strategy: Decoding | None = None
     client: str = ""
     scope: str = ""
     format: Format | None = None

@@ -71,6 +71,7 @@ class Engine:
         self._prefill_tokens = self._cached_tokens = self._decode_tokens = 0
         self._steps = self._interrupted_steps = 0
         self._step_seconds = 0.0
+        self._drafted = self._accepted = self._draft_steps = 0
 
     @property
     def has_work(self) -> bool:
@@ -266,7 +267,10 @@ class Engine:
         return None
 
     def _finish(self, sequence: Sequence, reason: FinishReason, now: float) -> None:
-        request = sequence.request
+        request, strategy = sequence.request, sequence.strategy
+        self._drafted += strategy.num_drafted
+        self._accepted += strategy.num_accepted
+        self._draft_steps += strategy.num_draft_steps
         del self._sequences[request.request_id]
         self._scheduler.remove(sequence)
         sequence.status = Status.FINISHED
@@ -300,4 +304,7 @@ class Engine:
             total_evictions=self._scheduler.num_evictions,
             kv_cells_parked=self._kv_cache.parked,
             total_interrupted=self._interrupted_steps,
+            total_drafted=self._drafted,
+            total_accepted=self._accepted,
+            total_draft_steps=self._draft_steps,
         )

@@ -142,4 +142,6 @@ class Sequence:
             self.first_token_at,
             self.strategy.num_drafted,
             self.strategy.num_accepted,
+            self.strategy.num_draft_steps,
+            self.strategy.gain,
         )

@@ -64,6 +64,9 @@ def _of_sample(sample: ModelSample) -> dict[str, float]:
         "preemptions": stats.total_preemptions,
         "evictions": stats.total_evictions,
         "interrupted_steps": stats.total_interrupted,
+        "drafted_tokens": stats.total_drafted,
+        "accepted_tokens": stats.total_accepted,
+        "draft_steps": stats.total_draft_steps,
         "text_restarts": float(sample.num_text_restarts),
     }
 

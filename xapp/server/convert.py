@@ -9,8 +9,9 @@ from time import monotonic
 
 from google.protobuf.duration_pb2 import Duration
 
+from xapp.domain.decoding import MAX_DRAFTS, PLAIN, Auto, Decoding, Drafted, Ngram
 from xapp.domain.format_kinds import Choices, Format, Grammar, JsonSchema
-from xapp.domain.messages import MAX_DRAFTS, MAX_SEED, Ngram, Priority, SamplingParams
+from xapp.domain.messages import MAX_SEED, Priority, SamplingParams
 from xapp.domain.requests import ChatMessage, DeadlinePolicy, Prompt, Request
 from xapp.errors import InvalidArgument
 from xapp.formats.prepare import MAX_CHOICES
@@ -96,21 +97,32 @@ def _not_empty(field: str, text: str) -> str:
     return text
 
 
-def to_strategy(wire: pb.GenerateRequest) -> Ngram | None:
-    """The decoding strategy; None is one token a step."""
-    if wire.strategy.WhichOneof("kind") != "ngram":
-        return None
+def to_strategy(wire: pb.GenerateRequest | pb.EstimateRequest) -> Decoding | None:
+    """The decoding strategy; None is the model's default."""
+    kind = wire.strategy.WhichOneof("kind")
+    match kind:
+        case None:
+            return None
+        case "plain":
+            return PLAIN
+        case "auto":
+            return Auto()
     if wire.deterministic:
-        raise InvalidArgument("strategy.ngram", "cannot be set beside deterministic")
-    ngram = wire.strategy.ngram
-    if not ngram.HasField("max_draft_tokens"):
-        return Ngram()
-    if not 1 <= ngram.max_draft_tokens <= MAX_DRAFTS:
+        raise InvalidArgument(f"strategy.{kind}", "cannot be set beside deterministic")
+    if kind == "ngram":
+        return Ngram(_max_drafts(wire.strategy.ngram, f"strategy.{kind}", Ngram().max_drafts))
+    return Drafted(_max_drafts(wire.strategy.draft, f"strategy.{kind}", Drafted().max_drafts))
+
+
+def _max_drafts(wire: pb.NgramSpeculation | pb.DraftSpeculation, field: str, default: int) -> int:
+    if not wire.HasField("max_draft_tokens"):
+        return default
+    if not 1 <= wire.max_draft_tokens <= MAX_DRAFTS:
         raise InvalidArgument(
-            "strategy.ngram.max_draft_tokens",
-            f"{ngram.max_draft_tokens} is out of range: it must be from 1 to {MAX_DRAFTS}",
+            f"{field}.max_draft_tokens",
+            f"{wire.max_draft_tokens} is out of range: it must be from 1 to {MAX_DRAFTS}",
         )
-    return Ngram(ngram.max_draft_tokens)
+    return wire.max_draft_tokens
 
 
 def to_estimated(
@@ -129,6 +141,7 @@ def to_estimated(
         deadline=deadline,
         max_gap_s=_max_gap_s(wire),
         deterministic=wire.deterministic,
+        strategy=to_strategy(wire),
         client=caller.name,
         scope=caller.scope,
         task=task,

@@ -68,7 +68,11 @@ def _finished(event: Finished) -> pb.Finished:
 def _speculation(finished: Finished) -> pb.Speculation | None:
     if not finished.num_drafted:
         return None
-    return pb.Speculation(num_drafted_tokens=finished.num_drafted, num_accepted_tokens=finished.num_accepted)
+    return pb.Speculation(
+        num_drafted_tokens=finished.num_drafted,
+        num_accepted_tokens=finished.num_accepted,
+        num_steps=finished.num_draft_steps,
+    )
 
 
 def usage(finished: Finished) -> pb.Usage:
@@ -152,4 +156,6 @@ def model(status: ModelStatus) -> models_pb2.Model:
         wire.gpu_layers = info.gpu_layers
         wire.memory_bytes = info.size_bytes + info.kv_bytes
         wire.description = info.description
+        wire.strategy = info.strategy
+        wire.draft = info.draft
     return wire

@@ -43,6 +43,9 @@ def _model(previous: ModelReading | None, current: ModelReading, elapsed_s: floa
         text_pss_bytes=text.pss_bytes,
         text_cpu_percent=100 * _rate(before.text.cpu_s, text.cpu_s, elapsed_s),
         num_text_restarts=current.sample.num_text_restarts,
+        num_drafted_tokens=stats.total_drafted,
+        num_accepted_tokens=stats.total_accepted,
+        num_draft_steps=stats.total_draft_steps,
     )
 
 

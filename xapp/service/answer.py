@@ -175,6 +175,8 @@ class Answer:
             provenance=self._provenance(),
             num_drafted=end.num_drafted if end is not None else 0,
             num_accepted=end.num_accepted if end is not None else 0,
+            num_draft_steps=end.num_draft_steps if end is not None else 0,
+            gain=end.gain if end is not None else 1.0,
         )
         return self.finished
 

@@ -15,10 +15,12 @@ from xapp.admission.admission_request import admission_request
 from xapp.admission.open_request import AdmissionRequest
 from xapp.config import AdmissionSettings
 from xapp.domain import scope
+from xapp.domain.decoding import Decoding
 from xapp.domain.requests import Request
 from xapp.served.registry import ModelRegistry
 from xapp.served.served_model import ServedModel
 from xapp.served.serving import Serving
+from xapp.service.decoding import decoding_of
 from xapp.telemetry.observation import found_model
 
 Resolve = Callable[[], Awaitable[Request]]
@@ -47,6 +49,7 @@ class Target:
     serving: Serving
     limits: AdmissionSettings
     admission_request: AdmissionRequest
+    decoding: Decoding
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +82,9 @@ class Calls:
         found_model(model.name)
         serving = model.require_ready()
         limits = self._limits_for(request, model)
-        asked = admission_request(request, limits, serving.limit, arrival)
-        return Target(request, model, serving, limits, asked)
+        decoding = decoding_of(request, serving.info)
+        asked = admission_request(request, limits, serving.limit, arrival, decoding)
+        return Target(request, model, serving, limits, asked, decoding)
 
     def _limits_for(self, request: Request, model: ServedModel) -> AdmissionSettings:
         """The node's limits, narrowed by policies.

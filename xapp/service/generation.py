@@ -74,7 +74,7 @@ class Generation:
             deadline=asked.deadline,
             max_gap_s=asked.max_gap_s,
             deterministic=asked.deterministic,
-            strategy=request.strategy,
+            strategy=target.decoding,
             **scopes_of(request),
         )
 

@@ -3,7 +3,7 @@
 import pytest
 
 from xapp.backend.base import Batch
-from xapp.domain.messages import StepCurve
+from xapp.domain.messages import StepCurve, StepPrices
 from xapp.engine.strategies.break_even import BreakEven
 from xapp.steps.step_cost import StepCost, straight_curve
 
@@ -12,11 +12,17 @@ COMPUTE_BOUND = straight_curve(token_s=0.1)
 MIXED = straight_curve(token_s=0.05, step_s=0.05)
 
 
-def choose(curve: StepCurve, *learned: tuple[int, int], width: int = 1, drafts: int = 0) -> int:
+Learned = tuple[int, int]
+"""So many right guesses, of so many tested."""
+
+
+def choose(
+    curve: StepCurve, *learned: Learned, width: int = 1, drafts: int = 0, kind: int = 3, most: int = 8
+) -> int:
     length = BreakEven(StepCost(curve))
     for num_right, num_tested in learned:
-        length.learn(num_right, num_tested)
-    return length.choose(Batch(num_decode=width, drafts=set(range(drafts))), 8)
+        length.learn(num_right, [3] * num_tested)
+    return length.choose(Batch(num_decode=width, drafts=set(range(drafts))), 0, [kind] * most)
 
 
 def test_where_rows_cost_nothing_all_guesses_that_may_be_right_are_computed() -> None:
@@ -34,9 +40,10 @@ def test_wrong_guesses_switch_drafts_off_and_right_ones_on_again() -> None:
     assert choose(MIXED, *wrong, *[(1, 1)] * 10) > 0
 
 
-def test_a_run_of_right_guesses_is_followed_though_most_first_guesses_are_wrong() -> None:
-    mostly_wrong = [(0, 1), (0, 1), (0, 1), (8, 8)] * 5
-    assert choose(MIXED, *mostly_wrong) > choose(MIXED, *mostly_wrong, (0, 0))
+def test_each_kind_of_guess_has_a_rate_of_its_own() -> None:
+    wrong = [(0, 1)] * 20
+    assert choose(MIXED, *wrong, kind=3) == 0
+    assert choose(MIXED, *wrong, kind=4) > 0
 
 
 def test_a_wide_step_leaves_less_to_gain() -> None:
@@ -48,6 +55,12 @@ def test_a_wide_step_leaves_less_to_gain() -> None:
     assert choose(curve, *learned, drafts=4) == 0
 
 
+def test_a_long_context_makes_each_row_dearer() -> None:
+    cost = StepCost(MIXED, StepPrices(1.0, 0.0001))
+    assert BreakEven(cost).choose(Batch(num_decode=1), 0, [5] * 8) > 0
+    assert BreakEven(cost).choose(Batch(num_decode=1), 10_000, [5] * 8) == 0
+
+
 @pytest.mark.parametrize("most", [1, 2, 5])
 def test_there_are_never_more_than_were_guessed(most: int) -> None:
-    assert BreakEven(StepCost(MEMORY_BOUND)).choose(Batch(num_decode=1), most) == most
+    assert choose(MEMORY_BOUND, most=most) == most

@@ -16,6 +16,12 @@ class Decode:
     num_spare = 0
     num_drafted = 0
     num_accepted = 0
+    num_draft_steps = 0
+
+    @property
+    def gain(self) -> float:
+        """No token takes less than a step."""
+        return 1.0
 
     def plan(self, sequence: Sequence, batch: Batch, room: int) -> int:
         """Adds the next tokens without cells, with an output after the last token of the prompt."""

@@ -32,6 +32,8 @@ class Score:
     num_spare = 0
     num_drafted = 0
     num_accepted = 0
+    num_draft_steps = 0
+    gain = 1.0
 
     def __init__(self, request: Submit, backend: Backend, kv_cache: KVCache) -> None:
         assert backend.num_probes > 0, "without probes nothing is ever scored"

@@ -63,6 +63,16 @@ class Strategy(Protocol[S_contra]):
         """Accepted drafts so far."""
         ...
 
+    @property
+    def num_draft_steps(self) -> int:
+        """Steps with drafts so far."""
+        ...
+
+    @property
+    def gain(self) -> float:
+        """The predicted time of its tokens at one token a step, divided by that of its steps."""
+        ...
+
     def plan(self, sequence: S_contra, batch: Batch, room: int) -> int:
         """Puts at most `room` tokens into the batch, with their outputs and probes.
 

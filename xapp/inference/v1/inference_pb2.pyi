@@ -379,7 +379,7 @@ class GenerateRequest(_message.Message):
     @_builtins.property
     def strategy(self) -> Global___DecodingStrategy:
         """How the answer is decoded. This changes the time that the answer takes, and not the answer, up to float
-        noise. Default: the node's choice, which is `plain` today.
+        noise. Default: the setting of the model, see `Model.strategy`.
         """
 
     def __init__(
@@ -426,6 +426,8 @@ class DecodingStrategy(_message.Message):
 
     PLAIN_FIELD_NUMBER: _builtins.int
     NGRAM_FIELD_NUMBER: _builtins.int
+    AUTO_FIELD_NUMBER: _builtins.int
+    DRAFT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def plain(self) -> Global___PlainDecoding:
         """A token a step."""
@@ -436,17 +438,29 @@ class DecodingStrategy(_message.Message):
         `deterministic` request.
         """
 
+    @_builtins.property
+    def auto(self) -> Global___AutoDecoding:
+        """Guesses from every source that pays. A `deterministic` request is decoded plainly."""
+
+    @_builtins.property
+    def draft(self) -> Global___DraftSpeculation:
+        """Several tokens a step, guessed by a smaller model beside the model. Not for a `deterministic` request.
+        A model without a draft model refuses it with INVALID_ARGUMENT.
+        """
+
     def __init__(
         self,
         *,
         plain: Global___PlainDecoding | None = ...,
         ngram: Global___NgramSpeculation | None = ...,
+        auto: Global___AutoDecoding | None = ...,
+        draft: Global___DraftSpeculation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "ngram", b"ngram", "plain", b"plain"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["auto", b"auto", "draft", b"draft", "kind", b"kind", "ngram", b"ngram", "plain", b"plain"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "ngram", b"ngram", "plain", b"plain"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["auto", b"auto", "draft", b"draft", "kind", b"kind", "ngram", b"ngram", "plain", b"plain"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["plain", "ngram"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["plain", "ngram", "auto", "draft"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -480,7 +494,7 @@ class NgramSpeculation(_message.Message):
 
     MAX_DRAFT_TOKENS_FIELD_NUMBER: _builtins.int
     max_draft_tokens: _builtins.int
-    """Most tokens guessed in a step, 1 to 32. Default 8."""
+    """Most tokens guessed in a step, 1 to 32. Default 16."""
     def __init__(
         self,
         *,
@@ -495,6 +509,49 @@ class NgramSpeculation(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_draft_tokens) -> _WhichOneofReturnType__max_draft_tokens | None: ...
 
 Global___NgramSpeculation: _TypeAlias = NgramSpeculation  # noqa: Y015
+
+@_typing.final
+class AutoDecoding(_message.Message):
+    """AutoDecoding has no parameters."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AutoDecoding: _TypeAlias = AutoDecoding  # noqa: Y015
+
+@_typing.final
+class DraftSpeculation(_message.Message):
+    """DraftSpeculation lets a smaller model with the same vocabulary guess. The model checks the guesses as those of
+    NgramSpeculation, under the same rule: nothing is guessed where that does not pay.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAX_DRAFT_TOKENS_FIELD_NUMBER: _builtins.int
+    max_draft_tokens: _builtins.int
+    """Most tokens guessed in a step, 1 to 32. Default 8."""
+    def __init__(
+        self,
+        *,
+        max_draft_tokens: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_draft_tokens", b"_max_draft_tokens", "max_draft_tokens", b"max_draft_tokens"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_draft_tokens", b"_max_draft_tokens", "max_draft_tokens", b"max_draft_tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_draft_tokens: _TypeAlias = _typing.Literal["max_draft_tokens"]  # noqa: Y015
+    _WhichOneofArgType__max_draft_tokens: _TypeAlias = _typing.Literal["_max_draft_tokens", b"_max_draft_tokens"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_draft_tokens) -> _WhichOneofReturnType__max_draft_tokens | None: ...
+
+Global___DraftSpeculation: _TypeAlias = DraftSpeculation  # noqa: Y015
 
 @_typing.final
 class Provenance(_message.Message):
@@ -762,19 +819,23 @@ class Speculation(_message.Message):
 
     NUM_DRAFTED_TOKENS_FIELD_NUMBER: _builtins.int
     NUM_ACCEPTED_TOKENS_FIELD_NUMBER: _builtins.int
+    NUM_STEPS_FIELD_NUMBER: _builtins.int
     num_drafted_tokens: _builtins.int
     """Guesses that the model checked."""
     num_accepted_tokens: _builtins.int
     """Of them, guesses that were right."""
+    num_steps: _builtins.int
+    """Steps with guesses."""
     def __init__(
         self,
         *,
         num_drafted_tokens: _builtins.int = ...,
         num_accepted_tokens: _builtins.int = ...,
+        num_steps: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["num_accepted_tokens", b"num_accepted_tokens", "num_drafted_tokens", b"num_drafted_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["num_accepted_tokens", b"num_accepted_tokens", "num_drafted_tokens", b"num_drafted_tokens", "num_steps", b"num_steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -908,6 +969,9 @@ class ModelMetrics(_message.Message):
     TEXT_PSS_BYTES_FIELD_NUMBER: _builtins.int
     TEXT_CPU_PERCENT_FIELD_NUMBER: _builtins.int
     NUM_TEXT_RESTARTS_FIELD_NUMBER: _builtins.int
+    NUM_DRAFTED_TOKENS_FIELD_NUMBER: _builtins.int
+    NUM_ACCEPTED_TOKENS_FIELD_NUMBER: _builtins.int
+    NUM_DRAFT_STEPS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The served model's name."""
     num_running: _builtins.int
@@ -936,6 +1000,12 @@ class ModelMetrics(_message.Message):
     """CPU use of the text process since the last sample, percent of one core."""
     num_text_restarts: _builtins.int
     """How often the text process was started again, since a text ended it."""
+    num_drafted_tokens: _builtins.int
+    """Guessed tokens of ended requests, see Speculation."""
+    num_accepted_tokens: _builtins.int
+    """Of them, guesses that were right."""
+    num_draft_steps: _builtins.int
+    """Steps with guesses, those of each request counted."""
     @_builtins.property
     def time_to_first_token(self) -> Global___Percentiles:
         """Time to first token."""
@@ -963,10 +1033,13 @@ class ModelMetrics(_message.Message):
         text_pss_bytes: _builtins.int = ...,
         text_cpu_percent: _builtins.float = ...,
         num_text_restarts: _builtins.int = ...,
+        num_drafted_tokens: _builtins.int = ...,
+        num_accepted_tokens: _builtins.int = ...,
+        num_draft_steps: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["inter_token_latency", b"inter_token_latency", "time_to_first_token", b"time_to_first_token"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decode_tokens_per_second", b"decode_tokens_per_second", "inter_token_latency", b"inter_token_latency", "kv_cells_total", b"kv_cells_total", "kv_cells_used", b"kv_cells_used", "model", b"model", "num_running", b"num_running", "num_text_restarts", b"num_text_restarts", "num_waiting", b"num_waiting", "prefill_tokens_per_second", b"prefill_tokens_per_second", "text_cpu_percent", b"text_cpu_percent", "text_pss_bytes", b"text_pss_bytes", "text_rss_bytes", b"text_rss_bytes", "time_to_first_token", b"time_to_first_token", "worker_cpu_percent", b"worker_cpu_percent", "worker_pss_bytes", b"worker_pss_bytes", "worker_rss_bytes", b"worker_rss_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decode_tokens_per_second", b"decode_tokens_per_second", "inter_token_latency", b"inter_token_latency", "kv_cells_total", b"kv_cells_total", "kv_cells_used", b"kv_cells_used", "model", b"model", "num_accepted_tokens", b"num_accepted_tokens", "num_draft_steps", b"num_draft_steps", "num_drafted_tokens", b"num_drafted_tokens", "num_running", b"num_running", "num_text_restarts", b"num_text_restarts", "num_waiting", b"num_waiting", "prefill_tokens_per_second", b"prefill_tokens_per_second", "text_cpu_percent", b"text_cpu_percent", "text_pss_bytes", b"text_pss_bytes", "text_rss_bytes", b"text_rss_bytes", "time_to_first_token", b"time_to_first_token", "worker_cpu_percent", b"worker_cpu_percent", "worker_pss_bytes", b"worker_pss_bytes", "worker_rss_bytes", b"worker_rss_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1367,6 +1440,7 @@ class EstimateRequest(_message.Message):
     INPUT_TIMESTAMP_FIELD_NUMBER: _builtins.int
     MAX_TOKEN_GAP_FIELD_NUMBER: _builtins.int
     DETERMINISTIC_FIELD_NUMBER: _builtins.int
+    STRATEGY_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of a served model; "" is the node's default."""
     prompt: _builtins.str
@@ -1399,6 +1473,10 @@ class EstimateRequest(_message.Message):
     def max_token_gap(self) -> _duration_pb2.Duration:
         """As in GenerateRequest."""
 
+    @_builtins.property
+    def strategy(self) -> Global___DecodingStrategy:
+        """As in GenerateRequest."""
+
     def __init__(
         self,
         *,
@@ -1413,10 +1491,11 @@ class EstimateRequest(_message.Message):
         input_timestamp: _timestamp_pb2.Timestamp | None = ...,
         max_token_gap: _duration_pb2.Duration | None = ...,
         deterministic: _builtins.bool = ...,
+        strategy: Global___DecodingStrategy | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "deadline", b"deadline", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "prompt", b"prompt"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "deadline", b"deadline", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "prompt", b"prompt", "strategy", b"strategy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "deadline", b"deadline", "deterministic", b"deterministic", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "model", b"model", "priority", b"priority", "prompt", b"prompt", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "deadline", b"deadline", "deterministic", b"deterministic", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "model", b"model", "priority", b"priority", "prompt", b"prompt", "strategy", b"strategy", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_tokens: _TypeAlias = _typing.Literal["max_tokens"]  # noqa: Y015
     _WhichOneofArgType__max_tokens: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens"]  # noqa: Y015

@@ -82,6 +82,8 @@ class Model(_message.Message):
     HAS_CHAT_TEMPLATE_FIELD_NUMBER: _builtins.int
     NUM_RESTARTS_FIELD_NUMBER: _builtins.int
     WARNING_FIELD_NUMBER: _builtins.int
+    STRATEGY_FIELD_NUMBER: _builtins.int
+    DRAFT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name that requests use."""
     state: Global___ModelState.ValueType
@@ -120,6 +122,10 @@ class Model(_message.Message):
     """Times the worker was started again after it died."""
     warning: _builtins.str
     """What is wrong although it serves, or "": for instance that another file lies where its own was."""
+    strategy: _builtins.str
+    """How its answers are decoded unless a request says otherwise: "plain", "ngram", "draft" or "auto"."""
+    draft: _builtins.str
+    """The file of its draft model, "" without one."""
     def __init__(
         self,
         *,
@@ -142,10 +148,12 @@ class Model(_message.Message):
         has_chat_template: _builtins.bool = ...,
         num_restarts: _builtins.int = ...,
         warning: _builtins.str = ...,
+        strategy: _builtins.str = ...,
+        draft: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_length", b"context_length", "description", b"description", "digest", b"digest", "error", b"error", "flash_attention", b"flash_attention", "gpu_layers", b"gpu_layers", "has_chat_template", b"has_chat_template", "is_default", b"is_default", "kv_cells_total", b"kv_cells_total", "kv_type", b"kv_type", "license", b"license", "memory_bytes", b"memory_bytes", "name", b"name", "num_restarts", b"num_restarts", "num_slots", b"num_slots", "num_threads", b"num_threads", "size_bytes", b"size_bytes", "state", b"state", "warning", b"warning"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_length", b"context_length", "description", b"description", "digest", b"digest", "draft", b"draft", "error", b"error", "flash_attention", b"flash_attention", "gpu_layers", b"gpu_layers", "has_chat_template", b"has_chat_template", "is_default", b"is_default", "kv_cells_total", b"kv_cells_total", "kv_type", b"kv_type", "license", b"license", "memory_bytes", b"memory_bytes", "name", b"name", "num_restarts", b"num_restarts", "num_slots", b"num_slots", "num_threads", b"num_threads", "size_bytes", b"size_bytes", "state", b"state", "strategy", b"strategy", "warning", b"warning"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

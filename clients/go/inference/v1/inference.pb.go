@@ -592,7 +592,7 @@ type GenerateRequest struct {
 	// and so do others beside it. Default false: the same up to float noise.
 	Deterministic bool `protobuf:"varint,16,opt,name=deterministic,proto3" json:"deterministic,omitempty"`
 	// How the answer is decoded. This changes the time that the answer takes, and not the answer, up to float
-	// noise. Default: the node's choice, which is `plain` today.
+	// noise. Default: the setting of the model, see `Model.strategy`.
 	Strategy      *DecodingStrategy `protobuf:"bytes,17,opt,name=strategy,proto3" json:"strategy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -785,6 +785,8 @@ type DecodingStrategy struct {
 	//
 	//	*DecodingStrategy_Plain
 	//	*DecodingStrategy_Ngram
+	//	*DecodingStrategy_Auto
+	//	*DecodingStrategy_Draft
 	Kind          isDecodingStrategy_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -845,6 +847,24 @@ func (x *DecodingStrategy) GetNgram() *NgramSpeculation {
 	return nil
 }
 
+func (x *DecodingStrategy) GetAuto() *AutoDecoding {
+	if x != nil {
+		if x, ok := x.Kind.(*DecodingStrategy_Auto); ok {
+			return x.Auto
+		}
+	}
+	return nil
+}
+
+func (x *DecodingStrategy) GetDraft() *DraftSpeculation {
+	if x != nil {
+		if x, ok := x.Kind.(*DecodingStrategy_Draft); ok {
+			return x.Draft
+		}
+	}
+	return nil
+}
+
 type isDecodingStrategy_Kind interface {
 	isDecodingStrategy_Kind()
 }
@@ -860,9 +880,24 @@ type DecodingStrategy_Ngram struct {
 	Ngram *NgramSpeculation `protobuf:"bytes,2,opt,name=ngram,proto3,oneof"`
 }
 
+type DecodingStrategy_Auto struct {
+	// Guesses from every source that pays. A `deterministic` request is decoded plainly.
+	Auto *AutoDecoding `protobuf:"bytes,3,opt,name=auto,proto3,oneof"`
+}
+
+type DecodingStrategy_Draft struct {
+	// Several tokens a step, guessed by a smaller model beside the model. Not for a `deterministic` request.
+	// A model without a draft model refuses it with INVALID_ARGUMENT.
+	Draft *DraftSpeculation `protobuf:"bytes,4,opt,name=draft,proto3,oneof"`
+}
+
 func (*DecodingStrategy_Plain) isDecodingStrategy_Kind() {}
 
 func (*DecodingStrategy_Ngram) isDecodingStrategy_Kind() {}
+
+func (*DecodingStrategy_Auto) isDecodingStrategy_Kind() {}
+
+func (*DecodingStrategy_Draft) isDecodingStrategy_Kind() {}
 
 // PlainDecoding has no parameters.
 type PlainDecoding struct {
@@ -906,7 +941,7 @@ func (*PlainDecoding) Descriptor() ([]byte, []int) {
 // for each answer and each width of a step, and guesses only where they do.
 type NgramSpeculation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Most tokens guessed in a step, 1 to 32. Default 8.
+	// Most tokens guessed in a step, 1 to 32. Default 16.
 	MaxDraftTokens *int32 `protobuf:"varint,1,opt,name=max_draft_tokens,json=maxDraftTokens,proto3,oneof" json:"max_draft_tokens,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -949,6 +984,90 @@ func (x *NgramSpeculation) GetMaxDraftTokens() int32 {
 	return 0
 }
 
+// AutoDecoding has no parameters.
+type AutoDecoding struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AutoDecoding) Reset() {
+	*x = AutoDecoding{}
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AutoDecoding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AutoDecoding) ProtoMessage() {}
+
+func (x *AutoDecoding) ProtoReflect() protoreflect.Message {
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AutoDecoding.ProtoReflect.Descriptor instead.
+func (*AutoDecoding) Descriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{9}
+}
+
+// DraftSpeculation lets a smaller model with the same vocabulary guess. The model checks the guesses as those of
+// NgramSpeculation, under the same rule: nothing is guessed where that does not pay.
+type DraftSpeculation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Most tokens guessed in a step, 1 to 32. Default 8.
+	MaxDraftTokens *int32 `protobuf:"varint,1,opt,name=max_draft_tokens,json=maxDraftTokens,proto3,oneof" json:"max_draft_tokens,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *DraftSpeculation) Reset() {
+	*x = DraftSpeculation{}
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DraftSpeculation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DraftSpeculation) ProtoMessage() {}
+
+func (x *DraftSpeculation) ProtoReflect() protoreflect.Message {
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DraftSpeculation.ProtoReflect.Descriptor instead.
+func (*DraftSpeculation) Descriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *DraftSpeculation) GetMaxDraftTokens() int32 {
+	if x != nil && x.MaxDraftTokens != nil {
+		return *x.MaxDraftTokens
+	}
+	return 0
+}
+
 // Provenance says what made an answer, so that it can be audited and made again.
 type Provenance struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -973,7 +1092,7 @@ type Provenance struct {
 
 func (x *Provenance) Reset() {
 	*x = Provenance{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[9]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -985,7 +1104,7 @@ func (x *Provenance) String() string {
 func (*Provenance) ProtoMessage() {}
 
 func (x *Provenance) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[9]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -998,7 +1117,7 @@ func (x *Provenance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Provenance.ProtoReflect.Descriptor instead.
 func (*Provenance) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{9}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Provenance) GetModelDigest() string {
@@ -1077,7 +1196,7 @@ type Started struct {
 
 func (x *Started) Reset() {
 	*x = Started{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[10]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1089,7 +1208,7 @@ func (x *Started) String() string {
 func (*Started) ProtoMessage() {}
 
 func (x *Started) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[10]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1102,7 +1221,7 @@ func (x *Started) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Started.ProtoReflect.Descriptor instead.
 func (*Started) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{10}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Started) GetModel() string {
@@ -1182,7 +1301,7 @@ type Chunk struct {
 
 func (x *Chunk) Reset() {
 	*x = Chunk{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[11]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1194,7 +1313,7 @@ func (x *Chunk) String() string {
 func (*Chunk) ProtoMessage() {}
 
 func (x *Chunk) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[11]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1207,7 +1326,7 @@ func (x *Chunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Chunk.ProtoReflect.Descriptor instead.
 func (*Chunk) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{11}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Chunk) GetText() string {
@@ -1239,7 +1358,7 @@ type Usage struct {
 
 func (x *Usage) Reset() {
 	*x = Usage{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[12]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1251,7 +1370,7 @@ func (x *Usage) String() string {
 func (*Usage) ProtoMessage() {}
 
 func (x *Usage) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[12]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1264,7 +1383,7 @@ func (x *Usage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Usage.ProtoReflect.Descriptor instead.
 func (*Usage) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{12}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Usage) GetNumPromptTokens() int32 {
@@ -1305,7 +1424,7 @@ type Timing struct {
 
 func (x *Timing) Reset() {
 	*x = Timing{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[13]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1317,7 +1436,7 @@ func (x *Timing) String() string {
 func (*Timing) ProtoMessage() {}
 
 func (x *Timing) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[13]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1330,7 +1449,7 @@ func (x *Timing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Timing.ProtoReflect.Descriptor instead.
 func (*Timing) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{13}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Timing) GetQueue() *durationpb.Duration {
@@ -1382,7 +1501,7 @@ type Finished struct {
 
 func (x *Finished) Reset() {
 	*x = Finished{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[14]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1394,7 +1513,7 @@ func (x *Finished) String() string {
 func (*Finished) ProtoMessage() {}
 
 func (x *Finished) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[14]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1407,7 +1526,7 @@ func (x *Finished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finished.ProtoReflect.Descriptor instead.
 func (*Finished) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{14}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Finished) GetFinishReason() FinishReason {
@@ -1459,13 +1578,15 @@ type Speculation struct {
 	NumDraftedTokens int32 `protobuf:"varint,1,opt,name=num_drafted_tokens,json=numDraftedTokens,proto3" json:"num_drafted_tokens,omitempty"`
 	// Of them, guesses that were right.
 	NumAcceptedTokens int32 `protobuf:"varint,2,opt,name=num_accepted_tokens,json=numAcceptedTokens,proto3" json:"num_accepted_tokens,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Steps with guesses.
+	NumSteps      int32 `protobuf:"varint,3,opt,name=num_steps,json=numSteps,proto3" json:"num_steps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Speculation) Reset() {
 	*x = Speculation{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[15]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1477,7 +1598,7 @@ func (x *Speculation) String() string {
 func (*Speculation) ProtoMessage() {}
 
 func (x *Speculation) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[15]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1490,7 +1611,7 @@ func (x *Speculation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Speculation.ProtoReflect.Descriptor instead.
 func (*Speculation) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{15}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Speculation) GetNumDraftedTokens() int32 {
@@ -1503,6 +1624,13 @@ func (x *Speculation) GetNumDraftedTokens() int32 {
 func (x *Speculation) GetNumAcceptedTokens() int32 {
 	if x != nil {
 		return x.NumAcceptedTokens
+	}
+	return 0
+}
+
+func (x *Speculation) GetNumSteps() int32 {
+	if x != nil {
+		return x.NumSteps
 	}
 	return 0
 }
@@ -1524,7 +1652,7 @@ type GenerateResponse struct {
 
 func (x *GenerateResponse) Reset() {
 	*x = GenerateResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[16]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1536,7 +1664,7 @@ func (x *GenerateResponse) String() string {
 func (*GenerateResponse) ProtoMessage() {}
 
 func (x *GenerateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[16]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1549,7 +1677,7 @@ func (x *GenerateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GenerateResponse.ProtoReflect.Descriptor instead.
 func (*GenerateResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{16}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GenerateResponse) GetEvent() isGenerateResponse_Event {
@@ -1624,7 +1752,7 @@ type MetricsRequest struct {
 
 func (x *MetricsRequest) Reset() {
 	*x = MetricsRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[17]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1636,7 +1764,7 @@ func (x *MetricsRequest) String() string {
 func (*MetricsRequest) ProtoMessage() {}
 
 func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[17]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1649,7 +1777,7 @@ func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsRequest.ProtoReflect.Descriptor instead.
 func (*MetricsRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{17}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *MetricsRequest) GetInterval() *durationpb.Duration {
@@ -1681,7 +1809,7 @@ type Percentiles struct {
 
 func (x *Percentiles) Reset() {
 	*x = Percentiles{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[18]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1693,7 +1821,7 @@ func (x *Percentiles) String() string {
 func (*Percentiles) ProtoMessage() {}
 
 func (x *Percentiles) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[18]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1706,7 +1834,7 @@ func (x *Percentiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Percentiles.ProtoReflect.Descriptor instead.
 func (*Percentiles) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{18}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Percentiles) GetP50() *durationpb.Duration {
@@ -1766,13 +1894,19 @@ type ModelMetrics struct {
 	TextCpuPercent float64 `protobuf:"fixed64,15,opt,name=text_cpu_percent,json=textCpuPercent,proto3" json:"text_cpu_percent,omitempty"`
 	// How often the text process was started again, since a text ended it.
 	NumTextRestarts int32 `protobuf:"varint,16,opt,name=num_text_restarts,json=numTextRestarts,proto3" json:"num_text_restarts,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Guessed tokens of ended requests, see Speculation.
+	NumDraftedTokens int64 `protobuf:"varint,17,opt,name=num_drafted_tokens,json=numDraftedTokens,proto3" json:"num_drafted_tokens,omitempty"`
+	// Of them, guesses that were right.
+	NumAcceptedTokens int64 `protobuf:"varint,18,opt,name=num_accepted_tokens,json=numAcceptedTokens,proto3" json:"num_accepted_tokens,omitempty"`
+	// Steps with guesses, those of each request counted.
+	NumDraftSteps int64 `protobuf:"varint,19,opt,name=num_draft_steps,json=numDraftSteps,proto3" json:"num_draft_steps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ModelMetrics) Reset() {
 	*x = ModelMetrics{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[19]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1784,7 +1918,7 @@ func (x *ModelMetrics) String() string {
 func (*ModelMetrics) ProtoMessage() {}
 
 func (x *ModelMetrics) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[19]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1797,7 +1931,7 @@ func (x *ModelMetrics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelMetrics.ProtoReflect.Descriptor instead.
 func (*ModelMetrics) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{19}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ModelMetrics) GetModel() string {
@@ -1912,6 +2046,27 @@ func (x *ModelMetrics) GetNumTextRestarts() int32 {
 	return 0
 }
 
+func (x *ModelMetrics) GetNumDraftedTokens() int64 {
+	if x != nil {
+		return x.NumDraftedTokens
+	}
+	return 0
+}
+
+func (x *ModelMetrics) GetNumAcceptedTokens() int64 {
+	if x != nil {
+		return x.NumAcceptedTokens
+	}
+	return 0
+}
+
+func (x *ModelMetrics) GetNumDraftSteps() int64 {
+	if x != nil {
+		return x.NumDraftSteps
+	}
+	return 0
+}
+
 // HostMetrics is the node's own state.
 type HostMetrics struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1931,7 +2086,7 @@ type HostMetrics struct {
 
 func (x *HostMetrics) Reset() {
 	*x = HostMetrics{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[20]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1943,7 +2098,7 @@ func (x *HostMetrics) String() string {
 func (*HostMetrics) ProtoMessage() {}
 
 func (x *HostMetrics) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[20]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1956,7 +2111,7 @@ func (x *HostMetrics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostMetrics.ProtoReflect.Descriptor instead.
 func (*HostMetrics) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{20}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *HostMetrics) GetCpuPercent() float64 {
@@ -2011,7 +2166,7 @@ type MetricsResponse struct {
 
 func (x *MetricsResponse) Reset() {
 	*x = MetricsResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[21]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2023,7 +2178,7 @@ func (x *MetricsResponse) String() string {
 func (*MetricsResponse) ProtoMessage() {}
 
 func (x *MetricsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[21]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2036,7 +2191,7 @@ func (x *MetricsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsResponse.ProtoReflect.Descriptor instead.
 func (*MetricsResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{21}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *MetricsResponse) GetTimestamp() *timestamppb.Timestamp {
@@ -2085,7 +2240,7 @@ type TokenizeRequest struct {
 
 func (x *TokenizeRequest) Reset() {
 	*x = TokenizeRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[22]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2097,7 +2252,7 @@ func (x *TokenizeRequest) String() string {
 func (*TokenizeRequest) ProtoMessage() {}
 
 func (x *TokenizeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[22]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2110,7 +2265,7 @@ func (x *TokenizeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenizeRequest.ProtoReflect.Descriptor instead.
 func (*TokenizeRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{22}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *TokenizeRequest) GetModel() string {
@@ -2178,7 +2333,7 @@ type TokenizeResponse struct {
 
 func (x *TokenizeResponse) Reset() {
 	*x = TokenizeResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[23]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2190,7 +2345,7 @@ func (x *TokenizeResponse) String() string {
 func (*TokenizeResponse) ProtoMessage() {}
 
 func (x *TokenizeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[23]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2203,7 +2358,7 @@ func (x *TokenizeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenizeResponse.ProtoReflect.Descriptor instead.
 func (*TokenizeResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{23}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *TokenizeResponse) GetTokens() []int32 {
@@ -2265,7 +2420,7 @@ type ScoreRequest struct {
 
 func (x *ScoreRequest) Reset() {
 	*x = ScoreRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[24]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2277,7 +2432,7 @@ func (x *ScoreRequest) String() string {
 func (*ScoreRequest) ProtoMessage() {}
 
 func (x *ScoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[24]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2290,7 +2445,7 @@ func (x *ScoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScoreRequest.ProtoReflect.Descriptor instead.
 func (*ScoreRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{24}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ScoreRequest) GetModel() string {
@@ -2422,7 +2577,7 @@ type TokenLogProbability struct {
 
 func (x *TokenLogProbability) Reset() {
 	*x = TokenLogProbability{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[25]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2434,7 +2589,7 @@ func (x *TokenLogProbability) String() string {
 func (*TokenLogProbability) ProtoMessage() {}
 
 func (x *TokenLogProbability) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[25]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2447,7 +2602,7 @@ func (x *TokenLogProbability) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenLogProbability.ProtoReflect.Descriptor instead.
 func (*TokenLogProbability) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{25}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *TokenLogProbability) GetToken() int32 {
@@ -2495,7 +2650,7 @@ type ChoiceScore struct {
 
 func (x *ChoiceScore) Reset() {
 	*x = ChoiceScore{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[26]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2507,7 +2662,7 @@ func (x *ChoiceScore) String() string {
 func (*ChoiceScore) ProtoMessage() {}
 
 func (x *ChoiceScore) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[26]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2520,7 +2675,7 @@ func (x *ChoiceScore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChoiceScore.ProtoReflect.Descriptor instead.
 func (*ChoiceScore) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{26}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ChoiceScore) GetChoice() string {
@@ -2590,7 +2745,7 @@ type ScoreResponse struct {
 
 func (x *ScoreResponse) Reset() {
 	*x = ScoreResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[27]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2602,7 +2757,7 @@ func (x *ScoreResponse) String() string {
 func (*ScoreResponse) ProtoMessage() {}
 
 func (x *ScoreResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[27]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2615,7 +2770,7 @@ func (x *ScoreResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScoreResponse.ProtoReflect.Descriptor instead.
 func (*ScoreResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{27}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ScoreResponse) GetModel() string {
@@ -2702,13 +2857,15 @@ type EstimateRequest struct {
 	MaxTokenGap *durationpb.Duration `protobuf:"bytes,10,opt,name=max_token_gap,json=maxTokenGap,proto3" json:"max_token_gap,omitempty"`
 	// As in GenerateRequest.
 	Deterministic bool `protobuf:"varint,11,opt,name=deterministic,proto3" json:"deterministic,omitempty"`
+	// As in GenerateRequest.
+	Strategy      *DecodingStrategy `protobuf:"bytes,12,opt,name=strategy,proto3" json:"strategy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *EstimateRequest) Reset() {
 	*x = EstimateRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[28]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2720,7 +2877,7 @@ func (x *EstimateRequest) String() string {
 func (*EstimateRequest) ProtoMessage() {}
 
 func (x *EstimateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[28]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2733,7 +2890,7 @@ func (x *EstimateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EstimateRequest.ProtoReflect.Descriptor instead.
 func (*EstimateRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{28}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *EstimateRequest) GetModel() string {
@@ -2824,6 +2981,13 @@ func (x *EstimateRequest) GetDeterministic() bool {
 	return false
 }
 
+func (x *EstimateRequest) GetStrategy() *DecodingStrategy {
+	if x != nil {
+		return x.Strategy
+	}
+	return nil
+}
+
 type isEstimateRequest_Input interface {
 	isEstimateRequest_Input()
 }
@@ -2868,7 +3032,7 @@ type EstimateResponse struct {
 
 func (x *EstimateResponse) Reset() {
 	*x = EstimateResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[29]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2880,7 +3044,7 @@ func (x *EstimateResponse) String() string {
 func (*EstimateResponse) ProtoMessage() {}
 
 func (x *EstimateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[29]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2893,7 +3057,7 @@ func (x *EstimateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EstimateResponse.ProtoReflect.Descriptor instead.
 func (*EstimateResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{29}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *EstimateResponse) GetNumPromptTokens() int32 {
@@ -2961,7 +3125,7 @@ type ListTasksRequest struct {
 
 func (x *ListTasksRequest) Reset() {
 	*x = ListTasksRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[30]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2973,7 +3137,7 @@ func (x *ListTasksRequest) String() string {
 func (*ListTasksRequest) ProtoMessage() {}
 
 func (x *ListTasksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[30]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2986,7 +3150,7 @@ func (x *ListTasksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTasksRequest.ProtoReflect.Descriptor instead.
 func (*ListTasksRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{30}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{32}
 }
 
 // ListTasksResponse has every version of every task.
@@ -3000,7 +3164,7 @@ type ListTasksResponse struct {
 
 func (x *ListTasksResponse) Reset() {
 	*x = ListTasksResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[31]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3012,7 +3176,7 @@ func (x *ListTasksResponse) String() string {
 func (*ListTasksResponse) ProtoMessage() {}
 
 func (x *ListTasksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[31]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3025,7 +3189,7 @@ func (x *ListTasksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTasksResponse.ProtoReflect.Descriptor instead.
 func (*ListTasksResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{31}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListTasksResponse) GetTasks() []*Task {
@@ -3052,7 +3216,7 @@ type TaskInput struct {
 
 func (x *TaskInput) Reset() {
 	*x = TaskInput{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[32]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3064,7 +3228,7 @@ func (x *TaskInput) String() string {
 func (*TaskInput) ProtoMessage() {}
 
 func (x *TaskInput) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[32]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3077,7 +3241,7 @@ func (x *TaskInput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskInput.ProtoReflect.Descriptor instead.
 func (*TaskInput) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{32}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *TaskInput) GetName() string {
@@ -3139,7 +3303,7 @@ type Task struct {
 
 func (x *Task) Reset() {
 	*x = Task{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[33]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3151,7 +3315,7 @@ func (x *Task) String() string {
 func (*Task) ProtoMessage() {}
 
 func (x *Task) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[33]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3164,7 +3328,7 @@ func (x *Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Task.ProtoReflect.Descriptor instead.
 func (*Task) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{33}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Task) GetName() string {
@@ -3297,13 +3461,19 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\rdeterministic\x18\x10 \x01(\bR\rdeterministic\x12?\n" +
 	"\bstrategy\x18\x11 \x01(\v2#.xapp.inference.v1.DecodingStrategyR\bstrategyB\a\n" +
 	"\x05inputB\r\n" +
-	"\v_max_tokens\"\x91\x01\n" +
+	"\v_max_tokens\"\x85\x02\n" +
 	"\x10DecodingStrategy\x128\n" +
 	"\x05plain\x18\x01 \x01(\v2 .xapp.inference.v1.PlainDecodingH\x00R\x05plain\x12;\n" +
-	"\x05ngram\x18\x02 \x01(\v2#.xapp.inference.v1.NgramSpeculationH\x00R\x05ngramB\x06\n" +
+	"\x05ngram\x18\x02 \x01(\v2#.xapp.inference.v1.NgramSpeculationH\x00R\x05ngram\x125\n" +
+	"\x04auto\x18\x03 \x01(\v2\x1f.xapp.inference.v1.AutoDecodingH\x00R\x04auto\x12;\n" +
+	"\x05draft\x18\x04 \x01(\v2#.xapp.inference.v1.DraftSpeculationH\x00R\x05draftB\x06\n" +
 	"\x04kind\"\x0f\n" +
 	"\rPlainDecoding\"V\n" +
 	"\x10NgramSpeculation\x12-\n" +
+	"\x10max_draft_tokens\x18\x01 \x01(\x05H\x00R\x0emaxDraftTokens\x88\x01\x01B\x13\n" +
+	"\x11_max_draft_tokens\"\x0e\n" +
+	"\fAutoDecoding\"V\n" +
+	"\x10DraftSpeculation\x12-\n" +
 	"\x10max_draft_tokens\x18\x01 \x01(\x05H\x00R\x0emaxDraftTokens\x88\x01\x01B\x13\n" +
 	"\x11_max_draft_tokens\"\xd2\x01\n" +
 	"\n" +
@@ -3351,10 +3521,11 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"provenance\x18\x05 \x01(\v2\x1d.xapp.inference.v1.ProvenanceR\n" +
 	"provenance\x12@\n" +
 	"\vspeculation\x18\x06 \x01(\v2\x1e.xapp.inference.v1.SpeculationR\vspeculationB\x12\n" +
-	"\x10_format_complete\"k\n" +
+	"\x10_format_complete\"\x88\x01\n" +
 	"\vSpeculation\x12,\n" +
 	"\x12num_drafted_tokens\x18\x01 \x01(\x05R\x10numDraftedTokens\x12.\n" +
-	"\x13num_accepted_tokens\x18\x02 \x01(\x05R\x11numAcceptedTokens\"\xc0\x01\n" +
+	"\x13num_accepted_tokens\x18\x02 \x01(\x05R\x11numAcceptedTokens\x12\x1b\n" +
+	"\tnum_steps\x18\x03 \x01(\x05R\bnumSteps\"\xc0\x01\n" +
 	"\x10GenerateResponse\x126\n" +
 	"\astarted\x18\x01 \x01(\v2\x1a.xapp.inference.v1.StartedH\x00R\astarted\x120\n" +
 	"\x05chunk\x18\x02 \x01(\v2\x18.xapp.inference.v1.ChunkH\x00R\x05chunk\x129\n" +
@@ -3367,7 +3538,7 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\vPercentiles\x12+\n" +
 	"\x03p50\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x03p50\x12+\n" +
 	"\x03p95\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03p95\x12+\n" +
-	"\x03p99\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x03p99\"\xe7\x05\n" +
+	"\x03p99\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x03p99\"\xed\x06\n" +
 	"\fModelMetrics\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x1f\n" +
 	"\vnum_running\x18\x02 \x01(\x05R\n" +
@@ -3387,7 +3558,10 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\x0etext_rss_bytes\x18\r \x01(\x03R\ftextRssBytes\x12$\n" +
 	"\x0etext_pss_bytes\x18\x0e \x01(\x03R\ftextPssBytes\x12(\n" +
 	"\x10text_cpu_percent\x18\x0f \x01(\x01R\x0etextCpuPercent\x12*\n" +
-	"\x11num_text_restarts\x18\x10 \x01(\x05R\x0fnumTextRestarts\"\x87\x02\n" +
+	"\x11num_text_restarts\x18\x10 \x01(\x05R\x0fnumTextRestarts\x12,\n" +
+	"\x12num_drafted_tokens\x18\x11 \x01(\x03R\x10numDraftedTokens\x12.\n" +
+	"\x13num_accepted_tokens\x18\x12 \x01(\x03R\x11numAcceptedTokens\x12&\n" +
+	"\x0fnum_draft_steps\x18\x13 \x01(\x03R\rnumDraftSteps\"\x87\x02\n" +
 	"\vHostMetrics\x12\x1f\n" +
 	"\vcpu_percent\x18\x01 \x01(\x01R\n" +
 	"cpuPercent\x12*\n" +
@@ -3453,7 +3627,7 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\n" +
 	"provenance\x18\b \x01(\v2\x1d.xapp.inference.v1.ProvenanceR\n" +
 	"provenanceB\t\n" +
-	"\a_winner\"\x8b\x04\n" +
+	"\a_winner\"\xcc\x04\n" +
 	"\x0fEstimateRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\x06prompt\x18\x02 \x01(\tH\x00R\x06prompt\x12-\n" +
@@ -3467,7 +3641,8 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\x0finput_timestamp\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x0einputTimestamp\x12=\n" +
 	"\rmax_token_gap\x18\n" +
 	" \x01(\v2\x19.google.protobuf.DurationR\vmaxTokenGap\x12$\n" +
-	"\rdeterministic\x18\v \x01(\bR\rdeterministicB\a\n" +
+	"\rdeterministic\x18\v \x01(\bR\rdeterministic\x12?\n" +
+	"\bstrategy\x18\f \x01(\v2#.xapp.inference.v1.DecodingStrategyR\bstrategyB\a\n" +
 	"\x05inputB\r\n" +
 	"\v_max_tokens\"\xa7\x03\n" +
 	"\x10EstimateResponse\x12*\n" +
@@ -3541,7 +3716,7 @@ func file_xapp_inference_v1_inference_proto_rawDescGZIP() []byte {
 }
 
 var file_xapp_inference_v1_inference_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_xapp_inference_v1_inference_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
+var file_xapp_inference_v1_inference_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
 var file_xapp_inference_v1_inference_proto_goTypes = []any{
 	(Priority)(0),                 // 0: xapp.inference.v1.Priority
 	(DeadlinePolicy)(0),           // 1: xapp.inference.v1.DeadlinePolicy
@@ -3555,34 +3730,36 @@ var file_xapp_inference_v1_inference_proto_goTypes = []any{
 	(*DecodingStrategy)(nil),      // 9: xapp.inference.v1.DecodingStrategy
 	(*PlainDecoding)(nil),         // 10: xapp.inference.v1.PlainDecoding
 	(*NgramSpeculation)(nil),      // 11: xapp.inference.v1.NgramSpeculation
-	(*Provenance)(nil),            // 12: xapp.inference.v1.Provenance
-	(*Started)(nil),               // 13: xapp.inference.v1.Started
-	(*Chunk)(nil),                 // 14: xapp.inference.v1.Chunk
-	(*Usage)(nil),                 // 15: xapp.inference.v1.Usage
-	(*Timing)(nil),                // 16: xapp.inference.v1.Timing
-	(*Finished)(nil),              // 17: xapp.inference.v1.Finished
-	(*Speculation)(nil),           // 18: xapp.inference.v1.Speculation
-	(*GenerateResponse)(nil),      // 19: xapp.inference.v1.GenerateResponse
-	(*MetricsRequest)(nil),        // 20: xapp.inference.v1.MetricsRequest
-	(*Percentiles)(nil),           // 21: xapp.inference.v1.Percentiles
-	(*ModelMetrics)(nil),          // 22: xapp.inference.v1.ModelMetrics
-	(*HostMetrics)(nil),           // 23: xapp.inference.v1.HostMetrics
-	(*MetricsResponse)(nil),       // 24: xapp.inference.v1.MetricsResponse
-	(*TokenizeRequest)(nil),       // 25: xapp.inference.v1.TokenizeRequest
-	(*TokenizeResponse)(nil),      // 26: xapp.inference.v1.TokenizeResponse
-	(*ScoreRequest)(nil),          // 27: xapp.inference.v1.ScoreRequest
-	(*TokenLogProbability)(nil),   // 28: xapp.inference.v1.TokenLogProbability
-	(*ChoiceScore)(nil),           // 29: xapp.inference.v1.ChoiceScore
-	(*ScoreResponse)(nil),         // 30: xapp.inference.v1.ScoreResponse
-	(*EstimateRequest)(nil),       // 31: xapp.inference.v1.EstimateRequest
-	(*EstimateResponse)(nil),      // 32: xapp.inference.v1.EstimateResponse
-	(*ListTasksRequest)(nil),      // 33: xapp.inference.v1.ListTasksRequest
-	(*ListTasksResponse)(nil),     // 34: xapp.inference.v1.ListTasksResponse
-	(*TaskInput)(nil),             // 35: xapp.inference.v1.TaskInput
-	(*Task)(nil),                  // 36: xapp.inference.v1.Task
-	(*structpb.Struct)(nil),       // 37: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil), // 38: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 39: google.protobuf.Duration
+	(*AutoDecoding)(nil),          // 12: xapp.inference.v1.AutoDecoding
+	(*DraftSpeculation)(nil),      // 13: xapp.inference.v1.DraftSpeculation
+	(*Provenance)(nil),            // 14: xapp.inference.v1.Provenance
+	(*Started)(nil),               // 15: xapp.inference.v1.Started
+	(*Chunk)(nil),                 // 16: xapp.inference.v1.Chunk
+	(*Usage)(nil),                 // 17: xapp.inference.v1.Usage
+	(*Timing)(nil),                // 18: xapp.inference.v1.Timing
+	(*Finished)(nil),              // 19: xapp.inference.v1.Finished
+	(*Speculation)(nil),           // 20: xapp.inference.v1.Speculation
+	(*GenerateResponse)(nil),      // 21: xapp.inference.v1.GenerateResponse
+	(*MetricsRequest)(nil),        // 22: xapp.inference.v1.MetricsRequest
+	(*Percentiles)(nil),           // 23: xapp.inference.v1.Percentiles
+	(*ModelMetrics)(nil),          // 24: xapp.inference.v1.ModelMetrics
+	(*HostMetrics)(nil),           // 25: xapp.inference.v1.HostMetrics
+	(*MetricsResponse)(nil),       // 26: xapp.inference.v1.MetricsResponse
+	(*TokenizeRequest)(nil),       // 27: xapp.inference.v1.TokenizeRequest
+	(*TokenizeResponse)(nil),      // 28: xapp.inference.v1.TokenizeResponse
+	(*ScoreRequest)(nil),          // 29: xapp.inference.v1.ScoreRequest
+	(*TokenLogProbability)(nil),   // 30: xapp.inference.v1.TokenLogProbability
+	(*ChoiceScore)(nil),           // 31: xapp.inference.v1.ChoiceScore
+	(*ScoreResponse)(nil),         // 32: xapp.inference.v1.ScoreResponse
+	(*EstimateRequest)(nil),       // 33: xapp.inference.v1.EstimateRequest
+	(*EstimateResponse)(nil),      // 34: xapp.inference.v1.EstimateResponse
+	(*ListTasksRequest)(nil),      // 35: xapp.inference.v1.ListTasksRequest
+	(*ListTasksResponse)(nil),     // 36: xapp.inference.v1.ListTasksResponse
+	(*TaskInput)(nil),             // 37: xapp.inference.v1.TaskInput
+	(*Task)(nil),                  // 38: xapp.inference.v1.Task
+	(*structpb.Struct)(nil),       // 39: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil), // 40: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 41: google.protobuf.Duration
 }
 var file_xapp_inference_v1_inference_proto_depIdxs = []int32{
 	3,  // 0: xapp.inference.v1.Chat.messages:type_name -> xapp.inference.v1.Message
@@ -3592,77 +3769,80 @@ var file_xapp_inference_v1_inference_proto_depIdxs = []int32{
 	0,  // 4: xapp.inference.v1.GenerateRequest.priority:type_name -> xapp.inference.v1.Priority
 	7,  // 5: xapp.inference.v1.GenerateRequest.format:type_name -> xapp.inference.v1.OutputFormat
 	1,  // 6: xapp.inference.v1.GenerateRequest.deadline_policy:type_name -> xapp.inference.v1.DeadlinePolicy
-	37, // 7: xapp.inference.v1.GenerateRequest.inputs:type_name -> google.protobuf.Struct
-	38, // 8: xapp.inference.v1.GenerateRequest.input_timestamp:type_name -> google.protobuf.Timestamp
-	39, // 9: xapp.inference.v1.GenerateRequest.max_token_gap:type_name -> google.protobuf.Duration
+	39, // 7: xapp.inference.v1.GenerateRequest.inputs:type_name -> google.protobuf.Struct
+	40, // 8: xapp.inference.v1.GenerateRequest.input_timestamp:type_name -> google.protobuf.Timestamp
+	41, // 9: xapp.inference.v1.GenerateRequest.max_token_gap:type_name -> google.protobuf.Duration
 	9,  // 10: xapp.inference.v1.GenerateRequest.strategy:type_name -> xapp.inference.v1.DecodingStrategy
 	10, // 11: xapp.inference.v1.DecodingStrategy.plain:type_name -> xapp.inference.v1.PlainDecoding
 	11, // 12: xapp.inference.v1.DecodingStrategy.ngram:type_name -> xapp.inference.v1.NgramSpeculation
-	39, // 13: xapp.inference.v1.Started.queue_duration:type_name -> google.protobuf.Duration
-	12, // 14: xapp.inference.v1.Started.provenance:type_name -> xapp.inference.v1.Provenance
-	39, // 15: xapp.inference.v1.Timing.queue:type_name -> google.protobuf.Duration
-	39, // 16: xapp.inference.v1.Timing.prefill:type_name -> google.protobuf.Duration
-	39, // 17: xapp.inference.v1.Timing.decode:type_name -> google.protobuf.Duration
-	39, // 18: xapp.inference.v1.Timing.time_to_first_token:type_name -> google.protobuf.Duration
-	2,  // 19: xapp.inference.v1.Finished.finish_reason:type_name -> xapp.inference.v1.FinishReason
-	15, // 20: xapp.inference.v1.Finished.usage:type_name -> xapp.inference.v1.Usage
-	16, // 21: xapp.inference.v1.Finished.timing:type_name -> xapp.inference.v1.Timing
-	12, // 22: xapp.inference.v1.Finished.provenance:type_name -> xapp.inference.v1.Provenance
-	18, // 23: xapp.inference.v1.Finished.speculation:type_name -> xapp.inference.v1.Speculation
-	13, // 24: xapp.inference.v1.GenerateResponse.started:type_name -> xapp.inference.v1.Started
-	14, // 25: xapp.inference.v1.GenerateResponse.chunk:type_name -> xapp.inference.v1.Chunk
-	17, // 26: xapp.inference.v1.GenerateResponse.finished:type_name -> xapp.inference.v1.Finished
-	39, // 27: xapp.inference.v1.MetricsRequest.interval:type_name -> google.protobuf.Duration
-	39, // 28: xapp.inference.v1.Percentiles.p50:type_name -> google.protobuf.Duration
-	39, // 29: xapp.inference.v1.Percentiles.p95:type_name -> google.protobuf.Duration
-	39, // 30: xapp.inference.v1.Percentiles.p99:type_name -> google.protobuf.Duration
-	21, // 31: xapp.inference.v1.ModelMetrics.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
-	21, // 32: xapp.inference.v1.ModelMetrics.inter_token_latency:type_name -> xapp.inference.v1.Percentiles
-	38, // 33: xapp.inference.v1.MetricsResponse.timestamp:type_name -> google.protobuf.Timestamp
-	22, // 34: xapp.inference.v1.MetricsResponse.models:type_name -> xapp.inference.v1.ModelMetrics
-	23, // 35: xapp.inference.v1.MetricsResponse.host:type_name -> xapp.inference.v1.HostMetrics
-	4,  // 36: xapp.inference.v1.TokenizeRequest.chat:type_name -> xapp.inference.v1.Chat
-	4,  // 37: xapp.inference.v1.ScoreRequest.chat:type_name -> xapp.inference.v1.Chat
-	0,  // 38: xapp.inference.v1.ScoreRequest.priority:type_name -> xapp.inference.v1.Priority
-	37, // 39: xapp.inference.v1.ScoreRequest.inputs:type_name -> google.protobuf.Struct
-	38, // 40: xapp.inference.v1.ScoreRequest.input_timestamp:type_name -> google.protobuf.Timestamp
-	28, // 41: xapp.inference.v1.ChoiceScore.tokens:type_name -> xapp.inference.v1.TokenLogProbability
-	29, // 42: xapp.inference.v1.ScoreResponse.choices:type_name -> xapp.inference.v1.ChoiceScore
-	15, // 43: xapp.inference.v1.ScoreResponse.usage:type_name -> xapp.inference.v1.Usage
-	16, // 44: xapp.inference.v1.ScoreResponse.timing:type_name -> xapp.inference.v1.Timing
-	12, // 45: xapp.inference.v1.ScoreResponse.provenance:type_name -> xapp.inference.v1.Provenance
-	4,  // 46: xapp.inference.v1.EstimateRequest.chat:type_name -> xapp.inference.v1.Chat
-	0,  // 47: xapp.inference.v1.EstimateRequest.priority:type_name -> xapp.inference.v1.Priority
-	39, // 48: xapp.inference.v1.EstimateRequest.deadline:type_name -> google.protobuf.Duration
-	37, // 49: xapp.inference.v1.EstimateRequest.inputs:type_name -> google.protobuf.Struct
-	38, // 50: xapp.inference.v1.EstimateRequest.input_timestamp:type_name -> google.protobuf.Timestamp
-	39, // 51: xapp.inference.v1.EstimateRequest.max_token_gap:type_name -> google.protobuf.Duration
-	21, // 52: xapp.inference.v1.EstimateResponse.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
-	21, // 53: xapp.inference.v1.EstimateResponse.completion:type_name -> xapp.inference.v1.Percentiles
-	21, // 54: xapp.inference.v1.EstimateResponse.queue:type_name -> xapp.inference.v1.Percentiles
-	39, // 55: xapp.inference.v1.EstimateResponse.retry_after:type_name -> google.protobuf.Duration
-	36, // 56: xapp.inference.v1.ListTasksResponse.tasks:type_name -> xapp.inference.v1.Task
-	35, // 57: xapp.inference.v1.Task.inputs:type_name -> xapp.inference.v1.TaskInput
-	39, // 58: xapp.inference.v1.Task.default_deadline:type_name -> google.protobuf.Duration
-	0,  // 59: xapp.inference.v1.Task.priority:type_name -> xapp.inference.v1.Priority
-	39, // 60: xapp.inference.v1.Task.max_input_age:type_name -> google.protobuf.Duration
-	8,  // 61: xapp.inference.v1.InferenceService.Generate:input_type -> xapp.inference.v1.GenerateRequest
-	20, // 62: xapp.inference.v1.InferenceService.Metrics:input_type -> xapp.inference.v1.MetricsRequest
-	27, // 63: xapp.inference.v1.InferenceService.Score:input_type -> xapp.inference.v1.ScoreRequest
-	31, // 64: xapp.inference.v1.InferenceService.Estimate:input_type -> xapp.inference.v1.EstimateRequest
-	33, // 65: xapp.inference.v1.InferenceService.ListTasks:input_type -> xapp.inference.v1.ListTasksRequest
-	25, // 66: xapp.inference.v1.InferenceService.Tokenize:input_type -> xapp.inference.v1.TokenizeRequest
-	19, // 67: xapp.inference.v1.InferenceService.Generate:output_type -> xapp.inference.v1.GenerateResponse
-	24, // 68: xapp.inference.v1.InferenceService.Metrics:output_type -> xapp.inference.v1.MetricsResponse
-	30, // 69: xapp.inference.v1.InferenceService.Score:output_type -> xapp.inference.v1.ScoreResponse
-	32, // 70: xapp.inference.v1.InferenceService.Estimate:output_type -> xapp.inference.v1.EstimateResponse
-	34, // 71: xapp.inference.v1.InferenceService.ListTasks:output_type -> xapp.inference.v1.ListTasksResponse
-	26, // 72: xapp.inference.v1.InferenceService.Tokenize:output_type -> xapp.inference.v1.TokenizeResponse
-	67, // [67:73] is the sub-list for method output_type
-	61, // [61:67] is the sub-list for method input_type
-	61, // [61:61] is the sub-list for extension type_name
-	61, // [61:61] is the sub-list for extension extendee
-	0,  // [0:61] is the sub-list for field type_name
+	12, // 13: xapp.inference.v1.DecodingStrategy.auto:type_name -> xapp.inference.v1.AutoDecoding
+	13, // 14: xapp.inference.v1.DecodingStrategy.draft:type_name -> xapp.inference.v1.DraftSpeculation
+	41, // 15: xapp.inference.v1.Started.queue_duration:type_name -> google.protobuf.Duration
+	14, // 16: xapp.inference.v1.Started.provenance:type_name -> xapp.inference.v1.Provenance
+	41, // 17: xapp.inference.v1.Timing.queue:type_name -> google.protobuf.Duration
+	41, // 18: xapp.inference.v1.Timing.prefill:type_name -> google.protobuf.Duration
+	41, // 19: xapp.inference.v1.Timing.decode:type_name -> google.protobuf.Duration
+	41, // 20: xapp.inference.v1.Timing.time_to_first_token:type_name -> google.protobuf.Duration
+	2,  // 21: xapp.inference.v1.Finished.finish_reason:type_name -> xapp.inference.v1.FinishReason
+	17, // 22: xapp.inference.v1.Finished.usage:type_name -> xapp.inference.v1.Usage
+	18, // 23: xapp.inference.v1.Finished.timing:type_name -> xapp.inference.v1.Timing
+	14, // 24: xapp.inference.v1.Finished.provenance:type_name -> xapp.inference.v1.Provenance
+	20, // 25: xapp.inference.v1.Finished.speculation:type_name -> xapp.inference.v1.Speculation
+	15, // 26: xapp.inference.v1.GenerateResponse.started:type_name -> xapp.inference.v1.Started
+	16, // 27: xapp.inference.v1.GenerateResponse.chunk:type_name -> xapp.inference.v1.Chunk
+	19, // 28: xapp.inference.v1.GenerateResponse.finished:type_name -> xapp.inference.v1.Finished
+	41, // 29: xapp.inference.v1.MetricsRequest.interval:type_name -> google.protobuf.Duration
+	41, // 30: xapp.inference.v1.Percentiles.p50:type_name -> google.protobuf.Duration
+	41, // 31: xapp.inference.v1.Percentiles.p95:type_name -> google.protobuf.Duration
+	41, // 32: xapp.inference.v1.Percentiles.p99:type_name -> google.protobuf.Duration
+	23, // 33: xapp.inference.v1.ModelMetrics.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
+	23, // 34: xapp.inference.v1.ModelMetrics.inter_token_latency:type_name -> xapp.inference.v1.Percentiles
+	40, // 35: xapp.inference.v1.MetricsResponse.timestamp:type_name -> google.protobuf.Timestamp
+	24, // 36: xapp.inference.v1.MetricsResponse.models:type_name -> xapp.inference.v1.ModelMetrics
+	25, // 37: xapp.inference.v1.MetricsResponse.host:type_name -> xapp.inference.v1.HostMetrics
+	4,  // 38: xapp.inference.v1.TokenizeRequest.chat:type_name -> xapp.inference.v1.Chat
+	4,  // 39: xapp.inference.v1.ScoreRequest.chat:type_name -> xapp.inference.v1.Chat
+	0,  // 40: xapp.inference.v1.ScoreRequest.priority:type_name -> xapp.inference.v1.Priority
+	39, // 41: xapp.inference.v1.ScoreRequest.inputs:type_name -> google.protobuf.Struct
+	40, // 42: xapp.inference.v1.ScoreRequest.input_timestamp:type_name -> google.protobuf.Timestamp
+	30, // 43: xapp.inference.v1.ChoiceScore.tokens:type_name -> xapp.inference.v1.TokenLogProbability
+	31, // 44: xapp.inference.v1.ScoreResponse.choices:type_name -> xapp.inference.v1.ChoiceScore
+	17, // 45: xapp.inference.v1.ScoreResponse.usage:type_name -> xapp.inference.v1.Usage
+	18, // 46: xapp.inference.v1.ScoreResponse.timing:type_name -> xapp.inference.v1.Timing
+	14, // 47: xapp.inference.v1.ScoreResponse.provenance:type_name -> xapp.inference.v1.Provenance
+	4,  // 48: xapp.inference.v1.EstimateRequest.chat:type_name -> xapp.inference.v1.Chat
+	0,  // 49: xapp.inference.v1.EstimateRequest.priority:type_name -> xapp.inference.v1.Priority
+	41, // 50: xapp.inference.v1.EstimateRequest.deadline:type_name -> google.protobuf.Duration
+	39, // 51: xapp.inference.v1.EstimateRequest.inputs:type_name -> google.protobuf.Struct
+	40, // 52: xapp.inference.v1.EstimateRequest.input_timestamp:type_name -> google.protobuf.Timestamp
+	41, // 53: xapp.inference.v1.EstimateRequest.max_token_gap:type_name -> google.protobuf.Duration
+	9,  // 54: xapp.inference.v1.EstimateRequest.strategy:type_name -> xapp.inference.v1.DecodingStrategy
+	23, // 55: xapp.inference.v1.EstimateResponse.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
+	23, // 56: xapp.inference.v1.EstimateResponse.completion:type_name -> xapp.inference.v1.Percentiles
+	23, // 57: xapp.inference.v1.EstimateResponse.queue:type_name -> xapp.inference.v1.Percentiles
+	41, // 58: xapp.inference.v1.EstimateResponse.retry_after:type_name -> google.protobuf.Duration
+	38, // 59: xapp.inference.v1.ListTasksResponse.tasks:type_name -> xapp.inference.v1.Task
+	37, // 60: xapp.inference.v1.Task.inputs:type_name -> xapp.inference.v1.TaskInput
+	41, // 61: xapp.inference.v1.Task.default_deadline:type_name -> google.protobuf.Duration
+	0,  // 62: xapp.inference.v1.Task.priority:type_name -> xapp.inference.v1.Priority
+	41, // 63: xapp.inference.v1.Task.max_input_age:type_name -> google.protobuf.Duration
+	8,  // 64: xapp.inference.v1.InferenceService.Generate:input_type -> xapp.inference.v1.GenerateRequest
+	22, // 65: xapp.inference.v1.InferenceService.Metrics:input_type -> xapp.inference.v1.MetricsRequest
+	29, // 66: xapp.inference.v1.InferenceService.Score:input_type -> xapp.inference.v1.ScoreRequest
+	33, // 67: xapp.inference.v1.InferenceService.Estimate:input_type -> xapp.inference.v1.EstimateRequest
+	35, // 68: xapp.inference.v1.InferenceService.ListTasks:input_type -> xapp.inference.v1.ListTasksRequest
+	27, // 69: xapp.inference.v1.InferenceService.Tokenize:input_type -> xapp.inference.v1.TokenizeRequest
+	21, // 70: xapp.inference.v1.InferenceService.Generate:output_type -> xapp.inference.v1.GenerateResponse
+	26, // 71: xapp.inference.v1.InferenceService.Metrics:output_type -> xapp.inference.v1.MetricsResponse
+	32, // 72: xapp.inference.v1.InferenceService.Score:output_type -> xapp.inference.v1.ScoreResponse
+	34, // 73: xapp.inference.v1.InferenceService.Estimate:output_type -> xapp.inference.v1.EstimateResponse
+	36, // 74: xapp.inference.v1.InferenceService.ListTasks:output_type -> xapp.inference.v1.ListTasksResponse
+	28, // 75: xapp.inference.v1.InferenceService.Tokenize:output_type -> xapp.inference.v1.TokenizeResponse
+	70, // [70:76] is the sub-list for method output_type
+	64, // [64:70] is the sub-list for method input_type
+	64, // [64:64] is the sub-list for extension type_name
+	64, // [64:64] is the sub-list for extension extendee
+	0,  // [0:64] is the sub-list for field type_name
 }
 
 func init() { file_xapp_inference_v1_inference_proto_init() }
@@ -3683,26 +3863,29 @@ func file_xapp_inference_v1_inference_proto_init() {
 	file_xapp_inference_v1_inference_proto_msgTypes[6].OneofWrappers = []any{
 		(*DecodingStrategy_Plain)(nil),
 		(*DecodingStrategy_Ngram)(nil),
+		(*DecodingStrategy_Auto)(nil),
+		(*DecodingStrategy_Draft)(nil),
 	}
 	file_xapp_inference_v1_inference_proto_msgTypes[8].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[14].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[16].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[10].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[16].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[18].OneofWrappers = []any{
 		(*GenerateResponse_Started)(nil),
 		(*GenerateResponse_Chunk)(nil),
 		(*GenerateResponse_Finished)(nil),
 	}
-	file_xapp_inference_v1_inference_proto_msgTypes[17].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[20].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[22].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[19].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[22].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[24].OneofWrappers = []any{
 		(*TokenizeRequest_Prompt)(nil),
 		(*TokenizeRequest_Chat)(nil),
 	}
-	file_xapp_inference_v1_inference_proto_msgTypes[24].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[26].OneofWrappers = []any{
 		(*ScoreRequest_Prompt)(nil),
 		(*ScoreRequest_Chat)(nil),
 	}
-	file_xapp_inference_v1_inference_proto_msgTypes[27].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[28].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[29].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[30].OneofWrappers = []any{
 		(*EstimateRequest_Prompt)(nil),
 		(*EstimateRequest_Chat)(nil),
 	}
@@ -3712,7 +3895,7 @@ func file_xapp_inference_v1_inference_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_xapp_inference_v1_inference_proto_rawDesc), len(file_xapp_inference_v1_inference_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   34,
+			NumMessages:   36,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -129,7 +129,11 @@ type Model struct {
 	// Times the worker was started again after it died.
 	NumRestarts int32 `protobuf:"varint,18,opt,name=num_restarts,json=numRestarts,proto3" json:"num_restarts,omitempty"`
 	// What is wrong although it serves, or "": for instance that another file lies where its own was.
-	Warning       string `protobuf:"bytes,19,opt,name=warning,proto3" json:"warning,omitempty"`
+	Warning string `protobuf:"bytes,19,opt,name=warning,proto3" json:"warning,omitempty"`
+	// How its answers are decoded unless a request says otherwise: "plain", "ngram", "draft" or "auto".
+	Strategy string `protobuf:"bytes,20,opt,name=strategy,proto3" json:"strategy,omitempty"`
+	// The file of its draft model, "" without one.
+	Draft         string `protobuf:"bytes,21,opt,name=draft,proto3" json:"draft,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -293,6 +297,20 @@ func (x *Model) GetNumRestarts() int32 {
 func (x *Model) GetWarning() string {
 	if x != nil {
 		return x.Warning
+	}
+	return ""
+}
+
+func (x *Model) GetStrategy() string {
+	if x != nil {
+		return x.Strategy
+	}
+	return ""
+}
+
+func (x *Model) GetDraft() string {
+	if x != nil {
+		return x.Draft
 	}
 	return ""
 }
@@ -669,7 +687,7 @@ var File_xapp_inference_v1_models_proto protoreflect.FileDescriptor
 
 const file_xapp_inference_v1_models_proto_rawDesc = "" +
 	"\n" +
-	"\x1exapp/inference/v1/models.proto\x12\x11xapp.inference.v1\"\xf0\x04\n" +
+	"\x1exapp/inference/v1/models.proto\x12\x11xapp.inference.v1\"\xa2\x05\n" +
 	"\x05Model\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x123\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1d.xapp.inference.v1.ModelStateR\x05state\x12\x1d\n" +
@@ -694,7 +712,9 @@ const file_xapp_inference_v1_models_proto_rawDesc = "" +
 	"\vdescription\x18\x10 \x01(\tR\vdescription\x12*\n" +
 	"\x11has_chat_template\x18\x11 \x01(\bR\x0fhasChatTemplate\x12!\n" +
 	"\fnum_restarts\x18\x12 \x01(\x05R\vnumRestarts\x12\x18\n" +
-	"\awarning\x18\x13 \x01(\tR\awarning\"\x13\n" +
+	"\awarning\x18\x13 \x01(\tR\awarning\x12\x1a\n" +
+	"\bstrategy\x18\x14 \x01(\tR\bstrategy\x12\x14\n" +
+	"\x05draft\x18\x15 \x01(\tR\x05draft\"\x13\n" +
 	"\x11ListModelsRequest\"F\n" +
 	"\x12ListModelsResponse\x120\n" +
 	"\x06models\x18\x01 \x03(\v2\x18.xapp.inference.v1.ModelR\x06models\"%\n" +
