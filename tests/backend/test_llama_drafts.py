@@ -19,6 +19,7 @@ from xapp.domain.messages import Priority, SamplingParams, Submit
 from xapp.engine.sequence import Sequence
 from xapp.engine.strategies.decode import DECODE
 from xapp.engine.strategies.ngram import NgramProposer
+from xapp.engine.strategies.source import Source
 from xapp.engine.strategies.speculate import Speculate
 from xapp.engine.strategies.strategy import Strategy
 from xapp.grammar.compile import compile_rules
@@ -55,7 +56,7 @@ def drafting(backend: LlamaBackend) -> Answers:
     def choose(request: Submit) -> Strategy[Sequence]:
         if not isinstance(request.strategy, Ngram):
             return DECODE
-        return Speculate(cache, NgramProposer(2), Always(), request.strategy.max_drafts)
+        return Speculate(cache, Source(NgramProposer(2), Always(), request.strategy.max_drafts))
 
     answers.engine._strategies.choose = choose  # type: ignore[method-assign]
     return answers

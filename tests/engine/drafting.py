@@ -2,14 +2,22 @@
 
 import zlib
 from array import array
+from collections.abc import Callable
+from collections.abc import Sequence as Tokens
+from weakref import WeakKeyDictionary
 
 from tests.engine.harness import rule
 from xapp.backend.base import Batch, Outcome
 from xapp.backend.fake import END_TOKEN
+from xapp.backend.fake_draft import FakeDraft
+from xapp.engine.drafts import Drafts
 from xapp.engine.kv_cache import KVCache
 from xapp.engine.sequence import Sequence, Status
 from xapp.engine.strategies.decode import Decode
+from xapp.engine.strategies.draft import DraftProposer
 from xapp.engine.strategies.guess import Guess
+from xapp.engine.strategies.ngram import NgramProposer
+from xapp.engine.strategies.source import Source
 from xapp.engine.strategies.speculate import Speculate
 
 
@@ -31,14 +39,23 @@ class Guesses:
         guesses = guessed[len(tokens) :][:most]
         return Guess(guesses, [0] * len(guesses))
 
+    def cost_s(self, num_tokens: int, count: int) -> float:
+        return 0.0
+
+    def close(self) -> None:
+        """Nothing."""
+
 
 class Always:
     """Every guess is computed."""
 
+    def worth(self, batch: Batch, position: int, most: int, cost_of: Callable[[int], float]) -> int:
+        return most
+
     def choose(self, batch: Batch, position: int, kinds: list[int]) -> int:
         return len(kinds)
 
-    def price(self, batch: Batch, position: int, count: int) -> float:
+    def price(self, batch: Batch, position: int, count: int, cost_s: float) -> float:
         return 1.0
 
     def learn(self, num_right: int, kinds: list[int]) -> None:
@@ -57,7 +74,7 @@ class Scripted(Speculate):
         wrong: int | None = None,
         most: int = 8,
     ) -> None:
-        super().__init__(kv_cache, Guesses(seed, right, wrong), Always(), most)
+        super().__init__(kv_cache, Source(Guesses(seed, right, wrong), Always(), most))
 
 
 class Overshoot(Speculate):
@@ -66,10 +83,37 @@ class Overshoot(Speculate):
     num_spare = 5
 
     def __init__(self, kv_cache: KVCache, seed: int = 0) -> None:
-        super().__init__(kv_cache, Guesses(seed), Always(), self.num_spare)
+        super().__init__(kv_cache, Source(Guesses(seed), Always(), self.num_spare))
 
     def _most(self, sequence: Sequence) -> int:
         return self.num_spare
+
+
+DRAFT_SEQUENCES = 2
+_DRAFTS: WeakKeyDictionary[KVCache, Drafts] = WeakKeyDictionary()
+
+
+def drafts_of(cache: KVCache, seed: int = 0) -> Drafts:
+    """The one draft model of an engine. It is wrong about every fourth token, and has few ids and cells."""
+
+    def nearly(tokens: Tokens[int]) -> int:
+        is_wrong = zlib.crc32(array("i", [seed, *tokens]).tobytes()) % 4 == 0
+        return (rule(tokens) + is_wrong) % 256
+
+    if cache not in _DRAFTS:
+        _DRAFTS[cache] = Drafts(FakeDraft(nearly, num_sequences=DRAFT_SEQUENCES, num_cells=300))
+    return _DRAFTS[cache]
+
+
+def drafted(cache: KVCache, seed: int = 0) -> Speculate:
+    """Speculates with that draft model, as much as it can."""
+    return Speculate(cache, Source(DraftProposer(drafts_of(cache, seed)), Always(), 1 + seed % 8))
+
+
+def from_both(cache: KVCache, seed: int = 0) -> Speculate:
+    """Its own tokens first, then the draft model."""
+    own = Source(NgramProposer(1), Always(), 1 + seed % 3)
+    return Speculate(cache, own, Source(DraftProposer(drafts_of(cache, seed)), Always(), 1 + seed % 8))
 
 
 class HoldBack(Decode):

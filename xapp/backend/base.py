@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Protocol
 
+from xapp.backend.draft_model import DraftModel
 from xapp.backend.interrupt import Interrupt
 from xapp.domain.messages import ModelInfo, SamplingParams, Tuning
 
@@ -240,6 +241,11 @@ class Backend(Protocol):
 
         0 where there is no such number. It holds for cells in the order of positions only.
         """
+        ...
+
+    @property
+    def draft(self) -> DraftModel | None:
+        """The draft model beside the model."""
         ...
 
     @property

@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from xapp.backend.base import NOT_DRAWN, Batch, DecodeError, Interrupted, Outcome, Sampler
 from xapp.backend.byte_vocab import BOS
 from xapp.backend.constraint import Constraint, Machines
+from xapp.backend.draft_model import DraftModel
+from xapp.backend.fake_draft import FakeDraft
 from xapp.backend.interrupt import Interrupt
 from xapp.config import EngineSettings
 from xapp.domain.messages import ModelInfo, SamplingParams, Tuning
@@ -101,6 +103,7 @@ def fake_info(settings: EngineSettings) -> ModelInfo:
         prefill_share=settings.prefill_share,
         batch_tokens=settings.batch_tokens,
         strategy=settings.strategy,
+        draft=settings.draft,
         vocab_size=VOCAB_SIZE,
     )
 
@@ -130,6 +133,7 @@ class FakeBackend:
         self._owners: dict[int, int] = {}
         self._next_cell = 0
         self.live_samplers: set[int] = set()
+        self.draft: DraftModel | None = FakeDraft(rule) if self._info.draft else None
         self.interrupt = Interrupt()
         self._machines = Machines()
         self.batches: list[int] = []

@@ -14,6 +14,7 @@ from xapp.backend.constraint import Constraint, Machines
 from xapp.backend.interrupt import Interrupt, flag_function
 from xapp.backend.llama_batch import NativeBatch
 from xapp.backend.llama_context import NativeContext
+from xapp.backend.llama_draft import LlamaDraft
 from xapp.backend.llama_grammar import GrammarSampler
 from xapp.backend.llama_pieces import Pieces
 from xapp.backend.llama_sampler import GREEDY, ChainSampler
@@ -63,10 +64,12 @@ class LlamaBackend:
         profile: Profile | None = None,
         new_isolated: NewContext | None = None,
         new_prompts: NewPrompts | None = None,
+        draft: LlamaDraft | None = None,
     ) -> None:
         self._model = model
         self._context = context
         self.info = info
+        self.draft = draft
         self.num_sequences = limits.sequences
         self.num_branches = limits.branches
         self.num_probes = limits.probes
@@ -263,5 +266,7 @@ class LlamaBackend:
         self._batch.close()
         self.close_isolated()
         self._prompts.close()
+        if self.draft is not None:
+            self.draft.close()
         self._main.close()
         llama.llama_model_free(self._model)

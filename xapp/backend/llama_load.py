@@ -13,6 +13,7 @@ import msgspec
 from xapp.backend.base import Batch, DecodeError
 from xapp.backend.llama import Limits, LlamaBackend, NewContext
 from xapp.backend.llama_context import NativeContext
+from xapp.backend.llama_draft import DraftFile
 from xapp.backend.llama_model import (
     ContextParams,
     can_share_prefixes,
@@ -64,9 +65,8 @@ def load(
     """Raises ModelError with the file, ConfigError with the setting."""
     with vocabulary(path) as (vocab, facts):
         model = load_model(path, settings.gpu_layers, on_progress, without=facts)
-        geometry = Geometry(
-            kv_bytes_per_token(model), total_bytes(Path(path)), llama.llama_model_n_ctx_train(model)
-        )
+        draft = _draft_file(path, vocab, settings)
+        geometry = _geometry(model, path, draft)
         sizing = size(node, geometry, settings)
         found = profile(model, path, settings, node, sizing)
         limits = _limits(model, sizing, settings)
@@ -81,6 +81,7 @@ def load(
             kv_type=sizing.kv_type,
             flash_attention=found.known.flash_attention,
         )
+        drafting = draft.open(replace(params, sequences=sizing.slots, outputs=1)) if draft else None
         context, pieces = _meanwhile(partial(new_context, model, params, path), partial(Pieces, vocab))
     info = msgspec.structs.replace(_info(model, geometry, sizing, params, settings), tuning=found.known)
     backend = LlamaBackend(
@@ -93,12 +94,28 @@ def load(
         profile=found,
         new_isolated=_isolated(model, params, sizing, path),
         new_prompts=_prompts(model, params, sizing, path) if settings.gpu_layers == 0 else None,
+        draft=drafting,
     )
     self_test(backend, path)
     backend.info = msgspec.structs.replace(info, curve=found.known.curve or first_curve(backend))
     if settings.gpu_layers == 0:  # otherwise a GPU may still use them
         backend.give_back_logits()
     return backend
+
+
+def _draft_file(path: str, vocab: Any, settings: EngineSettings) -> DraftFile | None:
+    """The draft model of the settings. Raises ModelError with its file."""
+    if not settings.draft:
+        return None
+    return DraftFile(settings.draft, path, Pieces(vocab).digest, settings.gpu_layers)
+
+
+def _geometry(model: Any, path: str, draft: DraftFile | None) -> Geometry:
+    """A draft model has a cell for each cell of the model."""
+    per_token, weights = kv_bytes_per_token(model), total_bytes(Path(path))
+    if draft is not None:
+        per_token, weights = per_token + draft.kv_bytes_per_token, weights + draft.weight_bytes
+    return Geometry(per_token, weights, llama.llama_model_n_ctx_train(model))
 
 
 def _isolated(model: Any, params: ContextParams, sizing: Sizing, path: str) -> NewContext:
@@ -195,6 +212,7 @@ def _info(
         prefill_share=settings.prefill_share,
         batch_tokens=settings.batch_tokens,
         strategy=settings.strategy,
+        draft=Path(settings.draft).name,
         vocab_size=llama.llama_vocab_n_tokens(llama.llama_model_get_vocab(model)),
         shares_prefixes=can_share_prefixes(model),
         apart_from=_apart_from(params, settings),

@@ -4,6 +4,7 @@ llama.cpp's own vocabulary includes the tables of its tokenizer: 15 MB for 49,15
 more. Pieces take 11 bytes a token, and only the text process keeps the whole vocabulary.
 """
 
+import hashlib
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,12 @@ class Pieces:
     def piece(self, token: int) -> bytes:
         """The token's bytes; b"" for control tokens."""
         return self._text[self._starts[token] : self._starts[token + 1]]
+
+    @property
+    def digest(self) -> str:
+        """Equal for vocabularies with the same tokens in the same order and the same ends."""
+        ends = array("I", sorted(self.ends)).tobytes()
+        return hashlib.sha256(b"\0".join((self._starts.tobytes(), self._text, ends))).hexdigest()
 
     @property
     def table(self) -> "Table":

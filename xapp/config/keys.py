@@ -16,6 +16,7 @@ MODELS = "models"
 _FLAT = {
     **{"node.name": "node_name", "tls.cert": "tls_cert", "tls.key": "tls_key"},
     **{"tls.client_ca": "tls_client_ca", "tls.http": "http_tls"},
+    "engine.draft": "draft_model",
     **{"admission.by_deadline": "deadline_admission", "tasks.dir": "tasks_dir", "tasks.pin": "pin_tasks"},
     **{f"ric.{name}": f"ric_{name}" for name in RicSettings.__struct_fields__},
     **{"log.level": "log_level", "log.format": "log_format", "log.prompts": "log_prompts"},

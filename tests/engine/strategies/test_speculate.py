@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.engine.drafting import Always, HoldBack, Overshoot, Scripted
+from tests.engine.drafting import Always, HoldBack, Overshoot, Scripted, drafted, from_both
 from tests.engine.harness import Harness, expected
 from tests.engine.test_engine import STEMS, Operation, operations, perform
 from tests.engine.test_engine_grammar import held
@@ -16,6 +16,7 @@ from tests.engine.test_score import Scored, scored
 from xapp.domain.messages import FinishReason, Priority
 from xapp.engine.sequence import Sequence
 from xapp.engine.strategies.ngram import NgramProposer
+from xapp.engine.strategies.source import Source
 from xapp.engine.strategies.speculate import Speculate
 from xapp.engine.strategies.strategy import Strategy
 
@@ -30,7 +31,9 @@ WAYS = [
     Way("speculate", Scripted),
     Way("overshoot", Overshoot),
     Way("hold back", HoldBack),
-    Way("n-grams", lambda cache, seed=0: Speculate(cache, NgramProposer(1), Always(), 1 + seed % 8)),
+    Way("n-grams", lambda cache, seed=0: Speculate(cache, Source(NgramProposer(1), Always(), 1 + seed % 8))),
+    Way("draft model", drafted),
+    Way("both", from_both),
 ]
 
 

@@ -49,6 +49,13 @@ class NgramProposer:
             guesses += guesses[: most - len(guesses)]
         return Guess(guesses, [_KINDS[min(length + count, LONGEST)] for count in range(most)])
 
+    def cost_s(self, num_tokens: int, count: int) -> float:
+        """See Proposer."""
+        return 0.0
+
+    def close(self) -> None:
+        """Keeps the table, which is the sequence's own."""
+
     def _read(self, tokens: list[int]) -> None:
         """Learns from tokens not read before. Afterwards `_key` is the key of the last run."""
         key, mask, latest, before = self._key, self._mask, self._latest, self._before

@@ -3,57 +3,28 @@
 Drafts are computed behind the answer's last token, each with an output. The sampler draws from the outputs
 in order until it draws another token than the draft. So the answer equals that of plain decoding, draw for
 draw, with any sampling parameters and any grammar. The cells of rejected drafts are freed at once.
-"""
 
-from typing import Protocol
+This is rejection sampling with a proposal that is certain of its token: a draft is accepted with the
+probability that the model gives it, and the token in place of a rejected draft has the distribution of the
+model without the draft.
+"""
 
 from xapp.backend.base import NOT_DRAWN, Batch
 from xapp.engine.kv_cache import KVCache
 from xapp.engine.sequence import Sequence, Status
 from xapp.engine.strategies.decode import Decode
-from xapp.engine.strategies.guess import NO_GUESS, Guess
-
-
-class Proposer(Protocol):
-    """The source of drafts. A proposer belongs to one sequence, so that no text reaches another sequence."""
-
-    def propose(self, tokens: list[int], most: int) -> Guess:
-        """At most `most` tokens that may follow `tokens`, which only grows. NO_GUESS without a guess."""
-        ...
-
-
-class DraftLength(Protocol):
-    """The number of drafts to compute."""
-
-    def choose(self, batch: Batch, position: int, kinds: list[int]) -> int:
-        """The number of drafts to compute, of guesses of these kinds, for a sequence that puts its last token
-        into the batch, at `position`.
-        """
-        ...
-
-    def price(self, batch: Batch, position: int, count: int) -> float:
-        """The time of the step with `count` drafts, divided by its time without them."""
-        ...
-
-    def learn(self, num_right: int, kinds: list[int]) -> None:
-        """Called after each step with the kinds of the tested guesses: the first `num_right` were right."""
-        ...
+from xapp.engine.strategies.source import Source
 
 
 class Speculate(Decode):
-    """Belongs to one sequence. Guesses that do not pay are not computed. The sequence still learns whether
-    the first guess was right, so that drafts start again when they pay.
-    """
+    """Belongs to one sequence. The first of the sources whose guesses pay makes the drafts of a step."""
 
-    def __init__(self, kv_cache: KVCache, proposer: Proposer, length: DraftLength, most: int) -> None:
+    def __init__(self, kv_cache: KVCache, *sources: Source) -> None:
         self._kv_cache = kv_cache
-        self._proposer = proposer
-        self._length = length
-        self._max_drafts = most
-        self._guess = NO_GUESS
+        self._sources = sources
         self._price = 1.0
-        self.num_drafted = self.num_accepted = self.num_draft_steps = 0
         self._num_tokens = self._num_prices = 0.0
+        self.num_drafted = self.num_accepted = self.num_draft_steps = 0
 
     @property
     def gain(self) -> float:
@@ -62,11 +33,12 @@ class Speculate(Decode):
 
     def plan(self, sequence: Sequence, batch: Batch, room: int) -> int:
         """Adds the last token and the drafts behind it."""
-        self._guess, self._price = NO_GUESS, 1.0
+        self._price = 1.0
+        for source in self._sources:
+            source.forget()
         if sequence.status is not Status.DECODE:
             return Decode.plan(self, sequence, batch, room)
-        drafts = self._drafts(sequence, batch, min(room - 1, self._max_drafts, self._most(sequence)))
-        self._price = self._length.price(batch, sequence.num_computed, len(drafts)) if drafts else 1.0
+        drafts = self._drafts(sequence, batch, min(room - 1, self._most(sequence)))
         Decode.plan(self, sequence, batch, 1)
         assert sequence.seq_id is not None
         for position, draft in enumerate(drafts, start=sequence.num_computed + 1):
@@ -74,10 +46,13 @@ class Speculate(Decode):
         return 1 + len(drafts)
 
     def _drafts(self, sequence: Sequence, batch: Batch, most: int) -> list[int]:
-        guess = self._guess = self._proposer.propose(sequence.tokens, max(1, most))
-        if most < 1 or not guess.tokens:
-            return []
-        return guess.tokens[: self._length.choose(batch, sequence.num_computed, guess.kinds[:most])]
+        tokens, position = sequence.tokens, sequence.num_computed
+        for source in self._sources:
+            drafts = source.drafts(tokens, batch, position, most)
+            self._price *= source.price(batch, position, len(drafts))
+            if drafts:
+                return drafts
+        return []
 
     def _most(self, sequence: Sequence) -> int:
         """Drafts that the answer has room for. A step yields one token more than accepted drafts."""
@@ -86,7 +61,8 @@ class Speculate(Decode):
     def update(self, sequence: Sequence, drawn: list[int], read: list[list[float]]) -> list[int]:
         """The drawn tokens up to and including the first that differs from its draft."""
         accepted = drawn[: drawn.index(NOT_DRAWN)] if NOT_DRAWN in drawn else drawn
-        self._learn(accepted)
+        for source in self._sources:
+            source.learn(accepted)
         self._num_tokens += len(accepted)
         self._num_prices += self._price
         if num_drafts := len(drawn) - 1:
@@ -97,10 +73,11 @@ class Speculate(Decode):
             self._kv_cache.trim(sequence, sequence.num_computed - num_wrong)
         return accepted
 
-    def _learn(self, accepted: list[int]) -> None:
-        """A guess that was not computed is tested by the drawn token as well, up to the first wrong guess."""
-        guesses, kinds = self._guess
-        num_tested = min(len(guesses), len(accepted))
-        pairs = zip(guesses[:num_tested], accepted, strict=False)
-        num_right = next((place for place, (guess, token) in enumerate(pairs) if guess != token), num_tested)
-        self._length.learn(num_right, kinds[: min(num_tested, num_right + 1)])
+    def restart(self, sequence: Sequence) -> None:
+        """The guesses of a sequence that waits cost no memory."""
+        self.give_back(sequence)
+
+    def give_back(self, sequence: Sequence) -> None:
+        """Closes the sources."""
+        for source in self._sources:
+            source.proposer.close()

@@ -1,16 +1,21 @@
-"""Selects the strategy of a request. A new strategy is a line in `_proposer`, or in `choose`."""
+"""Selects the strategy of a request: a new strategy is a line in `choose`, a new source of guesses in
+`_sources`.
+"""
 
 from xapp.backend.base import Backend
-from xapp.domain.decoding import Auto, Decoding, Ngram
+from xapp.domain.decoding import Auto, Decoding, Drafted, Ngram
 from xapp.domain.messages import Submit
+from xapp.engine.drafts import Drafts
 from xapp.engine.kv_cache import KVCache
 from xapp.engine.sequence import Sequence
 from xapp.engine.step_time import StepTime
 from xapp.engine.strategies.break_even import BreakEven
 from xapp.engine.strategies.decode import DECODE
+from xapp.engine.strategies.draft import DraftProposer
 from xapp.engine.strategies.ngram import NgramProposer
 from xapp.engine.strategies.score import Score
-from xapp.engine.strategies.speculate import Proposer, Speculate
+from xapp.engine.strategies.source import Proposer, Source
+from xapp.engine.strategies.speculate import Speculate
 from xapp.engine.strategies.strategy import Strategy
 
 
@@ -21,25 +26,31 @@ class Strategies:
         self._backend = backend
         self._kv_cache = kv_cache
         self._step_time = step_time
+        self._drafts = Drafts(backend.draft) if backend.draft is not None else None
 
     def choose(self, request: Submit) -> Strategy[Sequence]:
         """The strategy of a new sequence."""
         if request.choices:
             return Score(request, self._backend, self._kv_cache)
-        if self._may_draft(request) and (proposer := self._proposer(request.strategy)) is not None:
-            return Speculate(self._kv_cache, proposer, BreakEven(self._step_time), _most(request.strategy))
+        if self._may_draft(request) and (sources := self._sources(request.strategy)):
+            return Speculate(self._kv_cache, *sources)
         return DECODE
 
     def _may_draft(self, request: Submit) -> bool:
         """Whether drafts are possible. A model whose state cannot be cut cannot remove a rejected draft."""
         return self._backend.info.shares_prefixes and not request.deterministic
 
-    def _proposer(self, strategy: Decoding) -> Proposer | None:
+    def _sources(self, strategy: Decoding) -> list[Source]:
+        """The sources of guesses, the preferred first."""
         match strategy:
-            case Ngram() | Auto():
-                return NgramProposer()
-        return None
+            case Ngram(most):
+                return [self._source(NgramProposer(), most)]
+            case Drafted(most) if self._drafts is not None:
+                return [self._source(DraftProposer(self._drafts), most)]
+            case Auto():
+                each = (Ngram(), Drafted()) if self._drafts is not None else (Ngram(),)
+                return [source for kind in each for source in self._sources(kind)]
+        return []
 
-
-def _most(strategy: Decoding) -> int:
-    return strategy.max_drafts if isinstance(strategy, Ngram) else Ngram().max_drafts
+    def _source(self, proposer: Proposer, most: int) -> Source:
+        return Source(proposer, BreakEven(self._step_time), most)
