@@ -63,7 +63,7 @@ class Engine:
             pace=Pace(info.step_budget_s, info.prefill_share, max_batch),
             ageing_s=ageing_s,
         )
-        self._strategies = Strategies(backend, self._kv_cache, self._step_time)
+        self._strategies = Strategies(backend, self._kv_cache, self._step_time, clock)
         self._survey = Survey(backend)
         self._sequences: dict[int, Sequence] = {}
         self._deadlines: list[tuple[float, int]] = []

@@ -2,6 +2,9 @@
 `_sources`.
 """
 
+from collections.abc import Callable
+from time import monotonic
+
 from xapp.backend.base import Backend
 from xapp.domain.decoding import Auto, Decoding, Drafted, Ngram
 from xapp.domain.messages import Submit
@@ -22,11 +25,17 @@ from xapp.engine.strategies.strategy import Strategy
 class Strategies:
     """The strategies of one engine."""
 
-    def __init__(self, backend: Backend, kv_cache: KVCache, step_time: StepTime) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        kv_cache: KVCache,
+        step_time: StepTime,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self._backend = backend
         self._kv_cache = kv_cache
         self._step_time = step_time
-        self._drafts = Drafts(backend.draft) if backend.draft is not None else None
+        self._drafts = Drafts(backend.draft, clock) if backend.draft is not None else None
 
     def choose(self, request: Submit) -> Strategy[Sequence]:
         """The strategy of a new sequence."""
