@@ -27,6 +27,7 @@ class Mode(enum.StrEnum):
     SERVING = "serving"
     PROMISES = "promises"
     POOL = "pool"
+    SPECULATION = "speculation"
 
 
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

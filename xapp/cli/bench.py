@@ -17,6 +17,7 @@ _COMMANDS = {
     "serving": "Speed and memory of serving against their bars.",
     "promises": "Deadlines, priorities and predictions against their bars.",
     "pool": "Several nodes behind one target against their bars.",
+    "speculation": "What drafts gain, cost, and where answers part.",
     "report": "One page with tables and pictures from result files.",
     "diff": "What got slower between two result files.",
 }
