@@ -7,6 +7,7 @@ Read with tokens, a Play with a Played, a Price with seconds, a Margin with a nu
 import sys
 import time
 from itertools import count
+from statistics import median
 
 import msgspec
 
@@ -26,6 +27,8 @@ from xapp.text.codec import TextCodec
 
 FILL = 256
 """Tokens that fill the cells in one step."""
+REPEATS = 5
+"""Steps of each size, in turns."""
 
 
 class Read(msgspec.Struct, frozen=True, tag=True):
@@ -126,23 +129,26 @@ class Player:
         return self._engine.stats().total_prefill_tokens
 
     def price(self, rows: list[int], cells: int) -> list[float]:
-        """Seconds by number of rows. The engine has no work meanwhile; the cells are those of a branch."""
-        seq_id, found = self._backend.num_sequences, []
+        """The median seconds by number of rows. The cells are those of a branch."""
+        seq_id = self._backend.num_sequences
         for start in range(0, cells, FILL):
             batch = Batch()
             batch.extend(list(range(100 + start, 100 + min(cells, start + FILL))), start, seq_id)
             self._backend.decode(batch, [])
-        for number in rows:
-            batch = Batch()
-            for place in range(number):
-                batch.add(200 + place, cells + place, seq_id)
-                batch.want_output()
-            began = time.perf_counter()
-            self._backend.decode(batch, [GREEDY] * number)
-            found.append(time.perf_counter() - began)
-            self._backend.remove(seq_id, cells)
+        found = [[self._step_s(seq_id, cells, number) for number in rows] for _ in range(REPEATS)]
         self._backend.remove(seq_id)
-        return found
+        return [median(each) for each in zip(*found, strict=True)]
+
+    def _step_s(self, seq_id: int, cells: int, rows: int) -> float:
+        batch = Batch()
+        for place in range(rows):
+            batch.add(200 + place, cells + place, seq_id)
+            batch.want_output()
+        began = time.perf_counter()
+        self._backend.decode(batch, [GREEDY] * rows)
+        seconds = time.perf_counter() - began
+        self._backend.remove(seq_id, cells)
+        return seconds
 
     def margin(self, tokens: list[int], first: int, second: int) -> float:
         """Both tokens are choices of a score."""
