@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from xapp.backend.byte_vocab import ByteVocab
@@ -57,7 +57,20 @@ def memory_need(path: Path, own: ModelSettings) -> Need:
     per_token = info.geometry.bytes_per_token(kv_type) if info.geometry else 0
     kv_bytes = tokens * per_token
     parked_bytes = int(kv_bytes * PARKED_SHARE) if settings.prefix_cache else 0
-    return Need(total_bytes(path), kv_bytes, parked_bytes, resident_bytes(info.metadata_bytes))
+    need = Need(total_bytes(path), kv_bytes, parked_bytes, resident_bytes(info.metadata_bytes))
+    return _with_draft(need, Path(settings.draft), tokens, kv_type) if settings.draft else need
+
+
+def _with_draft(need: Need, draft: Path, tokens: int, kv_type: KvType) -> Need:
+    """A draft model has a cell for each cell of the model."""
+    check_parts(draft)
+    info = read_gguf(draft)
+    per_token = info.geometry.bytes_per_token(kv_type) if info.geometry else 0
+    return replace(
+        need,
+        weights_bytes=need.weights_bytes + total_bytes(draft),
+        kv_bytes=need.kv_bytes + tokens * per_token,
+    )
 
 
 def origin(path: Path) -> str:

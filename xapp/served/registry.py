@@ -15,6 +15,7 @@ from xapp.models.store import ModelFile
 from xapp.near import did_you_mean
 from xapp.served.changes import Changes
 from xapp.served.dependencies import ModelDependencies
+from xapp.served.draft_file import check_draft
 from xapp.served.file_watch import FileWatch
 from xapp.served.kinds import check_loadable, no_worker, stated_kind
 from xapp.served.model_tables import check_tables
@@ -63,6 +64,8 @@ class ModelRegistry:
             raise ConfigError("XAPP_MODELS", f"{len(files)} models, XAPP_MAX_MODELS allows fewer")
         self.default_name = default.name
         check_tables(self._settings.models, self._find_for_table, self.default_name)
+        for file in files:
+            check_draft(self._settings.of_model(file.name), file, self._tools.resolve, self._dir)
         models = [self._add(file) for file in files]
         self._spawn(self._load_in_turn(models))
         watch = FileWatch(lambda: self.models, self._tools.rehash, self._renew)

@@ -13,6 +13,7 @@ from xapp.models.parts import total_bytes
 from xapp.models.store import ModelFile
 from xapp.served.changes import Changes
 from xapp.served.dependencies import ModelDependencies
+from xapp.served.draft_file import with_draft_file
 from xapp.served.kinds import require_text, stated_kind
 from xapp.served.loader import Loader
 from xapp.served.served_file import ServedFile
@@ -47,7 +48,8 @@ class ServedModel:
         self.file = file
         self.name = file.name
         self._settings = settings
-        self.own = settings.of_model(file.name)
+        models_dir = Path(settings.node.models_dir).expanduser()
+        self.own = with_draft_file(settings.of_model(file.name), file, tools.resolve, models_dir)
         self.kind = stated_kind(file, self.own)
         self._tools = tools
         self._loader = Loader(file, settings.admission, self.own, tools, quotas)
