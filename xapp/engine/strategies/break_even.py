@@ -22,6 +22,10 @@ PRIOR_WEIGHT = 2.0
 RETRY_SHARE = 0.02
 """Share of the time that may be spent on guesses that do not pay, to learn whether they do now."""
 
+UNLIKELY = 0.1
+"""A draft is not considered where all drafts up to it are right with a smaller probability: each takes
+time to consider."""
+
 CostOf = Callable[[int], float]
 """Seconds that making so many guesses takes."""
 
@@ -86,6 +90,8 @@ class BreakEven:
         tokens, right = float(rows), 1.0
         for count, share in enumerate(shares, start=1):
             right *= share
+            if right < UNLIKELY:
+                break
             tokens += right
             rate = tokens / (self._step_s(batch, position, count) + cost_of(count))
             if rate > best_rate:
