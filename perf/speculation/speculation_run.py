@@ -44,12 +44,13 @@ class Plan:
     cells: int
 
     def groups(self) -> Iterator[Group]:
-        """Full groups only."""
-        for category, texts in self.questions.items():
-            for streams in self.streams:
-                for number in range(len(texts) // streams):
+        """Full groups only. Categories take turns, so that a part of a run has some of each."""
+        for streams in self.streams:
+            for number in range(max(map(len, self.questions.values())) // streams):
+                for category, texts in self.questions.items():
                     some = texts[number * streams : (number + 1) * streams]
-                    yield Group(category, streams, number, some)
+                    if len(some) == streams:
+                        yield Group(category, streams, number, some)
 
     @property
     def total(self) -> int:

@@ -151,3 +151,22 @@ def test_there_is_nothing_to_do_where_it_is_known_or_cannot_be() -> None:
     assert Survey(node).done
     assert Survey(Node(threads=())).done
     assert Survey(FakeBackend(EngineSettings(slots=1, kv_cells=64, context_length=64))).done
+
+
+def test_widths_beyond_the_slots_are_measured_for_drafts() -> None:
+    node = Node()
+    node._info = msgspec.structs.replace(node.info, num_slots=1)
+    curve = surveyed(node).curve
+    assert curve is not None
+    assert curve.widths == tuple(width for width in WIDTHS if width <= node.num_branches)
+
+
+def test_a_curve_of_fewer_widths_is_measured_again() -> None:
+    node = Node()
+    whole = surveyed(node)
+    assert whole.curve is not None
+    node._info = msgspec.structs.replace(node.info, tuning=whole)
+    assert Survey(node).done
+    short = msgspec.structs.replace(whole.curve, widths=(1, 2), width_s=(0.1, 0.2))
+    node._info = msgspec.structs.replace(node.info, tuning=msgspec.structs.replace(whole, curve=short))
+    assert not Survey(node).done

@@ -70,7 +70,7 @@ class Survey:
         self._clock = clock
         self._cpu_clock = cpu_clock
         tuning = backend.info.tuning
-        self.done = tuning is None or tuning.curve is not None or not self._is_possible
+        self.done = tuning is None or self._is_whole(tuning.curve) or not self._is_possible
         self._fastest: dict[Job, float] = {}
         self._cpu_shares: dict[Job, float] = {}
         self._jobs: deque[Job] = deque()
@@ -81,6 +81,13 @@ class Survey:
             self._add(self._thread_jobs())
             if not self._jobs:  # threads are set
                 self._next_phase()
+
+    def _is_whole(self, curve: StepCurve | None) -> bool:
+        """Whether every width is known. An earlier release measured as many as there are slots."""
+        if curve is None:
+            return False
+        widths = (size for size in WIDTHS if size <= self._most_width)
+        return max(curve.widths) >= max(widths, default=0) or max(curve.width_s) > LONGEST_ALONE_S
 
     @property
     def _is_possible(self) -> bool:
@@ -161,7 +168,7 @@ class Survey:
         info = self._backend.info
         most = min(info.batch_tokens, info.context_length - 1)
         widths = [
-            Job(True, size, batch if size > 1 else single) for size in WIDTHS if size <= self._most_decode
+            Job(True, size, batch if size > 1 else single) for size in WIDTHS if size <= self._most_width
         ]
         sizes = [Job(False, size, batch if size > 1 else single) for size in SIZES if size <= most]
         return [*widths, *sizes]
@@ -178,6 +185,11 @@ class Survey:
         larger = [self._fastest[each] for each in kind if each.size > job.size]
         dearest = DOUBTFUL * min(smaller, default=seconds) * job.size
         return seconds > dearest or seconds >= min(larger, default=2 * seconds)
+
+    @property
+    def _most_width(self) -> int:
+        """Drafts make a step wider than the number of slots."""
+        return self._backend.num_branches
 
     @property
     def _most_decode(self) -> int:
