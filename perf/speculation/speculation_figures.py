@@ -7,7 +7,13 @@ from statistics import fmean, median
 from perf.record.make_figures import measured
 from perf.record.result_schema import Figure
 from perf.speculation.speculation_run import PLAIN
-from perf.speculation.speculation_samples import PartingSample, PlaySample, PriceSample, Sample
+from perf.speculation.speculation_samples import (
+    PartingSample,
+    PlaySample,
+    PredictionSample,
+    PriceSample,
+    Sample,
+)
 
 
 def summary(samples: Sequence[Sample]) -> list[Figure]:
@@ -16,6 +22,7 @@ def summary(samples: Sequence[Sample]) -> list[Figure]:
     return [
         *_prices([each for each in samples if isinstance(each, PriceSample)]),
         *_speeds(plays),
+        *_predictions([each for each in samples if isinstance(each, PredictionSample)]),
         *_partings(plays, [each for each in samples if isinstance(each, PartingSample)]),
     ]
 
@@ -66,6 +73,15 @@ def _ratios(some: list[PlaySample], plays: list[PlaySample]) -> list[float]:
 
 def _rate(plays: list[PlaySample]) -> float:
     return median([each.num_tokens / each.seconds for each in plays if each.seconds] or [0.0])
+
+
+def _predictions(samples: list[PredictionSample]) -> Iterator[Figure]:
+    for category, node in sorted({(each.category, each.node) for each in samples}):
+        some = [each.speedup for each in samples if (each.category, each.node) == (category, node)]
+        value = exp(fmean(map(log, some)))
+        yield Figure(
+            "predicted_speedup", value, "", f"{category}/{node}", num_samples=len(some), higher_is_better=True
+        )
 
 
 def _partings(plays: list[PlaySample], partings: list[PartingSample]) -> Iterator[Figure]:

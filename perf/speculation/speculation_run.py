@@ -13,7 +13,14 @@ from perf.machine import Noise
 from perf.record.journal import Journal
 from perf.round_loop import RoundLoop, rotated
 from perf.speculation.engine_child import Margin, Play, Played, Price, Read
-from perf.speculation.speculation_samples import PartingSample, PlaySample, PriceSample, Sample
+from perf.speculation.predict_gain import HARDWARE, HERE, measured_curve, predicted_speedup
+from perf.speculation.speculation_samples import (
+    PartingSample,
+    PlaySample,
+    PredictionSample,
+    PriceSample,
+    Sample,
+)
 from xapp.config import EngineSettings
 from xapp.domain.messages import ModelInfo
 
@@ -134,11 +141,20 @@ class Run:
                     found.num_drafted, found.num_accepted, found.num_draft_steps,
                 )
             )  # fmt: skip
+        if not number and streams == 1:
+            self._predict(group, prompts[0], played[PLAIN].answers[0])
         for strategy in (each for each in played if each != PLAIN):
             pairs = zip(prompts, played[PLAIN].answers, played[strategy].answers, strict=True)
             for prompt, plain, other in pairs:
                 if (parting := _parting(child, prompt, plain, other)) is not None:
                     self._loop.keep(PartingSample(number, category, place, streams, strategy, *parting))
+
+    def _predict(self, group: Group, prompt: list[int], answer: list[int]) -> None:
+        prices = [each for each in self.outcome.samples if isinstance(each, PriceSample)]
+        here = measured_curve({each.rows: each.seconds for each in prices})
+        for node, cost in {HERE: here, **HARDWARE}.items():
+            speedup = predicted_speedup(prompt, answer, cost)
+            self._loop.keep(PredictionSample(group.category, group.number, node, speedup))
 
 
 def _tokens(child: Child, text: str) -> list[int]:

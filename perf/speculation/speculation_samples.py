@@ -1,12 +1,12 @@
 """What `bench speculation` leaves in a result file, and the names of its figures.
 
-step_price                 group ROWS rows: a step of so many rows of one sequence ÷ a step of one row
-decode_tokens_per_second   group CATEGORY/STREAMS/STRATEGY
-speedup                    group CATEGORY/STREAMS/STRATEGY: its rate ÷ plain's, over all rounds of each group
-of prompts; the groups' geometric mean
-acceptance_rate            group CATEGORY/STREAMS/STRATEGY: accepted ÷ drafted tokens
-parted_answers             group STRATEGY: answers that differ from the plain answer of the same round
-parting_margin             group STRATEGY: the largest difference of the two tokens' logits where they part
+step_price                  group ROWS rows: a step of so many rows of one sequence ÷ a step of one row
+decode_tokens_per_second    group CATEGORY/STREAMS/STRATEGY
+speedup                     group CATEGORY/STREAMS/STRATEGY: its rate ÷ plain's of the same prompts
+acceptance_rate             group CATEGORY/STREAMS/STRATEGY: accepted ÷ drafted tokens
+predicted_speedup           group CATEGORY/NODE: n-gram drafts on the plain answers, at the node's prices
+parted_answers              group STRATEGY: answers that differ from the plain answer of the same round
+parting_margin              group STRATEGY: the largest difference of the two logits where they part
 """
 
 import msgspec
@@ -53,4 +53,13 @@ class PartingSample(msgspec.Struct, frozen=True, tag_field="kind", tag="speculat
     margin: float
 
 
-Sample = PriceSample | PlaySample | PartingSample
+class PredictionSample(msgspec.Struct, frozen=True, tag_field="kind", tag="speculation-prediction"):
+    """The speedup that n-gram drafts would have on an answer at the prices of `node`."""
+
+    category: str
+    group: int
+    node: str
+    speedup: float
+
+
+Sample = PriceSample | PlaySample | PartingSample | PredictionSample
