@@ -17,6 +17,7 @@ from perf.report import (
     markdown_page,
     overview_section,
     paper_section,
+    speculation_section,
 )
 from perf.report.document import Document, Section
 from perf.report.gather_runs import Gathered, Run, gather
@@ -34,6 +35,7 @@ _SECTIONS: dict[Mode, Callable[[Sequence[Run]], Section]] = {
     Mode.SERVING: bars_section.section,
     Mode.PROMISES: bars_section.section,
     Mode.POOL: bars_section.section,
+    Mode.SPECULATION: speculation_section.section,
 }
 
 

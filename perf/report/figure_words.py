@@ -73,6 +73,9 @@ TITLES = {
     "step_seconds.p50": "step p50",
     "step_seconds.p95": "step p95",
     "bandwidth_share": "share of memory bandwidth",
+    "step_price": "step ÷ step of one row",
+    "predicted_speedup": "predicted speedup",
+    "parting_margin": "largest difference of logits",
 }
 _ABBREVIATED = {"ttft", "itl", "tpot", "e2e"}
 
