@@ -86,7 +86,7 @@ def _predicted(run: Run, stem: str) -> Picture:
     nodes = list(dict.fromkeys(mark.series for mark in marks))
     draw = partial(_draw_predicted, marks=marks, categories=categories, nodes=nodes)
     height = panel_height(len(categories), len(nodes)) + 0.5
-    caption = f"{run.label}: what n-gram drafts would gain on the plain answers, at each node's prices"
+    caption = f"{run.label}: what n-gram drafts would gain on the plain answers, at each node's prices."
     return picture(stem, caption, "Predicted speedup by text and node", height, draw)
 
 

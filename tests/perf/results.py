@@ -226,5 +226,17 @@ def _engine(streams: int) -> Iterator[Figure]:
     yield Figure("bytes_per_token", (98e6 + 1e6 * streams) / streams, "B", str(streams))
 
 
+def speculation() -> Result:
+    figures = [
+        *(Figure("step_price", price, "", f"{rows} rows") for rows, price in ((1, 1.0), (4, 2.2), (16, 6.0))),
+        Figure("decode_tokens_per_second", 20.0, "tok/s", "rag/1/plain"),
+        Figure("speedup", 1.2, "", "rag/1/ngram", minimum=0.98, maximum=1.9),
+        Figure("predicted_speedup", 1.3, "", "rag/Pi 5"),
+        Figure("parted_answers", 1, "", "ngram"),
+        Figure("parting_margin", 0.02, "", "ngram"),
+    ]
+    return result(Mode.SPECULATION, figures)
+
+
 def every_mode(node: str = "pi-1") -> list[Result]:
-    return [paper(node), accuracy(node), load(node), compare(node), engine(node)]
+    return [paper(node), accuracy(node), load(node), compare(node), engine(node), speculation()]

@@ -63,7 +63,7 @@ def test_the_page_holds_all_it_shows(built: Path) -> None:
     assert page.open == []
     assert page.scripts == 0
     assert {link.partition(",")[0] for link in page.links} == {"data:image/svg+xml;base64"} | {
-        f"#s{number}" for number in range(1, 10)
+        f"#s{number}" for number in range(1, 11)
     }
 
 
@@ -181,7 +181,7 @@ def test_medians_follow_the_points() -> None:
 
 def test_pictures_say_what_they_show(tmp_path: Path) -> None:
     found = drawn(tmp_path, *results.every_mode()).pictures
-    assert len(found) == 15
+    assert len(found) == 17
     assert all(isinstance(each, Picture) and each.alt and each.caption.endswith(".") for each in found)
 
 
@@ -249,3 +249,15 @@ def test_difficulties_are_in_their_own_order(tmp_path: Path) -> None:
         if isinstance(block, Table) and "by category" in block.caption
     )
     assert [row[0] for row in table.rows] == ["easy", "medium", "hard", "antennas"]
+
+
+def test_speculation_shows_prices_speeds_and_partings(tmp_path: Path) -> None:
+    found = next(
+        each for each in drawn(tmp_path, results.speculation()).sections if each.title == "Speculation"
+    )
+    cells = [cell for block in found.blocks if isinstance(block, Table) for row in block.rows for cell in row]
+    assert {"16 rows", "rag/1/ngram", "1.2", "rag/Pi 5", "0.02"} <= set(cells)
+    assert [block.name for block in found.blocks if isinstance(block, Picture)] == [
+        "speculation-1-price",
+        "speculation-1-predicted",
+    ]
