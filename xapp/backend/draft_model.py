@@ -21,6 +21,11 @@ class DraftModel(Protocol):
         ...
 
     @property
+    def context_length(self) -> int:
+        """Tokens of one sequence that it is made for."""
+        ...
+
+    @property
     def token_s(self) -> float:
         """Seconds of a guess, measured at the load."""
         ...

@@ -16,12 +16,14 @@ class FakeDraft:
         *,
         num_sequences: int = 4,
         num_cells: int = 4096,
+        context_length: int = 4096,
         token_s: float = 0.0001,
         probability: float = 0.9,
         spend: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._rule = rule
         self.num_sequences, self.num_cells = num_sequences, num_cells
+        self.context_length = context_length
         self.token_s, self.prompt_token_s = token_s, token_s / 4
         self.cells: list[list[int]] = [[] for _ in range(num_sequences)]
         self._probability = probability

@@ -64,6 +64,7 @@ class LlamaDraft:
         self._batch = NativeBatch(params.batch)
         self._most = params.batch
         self.num_sequences, self.num_cells = params.sequences, params.cells
+        self.context_length = min(params.cells, llama.llama_model_n_ctx_train(model))
         self.token_s = self.prompt_token_s = 0.0
         self._measure()
 

@@ -37,9 +37,10 @@ class Drafts:
         self.cut(seq_id, 0)
         self._free_ids.append(seq_id)
 
-    def has_room(self, count: int) -> bool:
-        """Whether so many tokens fit."""
-        return self.used + count <= self._model.num_cells
+    def has_room(self, seq_id: int, count: int) -> bool:
+        """Whether so many tokens more fit."""
+        fits = self._lengths[seq_id] + count <= self._model.context_length
+        return fits and self.used + count <= self._model.num_cells
 
     def cut(self, seq_id: int, length: int) -> None:
         """Keeps the first `length` cells."""

@@ -95,6 +95,14 @@ def test_without_an_id_or_cells_there_are_no_guesses_and_nothing_is_held() -> No
     assert second.propose(PROMPT, 2) != NO_GUESS
 
 
+def test_a_text_beyond_the_context_of_the_draft_model_has_no_guesses() -> None:
+    drafts = Drafts(FakeDraft(rule, context_length=len(PROMPT) + 2))
+    proposer = DraftProposer(drafts)
+    assert proposer.propose(PROMPT, 2) != NO_GUESS
+    assert proposer.propose([*PROMPT, rule(PROMPT), 0, 0], 2) == NO_GUESS
+    assert drafts.used == 0
+
+
 def test_one_sequence_s_cells_never_serve_another() -> None:
     """The draft model of the first goes to the second, which guesses from its own text alone."""
     draft = FakeDraft(rule, num_sequences=1)

@@ -36,14 +36,16 @@ class DraftProposer:
         return count * self._drafts.token_s + behind * self._drafts.prompt_token_s / PAYS_BACK
 
     def propose(self, tokens: list[int], most: int) -> Guess:
-        """NO_GUESS as well while the draft model still reads the prompt, and without a free id or cells."""
+        """NO_GUESS as well while the draft model still reads the prompt, and without a free id or
+        cells. A text beyond the context of the draft model has no guesses either.
+        """
         seq_id = self._seq_id if self._seq_id is not None else self._drafts.lend()
         if seq_id is None:
             return NO_GUESS
         self._seq_id = seq_id
         self._keep_right(seq_id, tokens)
         behind = tokens[len(self._read) : -1]
-        if not self._drafts.has_room(len(behind) + 1 + most):
+        if not self._drafts.has_room(seq_id, len(behind) + 1 + most):
             self.close()
             return NO_GUESS
         if behind:
