@@ -81,7 +81,7 @@ def load(
             kv_type=sizing.kv_type,
             flash_attention=found.known.flash_attention,
         )
-        drafting = draft.open(replace(params, sequences=sizing.slots, outputs=1)) if draft else None
+        drafting = draft.open(_draft_params(params, sizing)) if draft else None
         context, pieces = _meanwhile(partial(new_context, model, params, path), partial(Pieces, vocab))
     info = msgspec.structs.replace(_info(model, geometry, sizing, params, settings), tuning=found.known)
     backend = LlamaBackend(
@@ -108,6 +108,11 @@ def _draft_file(path: str, vocab: Any, settings: EngineSettings) -> DraftFile | 
     if not settings.draft:
         return None
     return DraftFile(settings.draft, path, Pieces(vocab).digest, settings.gpu_layers)
+
+
+def _draft_params(params: ContextParams, sizing: Sizing) -> ContextParams:
+    """A sequence for each slot. llama.cpp keeps a row of logits for each."""
+    return replace(params, sequences=sizing.slots, outputs=sizing.slots)
 
 
 def _geometry(model: Any, path: str, draft: DraftFile | None) -> Geometry:
