@@ -69,7 +69,7 @@ def test_a_greedy_answer_takes_fewer_steps(
     drafting.run()
     finished = drafting.finished[number]
     assert finished.num_drafted >= finished.num_accepted > 5
-    assert drafting.engine.stats().total_steps <= TOKENS + 1 - finished.num_accepted
+    assert 0 < finished.num_draft_steps < TOKENS - finished.num_accepted
     assert_same(backend, prompt, drafting.tokens[number], alone(backend, prompt, TOKENS, ignore_eos=True))
 
 
