@@ -46,9 +46,10 @@ def test_every_command_is_one_that_there_is(folder: Path, size: str) -> None:
         WINOGRANDE="pyproject.toml",
         ORAN_BENCH="pyproject.toml",
         MMLU="pyproject.toml",
+        SPEC_BENCH="pyproject.toml",
     )
     modes = [mode for mode, *_ in called(folder)]
-    assert {"paper", "accuracy", "load", "engine", "report"} <= set(modes)
+    assert {"paper", "accuracy", "load", "engine", "speculation", "report"} <= set(modes)
     context = click.Context(bench)
     for mode, *options in called(folder):
         command = bench.get_command(context, mode)
