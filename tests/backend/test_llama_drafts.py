@@ -17,6 +17,7 @@ from xapp.config import EngineSettings
 from xapp.domain.decoding import PLAIN, Ngram
 from xapp.domain.messages import Priority, SamplingParams, Submit
 from xapp.engine.sequence import Sequence
+from xapp.engine.step_time import StepTime
 from xapp.engine.strategies.decode import DECODE
 from xapp.engine.strategies.ngram import NgramProposer
 from xapp.engine.strategies.source import Source
@@ -24,6 +25,7 @@ from xapp.engine.strategies.speculate import Speculate
 from xapp.engine.strategies.strategy import Strategy
 from xapp.grammar.compile import compile_rules
 from xapp.grammar.gbnf import read_gbnf
+from xapp.steps.step_cost import straight_curve
 
 pytestmark = pytest.mark.slow
 TOKENS = 40
@@ -50,7 +52,8 @@ def prompt(default_model_path: Path) -> list[int]:
 @pytest.fixture
 def drafting(backend: LlamaBackend) -> Answers:
     """What asks for n-grams gets them at any price: this machine's steps decide nothing."""
-    answers = Answers(backend, prefix_cache=False)
+    # A curve that was measured at the load of a busy machine would cut the prompt.
+    answers = Answers(backend, prefix_cache=False, step_time=StepTime(straight_curve(1e-6, 0.1)))
     cache = answers.engine._kv_cache
 
     def choose(request: Submit) -> Strategy[Sequence]:
