@@ -6,8 +6,8 @@
 guesses that the question with the earlier first token was asked. The share of right guesses is the area under
 the curve of the attack: 0.5 where time tells nothing, and 1 where it tells all. Both questions have the same
 words in another order, and an attacker compares times of the same moment, so other load hides little. The
-same is measured with both in one group, where it must tell. With `--scripted` the node's steps sleep: scheduler,
-cache and admission are the real ones, and a trial takes half a second and hardly any CPU.
+same is measured with both in one group, where it must tell. With `--scripted` the node's steps sleep:
+scheduler, cache and admission are the real ones, and a trial takes half a second and hardly any CPU.
 
 **Mixing.** Requests of many principals, whose prompts begin alike, run through the engine with the fake
 backend. The next token of an answer follows from all tokens before it, so one foreign token makes a wrong
@@ -92,7 +92,7 @@ class Guesses:
 
 @contextmanager
 def serving(folder: Path, model: str, policy: str) -> Iterator[str]:
-    """The address of a node with tokens for a victim and an attacker. The steps of the model SCRIPTED sleep."""
+    """The address of a node with tokens for a victim and an attacker. Steps of the model SCRIPTED sleep."""
     tokens, rules, port = folder / "tokens.toml", folder / "policy.toml", free_port(HOST)
     tokens.write_text("".join(f'{name} = ["{hash_of(name)}"]\n' for name in ("victim", "attacker")))
     rules.write_text(policy)
