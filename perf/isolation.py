@@ -1,12 +1,13 @@
 """Whether a principal learns by timing what others asked, and whether anything of theirs gets into answers.
 
-    python -m perf.isolation [--model NAME] [--trials 600] [--requests 100000]
+    python -m perf.isolation [--scripted | --model NAME] [--trials 600] [--requests 100000]
 
 **Timing.** A victim asks one of two questions that only it knows, by chance; then an attacker asks both, and
 guesses that the question with the earlier first token was asked. The share of right guesses is the area under
 the curve of the attack: 0.5 where time tells nothing, and 1 where it tells all. Both questions have the same
 words in another order, and an attacker compares times of the same moment, so other load hides little. The
-same is measured with both in one group, where it must tell.
+same is measured with both in one group, where it must tell. With `--scripted` the node's steps sleep:
+scheduler, cache and admission are the real ones, and a trial takes half a second and hardly any CPU.
 
 **Mixing.** Requests of many principals, whose prompts begin alike, run through the engine with the fake
 backend. The next token of an answer follows from all tokens before it, so one foreign token makes a wrong
@@ -45,6 +46,7 @@ from xapp.security.tokens import hash_of
 
 AUC_BAR = 0.55
 TOGETHER_TRIALS = 60
+SCRIPTED, SCRIPTED_SPEED = "scripted", 24.0
 NUM_PRINCIPALS = 12
 MAX_OPEN = 24
 _CALL_S = 120.0
@@ -90,13 +92,16 @@ class Guesses:
 
 @contextmanager
 def serving(folder: Path, model: str, policy: str) -> Iterator[str]:
-    """The address of a node with tokens for a victim and an attacker."""
+    """The address of a node with tokens for a victim and an attacker. Steps of the model SCRIPTED sleep."""
     tokens, rules, port = folder / "tokens.toml", folder / "policy.toml", free_port(HOST)
     tokens.write_text("".join(f'{name} = ["{hash_of(name)}"]\n' for name in ("victim", "attacker")))
     rules.write_text(policy)
     settings = {"XAPP_HOST": HOST, "XAPP_MODEL": model, "XAPP_HTTP_PORT": "0", "XAPP_PIN_TASKS": "false"}
-    settings |= {"XAPP_TOKENS_FILE": str(tokens), "XAPP_POLICY_FILE": str(rules)}
-    command = [sys.executable, "-m", "xapp.cli", "serve", "--grpc-port", str(port)]
+    settings |= {"XAPP_TOKENS_FILE": str(tokens), "XAPP_POLICY_FILE": str(rules), "XAPP_GRPC_PORT": str(port)}
+    command = [sys.executable, "-m", "xapp.cli", "serve"]
+    if model == SCRIPTED:
+        settings["XAPP_BACKEND"] = "fake"
+        command = [sys.executable, "-m", "perf.pool.server", str(SCRIPTED_SPEED)]
     server = Server(command, {**os.environ, **settings}, folder / "node.log")
     try:
         server.wait_for_port(f"{HOST}:{port}")
@@ -232,7 +237,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", default="smollm2-135m-q4_1")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--model", default="smollm2-135m-q4_1")
+    which.add_argument("--scripted", dest="model", action="store_const", const=SCRIPTED)
     parser.add_argument("--trials", type=int, default=600, help="of principals of their own")
     parser.add_argument("--requests", type=int, default=100_000)
     options = parser.parse_args()

@@ -21,9 +21,10 @@ def test_tls(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     assert said["handshakes"]["tls_per_s"] > 0
 
 
-def test_isolation(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("node", ["--model=m", "--scripted"])
+def test_isolation(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], node: str) -> None:
     monkeypatch.setenv("XAPP_BACKEND", "fake")
-    monkeypatch.setattr(sys, "argv", ["isolation", "--trials", "3", "--requests", "100"])
+    monkeypatch.setattr(sys, "argv", ["isolation", node, "--trials", "3", "--requests", "100"])
     assert isolation.main() in {0, 1}
     said = json.loads(capsys.readouterr().out)
     assert 0 <= said["apart"]["auc"] <= 1
