@@ -10,6 +10,7 @@ from tests.cluster import __main__ as cluster
 from tests.cluster import needs, programs
 from tests.image import __main__ as image
 from tests.image import needs as image_needs
+from tests.image.container import refusal
 
 
 @pytest.fixture(autouse=True)
@@ -57,3 +58,16 @@ def test_modules_that_are_not_reached_are_no_failure(
     monkeypatch.setattr(programs, "build", unreachable)
     assert cluster.main() == 0
     assert "skipped: Go modules cannot be fetched" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [(125, "cgroups: not permitted"), (126, ""), (0, "")],
+    ids=["no", "bad", "yes"],
+)
+def test_a_machine_that_makes_no_container_is_told_from_a_broken_image(
+    code: int, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = subprocess.CompletedProcess([], code, "", "cgroups: not permitted\n")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: ended)
+    assert refusal("image") == reason

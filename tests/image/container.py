@@ -13,6 +13,10 @@ _LIMITS = (
 )
 
 
+_REFUSED = 125
+"""The exit code of podman where it cannot make a container at all."""
+
+
 class ContainerError(Exception):
     """podman ended with another code than 0; the message has what it said."""
 
@@ -30,6 +34,13 @@ def podman(*options: str, timeout_s: float = 120) -> str:
     if done.returncode:
         raise ContainerError(f"podman {' '.join(options)}: {done.returncode}\n{done.stdout}")
     return done.stdout
+
+
+def refusal(image: str) -> str:
+    """Why this machine cannot run a container with these limits, in podman's words; "" where it can."""
+    command = ["podman", "--runtime=runc", "run", "--rm", *_LIMITS, image, "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    return done.stderr.strip()[-500:] if done.returncode == _REFUSED else ""
 
 
 @dataclass(frozen=True, slots=True)
