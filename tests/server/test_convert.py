@@ -129,16 +129,6 @@ def test_format_that_is_none() -> None:
     assert field_of(format=pb.OutputFormat(grammar=" ")) == "format.grammar"
 
 
-@pytest.mark.parametrize("text", ["x" * 129, "a\nb", "a\x00b"])
-def test_correlation_id_refused(text: str) -> None:
-    with pytest.raises(InvalidArgument):
-        convert.to_correlation_id("correlation_id", text)
-
-
-def test_correlation_id_taken() -> None:
-    assert convert.to_correlation_id("correlation_id", "größe 1") == "größe 1"
-
-
 @pytest.mark.parametrize(
     "interval",
     [

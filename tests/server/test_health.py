@@ -7,9 +7,9 @@ from typing import Any
 
 from grpc_health.v1 import health_pb2
 
+from xapp.edge.watchdog import Watchdog
 from xapp.served.changes import Changes
 from xapp.server.health import HealthServicer
-from xapp.server.watchdog import Watchdog
 
 KINDS = health_pb2.HealthCheckResponse
 

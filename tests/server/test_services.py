@@ -11,13 +11,13 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from tests.server import shapes
 from tests.server.conftest import Node
 from tests.server.rich import details_of
+from xapp.edge.watchdog import Watchdog
 from xapp.served.changes import Changes
 from xapp.server.boundary import Boundary
 from xapp.server.grpc_service import GrpcService, methods_of
 from xapp.server.receipt import Receipts
 from xapp.server.request import reading
 from xapp.server.services import with_health_and_reflection
-from xapp.server.watchdog import Watchdog
 from xapp.telemetry.metrics import Metrics
 
 NAME = shapes.DESCRIPTOR.full_name

@@ -9,13 +9,13 @@ from grpc_health.v1 import health_pb2
 
 from tests.server.fake_service import FakeService
 from xapp.domain.states import ModelStatus
+from xapp.edge.watchdog import Watchdog
 from xapp.errors import Exhausted
 from xapp.inference.v1 import models_pb2 as pb
 from xapp.served.changes import Changes
 from xapp.server import health, models_servicer
 from xapp.server.health import HealthServicer
 from xapp.server.models_servicer import ModelServicer
-from xapp.server.watchdog import Watchdog
 
 
 class Stuck:

@@ -13,13 +13,13 @@ from tests.service.in_process import InProcessNode, new_clock
 from xapp.backend.fake import FakeBackend
 from xapp.config import EngineSettings, LogSettings, NodeSettings
 from xapp.domain.messages import Submit, encode
+from xapp.edge.watchdog import Watchdog
 from xapp.engine.engine import Engine
 from xapp.engine.inbox import Inbox, ServerGone
 from xapp.engine.scheduler import Scheduler
 from xapp.engine.worker import Worker
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.server.servicer import InferenceServicer
-from xapp.server.watchdog import Watchdog
 from xapp.telemetry.metrics import Metrics
 from xapp.telemetry.reading import NodeReader
 

@@ -6,27 +6,24 @@ GET /metrics and /ric/v1/metrics, /ric/v1/health/{alive,ready}, /ric/v1/config, 
 
 import asyncio
 import contextlib
-import logging
 import os
-import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
-from xapp.config import ServerSettings, Settings
+from xapp.config import Settings
 from xapp.domain.service import Service
+from xapp.edge.doorway import Room
+from xapp.edge.http_port import HttpAddress, http_port
 from xapp.errors import ConfigError
 from xapp.ric.access import guarding
 from xapp.ric.descriptor import load_descriptor, name_in
-from xapp.ric.doorway import Site
 from xapp.ric.link import RicLink
 from xapp.ric.node_values import read_values
 from xapp.ric.symptoms import symptom_zip
 from xapp.security.access import SYMPTOMS, Access
-from xapp.security.https import latest_context
 from xapp.security.refusals import Refusals
 from xapp.security.reload import Reloaded
 from xapp.security.security import Security
@@ -36,25 +33,8 @@ from xapp.telemetry.metrics import CONTENT_TYPE, Metrics
 
 MAX_BODY_BYTES = 64 * 1024
 _KEEPALIVE_S = 75.0
-_SHUTDOWN_S = 1.0
-_BACKLOG = 1024
-"""A probe must not wait behind a burst of connections: a SYN that is dropped comes again after 1 s."""
-
-_log = logging.getLogger(__name__)
-
-
-class _CallersFaults(logging.Filter):
-    """aiohttp logs a traceback for each request that is no HTTP: that says nothing about this server."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        error = record.exc_info[1] if record.exc_info else None
-        if not isinstance(error, HttpProcessingError):
-            return True
-        _log.debug("%s: %s", record.getMessage(), " ".join(str(error).split())[:200])
-        return False
-
-
-_CALLERS_FAULTS = _CallersFaults()
+ROOM = Room(most=512, each=64)
+"""A Prometheus and some probes have a few connections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,28 +180,7 @@ async def serve_http(
     certificates = security.certificates if security else None
     handlers = RicHandlers(service, settings, metrics, host, grpc, certificates=certificates, link=link)
     app.add_routes(handlers.routes(symptoms=not access.is_closed(SYMPTOMS)))
-    logging.getLogger("aiohttp.server").addFilter(_CALLERS_FAULTS)
-    runner = web.AppRunner(app, access_log=None, keepalive_timeout=_KEEPALIVE_S, shutdown_timeout=_SHUTDOWN_S)
-    await runner.setup()
-    try:
-        yield HttpServer(await _listen(runner, settings.server, _ssl_context(settings, security)))
-    finally:
-        await runner.cleanup()
-
-
-def _ssl_context(settings: Settings, security: Security | None) -> ssl.SSLContext | None:
-    """None is plain text."""
-    if security is None or security.certificates is None or not settings.tls.http:
-        return None
-    return latest_context(security.certificates)
-
-
-async def _listen(runner: web.AppRunner, settings: ServerSettings, ssl_context: ssl.SSLContext | None) -> int:
-    site = Site(runner, settings.host, settings.http_port, backlog=_BACKLOG, ssl_context=ssl_context)
-    try:
-        await site.start()
-    except OSError as error:
-        address = f"{settings.host}:{settings.http_port}"
-        raise ConfigError("XAPP_HTTP_PORT", f"cannot listen on {address}: {error.strerror}") from error
-    port: int = runner.addresses[0][1]
-    return port
+    address = HttpAddress(settings.server.host, settings.server.http_port, "XAPP_HTTP_PORT")
+    tls = security if settings.tls.http else None
+    async with http_port(app, address, ROOM, tls, keepalive_timeout=_KEEPALIVE_S) as port:
+        yield HttpServer(port)

@@ -9,6 +9,7 @@ from xapp.config import Settings
 from xapp.errors import ConfigError, Unauthenticated
 from xapp.security.attempts import Attempts
 from xapp.security.issuer import signed_tokens
+from xapp.security.open_calls import OpenCalls
 from xapp.security.policy import ANYTHING_GOES, DEFAULT, POLICY_KEY, Policy, Rule, read_policy
 from xapp.security.principal import Principal
 from xapp.security.reload import Reloaded
@@ -58,6 +59,7 @@ class Access:
         self._tokens = _reloaded_tokens(settings.access.tokens_file)
         self._signed = signed_tokens(settings.access)
         self.attempts = Attempts()
+        self.open_calls = OpenCalls(settings.access.max_calls)
         self.required = settings.has_credentials
         self._policy = self._reloaded_policy(settings.access.policy_file)
         self._open = _parse(OPEN_KEY, settings.access.open, OPENABLE)

@@ -2,14 +2,13 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from xapp.errors import InvalidArgument
+from xapp.edge import caller_text
 from xapp.security import principal
 from xapp.security.access import Access, Shown
 from xapp.server.call import Call, Context, Guard, address_of
 
 CLIENT_KEY = "x-client-id"
 AUTHORIZATION_KEY = "authorization"
-MAX_CLIENT_ID = 128
 _NAMES_IN_CERTIFICATE = ("x509_common_name", "peer_uri", "peer_dns")
 """Metadata keys of the client's name. The first key that is present counts."""
 _CERTIFICATE = "x509_pem_cert"
@@ -39,7 +38,8 @@ def _shown(context: Context, access: Access) -> Shown:
 
 
 def _claim(metadata: Sequence[tuple[str, str]]) -> str:
-    return next((_checked(value) for key, value in metadata if key == CLIENT_KEY), "")
+    claims = (value for key, value in metadata if key == CLIENT_KEY)
+    return next((caller_text.client_id(f"metadata.{CLIENT_KEY}", value) for value in claims), "")
 
 
 def _name_in_certificate(shown: Mapping[str, Iterable[bytes]]) -> str | None:
@@ -54,10 +54,3 @@ def _name_in_certificate(shown: Mapping[str, Iterable[bytes]]) -> str | None:
 
 def _text(value: str | bytes) -> str:
     return value if isinstance(value, str) else value.decode("utf-8", "replace")
-
-
-def _checked(text: str) -> str:
-    if len(text) > MAX_CLIENT_ID or not (text.isascii() and text.isprintable()):
-        message = f"must be at most {MAX_CLIENT_ID} printable ASCII characters"
-        raise InvalidArgument(f"metadata.{CLIENT_KEY}", message)
-    return text

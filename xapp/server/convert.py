@@ -22,7 +22,6 @@ from xapp.server.tasks import to_call
 MAX_MESSAGES = 1000
 MAX_STOPS = 16
 MAX_STOP_BYTES = 256
-MAX_CORRELATION_ID = 128
 MIN_INTERVAL_S = 0.1
 MAX_INTERVAL_S = 3600.0
 DEFAULT_INTERVAL_S = 1.0
@@ -274,21 +273,6 @@ def to_priority(wire: pb.Priority.ValueType) -> Priority:
     if (priority := _PRIORITIES.get(wire)) is None:
         raise InvalidArgument("priority", f"{wire} is no priority")
     return priority
-
-
-def to_correlation_id(field: str, text: str) -> str:
-    """A request's name from the caller. `field` is its place."""
-    if len(text) > MAX_CORRELATION_ID or not text.isprintable():
-        raise InvalidArgument(field, f"must be at most {MAX_CORRELATION_ID} printable characters")
-    return text
-
-
-def to_ascii_correlation_id(field: str, value: str | bytes) -> str:
-    """A name from metadata, whose values are ASCII. gRPC passes on any bytes."""
-    text = value if isinstance(value, str) else value.decode("latin-1")
-    if not text.isascii():
-        raise InvalidArgument(field, "must be printable ASCII")
-    return to_correlation_id(field, text)
 
 
 def to_interval_s(wire: pb.MetricsRequest) -> float:

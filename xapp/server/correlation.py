@@ -3,7 +3,7 @@
 import uuid
 
 from xapp import logs
-from xapp.server import convert
+from xapp.edge import caller_text
 from xapp.server.call import Call
 
 CORRELATION_KEY = "x-correlation-id"
@@ -19,8 +19,8 @@ async def name_call(call: Call) -> None:
 
 def _correlation_id(call: Call) -> str:
     if given := getattr(call.request, "correlation_id", ""):
-        return convert.to_correlation_id("correlation_id", given)
+        return caller_text.correlation_id("correlation_id", given)
     for key, value in call.context.invocation_metadata() or ():
         if key == CORRELATION_KEY:
-            return convert.to_ascii_correlation_id(f"metadata.{CORRELATION_KEY}", value)
+            return caller_text.ascii_correlation_id(f"metadata.{CORRELATION_KEY}", value)
     return ""

@@ -8,6 +8,7 @@ import grpc
 
 from xapp.domain.service import Models
 from xapp.domain.states import ModelStatus
+from xapp.edge.watchdog import Watchdog
 from xapp.errors import InvalidArgument
 from xapp.inference.v1 import models_pb2 as pb
 from xapp.inference.v1 import models_pb2_grpc
@@ -15,7 +16,6 @@ from xapp.security import principal
 from xapp.security.policy import ANYTHING_GOES, Policy
 from xapp.server import respond
 from xapp.server.limit import Limit
-from xapp.server.watchdog import Watchdog
 
 MAX_LOAD_STREAMS = 64
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import grpc
 
+from xapp.edge.watchdog import Watchdog
 from xapp.orca import open_rca_pb2, open_rca_pb2_grpc
 from xapp.server.limit import Limit
 from xapp.server.load_reports import LoadReports
-from xapp.server.watchdog import Watchdog
 
 MAX_STREAMS = 1024
 """One stream for each connection of a balancing client."""

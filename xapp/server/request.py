@@ -5,11 +5,11 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError
 
+from xapp.edge.turns import Turns
 from xapp.errors import InvalidArgument
 from xapp.server import wire
 from xapp.server.call import Call, Guard, Parse
 from xapp.server.receipt import Receipts
-from xapp.server.turns import Turns
 
 
 def reading(receipts: Receipts) -> Guard:

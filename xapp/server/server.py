@@ -10,6 +10,7 @@ import grpc
 
 from xapp.config import ServerSettings, Settings
 from xapp.domain.service import Service
+from xapp.edge.watchdog import Watchdog
 from xapp.security.access import HEALTH as OPEN_HEALTH
 from xapp.security.access import LOAD as OPEN_LOAD
 from xapp.security.access import MODELS as CLOSED_MODELS
@@ -19,7 +20,7 @@ from xapp.security.security import Security
 from xapp.server.authentication import authenticating
 from xapp.server.authorisation import allowing_method, allowing_request
 from xapp.server.boundary import Boundary
-from xapp.server.call import Guard
+from xapp.server.call import Call, Guard, address_of
 from xapp.server.callers_faults import keep_out
 from xapp.server.correlation import name_call
 from xapp.server.credentials import server_credentials
@@ -30,7 +31,6 @@ from xapp.server.heap_keeper import HeapKeeper
 from xapp.server.listener import Listener
 from xapp.server.load_reports import CallLoads, LoadReports
 from xapp.server.node_server import NodeServer
-from xapp.server.open_calls import OpenCalls
 from xapp.server.open_rca_servicer import OpenRcaServicer
 from xapp.server.pulse import Pulse
 from xapp.server.receipt import Receipts
@@ -38,7 +38,6 @@ from xapp.server.request import reading
 from xapp.server.self_call import SelfCall
 from xapp.server.servicer import InferenceServicer
 from xapp.server.services import CLOSABLE_METHODS, HEALTH, LOAD, MODELS, REFLECTION, node_services
-from xapp.server.watchdog import Watchdog
 from xapp.telemetry.host import HostReader
 from xapp.telemetry.metrics import Metrics
 from xapp.telemetry.reading import NodeReader
@@ -142,9 +141,8 @@ async def serve_grpc(
         service, inference, open_rca, watchdog, closed=closed, policy=lambda: access.policy
     )
     access.know_methods([method for each in services for method in each.methods] + CLOSABLE_METHODS)
-    open_calls = OpenCalls(settings.access.max_calls)
     loads = CallLoads(reports, [path for each in services for path in each.work_paths])
-    boundary = Boundary(metrics, _guards(access, services, service, receipts, open_calls), loads)
+    boundary = Boundary(metrics, _guards(access, services, service, receipts), loads)
     methods = methods_of(services, boundary)
 
     pulse = Pulse()
@@ -181,16 +179,23 @@ def _guards(
     services: tuple[GrpcService, ...],
     service: Service,
     receipts: Receipts,
-    open_calls: OpenCalls,
 ) -> tuple[Guard, ...]:
     """The guards in order: an unauthenticated request is not even read."""
     open_services = _open_services(access)
     authenticate, read = authenticating(access, open_services), reading(receipts)
+    count = _counting(access)
     if not access.required:
-        return (authenticate, open_calls.guard, read, name_call)
+        return (authenticate, count, read, name_call)
     admin_paths = frozenset(path for each in services for path in each.admin_paths)
     may_call = allowing_method(access, open_services, admin_paths)
-    return (authenticate, may_call, open_calls.guard, read, name_call, allowing_request(access, service))
+    return (authenticate, may_call, count, read, name_call, allowing_request(access, service))
+
+
+def _counting(access: Access) -> Guard:
+    async def count(call: Call) -> None:
+        access.open_calls.enter(address_of(call.context.peer()))
+
+    return count
 
 
 def _health_of(services: tuple[GrpcService, ...]) -> Status:

@@ -12,6 +12,7 @@ import grpc
 from xapp import logs
 from xapp.config import LogSettings, NodeSettings
 from xapp.domain.service import Inference
+from xapp.edge.watchdog import Watchdog
 from xapp.errors import Unavailable
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc
@@ -20,7 +21,6 @@ from xapp.security.policy import ANYTHING_GOES, Policy
 from xapp.server import convert, respond, score, tasks
 from xapp.server.limit import Limit
 from xapp.server.sampling import sample
-from xapp.server.watchdog import Watchdog
 from xapp.telemetry.metrics import Metrics
 from xapp.telemetry.observation import Observation
 from xapp.telemetry.reading import NodeReader

@@ -7,6 +7,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from xapp.domain.service import Service
+from xapp.edge.watchdog import Watchdog
 from xapp.inference.v1 import inference_pb2, inference_pb2_grpc, models_pb2, models_pb2_grpc
 from xapp.orca import open_rca_pb2, open_rca_pb2_grpc
 from xapp.security.policy import ANYTHING_GOES, Policy
@@ -16,7 +17,6 @@ from xapp.server.models_servicer import ModelServicer
 from xapp.server.open_rca_servicer import OpenRcaServicer
 from xapp.server.reflection import ReflectionServicer
 from xapp.server.servicer import InferenceServicer
-from xapp.server.watchdog import Watchdog
 
 HEALTH: ServiceDescriptor = health_pb2.DESCRIPTOR.services_by_name["Health"]
 MODELS: ServiceDescriptor = models_pb2.DESCRIPTOR.services_by_name["ModelService"]

@@ -1,11 +1,10 @@
-"""Bounds the open calls of one address and of one principal."""
+"""Bounds the open calls of one address and of one principal, over all ports together."""
 
 import asyncio
 from collections import Counter
 
 from xapp.errors import Exhausted
 from xapp.security import principal
-from xapp.server.call import Call, address_of
 
 _RETRY_AFTER_S = 1.0
 
@@ -20,10 +19,13 @@ class OpenCalls:
     def __len__(self) -> int:
         return len(self._open)
 
-    async def guard(self, call: Call) -> None:
-        """A guard. It raises Exhausted, reason TOO_MANY_STREAMS."""
+    def enter(self, address: str) -> None:
+        """Counts a call of the current principal from `address` until the current task ends.
+
+        Raises Exhausted, reason TOO_MANY_STREAMS.
+        """
         caller = principal.current.get()
-        keys = [f"address {address_of(call.context.peer())}"]
+        keys = [f"address {address}"]
         if caller.proved:
             keys.append(f"principal {caller.name}")
         for key in keys:

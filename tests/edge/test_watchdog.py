@@ -2,9 +2,9 @@ import asyncio
 
 import pytest
 
+from xapp.edge.watchdog import Watchdog, WatchedStream
 from xapp.errors import Exhausted
 from xapp.server.limit import Limit
-from xapp.server.watchdog import Watchdog, WatchedStream
 
 
 async def _write(watchdog: Watchdog, streams: "asyncio.Queue[WatchedStream]") -> None:

@@ -9,7 +9,8 @@ from tests.ric.test_access import get
 from tests.ric.test_http import serving
 from tests.server.conftest import settings
 from tests.workers.workers import until
-from xapp.ric import doorway
+from xapp.edge.doorway import Room
+from xapp.ric import http
 
 
 async def opened(port: int, number: int, stack: AsyncExitStack) -> list[asyncio.Task[bytes]]:
@@ -23,12 +24,11 @@ async def opened(port: int, number: int, stack: AsyncExitStack) -> list[asyncio.
     return tasks
 
 
-@pytest.mark.parametrize("name", ["MAX_EACH", "MAX_CONNECTIONS"])
+@pytest.mark.parametrize("room", [Room(most=512, each=5), Room(most=5, each=512)])
 async def test_a_new_connection_takes_the_place_of_the_oldest(
-    monkeypatch: pytest.MonkeyPatch, name: str
+    monkeypatch: pytest.MonkeyPatch, room: Room
 ) -> None:
-    monkeypatch.setattr(doorway, "MAX_EACH", 5)
-    monkeypatch.setattr(doorway, name, 5)
+    monkeypatch.setattr(http, "ROOM", room)
     async with serving(settings()) as client, AsyncExitStack() as stack:
         tasks = await opened(client.port, 20, stack)
         await until(lambda: sum(task.done() for task in tasks) == 15)

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from xapp.edge.turns import LARGE_BYTES, MAX_WAITING_BYTES, Turns
 from xapp.errors import Exhausted
-from xapp.server.turns import LARGE_BYTES, MAX_WAITING_BYTES, Turns
 
 
 async def test_small_requests_never_wait() -> None:
