@@ -27,6 +27,7 @@ from xapp.security.security import Security
 
 if TYPE_CHECKING:
     from xapp.ric.link import RicLink
+    from xapp.telemetry.metrics import Metrics
 
 EXIT_OK = 0
 EXIT_IMMEDIATE = 1
@@ -126,7 +127,8 @@ async def run(
     sys.setswitchinterval(SWITCH_S)
     stop = stop or Stop()
     at = settings.server
-    check_free(at.host, {"XAPP_GRPC_PORT": at.grpc_port, "XAPP_HTTP_PORT": at.http_port})
+    ports = {"XAPP_GRPC_PORT": at.grpc_port, "XAPP_HTTP_PORT": at.http_port}
+    check_free(at.host, ports | {"XAPP_OPENAI_PORT": settings.openai.port})
     check_exposure(settings)
     security = Security(settings)
     with _signals(stop):
@@ -162,10 +164,27 @@ async def _listening(
             service, settings, metrics, host, grpc_server.self_call, security=security, link=link
         ) as http_server,
         link.running(),
+        _gateway(service, settings, metrics, security) as openai_port,
     ):
         ports: dict[str, object] = {"grpc_port": grpc_server.port, "http_port": http_server.port}
+        if openai_port:
+            ports["openai_port"] = openai_port
         logs.event(_log, "listening", {"event": "listening", "host": settings.server.host, **ports})
         yield _Listening(grpc_server.port, link)
+
+
+@contextlib.asynccontextmanager
+async def _gateway(
+    service: Service, settings: Settings, metrics: "Metrics", security: Security
+) -> AsyncIterator[int]:
+    """The port with OpenAI's dialect; 0 where the settings have none."""
+    if not settings.openai.port:
+        yield 0
+        return
+    from xapp.gateway.server import serve_openai  # noqa: PLC0415
+
+    async with serve_openai(service, settings, metrics, port=settings.openai.port, security=security) as port:
+        yield port
 
 
 def _import_servers() -> None:

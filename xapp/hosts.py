@@ -54,6 +54,15 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def is_address(host: str) -> bool:
+    """Whether the host is an IP address and not a name."""
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
 def loopback_of(host: str) -> str:
     """Where a server that listens on `host` is reached from its own machine."""
     try:

@@ -120,6 +120,10 @@ class FakeService:
         self._raise()
         return Tokens([1, 2, 3], 2048)
 
+    def detokenize(self, model: str, tokens: Sequence[int]) -> str:
+        self._raise()
+        return bytes(tokens).decode()
+
     def list_models(self) -> list[ModelStatus]:
         self._raise()
         return [ModelStatus("other", ModelState.AVAILABLE), self.status]

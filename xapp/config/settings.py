@@ -8,6 +8,7 @@ from xapp.config.engine import EngineSettings
 from xapp.config.log import LogSettings
 from xapp.config.models import ModelSettings
 from xapp.config.node import NodeSettings
+from xapp.config.openai import OpenAiSettings
 from xapp.config.ric import RicSettings
 from xapp.config.server import ServerSettings
 from xapp.config.tasks import TaskSettings
@@ -20,6 +21,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     node: NodeSettings = msgspec.field(default_factory=NodeSettings)
     server: ServerSettings = ServerSettings()
+    openai: OpenAiSettings = OpenAiSettings()
     tls: TlsSettings = TlsSettings()
     access: AccessSettings = AccessSettings()
     engine: EngineSettings = EngineSettings()

@@ -43,6 +43,10 @@ class Tokenizing(Protocol):
         """A prompt in tokens, with the template applied. The prompt is from `client`."""
         ...
 
+    def detokenize(self, model: str, tokens: Sequence[int]) -> str:
+        """The text of tokens; bytes that are no UTF-8 become U+FFFD. Raises InvalidArgument."""
+        ...
+
 
 class Models(Protocol):
     """The models of this node."""

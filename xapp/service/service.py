@@ -14,6 +14,7 @@ from xapp.domain.requests import Prompt, Request, ScoreRequest
 from xapp.domain.serving_policy import ServingPolicy
 from xapp.domain.states import ModelSample, ModelState, ModelStatus, TasksState
 from xapp.domain.task import Task
+from xapp.errors import InvalidArgument
 from xapp.formats.prepare import Formats
 from xapp.served.dependencies import ModelDependencies, dependencies_for
 from xapp.served.registry import ModelRegistry
@@ -132,6 +133,14 @@ class NodeService:
         """The prompt of `client` in tokens, with the template applied. Raises as `generate` does."""
         serving = self._registry.find(model).require_ready()
         return Tokens(await serving.prompts.read(prompt, serving.limit, client), serving.info.context_length)
+
+    def detokenize(self, model: str, tokens: Sequence[int]) -> str:
+        """The text of tokens. Raises InvalidArgument with field `tokens`, NotFound, Unavailable."""
+        text = self._registry.find(model).require_ready().codec.stream(())
+        try:
+            return text.feed(tokens) + text.flush()
+        except ValueError as error:
+            raise InvalidArgument("tokens", str(error)) from error
 
     # ---- models
 

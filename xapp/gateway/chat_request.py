@@ -1,0 +1,157 @@
+"""The body of POST /v1/chat/completions."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from xapp.domain.chat import ChatMessage
+from xapp.domain.format_kinds import Format, JsonSchema
+from xapp.errors import InvalidArgument
+from xapp.gateway.fields import Unsupported, read_fields
+from xapp.gateway.sampling_fields import Ask, SamplingFields, includes_usage
+from xapp.gateway.to_request import Asker, to_request
+
+MAX_MESSAGES = 1000
+ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
+"""The dialect's roles, and what the chat template calls them."""
+_ANY_OBJECT = JsonSchema('{"type":"object"}')
+_Nothing = Annotated[list[Any], Meta(max_length=0)] | None
+
+UNSUPPORTED = {
+    "audio": Unsupported(),
+    "frequency_penalty": Unsupported((0, 0.0)),
+    "function_call": Unsupported(("none",), "use tool_choice"),
+    "functions": Unsupported(([],), "use tools"),
+    "logit_bias": Unsupported(({},)),
+    "logprobs": Unsupported((False,)),
+    "metadata": Unsupported(({},), "correlation_id names a request in the logs"),
+    "modalities": Unsupported((["text"],), "answers are text"),
+    "moderation": Unsupported(),
+    "n": Unsupported((1,)),
+    "parallel_tool_calls": Unsupported((True, False)),
+    "prediction": Unsupported(),
+    "presence_penalty": Unsupported((0, 0.0)),
+    "prompt_cache_key": Unsupported((), "prefixes are found without a key"),
+    "prompt_cache_retention": Unsupported(("in_memory",), "prefixes are found without a key"),
+    "reasoning_effort": Unsupported(("none",)),
+    "safety_identifier": Unsupported((), "use user"),
+    "service_tier": Unsupported(("auto", "default"), "use priority"),
+    "store": Unsupported((False,), "nothing is stored"),
+    "tool_choice": Unsupported(("none", "auto")),
+    "tools": Unsupported(([],)),
+    "top_logprobs": Unsupported(),
+    "verbosity": Unsupported(("medium",)),
+    "web_search_options": Unsupported(),
+}
+
+
+class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A message. The fields behind `content` are those of answers that a client sends back."""
+
+    role: str
+    content: str | list[dict[str, Any]] | None = None
+    refusal: None = None
+    annotations: _Nothing = None
+    audio: None = None
+    function_call: None = None
+    tool_calls: _Nothing = None
+
+
+class JsonSchemaFormat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`strict` makes no difference: an answer always conforms."""
+
+    name: str
+    schema: msgspec.Raw
+    description: str | None = None
+    strict: bool | None = None
+
+
+class ResponseFormat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`type` is text, json_object or json_schema."""
+
+    type: str
+    json_schema: JsonSchemaFormat | None = None
+
+
+class ChatFields(SamplingFields, frozen=True, kw_only=True):
+    """The supported fields."""
+
+    messages: list[Message] | None = None
+    max_tokens: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
+    max_completion_tokens: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
+    response_format: ResponseFormat | None = None
+
+
+def read_chat(body: bytes, asker: Asker) -> Ask:
+    """Raises InvalidArgument with the field."""
+    fields = read_fields(body, ChatFields, UNSUPPORTED)
+    request = to_request(fields, asker, _prompt(fields), _max_tokens(fields), _format(fields))
+    return Ask(request, bool(fields.stream), includes_usage(fields))
+
+
+def _prompt(fields: ChatFields) -> tuple[ChatMessage, ...]:
+    if fields.task is not None:
+        if fields.messages:
+            raise InvalidArgument("messages", "must be empty beside task, which makes the prompt")
+        return ()
+    return to_chat(fields.messages)
+
+
+def to_chat(messages: list[Message] | None) -> tuple[ChatMessage, ...]:
+    """The conversation."""
+    if not messages:
+        raise InvalidArgument("messages", "has no message")
+    if len(messages) > MAX_MESSAGES:
+        text = f"has {len(messages)} messages, at most {MAX_MESSAGES} are taken"
+        raise InvalidArgument("messages", text)
+    return tuple(_message(f"messages[{index}]", message) for index, message in enumerate(messages))
+
+
+def _message(place: str, message: Message) -> ChatMessage:
+    if message.role not in ROLES:
+        raise InvalidArgument(f"{place}.role", f"{message.role[:32]!r} is none of {', '.join(ROLES)}")
+    return ChatMessage(ROLES[message.role], _text(f"{place}.content", message.content))
+
+
+def _text(place: str, content: str | list[dict[str, Any]] | None) -> str:
+    if content is None:
+        raise InvalidArgument(place, "is missing")
+    if isinstance(content, str):
+        return content
+    return "".join(_part(f"{place}[{index}]", part) for index, part in enumerate(content))
+
+
+def _part(place: str, part: dict[str, Any]) -> str:
+    kind, text = part.get("type"), part.get("text")
+    if kind != "text":
+        shown = str(kind)[:32]
+        raise InvalidArgument(place, f"is of the type {shown!r}: only text is read", reason="NOT_TEXT")
+    if not isinstance(text, str):
+        raise InvalidArgument(f"{place}.text", "must be a string")
+    for name in part.keys() - {"type", "text"}:
+        raise InvalidArgument(f"{place}.{name[:64]}", "is no known field", reason="UNKNOWN_FIELD")
+    return text
+
+
+def _max_tokens(fields: ChatFields) -> int | None:
+    old, new = fields.max_tokens, fields.max_completion_tokens
+    if old is not None and new is not None and old != new:
+        raise InvalidArgument("max_tokens", "differs from max_completion_tokens: set one of them")
+    return new if new is not None else old
+
+
+def _format(fields: ChatFields) -> Format | None:
+    wanted = fields.response_format
+    if wanted is None or wanted.type == "text":
+        return None
+    if fields.task is not None:
+        raise InvalidArgument("response_format", "cannot be set beside task, which has its own")
+    if wanted.type == "json_object":
+        return _ANY_OBJECT
+    if wanted.type != "json_schema":
+        text = f"{wanted.type[:32]!r} is none of text, json_object, json_schema"
+        raise InvalidArgument("response_format.type", text)
+    if wanted.json_schema is None:
+        raise InvalidArgument("response_format.json_schema", "is missing")
+    return JsonSchema(bytes(wanted.json_schema.schema).decode())

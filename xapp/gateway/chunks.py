@@ -1,0 +1,63 @@
+"""The chunks of a streamed answer as server-sent events. A chunk costs little: only its text is encoded."""
+
+from typing import Any
+
+import msgspec
+
+from xapp.domain.answers import Finished, Started
+from xapp.errors import XappError
+from xapp.gateway.answer_objects import Form, ending, head, usage
+from xapp.gateway.dialect_errors import body_of
+
+DONE = b"data: [DONE]\n\n"
+_MARK = "\x00text\x00"
+_encode = msgspec.json.Encoder().encode
+
+
+def sent(value: Any) -> bytes:
+    """One event."""
+    return b"data: " + _encode(value) + b"\n\n"
+
+
+def failure(error: XappError) -> bytes:
+    """The event of an answer that failed after its beginning."""
+    return sent(body_of(error))
+
+
+class Chunks:
+    """The chunks of one answer, `index` among those of its request."""
+
+    def __init__(self, form: Form, started: Started, index: int, *, include_usage: bool) -> None:
+        self._form = form
+        self._index = index
+        self._head = head(form, started, streamed=True)
+        self._no_usage: dict[str, Any] = {"usage": None} if include_usage else {}
+        before, after = self._chunk(self._said(_MARK), None).split(_encode(_MARK))
+        self._before, self._after = before, after
+
+    def opening(self) -> bytes:
+        """The first chunk; b"" where the dialect has none."""
+        if not self._form.is_chat:
+            return b""
+        return self._chunk({"delta": {"role": "assistant", "content": ""}}, None)
+
+    def text(self, text: str) -> bytes:
+        """The next piece. Called for every token."""
+        return self._before + _encode(text) + self._after
+
+    def end(self, finished: Finished) -> bytes:
+        """The last chunk of the answer."""
+        said: dict[str, Any] = {"delta": {}} if self._form.is_chat else {"text": ""}
+        return self._chunk(said, finished)
+
+    def usage(self, finished: Finished) -> bytes:
+        """The chunk behind all answers."""
+        return sent({**self._head, "choices": [], "usage": usage(finished)})
+
+    def _said(self, text: str) -> dict[str, Any]:
+        return {"delta": {"content": text}} if self._form.is_chat else {"text": text}
+
+    def _chunk(self, said: dict[str, Any], finished: Finished | None) -> bytes:
+        end = {"finish_reason": None} if finished is None else ending(finished)
+        choice = {"index": self._index, **said, "logprobs": None, **end}
+        return sent({**self._head, "choices": [choice], **self._no_usage})

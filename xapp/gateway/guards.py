@@ -1,0 +1,141 @@
+"""The guards of the port as one middleware, and the only place where an error becomes the dialect's."""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Mapping
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from xapp import logs
+from xapp.edge import caller_text
+from xapp.edge.http_caller import shown
+from xapp.errors import InvalidArgument, NotFound, XappError
+from xapp.gateway.browsers import Browsers
+from xapp.gateway.dialect_errors import refusal
+from xapp.gateway.extensions import CLIENT, CORRELATION
+from xapp.gateway.routes import HEALTH_PATH, METHODS
+from xapp.security import principal
+from xapp.security.access import HEALTH, Access
+from xapp.security.audit import audited
+from xapp.security.refusals import NOT_LET_IN, Refusals
+from xapp.telemetry.metrics import Metrics
+
+_SERVER = "genai-xapp"
+_FIELD = "X-Request-Id"
+"""The header that OpenAI's clients show as the id of a request."""
+
+_HEADERS = web.RequestKey("headers", dict[str, str])
+"""The headers of the response."""
+_log = logging.getLogger(__name__)
+
+
+class Guards:
+    """`busy` has the connections with an open request."""
+
+    def __init__(self, access: Access, browsers: Browsers, metrics: Metrics) -> None:
+        self._access = access
+        self._browsers = browsers
+        self._metrics = metrics
+        self._refusals = Refusals()
+        self.busy: set[asyncio.BaseTransport] = set()
+
+    def is_busy(self, transport: asyncio.BaseTransport) -> bool:
+        """Whether the connection has an open request."""
+        return transport in self.busy
+
+    def middleware(self) -> Middleware:
+        """Runs the guards, then the handler."""
+
+        @web.middleware
+        async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+            transport = request.transport
+            if transport is None:
+                raise ConnectionResetError("the client is gone")
+            self.busy.add(transport)
+            try:
+                return await self._answer(request, handler)
+            finally:
+                self.busy.discard(transport)
+
+        return guard
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        name = uuid.uuid4().hex
+        try:
+            self._browsers.check(request)
+            if (answer := self._browsers.preflight(request)) is not None:
+                return answer
+            self._let_in(request)
+            name = _correlation_id(request) or name
+            logs.correlation_id.set(name)
+            _check_no_query(request)
+            request[_HEADERS] = self._headers(request, name)
+            with audited(request.path, request.remote or "", dict):
+                return await handler(request)
+        except web.HTTPException as error:
+            refused = _as_error(request, error)
+        except XappError as error:
+            refused = error
+        except (ConnectionError, asyncio.CancelledError):
+            raise
+        except Exception as error:  # noqa: BLE001  the boundary: a defect must not look like a lost connection
+            logs.event(_log, "internal error", {"path": request.path}, level=logging.ERROR, error=error)
+            refused = XappError("internal error, see the server's log")
+        return self._refuse(request, refused, self._headers(request, name))
+
+    def _headers(self, request: web.Request, name: str) -> dict[str, str]:
+        names = {CORRELATION: name, _FIELD: name} if name.isascii() else {}
+        return names | self._browsers.headers(request)
+
+    def _let_in(self, request: web.Request) -> None:
+        """Sets the principal. Raises Unauthenticated, PermissionDenied, Exhausted."""
+        access = self._access
+        if request.path == HEALTH_PATH and access.is_open(HEALTH):
+            return
+        claim = "" if access.required else caller_text.client_id(CLIENT, request.headers.get(CLIENT, ""))
+        caller = access.identify(shown(request, claim))
+        principal.enter(caller)
+        if (method := METHODS.get(_path_of(request))) is not None and access.required:
+            access.policy.check_method(caller, method, for_admins=False)
+        access.open_calls.enter(request.remote or "")
+
+    def _refuse(self, request: web.Request, error: XappError, headers: Mapping[str, str]) -> web.Response:
+        path = _path_of(request)
+        if path:
+            self._metrics.rpc_errors.labels(path, error.code).inc()
+        if isinstance(error, NOT_LET_IN):
+            self._refusals.log(path, request.remote or "", error)
+        return refusal(error, headers)
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """A signal before each response is sent: the headers that name the request."""
+    response.headers["Server"] = _SERVER
+    response.headers.update(request.get(_HEADERS, {}))
+
+
+def _path_of(request: web.Request) -> str:
+    """The path as the table of routes has it; "" for an unknown path, which is the caller's text."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else ""
+
+
+def _correlation_id(request: web.Request) -> str:
+    return caller_text.ascii_correlation_id(CORRELATION, request.headers.get(CORRELATION, ""))
+
+
+def _check_no_query(request: web.Request) -> None:
+    """A key in a URL ends in the logs of every proxy, so no parameter is accepted there."""
+    if request.query_string:
+        text = "parameters are not accepted in the URL; a key belongs into the header Authorization"
+        raise InvalidArgument("URL", text, reason="QUERY_NOT_TAKEN")
+
+
+def _as_error(request: web.Request, error: web.HTTPException) -> XappError:
+    if error.status == 404:
+        return NotFound(f"there is no path {request.path[:128]!r}", reason="UNKNOWN_PATH")
+    if error.status == 405:
+        return InvalidArgument("method", f"{request.method} is not for this path", reason="NOT_HERE")
+    return InvalidArgument("request", error.reason)

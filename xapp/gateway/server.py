@@ -1,0 +1,58 @@
+"""The HTTP port with OpenAI's dialect: what it is made of. `routes` has its paths."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from xapp.config import Settings
+from xapp.domain.service import Service
+from xapp.edge.doorway import Room
+from xapp.edge.http_port import HttpAddress, http_port
+from xapp.edge.watchdog import Watchdog
+from xapp.gateway.answering import Answering
+from xapp.gateway.bodies import Bodies
+from xapp.gateway.browsers import Browsers
+from xapp.gateway.guards import Guards, add_headers
+from xapp.gateway.routes import Routes
+from xapp.security.access import Access
+from xapp.security.security import Security
+from xapp.telemetry.metrics import Metrics
+
+PORT_KEY = "XAPP_OPENAI_PORT"
+IDLE_S = 75.0
+"""A connection whose next request does not arrive within this time is closed, its headers included."""
+
+LINGER_S = 0.5
+"""How long the rest of a refused body is read, so that the client sees the refusal."""
+
+
+@contextlib.asynccontextmanager
+async def serve_openai(
+    service: Service, settings: Settings, metrics: Metrics, *, port: int, security: Security | None = None
+) -> AsyncIterator[int]:
+    """Listens for the length of the block; the value is the port's number. `port` 0 takes a free one.
+
+    Without `security` the port is plain text and asks for no credentials. Raises ConfigError.
+    """
+    access = security.access if security else Access(settings)
+    watchdog = Watchdog(settings.server.write_timeout_s)
+    guards = Guards(access, Browsers(settings.openai, settings.server.host), metrics)
+    app = web.Application(middlewares=[guards.middleware()])
+    answering = Answering(service, metrics, watchdog, settings.log)
+    app.add_routes(Routes(service, access, answering, Bodies(settings.server.max_message_bytes)).table())
+    app.on_response_prepare.append(add_headers)
+    address = HttpAddress(settings.server.host, port, PORT_KEY)
+    most = settings.server.max_connections
+    room = Room(most=most, each=most, is_busy=guards.is_busy)
+    # A client that hangs up ends its handler, and so its request. Bodies are taken without compression.
+    options = {"keepalive_timeout": IDLE_S, "handler_cancellation": True, "auto_decompress": False}
+    options["lingering_time"] = LINGER_S
+    watching = asyncio.create_task(watchdog.run())
+    try:
+        async with http_port(app, address, room, security, **options) as number:
+            yield number
+    finally:
+        watching.cancel()
+        await asyncio.wait([watching])
