@@ -30,6 +30,7 @@ OWN = frozenset(
             "insecure",
             "grpc_port",
             "http_port",
+            *("openai_port", "openai_hosts", "openai_origins"),
             "node_name",
             "tasks_dir",
             "grace_period_s",

@@ -27,7 +27,7 @@ PAGES = [
     for path in sorted((ROOT / folder).glob("*.md"))
 ]
 LAYERS_WITH_REASONS = (
-    *("server", "security", "service", "served", "admission", "tasks"),
+    *("server", "edge", "security", "service", "served", "admission", "tasks"),
     *("text", "formats", "workers", "engine", "backend"),
 )
 
@@ -188,6 +188,14 @@ def test_the_table_has_every_reason_and_no_other() -> None:
     rows = table(README, "Statuses")[1:]
     listed = {reason for row in rows for reason in re.findall(r"`([A-Z_]+)`", row[2])}
     assert listed == reasons_in_code()
+
+
+def test_the_page_of_openais_dialect_has_the_codes_that_only_the_gateway_has() -> None:
+    texts = [path.read_text() for path in (ROOT / "xapp" / "gateway").glob("*.py")]
+    reasons = {reason for text in texts for reason in re.findall(r'reason="([A-Z_]+)"', text)}
+    own = {reason.lower() for reason in reasons - reasons_in_code()}
+    page = (ROOT / "docs" / "openai.md").read_text()
+    assert {code for code in own if f"`{code}`" not in page} == set()
 
 
 def test_the_table_has_every_metric_and_no_other() -> None:

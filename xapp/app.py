@@ -92,7 +92,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class _Listening:
-    """The service with both ports open. `link` is the connection to the RIC."""
+    """The service with its ports open. `link` is the connection to the RIC."""
 
     grpc_port: int
     link: "RicLink"

@@ -259,6 +259,27 @@ def test_nobody_gets_out_and_only_the_namespace_and_the_platform_get_in(chart: C
     assert peers == {"grpc": [{"podSelector": {}}], "http": [{"podSelector": {}}, platform]}
 
 
+def test_the_port_of_openais_dialect_is_off_unless_asked_for(chart: Chart) -> None:
+    assert not any(m["metadata"]["name"].endswith("-openai") for m in chart.render())
+    assert "openai_port" not in settings_of(chart)
+
+
+def test_the_port_of_openais_dialect(chart: Chart) -> None:
+    caller = {"podSelector": {"matchLabels": {"app": "chat"}}}
+    values = {"openai": {"enabled": True, "hosts": ["genai.example"]}, "networkPolicy": {"callers": [caller]}}
+    service = chart.one("Service", values, name="-openai")
+    assert service["spec"]["ports"] == [{"name": "openai", "port": 8000, "targetPort": "openai"}]
+    (container,) = chart.pod(values)["containers"]
+    assert {"name": "openai", "containerPort": 8000} in container["ports"]
+    settings = settings_of(chart, values)
+    hosts = settings["openai_hosts"].split(",")
+    assert settings["openai_port"] == 8000
+    assert {service["metadata"]["name"], "genai.example"} <= set(hosts)
+    assert f"{service['metadata']['name']}.ricxapp.svc.cluster.local" in hosts
+    ingress = chart.one("NetworkPolicy", values)["spec"]["ingress"]
+    assert {"ports": [{"port": "openai"}], "from": [caller]} in ingress
+
+
 def test_callers_can_be_named(chart: Chart) -> None:
     caller = {"podSelector": {"matchLabels": {"role": "planner"}}}
     policy = chart.one("NetworkPolicy", {"networkPolicy": {"callers": [caller]}})["spec"]

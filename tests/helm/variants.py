@@ -18,6 +18,7 @@ MATRIX: dict[str, dict[str, Any]] = {
         "credentials": {"tokens": "tokens", "policy": "policy"},
         "serviceMonitor": {"enabled": True},
     },
+    "asked in OpenAI's dialect": {"openai": {"enabled": True, "hosts": ["genai.example"]}},
     "balanced by Envoy": {"envoy": {"enabled": True, "replicas": 2}},
     "in a RIC": {
         "kind": "Deployment",

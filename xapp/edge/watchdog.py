@@ -12,7 +12,6 @@ from xapp.errors import Exhausted
 
 _LONGEST_TICK_S = 1.0
 _RETRY_AFTER_S = 1.0
-SLOW_READER = "SLOW_READER"
 
 
 class WatchedStream:
@@ -76,4 +75,4 @@ class Watchdog:
 
     def _slow_reader(self) -> Exhausted:
         message = f"the client did not read its stream for {self._timeout_s:g} s (XAPP_WRITE_TIMEOUT_S)"
-        return Exhausted(message, reason=SLOW_READER, retry_after_s=_RETRY_AFTER_S)
+        return Exhausted(message, reason="SLOW_READER", retry_after_s=_RETRY_AFTER_S)

@@ -9,7 +9,7 @@ from aiohttp import web
 from xapp.config import LogSettings
 from xapp.domain.answers import Chunk, Finished, Started
 from xapp.domain.service import Generation
-from xapp.edge.watchdog import SLOW_READER, Watchdog, WatchedStream
+from xapp.edge.watchdog import Watchdog, WatchedStream
 from xapp.errors import XappError
 from xapp.gateway import chunks
 from xapp.gateway.answer_objects import Form, head, headers_of, usage, whole_choice
@@ -72,17 +72,14 @@ class Answering:
         except XappError as error:
             if writer.response is None:
                 raise
-            await self._fail(request, writer.response, error)
+            if stream.stalled and request.transport is not None:
+                # The client does not read, so that it would not read this error either.
+                request.transport.abort()
+                raise ConnectionResetError(error.message) from error
+            await writer.response.write(chunks.failure(error))
         assert writer.response is not None, "an answer has a Started"
         await writer.response.write_eof()
         return writer.response
-
-    async def _fail(self, request: web.Request, response: web.StreamResponse, error: XappError) -> None:
-        if error.reason == SLOW_READER and request.transport is not None:
-            # The client does not read, so that it would not read this error either.
-            request.transport.abort()
-            raise ConnectionResetError(error.message)
-        await response.write(chunks.failure(error))
 
     async def _write_events(
         self, ask: Ask, writer: "SseWriter", observation: Observation, stream: WatchedStream

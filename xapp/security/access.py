@@ -1,4 +1,4 @@
-"""Who gets in: both ports bring what a caller showed, and ask here."""
+"""Who gets in: every port brings what a caller showed, and ask here."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace

@@ -84,6 +84,11 @@ seccompProfile: {type: RuntimeDefault}
 {{- if .Values.credentials.tokens }}{{ $_ := set $own "tokens_file" "/opt/xapp/tokens/tokens.toml" }}{{ end -}}
 {{- if .Values.credentials.policy }}{{ $_ := set $own "policy_file" "/opt/xapp/policy/policy.toml" }}{{ end -}}
 {{- if not (include "genai-xapp.credentials" .) }}{{ $_ := set $own "insecure" true }}{{ end -}}
+{{- with .Values.openai }}{{ if .enabled -}}
+{{- $_ := set $own "openai_port" 8000 -}}
+{{- $_ := set $own "openai_hosts" (concat (include "genai-xapp.openai-hosts" $ | splitList ",") .hosts | join ",") -}}
+{{- $_ := set $own "openai_origins" (join "," .origins) -}}
+{{- end }}{{ end -}}
 {{- if .Values.tasks }}{{ $_ := set $own "tasks_dir" "/opt/xapp/tasks" }}{{ end -}}
 {{- with .Values.ric -}}
 {{- $_ := set $own "ric_policy_type" (int .policyType) -}}
@@ -109,6 +114,13 @@ seccompProfile: {type: RuntimeDefault}
 {{- range $model, $values := get $tables "models" | default dict }}
 {{ include "genai-xapp.table" (dict "name" (printf "models.%s" (toJson $model)) "values" $values) }}
 {{- end }}
+{{- end }}
+
+{{/* The names of the Service for OpenAI's clients, as pods of the cluster write them. */}}
+{{- define "genai-xapp.openai-hosts" -}}
+{{- $service := printf "%s-openai" (include "genai-xapp.service" .) -}}
+{{- $near := printf "%s.%s" $service .Release.Namespace -}}
+{{- printf "%s,%s,%s.svc,%s.svc.cluster.local" $service $near $near $near -}}
 {{- end }}
 
 {{/* One table of TOML: `name`, `values`. */}}

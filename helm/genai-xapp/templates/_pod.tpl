@@ -69,6 +69,9 @@ spec:
       ports:
         - {name: grpc, containerPort: 50051}
         - {name: http, containerPort: 8080}
+        {{- if .Values.openai.enabled }}
+        - {name: openai, containerPort: 8000}
+        {{- end }}
       securityContext: {{ include "genai-xapp.securityContext" . | nindent 8 }}
       resources: {{ toYaml .Values.resources | nindent 8 }}
       {{- /* Serving once the default model is loaded. A gRPC probe knows no TLS. */}}

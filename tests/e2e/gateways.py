@@ -1,0 +1,40 @@
+"""A real server with the port of OpenAI's dialect, and OpenAI's own client for it."""
+
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from openai import AsyncOpenAI, OpenAI
+
+from tests.live import LiveServer, serving
+
+KEY = "no-key-is-needed"
+
+
+@dataclass(frozen=True)
+class LiveGateway:
+    """The server, and the base URL that clients are given."""
+
+    server: LiveServer
+    url: str
+
+    def client(self, key: str = KEY) -> AsyncOpenAI:
+        """Without retries: a test sees each answer."""
+        return AsyncOpenAI(base_url=f"{self.url}/v1", api_key=key, max_retries=0)
+
+    def blocking_client(self) -> OpenAI:
+        return OpenAI(base_url=f"{self.url}/v1", api_key=KEY, max_retries=0)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def serving_openai(environ: Mapping[str, str]) -> Iterator[LiveGateway]:
+    with serving({**environ, "XAPP_OPENAI_PORT": str(free_port())}) as server:
+        yield LiveGateway(server, f"http://127.0.0.1:{server.wait_for('listening')['openai_port']}")

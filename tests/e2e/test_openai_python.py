@@ -1,0 +1,222 @@
+"""OpenAI's client for Python, unchanged, against a real server with the default model."""
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import openai
+import pytest
+from openai import AsyncOpenAI
+from pydantic import BaseModel
+
+from tests.e2e.caller import ENDLESS_FAKE, until_counted
+from tests.e2e.gateways import LiveGateway, serving_openai
+from xapp.security.tokens import hash_of
+
+pytestmark = pytest.mark.slow
+
+MODEL = "smollm2-135m-q4_1"
+PATIENCE_S = 60.0
+PAGE = Path(__file__).parents[2] / "docs" / "openai.md"
+
+
+@pytest.fixture(scope="module")
+def gateway(default_model_path: Path) -> Iterator[LiveGateway]:
+    with serving_openai({"XAPP_MODELS_DIR": str(default_model_path.parent)}) as live:
+        yield live
+
+
+@pytest.fixture
+def client(gateway: LiveGateway) -> AsyncOpenAI:
+    return gateway.client()
+
+
+async def test_a_chat_streamed_or_whole(client: AsyncOpenAI) -> None:
+    asked = {"model": MODEL, "messages": [{"role": "user", "content": "Say hello."}], "temperature": 0}
+    whole = await client.chat.completions.create(**asked, max_completion_tokens=12)  # type: ignore[call-overload]
+    assert whole.choices[0].message.role == "assistant"
+    assert whole.choices[0].message.content
+    assert whole.usage.completion_tokens <= 12
+    stream = await client.chat.completions.create(  # type: ignore[call-overload]
+        **asked, max_completion_tokens=12, stream=True, stream_options={"include_usage": True}
+    )
+    chunks = [chunk async for chunk in stream]
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    assert text == whole.choices[0].message.content
+    assert chunks[-1].usage.total_tokens == whole.usage.total_tokens
+
+
+async def test_the_same_seed_gives_the_same_answer(client: AsyncOpenAI) -> None:
+    async def ask(seed: int) -> str:
+        done = await client.completions.create(
+            model=MODEL, prompt="Once upon a time", seed=seed, temperature=1.0, max_tokens=12
+        )
+        return done.choices[0].text
+
+    assert await ask(1) == await ask(1) != await ask(2)
+
+
+async def test_a_stop_text_ends_the_answer(client: AsyncOpenAI) -> None:
+    done = await client.completions.create(
+        model=MODEL, prompt="1, 2, 3, 4, 5, 6,", temperature=0, max_tokens=40, stop=[" 9"]
+    )
+    assert done.choices[0].finish_reason == "stop"
+    assert "9" not in done.choices[0].text
+
+
+class Cell(BaseModel):
+    name: str
+    load: int
+    is_overloaded: bool
+
+
+async def test_a_pydantic_model_is_the_schema_of_the_answer(client: AsyncOpenAI) -> None:
+    done = await client.chat.completions.parse(
+        model=MODEL,
+        messages=[{"role": "user", "content": "Cell north has load 90."}],
+        response_format=Cell,
+        max_completion_tokens=100,
+    )
+    assert isinstance(done.choices[0].message.parsed, Cell)
+
+
+async def test_json_object(client: AsyncOpenAI) -> None:
+    done = await client.chat.completions.create(
+        model=MODEL,
+        messages=[{"role": "user", "content": "Answer in JSON: the capital of France."}],
+        response_format={"type": "json_object"},
+        temperature=0,
+        max_completion_tokens=80,
+    )
+    if done.choices[0].finish_reason == "stop":
+        assert isinstance(json.loads(done.choices[0].message.content or ""), dict)
+
+
+async def test_models(client: AsyncOpenAI) -> None:
+    assert [model.id async for model in client.models.list()] == [MODEL]
+    assert (await client.models.retrieve(MODEL)).id == MODEL
+
+
+async def test_errors_are_the_clients_own(client: AsyncOpenAI) -> None:
+    messages = [{"role": "user", "content": "hi"}]
+    with pytest.raises(openai.NotFoundError) as unknown:
+        await client.chat.completions.create(model="gpt-9", messages=messages)  # type: ignore[arg-type]
+    assert unknown.value.code == "model_not_found"
+    with pytest.raises(openai.BadRequestError) as long:
+        await client.completions.create(model=MODEL, prompt="word " * 20_000)
+    assert long.value.code == "context_length_exceeded"
+    with pytest.raises(openai.BadRequestError) as schema:
+        await client.chat.completions.create(
+            model=MODEL,
+            messages=messages,  # type: ignore[arg-type]
+            response_format={
+                "type": "json_schema",
+                "json_schema": {"name": "x", "schema": {"type": "nothing"}},
+            },
+        )
+    assert schema.value.param == "response_format"
+    with pytest.raises(openai.RateLimitError) as late:
+        await client.chat.completions.create(
+            model=MODEL,
+            messages=messages,  # type: ignore[arg-type]
+            max_completion_tokens=500,
+            extra_body={"deadline_ms": 1},
+        )
+    assert late.value.code in {"deadline_too_short", "deadline_unreachable"}
+
+
+async def test_extensions(client: AsyncOpenAI) -> None:
+    raw = await client.chat.completions.with_raw_response.create(
+        model=MODEL,
+        messages=[{"role": "user", "content": "Count to a hundred."}],
+        max_completion_tokens=8,
+        extra_body={"priority": "critical", "correlation_id": "loop-7", "top_k": 5, "deadline_ms": 60_000},
+    )
+    assert raw.headers["x-correlation-id"]
+    assert float(raw.headers["x-queue-ms"]) >= 0
+    done = raw.parse()
+    assert done.id == "chatcmpl-loop-7"
+    assert done.usage is not None
+    assert done.usage.model_extra is not None
+    assert done.usage.model_extra["time_to_first_token_ms"] > 0
+
+
+async def test_a_second_turn_takes_the_first_from_the_cache(client: AsyncOpenAI) -> None:
+    first = {"role": "user", "content": "Tell me about radio networks. " * 10}
+    turns = [first, {"role": "assistant", "content": "Radio."}, {"role": "user", "content": "More."}]
+    for messages in ([first], turns):
+        done = await client.chat.completions.create(model=MODEL, messages=messages, max_completion_tokens=2)  # type: ignore[arg-type]
+    assert done.usage is not None
+    assert done.usage.prompt_tokens_details is not None
+    assert (done.usage.prompt_tokens_details.cached_tokens or 0) > 20
+
+
+async def test_embeddings_are_refused_clearly(client: AsyncOpenAI) -> None:
+    with pytest.raises(openai.InternalServerError) as refused:
+        await client.embeddings.create(model=MODEL, input="hi")
+    assert (refused.value.status_code, refused.value.code) == (501, "not_implemented")
+
+
+def test_the_blocking_client(gateway: LiveGateway) -> None:
+    client = gateway.blocking_client()
+    with client.chat.completions.create(
+        model=MODEL, messages=[{"role": "user", "content": "hi"}], max_completion_tokens=3, stream=True
+    ) as stream:
+        assert [chunk.object for chunk in stream]
+
+
+def test_the_example_of_the_page(gateway: LiveGateway) -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    assert "http://127.0.0.1:8000" in code
+    command = [sys.executable, "-c", code.replace("http://127.0.0.1:8000", gateway.url)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+# ---- on a backend whose answers last
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGateway]:
+    tokens = tmp_path_factory.mktemp("tokens") / "tokens.toml"
+    tokens.write_text(f'planner = ["{hash_of("sk-planner")}"]\n')
+    with serving_openai(
+        {**ENDLESS_FAKE, "XAPP_TOKENS_FILE": str(tokens), "XAPP_OPEN": "health,metrics"}
+    ) as live:
+        yield live
+
+
+async def test_a_key_is_needed_and_never_logged(guarded: LiveGateway) -> None:
+    messages = [{"role": "user", "content": "hi"}]
+    with pytest.raises(openai.AuthenticationError):
+        await guarded.client("sk-wrong").models.list()
+    done = await guarded.client("sk-planner").chat.completions.create(
+        model="",
+        messages=messages,
+        max_completion_tokens=2,  # type: ignore[arg-type]
+    )
+    assert done.choices
+    log = "".join(guarded.server.lines)
+    assert "planner" in log
+    assert "sk-planner" not in log
+    assert "sk-wrong" not in log
+
+
+async def test_a_client_that_hangs_up_frees_its_slot(guarded: LiveGateway) -> None:
+    client = guarded.client("sk-planner")
+    stream = await client.chat.completions.create(
+        model="",
+        messages=[{"role": "user", "content": "go on"}],
+        stream=True,
+        extra_body={"deadline_policy": "best_effort"},
+    )
+    async with asyncio.timeout(PATIENCE_S):
+        chunks = [await anext(stream) for _ in range(3)]
+    assert chunks
+    await stream.close()
+    await until_counted(guarded.server, 0, "running")
