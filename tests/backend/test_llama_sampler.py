@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from xapp.backend.base import Batch
 from xapp.backend.llama import LlamaBackend
 from xapp.backend.llama_load import load
 from xapp.backend.llama_sampler import GREEDY, ChainSampler
+from xapp.backend.reporting import Reporting
 from xapp.backend.sizing import Node
 from xapp.config import EngineSettings
 from xapp.domain.messages import SamplingParams
@@ -28,8 +30,8 @@ def backend(default_model_path: Path) -> Iterator[LlamaBackend]:
 
 @pytest.fixture
 def draw(backend: LlamaBackend) -> Draw:
-    def run(count: int = 12, prompt: list[int] = PROMPT, **fields: float) -> list[int]:
-        params = SamplingParams(**fields)  # type: ignore[arg-type]
+    def run(count: int = 12, prompt: list[int] = PROMPT, **fields: Any) -> list[int]:
+        params = SamplingParams(**fields)
         sampler = backend.new_sampler(params, prompt)
         tokens = list(prompt)
         try:
@@ -78,6 +80,45 @@ def test_a_repeat_penalty_ends_repetition(draw: Draw) -> None:
     assert len(set(penalised)) > len(set(plain))
     # The prompt's tail counts, not only what was generated.
     assert penalised[0] not in prompt
+
+
+def test_the_presence_penalty_counts_the_answer_only(draw: Draw) -> None:
+    prompt = [504, 3575] * 20
+    plain, penalised = draw(prompt=prompt), draw(prompt=prompt, presence_penalty=2.0, frequency_penalty=2.0)
+    assert penalised[0] == plain[0] == 504
+    assert len(set(penalised)) > len(set(plain))
+
+
+def test_a_bias_of_the_draw(draw: Draw) -> None:
+    first = draw(1)[0]
+    assert draw(3, logit_bias=((first, -100.0),))[0] != first
+    assert draw(3, logit_bias=((7, 100.0),)) == [7, 7, 7]
+
+
+@pytest.mark.parametrize("fields", [{}, {"temperature": 1.5, "seed": 1}, {"logit_bias": ((7, 100.0),)}])
+def test_reports_are_the_models_own_log_probabilities(backend: LlamaBackend, fields: dict[str, Any]) -> None:
+    """Whatever the sampling parameters, the same as Score's."""
+    sampler = backend.new_sampler(SamplingParams(top_log_probabilities=3, **fields), PROMPT)
+    assert isinstance(sampler, Reporting)
+    batch = Batch()
+    batch.extend(PROMPT, 0, 0)
+    batch.want_output()
+    try:
+        (token,) = backend.decode(batch, [sampler])
+        (report,) = sampler.take_reports()
+        backend.remove(0)
+        probe = Batch()
+        probe.extend(PROMPT, 0, 0)
+        probe.want_log_probabilities([token, *(each for each, _ in report.top)])
+        backend.decode(probe, [])
+        (read,) = backend.log_probabilities(probe)
+    finally:
+        backend.remove(0)
+        sampler.close()
+    assert [report.log_probability, *(value for _, value in report.top)] == pytest.approx(read, abs=1e-4)
+    values = [value for _, value in report.top]
+    assert values == sorted(values, reverse=True)
+    assert sampler.take_reports() == []
 
 
 def test_a_penalty_of_one_is_none(draw: Draw) -> None:

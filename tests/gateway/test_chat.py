@@ -87,6 +87,11 @@ async def test_what_the_service_is_asked(gateway: Gateway) -> None:
         repeat_penalty=1.5,
         seed=3,
         stop="END",
+        presence_penalty=0.5,
+        frequency_penalty=-1,
+        logit_bias={"7": -100, "3": 1.5},
+        logprobs=True,
+        top_logprobs=2,
         max_completion_tokens=9,
         response_format={"type": "json_schema", "json_schema": named},
         user="ue-7",
@@ -106,6 +111,9 @@ async def test_what_the_service_is_asked(gateway: Gateway) -> None:
     sampling = request.sampling
     assert (sampling.temperature, sampling.top_p, sampling.top_k) == (0.5, 0.9, 7)
     assert (sampling.min_p, sampling.repeat_penalty) == (0.1, 1.5)
+    assert (sampling.presence_penalty, sampling.frequency_penalty) == (0.5, -1.0)
+    assert sampling.logit_bias == ((3, 1.5), (7, -100.0))
+    assert sampling.top_log_probabilities == 2
     assert (request.seed, request.stop, request.max_tokens, request.client) == (3, ("END",), 9, "ue-7")
     assert isinstance(request.format, JsonSchema)
     assert '"integer"' in request.format.text

@@ -31,11 +31,14 @@ def test_defaults() -> None:
     assert got.sampling == SamplingParams()
 
 
+PENALTIES = ("presence_penalty", "frequency_penalty")
 BAD_SAMPLING = [
     *(("temperature", value) for value in (-0.1, 100.5, math.nan, math.inf, -math.inf)),
     *(("top_p", value) for value in (0, -1, 1.01, math.nan, math.inf)),
     *(("min_p", value) for value in (-0.1, 1.1, math.nan)),
     *(("repeat_penalty", value) for value in (0, -1, 10.5, math.nan, math.inf)),
+    *((name, value) for name in PENALTIES for value in (-2.1, 2.1, math.nan)),
+    *(("top_log_probabilities", value) for value in (-1, 21)),
     ("top_k", -1),
     ("seed", 2**32 - 1),
 ]
@@ -51,6 +54,8 @@ GOOD_SAMPLING = [
     *(("top_p", value) for value in (0.001, 1)),
     *(("min_p", value) for value in (0, 1)),
     *(("repeat_penalty", value) for value in (0.001, 10)),
+    *((name, value) for name in PENALTIES for value in (-2, 2)),
+    *(("top_log_probabilities", value) for value in (0, 20)),
     ("top_k", 0),
 ]
 
@@ -59,6 +64,13 @@ GOOD_SAMPLING = [
 def test_sampling_at_its_bounds(name: str, value: float) -> None:
     got = request_of(sampling=pb.SamplingParams(**{name: value})).sampling  # type: ignore[arg-type]
     assert getattr(got, name) == pytest.approx(value)
+
+
+def test_logit_bias() -> None:
+    got = request_of(sampling=pb.SamplingParams(logit_bias={7: -100, 3: 1.5})).sampling
+    assert got.logit_bias == ((3, 1.5), (7, -100.0))
+    for bad in ({-1: 1}, {1: 100.5}, {1: math.nan}, dict.fromkeys(range(301), 1)):
+        assert field_of(sampling=pb.SamplingParams(logit_bias=bad)) == "sampling.logit_bias"
 
 
 def test_seed() -> None:

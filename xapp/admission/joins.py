@@ -10,8 +10,10 @@ from contextlib import closing, contextmanager
 from time import monotonic
 from typing import NamedTuple
 
+from msgspec import structs
+
 from xapp.admission.admission import AdmittedRequest
-from xapp.domain.messages import Submit
+from xapp.domain.messages import SamplingParams, Submit
 from xapp.domain.requests import Prompt
 from xapp.workers.token_record import TokenRecord
 from xapp.workers.token_stream import TokenStream
@@ -32,14 +34,13 @@ class Identity(NamedTuple):
     max_tokens: int
     stop: tuple[str, ...]
     ignore_eos: bool
-    repeat_penalty: float
-    grammar: bytes | None
+    sampling: SamplingParams
 
 
 def identity_of(submit: Submit, prompt_hash: str, stop: tuple[str, ...]) -> Identity | None:
     """The identity of a greedy request; None for a sampled request.
 
-    Other sampling parameters have no effect.
+    Sampling parameters that only shape a draw have no effect.
     """
     sampling = submit.sampling
     if sampling.temperature != 0:
@@ -50,8 +51,7 @@ def identity_of(submit: Submit, prompt_hash: str, stop: tuple[str, ...]) -> Iden
         submit.max_tokens,
         stop,
         submit.ignore_eos,
-        sampling.repeat_penalty,
-        sampling.grammar,
+        structs.replace(sampling, top_k=0, top_p=1.0, min_p=0.0, seed=0),
     )
 
 

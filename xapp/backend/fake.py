@@ -16,6 +16,7 @@ from xapp.backend.constraint import Constraint, Machines
 from xapp.backend.draft_model import DraftModel
 from xapp.backend.fake_draft import FakeDraft
 from xapp.backend.interrupt import Interrupt
+from xapp.backend.reporting import Report, Reporting
 from xapp.config import EngineSettings
 from xapp.domain.messages import ModelInfo, SamplingParams, Tuning
 
@@ -83,7 +84,14 @@ def _piece(token: int) -> bytes:
 
 
 def _held(sampler: Sampler, token: int) -> int:
-    return sampler.hold(token) if isinstance(sampler, FakeSampler) else token
+    inner = sampler.inner if isinstance(sampler, Reporting) else sampler
+    return inner.hold(token) if isinstance(inner, FakeSampler) else token
+
+
+def _report(content: Sequence[int], token: int, num_top: int) -> Report:
+    """The tokens beside the drawn token are those that follow it."""
+    top = [(token + number, log_probability(content, token + number)) for number in range(num_top)]
+    return Report(log_probability(content, token), top)
 
 
 def fake_info(settings: EngineSettings) -> ModelInfo:
@@ -165,7 +173,9 @@ class FakeBackend:
         constraint = None
         if params.grammar is not None:
             constraint = Constraint(self._machines.get(params.grammar, scope), _piece, self.is_end)
-        return FakeSampler(params, self.live_samplers, constraint)
+        sampler = FakeSampler(params, self.live_samplers, constraint)
+        wanted = params.top_log_probabilities
+        return sampler if wanted is None else Reporting(sampler, wanted)
 
     def decode(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
         """See Backend. Takes `step_s`, and `token_s` a token, of real time."""
@@ -202,7 +212,11 @@ class FakeBackend:
     def _draw(self, batch: Batch, index: int, drawn: list[int], sampler: Sampler) -> int:
         if index in batch.drafts and batch.is_wrong(index, drawn[-1], sampler.outcome):
             return NOT_DRAWN
-        return _held(sampler, self._rule(self.content(batch.seq_ids[index])))
+        content = self.content(batch.seq_ids[index])
+        token = _held(sampler, self._rule(content))
+        if isinstance(sampler, Reporting):
+            sampler.note(_report(content, token, sampler.num_top))
+        return token
 
     def _decode_isolated(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
         assert self.isolated is not None

@@ -22,6 +22,7 @@ from xapp.backend.llama_tuning import Profile
 from xapp.backend.log_softmax import LogSoftmax
 from xapp.backend.native import llama
 from xapp.backend.prompt_context import LEAST_OTHERS, NewPrompts, Prompts, bytes_of, saved
+from xapp.backend.reporting import Reporting
 from xapp.domain.messages import ModelInfo, SamplingParams, Tuning
 from xapp.errors import ModelError
 
@@ -95,6 +96,11 @@ class LlamaBackend:
 
     def new_sampler(self, params: SamplingParams, prompt: list[int], scope: str = "") -> Sampler:
         """See Backend."""
+        sampler = self._new_sampler(params, prompt, scope)
+        wanted = params.top_log_probabilities
+        return sampler if wanted is None else Reporting(sampler, wanted)
+
+    def _new_sampler(self, params: SamplingParams, prompt: list[int], scope: str) -> Sampler:
         chain = None if params.greedy else ChainSampler(params, prompt, self.info.vocab_size)
         if params.grammar is None:
             return chain or GREEDY
@@ -178,12 +184,22 @@ class LlamaBackend:
         for row, (index, sampler) in enumerate(zip(batch.outputs, samplers, strict=True)):
             if index in batch.drafts and batch.is_wrong(index, before, sampler.outcome):
                 chosen[row] = NOT_DRAWN
-            elif type(sampler) is GrammarSampler:
-                chosen[row] = sampler.sample(rows[row], chosen[row])
             elif sampler is not GREEDY:
-                chosen[row] = cast(ChainSampler, sampler).sample(context.handle, index)
+                chosen[row] = self._sample(context, index, rows[row], chosen[row], sampler)
             before = chosen[row]
         return chosen
+
+    def _sample(
+        self, context: NativeContext, index: int, logits: Any, likeliest: int, sampler: Sampler
+    ) -> int:
+        if type(sampler) is GrammarSampler:
+            return sampler.sample(logits, likeliest)
+        if type(sampler) is Reporting:
+            inner = sampler.inner
+            token = likeliest if inner is GREEDY else self._sample(context, index, logits, likeliest, inner)
+            sampler.note(self._log_softmax.report(logits, token, sampler.num_top))
+            return token
+        return cast(ChainSampler, sampler).sample(context.handle, index)
 
     def log_probabilities(self, batch: Batch) -> list[list[float]]:
         """See Backend."""

@@ -11,6 +11,8 @@ from xapp.backend.native import llama
 from xapp.domain.messages import MAX_SEED, SamplingParams
 
 PENALTY_WINDOW = 64
+ANSWER_WINDOW = 8192
+"""Tokens of an answer that the presence and the frequency penalty see."""
 
 
 _TOKEN_DATA = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
@@ -38,18 +40,15 @@ class ChainMark:
 
 
 class ChainSampler:
-    """A llama_sampler chain: penalties, top-k, top-p, min-p, temperature, draw."""
+    """A llama_sampler chain: bias, penalties, top-k, top-p, min-p, temperature, draw."""
 
     outcome = Outcome.OPEN
 
     def __init__(self, params: SamplingParams, prompt: list[int], vocab_size: int) -> None:
         self._chain = llama.llama_sampler_chain_init(llama.llama_sampler_chain_default_params())
         self._data = np.zeros(0, dtype=_TOKEN_DATA)
-        for link in _links(params, vocab_size):
+        for link in _links(params, prompt, vocab_size):
             llama.llama_sampler_chain_add(self._chain, link)
-        if params.repeat_penalty != 1.0:
-            for token in prompt[-PENALTY_WINDOW:]:
-                llama.llama_sampler_accept(self._chain, token)
 
     def sample(self, context: Any, index: int) -> int:
         """Draws from the logits of the batch's token `index`, and remembers the choice."""
@@ -94,11 +93,8 @@ class ChainSampler:
             self._chain = None
 
 
-def _links(params: SamplingParams, vocab_size: int) -> list[Any]:
-    links: list[Any] = []
-    if params.repeat_penalty != 1.0:
-        penalty = params.repeat_penalty
-        links.append(llama.llama_sampler_init_penalties(vocab_size, PENALTY_WINDOW, penalty, 0.0, 0.0))
+def _links(params: SamplingParams, prompt: list[int], vocab_size: int) -> list[Any]:
+    links = _shifts(params, prompt, vocab_size) if params.shifts_logits else []
     if params.temperature == 0:
         return [*links, llama.llama_sampler_init_greedy()]
     if params.top_k > 0:
@@ -109,3 +105,21 @@ def _links(params: SamplingParams, vocab_size: int) -> list[Any]:
         links.append(llama.llama_sampler_init_min_p(params.min_p, 1))
     links.append(llama.llama_sampler_init_temp(params.temperature))
     return [*links, llama.llama_sampler_init_dist(min(params.seed, MAX_SEED))]
+
+
+def _shifts(params: SamplingParams, prompt: list[int], vocab_size: int) -> list[Any]:
+    """The links that change logits. The repeat penalty sees the prompt's tail, the others the answer only."""
+    links: list[Any] = []
+    if params.logit_bias:
+        biases = (llama.llama_logit_bias * len(params.logit_bias))(*params.logit_bias)
+        links.append(llama.llama_sampler_init_logit_bias(vocab_size, len(biases), biases))
+    if params.repeat_penalty != 1.0:
+        penalty = params.repeat_penalty
+        link = llama.llama_sampler_init_penalties(vocab_size, PENALTY_WINDOW, penalty, 0.0, 0.0)
+        for token in prompt[-PENALTY_WINDOW:]:
+            llama.llama_sampler_accept(link, token)
+        links.append(link)
+    if params.frequency_penalty or params.presence_penalty:
+        pair = (params.frequency_penalty, params.presence_penalty)
+        links.append(llama.llama_sampler_init_penalties(vocab_size, ANSWER_WINDOW, 1.0, *pair))
+    return links

@@ -96,6 +96,8 @@ class Watch:
 @click.option("--top-p", type=float, help="Keep tokens of this total probability.")
 @click.option("--min-p", type=float, help="Drop tokens less likely than this share of the likeliest.")
 @click.option("--repeat-penalty", type=float, help="Above 1 discourages repetition.")
+@click.option("--presence-penalty", type=float, help="Above 0 discourages what the answer has already.")
+@click.option("--frequency-penalty", type=float, help="Likewise, each time that the answer has it.")
 @click.option("--seed", type=int, help="The same seed and request give the same answer.")
 @click.option("--stop", multiple=True, metavar="TEXT", help="Ends the answer where it comes. Repeatable.")
 @click.option("--ignore-eos", is_flag=True, help="Go on past the model's end, for benchmarks.")

@@ -24,6 +24,23 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenScore:
+    """A token, its bytes, and the natural logarithm of its probability."""
+
+    token: int
+    text: bytes
+    log_probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnToken:
+    """A token of an answer, and the most likely tokens in its place, the likeliest first."""
+
+    score: TokenScore
+    top: tuple[TokenScore, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """First event of a stream.
 
@@ -43,10 +60,13 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Whole characters, and the tokens that they consist of."""
+    """Whole characters, and the tokens that they consist of. `drawn` has these tokens where the request asks
+    for log-probabilities.
+    """
 
     text: str
     num_tokens: int
+    drawn: tuple[DrawnToken, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +122,6 @@ class Estimate:
     def admitted(self) -> bool:
         """Whether the request would be admitted."""
         return not self.reason
-
-
-@dataclass(frozen=True, slots=True)
-class TokenScore:
-    """A token, its bytes, and the natural logarithm of its probability."""
-
-    token: int
-    text: bytes
-    log_probability: float
 
 
 @dataclass(frozen=True, slots=True)

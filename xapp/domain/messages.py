@@ -40,6 +40,7 @@ __all__ = [
     "Submit",
     "Surveyed",
     "ToWorker",
+    "TokenReport",
     "Tuning",
     "TuningSource",
     "decode_from_worker",
@@ -161,6 +162,16 @@ class SequenceScored(msgspec.Struct, frozen=True, array_like=True):
     log_probabilities: list[list[float]]
 
 
+class TokenReport(msgspec.Struct, frozen=True, array_like=True):
+    """The natural logarithms of the model's probabilities at one drawn token of a request: of the token
+    itself, and of the most likely tokens, as pairs.
+    """
+
+    request_id: int
+    log_probability: float
+    top: list[tuple[int, float]]
+
+
 class StepPrices(msgspec.Struct, frozen=True, array_like=True):
     """The factor of a StepCurve on this node now, and the price of a cell that the attention of a token
     reads, seconds.
@@ -204,7 +215,8 @@ class Stats(msgspec.Struct, frozen=True, array_like=True):
 
 class StepEvents(msgspec.Struct, tag="step"):
     """All events of one step. `tokens` is flat: request_id, token, request_id, token …
-    `curve` is the present curve of step times, set when it has changed.
+    `curve` is the present curve of step times, set when it has changed. `reports` has one entry for each
+    token of the requests that ask for reports, in the order of the tokens.
 
     Order within a request: its SequenceStarted, then tokens or its SequenceScored, then its
     SequenceFinished. A message is read in that order.
@@ -216,6 +228,7 @@ class StepEvents(msgspec.Struct, tag="step"):
     stats: Stats | None = None
     scored: list[SequenceScored] = []
     curve: StepCurve | None = None
+    reports: list[TokenReport] = []
 
 
 FromWorker: TypeAlias = Progress | Ready | Surveyed | LoadFailed | StepEvents

@@ -10,7 +10,8 @@ from heapq import heapify, heappop, heappush
 from time import monotonic
 
 from xapp.backend.base import Backend, Interrupted, Outcome
-from xapp.domain.messages import FinishReason, SequenceStarted, Stats, StepEvents, Submit, Tuning
+from xapp.backend.reporting import Reporting
+from xapp.domain.messages import FinishReason, SequenceStarted, Stats, StepEvents, Submit, TokenReport, Tuning
 from xapp.engine.kv_cache import KVCache
 from xapp.engine.lookout import ANY_EVENT, Lookout, NoLookout, watch_for
 from xapp.engine.plan import Plan
@@ -235,13 +236,23 @@ class Engine:
         if sequence.status is Status.PREFILL:
             sequence.status = Status.DECODE
             sequence.first_token_at = sequence.first_token_at or now
+        before = len(sequence.tokens)
         outcome = sequence.sampler.outcome
         if outcome is Outcome.OPEN:
             reason = self._take(sequence, tokens)
         else:
             reason = self._take_last(sequence, tokens, outcome)
+        if sequence.request.sampling.top_log_probabilities is not None:
+            self._report(sequence, len(sequence.tokens) - before)
         if reason is not None:
             self._finish(sequence, reason, now)
+
+    def _report(self, sequence: Sequence, count: int) -> None:
+        """Sends the reports of the `count` appended tokens. A token that ends the answer has none."""
+        assert isinstance(sequence.sampler, Reporting), "the backend reports what is asked for"
+        request_id = sequence.request.request_id
+        reports = sequence.sampler.take_reports()[:count]
+        self._events.reports += [TokenReport(request_id, *report) for report in reports]
 
     def _take_last(self, sequence: Sequence, tokens: list[int], outcome: Outcome) -> FinishReason:
         """Like `_append`, where the last token ends the answer. With STUCK the last token does not count."""

@@ -4,6 +4,7 @@ Chat and plain completions differ in names only. A `Form` has these names.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,13 +40,6 @@ def head(form: Form, started: Started, *, streamed: bool) -> dict[str, Any]:
     }
 
 
-def whole_choice(form: Form, index: int, text: str, finished: Finished) -> dict[str, Any]:
-    """One answer."""
-    message = {"role": "assistant", "content": text, "refusal": None}
-    said = {"message": message} if form.is_chat else {"text": text}
-    return {"index": index, **said, "logprobs": None, **ending(finished)}
-
-
 def ending(finished: Finished) -> dict[str, Any]:
     """Why an answer ended. `stop_reason`, which is not in the dialect, names a cut that is no length."""
     fields: dict[str, Any] = {"finish_reason": _REASONS.get(finished.reason, "length")}
@@ -56,18 +50,22 @@ def ending(finished: Finished) -> dict[str, Any]:
     return fields
 
 
-def usage(finished: Finished) -> dict[str, Any]:
-    """The numbers of tokens. The times in milliseconds are not in the dialect."""
-    num_prompt, num_completion = finished.num_prompt_tokens, finished.num_completion_tokens
+def usage(answers: Sequence[Finished]) -> dict[str, Any]:
+    """The numbers of tokens of all answers; the prompt counts once. The times are not in the dialect.
+
+    They are in milliseconds: those of the first token are of the earliest answer, `decode_ms` of the longest.
+    """
+    first = min(answers, key=lambda each: each.time_to_first_token_s)
+    num_prompt, num_completion = first.num_prompt_tokens, sum(each.num_completion_tokens for each in answers)
     return {
         "prompt_tokens": num_prompt,
         "completion_tokens": num_completion,
         "total_tokens": num_prompt + num_completion,
-        "prompt_tokens_details": {"cached_tokens": finished.num_cached_tokens},
-        "queue_ms": _ms(finished.queue_s),
-        "time_to_first_token_ms": _ms(finished.time_to_first_token_s),
-        "prefill_ms": _ms(finished.prefill_s),
-        "decode_ms": _ms(finished.decode_s),
+        "prompt_tokens_details": {"cached_tokens": first.num_cached_tokens},
+        "queue_ms": _ms(first.queue_s),
+        "time_to_first_token_ms": _ms(first.time_to_first_token_s),
+        "prefill_ms": _ms(first.prefill_s),
+        "decode_ms": _ms(max(each.decode_s for each in answers)),
     }
 
 

@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from xapp.domain.chat import ChatMessage
 from xapp.domain.format_kinds import Format, JsonSchema
+from xapp.domain.sampling import MAX_TOP
 from xapp.errors import InvalidArgument
 from xapp.gateway.fields import Unsupported, read_fields
 from xapp.gateway.sampling_fields import Ask, SamplingFields, includes_usage
@@ -20,18 +21,13 @@ _Nothing = Annotated[list[Any], Meta(max_length=0)] | None
 
 UNSUPPORTED = {
     "audio": Unsupported(),
-    "frequency_penalty": Unsupported((0, 0.0)),
     "function_call": Unsupported(("none",), "use tool_choice"),
     "functions": Unsupported(([],), "use tools"),
-    "logit_bias": Unsupported(({},)),
-    "logprobs": Unsupported((False,)),
     "metadata": Unsupported(({},), "correlation_id names a request in the logs"),
     "modalities": Unsupported((["text"],), "answers are text"),
     "moderation": Unsupported(),
-    "n": Unsupported((1,)),
     "parallel_tool_calls": Unsupported((True, False)),
     "prediction": Unsupported(),
-    "presence_penalty": Unsupported((0, 0.0)),
     "prompt_cache_key": Unsupported((), "prefixes are found without a key"),
     "prompt_cache_retention": Unsupported(("in_memory",), "prefixes are found without a key"),
     "reasoning_effort": Unsupported(("none",)),
@@ -40,7 +36,6 @@ UNSUPPORTED = {
     "store": Unsupported((False,), "nothing is stored"),
     "tool_choice": Unsupported(("none", "auto")),
     "tools": Unsupported(([],)),
-    "top_logprobs": Unsupported(),
     "verbosity": Unsupported(("medium",)),
     "web_search_options": Unsupported(),
 }
@@ -81,13 +76,30 @@ class ChatFields(SamplingFields, frozen=True, kw_only=True):
     max_tokens: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
     max_completion_tokens: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
     response_format: ResponseFormat | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Meta(ge=0, le=MAX_TOP)] | None = None
 
 
 def read_chat(body: bytes, asker: Asker) -> Ask:
     """Raises InvalidArgument with the field."""
     fields = read_fields(body, ChatFields, UNSUPPORTED)
-    request = to_request(fields, asker, _prompt(fields), _max_tokens(fields), _format(fields))
-    return Ask(request, bool(fields.stream), includes_usage(fields))
+    request = to_request(
+        fields,
+        asker,
+        _prompt(fields),
+        _max_tokens(fields),
+        form=_format(fields),
+        top_log_probabilities=_top(fields),
+    )
+    return Ask(request, fields.n or 1, bool(fields.stream), includes_usage(fields))
+
+
+def _top(fields: ChatFields) -> int | None:
+    if fields.logprobs:
+        return fields.top_logprobs or 0
+    if fields.top_logprobs is not None:
+        raise InvalidArgument("top_logprobs", "is set, but logprobs is not")
+    return None
 
 
 def _prompt(fields: ChatFields) -> tuple[ChatMessage, ...]:

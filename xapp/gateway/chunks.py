@@ -1,13 +1,15 @@
 """The chunks of a streamed answer as server-sent events. A chunk costs little: only its text is encoded."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from xapp.domain.answers import Finished, Started
+from xapp.domain.answers import Chunk, Finished, Started
 from xapp.errors import XappError
 from xapp.gateway.answer_objects import Form, ending, head, usage
 from xapp.gateway.dialect_errors import body_of
+from xapp.gateway.log_probabilities import of_chat, of_completion
 
 DONE = b"data: [DONE]\n\n"
 _MARK = "\x00text\x00"
@@ -30,6 +32,7 @@ class Chunks:
     def __init__(self, form: Form, started: Started, index: int, *, include_usage: bool) -> None:
         self._form = form
         self._index = index
+        self._offset = 0
         self._head = head(form, started, streamed=True)
         self._no_usage: dict[str, Any] = {"usage": None} if include_usage else {}
         before, after = self._chunk(self._said(_MARK), None).split(_encode(_MARK))
@@ -41,23 +44,33 @@ class Chunks:
             return b""
         return self._chunk({"delta": {"role": "assistant", "content": ""}}, None)
 
-    def text(self, text: str) -> bytes:
+    def text(self, chunk: Chunk) -> bytes:
         """The next piece. Called for every token."""
-        return self._before + _encode(text) + self._after
+        if chunk.drawn:
+            return self._chunk(self._said(chunk.text), None, self._log_probabilities(chunk))
+        return self._before + _encode(chunk.text) + self._after
+
+    def _log_probabilities(self, chunk: Chunk) -> dict[str, Any] | None:
+        if self._form.is_chat:
+            return of_chat(chunk.drawn)
+        offset, self._offset = self._offset, self._offset + len(chunk.text)
+        return of_completion(chunk.drawn, offset)
 
     def end(self, finished: Finished) -> bytes:
         """The last chunk of the answer."""
         said: dict[str, Any] = {"delta": {}} if self._form.is_chat else {"text": ""}
         return self._chunk(said, finished)
 
-    def usage(self, finished: Finished) -> bytes:
+    def usage(self, answers: Sequence[Finished]) -> bytes:
         """The chunk behind all answers."""
-        return sent({**self._head, "choices": [], "usage": usage(finished)})
+        return sent({**self._head, "choices": [], "usage": usage(answers)})
 
     def _said(self, text: str) -> dict[str, Any]:
         return {"delta": {"content": text}} if self._form.is_chat else {"text": text}
 
-    def _chunk(self, said: dict[str, Any], finished: Finished | None) -> bytes:
+    def _chunk(
+        self, said: dict[str, Any], finished: Finished | None, logprobs: dict[str, Any] | None = None
+    ) -> bytes:
         end = {"finish_reason": None} if finished is None else ending(finished)
-        choice = {"index": self._index, **said, "logprobs": None, **end}
+        choice = {"index": self._index, **said, "logprobs": logprobs, **end}
         return sent({**self._head, "choices": [choice], **self._no_usage})

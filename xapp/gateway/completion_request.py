@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from xapp.domain.requests import Prompt
+from xapp.domain.sampling import MAX_TOP
 from xapp.errors import InvalidArgument
 from xapp.gateway.fields import Unsupported, read_fields
 from xapp.gateway.sampling_fields import Ask, SamplingFields, includes_usage
@@ -16,11 +17,6 @@ DEFAULT_MAX_TOKENS = 16
 UNSUPPORTED = {
     "best_of": Unsupported((1,), "use n"),
     "echo": Unsupported((False,)),
-    "frequency_penalty": Unsupported((0, 0.0)),
-    "logit_bias": Unsupported(({},)),
-    "logprobs": Unsupported(),
-    "n": Unsupported((1,)),
-    "presence_penalty": Unsupported((0, 0.0)),
     "suffix": Unsupported(("",)),
 }
 
@@ -30,6 +26,7 @@ class CompletionFields(SamplingFields, frozen=True, kw_only=True):
 
     prompt: str | list[str] | None = None
     max_tokens: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
+    logprobs: Annotated[int, Meta(ge=0, le=MAX_TOP)] | None = None
 
 
 def read_completion(body: bytes, asker: Asker) -> Ask:
@@ -38,8 +35,8 @@ def read_completion(body: bytes, asker: Asker) -> Ask:
     # A task has a length of its own.
     default = DEFAULT_MAX_TOKENS if fields.task is None else None
     max_tokens = default if fields.max_tokens is None else fields.max_tokens
-    request = to_request(fields, asker, _prompt(fields), max_tokens)
-    return Ask(request, bool(fields.stream), includes_usage(fields))
+    request = to_request(fields, asker, _prompt(fields), max_tokens, top_log_probabilities=fields.logprobs)
+    return Ask(request, fields.n or 1, bool(fields.stream), includes_usage(fields))
 
 
 def _prompt(fields: CompletionFields) -> Prompt:

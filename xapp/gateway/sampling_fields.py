@@ -1,20 +1,27 @@
 """The fields that chat and plain completions share: model, sampling, length, stops, streaming."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from xapp.domain.requests import Request
-from xapp.domain.sampling import MAX_SEED, SamplingParams
+from xapp.domain.sampling import MAX_BIAS, MAX_BIASES, MAX_PENALTY, MAX_SEED, SamplingParams
 from xapp.errors import InvalidArgument
 from xapp.gateway.extensions import Extensions
 
 MAX_STOPS = 16
+MAX_TOKEN_DIGITS = 10
 MAX_STOP_BYTES = 256
 MAX_MODEL_CHARS = 256
 DEFAULT_TEMPERATURE = 1.0
 """The dialect's."""
+MAX_N = 16
+"""Answers of a request. Each takes a slot, so that more would wait for each other."""
+_Penalty = Annotated[float, Meta(ge=-MAX_PENALTY, le=MAX_PENALTY)]
+_Bias = Annotated[float, Meta(ge=-MAX_BIAS, le=MAX_BIAS)]
 
 
 class StreamOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,12 +41,16 @@ class SamplingFields(Extensions, frozen=True, kw_only=True):
     seed: Annotated[int, Meta(ge=0, le=MAX_SEED)] | None = None
     stop: str | list[str] | None = None
     user: str | None = None
+    n: Annotated[int, Meta(ge=1, le=MAX_N)] | None = None
+    presence_penalty: _Penalty | None = None
+    frequency_penalty: _Penalty | None = None
+    logit_bias: Annotated[dict[str, _Bias], Meta(max_length=MAX_BIASES)] | None = None
     top_k: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
     min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     repeat_penalty: Annotated[float, Meta(gt=0, le=10)] | None = None
 
 
-def sampling_of(fields: SamplingFields) -> SamplingParams:
+def sampling_of(fields: SamplingFields, top_log_probabilities: int | None) -> SamplingParams:
     """The sampling parameters, without the seed."""
     default = SamplingParams()
     return SamplingParams(
@@ -48,7 +59,18 @@ def sampling_of(fields: SamplingFields) -> SamplingParams:
         top_p=default.top_p if fields.top_p is None else fields.top_p,
         min_p=fields.min_p or default.min_p,
         repeat_penalty=default.repeat_penalty if fields.repeat_penalty is None else fields.repeat_penalty,
+        presence_penalty=fields.presence_penalty or 0.0,
+        frequency_penalty=fields.frequency_penalty or 0.0,
+        logit_bias=tuple(sorted(_biases(fields.logit_bias or {}))),
+        top_log_probabilities=top_log_probabilities,
     )
+
+
+def _biases(given: dict[str, float]) -> Iterator[tuple[int, float]]:
+    for token, bias in given.items():
+        if not (token.isascii() and token.isdigit() and len(token) < MAX_TOKEN_DIGITS):
+            raise InvalidArgument("logit_bias", f"{token[:32]!r} is no token id")
+        yield int(token), bias
 
 
 def stops_of(fields: SamplingFields) -> tuple[str, ...]:
@@ -72,8 +94,18 @@ def includes_usage(fields: SamplingFields) -> bool:
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """A request, and how its answer is wanted."""
+    """A request, and how its `n` answers are wanted."""
 
     request: Request
+    n: int = 1
     stream: bool = False
     include_usage: bool = False
+
+    @property
+    def requests(self) -> list[Request]:
+        """One request for each answer. Their seeds follow each other."""
+        first = self.request
+        if first.seed is None or self.n == 1:
+            return [first] * self.n
+        seeds = ((first.seed + number) % (MAX_SEED + 1) for number in range(self.n))
+        return [replace(first, seed=seed) for seed in seeds]

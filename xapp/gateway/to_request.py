@@ -22,7 +22,13 @@ class Asker:
 
 
 def to_request(
-    fields: SamplingFields, asker: Asker, prompt: Prompt, max_tokens: int | None, form: Format | None = None
+    fields: SamplingFields,
+    asker: Asker,
+    prompt: Prompt,
+    max_tokens: int | None,
+    *,
+    form: Format | None = None,
+    top_log_probabilities: int | None = None,
 ) -> Request:
     """Raises InvalidArgument with the field."""
     client, scope = _client_of(asker.caller, fields.user)
@@ -31,7 +37,7 @@ def to_request(
     return Request(
         prompt=prompt,
         model=fields.model,
-        sampling=sampling_of(fields),
+        sampling=sampling_of(fields, top_log_probabilities),
         seed=fields.seed,
         max_tokens=max_tokens,
         stop=stops_of(fields),

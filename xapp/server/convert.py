@@ -4,7 +4,7 @@ Raises InvalidArgument with the path of the field in the proto. `respond` conver
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 
 from google.protobuf.duration_pb2 import Duration
@@ -13,6 +13,7 @@ from xapp.domain.decoding import MAX_DRAFTS, PLAIN, Auto, Decoding, Drafted, Ngr
 from xapp.domain.format_kinds import Choices, Format, Grammar, JsonSchema
 from xapp.domain.messages import MAX_SEED, Priority, SamplingParams
 from xapp.domain.requests import ChatMessage, DeadlinePolicy, Prompt, Request
+from xapp.domain.sampling import MAX_BIAS, MAX_BIASES, MAX_PENALTY, MAX_TOP
 from xapp.errors import InvalidArgument
 from xapp.formats.prepare import MAX_CHOICES
 from xapp.inference.v1 import inference_pb2 as pb
@@ -216,7 +217,31 @@ def to_sampling(wire: pb.SamplingParams) -> SamplingParams:
         repeat_penalty=_number(
             wire, "repeat_penalty", default.repeat_penalty, _above(0, _MAX_REPEAT_PENALTY)
         ),
+        presence_penalty=_number(wire, "presence_penalty", 0.0, _within(-MAX_PENALTY, MAX_PENALTY)),
+        frequency_penalty=_number(wire, "frequency_penalty", 0.0, _within(-MAX_PENALTY, MAX_PENALTY)),
+        logit_bias=_logit_bias(wire.logit_bias),
+        top_log_probabilities=_top(wire),
     )
+
+
+def _logit_bias(wire: Mapping[int, float]) -> tuple[tuple[int, float], ...]:
+    if len(wire) > MAX_BIASES:
+        text = f"has {len(wire)} tokens, at most {MAX_BIASES} are taken"
+        raise InvalidArgument("sampling.logit_bias", text)
+    for token, bias in wire.items():
+        if token < 0 or not abs(bias) <= MAX_BIAS:
+            text = f"{token}: {bias:g} is out of range: it must be a token and -{MAX_BIAS:g} to {MAX_BIAS:g}"
+            raise InvalidArgument("sampling.logit_bias", text)
+    return tuple(sorted(wire.items()))
+
+
+def _top(wire: pb.SamplingParams) -> int | None:
+    if not wire.HasField("top_log_probabilities"):
+        return None
+    if not 0 <= wire.top_log_probabilities <= MAX_TOP:
+        text = f"{wire.top_log_probabilities} is out of range: it must be 0 to {MAX_TOP}"
+        raise InvalidArgument("sampling.top_log_probabilities", text)
+    return wire.top_log_probabilities
 
 
 _Check = tuple[Callable[[float], bool], str]

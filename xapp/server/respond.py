@@ -2,7 +2,18 @@
 
 from google.protobuf.duration_pb2 import Duration
 
-from xapp.domain.answers import Chunk, Estimate, Event, Finished, Latencies, Provenance, Started, Tokens
+from xapp.domain.answers import (
+    Chunk,
+    DrawnToken,
+    Estimate,
+    Event,
+    Finished,
+    Latencies,
+    Provenance,
+    Started,
+    Tokens,
+    TokenScore,
+)
 from xapp.domain.messages import FinishReason
 from xapp.domain.states import ModelState, ModelStatus
 from xapp.durations import to_duration
@@ -27,11 +38,23 @@ _MODEL_STATES = {
 def event(event: Event) -> pb.GenerateResponse:
     """One event of an answer. Chunks are by far the most frequent, so they are first."""
     if type(event) is Chunk:
-        return pb.GenerateResponse(chunk=pb.Chunk(text=event.text, num_tokens=event.num_tokens))
+        chunk = pb.Chunk(text=event.text, num_tokens=event.num_tokens)
+        if event.drawn:
+            chunk.drawn_tokens.extend(map(_drawn, event.drawn))
+        return pb.GenerateResponse(chunk=chunk)
     if type(event) is Started:
         return pb.GenerateResponse(started=_started(event))
     assert type(event) is Finished
     return pb.GenerateResponse(finished=_finished(event))
+
+
+def _drawn(token: DrawnToken) -> pb.DrawnToken:
+    return pb.DrawnToken(token=token_score(token.score), top=map(token_score, token.top))
+
+
+def token_score(score: TokenScore) -> pb.TokenLogProbability:
+    """A token with its log-probability."""
+    return pb.TokenLogProbability(token=score.token, text=score.text, log_probability=score.log_probability)
 
 
 def _started(event: Started) -> pb.Started:

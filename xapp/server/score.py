@@ -10,7 +10,7 @@ from xapp.errors import InvalidArgument
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.security.principal import ANONYMOUS, Principal
 from xapp.server.convert import to_priority, to_prompt
-from xapp.server.respond import provenance, usage
+from xapp.server.respond import provenance, token_score, usage
 from xapp.server.tasks import to_call
 
 MAX_CHOICES = 256
@@ -84,8 +84,5 @@ def _choice(choice: ChoiceScore) -> pb.ChoiceScore:
         num_tokens=choice.num_tokens,
         score=choice.score,
         probability=choice.probability,
-        tokens=[
-            pb.TokenLogProbability(token=each.token, text=each.text, log_probability=each.log_probability)
-            for each in choice.tokens
-        ],
+        tokens=map(token_score, choice.tokens),
     )

@@ -1,13 +1,14 @@
 """Answer: turns the engine's messages about a request into the events for its caller."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from time import monotonic
 
-from xapp.domain.answers import Chunk, Event, Finished, Provenance, Started
+from xapp.domain.answers import Chunk, DrawnToken, Event, Finished, Provenance, Started
 from xapp.domain.messages import FinishReason, SequenceFinished
 from xapp.errors import DeadlineExceeded, Exhausted, InvalidArgument, Unavailable, XappError
+from xapp.service.drawn_tokens import drawn
 from xapp.service.report import final
 from xapp.text.prompts import AnswerText
 from xapp.workers.token_stream import TokenStream
@@ -20,16 +21,23 @@ class Answer:
     """Produces exactly one Started first and one Finished last.
 
     Call `next` until `done`. A stop text closes the stream at once. With `may_be_cut`, a passed deadline
-    ends the answer with DEADLINE; otherwise it is an error.
+    ends the answer with DEADLINE; otherwise it is an error. `piece` returns the bytes of a token.
     """
 
     def __init__(
-        self, stream: TokenStream, text: AnswerText, opening: Started, *, may_be_cut: bool = False
+        self,
+        stream: TokenStream,
+        text: AnswerText,
+        opening: Started,
+        *,
+        may_be_cut: bool = False,
+        piece: Callable[[int], bytes] = bytes,
     ) -> None:
         self._stream = stream
         self._text = text
         self._opening = opening
         self._may_be_cut = may_be_cut
+        self._piece = piece
         self._num_tokens = 0
         self._untold = 0
         self._output = hashlib.sha256()
@@ -121,8 +129,16 @@ class Answer:
     def _add_chunk(self, text: str, events: list[Event]) -> None:
         if text:
             self._output.update(text.encode())
-            events.append(Chunk(text, self._untold))
+            events.append(Chunk(text, self._untold, self._drawn()))
             self._untold = 0
+
+    def _drawn(self) -> tuple[DrawnToken, ...]:
+        """The reports of the tokens that the next chunk tells."""
+        if not (reports := self._stream.reports):
+            return ()
+        told = slice(self._num_tokens - self._untold, self._num_tokens)
+        pairs = zip(self._stream.record.tokens[told], reports[told], strict=True)
+        return tuple(drawn(token, report, self._piece) for token, report in pairs)
 
     def _end(self, end: SequenceFinished, events: list[Event]) -> None:
         self._add_chunk(self._text.flush(), events)

@@ -96,7 +96,8 @@ def _answer(target: Target, stream: TokenStream, begun: Started) -> Answer:
         # The client's own deadline does not wait for the end of the worker's step.
         stream.fail_at(target.admission_request.deadline, DeadlineExceeded("the answer is cut"))
     text = target.serving.codec.stream(target.request.stop)
-    return Answer(stream, text, begun, may_be_cut=target.admission_request.best_effort)
+    may_be_cut, piece = target.admission_request.best_effort, target.serving.codec.piece
+    return Answer(stream, text, begun, may_be_cut=may_be_cut, piece=piece)
 
 
 def _sampling(request: Request, vocab_size: int) -> SamplingParams:
@@ -105,6 +106,10 @@ def _sampling(request: Request, vocab_size: int) -> SamplingParams:
     if sampling.top_k > vocab_size:
         text = f"must be at most the vocabulary's {vocab_size} tokens, is {sampling.top_k}"
         raise InvalidArgument("sampling.top_k", text)
+    for token, _ in sampling.logit_bias:
+        if token >= vocab_size:
+            text = f"token {token} is outside the vocabulary of {vocab_size} tokens"
+            raise InvalidArgument("sampling.logit_bias", text)
     if sampling.temperature == 0:
         seed = 0
     else:

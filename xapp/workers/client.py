@@ -129,6 +129,9 @@ class EngineClient(ProcessClient[ModelInfo]):
         for started in events.started:
             if (record := self._records.get(started.request_id)) is not None:
                 record.on_started(started)
+        for report in events.reports:
+            if (record := self._records.get(report.request_id)) is not None:
+                record.reports.append(report)
         if events.tokens:
             self._deliver(events.tokens, self._last_message_at)
         for scored in events.scored:

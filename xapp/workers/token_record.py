@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Callable
 from typing import Protocol
 
-from xapp.domain.messages import SequenceFinished, SequenceStarted, Submit
+from xapp.domain.messages import SequenceFinished, SequenceStarted, Submit, TokenReport
 from xapp.errors import XappError
 
 
@@ -29,6 +29,7 @@ class Reader(Protocol):
 class TokenRecord:
     """All events of one request, kept until the end: a reader may join at any time.
 
+    `reports` are parallel to `tokens` where the request asks for reports, otherwise empty.
     Memory is bounded by the request's `max_tokens`. `first_at` and `last_at` are the arrival times of the
     first and the last token in this process, seconds on CLOCK_MONOTONIC. `deadline` is the worker's
     deadline.
@@ -44,6 +45,7 @@ class TokenRecord:
         "last_at",
         "log_probabilities",
         "readers",
+        "reports",
         "request",
         "started",
         "tokens",
@@ -58,6 +60,7 @@ class TokenRecord:
         self.finished: SequenceFinished | None = None
         self.error: XappError | None = None
         self.log_probabilities: list[list[float]] = []
+        self.reports: list[TokenReport] = []
         self.first_at: float | None = None
         self.last_at = 0.0
         self.deadline = request.deadline

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from xapp.domain.messages import SequenceFinished, SequenceStarted, Submit
+from xapp.domain.messages import SequenceFinished, SequenceStarted, Submit, TokenReport
 from xapp.errors import DeadlineExceeded, XappError
 from xapp.workers.token_record import TokenRecord
 
@@ -74,6 +74,11 @@ class TokenStream:
     def log_probabilities(self) -> list[list[float]]:
         """The log-probabilities of choices, once a request with choices has finished."""
         return self.record.log_probabilities
+
+    @property
+    def reports(self) -> list[TokenReport]:
+        """Parallel to the tokens of the record, where the request asks for reports."""
+        return self.record.reports
 
     @property
     def ended(self) -> bool:

@@ -1,0 +1,41 @@
+"""An answer that is sent as a whole: its events, collected."""
+
+from typing import Any
+
+from xapp.domain.answers import Chunk, DrawnToken, Event, Finished, Started
+from xapp.gateway.answer_objects import Form, ending
+from xapp.gateway.log_probabilities import of_chat, of_completion
+
+
+class WholeAnswer:
+    """Call `add` with every event. `started` and `finished` are set then."""
+
+    started: Started
+    finished: Finished
+
+    def __init__(self, form: Form, index: int) -> None:
+        self._form = form
+        self._index = index
+        self._texts: list[str] = []
+        self._drawn: list[DrawnToken] = []
+
+    def add(self, event: Event) -> None:
+        """The next event."""
+        if type(event) is Chunk:
+            self._texts.append(event.text)
+            self._drawn += event.drawn
+        elif type(event) is Started:
+            self.started = event
+        elif type(event) is Finished:
+            self.finished = event
+
+    def choice(self) -> dict[str, Any]:
+        """The dialect's object."""
+        return {"index": self._index, **self._said(), **ending(self.finished)}
+
+    def _said(self) -> dict[str, Any]:
+        text = "".join(self._texts)
+        if not self._form.is_chat:
+            return {"text": text, "logprobs": of_completion(self._drawn)}
+        message = {"role": "assistant", "content": text, "refusal": None}
+        return {"message": message, "logprobs": of_chat(self._drawn)}
