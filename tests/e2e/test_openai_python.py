@@ -5,9 +5,11 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import openai
 import pytest
 from openai import AsyncOpenAI
@@ -31,8 +33,9 @@ def gateway(default_model_path: Path) -> Iterator[LiveGateway]:
 
 
 @pytest.fixture
-def client(gateway: LiveGateway) -> AsyncOpenAI:
-    return gateway.client()
+async def client(gateway: LiveGateway) -> AsyncIterator[AsyncOpenAI]:
+    async with gateway.client() as client:
+        yield client
 
 
 async def test_a_chat_streamed_or_whole(client: AsyncOpenAI) -> None:
@@ -94,6 +97,118 @@ async def test_json_object(client: AsyncOpenAI) -> None:
     )
     if done.choices[0].finish_reason == "stop":
         assert isinstance(json.loads(done.choices[0].message.content or ""), dict)
+
+
+TOOLS: list[Any] = [
+    {
+        "type": "function",
+        "function": {
+            "name": "set_power",
+            "description": "Sets the transmit power of a cell.",
+            "parameters": {
+                "type": "object",
+                "properties": {
+                    "cell": {"type": "string", "maxLength": 12},
+                    "dbm": {"type": "integer", "minimum": 0, "maximum": 46},
+                },
+                "required": ["cell", "dbm"],
+                "additionalProperties": False,
+            },
+        },
+    },
+    {"type": "function", "function": {"name": "clock", "description": "Tells the time."}},
+]
+ASKED: Any = [{"role": "user", "content": "Set cell north to 40 dBm."}]
+
+
+@pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "set_power"}}])
+@pytest.mark.parametrize("temperature", [0, 2])
+async def test_a_tool_call_always_validates(client: AsyncOpenAI, choice: Any, temperature: int) -> None:
+    done = await client.chat.completions.create(
+        model=MODEL,
+        messages=ASKED,
+        tools=TOOLS,
+        tool_choice=choice,
+        parallel_tool_calls=False,
+        temperature=temperature,
+        seed=1,
+        max_completion_tokens=120,
+    )
+    assert done.choices[0].finish_reason == "tool_calls"
+    (call,) = done.choices[0].message.tool_calls or ()
+    assert call.type == "function"
+    assert call.function.name in {"set_power", "clock"}
+    arguments = json.loads(call.function.arguments)
+    if call.function.name == "set_power":
+        assert arguments.keys() == {"cell", "dbm"}
+        assert 0 <= arguments["dbm"] <= 46
+    result: Any = {"role": "tool", "tool_call_id": call.id, "content": "done"}
+    said: Any = done.choices[0].message.model_dump()
+    again = await client.chat.completions.create(
+        model=MODEL, messages=[*ASKED, said, result], tools=TOOLS, max_completion_tokens=4
+    )
+    assert again.usage is not None
+    assert again.usage.prompt_tokens > 100
+
+
+async def test_streamed_tool_calls(client: AsyncOpenAI) -> None:
+    async with client.chat.completions.stream(
+        model=MODEL,
+        messages=ASKED,
+        tools=TOOLS,
+        tool_choice="required",
+        max_completion_tokens=200,
+        temperature=0,
+    ) as stream:
+        done = await stream.get_final_completion()
+    if done.choices[0].finish_reason == "tool_calls":
+        for call in done.choices[0].message.tool_calls or ():
+            assert isinstance(json.loads(call.function.arguments), dict)
+
+
+async def test_tools_that_are_not_needed_leave_the_answer_alone(client: AsyncOpenAI) -> None:
+    """The grammar of an answer that may call tools allows every other text."""
+    asked: Any = {"model": MODEL, "messages": ASKED, "temperature": 0, "max_completion_tokens": 24}
+    done = await client.chat.completions.create(**asked, tools=TOOLS, tool_choice="auto")
+    assert done.choices[0].message.content or done.choices[0].message.tool_calls
+    none = await client.chat.completions.create(**asked, tools=TOOLS, tool_choice="none")
+    plain = await client.chat.completions.create(**asked)
+    assert none.choices[0].message.content == plain.choices[0].message.content
+
+
+async def test_several_answers_share_the_prompt(client: AsyncOpenAI) -> None:
+    asked: Any = [{"role": "user", "content": "Tell me about antennas and power. " * 12}]
+    done = await client.chat.completions.create(
+        model=MODEL, messages=asked, n=3, seed=1, temperature=1.5, max_completion_tokens=8
+    )
+    assert len({choice.message.content for choice in done.choices}) == 3
+    assert done.usage is not None
+    assert done.usage.completion_tokens <= 24
+
+
+async def test_log_probabilities(client: AsyncOpenAI) -> None:
+    asked: Any = {"model": MODEL, "messages": ASKED, "temperature": 0, "max_completion_tokens": 5}
+    done = await client.chat.completions.create(**asked, logprobs=True, top_logprobs=3)
+    logprobs = done.choices[0].logprobs
+    assert logprobs is not None
+    assert logprobs.content
+    text = b"".join(bytes(token.bytes or ()) for token in logprobs.content).decode()
+    assert text == done.choices[0].message.content
+    for token in logprobs.content:
+        # Greedy: each token is the most likely.
+        assert token.top_logprobs[0].token == token.token
+        assert token.top_logprobs[0].logprob == pytest.approx(token.logprob)
+
+
+async def test_a_bias_bans_a_token(client: AsyncOpenAI) -> None:
+    asked: Any = {"model": MODEL, "prompt": "1, 2, 3, 4,", "temperature": 0, "max_tokens": 2, "logprobs": 1}
+    first = await client.completions.create(**asked)
+    async with aiohttp.ClientSession() as session:
+        url = f"{str(client.base_url).removesuffix('/v1/')}/tokenize"
+        async with session.post(url, json={"prompt": first.choices[0].text}) as answer:
+            tokens = (await answer.json())["tokens"]
+    banned = await client.completions.create(**asked, logit_bias={str(token): -100 for token in tokens})
+    assert banned.choices[0].text != first.choices[0].text
 
 
 async def test_models(client: AsyncOpenAI) -> None:
@@ -162,10 +277,13 @@ async def test_embeddings_are_refused_clearly(client: AsyncOpenAI) -> None:
 
 
 def test_the_blocking_client(gateway: LiveGateway) -> None:
-    client = gateway.blocking_client()
-    with client.chat.completions.create(
-        model=MODEL, messages=[{"role": "user", "content": "hi"}], max_completion_tokens=3, stream=True
-    ) as stream:
+    messages: list[Any] = [{"role": "user", "content": "hi"}]
+    with (
+        gateway.blocking_client() as client,
+        client.chat.completions.create(
+            model=MODEL, messages=messages, max_completion_tokens=3, stream=True
+        ) as stream,
+    ):
         assert [chunk.object for chunk in stream]
 
 
@@ -192,14 +310,11 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGateway]:
 
 
 async def test_a_key_is_needed_and_never_logged(guarded: LiveGateway) -> None:
-    messages = [{"role": "user", "content": "hi"}]
-    with pytest.raises(openai.AuthenticationError):
-        await guarded.client("sk-wrong").models.list()
-    done = await guarded.client("sk-planner").chat.completions.create(
-        model="",
-        messages=messages,
-        max_completion_tokens=2,  # type: ignore[arg-type]
-    )
+    messages: list[Any] = [{"role": "user", "content": "hi"}]
+    async with guarded.client("sk-wrong") as stranger, guarded.client("sk-planner") as planner:
+        with pytest.raises(openai.AuthenticationError):
+            await stranger.models.list()
+        done = await planner.chat.completions.create(model="", messages=messages, max_completion_tokens=2)
     assert done.choices
     log = "".join(guarded.server.lines)
     assert "planner" in log
@@ -208,15 +323,15 @@ async def test_a_key_is_needed_and_never_logged(guarded: LiveGateway) -> None:
 
 
 async def test_a_client_that_hangs_up_frees_its_slot(guarded: LiveGateway) -> None:
-    client = guarded.client("sk-planner")
-    stream = await client.chat.completions.create(
-        model="",
-        messages=[{"role": "user", "content": "go on"}],
-        stream=True,
-        extra_body={"deadline_policy": "best_effort"},
-    )
-    async with asyncio.timeout(PATIENCE_S):
-        chunks = [await anext(stream) for _ in range(3)]
-    assert chunks
-    await stream.close()
+    async with guarded.client("sk-planner") as client:
+        stream = await client.chat.completions.create(
+            model="",
+            messages=[{"role": "user", "content": "go on"}],
+            stream=True,
+            extra_body={"deadline_policy": "best_effort"},
+        )
+        async with asyncio.timeout(PATIENCE_S):
+            chunks = [await anext(stream) for _ in range(3)]
+        assert chunks
+        await stream.close()
     await until_counted(guarded.server, 0, "running")

@@ -32,7 +32,7 @@ async def is_complete(outcome: list[str] | XappError) -> bool | None:
         assert guard is not None
         for text in ("1", "2"):
             await guard.read(Chunk(text, 1))
-        finished = await guard.read(WHOLE)
+        (finished,) = await guard.read(WHOLE)
     finally:
         formats.close()
     assert asked == [([(SCHEMA, "12")], "c")]

@@ -112,7 +112,7 @@ def test_chat() -> None:
     def chat(*roles: str) -> pb.Chat:
         return pb.Chat(messages=[pb.Message(role=role, content="") for role in roles])
 
-    assert field_of(prompt=None, chat=chat("user", "tool")) == "chat.messages[1].role"
+    assert field_of(prompt=None, chat=chat("user", "root")) == "chat.messages[1].role"
     got = request_of(prompt=None, chat=chat("system", "user")).prompt
     assert got == (ChatMessage("system", ""), ChatMessage("user", ""))
 

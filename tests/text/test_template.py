@@ -193,5 +193,5 @@ def test_long_conversations_and_long_messages_are_no_hogs() -> None:
 def test_messages_are_checked() -> None:
     with pytest.raises(InvalidArgument, match=r"chat\.messages: at least one"):
         render("x", ())
-    with pytest.raises(InvalidArgument, match=r"chat\.messages\[1\]\.role: 'tool'"):
-        render("x", (HELLO[0], ChatMessage("tool", "x")))
+    with pytest.raises(InvalidArgument, match=r"chat\.messages\[1\]\.role: 'root'"):
+        render("x", (HELLO[0], ChatMessage("root", "x")))

@@ -58,4 +58,4 @@ def max_tokens(request: Request, settings: AdmissionSettings, room: int) -> int:
 
 def _num_bytes(prompt: Prompt) -> int:
     """Approximate size: characters are cheaper to count than bytes."""
-    return len(prompt) if isinstance(prompt, str) else sum(len(turn.content) for turn in prompt)
+    return len(prompt) if isinstance(prompt, str) else sum(turn.num_chars for turn in prompt)

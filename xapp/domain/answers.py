@@ -59,14 +59,29 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A piece of the call `index` of an answer. The first piece has `id` and `name`, the others "".
+
+    The `arguments` of all pieces together are the text of a JSON object.
+    """
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
-    """Whole characters, and the tokens that they consist of. `drawn` has these tokens where the request asks
-    for log-probabilities.
+    """Whole characters or pieces of tool calls, and the tokens that they consist of.
+
+    `drawn` has these tokens where the request asks for log-probabilities.
     """
 
     text: str
     num_tokens: int
     drawn: tuple[DrawnToken, ...] = ()
+    tool_calls: tuple[ToolCallDelta, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

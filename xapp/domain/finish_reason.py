@@ -15,5 +15,7 @@ class FinishReason(enum.StrEnum):
     STUCK = "stuck"
     """The grammar allows no token of the model, or takes too much work."""
     DEADLINE = "deadline"
+    TOOL_CALLS = "tool_calls"
+    """The answer calls tools."""
     NO_MEMORY = "no_memory"
     """There is no memory for the separate KV cache of a deterministic request."""

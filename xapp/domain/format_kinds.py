@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from xapp.domain.chat import Tool
+
 
 @dataclass(frozen=True, slots=True)
 class JsonSchema:
@@ -25,7 +27,19 @@ class Choices:
     texts: tuple[str, ...]
 
 
-Format: TypeAlias = JsonSchema | Grammar | Choices
+@dataclass(frozen=True, slots=True)
+class ToolCalls:
+    """Calls of tools. Without `required` the answer may be plain text, or text before the calls.
+
+    `parallel`: there may be several calls.
+    """
+
+    tools: tuple[Tool, ...]
+    required: bool = False
+    parallel: bool = True
+
+
+Format: TypeAlias = JsonSchema | Grammar | Choices | ToolCalls
 
 
 class FormatError(ValueError):

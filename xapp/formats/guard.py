@@ -5,11 +5,12 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from xapp.domain.answers import Chunk, Event, Finished
-from xapp.domain.format_kinds import JsonSchema
+from xapp.domain.format_kinds import JsonSchema, ToolCalls
 from xapp.domain.messages import FinishReason
 from xapp.domain.requests import Request
 from xapp.errors import InvalidArgument, Unavailable
 from xapp.formats.prepare import Formats, Prepared
+from xapp.formats.tool_guard import ToolGuard
 
 Check: TypeAlias = Callable[[Sequence[tuple[str, str]], str], Awaitable[list[str]]]
 """For each schema and JSON text the fault, "" where there is none. The other argument is the client."""
@@ -30,13 +31,13 @@ class FormatGuard:
         """The grammar for the worker."""
         return self._prepared.program
 
-    async def read(self, event: Event) -> Event:
+    async def read(self, event: Event) -> list[Event]:
         """The event. Finished also has whether the answer is complete and conforms."""
         if isinstance(event, Chunk):
             self._texts.append(event.text)
         elif isinstance(event, Finished):
-            return replace(event, format_complete=await self._is_complete(event))
-        return event
+            return [replace(event, format_complete=await self._is_complete(event))]
+        return [event]
 
     async def _is_complete(self, finished: Finished) -> bool:
         # A cut answer is not complete, even if the text so far conforms: 12 may have become 120.
@@ -57,11 +58,13 @@ class FormatGuard:
         return not any(faults)
 
 
-async def guard_format(formats: Formats, request: Request, check: Check) -> FormatGuard | None:
+async def guard_format(formats: Formats, request: Request, check: Check) -> FormatGuard | ToolGuard | None:
     """None without a format. Raises InvalidArgument with the field."""
     if request.format is None:
         return None
     if request.ignore_eos:
         raise InvalidArgument("ignore_eos", "cannot be set beside format: the format says where answers end")
     prepared = await formats.prepare(request.format, request.scope)
+    if isinstance(request.format, ToolCalls):
+        return ToolGuard(prepared.program)
     return FormatGuard(formats, prepared, request, check)

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from xapp.domain.format_kinds import Choices, Format, FormatError, Grammar, JsonSchema
+from xapp.domain.format_kinds import Choices, Format, FormatError, Grammar, JsonSchema, ToolCalls
 from xapp.errors import InvalidArgument
 from xapp.formats.schema import schema_program
 from xapp.formats.schema_text import parse_schema
+from xapp.formats.tool_calls import tool_program
 from xapp.grammar.compile import compile_rules
 from xapp.grammar.expr import GrammarError, Text, alt
 from xapp.grammar.gbnf import read_gbnf
@@ -21,14 +22,19 @@ MAX_CHOICES = 256
 MAX_CHOICE_BYTES = 1024
 MAX_REMEMBERED = 64
 MAX_CHECK_WORK = 20 * MAX_WORK
-FIELDS = {JsonSchema: "format.json_schema", Grammar: "format.grammar", Choices: "format.choices"}
+FIELDS = {
+    JsonSchema: "format.json_schema",
+    Grammar: "format.grammar",
+    Choices: "format.choices",
+    ToolCalls: "tools",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """`program` is an encoded grammar for the worker.
 
-    `conforms` checks a complete answer. It is None for a schema, whose check may take long.
+    `conforms` checks a complete answer. It is None for a schema, whose check may take long, and for tools.
     """
 
     field: str
@@ -90,6 +96,8 @@ def _program(wanted: Format) -> Program:
             return compile_rules(read_gbnf(text))
         case Choices(texts):
             return compile_rules({"root": alt(*map(Text, _checked(texts)))})
+        case ToolCalls():
+            return tool_program(wanted)
 
 
 def _checked(texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -106,7 +114,7 @@ def _checked(texts: tuple[str, ...]) -> tuple[str, ...]:
 
 def _check_of(wanted: Format, machine: Machine) -> Callable[[str], bool] | None:
     match wanted:
-        case JsonSchema():
+        case JsonSchema() | ToolCalls():
             return None
         case Grammar():
             return lambda text: _matches(machine, text)

@@ -34,23 +34,44 @@ _ONE_OF = ("anyOf", "oneOf")
 
 def schema_program(schema: Any) -> Program:
     """Raises FormatError with the place."""
-    converter = _Converter(schema)
-    root = converter.convert(schema, "", 0)
+    rules = SchemaRules()
+    root = rules.add(schema)
     try:
-        return compile_rules({"root": root, **converter.rules, **json_text.rules()})
+        return compile_rules({"root": root, **rules.rules()})
     except GrammarError as error:
         raise FormatError("", str(error)) from None
+
+
+class SchemaRules:
+    """The rules of several schemas in one grammar. The bound of subschemas holds for all of them together."""
+
+    def __init__(self) -> None:
+        self._converter = _Converter()
+
+    def add(self, schema: Any, place: str = "") -> Expr:
+        """The values that conform to the schema, which is at `place`. Raises FormatError."""
+        self._converter.begin(schema, place)
+        return self._converter.convert(schema, place, 0)
+
+    def rules(self) -> dict[str, Expr]:
+        """All rules that the expressions need."""
+        return {**self._converter.rules, **json_text.rules()}
 
 
 class _Converter:
     """`rules` grows during the conversion."""
 
-    def __init__(self, document: Any) -> None:
-        self._document = document
+    def __init__(self) -> None:
+        self._document: Any = None
+        self._root = ""
         self._refs: dict[tuple[str, int], Ref] = {}
         self._scalars: dict[str, Ref] = {}
         self._num_schemas = 0
         self.rules: dict[str, Expr] = {}
+
+    def begin(self, document: Any, root: str) -> None:
+        """References are followed in this document from now on. `root` is its place."""
+        self._document, self._root = document, root
 
     def convert(self, schema: Any, place: str, depth: int) -> Expr:
         """The values that conform to the schema at `place`, `depth` references away from the root."""
@@ -112,7 +133,7 @@ class _Converter:
         return self._refs[key]
 
     def _resolve(self, target: str, place: str) -> tuple[Any, str]:
-        found, where = self._document, ""
+        found, where = self._document, self._root
         for part in target[1:].split("/")[1:]:
             key = unquote(part).replace("~1", "/").replace("~0", "~")
             if isinstance(found, list) and key.isdecimal() and len(key) < 6 and int(key) < len(found):

@@ -11,7 +11,7 @@ from typing import Any
 from xapp.domain.answers import Finished, Started
 from xapp.domain.finish_reason import FinishReason
 
-_REASONS = {FinishReason.STOP: "stop"}
+_REASONS = {FinishReason.STOP: "stop", FinishReason.TOOL_CALLS: "tool_calls"}
 """All other reasons cut the answer, which the dialect calls "length"."""
 
 
@@ -43,7 +43,7 @@ def head(form: Form, started: Started, *, streamed: bool) -> dict[str, Any]:
 def ending(finished: Finished) -> dict[str, Any]:
     """Why an answer ended. `stop_reason`, which is not in the dialect, names a cut that is no length."""
     fields: dict[str, Any] = {"finish_reason": _REASONS.get(finished.reason, "length")}
-    if finished.reason not in (FinishReason.STOP, FinishReason.LENGTH):
+    if finished.reason not in (*_REASONS, FinishReason.LENGTH):
         fields["stop_reason"] = finished.reason.value
     if finished.format_complete is not None:
         fields["format_complete"] = finished.format_complete

@@ -5,16 +5,24 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from xapp.domain.chat import ChatMessage
-from xapp.domain.format_kinds import Format, JsonSchema
+from xapp.domain.chat import ChatMessage, with_tools
+from xapp.domain.format_kinds import Format, JsonSchema, ToolCalls
 from xapp.domain.sampling import MAX_TOP
+from xapp.edge.tool_use import check_messages
 from xapp.errors import InvalidArgument
 from xapp.gateway.fields import Unsupported, read_fields
 from xapp.gateway.sampling_fields import Ask, SamplingFields, includes_usage
 from xapp.gateway.to_request import Asker, to_request
+from xapp.gateway.tool_fields import CallField, Choice, ToolField, to_calls, to_tool_calls, to_tools
 
 MAX_MESSAGES = 1000
-ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
+ROLES = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "tool",
+}
 """The dialect's roles, and what the chat template calls them."""
 _ANY_OBJECT = JsonSchema('{"type":"object"}')
 _Nothing = Annotated[list[Any], Meta(max_length=0)] | None
@@ -26,7 +34,6 @@ UNSUPPORTED = {
     "metadata": Unsupported(({},), "correlation_id names a request in the logs"),
     "modalities": Unsupported((["text"],), "answers are text"),
     "moderation": Unsupported(),
-    "parallel_tool_calls": Unsupported((True, False)),
     "prediction": Unsupported(),
     "prompt_cache_key": Unsupported((), "prefixes are found without a key"),
     "prompt_cache_retention": Unsupported(("in_memory",), "prefixes are found without a key"),
@@ -34,15 +41,13 @@ UNSUPPORTED = {
     "safety_identifier": Unsupported((), "use user"),
     "service_tier": Unsupported(("auto", "default"), "use priority"),
     "store": Unsupported((False,), "nothing is stored"),
-    "tool_choice": Unsupported(("none", "auto")),
-    "tools": Unsupported(([],)),
     "verbosity": Unsupported(("medium",)),
     "web_search_options": Unsupported(),
 }
 
 
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A message. The fields behind `content` are those of answers that a client sends back."""
+    """A message. Some fields are empty in answers that a client sends back."""
 
     role: str
     content: str | list[dict[str, Any]] | None = None
@@ -50,7 +55,8 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     annotations: _Nothing = None
     audio: None = None
     function_call: None = None
-    tool_calls: _Nothing = None
+    tool_calls: list[CallField] | None = None
+    tool_call_id: str | None = None
 
 
 class JsonSchemaFormat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,6 +82,9 @@ class ChatFields(SamplingFields, frozen=True, kw_only=True):
     max_tokens: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
     max_completion_tokens: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
     response_format: ResponseFormat | None = None
+    tools: list[ToolField] | None = None
+    tool_choice: Choice | None = None
+    parallel_tool_calls: bool | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=MAX_TOP)] | None = None
 
@@ -83,12 +92,14 @@ class ChatFields(SamplingFields, frozen=True, kw_only=True):
 def read_chat(body: bytes, asker: Asker) -> Ask:
     """Raises InvalidArgument with the field."""
     fields = read_fields(body, ChatFields, UNSUPPORTED)
+    tools = to_tools(fields.tools)
+    calls = to_tool_calls(tools, fields.tool_choice, fields.parallel_tool_calls)
     request = to_request(
         fields,
         asker,
-        _prompt(fields),
+        with_tools(_prompt(fields), tools if calls else ()),
         _max_tokens(fields),
-        form=_format(fields),
+        form=_format(fields, calls),
         top_log_probabilities=_top(fields),
     )
     return Ask(request, fields.n or 1, bool(fields.stream), includes_usage(fields))
@@ -117,13 +128,19 @@ def to_chat(messages: list[Message] | None) -> tuple[ChatMessage, ...]:
     if len(messages) > MAX_MESSAGES:
         text = f"has {len(messages)} messages, at most {MAX_MESSAGES} are taken"
         raise InvalidArgument("messages", text)
-    return tuple(_message(f"messages[{index}]", message) for index, message in enumerate(messages))
+    chat = tuple(_message(f"messages[{index}]", message) for index, message in enumerate(messages))
+    check_messages("messages", chat)
+    return chat
 
 
 def _message(place: str, message: Message) -> ChatMessage:
     if message.role not in ROLES:
         raise InvalidArgument(f"{place}.role", f"{message.role[:32]!r} is none of {', '.join(ROLES)}")
-    return ChatMessage(ROLES[message.role], _text(f"{place}.content", message.content))
+    calls = to_calls(f"{place}.tool_calls", message.tool_calls)
+    # An answer that only calls tools has no text.
+    content = "" if message.content is None and calls else message.content
+    text = _text(f"{place}.content", content)
+    return ChatMessage(ROLES[message.role], text, calls, message.tool_call_id or "")
 
 
 def _text(place: str, content: str | list[dict[str, Any]] | None) -> str:
@@ -153,10 +170,14 @@ def _max_tokens(fields: ChatFields) -> int | None:
     return new if new is not None else old
 
 
-def _format(fields: ChatFields) -> Format | None:
+def _format(fields: ChatFields, calls: ToolCalls | None) -> Format | None:
     wanted = fields.response_format
+    if calls is not None and fields.task is not None:
+        raise InvalidArgument("tools", "cannot be set beside task")
     if wanted is None or wanted.type == "text":
-        return None
+        return calls
+    if calls is not None:
+        raise InvalidArgument("response_format", "cannot be set beside tools, unless tool_choice is none")
     if fields.task is not None:
         raise InvalidArgument("response_format", "cannot be set beside task, which has its own")
     if wanted.type == "json_object":

@@ -8,6 +8,7 @@ import msgspec
 from xapp.domain.answers import Chunk, Finished, Started
 from xapp.errors import XappError
 from xapp.gateway.answer_objects import Form, ending, head, usage
+from xapp.gateway.call_objects import delta
 from xapp.gateway.dialect_errors import body_of
 from xapp.gateway.log_probabilities import of_chat, of_completion
 
@@ -46,8 +47,8 @@ class Chunks:
 
     def text(self, chunk: Chunk) -> bytes:
         """The next piece. Called for every token."""
-        if chunk.drawn:
-            return self._chunk(self._said(chunk.text), None, self._log_probabilities(chunk))
+        if chunk.drawn or chunk.tool_calls:
+            return self._chunk(self._all_said(chunk), None, self._log_probabilities(chunk))
         return self._before + _encode(chunk.text) + self._after
 
     def _log_probabilities(self, chunk: Chunk) -> dict[str, Any] | None:
@@ -67,6 +68,12 @@ class Chunks:
 
     def _said(self, text: str) -> dict[str, Any]:
         return {"delta": {"content": text}} if self._form.is_chat else {"text": text}
+
+    def _all_said(self, chunk: Chunk) -> dict[str, Any]:
+        if not chunk.tool_calls:
+            return self._said(chunk.text)
+        text = {"content": chunk.text} if chunk.text else {}
+        return {"delta": {**text, "tool_calls": list(map(delta, chunk.tool_calls))}}
 
     def _chunk(
         self, said: dict[str, Any], finished: Finished | None, logprobs: dict[str, Any] | None = None

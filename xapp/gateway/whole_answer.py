@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from xapp.domain.answers import Chunk, DrawnToken, Event, Finished, Started
+from xapp.domain.answers import Chunk, DrawnToken, Event, Finished, Started, ToolCallDelta
 from xapp.gateway.answer_objects import Form, ending
+from xapp.gateway.call_objects import whole
 from xapp.gateway.log_probabilities import of_chat, of_completion
 
 
@@ -18,12 +19,14 @@ class WholeAnswer:
         self._index = index
         self._texts: list[str] = []
         self._drawn: list[DrawnToken] = []
+        self._calls: list[ToolCallDelta] = []
 
     def add(self, event: Event) -> None:
         """The next event."""
         if type(event) is Chunk:
             self._texts.append(event.text)
             self._drawn += event.drawn
+            self._calls += event.tool_calls
         elif type(event) is Started:
             self.started = event
         elif type(event) is Finished:
@@ -37,5 +40,7 @@ class WholeAnswer:
         text = "".join(self._texts)
         if not self._form.is_chat:
             return {"text": text, "logprobs": of_completion(self._drawn)}
-        message = {"role": "assistant", "content": text, "refusal": None}
+        message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
+        if self._calls:
+            message |= {"content": text or None, "tool_calls": whole(self._calls)}
         return {"message": message, "logprobs": of_chat(self._drawn)}

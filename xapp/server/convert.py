@@ -9,11 +9,13 @@ from time import monotonic
 
 from google.protobuf.duration_pb2 import Duration
 
+from xapp.domain.chat import NO_PARAMETERS, Tool, ToolCall, with_tools
 from xapp.domain.decoding import MAX_DRAFTS, PLAIN, Auto, Decoding, Drafted, Ngram
-from xapp.domain.format_kinds import Choices, Format, Grammar, JsonSchema
+from xapp.domain.format_kinds import Choices, Format, Grammar, JsonSchema, ToolCalls
 from xapp.domain.messages import MAX_SEED, Priority, SamplingParams
 from xapp.domain.requests import ChatMessage, DeadlinePolicy, Prompt, Request
 from xapp.domain.sampling import MAX_BIAS, MAX_BIASES, MAX_PENALTY, MAX_TOP
+from xapp.edge.tool_use import check_messages, check_number, check_tools, chosen
 from xapp.errors import InvalidArgument
 from xapp.formats.prepare import MAX_CHOICES
 from xapp.inference.v1 import inference_pb2 as pb
@@ -27,7 +29,7 @@ MIN_INTERVAL_S = 0.1
 MAX_INTERVAL_S = 3600.0
 DEFAULT_INTERVAL_S = 1.0
 
-_ROLES = frozenset(("system", "user", "assistant"))
+_ROLES = frozenset(("system", "user", "assistant", "tool"))
 _MAX_TEMPERATURE = 100.0
 _MAX_REPEAT_PENALTY = 10.0
 _MAX_NANOS = 999_999_999
@@ -54,8 +56,9 @@ def to_request(
     task = to_call(wire, priority)
     if task is not None and wire.HasField("format"):
         raise InvalidArgument("format", "cannot be set beside task, which has its own")
+    calls = to_tool_calls(wire)
     return Request(
-        prompt=to_prompt(wire) if task is None else (),
+        prompt=_with_tools(wire, calls) if task is None else (),
         model=wire.model,
         sampling=to_sampling(sampling),
         seed=_seed(sampling) if sampling.HasField("seed") else None,
@@ -71,9 +74,44 @@ def to_request(
         strategy=to_strategy(wire),
         client=caller.name,
         scope=caller.scope,
-        format=to_format(wire.format) if wire.HasField("format") else None,
+        format=to_format(wire.format) if wire.HasField("format") else calls,
         task=task,
     )
+
+
+def to_tool_calls(wire: pb.GenerateRequest) -> ToolCalls | None:
+    """The calls that the answer may have; None for none."""
+    tools, choice = to_tools(wire.tools), wire.tool_choice
+    if choice.mode not in pb.ToolMode.values():
+        raise InvalidArgument("tool_choice.mode", f"{choice.mode} is no mode")
+    if not tools:
+        if wire.HasField("tool_choice"):
+            raise InvalidArgument("tool_choice", "is set, but there are no tools")
+        return None
+    if wire.HasField("format") or wire.task:
+        raise InvalidArgument("tools", f"cannot be set beside {'task' if wire.task else 'format'}")
+    if wire.WhichOneof("input") == "prompt":
+        raise InvalidArgument("tools", "need a chat: a prompt is continued as it is")
+    if choice.mode == pb.TOOL_MODE_NONE:
+        return None
+    parallel = wire.parallel_tool_calls if wire.HasField("parallel_tool_calls") else True
+    required = choice.mode == pb.TOOL_MODE_REQUIRED
+    return chosen("tool_choice.name", tools, choice.name, required=required, parallel=parallel)
+
+
+def to_tools(wire: Sequence[pb.Tool]) -> tuple[Tool, ...]:
+    """The declared tools, checked."""
+    check_number("tools", len(wire))
+    tools = tuple(Tool(each.name, each.description, each.parameters or NO_PARAMETERS) for each in wire)
+    check_tools("tools", tools)
+    return tools
+
+
+def _with_tools(wire: pb.GenerateRequest, calls: ToolCalls | None) -> Prompt:
+    prompt = to_prompt(wire)
+    if calls is None or isinstance(prompt, str):
+        return prompt
+    return with_tools(prompt, to_tools(wire.tools))
 
 
 def to_format(wire: pb.OutputFormat) -> Format:
@@ -133,8 +171,11 @@ def to_estimated(
         deadline = (monotonic() if now is None else now) + _seconds(wire.deadline, "deadline")
     priority = to_priority(wire.priority)
     task = to_call(wire, priority)
+    prompt = to_prompt(wire) if task is None else ()
+    if not isinstance(prompt, str):
+        prompt = with_tools(prompt, to_tools(wire.tools))
     return Request(
-        prompt=to_prompt(wire) if task is None else (),
+        prompt=prompt,
         model=wire.model,
         max_tokens=_max_tokens(wire.max_tokens) if wire.HasField("max_tokens") else None,
         priority=priority,
@@ -195,15 +236,18 @@ def _chat(chat: pb.Chat) -> tuple[ChatMessage, ...]:
         raise InvalidArgument("chat.messages", "has no message")
     if (count := len(chat.messages)) > MAX_MESSAGES:
         raise InvalidArgument("chat.messages", f"has {count} messages, at most {MAX_MESSAGES} are taken")
-    return tuple(_message(index, message) for index, message in enumerate(chat.messages))
+    messages = tuple(_message(index, message) for index, message in enumerate(chat.messages))
+    check_messages("chat.messages", messages)
+    return messages
 
 
 def _message(index: int, message: pb.Message) -> ChatMessage:
     if message.role not in _ROLES:
         raise InvalidArgument(
-            f"chat.messages[{index}].role", f"{message.role[:32]!r} is not system, user or assistant"
+            f"chat.messages[{index}].role", f"{message.role[:32]!r} is none of system, user, assistant, tool"
         )
-    return ChatMessage(message.role, message.content)
+    calls = tuple(ToolCall(each.id, each.name, each.arguments) for each in message.tool_calls)
+    return ChatMessage(message.role, message.content, calls, message.tool_call_id)
 
 
 def to_sampling(wire: pb.SamplingParams) -> SamplingParams:

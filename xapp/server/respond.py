@@ -13,6 +13,7 @@ from xapp.domain.answers import (
     Started,
     Tokens,
     TokenScore,
+    ToolCallDelta,
 )
 from xapp.domain.messages import FinishReason
 from xapp.domain.states import ModelState, ModelStatus
@@ -25,6 +26,7 @@ _FINISH_REASONS = {
     FinishReason.LENGTH: pb.FINISH_REASON_LENGTH,
     FinishReason.CANCELLED: pb.FINISH_REASON_CANCELLED,
     FinishReason.DEADLINE: pb.FINISH_REASON_DEADLINE,
+    FinishReason.TOOL_CALLS: pb.FINISH_REASON_TOOL_CALLS,
 }
 _MODEL_STATES = {
     ModelState.AVAILABLE: models_pb2.MODEL_STATE_AVAILABLE,
@@ -41,6 +43,8 @@ def event(event: Event) -> pb.GenerateResponse:
         chunk = pb.Chunk(text=event.text, num_tokens=event.num_tokens)
         if event.drawn:
             chunk.drawn_tokens.extend(map(_drawn, event.drawn))
+        if event.tool_calls:
+            chunk.tool_calls.extend(map(_delta, event.tool_calls))
         return pb.GenerateResponse(chunk=chunk)
     if type(event) is Started:
         return pb.GenerateResponse(started=_started(event))
@@ -50,6 +54,10 @@ def event(event: Event) -> pb.GenerateResponse:
 
 def _drawn(token: DrawnToken) -> pb.DrawnToken:
     return pb.DrawnToken(token=token_score(token.score), top=map(token_score, token.top))
+
+
+def _delta(call: ToolCallDelta) -> pb.ToolCallDelta:
+    return pb.ToolCallDelta(index=call.index, id=call.id, name=call.name, arguments=call.arguments)
 
 
 def token_score(score: TokenScore) -> pb.TokenLogProbability:

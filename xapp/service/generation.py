@@ -48,7 +48,11 @@ class Generation:
                 answer = _answer(target, stream, begun)
                 while not answer.done:
                     for told in await answer.next():
-                        yield told if guard is None else await guard.read(told)
+                        if guard is None:
+                            yield told
+                            continue
+                        for event in await guard.read(told):
+                            yield event
                 call.admitted.finished = answer.finished
                 if answer.error is not None:
                     raise answer.error

@@ -7,6 +7,7 @@ writes in several ordinary tokens (Llama 2's `[INST]`) cannot be distinguished f
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from xapp.backend.tokenizer import Tokenizer
@@ -69,10 +70,9 @@ class TextCodec:
 
     def encode_chat(self, messages: Sequence[ChatMessage]) -> list[int]:
         """The tokens of a conversation. Control tokens come from the template only. Raises as `render`."""
-        if not any(self._guard.concerns(message.content) for message in messages):
+        if not any(map(self._concerns, messages)):
             return self.encode(self.render(messages))
-        marked = [ChatMessage(message.role, self._guard.mark(message.content)) for message in messages]
-        tokens = self._encode_parts(self.render(marked))
+        tokens = self._encode_parts(self.render(list(map(self._marked, messages))))
         return self._bos(tokens) + tokens
 
     def encode_answers(self, messages: Sequence[ChatMessage], answers: Sequence[str]) -> list[list[int]]:
@@ -80,10 +80,19 @@ class TextCodec:
 
         An answer is content, so that it makes no control tokens. Raises as `render`.
         """
-        marked = [ChatMessage(message.role, self._guard.mark(message.content)) for message in messages]
+        marked = list(map(self._marked, messages))
         rendered = self.render(marked) + MARK
         wholes = [self._encode_parts(rendered + self._guard.mark(answer)) for answer in answers]
         return [self._bos(tokens) + tokens for tokens in wholes]
+
+    def _concerns(self, message: ChatMessage) -> bool:
+        texts = (message.content, *(call.arguments for call in message.tool_calls))
+        return any(map(self._guard.concerns, texts))
+
+    def _marked(self, message: ChatMessage) -> ChatMessage:
+        mark = self._guard.mark
+        calls = tuple(replace(call, arguments=mark(call.arguments)) for call in message.tool_calls)
+        return replace(message, content=mark(message.content), tool_calls=calls)
 
     def piece(self, token: int) -> bytes:
         """The bytes of a token."""

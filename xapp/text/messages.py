@@ -10,8 +10,17 @@ import msgspec
 # ---- server → text process
 
 
+class Turn(msgspec.Struct, frozen=True, array_like=True):
+    """One message of a conversation. A call has an id, a name and arguments."""
+
+    role: str
+    content: bytes
+    calls: list[tuple[str, str, bytes]] = []
+    call_id: str = ""
+
+
 class Read(msgspec.Struct, frozen=True, tag="read"):
-    """A request for tokens. `text` is a raw prompt; without it, `turns` are roles and contents of a
+    """A request for tokens. `text` is a raw prompt; without it, `turns` are the messages of a
     conversation.
 
     With `choices`, the answer has the tokens of the prompt, then of the prompt with each choice behind it.
@@ -21,7 +30,7 @@ class Read(msgspec.Struct, frozen=True, tag="read"):
 
     request_id: int
     text: bytes | None
-    turns: list[tuple[str, bytes]] = []
+    turns: list[Turn] = []
     choices: list[bytes] | None = None
     size: int = 0
     forked: bool = False

@@ -16,10 +16,22 @@ from typing import Any, Self
 
 import msgspec
 
-from xapp.domain.chat import Prompt
+from xapp.domain.chat import ChatMessage, Prompt
 from xapp.errors import InvalidArgument, ModelError, Unavailable, XappError
 from xapp.text.client import TEXT_COMMAND, Reply, TextClient
-from xapp.text.messages import Broke, Check, Checked, Ids, Loaded, Read, Refused, Render, Rendered, ToText
+from xapp.text.messages import (
+    Broke,
+    Check,
+    Checked,
+    Ids,
+    Loaded,
+    Read,
+    Refused,
+    Render,
+    Rendered,
+    ToText,
+    Turn,
+)
 from xapp.text.queue import FairQueue, Job
 from xapp.text.stream_text import TextStream
 from xapp.workers.process_client import UNLOADING
@@ -280,13 +292,19 @@ class ModelText:
         self._pump()
 
 
-def _encoded(prompt: Prompt) -> tuple[str, bytes | None, list[tuple[str, bytes]], int]:
+def _encoded(prompt: Prompt) -> tuple[str, bytes | None, list[Turn], int]:
     """The field for errors, the text and turns to send, and their size in bytes."""
     if isinstance(prompt, str):
         text = prompt.encode(errors="replace")
         return "prompt", text, [], len(text)
-    turns = [(turn.role, turn.content.encode(errors="replace")) for turn in prompt]
-    return "chat", None, turns, sum(len(content) for _, content in turns)
+    turns = [_turn(message) for message in prompt]
+    size = sum(len(turn.content) + sum(len(call[2]) for call in turn.calls) for turn in turns)
+    return "chat", None, turns, size
+
+
+def _turn(message: ChatMessage) -> Turn:
+    calls = [(call.id, call.name, call.arguments.encode(errors="replace")) for call in message.tool_calls]
+    return Turn(message.role, message.content.encode(errors="replace"), calls, message.tool_call_id)
 
 
 def _unpacked(lists: Sequence[Ids]) -> list[list[int]]:

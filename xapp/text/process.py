@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from xapp.backend.native_memory import give_back_heap
-from xapp.domain.chat import ChatMessage
+from xapp.domain.chat import ChatMessage, ToolCall
 from xapp.domain.messages import MAX_FRAME_BYTES, FrameBuffer, encode
 from xapp.domain.prefix import common_prefix
 from xapp.errors import InvalidArgument, ModelError, XappError
@@ -42,6 +42,7 @@ from xapp.text.messages import (
     Rendered,
     Tokens,
     ToText,
+    Turn,
     decode_to_text,
 )
 
@@ -228,8 +229,13 @@ def _read(codec: "TextCodec", request: Read) -> list[list[int]]:
     if request.text is not None:
         text = _text(request.text)
         return [codec.encode(text + choice) for choice in choices or ("",)]
-    turns = [ChatMessage(role, _text(content)) for role, content in request.turns]
+    turns = [_message(turn) for turn in request.turns]
     return [codec.encode_chat(turns)] if choices is None else codec.encode_answers(turns, choices)
+
+
+def _message(turn: Turn) -> ChatMessage:
+    calls = (ToolCall(id_, name, _text(arguments)) for id_, name, arguments in turn.calls)
+    return ChatMessage(turn.role, _text(turn.content), tuple(calls), turn.call_id)
 
 
 def _text(data: bytes) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from xapp.domain.requests import Prompt
+from xapp.domain.chat import ChatMessage, Prompt
 from xapp.errors import Exhausted, InvalidArgument
 
 MAX_CHOICE_BYTES = 16 * 1024 * 1024
@@ -156,10 +156,15 @@ def _measure(prompt: Prompt) -> tuple[str, int]:
     if isinstance(prompt, str):
         field, size = "prompt", len(prompt.encode(errors="replace"))
     else:
-        field, size = "chat", sum(len(turn.content.encode(errors="replace")) for turn in prompt)
+        field, size = "chat", sum(map(_num_bytes, prompt))
     if not prompt:
         raise InvalidArgument(field, "must not be empty", reason="EMPTY_PROMPT")
     return field, size
+
+
+def _num_bytes(message: ChatMessage) -> int:
+    texts = (message.content, *(call.arguments for call in message.tool_calls))
+    return sum(len(text.encode(errors="replace")) for text in texts)
 
 
 def _check_tokens(field: str, tokens: list[int], limit: int) -> list[int]:

@@ -11,13 +11,14 @@ from typing import Any, NoReturn
 
 import jinja2
 
-from xapp.domain.chat import ChatMessage
+from xapp.domain.chat import TOOLS_ROLE, ChatMessage
 from xapp.errors import InvalidArgument, ModelError
 from xapp.text.budget import MAX_UNITS, Budget, measured, spending
 from xapp.text.sandbox import FAULTS, Sandbox
+from xapp.text.tool_turns import conversation, has_tools
 
 MAX_SOURCE_CHARS = 256 * 1024
-ROLES = ("system", "user", "assistant")
+ROLES = ("system", "user", "assistant", "tool")
 
 
 class _Refused(jinja2.TemplateError):
@@ -32,6 +33,7 @@ class ChatTemplate:
 
     def __init__(self, source: str, *, name: str, bos: str = "", eos: str = "") -> None:
         self._name = name
+        self._has_tools = has_tools(source)
         self._tokens = {"bos_token": bos, "eos_token": eos}
         if len(source) > MAX_SOURCE_CHARS:
             raise self._error(f"has {len(source)} characters, more than {MAX_SOURCE_CHARS}")
@@ -48,19 +50,19 @@ class ChatTemplate:
         ModelError when the template itself fails.
         """
         check_messages(messages)
-        turns = [{"role": message.role, "content": message.content} for message in messages]
-        num_chars = sum(len(message.content) for message in messages)
+        tools, turns = conversation(messages, by_template=self._has_tools)
+        num_chars = sum(message.num_chars for message in messages)
         try:
             with spending(Budget(MAX_UNITS + num_chars)):
-                return self._render(turns)
+                return self._render(turns, tools)
         except _Refused as error:
             raise InvalidArgument("chat", f"the model's chat template refuses it: {error}") from error
         except FAULTS as error:
             raise self._error(_describe(error)) from error
 
-    def _render(self, turns: list[dict[str, str]]) -> str:
+    def _render(self, turns: list[dict[str, Any]], tools: list[Any] | None) -> str:
         return self._template.render(
-            messages=turns, add_generation_prompt=True, tools=None, documents=None, **self._tokens
+            messages=turns, add_generation_prompt=True, tools=tools, documents=None, **self._tokens
         )
 
     def _error(self, message: str) -> ModelError:
@@ -72,7 +74,7 @@ def check_messages(messages: Sequence[ChatMessage]) -> None:
     if not messages:
         raise InvalidArgument("chat.messages", "at least one message is needed")
     for index, message in enumerate(messages):
-        if message.role not in ROLES:
+        if message.role not in ROLES and not (index == 0 and message.role == TOOLS_ROLE):
             raise InvalidArgument(
                 f"chat.messages[{index}].role", f"{message.role!r} is none of {', '.join(ROLES)}"
             )

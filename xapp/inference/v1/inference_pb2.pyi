@@ -24,6 +24,34 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _ToolMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ToolModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ToolMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TOOL_MODE_UNSPECIFIED: _ToolMode.ValueType  # 0
+    """Unset: AUTO."""
+    TOOL_MODE_NONE: _ToolMode.ValueType  # 1
+    """It calls none, and the model does not know the tools."""
+    TOOL_MODE_AUTO: _ToolMode.ValueType  # 2
+    """The model decides."""
+    TOOL_MODE_REQUIRED: _ToolMode.ValueType  # 3
+    """It calls at least one."""
+
+class ToolMode(_ToolMode, metaclass=_ToolModeEnumTypeWrapper):
+    """ToolMode says whether an answer calls tools."""
+
+TOOL_MODE_UNSPECIFIED: ToolMode.ValueType  # 0
+"""Unset: AUTO."""
+TOOL_MODE_NONE: ToolMode.ValueType  # 1
+"""It calls none, and the model does not know the tools."""
+TOOL_MODE_AUTO: ToolMode.ValueType  # 2
+"""The model decides."""
+TOOL_MODE_REQUIRED: ToolMode.ValueType  # 3
+"""It calls at least one."""
+Global___ToolMode: _TypeAlias = ToolMode  # noqa: Y015
+
 class _Priority:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -100,6 +128,8 @@ class _FinishReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FinishRe
     """The request was cancelled."""
     FINISH_REASON_DEADLINE: _FinishReason.ValueType  # 4
     """The deadline passed and the request's policy is BEST_EFFORT: the answer is cut."""
+    FINISH_REASON_TOOL_CALLS: _FinishReason.ValueType  # 5
+    """The answer calls tools."""
 
 class FinishReason(_FinishReason, metaclass=_FinishReasonEnumTypeWrapper):
     """FinishReason says why the answer ended."""
@@ -114,6 +144,8 @@ FINISH_REASON_CANCELLED: FinishReason.ValueType  # 3
 """The request was cancelled."""
 FINISH_REASON_DEADLINE: FinishReason.ValueType  # 4
 """The deadline passed and the request's policy is BEST_EFFORT: the answer is cut."""
+FINISH_REASON_TOOL_CALLS: FinishReason.ValueType  # 5
+"""The answer calls tools."""
 Global___FinishReason: _TypeAlias = FinishReason  # noqa: Y015
 
 @_typing.final
@@ -124,23 +156,119 @@ class Message(_message.Message):
 
     ROLE_FIELD_NUMBER: _builtins.int
     CONTENT_FIELD_NUMBER: _builtins.int
+    TOOL_CALLS_FIELD_NUMBER: _builtins.int
+    TOOL_CALL_ID_FIELD_NUMBER: _builtins.int
     role: _builtins.str
-    """Who speaks: "system", "user" or "assistant". Required."""
+    """Who speaks: "system", "user", "assistant" or "tool". Required."""
     content: _builtins.str
     """What is said, in UTF-8. May be empty."""
+    tool_call_id: _builtins.str
+    """The id of the call that a tool answers. Required for "tool"; the call is in an earlier message."""
+    @_builtins.property
+    def tool_calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___ToolCall]:
+        """The tools that an assistant called. At most 16."""
+
     def __init__(
         self,
         *,
         role: _builtins.str = ...,
         content: _builtins.str = ...,
+        tool_calls: _abc.Iterable[Global___ToolCall] | None = ...,
+        tool_call_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "role", b"role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "role", b"role", "tool_call_id", b"tool_call_id", "tool_calls", b"tool_calls"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Message: _TypeAlias = Message  # noqa: Y015
+
+@_typing.final
+class Tool(_message.Message):
+    """Tool is a function that the model may ask for. The node calls nothing itself."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    PARAMETERS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name: 1 to 64 letters, digits, "_" and "-"."""
+    description: _builtins.str
+    """What it does, for the model."""
+    parameters: _builtins.str
+    """The JSON schema of its arguments, which are an object. "" is an object without members."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        description: _builtins.str = ...,
+        parameters: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "name", b"name", "parameters", b"parameters"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Tool: _TypeAlias = Tool  # noqa: Y015
+
+@_typing.final
+class ToolCall(_message.Message):
+    """ToolCall is one call of a tool."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ARGUMENTS_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Its name within the conversation."""
+    name: _builtins.str
+    """The tool."""
+    arguments: _builtins.str
+    """The arguments, as the text of a JSON object."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        arguments: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "id", b"id", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ToolCall: _TypeAlias = ToolCall  # noqa: Y015
+
+@_typing.final
+class ToolChoice(_message.Message):
+    """ToolChoice says which tools an answer calls."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    mode: Global___ToolMode.ValueType
+    """Whether it calls any. Default AUTO."""
+    name: _builtins.str
+    """The only tool that it may call; the mode is REQUIRED then. Default: any of `tools`."""
+    def __init__(
+        self,
+        *,
+        mode: Global___ToolMode.ValueType = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mode", b"mode", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ToolChoice: _TypeAlias = ToolChoice  # noqa: Y015
 
 @_typing.final
 class Chat(_message.Message):
@@ -368,6 +496,9 @@ class GenerateRequest(_message.Message):
     MAX_TOKEN_GAP_FIELD_NUMBER: _builtins.int
     DETERMINISTIC_FIELD_NUMBER: _builtins.int
     STRATEGY_FIELD_NUMBER: _builtins.int
+    TOOLS_FIELD_NUMBER: _builtins.int
+    TOOL_CHOICE_FIELD_NUMBER: _builtins.int
+    PARALLEL_TOOL_CALLS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of a served model; "" is the node's default."""
     prompt: _builtins.str
@@ -396,6 +527,8 @@ class GenerateRequest(_message.Message):
     size, with nothing from the cache and no joining; one at a time, the next one waits. It takes longer,
     and so do others beside it. Default false: the same up to float noise.
     """
+    parallel_tool_calls: _builtins.bool
+    """Whether the answer may have several calls. Default true."""
     @_builtins.property
     def chat(self) -> Global___Chat:
         """A conversation, formatted by the model's chat template."""
@@ -434,6 +567,16 @@ class GenerateRequest(_message.Message):
         noise. Default: the setting of the model, see `Model.strategy`.
         """
 
+    @_builtins.property
+    def tools(self) -> _containers.RepeatedCompositeFieldContainer[Global___Tool]:
+        """Tools that the model may call, at most 128, for a `chat`. The arguments of a call conform to the tool's
+        schema. Not beside `format`.
+        """
+
+    @_builtins.property
+    def tool_choice(self) -> Global___ToolChoice:
+        """Which tools the answer calls. Default AUTO."""
+
     def __init__(
         self,
         *,
@@ -454,17 +597,24 @@ class GenerateRequest(_message.Message):
         max_token_gap: _duration_pb2.Duration | None = ...,
         deterministic: _builtins.bool = ...,
         strategy: Global___DecodingStrategy | None = ...,
+        tools: _abc.Iterable[Global___Tool] | None = ...,
+        tool_choice: Global___ToolChoice | None = ...,
+        parallel_tool_calls: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "format", b"format", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "prompt", b"prompt", "sampling", b"sampling", "strategy", b"strategy"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "_parallel_tool_calls", b"_parallel_tool_calls", "chat", b"chat", "format", b"format", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "parallel_tool_calls", b"parallel_tool_calls", "prompt", b"prompt", "sampling", b"sampling", "strategy", b"strategy", "tool_choice", b"tool_choice"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "correlation_id", b"correlation_id", "deadline_policy", b"deadline_policy", "deterministic", b"deterministic", "format", b"format", "ignore_eos", b"ignore_eos", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "model", b"model", "priority", b"priority", "prompt", b"prompt", "sampling", b"sampling", "stop", b"stop", "strategy", b"strategy", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "_parallel_tool_calls", b"_parallel_tool_calls", "chat", b"chat", "correlation_id", b"correlation_id", "deadline_policy", b"deadline_policy", "deterministic", b"deterministic", "format", b"format", "ignore_eos", b"ignore_eos", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "model", b"model", "parallel_tool_calls", b"parallel_tool_calls", "priority", b"priority", "prompt", b"prompt", "sampling", b"sampling", "stop", b"stop", "strategy", b"strategy", "task", b"task", "tool_choice", b"tool_choice", "tools", b"tools"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_tokens: _TypeAlias = _typing.Literal["max_tokens"]  # noqa: Y015
     _WhichOneofArgType__max_tokens: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens"]  # noqa: Y015
+    _WhichOneofReturnType__parallel_tool_calls: _TypeAlias = _typing.Literal["parallel_tool_calls"]  # noqa: Y015
+    _WhichOneofArgType__parallel_tool_calls: _TypeAlias = _typing.Literal["_parallel_tool_calls", b"_parallel_tool_calls"]  # noqa: Y015
     _WhichOneofReturnType_input: _TypeAlias = _typing.Literal["prompt", "chat"]  # noqa: Y015
     _WhichOneofArgType_input: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_tokens) -> _WhichOneofReturnType__max_tokens | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__parallel_tool_calls) -> _WhichOneofReturnType__parallel_tool_calls | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_input) -> _WhichOneofReturnType_input | None: ...
 
@@ -720,8 +870,9 @@ class Chunk(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     NUM_TOKENS_FIELD_NUMBER: _builtins.int
     DRAWN_TOKENS_FIELD_NUMBER: _builtins.int
+    TOOL_CALLS_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """Whole UTF-8 characters; never empty."""
+    """Whole UTF-8 characters; empty only where `tool_calls` is not."""
     num_tokens: _builtins.int
     """Tokens that this piece accounts for; over the stream they add up to
     num_completion_tokens, less any tail held back by a stop text.
@@ -730,20 +881,59 @@ class Chunk(_message.Message):
     def drawn_tokens(self) -> _containers.RepeatedCompositeFieldContainer[Global___DrawnToken]:
         """These tokens, where `top_log_probabilities` is set."""
 
+    @_builtins.property
+    def tool_calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___ToolCallDelta]:
+        """Pieces of tool calls."""
+
     def __init__(
         self,
         *,
         text: _builtins.str = ...,
         num_tokens: _builtins.int = ...,
         drawn_tokens: _abc.Iterable[Global___DrawnToken] | None = ...,
+        tool_calls: _abc.Iterable[Global___ToolCallDelta] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["drawn_tokens", b"drawn_tokens", "num_tokens", b"num_tokens", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["drawn_tokens", b"drawn_tokens", "num_tokens", b"num_tokens", "text", b"text", "tool_calls", b"tool_calls"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Chunk: _TypeAlias = Chunk  # noqa: Y015
+
+@_typing.final
+class ToolCallDelta(_message.Message):
+    """ToolCallDelta is a piece of a tool call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ARGUMENTS_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """Which call of the answer, from 0."""
+    id: _builtins.str
+    """The call's id, in its first piece."""
+    name: _builtins.str
+    """The tool, in the first piece."""
+    arguments: _builtins.str
+    """The next characters of the arguments. All pieces together are the text of a JSON object."""
+    def __init__(
+        self,
+        *,
+        index: _builtins.int = ...,
+        id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        arguments: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "id", b"id", "index", b"index", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ToolCallDelta: _TypeAlias = ToolCallDelta  # noqa: Y015
 
 @_typing.final
 class DrawnToken(_message.Message):
@@ -1529,6 +1719,7 @@ class EstimateRequest(_message.Message):
     MAX_TOKEN_GAP_FIELD_NUMBER: _builtins.int
     DETERMINISTIC_FIELD_NUMBER: _builtins.int
     STRATEGY_FIELD_NUMBER: _builtins.int
+    TOOLS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of a served model; "" is the node's default."""
     prompt: _builtins.str
@@ -1565,6 +1756,10 @@ class EstimateRequest(_message.Message):
     def strategy(self) -> Global___DecodingStrategy:
         """As in GenerateRequest."""
 
+    @_builtins.property
+    def tools(self) -> _containers.RepeatedCompositeFieldContainer[Global___Tool]:
+        """As in GenerateRequest."""
+
     def __init__(
         self,
         *,
@@ -1580,10 +1775,11 @@ class EstimateRequest(_message.Message):
         max_token_gap: _duration_pb2.Duration | None = ...,
         deterministic: _builtins.bool = ...,
         strategy: Global___DecodingStrategy | None = ...,
+        tools: _abc.Iterable[Global___Tool] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "deadline", b"deadline", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "prompt", b"prompt", "strategy", b"strategy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "deadline", b"deadline", "deterministic", b"deterministic", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "model", b"model", "priority", b"priority", "prompt", b"prompt", "strategy", b"strategy", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "deadline", b"deadline", "deterministic", b"deterministic", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "model", b"model", "priority", b"priority", "prompt", b"prompt", "strategy", b"strategy", "task", b"task", "tools", b"tools"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_tokens: _TypeAlias = _typing.Literal["max_tokens"]  # noqa: Y015
     _WhichOneofArgType__max_tokens: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens"]  # noqa: Y015
