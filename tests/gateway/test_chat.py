@@ -100,6 +100,8 @@ async def test_what_the_service_is_asked(gateway: Gateway) -> None:
         priority="batch",
         max_token_gap_ms=50,
         correlation_id="loop-7",
+        deterministic=True,
+        ignore_eos=True,
     )
     (request,) = gateway.service.requests
     assert request.prompt == (
@@ -121,7 +123,7 @@ async def test_what_the_service_is_asked(gateway: Gateway) -> None:
     assert before + 59 < request.deadline < monotonic() + 60
     assert request.deadline_policy is DeadlinePolicy.BEST_EFFORT
     assert (request.priority, request.max_gap_s) == (Priority.BATCH, 0.05)
-    assert request.correlation_id == "loop-7"
+    assert (request.correlation_id, request.deterministic, request.ignore_eos) == ("loop-7", True, True)
 
 
 async def test_the_defaults_are_the_dialects(gateway: Gateway) -> None:

@@ -38,6 +38,7 @@ class Extensions(msgspec.Struct, frozen=True, kw_only=True):
     priority: str | None = None
     max_token_gap_ms: Milliseconds | None = None
     deterministic: bool | None = None
+    ignore_eos: bool | None = None
     correlation_id: str | None = None
     task: Annotated[str, Meta(min_length=1, max_length=MAX_TASK_CHARS)] | None = None
     inputs: dict[str, Any] | None = None

@@ -41,6 +41,7 @@ def to_request(
         seed=fields.seed,
         max_tokens=max_tokens,
         stop=stops_of(fields),
+        ignore_eos=bool(fields.ignore_eos),
         priority=Priority.INTERACTIVE if priority is None else priority,
         correlation_id=extensions.correlation_id(fields, asker.correlation_id),
         deadline=extensions.deadline(fields, asker.headers),
