@@ -296,6 +296,14 @@ def test_the_example_of_the_page(gateway: LiveGateway) -> None:
     assert done.stdout.strip()
 
 
+def test_the_call_of_the_page(gateway: LiveGateway) -> None:
+    (command,) = re.findall(r"^```sh\n(curl .*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    command = command.replace("http://127.0.0.1:8000", gateway.url)
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    (choice,) = json.loads(done.stdout)["choices"]
+    assert choice["finish_reason"] == "length" or choice["message"]["tool_calls"]
+
+
 # ---- on a backend whose answers last
 
 
