@@ -20,6 +20,7 @@ USAGE = {
     "completion_tokens": 2,
     "total_tokens": 5,
     "prompt_tokens_details": {"cached_tokens": 1},
+    "completion_tokens_details": {"reasoning_tokens": 0},
     "queue_ms": 250.0,
     "time_to_first_token_ms": 750.0,
     "prefill_ms": 500.0,

@@ -44,7 +44,8 @@ class DrawnToken:
 class Started:
     """First event of a stream.
 
-    `joined`: the answer is that of an identical request that was already running.
+    `joined`: the answer is that of an identical request that was already running. `in_reasoning`: the prompt
+    opens the model's reasoning, so that the answer begins within it.
     """
 
     model: str
@@ -56,6 +57,7 @@ class Started:
     correlation_id: str
     provenance: Provenance | None = None
     joined: bool = False
+    in_reasoning: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +77,15 @@ class ToolCallDelta:
 class Chunk:
     """Whole characters or pieces of tool calls, and the tokens that they consist of.
 
-    `drawn` has these tokens where the request asks for log-probabilities.
+    `drawn` has these tokens where the request asks for log-probabilities. `reasoning` is text of the model's
+    reasoning, which an edge may tell from the answer.
     """
 
     text: str
     num_tokens: int
     drawn: tuple[DrawnToken, ...] = ()
     tool_calls: tuple[ToolCallDelta, ...] = ()
+    reasoning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,7 @@ class Finished:
     num_accepted: int = 0
     num_draft_steps: int = 0
     gain: float = 1.0
+    num_reasoning_tokens: int = 0
 
 
 Event: TypeAlias = Started | Chunk | Finished

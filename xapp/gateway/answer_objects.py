@@ -62,6 +62,9 @@ def usage(answers: Sequence[Finished]) -> dict[str, Any]:
         "completion_tokens": num_completion,
         "total_tokens": num_prompt + num_completion,
         "prompt_tokens_details": {"cached_tokens": first.num_cached_tokens},
+        "completion_tokens_details": {
+            "reasoning_tokens": sum(each.num_reasoning_tokens for each in answers),
+        },
         "queue_ms": _ms(first.queue_s),
         "time_to_first_token_ms": _ms(first.time_to_first_token_s),
         "prefill_ms": _ms(first.prefill_s),

@@ -15,6 +15,7 @@ from xapp.edge.watchdog import Watchdog, WatchedStream
 from xapp.errors import XappError
 from xapp.gateway import chunks
 from xapp.gateway.answer_objects import Form, head, headers_of, usage
+from xapp.gateway.reasoning import ReasoningGuard
 from xapp.gateway.sampling_fields import Ask
 from xapp.gateway.several import merged
 from xapp.gateway.sse_writer import SseWriter
@@ -39,18 +40,22 @@ class Answering:
         return await self._whole(ask, form)
 
     def _events(self, ask: Ask) -> AsyncGenerator[tuple[int, Event], None]:
-        return merged([self._observed(request) for request in ask.requests])
+        return merged([self._observed(request, ReasoningGuard(request)) for request in ask.requests])
 
-    async def _observed(self, request: Request) -> AsyncGenerator[Event, None]:
+    async def _observed(self, request: Request, guard: ReasoningGuard) -> AsyncGenerator[Event, None]:
         """The events of one answer, which is counted and logged as a request of its own."""
         with Observation(self._metrics, request.model) as observation:
             if self._log_prompts:
                 observation.prompt = request.prompt
-            record = observation.record
+            record, is_raw = observation.record, isinstance(request.prompt, str)
             async with aclosing(self._service.generate(request)) as events:
                 async for event in events:
                     record(event)
-                    yield event
+                    if type(event) is Chunk and (guard.passes or is_raw):
+                        yield event
+                        continue
+                    for each in guard.read(event):
+                        yield each
 
     async def _whole(self, ask: Ask, form: Form) -> web.Response:
         answers = [WholeAnswer(form, index) for index in range(ask.n)]

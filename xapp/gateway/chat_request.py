@@ -47,7 +47,10 @@ UNSUPPORTED = {
 
 
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A message. Some fields are empty in answers that a client sends back."""
+    """A message. Some fields are empty in answers that a client sends back.
+
+    `reasoning_content` is not part of the prompt: models do not read their earlier reasoning.
+    """
 
     role: str
     content: str | list[dict[str, Any]] | None = None
@@ -57,6 +60,7 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     function_call: None = None
     tool_calls: list[CallField] | None = None
     tool_call_id: str | None = None
+    reasoning_content: str | None = None
 
 
 class JsonSchemaFormat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -47,7 +47,7 @@ class Chunks:
 
     def text(self, chunk: Chunk) -> bytes:
         """The next piece. Called for every token."""
-        if chunk.drawn or chunk.tool_calls:
+        if chunk.drawn or chunk.tool_calls or chunk.reasoning:
             return self._chunk(self._all_said(chunk), None, self._log_probabilities(chunk))
         return self._before + _encode(chunk.text) + self._after
 
@@ -70,10 +70,14 @@ class Chunks:
         return {"delta": {"content": text}} if self._form.is_chat else {"text": text}
 
     def _all_said(self, chunk: Chunk) -> dict[str, Any]:
-        if not chunk.tool_calls:
+        if not (chunk.tool_calls or chunk.reasoning):
             return self._said(chunk.text)
-        text = {"content": chunk.text} if chunk.text else {}
-        return {"delta": {**text, "tool_calls": list(map(delta, chunk.tool_calls))}}
+        said: dict[str, Any] = {"reasoning_content": chunk.reasoning} if chunk.reasoning else {}
+        if chunk.text:
+            said["content"] = chunk.text
+        if chunk.tool_calls:
+            said["tool_calls"] = list(map(delta, chunk.tool_calls))
+        return {"delta": said}
 
     def _chunk(
         self, said: dict[str, Any], finished: Finished | None, logprobs: dict[str, Any] | None = None

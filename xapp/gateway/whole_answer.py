@@ -18,6 +18,7 @@ class WholeAnswer:
         self._form = form
         self._index = index
         self._texts: list[str] = []
+        self._reasoning: list[str] = []
         self._drawn: list[DrawnToken] = []
         self._calls: list[ToolCallDelta] = []
 
@@ -25,6 +26,7 @@ class WholeAnswer:
         """The next event."""
         if type(event) is Chunk:
             self._texts.append(event.text)
+            self._reasoning.append(event.reasoning)
             self._drawn += event.drawn
             self._calls += event.tool_calls
         elif type(event) is Started:
@@ -41,6 +43,8 @@ class WholeAnswer:
         if not self._form.is_chat:
             return {"text": text, "logprobs": of_completion(self._drawn)}
         message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
+        if reasoning := "".join(self._reasoning):
+            message["reasoning_content"] = reasoning
         if self._calls:
             message |= {"content": text or None, "tool_calls": whole(self._calls)}
         return {"message": message, "logprobs": of_chat(self._drawn)}

@@ -3,13 +3,16 @@
 They are the same for every RPC. This module knows neither the worker's stream nor the text.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from xapp.domain.answers import Finished, Started
 from xapp.domain.finish_reason import FinishReason
 from xapp.domain.messages import Submit
 from xapp.service.call import Target
 from xapp.service.provenance import provenance
+
+_TAIL = 8
+"""Tokens that the tag and the white space behind it have at most."""
 
 
 def opening(target: Target, submit: Submit, prompt: Sequence[int]) -> Started:
@@ -28,7 +31,13 @@ def opening(target: Target, submit: Submit, prompt: Sequence[int]) -> Started:
         seed=seed,
         correlation_id=request.correlation_id,
         provenance=provenance(serving, request.task_label, prompt, seed),
+        in_reasoning=_opens_reasoning(prompt, serving.codec.piece),
     )
+
+
+def _opens_reasoning(prompt: Sequence[int], piece: Callable[[int], bytes]) -> bool:
+    """Whether the prompt ends with the tag that opens the model's reasoning."""
+    return b"".join(map(piece, prompt[-_TAIL:])).rstrip().endswith(b"<think>")
 
 
 def final(
