@@ -36,5 +36,7 @@ def free_port() -> int:
 
 @contextmanager
 def serving_openai(environ: Mapping[str, str]) -> Iterator[LiveGateway]:
-    with serving({**environ, "XAPP_OPENAI_PORT": str(free_port())}) as server:
+    # A thread that waits for another one at a barrier gets nothing done on a busy machine.
+    port = str(free_port())
+    with serving({"XAPP_THREADS": "1", **environ, "XAPP_OPENAI_PORT": port}) as server:
         yield LiveGateway(server, f"http://127.0.0.1:{server.wait_for('listening')['openai_port']}")
