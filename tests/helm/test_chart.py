@@ -81,7 +81,8 @@ def test_the_server_takes_the_settings(chart: Chart, values: dict[str, Any], tmp
     file.write_text(chart.one("ConfigMap", values, name="-settings")["data"]["settings.toml"])
     settings = load_settings({"XAPP_CONFIG_FILE": str(file)})
     ports = {p["name"]: p["containerPort"] for p in chart.pod(values)["containers"][0]["ports"]}
-    assert ports == {"grpc": settings.server.grpc_port, "http": settings.server.http_port}
+    openai = {"openai": settings.openai.port} if settings.openai.port else {}
+    assert ports == {"grpc": settings.server.grpc_port, "http": settings.server.http_port} | openai
 
 
 # ---- names that a near-RT RIC knows
