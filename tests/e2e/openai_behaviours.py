@@ -46,14 +46,14 @@ class Asker:
         self.model = model
 
     async def chat(self, **fields: Any) -> Any:
-        asked = {"messages": USER, "max_tokens": 12, "temperature": 0} | fields
+        asked: dict[str, Any] = {"messages": USER, "max_tokens": 12, "temperature": 0} | fields
         return await self.client.chat.completions.create(model=self.model, **asked)
 
     async def chunks(self, **fields: Any) -> list[Any]:
         return [chunk async for chunk in await self.chat(stream=True, **fields)]
 
     async def completion(self, **fields: Any) -> Any:
-        asked = {"prompt": PROMPT, "max_tokens": 6, "temperature": 0} | fields
+        asked: dict[str, Any] = {"prompt": PROMPT, "max_tokens": 6, "temperature": 0} | fields
         return await self.client.completions.create(model=self.model, **asked)
 
     async def refused(self, **fields: Any) -> openai.APIStatusError:

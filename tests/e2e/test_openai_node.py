@@ -23,16 +23,8 @@ def node_client(user_cache: Path) -> Path:
     folder = user_cache / "genai-xapp" / "programs" / "openai-node"
     if not (folder / "node_modules" / "openai").is_dir():
         folder.mkdir(parents=True, exist_ok=True)
-        command = [
-            "npm",
-            "install",
-            "--no-audit",
-            "--no-fund",
-            "--ignore-scripts",
-            "--prefix",
-            folder,
-            CLIENT,
-        ]
+        options = ("--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder))
+        command = ["npm", "install", *options, CLIENT]
         done = subprocess.run(command, capture_output=True, text=True, timeout=NPM_S, check=False)
         if done.returncode:
             pytest.skip(f"npm cannot fetch {CLIENT}: {done.stderr[-200:]}")

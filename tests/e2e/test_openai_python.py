@@ -135,7 +135,8 @@ async def test_a_tool_call_always_validates(client: AsyncOpenAI, choice: Any, te
         max_completion_tokens=120,
     )
     assert done.choices[0].finish_reason == "tool_calls"
-    (call,) = done.choices[0].message.tool_calls or ()
+    calls: Any = done.choices[0].message.tool_calls
+    (call,) = calls
     assert call.type == "function"
     assert call.function.name in {"set_power", "clock"}
     arguments = json.loads(call.function.arguments)
@@ -217,30 +218,19 @@ async def test_models(client: AsyncOpenAI) -> None:
 
 
 async def test_errors_are_the_clients_own(client: AsyncOpenAI) -> None:
-    messages = [{"role": "user", "content": "hi"}]
+    schema: Any = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "nothing"}}}
+    asked: Any = {"model": MODEL, "messages": ASKED, "max_completion_tokens": 500}
     with pytest.raises(openai.NotFoundError) as unknown:
-        await client.chat.completions.create(model="gpt-9", messages=messages)  # type: ignore[arg-type]
-    assert unknown.value.code == "model_not_found"
+        await client.chat.completions.create(**asked | {"model": "gpt-9"})
     with pytest.raises(openai.BadRequestError) as long:
         await client.completions.create(model=MODEL, prompt="word " * 20_000)
-    assert long.value.code == "context_length_exceeded"
-    with pytest.raises(openai.BadRequestError) as schema:
-        await client.chat.completions.create(
-            model=MODEL,
-            messages=messages,  # type: ignore[arg-type]
-            response_format={
-                "type": "json_schema",
-                "json_schema": {"name": "x", "schema": {"type": "nothing"}},
-            },
-        )
-    assert schema.value.param == "response_format"
+    with pytest.raises(openai.BadRequestError) as bad:
+        await client.chat.completions.create(**asked, response_format=schema)
     with pytest.raises(openai.RateLimitError) as late:
-        await client.chat.completions.create(
-            model=MODEL,
-            messages=messages,  # type: ignore[arg-type]
-            max_completion_tokens=500,
-            extra_body={"deadline_ms": 1},
-        )
+        await client.chat.completions.create(**asked, extra_body={"deadline_ms": 1})
+    assert unknown.value.code == "model_not_found"
+    assert long.value.code == "context_length_exceeded"
+    assert bad.value.param == "response_format"
     assert late.value.code in {"deadline_too_short", "deadline_unreachable"}
 
 

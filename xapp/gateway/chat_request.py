@@ -36,6 +36,7 @@ UNSUPPORTED = {
     "moderation": Unsupported(),
     "prediction": Unsupported(),
     "prompt_cache_key": Unsupported((), "prefixes are found without a key"),
+    "prompt_cache_options": Unsupported((), "prefixes are found without options"),
     "prompt_cache_retention": Unsupported(("in_memory",), "prefixes are found without a key"),
     "reasoning_effort": Unsupported(("none",)),
     "safety_identifier": Unsupported((), "use user"),
