@@ -1,6 +1,7 @@
 """Chains of samplers over the logits of the real model."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ from xapp.backend.base import Batch
 from xapp.backend.llama import LlamaBackend
 from xapp.backend.llama_load import load
 from xapp.backend.llama_sampler import GREEDY, ChainSampler
+from xapp.backend.reasoning_budget import CLOSE
 from xapp.backend.reporting import Reporting
 from xapp.backend.sizing import Node
+from xapp.backend.vocab import Vocab
 from xapp.config import EngineSettings
 from xapp.domain.messages import SamplingParams
 
@@ -119,6 +122,19 @@ def test_reports_are_the_models_own_log_probabilities(backend: LlamaBackend, fie
     values = [value for _, value in report.top]
     assert values == sorted(values, reverse=True)
     assert sampler.take_reports() == []
+
+
+@pytest.mark.parametrize("fields", [{}, {"temperature": 1.0, "seed": 1}])
+def test_reasoning_is_closed_after_its_budget(
+    backend: LlamaBackend, default_model_path: Path, draw: Draw, fields: dict[str, Any]
+) -> None:
+    with closing(Vocab(str(default_model_path))) as vocab:
+        prompt = vocab.tokenize("Is 7 prime?<think>", parse_special=False)
+        tokens = draw(12, prompt=prompt, max_reasoning_tokens=3, **fields)
+        plain = draw(12, prompt=prompt, **fields)
+        text = b"".join(map(vocab.piece, tokens))
+    assert tokens[:3] == plain[:3]
+    assert text.partition(CLOSE)[1]
 
 
 def test_a_penalty_of_one_is_none(draw: Draw) -> None:

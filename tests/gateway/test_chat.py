@@ -93,6 +93,7 @@ async def test_what_the_service_is_asked(gateway: Gateway) -> None:
         logit_bias={"7": -100, "3": 1.5},
         logprobs=True,
         top_logprobs=2,
+        max_reasoning_tokens=40,
         max_completion_tokens=9,
         response_format={"type": "json_schema", "json_schema": named},
         user="ue-7",
@@ -116,7 +117,7 @@ async def test_what_the_service_is_asked(gateway: Gateway) -> None:
     assert (sampling.min_p, sampling.repeat_penalty) == (0.1, 1.5)
     assert (sampling.presence_penalty, sampling.frequency_penalty) == (0.5, -1.0)
     assert sampling.logit_bias == ((3, 1.5), (7, -100.0))
-    assert sampling.top_log_probabilities == 2
+    assert (sampling.top_log_probabilities, sampling.max_reasoning_tokens) == (2, 40)
     assert (request.seed, request.stop, request.max_tokens, request.client) == (3, ("END",), 9, "ue-7")
     assert isinstance(request.format, JsonSchema)
     assert '"integer"' in request.format.text

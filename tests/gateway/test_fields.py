@@ -21,6 +21,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"temprature": 1}, "unknown_field", "temprature"),
     ({"n": 10_000}, "invalid_argument", "n"),
     ({"n": 17}, "invalid_argument", "n"),
+    ({"max_reasoning_tokens": -1}, "invalid_argument", "max_reasoning_tokens"),
     ({"n": 0}, "invalid_argument", "n"),
     ({"presence_penalty": 2.5}, "invalid_argument", "presence_penalty"),
     ({"frequency_penalty": "x"}, "invalid_argument", "frequency_penalty"),

@@ -39,6 +39,7 @@ BAD_SAMPLING = [
     *(("repeat_penalty", value) for value in (0, -1, 10.5, math.nan, math.inf)),
     *((name, value) for name in PENALTIES for value in (-2.1, 2.1, math.nan)),
     *(("top_log_probabilities", value) for value in (-1, 21)),
+    ("max_reasoning_tokens", -1),
     ("top_k", -1),
     ("seed", 2**32 - 1),
 ]
@@ -56,6 +57,7 @@ GOOD_SAMPLING = [
     *(("repeat_penalty", value) for value in (0.001, 10)),
     *((name, value) for name in PENALTIES for value in (-2, 2)),
     *(("top_log_probabilities", value) for value in (0, 20)),
+    ("max_reasoning_tokens", 0),
     ("top_k", 0),
 ]
 

@@ -16,6 +16,7 @@ from xapp.backend.constraint import Constraint, Machines
 from xapp.backend.draft_model import DraftModel
 from xapp.backend.fake_draft import FakeDraft
 from xapp.backend.interrupt import Interrupt
+from xapp.backend.reasoning_budget import CLOSING, ReasoningBudget
 from xapp.backend.reporting import Report, Reporting
 from xapp.config import EngineSettings
 from xapp.domain.messages import ModelInfo, SamplingParams, Tuning
@@ -85,6 +86,11 @@ def _piece(token: int) -> bytes:
 
 def _held(sampler: Sampler, token: int) -> int:
     inner = sampler.inner if isinstance(sampler, Reporting) else sampler
+    if isinstance(inner, ReasoningBudget):
+        forced = inner.forced()
+        token = _held(inner.inner, token) if forced is None else forced
+        inner.take(token)
+        return token
     return inner.hold(token) if isinstance(inner, FakeSampler) else token
 
 
@@ -173,7 +179,10 @@ class FakeBackend:
         constraint = None
         if params.grammar is not None:
             constraint = Constraint(self._machines.get(params.grammar, scope), _piece, self.is_end)
-        sampler = FakeSampler(params, self.live_samplers, constraint)
+        sampler: Sampler = FakeSampler(params, self.live_samplers, constraint)
+        if params.max_reasoning_tokens is not None:
+            budget = params.max_reasoning_tokens
+            sampler = ReasoningBudget(sampler, _piece, list(CLOSING), budget=budget, prompt=prompt)
         wanted = params.top_log_probabilities
         return sampler if wanted is None else Reporting(sampler, wanted)
 

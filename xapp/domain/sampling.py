@@ -17,7 +17,8 @@ class SamplingParams(msgspec.Struct, frozen=True, array_like=True):
 
     `grammar` is an encoded `grammar.program.Program`, also checked. `logit_bias` has pairs of a token and the
     number that is added to its logit. `top_log_probabilities` is how many of the most likely tokens are
-    reported beside each drawn token, at most MAX_TOP; None reports nothing.
+    reported beside each drawn token, at most MAX_TOP; None reports nothing. After `max_reasoning_tokens` the
+    model's reasoning is closed; None is no limit.
     """
 
     temperature: float = 0.0
@@ -31,6 +32,7 @@ class SamplingParams(msgspec.Struct, frozen=True, array_like=True):
     frequency_penalty: float = 0.0
     logit_bias: tuple[tuple[int, float], ...] = ()
     top_log_probabilities: int | None = None
+    max_reasoning_tokens: int | None = None
 
     @property
     def greedy(self) -> bool:

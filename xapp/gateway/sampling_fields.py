@@ -31,7 +31,9 @@ class StreamOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SamplingFields(Extensions, frozen=True, kw_only=True):
-    """None is the default. `top_k`, `min_p` and `repeat_penalty` are not in the dialect."""
+    """None is the default. The dialect has no `top_k`, `min_p`, `repeat_penalty` and
+    `max_reasoning_tokens`.
+    """
 
     model: Annotated[str, Meta(max_length=MAX_MODEL_CHARS)] = ""
     stream: bool | None = None
@@ -48,6 +50,7 @@ class SamplingFields(Extensions, frozen=True, kw_only=True):
     top_k: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
     min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     repeat_penalty: Annotated[float, Meta(gt=0, le=10)] | None = None
+    max_reasoning_tokens: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
 
 
 def sampling_of(fields: SamplingFields, top_log_probabilities: int | None) -> SamplingParams:
@@ -63,6 +66,7 @@ def sampling_of(fields: SamplingFields, top_log_probabilities: int | None) -> Sa
         frequency_penalty=fields.frequency_penalty or 0.0,
         logit_bias=tuple(sorted(_biases(fields.logit_bias or {}))),
         top_log_probabilities=top_log_probabilities,
+        max_reasoning_tokens=fields.max_reasoning_tokens,
     )
 
 

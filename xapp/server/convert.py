@@ -265,6 +265,7 @@ def to_sampling(wire: pb.SamplingParams) -> SamplingParams:
         frequency_penalty=_number(wire, "frequency_penalty", 0.0, _within(-MAX_PENALTY, MAX_PENALTY)),
         logit_bias=_logit_bias(wire.logit_bias),
         top_log_probabilities=_top(wire),
+        max_reasoning_tokens=_max_reasoning(wire),
     )
 
 
@@ -277,6 +278,15 @@ def _logit_bias(wire: Mapping[int, float]) -> tuple[tuple[int, float], ...]:
             text = f"{token}: {bias:g} is out of range: it must be a token and -{MAX_BIAS:g} to {MAX_BIAS:g}"
             raise InvalidArgument("sampling.logit_bias", text)
     return tuple(sorted(wire.items()))
+
+
+def _max_reasoning(wire: pb.SamplingParams) -> int | None:
+    if not wire.HasField("max_reasoning_tokens"):
+        return None
+    if wire.max_reasoning_tokens < 0:
+        text = f"{wire.max_reasoning_tokens} is out of range: it must be 0 or more"
+        raise InvalidArgument("sampling.max_reasoning_tokens", text)
+    return wire.max_reasoning_tokens
 
 
 def _top(wire: pb.SamplingParams) -> int | None:

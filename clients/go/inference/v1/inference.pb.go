@@ -27,6 +27,63 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// ToolMode says whether an answer calls tools.
+type ToolMode int32
+
+const (
+	// Unset: AUTO.
+	ToolMode_TOOL_MODE_UNSPECIFIED ToolMode = 0
+	// It calls none, and the model does not know the tools.
+	ToolMode_TOOL_MODE_NONE ToolMode = 1
+	// The model decides.
+	ToolMode_TOOL_MODE_AUTO ToolMode = 2
+	// It calls at least one.
+	ToolMode_TOOL_MODE_REQUIRED ToolMode = 3
+)
+
+// Enum value maps for ToolMode.
+var (
+	ToolMode_name = map[int32]string{
+		0: "TOOL_MODE_UNSPECIFIED",
+		1: "TOOL_MODE_NONE",
+		2: "TOOL_MODE_AUTO",
+		3: "TOOL_MODE_REQUIRED",
+	}
+	ToolMode_value = map[string]int32{
+		"TOOL_MODE_UNSPECIFIED": 0,
+		"TOOL_MODE_NONE":        1,
+		"TOOL_MODE_AUTO":        2,
+		"TOOL_MODE_REQUIRED":    3,
+	}
+)
+
+func (x ToolMode) Enum() *ToolMode {
+	p := new(ToolMode)
+	*p = x
+	return p
+}
+
+func (x ToolMode) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ToolMode) Descriptor() protoreflect.EnumDescriptor {
+	return file_xapp_inference_v1_inference_proto_enumTypes[0].Descriptor()
+}
+
+func (ToolMode) Type() protoreflect.EnumType {
+	return &file_xapp_inference_v1_inference_proto_enumTypes[0]
+}
+
+func (x ToolMode) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ToolMode.Descriptor instead.
+func (ToolMode) EnumDescriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{0}
+}
+
 // Priority is the class in which a request waits: a higher class is admitted first.
 type Priority int32
 
@@ -68,11 +125,11 @@ func (x Priority) String() string {
 }
 
 func (Priority) Descriptor() protoreflect.EnumDescriptor {
-	return file_xapp_inference_v1_inference_proto_enumTypes[0].Descriptor()
+	return file_xapp_inference_v1_inference_proto_enumTypes[1].Descriptor()
 }
 
 func (Priority) Type() protoreflect.EnumType {
-	return &file_xapp_inference_v1_inference_proto_enumTypes[0]
+	return &file_xapp_inference_v1_inference_proto_enumTypes[1]
 }
 
 func (x Priority) Number() protoreflect.EnumNumber {
@@ -81,7 +138,7 @@ func (x Priority) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Priority.Descriptor instead.
 func (Priority) EnumDescriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{0}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{1}
 }
 
 // DeadlinePolicy says what becomes of a request that will not make its deadline.
@@ -123,11 +180,11 @@ func (x DeadlinePolicy) String() string {
 }
 
 func (DeadlinePolicy) Descriptor() protoreflect.EnumDescriptor {
-	return file_xapp_inference_v1_inference_proto_enumTypes[1].Descriptor()
+	return file_xapp_inference_v1_inference_proto_enumTypes[2].Descriptor()
 }
 
 func (DeadlinePolicy) Type() protoreflect.EnumType {
-	return &file_xapp_inference_v1_inference_proto_enumTypes[1]
+	return &file_xapp_inference_v1_inference_proto_enumTypes[2]
 }
 
 func (x DeadlinePolicy) Number() protoreflect.EnumNumber {
@@ -136,7 +193,7 @@ func (x DeadlinePolicy) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DeadlinePolicy.Descriptor instead.
 func (DeadlinePolicy) EnumDescriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{1}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{2}
 }
 
 // FinishReason says why the answer ended.
@@ -153,6 +210,8 @@ const (
 	FinishReason_FINISH_REASON_CANCELLED FinishReason = 3
 	// The deadline passed and the request's policy is BEST_EFFORT: the answer is cut.
 	FinishReason_FINISH_REASON_DEADLINE FinishReason = 4
+	// The answer calls tools.
+	FinishReason_FINISH_REASON_TOOL_CALLS FinishReason = 5
 )
 
 // Enum value maps for FinishReason.
@@ -163,6 +222,7 @@ var (
 		2: "FINISH_REASON_LENGTH",
 		3: "FINISH_REASON_CANCELLED",
 		4: "FINISH_REASON_DEADLINE",
+		5: "FINISH_REASON_TOOL_CALLS",
 	}
 	FinishReason_value = map[string]int32{
 		"FINISH_REASON_UNSPECIFIED": 0,
@@ -170,6 +230,7 @@ var (
 		"FINISH_REASON_LENGTH":      2,
 		"FINISH_REASON_CANCELLED":   3,
 		"FINISH_REASON_DEADLINE":    4,
+		"FINISH_REASON_TOOL_CALLS":  5,
 	}
 )
 
@@ -184,11 +245,11 @@ func (x FinishReason) String() string {
 }
 
 func (FinishReason) Descriptor() protoreflect.EnumDescriptor {
-	return file_xapp_inference_v1_inference_proto_enumTypes[2].Descriptor()
+	return file_xapp_inference_v1_inference_proto_enumTypes[3].Descriptor()
 }
 
 func (FinishReason) Type() protoreflect.EnumType {
-	return &file_xapp_inference_v1_inference_proto_enumTypes[2]
+	return &file_xapp_inference_v1_inference_proto_enumTypes[3]
 }
 
 func (x FinishReason) Number() protoreflect.EnumNumber {
@@ -197,16 +258,20 @@ func (x FinishReason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use FinishReason.Descriptor instead.
 func (FinishReason) EnumDescriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{2}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{3}
 }
 
 // Message is one turn of a chat.
 type Message struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Who speaks: "system", "user" or "assistant". Required.
+	// Who speaks: "system", "user", "assistant" or "tool". Required.
 	Role string `protobuf:"bytes,1,opt,name=role,proto3" json:"role,omitempty"`
 	// What is said, in UTF-8. May be empty.
-	Content       string `protobuf:"bytes,2,opt,name=content,proto3" json:"content,omitempty"`
+	Content string `protobuf:"bytes,2,opt,name=content,proto3" json:"content,omitempty"`
+	// The tools that an assistant called. At most 16.
+	ToolCalls []*ToolCall `protobuf:"bytes,3,rep,name=tool_calls,json=toolCalls,proto3" json:"tool_calls,omitempty"`
+	// The id of the call that a tool answers. Required for "tool"; the call is in an earlier message.
+	ToolCallId    string `protobuf:"bytes,4,opt,name=tool_call_id,json=toolCallId,proto3" json:"tool_call_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -255,6 +320,203 @@ func (x *Message) GetContent() string {
 	return ""
 }
 
+func (x *Message) GetToolCalls() []*ToolCall {
+	if x != nil {
+		return x.ToolCalls
+	}
+	return nil
+}
+
+func (x *Message) GetToolCallId() string {
+	if x != nil {
+		return x.ToolCallId
+	}
+	return ""
+}
+
+// Tool is a function that the model may ask for. The node calls nothing itself.
+type Tool struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name: 1 to 64 letters, digits, "_" and "-".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// What it does, for the model.
+	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
+	// The JSON schema of its arguments, which are an object. "" is an object without members.
+	Parameters    string `protobuf:"bytes,3,opt,name=parameters,proto3" json:"parameters,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Tool) Reset() {
+	*x = Tool{}
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Tool) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Tool) ProtoMessage() {}
+
+func (x *Tool) ProtoReflect() protoreflect.Message {
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Tool.ProtoReflect.Descriptor instead.
+func (*Tool) Descriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Tool) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Tool) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *Tool) GetParameters() string {
+	if x != nil {
+		return x.Parameters
+	}
+	return ""
+}
+
+// ToolCall is one call of a tool.
+type ToolCall struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name within the conversation.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The tool.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// The arguments, as the text of a JSON object.
+	Arguments     string `protobuf:"bytes,3,opt,name=arguments,proto3" json:"arguments,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ToolCall) Reset() {
+	*x = ToolCall{}
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ToolCall) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ToolCall) ProtoMessage() {}
+
+func (x *ToolCall) ProtoReflect() protoreflect.Message {
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ToolCall.ProtoReflect.Descriptor instead.
+func (*ToolCall) Descriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ToolCall) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ToolCall) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ToolCall) GetArguments() string {
+	if x != nil {
+		return x.Arguments
+	}
+	return ""
+}
+
+// ToolChoice says which tools an answer calls.
+type ToolChoice struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether it calls any. Default AUTO.
+	Mode ToolMode `protobuf:"varint,1,opt,name=mode,proto3,enum=xapp.inference.v1.ToolMode" json:"mode,omitempty"`
+	// The only tool that it may call; the mode is REQUIRED then. Default: any of `tools`.
+	Name          string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ToolChoice) Reset() {
+	*x = ToolChoice{}
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ToolChoice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ToolChoice) ProtoMessage() {}
+
+func (x *ToolChoice) ProtoReflect() protoreflect.Message {
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ToolChoice.ProtoReflect.Descriptor instead.
+func (*ToolChoice) Descriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ToolChoice) GetMode() ToolMode {
+	if x != nil {
+		return x.Mode
+	}
+	return ToolMode_TOOL_MODE_UNSPECIFIED
+}
+
+func (x *ToolChoice) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
 // Chat is a conversation, turned into a prompt by the model's own template.
 type Chat struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -266,7 +528,7 @@ type Chat struct {
 
 func (x *Chat) Reset() {
 	*x = Chat{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[1]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -278,7 +540,7 @@ func (x *Chat) String() string {
 func (*Chat) ProtoMessage() {}
 
 func (x *Chat) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[1]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -291,7 +553,7 @@ func (x *Chat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Chat.ProtoReflect.Descriptor instead.
 func (*Chat) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{1}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Chat) GetMessages() []*Message {
@@ -317,14 +579,26 @@ type SamplingParams struct {
 	RepeatPenalty *float32 `protobuf:"fixed32,5,opt,name=repeat_penalty,json=repeatPenalty,proto3,oneof" json:"repeat_penalty,omitempty"`
 	// Seeds the draw: the same seed, request and node give the same answer.
 	// 0 to 2^32 - 2; default is a random one, reported in Started.
-	Seed          *uint32 `protobuf:"varint,6,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Seed *uint32 `protobuf:"varint,6,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
+	// Subtracted from the logit of each token that the answer has already. -2 to 2; default 0 (off).
+	PresencePenalty *float32 `protobuf:"fixed32,7,opt,name=presence_penalty,json=presencePenalty,proto3,oneof" json:"presence_penalty,omitempty"`
+	// Subtracted from the logit of a token for each time that the answer has it already. -2 to 2; default 0 (off).
+	FrequencyPenalty *float32 `protobuf:"fixed32,8,opt,name=frequency_penalty,json=frequencyPenalty,proto3,oneof" json:"frequency_penalty,omitempty"`
+	// Added to the logits of these tokens, by token id. At most 300, each -100 to 100.
+	LogitBias map[int32]float32 `protobuf:"bytes,9,rep,name=logit_bias,json=logitBias,proto3" json:"logit_bias,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"fixed32,2,opt,name=value"`
+	// Return each token's log-probability, and those of this many of the most likely tokens in its place.
+	// 0 to 20; default: none are returned.
+	TopLogProbabilities *int32 `protobuf:"varint,10,opt,name=top_log_probabilities,json=topLogProbabilities,proto3,oneof" json:"top_log_probabilities,omitempty"`
+	// Close the model's reasoning, between <think> and </think>, after so many tokens. At least 0; default: no
+	// limit. Without effect where an answer does not reason.
+	MaxReasoningTokens *int32 `protobuf:"varint,11,opt,name=max_reasoning_tokens,json=maxReasoningTokens,proto3,oneof" json:"max_reasoning_tokens,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *SamplingParams) Reset() {
 	*x = SamplingParams{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[2]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -336,7 +610,7 @@ func (x *SamplingParams) String() string {
 func (*SamplingParams) ProtoMessage() {}
 
 func (x *SamplingParams) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[2]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -349,7 +623,7 @@ func (x *SamplingParams) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SamplingParams.ProtoReflect.Descriptor instead.
 func (*SamplingParams) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{2}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SamplingParams) GetTemperature() float32 {
@@ -394,6 +668,41 @@ func (x *SamplingParams) GetSeed() uint32 {
 	return 0
 }
 
+func (x *SamplingParams) GetPresencePenalty() float32 {
+	if x != nil && x.PresencePenalty != nil {
+		return *x.PresencePenalty
+	}
+	return 0
+}
+
+func (x *SamplingParams) GetFrequencyPenalty() float32 {
+	if x != nil && x.FrequencyPenalty != nil {
+		return *x.FrequencyPenalty
+	}
+	return 0
+}
+
+func (x *SamplingParams) GetLogitBias() map[int32]float32 {
+	if x != nil {
+		return x.LogitBias
+	}
+	return nil
+}
+
+func (x *SamplingParams) GetTopLogProbabilities() int32 {
+	if x != nil && x.TopLogProbabilities != nil {
+		return *x.TopLogProbabilities
+	}
+	return 0
+}
+
+func (x *SamplingParams) GetMaxReasoningTokens() int32 {
+	if x != nil && x.MaxReasoningTokens != nil {
+		return *x.MaxReasoningTokens
+	}
+	return 0
+}
+
 // Choices is a closed set of answers.
 type Choices struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -405,7 +714,7 @@ type Choices struct {
 
 func (x *Choices) Reset() {
 	*x = Choices{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[3]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -417,7 +726,7 @@ func (x *Choices) String() string {
 func (*Choices) ProtoMessage() {}
 
 func (x *Choices) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[3]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -430,7 +739,7 @@ func (x *Choices) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Choices.ProtoReflect.Descriptor instead.
 func (*Choices) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{3}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Choices) GetChoices() []string {
@@ -457,7 +766,7 @@ type OutputFormat struct {
 
 func (x *OutputFormat) Reset() {
 	*x = OutputFormat{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[4]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -469,7 +778,7 @@ func (x *OutputFormat) String() string {
 func (*OutputFormat) ProtoMessage() {}
 
 func (x *OutputFormat) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[4]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -482,7 +791,7 @@ func (x *OutputFormat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutputFormat.ProtoReflect.Descriptor instead.
 func (*OutputFormat) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{4}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *OutputFormat) GetFormat() isOutputFormat_Format {
@@ -593,14 +902,21 @@ type GenerateRequest struct {
 	Deterministic bool `protobuf:"varint,16,opt,name=deterministic,proto3" json:"deterministic,omitempty"`
 	// How the answer is decoded. This changes the time that the answer takes, and not the answer, up to float
 	// noise. Default: the setting of the model, see `Model.strategy`.
-	Strategy      *DecodingStrategy `protobuf:"bytes,17,opt,name=strategy,proto3" json:"strategy,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Strategy *DecodingStrategy `protobuf:"bytes,17,opt,name=strategy,proto3" json:"strategy,omitempty"`
+	// Tools that the model may call, at most 128, for a `chat`. The arguments of a call conform to the tool's
+	// schema. Not beside `format`.
+	Tools []*Tool `protobuf:"bytes,19,rep,name=tools,proto3" json:"tools,omitempty"`
+	// Which tools the answer calls. Default AUTO.
+	ToolChoice *ToolChoice `protobuf:"bytes,20,opt,name=tool_choice,json=toolChoice,proto3" json:"tool_choice,omitempty"`
+	// Whether the answer may have several calls. Default true.
+	ParallelToolCalls *bool `protobuf:"varint,21,opt,name=parallel_tool_calls,json=parallelToolCalls,proto3,oneof" json:"parallel_tool_calls,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *GenerateRequest) Reset() {
 	*x = GenerateRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[5]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -612,7 +928,7 @@ func (x *GenerateRequest) String() string {
 func (*GenerateRequest) ProtoMessage() {}
 
 func (x *GenerateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[5]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -625,7 +941,7 @@ func (x *GenerateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GenerateRequest.ProtoReflect.Descriptor instead.
 func (*GenerateRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{5}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GenerateRequest) GetModel() string {
@@ -758,6 +1074,27 @@ func (x *GenerateRequest) GetStrategy() *DecodingStrategy {
 	return nil
 }
 
+func (x *GenerateRequest) GetTools() []*Tool {
+	if x != nil {
+		return x.Tools
+	}
+	return nil
+}
+
+func (x *GenerateRequest) GetToolChoice() *ToolChoice {
+	if x != nil {
+		return x.ToolChoice
+	}
+	return nil
+}
+
+func (x *GenerateRequest) GetParallelToolCalls() bool {
+	if x != nil && x.ParallelToolCalls != nil {
+		return *x.ParallelToolCalls
+	}
+	return false
+}
+
 type isGenerateRequest_Input interface {
 	isGenerateRequest_Input()
 }
@@ -794,7 +1131,7 @@ type DecodingStrategy struct {
 
 func (x *DecodingStrategy) Reset() {
 	*x = DecodingStrategy{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[6]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -806,7 +1143,7 @@ func (x *DecodingStrategy) String() string {
 func (*DecodingStrategy) ProtoMessage() {}
 
 func (x *DecodingStrategy) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[6]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -819,7 +1156,7 @@ func (x *DecodingStrategy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecodingStrategy.ProtoReflect.Descriptor instead.
 func (*DecodingStrategy) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{6}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *DecodingStrategy) GetKind() isDecodingStrategy_Kind {
@@ -908,7 +1245,7 @@ type PlainDecoding struct {
 
 func (x *PlainDecoding) Reset() {
 	*x = PlainDecoding{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[7]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -920,7 +1257,7 @@ func (x *PlainDecoding) String() string {
 func (*PlainDecoding) ProtoMessage() {}
 
 func (x *PlainDecoding) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[7]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -933,7 +1270,7 @@ func (x *PlainDecoding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlainDecoding.ProtoReflect.Descriptor instead.
 func (*PlainDecoding) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{7}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{10}
 }
 
 // NgramSpeculation guesses that what followed the last tokens earlier follows them again. The model checks the
@@ -949,7 +1286,7 @@ type NgramSpeculation struct {
 
 func (x *NgramSpeculation) Reset() {
 	*x = NgramSpeculation{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[8]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -961,7 +1298,7 @@ func (x *NgramSpeculation) String() string {
 func (*NgramSpeculation) ProtoMessage() {}
 
 func (x *NgramSpeculation) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[8]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -974,7 +1311,7 @@ func (x *NgramSpeculation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NgramSpeculation.ProtoReflect.Descriptor instead.
 func (*NgramSpeculation) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{8}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *NgramSpeculation) GetMaxDraftTokens() int32 {
@@ -993,7 +1330,7 @@ type AutoDecoding struct {
 
 func (x *AutoDecoding) Reset() {
 	*x = AutoDecoding{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[9]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1005,7 +1342,7 @@ func (x *AutoDecoding) String() string {
 func (*AutoDecoding) ProtoMessage() {}
 
 func (x *AutoDecoding) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[9]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1018,7 +1355,7 @@ func (x *AutoDecoding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AutoDecoding.ProtoReflect.Descriptor instead.
 func (*AutoDecoding) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{9}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{12}
 }
 
 // DraftSpeculation lets a smaller model with the same vocabulary guess. The model checks the guesses as those of
@@ -1033,7 +1370,7 @@ type DraftSpeculation struct {
 
 func (x *DraftSpeculation) Reset() {
 	*x = DraftSpeculation{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[10]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1045,7 +1382,7 @@ func (x *DraftSpeculation) String() string {
 func (*DraftSpeculation) ProtoMessage() {}
 
 func (x *DraftSpeculation) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[10]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1058,7 +1395,7 @@ func (x *DraftSpeculation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DraftSpeculation.ProtoReflect.Descriptor instead.
 func (*DraftSpeculation) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{10}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DraftSpeculation) GetMaxDraftTokens() int32 {
@@ -1092,7 +1429,7 @@ type Provenance struct {
 
 func (x *Provenance) Reset() {
 	*x = Provenance{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[11]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1104,7 +1441,7 @@ func (x *Provenance) String() string {
 func (*Provenance) ProtoMessage() {}
 
 func (x *Provenance) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[11]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1117,7 +1454,7 @@ func (x *Provenance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Provenance.ProtoReflect.Descriptor instead.
 func (*Provenance) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{11}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Provenance) GetModelDigest() string {
@@ -1196,7 +1533,7 @@ type Started struct {
 
 func (x *Started) Reset() {
 	*x = Started{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[12]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1208,7 +1545,7 @@ func (x *Started) String() string {
 func (*Started) ProtoMessage() {}
 
 func (x *Started) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[12]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1221,7 +1558,7 @@ func (x *Started) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Started.ProtoReflect.Descriptor instead.
 func (*Started) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{12}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Started) GetModel() string {
@@ -1290,18 +1627,22 @@ func (x *Started) GetJoined() bool {
 // Chunk is the next piece of the answer.
 type Chunk struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Whole UTF-8 characters; never empty.
+	// Whole UTF-8 characters; empty only where `tool_calls` is not.
 	Text string `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
 	// Tokens that this piece accounts for; over the stream they add up to
 	// num_completion_tokens, less any tail held back by a stop text.
-	NumTokens     int32 `protobuf:"varint,2,opt,name=num_tokens,json=numTokens,proto3" json:"num_tokens,omitempty"`
+	NumTokens int32 `protobuf:"varint,2,opt,name=num_tokens,json=numTokens,proto3" json:"num_tokens,omitempty"`
+	// These tokens, where `top_log_probabilities` is set.
+	DrawnTokens []*DrawnToken `protobuf:"bytes,3,rep,name=drawn_tokens,json=drawnTokens,proto3" json:"drawn_tokens,omitempty"`
+	// Pieces of tool calls.
+	ToolCalls     []*ToolCallDelta `protobuf:"bytes,4,rep,name=tool_calls,json=toolCalls,proto3" json:"tool_calls,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Chunk) Reset() {
 	*x = Chunk{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[13]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1313,7 +1654,7 @@ func (x *Chunk) String() string {
 func (*Chunk) ProtoMessage() {}
 
 func (x *Chunk) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[13]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1326,7 +1667,7 @@ func (x *Chunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Chunk.ProtoReflect.Descriptor instead.
 func (*Chunk) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{13}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Chunk) GetText() string {
@@ -1341,6 +1682,148 @@ func (x *Chunk) GetNumTokens() int32 {
 		return x.NumTokens
 	}
 	return 0
+}
+
+func (x *Chunk) GetDrawnTokens() []*DrawnToken {
+	if x != nil {
+		return x.DrawnTokens
+	}
+	return nil
+}
+
+func (x *Chunk) GetToolCalls() []*ToolCallDelta {
+	if x != nil {
+		return x.ToolCalls
+	}
+	return nil
+}
+
+// ToolCallDelta is a piece of a tool call.
+type ToolCallDelta struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which call of the answer, from 0.
+	Index int32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// The call's id, in its first piece.
+	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	// The tool, in the first piece.
+	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	// The next characters of the arguments. All pieces together are the text of a JSON object.
+	Arguments     string `protobuf:"bytes,4,opt,name=arguments,proto3" json:"arguments,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ToolCallDelta) Reset() {
+	*x = ToolCallDelta{}
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ToolCallDelta) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ToolCallDelta) ProtoMessage() {}
+
+func (x *ToolCallDelta) ProtoReflect() protoreflect.Message {
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ToolCallDelta.ProtoReflect.Descriptor instead.
+func (*ToolCallDelta) Descriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ToolCallDelta) GetIndex() int32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *ToolCallDelta) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ToolCallDelta) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ToolCallDelta) GetArguments() string {
+	if x != nil {
+		return x.Arguments
+	}
+	return ""
+}
+
+// DrawnToken is one token of an answer. Log-probabilities are the model's own, before any sampling parameter.
+type DrawnToken struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The token.
+	Token *TokenLogProbability `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	// The most likely tokens in its place, the likeliest first.
+	Top           []*TokenLogProbability `protobuf:"bytes,2,rep,name=top,proto3" json:"top,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DrawnToken) Reset() {
+	*x = DrawnToken{}
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DrawnToken) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DrawnToken) ProtoMessage() {}
+
+func (x *DrawnToken) ProtoReflect() protoreflect.Message {
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DrawnToken.ProtoReflect.Descriptor instead.
+func (*DrawnToken) Descriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *DrawnToken) GetToken() *TokenLogProbability {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
+func (x *DrawnToken) GetTop() []*TokenLogProbability {
+	if x != nil {
+		return x.Top
+	}
+	return nil
 }
 
 // Usage counts tokens.
@@ -1358,7 +1841,7 @@ type Usage struct {
 
 func (x *Usage) Reset() {
 	*x = Usage{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[14]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1370,7 +1853,7 @@ func (x *Usage) String() string {
 func (*Usage) ProtoMessage() {}
 
 func (x *Usage) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[14]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1383,7 +1866,7 @@ func (x *Usage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Usage.ProtoReflect.Descriptor instead.
 func (*Usage) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{14}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Usage) GetNumPromptTokens() int32 {
@@ -1424,7 +1907,7 @@ type Timing struct {
 
 func (x *Timing) Reset() {
 	*x = Timing{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[15]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1436,7 +1919,7 @@ func (x *Timing) String() string {
 func (*Timing) ProtoMessage() {}
 
 func (x *Timing) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[15]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1449,7 +1932,7 @@ func (x *Timing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Timing.ProtoReflect.Descriptor instead.
 func (*Timing) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{15}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Timing) GetQueue() *durationpb.Duration {
@@ -1501,7 +1984,7 @@ type Finished struct {
 
 func (x *Finished) Reset() {
 	*x = Finished{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[16]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1513,7 +1996,7 @@ func (x *Finished) String() string {
 func (*Finished) ProtoMessage() {}
 
 func (x *Finished) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[16]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1526,7 +2009,7 @@ func (x *Finished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finished.ProtoReflect.Descriptor instead.
 func (*Finished) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{16}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Finished) GetFinishReason() FinishReason {
@@ -1586,7 +2069,7 @@ type Speculation struct {
 
 func (x *Speculation) Reset() {
 	*x = Speculation{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[17]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1598,7 +2081,7 @@ func (x *Speculation) String() string {
 func (*Speculation) ProtoMessage() {}
 
 func (x *Speculation) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[17]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1611,7 +2094,7 @@ func (x *Speculation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Speculation.ProtoReflect.Descriptor instead.
 func (*Speculation) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{17}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Speculation) GetNumDraftedTokens() int32 {
@@ -1652,7 +2135,7 @@ type GenerateResponse struct {
 
 func (x *GenerateResponse) Reset() {
 	*x = GenerateResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[18]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1664,7 +2147,7 @@ func (x *GenerateResponse) String() string {
 func (*GenerateResponse) ProtoMessage() {}
 
 func (x *GenerateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[18]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1677,7 +2160,7 @@ func (x *GenerateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GenerateResponse.ProtoReflect.Descriptor instead.
 func (*GenerateResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{18}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *GenerateResponse) GetEvent() isGenerateResponse_Event {
@@ -1752,7 +2235,7 @@ type MetricsRequest struct {
 
 func (x *MetricsRequest) Reset() {
 	*x = MetricsRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[19]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1764,7 +2247,7 @@ func (x *MetricsRequest) String() string {
 func (*MetricsRequest) ProtoMessage() {}
 
 func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[19]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1777,7 +2260,7 @@ func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsRequest.ProtoReflect.Descriptor instead.
 func (*MetricsRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{19}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *MetricsRequest) GetInterval() *durationpb.Duration {
@@ -1809,7 +2292,7 @@ type Percentiles struct {
 
 func (x *Percentiles) Reset() {
 	*x = Percentiles{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[20]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1821,7 +2304,7 @@ func (x *Percentiles) String() string {
 func (*Percentiles) ProtoMessage() {}
 
 func (x *Percentiles) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[20]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1834,7 +2317,7 @@ func (x *Percentiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Percentiles.ProtoReflect.Descriptor instead.
 func (*Percentiles) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{20}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Percentiles) GetP50() *durationpb.Duration {
@@ -1906,7 +2389,7 @@ type ModelMetrics struct {
 
 func (x *ModelMetrics) Reset() {
 	*x = ModelMetrics{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[21]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1918,7 +2401,7 @@ func (x *ModelMetrics) String() string {
 func (*ModelMetrics) ProtoMessage() {}
 
 func (x *ModelMetrics) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[21]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1931,7 +2414,7 @@ func (x *ModelMetrics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelMetrics.ProtoReflect.Descriptor instead.
 func (*ModelMetrics) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{21}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ModelMetrics) GetModel() string {
@@ -2086,7 +2569,7 @@ type HostMetrics struct {
 
 func (x *HostMetrics) Reset() {
 	*x = HostMetrics{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[22]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2098,7 +2581,7 @@ func (x *HostMetrics) String() string {
 func (*HostMetrics) ProtoMessage() {}
 
 func (x *HostMetrics) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[22]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2111,7 +2594,7 @@ func (x *HostMetrics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostMetrics.ProtoReflect.Descriptor instead.
 func (*HostMetrics) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{22}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *HostMetrics) GetCpuPercent() float64 {
@@ -2166,7 +2649,7 @@ type MetricsResponse struct {
 
 func (x *MetricsResponse) Reset() {
 	*x = MetricsResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[23]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2178,7 +2661,7 @@ func (x *MetricsResponse) String() string {
 func (*MetricsResponse) ProtoMessage() {}
 
 func (x *MetricsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[23]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2191,7 +2674,7 @@ func (x *MetricsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsResponse.ProtoReflect.Descriptor instead.
 func (*MetricsResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{23}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *MetricsResponse) GetTimestamp() *timestamppb.Timestamp {
@@ -2240,7 +2723,7 @@ type TokenizeRequest struct {
 
 func (x *TokenizeRequest) Reset() {
 	*x = TokenizeRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[24]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2252,7 +2735,7 @@ func (x *TokenizeRequest) String() string {
 func (*TokenizeRequest) ProtoMessage() {}
 
 func (x *TokenizeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[24]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2265,7 +2748,7 @@ func (x *TokenizeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenizeRequest.ProtoReflect.Descriptor instead.
 func (*TokenizeRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{24}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *TokenizeRequest) GetModel() string {
@@ -2333,7 +2816,7 @@ type TokenizeResponse struct {
 
 func (x *TokenizeResponse) Reset() {
 	*x = TokenizeResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[25]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2345,7 +2828,7 @@ func (x *TokenizeResponse) String() string {
 func (*TokenizeResponse) ProtoMessage() {}
 
 func (x *TokenizeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[25]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2358,7 +2841,7 @@ func (x *TokenizeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenizeResponse.ProtoReflect.Descriptor instead.
 func (*TokenizeResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{25}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *TokenizeResponse) GetTokens() []int32 {
@@ -2420,7 +2903,7 @@ type ScoreRequest struct {
 
 func (x *ScoreRequest) Reset() {
 	*x = ScoreRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[26]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2432,7 +2915,7 @@ func (x *ScoreRequest) String() string {
 func (*ScoreRequest) ProtoMessage() {}
 
 func (x *ScoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[26]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2445,7 +2928,7 @@ func (x *ScoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScoreRequest.ProtoReflect.Descriptor instead.
 func (*ScoreRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{26}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ScoreRequest) GetModel() string {
@@ -2577,7 +3060,7 @@ type TokenLogProbability struct {
 
 func (x *TokenLogProbability) Reset() {
 	*x = TokenLogProbability{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[27]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2589,7 +3072,7 @@ func (x *TokenLogProbability) String() string {
 func (*TokenLogProbability) ProtoMessage() {}
 
 func (x *TokenLogProbability) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[27]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2602,7 +3085,7 @@ func (x *TokenLogProbability) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenLogProbability.ProtoReflect.Descriptor instead.
 func (*TokenLogProbability) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{27}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *TokenLogProbability) GetToken() int32 {
@@ -2650,7 +3133,7 @@ type ChoiceScore struct {
 
 func (x *ChoiceScore) Reset() {
 	*x = ChoiceScore{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[28]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2662,7 +3145,7 @@ func (x *ChoiceScore) String() string {
 func (*ChoiceScore) ProtoMessage() {}
 
 func (x *ChoiceScore) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[28]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2675,7 +3158,7 @@ func (x *ChoiceScore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChoiceScore.ProtoReflect.Descriptor instead.
 func (*ChoiceScore) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{28}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ChoiceScore) GetChoice() string {
@@ -2745,7 +3228,7 @@ type ScoreResponse struct {
 
 func (x *ScoreResponse) Reset() {
 	*x = ScoreResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[29]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2757,7 +3240,7 @@ func (x *ScoreResponse) String() string {
 func (*ScoreResponse) ProtoMessage() {}
 
 func (x *ScoreResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[29]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2770,7 +3253,7 @@ func (x *ScoreResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScoreResponse.ProtoReflect.Descriptor instead.
 func (*ScoreResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{29}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ScoreResponse) GetModel() string {
@@ -2858,14 +3341,16 @@ type EstimateRequest struct {
 	// As in GenerateRequest.
 	Deterministic bool `protobuf:"varint,11,opt,name=deterministic,proto3" json:"deterministic,omitempty"`
 	// As in GenerateRequest.
-	Strategy      *DecodingStrategy `protobuf:"bytes,12,opt,name=strategy,proto3" json:"strategy,omitempty"`
+	Strategy *DecodingStrategy `protobuf:"bytes,12,opt,name=strategy,proto3" json:"strategy,omitempty"`
+	// As in GenerateRequest.
+	Tools         []*Tool `protobuf:"bytes,14,rep,name=tools,proto3" json:"tools,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *EstimateRequest) Reset() {
 	*x = EstimateRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[30]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2877,7 +3362,7 @@ func (x *EstimateRequest) String() string {
 func (*EstimateRequest) ProtoMessage() {}
 
 func (x *EstimateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[30]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2890,7 +3375,7 @@ func (x *EstimateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EstimateRequest.ProtoReflect.Descriptor instead.
 func (*EstimateRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{30}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *EstimateRequest) GetModel() string {
@@ -2988,6 +3473,13 @@ func (x *EstimateRequest) GetStrategy() *DecodingStrategy {
 	return nil
 }
 
+func (x *EstimateRequest) GetTools() []*Tool {
+	if x != nil {
+		return x.Tools
+	}
+	return nil
+}
+
 type isEstimateRequest_Input interface {
 	isEstimateRequest_Input()
 }
@@ -3032,7 +3524,7 @@ type EstimateResponse struct {
 
 func (x *EstimateResponse) Reset() {
 	*x = EstimateResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[31]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3044,7 +3536,7 @@ func (x *EstimateResponse) String() string {
 func (*EstimateResponse) ProtoMessage() {}
 
 func (x *EstimateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[31]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3057,7 +3549,7 @@ func (x *EstimateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EstimateResponse.ProtoReflect.Descriptor instead.
 func (*EstimateResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{31}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *EstimateResponse) GetNumPromptTokens() int32 {
@@ -3125,7 +3617,7 @@ type ListTasksRequest struct {
 
 func (x *ListTasksRequest) Reset() {
 	*x = ListTasksRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[32]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3137,7 +3629,7 @@ func (x *ListTasksRequest) String() string {
 func (*ListTasksRequest) ProtoMessage() {}
 
 func (x *ListTasksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[32]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3150,7 +3642,7 @@ func (x *ListTasksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTasksRequest.ProtoReflect.Descriptor instead.
 func (*ListTasksRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{32}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{37}
 }
 
 // ListTasksResponse has every version of every task.
@@ -3164,7 +3656,7 @@ type ListTasksResponse struct {
 
 func (x *ListTasksResponse) Reset() {
 	*x = ListTasksResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[33]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3176,7 +3668,7 @@ func (x *ListTasksResponse) String() string {
 func (*ListTasksResponse) ProtoMessage() {}
 
 func (x *ListTasksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[33]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3189,7 +3681,7 @@ func (x *ListTasksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTasksResponse.ProtoReflect.Descriptor instead.
 func (*ListTasksResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{33}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ListTasksResponse) GetTasks() []*Task {
@@ -3216,7 +3708,7 @@ type TaskInput struct {
 
 func (x *TaskInput) Reset() {
 	*x = TaskInput{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[34]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3228,7 +3720,7 @@ func (x *TaskInput) String() string {
 func (*TaskInput) ProtoMessage() {}
 
 func (x *TaskInput) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[34]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3241,7 +3733,7 @@ func (x *TaskInput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskInput.ProtoReflect.Descriptor instead.
 func (*TaskInput) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{34}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *TaskInput) GetName() string {
@@ -3303,7 +3795,7 @@ type Task struct {
 
 func (x *Task) Reset() {
 	*x = Task{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[35]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3315,7 +3807,7 @@ func (x *Task) String() string {
 func (*Task) ProtoMessage() {}
 
 func (x *Task) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[35]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3328,7 +3820,7 @@ func (x *Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Task.ProtoReflect.Descriptor instead.
 func (*Task) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{35}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Task) GetName() string {
@@ -3412,25 +3904,57 @@ var File_xapp_inference_v1_inference_proto protoreflect.FileDescriptor
 
 const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\n" +
-	"!xapp/inference/v1/inference.proto\x12\x11xapp.inference.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"7\n" +
+	"!xapp/inference/v1/inference.proto\x12\x11xapp.inference.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x95\x01\n" +
 	"\aMessage\x12\x12\n" +
 	"\x04role\x18\x01 \x01(\tR\x04role\x12\x18\n" +
-	"\acontent\x18\x02 \x01(\tR\acontent\">\n" +
+	"\acontent\x18\x02 \x01(\tR\acontent\x12:\n" +
+	"\n" +
+	"tool_calls\x18\x03 \x03(\v2\x1b.xapp.inference.v1.ToolCallR\ttoolCalls\x12 \n" +
+	"\ftool_call_id\x18\x04 \x01(\tR\n" +
+	"toolCallId\"\\\n" +
+	"\x04Tool\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
+	"\vdescription\x18\x02 \x01(\tR\vdescription\x12\x1e\n" +
+	"\n" +
+	"parameters\x18\x03 \x01(\tR\n" +
+	"parameters\"L\n" +
+	"\bToolCall\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1c\n" +
+	"\targuments\x18\x03 \x01(\tR\targuments\"Q\n" +
+	"\n" +
+	"ToolChoice\x12/\n" +
+	"\x04mode\x18\x01 \x01(\x0e2\x1b.xapp.inference.v1.ToolModeR\x04mode\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\">\n" +
 	"\x04Chat\x126\n" +
-	"\bmessages\x18\x01 \x03(\v2\x1a.xapp.inference.v1.MessageR\bmessages\"\x94\x02\n" +
+	"\bmessages\x18\x01 \x03(\v2\x1a.xapp.inference.v1.MessageR\bmessages\"\xd3\x05\n" +
 	"\x0eSamplingParams\x12%\n" +
 	"\vtemperature\x18\x01 \x01(\x02H\x00R\vtemperature\x88\x01\x01\x12\x18\n" +
 	"\x05top_k\x18\x02 \x01(\x05H\x01R\x04topK\x88\x01\x01\x12\x18\n" +
 	"\x05top_p\x18\x03 \x01(\x02H\x02R\x04topP\x88\x01\x01\x12\x18\n" +
 	"\x05min_p\x18\x04 \x01(\x02H\x03R\x04minP\x88\x01\x01\x12*\n" +
 	"\x0erepeat_penalty\x18\x05 \x01(\x02H\x04R\rrepeatPenalty\x88\x01\x01\x12\x17\n" +
-	"\x04seed\x18\x06 \x01(\rH\x05R\x04seed\x88\x01\x01B\x0e\n" +
+	"\x04seed\x18\x06 \x01(\rH\x05R\x04seed\x88\x01\x01\x12.\n" +
+	"\x10presence_penalty\x18\a \x01(\x02H\x06R\x0fpresencePenalty\x88\x01\x01\x120\n" +
+	"\x11frequency_penalty\x18\b \x01(\x02H\aR\x10frequencyPenalty\x88\x01\x01\x12O\n" +
+	"\n" +
+	"logit_bias\x18\t \x03(\v20.xapp.inference.v1.SamplingParams.LogitBiasEntryR\tlogitBias\x127\n" +
+	"\x15top_log_probabilities\x18\n" +
+	" \x01(\x05H\bR\x13topLogProbabilities\x88\x01\x01\x125\n" +
+	"\x14max_reasoning_tokens\x18\v \x01(\x05H\tR\x12maxReasoningTokens\x88\x01\x01\x1a<\n" +
+	"\x0eLogitBiasEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\x05R\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x02R\x05value:\x028\x01B\x0e\n" +
 	"\f_temperatureB\b\n" +
 	"\x06_top_kB\b\n" +
 	"\x06_top_pB\b\n" +
 	"\x06_min_pB\x11\n" +
 	"\x0f_repeat_penaltyB\a\n" +
-	"\x05_seed\"#\n" +
+	"\x05_seedB\x13\n" +
+	"\x11_presence_penaltyB\x14\n" +
+	"\x12_frequency_penaltyB\x18\n" +
+	"\x16_top_log_probabilitiesB\x17\n" +
+	"\x15_max_reasoning_tokens\"#\n" +
 	"\aChoices\x12\x18\n" +
 	"\achoices\x18\x01 \x03(\tR\achoices\"\x8f\x01\n" +
 	"\fOutputFormat\x12!\n" +
@@ -3438,7 +3962,7 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"jsonSchema\x12\x1a\n" +
 	"\agrammar\x18\x02 \x01(\tH\x00R\agrammar\x126\n" +
 	"\achoices\x18\x03 \x01(\v2\x1a.xapp.inference.v1.ChoicesH\x00R\achoicesB\b\n" +
-	"\x06format\"\xb3\x06\n" +
+	"\x06format\"\xef\a\n" +
 	"\x0fGenerateRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\x06prompt\x18\x02 \x01(\tH\x00R\x06prompt\x12-\n" +
@@ -3459,9 +3983,14 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\x0finput_timestamp\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\x0einputTimestamp\x12=\n" +
 	"\rmax_token_gap\x18\x0f \x01(\v2\x19.google.protobuf.DurationR\vmaxTokenGap\x12$\n" +
 	"\rdeterministic\x18\x10 \x01(\bR\rdeterministic\x12?\n" +
-	"\bstrategy\x18\x11 \x01(\v2#.xapp.inference.v1.DecodingStrategyR\bstrategyB\a\n" +
+	"\bstrategy\x18\x11 \x01(\v2#.xapp.inference.v1.DecodingStrategyR\bstrategy\x12-\n" +
+	"\x05tools\x18\x13 \x03(\v2\x17.xapp.inference.v1.ToolR\x05tools\x12>\n" +
+	"\vtool_choice\x18\x14 \x01(\v2\x1d.xapp.inference.v1.ToolChoiceR\n" +
+	"toolChoice\x123\n" +
+	"\x13parallel_tool_calls\x18\x15 \x01(\bH\x02R\x11parallelToolCalls\x88\x01\x01B\a\n" +
 	"\x05inputB\r\n" +
-	"\v_max_tokens\"\x85\x02\n" +
+	"\v_max_tokensB\x16\n" +
+	"\x14_parallel_tool_calls\"\x85\x02\n" +
 	"\x10DecodingStrategy\x128\n" +
 	"\x05plain\x18\x01 \x01(\v2 .xapp.inference.v1.PlainDecodingH\x00R\x05plain\x12;\n" +
 	"\x05ngram\x18\x02 \x01(\v2#.xapp.inference.v1.NgramSpeculationH\x00R\x05ngram\x125\n" +
@@ -3498,11 +4027,23 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\n" +
 	"provenance\x18\b \x01(\v2\x1d.xapp.inference.v1.ProvenanceR\n" +
 	"provenance\x12\x16\n" +
-	"\x06joined\x18\t \x01(\bR\x06joined\":\n" +
+	"\x06joined\x18\t \x01(\bR\x06joined\"\xbd\x01\n" +
 	"\x05Chunk\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12\x1d\n" +
 	"\n" +
-	"num_tokens\x18\x02 \x01(\x05R\tnumTokens\"\x93\x01\n" +
+	"num_tokens\x18\x02 \x01(\x05R\tnumTokens\x12@\n" +
+	"\fdrawn_tokens\x18\x03 \x03(\v2\x1d.xapp.inference.v1.DrawnTokenR\vdrawnTokens\x12?\n" +
+	"\n" +
+	"tool_calls\x18\x04 \x03(\v2 .xapp.inference.v1.ToolCallDeltaR\ttoolCalls\"g\n" +
+	"\rToolCallDelta\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x05R\x05index\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x1c\n" +
+	"\targuments\x18\x04 \x01(\tR\targuments\"\x84\x01\n" +
+	"\n" +
+	"DrawnToken\x12<\n" +
+	"\x05token\x18\x01 \x01(\v2&.xapp.inference.v1.TokenLogProbabilityR\x05token\x128\n" +
+	"\x03top\x18\x02 \x03(\v2&.xapp.inference.v1.TokenLogProbabilityR\x03top\"\x93\x01\n" +
 	"\x05Usage\x12*\n" +
 	"\x11num_prompt_tokens\x18\x01 \x01(\x05R\x0fnumPromptTokens\x12*\n" +
 	"\x11num_cached_tokens\x18\x02 \x01(\x05R\x0fnumCachedTokens\x122\n" +
@@ -3627,7 +4168,7 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\n" +
 	"provenance\x18\b \x01(\v2\x1d.xapp.inference.v1.ProvenanceR\n" +
 	"provenanceB\t\n" +
-	"\a_winner\"\xcc\x04\n" +
+	"\a_winner\"\xfb\x04\n" +
 	"\x0fEstimateRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\x06prompt\x18\x02 \x01(\tH\x00R\x06prompt\x12-\n" +
@@ -3642,7 +4183,8 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\rmax_token_gap\x18\n" +
 	" \x01(\v2\x19.google.protobuf.DurationR\vmaxTokenGap\x12$\n" +
 	"\rdeterministic\x18\v \x01(\bR\rdeterministic\x12?\n" +
-	"\bstrategy\x18\f \x01(\v2#.xapp.inference.v1.DecodingStrategyR\bstrategyB\a\n" +
+	"\bstrategy\x18\f \x01(\v2#.xapp.inference.v1.DecodingStrategyR\bstrategy\x12-\n" +
+	"\x05tools\x18\x0e \x03(\v2\x17.xapp.inference.v1.ToolR\x05toolsB\a\n" +
 	"\x05inputB\r\n" +
 	"\v_max_tokens\"\xa7\x03\n" +
 	"\x10EstimateResponse\x12*\n" +
@@ -3678,7 +4220,12 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\x10default_deadline\x18\t \x01(\v2\x19.google.protobuf.DurationR\x0fdefaultDeadline\x127\n" +
 	"\bpriority\x18\n" +
 	" \x01(\x0e2\x1b.xapp.inference.v1.PriorityR\bpriority\x12=\n" +
-	"\rmax_input_age\x18\v \x01(\v2\x19.google.protobuf.DurationR\vmaxInputAge*i\n" +
+	"\rmax_input_age\x18\v \x01(\v2\x19.google.protobuf.DurationR\vmaxInputAge*e\n" +
+	"\bToolMode\x12\x19\n" +
+	"\x15TOOL_MODE_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0eTOOL_MODE_NONE\x10\x01\x12\x12\n" +
+	"\x0eTOOL_MODE_AUTO\x10\x02\x12\x16\n" +
+	"\x12TOOL_MODE_REQUIRED\x10\x03*i\n" +
 	"\bPriority\x12\x18\n" +
 	"\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11PRIORITY_CRITICAL\x10\x01\x12\x18\n" +
@@ -3687,13 +4234,14 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\x0eDeadlinePolicy\x12\x1f\n" +
 	"\x1bDEADLINE_POLICY_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16DEADLINE_POLICY_REJECT\x10\x01\x12\x1f\n" +
-	"\x1bDEADLINE_POLICY_BEST_EFFORT\x10\x02*\x98\x01\n" +
+	"\x1bDEADLINE_POLICY_BEST_EFFORT\x10\x02*\xb6\x01\n" +
 	"\fFinishReason\x12\x1d\n" +
 	"\x19FINISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12FINISH_REASON_STOP\x10\x01\x12\x18\n" +
 	"\x14FINISH_REASON_LENGTH\x10\x02\x12\x1b\n" +
 	"\x17FINISH_REASON_CANCELLED\x10\x03\x12\x1a\n" +
-	"\x16FINISH_REASON_DEADLINE\x10\x042\x8b\x04\n" +
+	"\x16FINISH_REASON_DEADLINE\x10\x04\x12\x1c\n" +
+	"\x18FINISH_REASON_TOOL_CALLS\x10\x052\x8b\x04\n" +
 	"\x10InferenceService\x12U\n" +
 	"\bGenerate\x12\".xapp.inference.v1.GenerateRequest\x1a#.xapp.inference.v1.GenerateResponse0\x01\x12R\n" +
 	"\aMetrics\x12!.xapp.inference.v1.MetricsRequest\x1a\".xapp.inference.v1.MetricsResponse0\x01\x12J\n" +
@@ -3715,134 +4263,151 @@ func file_xapp_inference_v1_inference_proto_rawDescGZIP() []byte {
 	return file_xapp_inference_v1_inference_proto_rawDescData
 }
 
-var file_xapp_inference_v1_inference_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_xapp_inference_v1_inference_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_xapp_inference_v1_inference_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_xapp_inference_v1_inference_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_xapp_inference_v1_inference_proto_goTypes = []any{
-	(Priority)(0),                 // 0: xapp.inference.v1.Priority
-	(DeadlinePolicy)(0),           // 1: xapp.inference.v1.DeadlinePolicy
-	(FinishReason)(0),             // 2: xapp.inference.v1.FinishReason
-	(*Message)(nil),               // 3: xapp.inference.v1.Message
-	(*Chat)(nil),                  // 4: xapp.inference.v1.Chat
-	(*SamplingParams)(nil),        // 5: xapp.inference.v1.SamplingParams
-	(*Choices)(nil),               // 6: xapp.inference.v1.Choices
-	(*OutputFormat)(nil),          // 7: xapp.inference.v1.OutputFormat
-	(*GenerateRequest)(nil),       // 8: xapp.inference.v1.GenerateRequest
-	(*DecodingStrategy)(nil),      // 9: xapp.inference.v1.DecodingStrategy
-	(*PlainDecoding)(nil),         // 10: xapp.inference.v1.PlainDecoding
-	(*NgramSpeculation)(nil),      // 11: xapp.inference.v1.NgramSpeculation
-	(*AutoDecoding)(nil),          // 12: xapp.inference.v1.AutoDecoding
-	(*DraftSpeculation)(nil),      // 13: xapp.inference.v1.DraftSpeculation
-	(*Provenance)(nil),            // 14: xapp.inference.v1.Provenance
-	(*Started)(nil),               // 15: xapp.inference.v1.Started
-	(*Chunk)(nil),                 // 16: xapp.inference.v1.Chunk
-	(*Usage)(nil),                 // 17: xapp.inference.v1.Usage
-	(*Timing)(nil),                // 18: xapp.inference.v1.Timing
-	(*Finished)(nil),              // 19: xapp.inference.v1.Finished
-	(*Speculation)(nil),           // 20: xapp.inference.v1.Speculation
-	(*GenerateResponse)(nil),      // 21: xapp.inference.v1.GenerateResponse
-	(*MetricsRequest)(nil),        // 22: xapp.inference.v1.MetricsRequest
-	(*Percentiles)(nil),           // 23: xapp.inference.v1.Percentiles
-	(*ModelMetrics)(nil),          // 24: xapp.inference.v1.ModelMetrics
-	(*HostMetrics)(nil),           // 25: xapp.inference.v1.HostMetrics
-	(*MetricsResponse)(nil),       // 26: xapp.inference.v1.MetricsResponse
-	(*TokenizeRequest)(nil),       // 27: xapp.inference.v1.TokenizeRequest
-	(*TokenizeResponse)(nil),      // 28: xapp.inference.v1.TokenizeResponse
-	(*ScoreRequest)(nil),          // 29: xapp.inference.v1.ScoreRequest
-	(*TokenLogProbability)(nil),   // 30: xapp.inference.v1.TokenLogProbability
-	(*ChoiceScore)(nil),           // 31: xapp.inference.v1.ChoiceScore
-	(*ScoreResponse)(nil),         // 32: xapp.inference.v1.ScoreResponse
-	(*EstimateRequest)(nil),       // 33: xapp.inference.v1.EstimateRequest
-	(*EstimateResponse)(nil),      // 34: xapp.inference.v1.EstimateResponse
-	(*ListTasksRequest)(nil),      // 35: xapp.inference.v1.ListTasksRequest
-	(*ListTasksResponse)(nil),     // 36: xapp.inference.v1.ListTasksResponse
-	(*TaskInput)(nil),             // 37: xapp.inference.v1.TaskInput
-	(*Task)(nil),                  // 38: xapp.inference.v1.Task
-	(*structpb.Struct)(nil),       // 39: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil), // 40: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 41: google.protobuf.Duration
+	(ToolMode)(0),                 // 0: xapp.inference.v1.ToolMode
+	(Priority)(0),                 // 1: xapp.inference.v1.Priority
+	(DeadlinePolicy)(0),           // 2: xapp.inference.v1.DeadlinePolicy
+	(FinishReason)(0),             // 3: xapp.inference.v1.FinishReason
+	(*Message)(nil),               // 4: xapp.inference.v1.Message
+	(*Tool)(nil),                  // 5: xapp.inference.v1.Tool
+	(*ToolCall)(nil),              // 6: xapp.inference.v1.ToolCall
+	(*ToolChoice)(nil),            // 7: xapp.inference.v1.ToolChoice
+	(*Chat)(nil),                  // 8: xapp.inference.v1.Chat
+	(*SamplingParams)(nil),        // 9: xapp.inference.v1.SamplingParams
+	(*Choices)(nil),               // 10: xapp.inference.v1.Choices
+	(*OutputFormat)(nil),          // 11: xapp.inference.v1.OutputFormat
+	(*GenerateRequest)(nil),       // 12: xapp.inference.v1.GenerateRequest
+	(*DecodingStrategy)(nil),      // 13: xapp.inference.v1.DecodingStrategy
+	(*PlainDecoding)(nil),         // 14: xapp.inference.v1.PlainDecoding
+	(*NgramSpeculation)(nil),      // 15: xapp.inference.v1.NgramSpeculation
+	(*AutoDecoding)(nil),          // 16: xapp.inference.v1.AutoDecoding
+	(*DraftSpeculation)(nil),      // 17: xapp.inference.v1.DraftSpeculation
+	(*Provenance)(nil),            // 18: xapp.inference.v1.Provenance
+	(*Started)(nil),               // 19: xapp.inference.v1.Started
+	(*Chunk)(nil),                 // 20: xapp.inference.v1.Chunk
+	(*ToolCallDelta)(nil),         // 21: xapp.inference.v1.ToolCallDelta
+	(*DrawnToken)(nil),            // 22: xapp.inference.v1.DrawnToken
+	(*Usage)(nil),                 // 23: xapp.inference.v1.Usage
+	(*Timing)(nil),                // 24: xapp.inference.v1.Timing
+	(*Finished)(nil),              // 25: xapp.inference.v1.Finished
+	(*Speculation)(nil),           // 26: xapp.inference.v1.Speculation
+	(*GenerateResponse)(nil),      // 27: xapp.inference.v1.GenerateResponse
+	(*MetricsRequest)(nil),        // 28: xapp.inference.v1.MetricsRequest
+	(*Percentiles)(nil),           // 29: xapp.inference.v1.Percentiles
+	(*ModelMetrics)(nil),          // 30: xapp.inference.v1.ModelMetrics
+	(*HostMetrics)(nil),           // 31: xapp.inference.v1.HostMetrics
+	(*MetricsResponse)(nil),       // 32: xapp.inference.v1.MetricsResponse
+	(*TokenizeRequest)(nil),       // 33: xapp.inference.v1.TokenizeRequest
+	(*TokenizeResponse)(nil),      // 34: xapp.inference.v1.TokenizeResponse
+	(*ScoreRequest)(nil),          // 35: xapp.inference.v1.ScoreRequest
+	(*TokenLogProbability)(nil),   // 36: xapp.inference.v1.TokenLogProbability
+	(*ChoiceScore)(nil),           // 37: xapp.inference.v1.ChoiceScore
+	(*ScoreResponse)(nil),         // 38: xapp.inference.v1.ScoreResponse
+	(*EstimateRequest)(nil),       // 39: xapp.inference.v1.EstimateRequest
+	(*EstimateResponse)(nil),      // 40: xapp.inference.v1.EstimateResponse
+	(*ListTasksRequest)(nil),      // 41: xapp.inference.v1.ListTasksRequest
+	(*ListTasksResponse)(nil),     // 42: xapp.inference.v1.ListTasksResponse
+	(*TaskInput)(nil),             // 43: xapp.inference.v1.TaskInput
+	(*Task)(nil),                  // 44: xapp.inference.v1.Task
+	nil,                           // 45: xapp.inference.v1.SamplingParams.LogitBiasEntry
+	(*structpb.Struct)(nil),       // 46: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil), // 47: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 48: google.protobuf.Duration
 }
 var file_xapp_inference_v1_inference_proto_depIdxs = []int32{
-	3,  // 0: xapp.inference.v1.Chat.messages:type_name -> xapp.inference.v1.Message
-	6,  // 1: xapp.inference.v1.OutputFormat.choices:type_name -> xapp.inference.v1.Choices
-	4,  // 2: xapp.inference.v1.GenerateRequest.chat:type_name -> xapp.inference.v1.Chat
-	5,  // 3: xapp.inference.v1.GenerateRequest.sampling:type_name -> xapp.inference.v1.SamplingParams
-	0,  // 4: xapp.inference.v1.GenerateRequest.priority:type_name -> xapp.inference.v1.Priority
-	7,  // 5: xapp.inference.v1.GenerateRequest.format:type_name -> xapp.inference.v1.OutputFormat
-	1,  // 6: xapp.inference.v1.GenerateRequest.deadline_policy:type_name -> xapp.inference.v1.DeadlinePolicy
-	39, // 7: xapp.inference.v1.GenerateRequest.inputs:type_name -> google.protobuf.Struct
-	40, // 8: xapp.inference.v1.GenerateRequest.input_timestamp:type_name -> google.protobuf.Timestamp
-	41, // 9: xapp.inference.v1.GenerateRequest.max_token_gap:type_name -> google.protobuf.Duration
-	9,  // 10: xapp.inference.v1.GenerateRequest.strategy:type_name -> xapp.inference.v1.DecodingStrategy
-	10, // 11: xapp.inference.v1.DecodingStrategy.plain:type_name -> xapp.inference.v1.PlainDecoding
-	11, // 12: xapp.inference.v1.DecodingStrategy.ngram:type_name -> xapp.inference.v1.NgramSpeculation
-	12, // 13: xapp.inference.v1.DecodingStrategy.auto:type_name -> xapp.inference.v1.AutoDecoding
-	13, // 14: xapp.inference.v1.DecodingStrategy.draft:type_name -> xapp.inference.v1.DraftSpeculation
-	41, // 15: xapp.inference.v1.Started.queue_duration:type_name -> google.protobuf.Duration
-	14, // 16: xapp.inference.v1.Started.provenance:type_name -> xapp.inference.v1.Provenance
-	41, // 17: xapp.inference.v1.Timing.queue:type_name -> google.protobuf.Duration
-	41, // 18: xapp.inference.v1.Timing.prefill:type_name -> google.protobuf.Duration
-	41, // 19: xapp.inference.v1.Timing.decode:type_name -> google.protobuf.Duration
-	41, // 20: xapp.inference.v1.Timing.time_to_first_token:type_name -> google.protobuf.Duration
-	2,  // 21: xapp.inference.v1.Finished.finish_reason:type_name -> xapp.inference.v1.FinishReason
-	17, // 22: xapp.inference.v1.Finished.usage:type_name -> xapp.inference.v1.Usage
-	18, // 23: xapp.inference.v1.Finished.timing:type_name -> xapp.inference.v1.Timing
-	14, // 24: xapp.inference.v1.Finished.provenance:type_name -> xapp.inference.v1.Provenance
-	20, // 25: xapp.inference.v1.Finished.speculation:type_name -> xapp.inference.v1.Speculation
-	15, // 26: xapp.inference.v1.GenerateResponse.started:type_name -> xapp.inference.v1.Started
-	16, // 27: xapp.inference.v1.GenerateResponse.chunk:type_name -> xapp.inference.v1.Chunk
-	19, // 28: xapp.inference.v1.GenerateResponse.finished:type_name -> xapp.inference.v1.Finished
-	41, // 29: xapp.inference.v1.MetricsRequest.interval:type_name -> google.protobuf.Duration
-	41, // 30: xapp.inference.v1.Percentiles.p50:type_name -> google.protobuf.Duration
-	41, // 31: xapp.inference.v1.Percentiles.p95:type_name -> google.protobuf.Duration
-	41, // 32: xapp.inference.v1.Percentiles.p99:type_name -> google.protobuf.Duration
-	23, // 33: xapp.inference.v1.ModelMetrics.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
-	23, // 34: xapp.inference.v1.ModelMetrics.inter_token_latency:type_name -> xapp.inference.v1.Percentiles
-	40, // 35: xapp.inference.v1.MetricsResponse.timestamp:type_name -> google.protobuf.Timestamp
-	24, // 36: xapp.inference.v1.MetricsResponse.models:type_name -> xapp.inference.v1.ModelMetrics
-	25, // 37: xapp.inference.v1.MetricsResponse.host:type_name -> xapp.inference.v1.HostMetrics
-	4,  // 38: xapp.inference.v1.TokenizeRequest.chat:type_name -> xapp.inference.v1.Chat
-	4,  // 39: xapp.inference.v1.ScoreRequest.chat:type_name -> xapp.inference.v1.Chat
-	0,  // 40: xapp.inference.v1.ScoreRequest.priority:type_name -> xapp.inference.v1.Priority
-	39, // 41: xapp.inference.v1.ScoreRequest.inputs:type_name -> google.protobuf.Struct
-	40, // 42: xapp.inference.v1.ScoreRequest.input_timestamp:type_name -> google.protobuf.Timestamp
-	30, // 43: xapp.inference.v1.ChoiceScore.tokens:type_name -> xapp.inference.v1.TokenLogProbability
-	31, // 44: xapp.inference.v1.ScoreResponse.choices:type_name -> xapp.inference.v1.ChoiceScore
-	17, // 45: xapp.inference.v1.ScoreResponse.usage:type_name -> xapp.inference.v1.Usage
-	18, // 46: xapp.inference.v1.ScoreResponse.timing:type_name -> xapp.inference.v1.Timing
-	14, // 47: xapp.inference.v1.ScoreResponse.provenance:type_name -> xapp.inference.v1.Provenance
-	4,  // 48: xapp.inference.v1.EstimateRequest.chat:type_name -> xapp.inference.v1.Chat
-	0,  // 49: xapp.inference.v1.EstimateRequest.priority:type_name -> xapp.inference.v1.Priority
-	41, // 50: xapp.inference.v1.EstimateRequest.deadline:type_name -> google.protobuf.Duration
-	39, // 51: xapp.inference.v1.EstimateRequest.inputs:type_name -> google.protobuf.Struct
-	40, // 52: xapp.inference.v1.EstimateRequest.input_timestamp:type_name -> google.protobuf.Timestamp
-	41, // 53: xapp.inference.v1.EstimateRequest.max_token_gap:type_name -> google.protobuf.Duration
-	9,  // 54: xapp.inference.v1.EstimateRequest.strategy:type_name -> xapp.inference.v1.DecodingStrategy
-	23, // 55: xapp.inference.v1.EstimateResponse.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
-	23, // 56: xapp.inference.v1.EstimateResponse.completion:type_name -> xapp.inference.v1.Percentiles
-	23, // 57: xapp.inference.v1.EstimateResponse.queue:type_name -> xapp.inference.v1.Percentiles
-	41, // 58: xapp.inference.v1.EstimateResponse.retry_after:type_name -> google.protobuf.Duration
-	38, // 59: xapp.inference.v1.ListTasksResponse.tasks:type_name -> xapp.inference.v1.Task
-	37, // 60: xapp.inference.v1.Task.inputs:type_name -> xapp.inference.v1.TaskInput
-	41, // 61: xapp.inference.v1.Task.default_deadline:type_name -> google.protobuf.Duration
-	0,  // 62: xapp.inference.v1.Task.priority:type_name -> xapp.inference.v1.Priority
-	41, // 63: xapp.inference.v1.Task.max_input_age:type_name -> google.protobuf.Duration
-	8,  // 64: xapp.inference.v1.InferenceService.Generate:input_type -> xapp.inference.v1.GenerateRequest
-	22, // 65: xapp.inference.v1.InferenceService.Metrics:input_type -> xapp.inference.v1.MetricsRequest
-	29, // 66: xapp.inference.v1.InferenceService.Score:input_type -> xapp.inference.v1.ScoreRequest
-	33, // 67: xapp.inference.v1.InferenceService.Estimate:input_type -> xapp.inference.v1.EstimateRequest
-	35, // 68: xapp.inference.v1.InferenceService.ListTasks:input_type -> xapp.inference.v1.ListTasksRequest
-	27, // 69: xapp.inference.v1.InferenceService.Tokenize:input_type -> xapp.inference.v1.TokenizeRequest
-	21, // 70: xapp.inference.v1.InferenceService.Generate:output_type -> xapp.inference.v1.GenerateResponse
-	26, // 71: xapp.inference.v1.InferenceService.Metrics:output_type -> xapp.inference.v1.MetricsResponse
-	32, // 72: xapp.inference.v1.InferenceService.Score:output_type -> xapp.inference.v1.ScoreResponse
-	34, // 73: xapp.inference.v1.InferenceService.Estimate:output_type -> xapp.inference.v1.EstimateResponse
-	36, // 74: xapp.inference.v1.InferenceService.ListTasks:output_type -> xapp.inference.v1.ListTasksResponse
-	28, // 75: xapp.inference.v1.InferenceService.Tokenize:output_type -> xapp.inference.v1.TokenizeResponse
-	70, // [70:76] is the sub-list for method output_type
-	64, // [64:70] is the sub-list for method input_type
-	64, // [64:64] is the sub-list for extension type_name
-	64, // [64:64] is the sub-list for extension extendee
-	0,  // [0:64] is the sub-list for field type_name
+	6,  // 0: xapp.inference.v1.Message.tool_calls:type_name -> xapp.inference.v1.ToolCall
+	0,  // 1: xapp.inference.v1.ToolChoice.mode:type_name -> xapp.inference.v1.ToolMode
+	4,  // 2: xapp.inference.v1.Chat.messages:type_name -> xapp.inference.v1.Message
+	45, // 3: xapp.inference.v1.SamplingParams.logit_bias:type_name -> xapp.inference.v1.SamplingParams.LogitBiasEntry
+	10, // 4: xapp.inference.v1.OutputFormat.choices:type_name -> xapp.inference.v1.Choices
+	8,  // 5: xapp.inference.v1.GenerateRequest.chat:type_name -> xapp.inference.v1.Chat
+	9,  // 6: xapp.inference.v1.GenerateRequest.sampling:type_name -> xapp.inference.v1.SamplingParams
+	1,  // 7: xapp.inference.v1.GenerateRequest.priority:type_name -> xapp.inference.v1.Priority
+	11, // 8: xapp.inference.v1.GenerateRequest.format:type_name -> xapp.inference.v1.OutputFormat
+	2,  // 9: xapp.inference.v1.GenerateRequest.deadline_policy:type_name -> xapp.inference.v1.DeadlinePolicy
+	46, // 10: xapp.inference.v1.GenerateRequest.inputs:type_name -> google.protobuf.Struct
+	47, // 11: xapp.inference.v1.GenerateRequest.input_timestamp:type_name -> google.protobuf.Timestamp
+	48, // 12: xapp.inference.v1.GenerateRequest.max_token_gap:type_name -> google.protobuf.Duration
+	13, // 13: xapp.inference.v1.GenerateRequest.strategy:type_name -> xapp.inference.v1.DecodingStrategy
+	5,  // 14: xapp.inference.v1.GenerateRequest.tools:type_name -> xapp.inference.v1.Tool
+	7,  // 15: xapp.inference.v1.GenerateRequest.tool_choice:type_name -> xapp.inference.v1.ToolChoice
+	14, // 16: xapp.inference.v1.DecodingStrategy.plain:type_name -> xapp.inference.v1.PlainDecoding
+	15, // 17: xapp.inference.v1.DecodingStrategy.ngram:type_name -> xapp.inference.v1.NgramSpeculation
+	16, // 18: xapp.inference.v1.DecodingStrategy.auto:type_name -> xapp.inference.v1.AutoDecoding
+	17, // 19: xapp.inference.v1.DecodingStrategy.draft:type_name -> xapp.inference.v1.DraftSpeculation
+	48, // 20: xapp.inference.v1.Started.queue_duration:type_name -> google.protobuf.Duration
+	18, // 21: xapp.inference.v1.Started.provenance:type_name -> xapp.inference.v1.Provenance
+	22, // 22: xapp.inference.v1.Chunk.drawn_tokens:type_name -> xapp.inference.v1.DrawnToken
+	21, // 23: xapp.inference.v1.Chunk.tool_calls:type_name -> xapp.inference.v1.ToolCallDelta
+	36, // 24: xapp.inference.v1.DrawnToken.token:type_name -> xapp.inference.v1.TokenLogProbability
+	36, // 25: xapp.inference.v1.DrawnToken.top:type_name -> xapp.inference.v1.TokenLogProbability
+	48, // 26: xapp.inference.v1.Timing.queue:type_name -> google.protobuf.Duration
+	48, // 27: xapp.inference.v1.Timing.prefill:type_name -> google.protobuf.Duration
+	48, // 28: xapp.inference.v1.Timing.decode:type_name -> google.protobuf.Duration
+	48, // 29: xapp.inference.v1.Timing.time_to_first_token:type_name -> google.protobuf.Duration
+	3,  // 30: xapp.inference.v1.Finished.finish_reason:type_name -> xapp.inference.v1.FinishReason
+	23, // 31: xapp.inference.v1.Finished.usage:type_name -> xapp.inference.v1.Usage
+	24, // 32: xapp.inference.v1.Finished.timing:type_name -> xapp.inference.v1.Timing
+	18, // 33: xapp.inference.v1.Finished.provenance:type_name -> xapp.inference.v1.Provenance
+	26, // 34: xapp.inference.v1.Finished.speculation:type_name -> xapp.inference.v1.Speculation
+	19, // 35: xapp.inference.v1.GenerateResponse.started:type_name -> xapp.inference.v1.Started
+	20, // 36: xapp.inference.v1.GenerateResponse.chunk:type_name -> xapp.inference.v1.Chunk
+	25, // 37: xapp.inference.v1.GenerateResponse.finished:type_name -> xapp.inference.v1.Finished
+	48, // 38: xapp.inference.v1.MetricsRequest.interval:type_name -> google.protobuf.Duration
+	48, // 39: xapp.inference.v1.Percentiles.p50:type_name -> google.protobuf.Duration
+	48, // 40: xapp.inference.v1.Percentiles.p95:type_name -> google.protobuf.Duration
+	48, // 41: xapp.inference.v1.Percentiles.p99:type_name -> google.protobuf.Duration
+	29, // 42: xapp.inference.v1.ModelMetrics.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
+	29, // 43: xapp.inference.v1.ModelMetrics.inter_token_latency:type_name -> xapp.inference.v1.Percentiles
+	47, // 44: xapp.inference.v1.MetricsResponse.timestamp:type_name -> google.protobuf.Timestamp
+	30, // 45: xapp.inference.v1.MetricsResponse.models:type_name -> xapp.inference.v1.ModelMetrics
+	31, // 46: xapp.inference.v1.MetricsResponse.host:type_name -> xapp.inference.v1.HostMetrics
+	8,  // 47: xapp.inference.v1.TokenizeRequest.chat:type_name -> xapp.inference.v1.Chat
+	8,  // 48: xapp.inference.v1.ScoreRequest.chat:type_name -> xapp.inference.v1.Chat
+	1,  // 49: xapp.inference.v1.ScoreRequest.priority:type_name -> xapp.inference.v1.Priority
+	46, // 50: xapp.inference.v1.ScoreRequest.inputs:type_name -> google.protobuf.Struct
+	47, // 51: xapp.inference.v1.ScoreRequest.input_timestamp:type_name -> google.protobuf.Timestamp
+	36, // 52: xapp.inference.v1.ChoiceScore.tokens:type_name -> xapp.inference.v1.TokenLogProbability
+	37, // 53: xapp.inference.v1.ScoreResponse.choices:type_name -> xapp.inference.v1.ChoiceScore
+	23, // 54: xapp.inference.v1.ScoreResponse.usage:type_name -> xapp.inference.v1.Usage
+	24, // 55: xapp.inference.v1.ScoreResponse.timing:type_name -> xapp.inference.v1.Timing
+	18, // 56: xapp.inference.v1.ScoreResponse.provenance:type_name -> xapp.inference.v1.Provenance
+	8,  // 57: xapp.inference.v1.EstimateRequest.chat:type_name -> xapp.inference.v1.Chat
+	1,  // 58: xapp.inference.v1.EstimateRequest.priority:type_name -> xapp.inference.v1.Priority
+	48, // 59: xapp.inference.v1.EstimateRequest.deadline:type_name -> google.protobuf.Duration
+	46, // 60: xapp.inference.v1.EstimateRequest.inputs:type_name -> google.protobuf.Struct
+	47, // 61: xapp.inference.v1.EstimateRequest.input_timestamp:type_name -> google.protobuf.Timestamp
+	48, // 62: xapp.inference.v1.EstimateRequest.max_token_gap:type_name -> google.protobuf.Duration
+	13, // 63: xapp.inference.v1.EstimateRequest.strategy:type_name -> xapp.inference.v1.DecodingStrategy
+	5,  // 64: xapp.inference.v1.EstimateRequest.tools:type_name -> xapp.inference.v1.Tool
+	29, // 65: xapp.inference.v1.EstimateResponse.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
+	29, // 66: xapp.inference.v1.EstimateResponse.completion:type_name -> xapp.inference.v1.Percentiles
+	29, // 67: xapp.inference.v1.EstimateResponse.queue:type_name -> xapp.inference.v1.Percentiles
+	48, // 68: xapp.inference.v1.EstimateResponse.retry_after:type_name -> google.protobuf.Duration
+	44, // 69: xapp.inference.v1.ListTasksResponse.tasks:type_name -> xapp.inference.v1.Task
+	43, // 70: xapp.inference.v1.Task.inputs:type_name -> xapp.inference.v1.TaskInput
+	48, // 71: xapp.inference.v1.Task.default_deadline:type_name -> google.protobuf.Duration
+	1,  // 72: xapp.inference.v1.Task.priority:type_name -> xapp.inference.v1.Priority
+	48, // 73: xapp.inference.v1.Task.max_input_age:type_name -> google.protobuf.Duration
+	12, // 74: xapp.inference.v1.InferenceService.Generate:input_type -> xapp.inference.v1.GenerateRequest
+	28, // 75: xapp.inference.v1.InferenceService.Metrics:input_type -> xapp.inference.v1.MetricsRequest
+	35, // 76: xapp.inference.v1.InferenceService.Score:input_type -> xapp.inference.v1.ScoreRequest
+	39, // 77: xapp.inference.v1.InferenceService.Estimate:input_type -> xapp.inference.v1.EstimateRequest
+	41, // 78: xapp.inference.v1.InferenceService.ListTasks:input_type -> xapp.inference.v1.ListTasksRequest
+	33, // 79: xapp.inference.v1.InferenceService.Tokenize:input_type -> xapp.inference.v1.TokenizeRequest
+	27, // 80: xapp.inference.v1.InferenceService.Generate:output_type -> xapp.inference.v1.GenerateResponse
+	32, // 81: xapp.inference.v1.InferenceService.Metrics:output_type -> xapp.inference.v1.MetricsResponse
+	38, // 82: xapp.inference.v1.InferenceService.Score:output_type -> xapp.inference.v1.ScoreResponse
+	40, // 83: xapp.inference.v1.InferenceService.Estimate:output_type -> xapp.inference.v1.EstimateResponse
+	42, // 84: xapp.inference.v1.InferenceService.ListTasks:output_type -> xapp.inference.v1.ListTasksResponse
+	34, // 85: xapp.inference.v1.InferenceService.Tokenize:output_type -> xapp.inference.v1.TokenizeResponse
+	80, // [80:86] is the sub-list for method output_type
+	74, // [74:80] is the sub-list for method input_type
+	74, // [74:74] is the sub-list for extension type_name
+	74, // [74:74] is the sub-list for extension extendee
+	0,  // [0:74] is the sub-list for field type_name
 }
 
 func init() { file_xapp_inference_v1_inference_proto_init() }
@@ -3850,42 +4415,42 @@ func file_xapp_inference_v1_inference_proto_init() {
 	if File_xapp_inference_v1_inference_proto != nil {
 		return
 	}
-	file_xapp_inference_v1_inference_proto_msgTypes[2].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[4].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[5].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[7].OneofWrappers = []any{
 		(*OutputFormat_JsonSchema)(nil),
 		(*OutputFormat_Grammar)(nil),
 		(*OutputFormat_Choices)(nil),
 	}
-	file_xapp_inference_v1_inference_proto_msgTypes[5].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[8].OneofWrappers = []any{
 		(*GenerateRequest_Prompt)(nil),
 		(*GenerateRequest_Chat)(nil),
 	}
-	file_xapp_inference_v1_inference_proto_msgTypes[6].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[9].OneofWrappers = []any{
 		(*DecodingStrategy_Plain)(nil),
 		(*DecodingStrategy_Ngram)(nil),
 		(*DecodingStrategy_Auto)(nil),
 		(*DecodingStrategy_Draft)(nil),
 	}
-	file_xapp_inference_v1_inference_proto_msgTypes[8].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[10].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[16].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[18].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[11].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[13].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[21].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[23].OneofWrappers = []any{
 		(*GenerateResponse_Started)(nil),
 		(*GenerateResponse_Chunk)(nil),
 		(*GenerateResponse_Finished)(nil),
 	}
-	file_xapp_inference_v1_inference_proto_msgTypes[19].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[22].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[24].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[24].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[27].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[29].OneofWrappers = []any{
 		(*TokenizeRequest_Prompt)(nil),
 		(*TokenizeRequest_Chat)(nil),
 	}
-	file_xapp_inference_v1_inference_proto_msgTypes[26].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[31].OneofWrappers = []any{
 		(*ScoreRequest_Prompt)(nil),
 		(*ScoreRequest_Chat)(nil),
 	}
-	file_xapp_inference_v1_inference_proto_msgTypes[29].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[30].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[34].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[35].OneofWrappers = []any{
 		(*EstimateRequest_Prompt)(nil),
 		(*EstimateRequest_Chat)(nil),
 	}
@@ -3894,8 +4459,8 @@ func file_xapp_inference_v1_inference_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_xapp_inference_v1_inference_proto_rawDesc), len(file_xapp_inference_v1_inference_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   36,
+			NumEnums:      4,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
