@@ -4,7 +4,8 @@ import pytest
 
 from tests.engine.harness import Harness
 from xapp.backend.fake import log_probability
-from xapp.domain.messages import Ngram, SamplingParams
+from xapp.domain.decoding import Ngram
+from xapp.domain.messages import SamplingParams
 
 PROMPT = [5, 6, 7, 8, 5, 6, 7, 8, 5, 6, 7]
 
