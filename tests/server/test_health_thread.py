@@ -12,6 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.server import raw_http2
 from tests.server.conftest import Node, running, settings
 from tests.server.fake_service import FakeService
+from xapp.server import health_thread
 from xapp.server.health_thread import MAX_OPEN, PATH, HealthThread, core_of, reply
 from xapp.server.pulse import STUCK_S, Pulse
 
@@ -74,6 +75,19 @@ async def test_half_sent_checks_hold_up_no_other_check(node: Node) -> None:
         assert (await stub.Check(health_pb2.HealthCheckRequest(), timeout=CALL_S)).status == KINDS.SERVING
     for writer in writers:
         writer.close()
+
+
+async def test_a_half_sent_check_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health_thread, "TIMEOUT_S", 0.0)
+    async with running(FakeService(), settings()) as node:
+        reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
+        writer.write(raw_http2.opening(PATH, b"x", claimed=1_000_000))
+        async with asyncio.timeout(CALL_S):
+            got = b""
+            while b"half-sent" not in got and (more := await reader.read(65_536)):
+                got += more
+        writer.close()
+    assert b"half-sent" in got
 
 
 async def test_clients_that_do_not_read_hold_up_no_other_check(node: Node) -> None:

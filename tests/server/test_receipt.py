@@ -28,7 +28,7 @@ METHODS = [
     "/xapp.inference.v1.InferenceService/Generate",
     "/xapp.inference.v1.InferenceService/Tokenize",
     "/xapp.inference.v1.ModelService/LoadModel",
-    "/grpc.health.v1.Health/Check",
+    "/grpc.health.v1.Health/List",
     "/grpc.health.v1.Health/Watch",
 ]
 
@@ -200,7 +200,7 @@ async def test_half_sent_requests_are_refused_and_nobody_else_is(
 
 
 async def test_a_call_without_a_request_is_refused(node: Node) -> None:
-    stub = node.channel.stream_unary("/grpc.health.v1.Health/Check")  # type: ignore[var-annotated]
+    stub = node.channel.stream_unary("/grpc.health.v1.Health/List")  # type: ignore[var-annotated]
     call = stub()
     await call.done_writing()
     with pytest.raises(grpc.aio.AioRpcError) as caught:

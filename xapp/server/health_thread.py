@@ -9,6 +9,7 @@ fails (`Methods`). So this thread takes the calls from the core itself.
 import gc
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -23,6 +24,9 @@ PATH = "/grpc.health.v1.Health/Check"
 MAX_OPEN = 32
 """Checks that have begun and not ended. The oldest gives its place to the next: a half-sent check, or the
 check of a client that does not read, is held up for as long as its sender likes."""
+TIMEOUT_S = 30.0
+"""A check that takes longer is ended."""
+_LOOK_S = 1.0
 _MAX_REQUEST_BYTES = 4096
 _MAX_NAME = 128
 _NO_FLAGS = 0
@@ -53,8 +57,8 @@ class HealthThread:
         self._is_stopped = False
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="health", daemon=True)
-        self._open: dict[_Check, None] = {}
-        """In the order of their arrival."""
+        self._open: dict[_Check, float] = {}
+        """In the order of their arrival, with its time."""
         self._is_waiting = False
         if self._core is not None:
             self._queue = cygrpc.CompletionQueue()
@@ -84,9 +88,11 @@ class HealthThread:
 
     def _run(self) -> None:
         while self._is_waiting or self._open:
-            event = self._queue.poll()
+            event = self._queue.poll(time.time() + _LOOK_S if self._open else None)
             try:
-                self._handle(event)
+                if event.completion_type != cygrpc.CompletionType.queue_timeout:
+                    self._handle(event)
+                self._end_late(time.monotonic())
             except Exception as error:  # noqa: BLE001  the thread must live, whatever one call does
                 logs.event(
                     _log, "a health check failed", {"event": "health"}, level=logging.ERROR, error=error
@@ -114,12 +120,19 @@ class HealthThread:
 
     def _begin(self, call: Any) -> None:
         if len(self._open) >= MAX_OPEN:
-            oldest = next(iter(self._open))
-            del self._open[oldest]
-            oldest.cancel()
+            self._end_oldest()
         check = _Check(call, self._status, lambda ended: self._open.pop(ended, None))
-        self._open[check] = None
+        self._open[check] = time.monotonic()
         check.read()
+
+    def _end_late(self, now: float) -> None:
+        while self._open and now - next(iter(self._open.values())) > TIMEOUT_S:
+            self._end_oldest()
+
+    def _end_oldest(self) -> None:
+        oldest = next(iter(self._open))
+        del self._open[oldest]
+        oldest.cancel()
 
 
 class _Check:
@@ -136,7 +149,9 @@ class _Check:
 
     def cancel(self) -> None:
         """Ends the call with a reason. Its batches then end."""
-        self._call.cancel(grpc.StatusCode.RESOURCE_EXHAUSTED.value[0], "too many health checks are half-sent")
+        self._call.cancel(
+            grpc.StatusCode.RESOURCE_EXHAUSTED.value[0], "the health check was half-sent or not read"
+        )
 
     def _answer(self, event: Any) -> None:
         body = event.batch_operations[0].message()
