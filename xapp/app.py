@@ -27,6 +27,7 @@ from xapp.security.security import Security
 
 if TYPE_CHECKING:
     from xapp.ric.link import RicLink
+    from xapp.telemetry.host import HostReader
     from xapp.telemetry.metrics import Metrics
 
 EXIT_OK = 0
@@ -164,7 +165,7 @@ async def _listening(
             service, settings, metrics, host, grpc_server.self_call, security=security, link=link
         ) as http_server,
         link.running(),
-        _gateway(service, settings, metrics, security) as openai_port,
+        _gateway(service, settings, metrics, host, security) as openai_port,
     ):
         ports: dict[str, object] = {"grpc_port": grpc_server.port, "http_port": http_server.port}
         if openai_port:
@@ -175,7 +176,7 @@ async def _listening(
 
 @contextlib.asynccontextmanager
 async def _gateway(
-    service: Service, settings: Settings, metrics: "Metrics", security: Security
+    service: Service, settings: Settings, metrics: "Metrics", host: "HostReader", security: Security
 ) -> AsyncIterator[int]:
     """The port with OpenAI's dialect; 0 where the settings have none."""
     if not settings.openai.port:
@@ -183,7 +184,9 @@ async def _gateway(
         return
     from xapp.gateway.server import serve_openai  # noqa: PLC0415
 
-    async with serve_openai(service, settings, metrics, port=settings.openai.port, security=security) as port:
+    async with serve_openai(
+        service, settings, metrics, host, port=settings.openai.port, security=security
+    ) as port:
         yield port
 
 

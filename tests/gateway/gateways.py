@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 
 from tests.server.conftest import settings
-from tests.server.fake_service import FakeService
+from tests.server.fake_service import FakeHost, FakeService
 from xapp.config import Settings
 from xapp.gateway.server import serve_openai
 from xapp.security.security import Security
@@ -75,7 +75,7 @@ async def running(
 ) -> AsyncIterator[Gateway]:
     service, metrics, configured = service or FakeService(), Metrics(), configured or settings()
     async with (
-        serve_openai(service, configured, metrics, port=0, security=security) as port,
+        serve_openai(service, configured, metrics, FakeHost(), port=0, security=security) as port,
         aiohttp.ClientSession() as session,
     ):
         yield Gateway(service, metrics, port, session)

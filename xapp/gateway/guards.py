@@ -12,15 +12,21 @@ from xapp import logs
 from xapp.edge import caller_text
 from xapp.edge.http_caller import shown
 from xapp.errors import InvalidArgument, NotFound, XappError
+from xapp.gateway import node_routes, routes
 from xapp.gateway.browsers import Browsers
 from xapp.gateway.dialect_errors import refusal
 from xapp.gateway.extensions import CLIENT, CORRELATION
-from xapp.gateway.routes import HEALTH_PATH, METHODS
+from xapp.gateway.page_routes import FILE_PATH, PAGE_PATH
+from xapp.gateway.routes import HEALTH_PATH
 from xapp.security import principal
 from xapp.security.access import HEALTH, Access
 from xapp.security.audit import audited
 from xapp.security.refusals import NOT_LET_IN, Refusals
 from xapp.telemetry.metrics import Metrics
+
+_METHODS = routes.METHODS | node_routes.METHODS
+_OPEN_PATHS = frozenset((PAGE_PATH, FILE_PATH))
+"""The page itself has no secrets; a caller enters the key there."""
 
 _SERVER = "genai-xapp"
 _FIELD = "X-Request-Id"
@@ -92,13 +98,14 @@ class Guards:
     def _let_in(self, request: web.Request) -> None:
         """Sets the principal. Raises Unauthenticated, PermissionDenied, Exhausted."""
         access = self._access
-        if request.path == HEALTH_PATH and access.is_open(HEALTH):
+        path = _path_of(request)
+        if path in _OPEN_PATHS or (path == HEALTH_PATH and access.is_open(HEALTH)):
             return
         claim = "" if access.required else caller_text.client_id(CLIENT, request.headers.get(CLIENT, ""))
         caller = access.identify(shown(request, claim))
         principal.enter(caller)
-        if (method := METHODS.get(_path_of(request))) is not None and access.required:
-            access.policy.check_method(caller, method, for_admins=False)
+        if (method := _METHODS.get(path)) is not None and access.required:
+            access.policy.check_method(caller, method, for_admins=path in node_routes.FOR_ADMINS)
         access.open_calls.enter(request.remote or "")
 
     def _refuse(self, request: web.Request, error: XappError, headers: Mapping[str, str]) -> web.Response:

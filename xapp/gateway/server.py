@@ -1,7 +1,8 @@
-"""The HTTP port with OpenAI's dialect: what it is made of. `routes` has its paths."""
+"""The HTTP port with OpenAI's dialect and the web page: what it is made of."""
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 
 from aiohttp import web
@@ -15,10 +16,14 @@ from xapp.gateway.answering import Answering
 from xapp.gateway.bodies import Bodies
 from xapp.gateway.browsers import Browsers
 from xapp.gateway.guards import Guards, add_headers
+from xapp.gateway.node_routes import NodeRoutes
+from xapp.gateway.page_routes import PageRoutes
 from xapp.gateway.routes import Routes
 from xapp.security.access import Access
 from xapp.security.security import Security
+from xapp.telemetry.host import HostReader
 from xapp.telemetry.metrics import Metrics
+from xapp.telemetry.reading import NodeReader
 
 PORT_KEY = "XAPP_OPENAI_PORT"
 IDLE_S = 75.0
@@ -30,7 +35,13 @@ LINGER_S = 0.5
 
 @contextlib.asynccontextmanager
 async def serve_openai(
-    service: Service, settings: Settings, metrics: Metrics, *, port: int, security: Security | None = None
+    service: Service,
+    settings: Settings,
+    metrics: Metrics,
+    host: HostReader,
+    *,
+    port: int,
+    security: Security | None = None,
 ) -> AsyncIterator[int]:
     """Listens for the length of the block; the value is the port's number. `port` 0 takes a free one.
 
@@ -41,6 +52,9 @@ async def serve_openai(
     guards = Guards(access, Browsers(settings.openai, settings.server.host), metrics)
     app = web.Application(middlewares=[guards.middleware()])
     answering = Answering(service, metrics, watchdog, settings.log)
+    reader = NodeReader(service, host)
+    app.add_routes(NodeRoutes(service, access, reader, settings.node.name or socket.gethostname()).table())
+    app.add_routes(PageRoutes().table())
     app.add_routes(Routes(service, access, answering, Bodies(settings.server.max_message_bytes)).table())
     app.on_response_prepare.append(add_headers)
     address = HttpAddress(settings.server.host, port, PORT_KEY)
