@@ -10,7 +10,10 @@ from xapp.hosts import bare
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`host` is stored without the brackets of an IPv6 address."""
+    """`host` is stored without the brackets of an IPv6 address.
+
+    `open_inference`: whether the gRPC port also speaks the Open Inference Protocol.
+    """
 
     host: str = "127.0.0.1"
     grpc_port: Port = 50051
@@ -22,6 +25,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_connection_age_s: Seconds = 600.0
     write_timeout_s: Seconds = 30.0
     grace_period_s: Seconds = 20.0
+    open_inference: bool = False
 
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "host", bare(self.host))

@@ -16,6 +16,7 @@ from xapp.security.access import LOAD as OPEN_LOAD
 from xapp.security.access import MODELS as CLOSED_MODELS
 from xapp.security.access import REFLECTION as OPEN_REFLECTION
 from xapp.security.access import Access
+from xapp.security.policy import ANYTHING_GOES
 from xapp.security.security import Security
 from xapp.server.authentication import authenticating
 from xapp.server.authorisation import allowing_method, allowing_request
@@ -31,6 +32,7 @@ from xapp.server.heap_keeper import HeapKeeper
 from xapp.server.listener import Listener
 from xapp.server.load_reports import CallLoads, LoadReports
 from xapp.server.node_server import NodeServer
+from xapp.server.open_inference_servicer import OpenInferenceServicer
 from xapp.server.open_rca_servicer import OpenRcaServicer
 from xapp.server.pulse import Pulse
 from xapp.server.receipt import Receipts
@@ -137,8 +139,15 @@ async def serve_grpc(
     )
     open_rca = OpenRcaServicer(reports, watchdog)
     closed = _closed_services(access)
+    open_inference = _open_inference(service, settings, metrics, watchdog, access)
     services = node_services(
-        service, inference, open_rca, watchdog, closed=closed, policy=lambda: access.policy
+        service,
+        inference,
+        open_rca,
+        watchdog,
+        open_inference=open_inference,
+        closed=closed,
+        policy=lambda: access.policy,
     )
     access.know_methods([method for each in services for method in each.methods] + CLOSABLE_METHODS)
     loads = CallLoads(reports, [path for each in services for path in each.work_paths])
@@ -166,6 +175,15 @@ async def serve_grpc(
         inference.close()
         open_rca.close()
         await listener.stop(STOP_GRACE_S)
+
+
+def _open_inference(
+    service: Service, settings: Settings, metrics: Metrics, watchdog: Watchdog, access: Access
+) -> OpenInferenceServicer | None:
+    if not settings.server.open_inference:
+        return None
+    policy = (lambda: access.policy) if access.required else (lambda: ANYTHING_GOES)
+    return OpenInferenceServicer(service, metrics, watchdog, policy, log_prompts=settings.log.prompts)
 
 
 async def _end(tasks: list["asyncio.Task[None]"]) -> None:
