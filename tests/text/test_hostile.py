@@ -9,7 +9,7 @@ from tests.text.processes import loaded
 from tests.text.vocab_files import NORMAL, write_endless, write_vocab
 from xapp.domain.chat import ChatMessage
 from xapp.errors import InvalidArgument, ModelError
-from xapp.text import model_text
+from xapp.text import dispatch
 from xapp.text.model_text import ModelText
 
 HI = (ChatMessage("user", "hi"),)
@@ -59,7 +59,7 @@ async def test_a_check_that_takes_for_ever_is_ended(path: Path, monkeypatch: pyt
         assert first == ""
         assert second == "'é' is not of type 'integer'"
         assert third
-        monkeypatch.setattr(model_text, "LIMIT_S", 0.3)
+        monkeypatch.setattr(dispatch, "LIMIT_S", 0.3)
         for _ in range(2):
             with pytest.raises(InvalidArgument, match="takes too much work to check") as caught:
                 await model.check([(tries(8), "[" * 16 + "]" * 16)])
@@ -78,12 +78,12 @@ async def test_a_token_of_a_megabyte_costs_its_bytes_once(tmp_path: Path) -> Non
 
 async def test_cpu_time_that_a_text_takes_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with loaded(write_vocab(tmp_path / "v.gguf", tokenizer__chat_template=SLOW)) as model:
-        monkeypatch.setattr(model_text, "LIMIT_S", 0.02)
-        monkeypatch.setattr(model_text, "LIMIT_S_PER_BYTE", 0.0)
+        monkeypatch.setattr(dispatch, "LIMIT_S", 0.02)
+        monkeypatch.setattr(dispatch, "LIMIT_S_PER_BYTE", 0.0)
         first, second = await refused(model, HI), await refused(model, HI)
         assert "it took longer than 0.0 s" in first.message
         assert first.message == second.message
-        monkeypatch.setattr(model_text, "LIMIT_S", 30.0)
+        monkeypatch.setattr(dispatch, "LIMIT_S", 30.0)
         assert await model.read("hi")
         assert model.num_restarts == 1
 
@@ -96,10 +96,10 @@ async def test_a_tasks_prompt_is_made_within_the_same_bounds(
         with pytest.raises(InvalidArgument, match="takes too much work") as caught:
             await model.render("{{ 1.5 in range(n) }}", {"n": 10**12})
         assert caught.value.field == "inputs"
-        monkeypatch.setattr(model_text, "LIMIT_S", 0.01)
-        monkeypatch.setattr(model_text, "LIMIT_S_PER_BYTE", 0.0)
+        monkeypatch.setattr(dispatch, "LIMIT_S", 0.01)
+        monkeypatch.setattr(dispatch, "LIMIT_S_PER_BYTE", 0.0)
         with pytest.raises(InvalidArgument, match="took longer") as caught:
             await model.render(SLOW.replace("100000", "n"), {"n": 30_000})
         assert (caught.value.field, caught.value.reason) == ("inputs", "TEXT_NOT_TOKENIZED")
-        monkeypatch.setattr(model_text, "LIMIT_S", 30.0)
+        monkeypatch.setattr(dispatch, "LIMIT_S", 30.0)
         assert await model.render("{{ a }}", {"a": "x" * 20_000}) == "x" * 20_000

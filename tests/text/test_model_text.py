@@ -14,7 +14,7 @@ from tests.workers.workers import until
 from xapp.backend.vocab import Vocab
 from xapp.domain.chat import ChatMessage
 from xapp.errors import InvalidArgument, ModelError, Unavailable
-from xapp.text import model_text
+from xapp.text import dispatch
 from xapp.text.codec import TextCodec
 from xapp.text.model_text import ModelText
 
@@ -99,25 +99,25 @@ async def test_what_takes_too_long_is_ended_and_others_go_on(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with loaded(path) as model:
-        monkeypatch.setattr(model_text, "LIMIT_S", 0.1)
-        monkeypatch.setattr(model_text, "PATIENCE_S", 0.0)
+        monkeypatch.setattr(dispatch, "LIMIT_S", 0.1)
+        monkeypatch.setattr(dispatch, "PATIENCE_S", 0.0)
         os.kill(model.pid, signal.SIGSTOP)
         slow = asyncio.create_task(model.read(HI))
         with pytest.raises(InvalidArgument, match=r"took longer than 0\.1 s") as caught:
             await slow
         assert (caught.value.field, caught.value.reason) == ("chat", "TEXT_NOT_TOKENIZED")
-        monkeypatch.setattr(model_text, "LIMIT_S", 30.0)
+        monkeypatch.setattr(dispatch, "LIMIT_S", 30.0)
         assert await model.read(HI)
         assert model.num_restarts == 1
 
 
 async def test_what_takes_too_long_in_a_fork_ends_alone(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with loaded(path) as model:
-        monkeypatch.setattr(model_text, "LIMIT_S", 0.01)
-        monkeypatch.setattr(model_text, "LIMIT_S_PER_BYTE", 0.0)
+        monkeypatch.setattr(dispatch, "LIMIT_S", 0.01)
+        monkeypatch.setattr(dispatch, "LIMIT_S_PER_BYTE", 0.0)
         with pytest.raises(InvalidArgument, match=r"took longer than 0\.0 s"):
             await model.read(LONG)
-        monkeypatch.setattr(model_text, "LIMIT_S", 30.0)
+        monkeypatch.setattr(dispatch, "LIMIT_S", 30.0)
         assert await model.read(HI)
         assert model.num_restarts == 0
 

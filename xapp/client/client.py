@@ -1,26 +1,19 @@
-"""The client itself: one channel to a node, and a method for each RPC."""
+"""Client: a method for each RPC. `calls` makes the calls."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, Self
 
 import grpc
 
-from xapp.client.channel import explained, is_serving_within, open_channel
-from xapp.client.errors import ClientError, decode_error
+from xapp.client.calls import Calls
+from xapp.client.errors import ClientError
 from xapp.client.inputs import Asked, Input, duration, input_fields
-from xapp.client.retry import Attempts, Retry
+from xapp.client.retry import Retry
 from xapp.hosts import DEFAULT_TARGET
 from xapp.inference.v1 import inference_pb2 as pb
-from xapp.inference.v1 import inference_pb2_grpc, models_pb2, models_pb2_grpc
-from xapp.pool import HOME_KEY, Homes, by_home, is_pool, prefix_key, weighted
-
-_CLIENT_KEY = "x-client-id"
-_AUTHORIZATION_KEY = "authorization"
-_Method: TypeAlias = Callable[..., Any]
-_Metadata: TypeAlias = tuple[tuple[str, str], ...]
+from xapp.inference.v1 import models_pb2
 
 
 class Client:
@@ -44,20 +37,15 @@ class Client:
         server_name: str = "",
     ) -> None:
         self.target = target
-        self._in_pool = is_pool(target)
-        self._plain_text = credentials is None
-        self._retry = retry or Retry()
-        shown = {_CLIENT_KEY: client_id, _AUTHORIZATION_KEY: f"Bearer {token}" if token else ""}
-        self._metadata = tuple((key, value) for key, value in shown.items() if value)
-        self._channel = open_channel(target, credentials, weighted(told_apart=not token), server_name)
-        self._inference: Any = inference_pb2_grpc.InferenceServiceStub(self._channel)
-        self._channels = [self._channel]
-        self._homes: Homes | None = None
-        if affinity and self._in_pool:
-            self._homes = Homes(affinity)
-            self._channels.append(open_channel(target, credentials, by_home(), server_name))
-            self._at_home: Any = inference_pb2_grpc.InferenceServiceStub(self._channels[1])
-        self._models: Any = models_pb2_grpc.ModelServiceStub(self._channel)
+        self._calls = Calls(
+            target,
+            credentials=credentials,
+            retry=retry or Retry(),
+            client_id=client_id,
+            token=token,
+            affinity=affinity,
+            server_name=server_name,
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -69,7 +57,7 @@ class Client:
 
     async def close(self) -> None:
         """Ends all calls."""
-        await asyncio.gather(*(channel.close() for channel in self._channels))
+        await self._calls.close()
 
     async def generate(
         self,
@@ -119,39 +107,9 @@ class Client:
         self, request: pb.GenerateRequest, *, deadline_s: float | None = None
     ) -> AsyncGenerator[pb.GenerateResponse, None]:
         """As `generate`, for a request that is a message already."""
-        with self._preferring_home(request) as home:
-            async with aclosing(self._generate(request, deadline_s, home)) as events:
-                async for event in events:
-                    yield event
-
-    async def _generate(
-        self, request: pb.GenerateRequest, deadline_s: float | None, home: str
-    ) -> AsyncGenerator[pb.GenerateResponse, None]:
-        attempts = self._attempts(deadline_s)
-        while True:
-            goes_home = home and not attempts.moved
-            stub = self._at_home if goes_home else self._inference
-            metadata = self._metadata_of(home) if goes_home else self._metadata
-            call = stub.Generate(request, timeout=attempts.left_s(), metadata=metadata)
-            started: pb.GenerateResponse | None = None
-            try:
-                async for event in call:
-                    if attempts.closed:
-                        yield event
-                    elif event.HasField("started"):
-                        # Kept until more comes: only then this attempt is the one.
-                        started = event
-                    else:
-                        attempts.closed = True
-                        if started is not None:
-                            yield started
-                        yield event
-            except grpc.aio.AioRpcError as error:
-                await attempts.again(self._error(error))
-            else:
-                return
-            finally:
-                call.cancel()
+        async with aclosing(self._calls.generate(request, deadline_s)) as events:
+            async for event in events:
+                yield event
 
     async def stream_text(self, prompt: Asked, **options: Any) -> AsyncGenerator[str, None]:
         """The text alone; `options` are those of `generate`."""
@@ -165,14 +123,9 @@ class Client:
     ) -> AsyncGenerator[pb.MetricsResponse, None]:
         """Samples, every `interval_s` seconds (the server's default is 1), `count` of them or for ever."""
         request = pb.MetricsRequest(count=count, interval=duration(interval_s))
-        call = self._inference.Metrics(request, metadata=self._metadata)
-        try:
-            async for sample in call:
+        async with aclosing(self._calls.stream(self._calls.inference.Metrics, request)) as samples:
+            async for sample in samples:
                 yield sample
-        except grpc.aio.AioRpcError as error:
-            raise self._error(error) from error
-        finally:
-            call.cancel()
 
     async def score(
         self,
@@ -207,9 +160,7 @@ class Client:
         self, request: pb.ScoreRequest, *, deadline_s: float | None = None
     ) -> pb.ScoreResponse:
         """As `score`, for a request that is a message already."""
-        with self._preferring_home(request) as home:
-            first = (self._at_home.Score, self._metadata_of(home)) if home else None
-            response: pb.ScoreResponse = await self._unary(self._inference.Score, request, deadline_s, first)
+        response: pb.ScoreResponse = await self._calls.score(request, deadline_s)
         return response
 
     async def estimate(
@@ -235,7 +186,7 @@ class Client:
             strategy=strategy,
             **input_fields(prompt),
         )
-        response: pb.EstimateResponse = await self._unary(self._inference.Estimate, request, None)
+        response: pb.EstimateResponse = await self._calls.unary(self._calls.inference.Estimate, request, None)
         return response
 
     async def tokenize(
@@ -243,18 +194,20 @@ class Client:
     ) -> pb.TokenizeResponse:
         """The prompt as the model sees it."""
         request = pb.TokenizeRequest(model=model, **input_fields(prompt))
-        response: pb.TokenizeResponse = await self._unary(self._inference.Tokenize, request, deadline_s)
+        response: pb.TokenizeResponse = await self._calls.unary(
+            self._calls.inference.Tokenize, request, deadline_s
+        )
         return response
 
     async def list_tasks(self, *, deadline_s: float | None = None) -> list[pb.Task]:
         """The node's tasks, every version."""
-        response = await self._unary(self._inference.ListTasks, pb.ListTasksRequest(), deadline_s)
+        response = await self._calls.unary(self._calls.inference.ListTasks, pb.ListTasksRequest(), deadline_s)
         return list(response.tasks)
 
     async def list_models(self, *, deadline_s: float | None = None) -> list[models_pb2.Model]:
         """What the node serves or can load."""
         request = models_pb2.ListModelsRequest()
-        response = await self._unary(self._models.ListModels, request, deadline_s)
+        response = await self._calls.unary(self._calls.models.ListModels, request, deadline_s)
         return list(response.models)
 
     async def load_model(
@@ -262,58 +215,18 @@ class Client:
     ) -> AsyncGenerator[models_pb2.LoadModelResponse, None]:
         """Loads a model that lies on the node; yields its progress, last the model that is READY."""
         request = models_pb2.LoadModelRequest(name=name)
-        call = self._models.LoadModel(request, timeout=deadline_s, metadata=self._metadata)
-        try:
-            async for progress in call:
+        async with aclosing(self._calls.stream(self._calls.models.LoadModel, request, deadline_s)) as states:
+            async for progress in states:
                 yield progress
-        except grpc.aio.AioRpcError as error:
-            raise self._error(error) from error
-        finally:
-            call.cancel()
 
     async def unload_model(self, name: str, *, deadline_s: float | None = None) -> models_pb2.Model:
         """Lets its running streams finish, then gives its memory back."""
         request = models_pb2.UnloadModelRequest(name=name)
-        response = await self._unary(self._models.UnloadModel, request, deadline_s)
+        response = await self._calls.unary(self._calls.models.UnloadModel, request, deadline_s)
         model: models_pb2.Model = response.model
         return model
 
     async def wait_until_serving(self, deadline_s: float) -> None:
         """Returns when the node's health says SERVING; raises ClientError after `deadline_s` seconds."""
-        if not await is_serving_within(self._channel, deadline_s, self._metadata):
+        if not await self._calls.is_serving_within(deadline_s):
             raise ClientError("UNAVAILABLE", f"{self.target} is not serving after {deadline_s:g} s")
-
-    def _attempts(self, deadline_s: float | None) -> Attempts:
-        return Attempts(self._retry, deadline_s, in_pool=self._in_pool)
-
-    @contextmanager
-    def _preferring_home(self, request: pb.GenerateRequest | pb.ScoreRequest) -> Iterator[str]:
-        """The key of the node that the call goes to first, "" for any; for the length of the call."""
-        if self._homes is None:
-            yield ""
-            return
-        key = prefix_key(request)
-        with self._homes.place(key) as is_there:
-            yield key if is_there else ""
-
-    def _metadata_of(self, home: str) -> _Metadata:
-        return (*self._metadata, (HOME_KEY, home))
-
-    async def _unary(
-        self,
-        method: _Method,
-        request: Any,
-        deadline_s: float | None,
-        first: tuple[_Method, _Metadata] | None = None,
-    ) -> Any:
-        """`first`: the method and the metadata of the first attempt, where they differ."""
-        attempts = self._attempts(deadline_s)
-        while True:
-            call, metadata = first if first and not attempts.moved else (method, self._metadata)
-            try:
-                return await call(request, timeout=attempts.left_s(), metadata=metadata)
-            except grpc.aio.AioRpcError as error:
-                await attempts.again(self._error(error))
-
-    def _error(self, error: grpc.aio.AioRpcError) -> ClientError:
-        return explained(decode_error(error), self.target, plain_text=self._plain_text)

@@ -10,20 +10,20 @@ from xapp.admission.policing import PolicedQuotas, ServingPolicies
 from xapp.admission.quota import Quotas, parse_quotas
 from xapp.config import Settings
 from xapp.domain.states import ModelState, ModelStatus
-from xapp.errors import ConfigError, Exhausted, FailedPrecondition, NotFound, Unavailable, XappError
+from xapp.errors import ConfigError, Exhausted, FailedPrecondition, Unavailable, XappError
 from xapp.models.store import ModelFile
-from xapp.near import did_you_mean
 from xapp.served.changes import Changes
 from xapp.served.dependencies import ModelDependencies
 from xapp.served.draft_file import check_draft
 from xapp.served.file_watch import FileWatch
-from xapp.served.kinds import check_loadable, no_worker, stated_kind
+from xapp.served.kinds import check_loadable
+from xapp.served.known_models import KnownModels, available
+from xapp.served.loads import Loads
 from xapp.served.model_tables import check_tables
-from xapp.served.served_model import ServedModel, file_size
+from xapp.served.served_model import ServedModel
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
-MAX_NAME_CHARS = 256
 UNLOAD_RETRY_AFTER_S = 30.0
 SHUTTING_DOWN = "the server is shutting down"
 FILE_CHANGED = "the model's file has changed: it is loaded anew"
@@ -41,12 +41,11 @@ class ModelRegistry:
         self._quotas = Quotas(parse_quotas(settings.admission.quotas))
         self.policies = ServingPolicies()
         self._dir = Path(settings.node.models_dir).expanduser()
-        self._models: dict[str, ServedModel] = {}
+        self._known = KnownModels(settings, tools, self._dir)
+        self._models = self._known.loaded
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._loads: dict[str, asyncio.Task[None]] = {}
-        self._one_load = asyncio.Lock()
+        self._loads = Loads()
         self._draining = False
-        self.default_name = ""
         self.changes = Changes()
 
     # ---- start and end
@@ -62,7 +61,7 @@ class ModelRegistry:
         files = list({file.name: file for file in files}.values())
         if len(files) > self._settings.node.max_models:
             raise ConfigError("XAPP_MODELS", f"{len(files)} models, XAPP_MAX_MODELS allows fewer")
-        self.default_name = default.name
+        self._known.default_name = default.name
         check_tables(self._settings.models, self._find_for_table, self.default_name)
         for file in files:
             check_draft(self._settings.of_model(file.name), file, self._tools.resolve, self._dir)
@@ -84,7 +83,7 @@ class ModelRegistry:
 
     async def _load_in_turn(self, models: list[ServedModel]) -> None:
         for model in models:
-            await asyncio.wait([self._begin_load(model)])
+            await asyncio.wait([self._loads.begin(model)])
 
     async def wait_default(self) -> None:
         """Returns when the default model serves. Raises the error of its load."""
@@ -113,63 +112,42 @@ class ModelRegistry:
     async def aclose(self) -> None:
         """Ends every worker. Safe to call twice."""
         self.begin_drain()
-        tasks = {*self._tasks, *self._loads.values()}
+        tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        await self._loads.cancel_all()
         await asyncio.gather(*(model.aclose(SHUTTING_DOWN) for model in self._models.values()))
 
     # ---- lookup
 
     @property
+    def default_name(self) -> str:
+        """The name of the default model; "" before `start`."""
+        return self._known.default_name
+
+    @property
     def default(self) -> ServedModel | None:
         """The default model, whose name is also ""; None before `start`."""
-        return self._models.get(self.default_name)
+        return self._known.get("")
 
     @property
     def models(self) -> list[ServedModel]:
         """All models that are loaded, loading or failed, sorted by name."""
-        return sorted(self._models.values(), key=lambda model: model.name)
+        return self._known.sorted()
 
     def find(self, name: str) -> ServedModel:
         """Raises NotFound with the known names, ModelError for a model whose kind has no worker."""
-        model = self._models.get(name or self.default_name)
-        if model is None:
-            raise self._unknown(name)
-        return model
-
-    def _unknown(self, name: str) -> XappError:
-        served = ", ".join(model.name for model in self.models)
-        shown = name[:MAX_NAME_CHARS]
-        if file := self._in_folder(name):
-            kind = stated_kind(file, self._settings.of_model(name))
-            if not kind.has_worker:
-                return no_worker(shown, kind)
-            text = f"{shown} is not loaded: load it with ModelService.LoadModel (loaded: {served})"
-            return NotFound(text, reason="MODEL_NOT_LOADED", metadata={"models": served})
-        near = did_you_mean(name, (model.name for model in self.models))
-        return NotFound(f"no model {shown!r}, served are: {served}{near}", metadata={"models": served})
+        return self._known.find(name)
 
     def status(self, name: str) -> ModelStatus:
         """The status of one model, loaded or on disk. Raises NotFound."""
-        if model := self._models.get(name or self.default_name):
-            return self._status_of(model)
-        if file := self._in_folder(name):
-            return _available(file)
-        raise self._unknown(name)
-
-    def _in_folder(self, name: str) -> ModelFile | None:
-        return next((file for file in self._tools.local_models(self._dir) if file.name == name), None)
+        return self._known.status(name)
 
     def statuses(self) -> list[ModelStatus]:
         """All models, loaded or on disk, sorted by name."""
-        known = {file.name: _available(file) for file in self._tools.local_models(self._dir)}
-        known |= {name: self._status_of(model) for name, model in self._models.items()}
-        return [known[name] for name in sorted(known)]
-
-    def _status_of(self, model: ServedModel) -> ModelStatus:
-        return model.status(is_default=model.name == self.default_name)
+        return self._known.statuses()
 
     # ---- loading
 
@@ -179,7 +157,7 @@ class ModelRegistry:
         Yields a status at each progress, READY last. Concurrent callers share one load, which goes on when
         a caller leaves. Raises NotFound, ModelError, Exhausted, Unavailable.
         """
-        model = self._models.get(name or self.default_name) or await self._find_file(name)
+        model = self._known.get(name) or await self._find_file(name)
         if model.load_error is not None:
             model = self._replace(model)
         while True:
@@ -188,7 +166,7 @@ class ModelRegistry:
                 raise model.load_error
             if model.state in {ModelState.DRAINING, ModelState.AVAILABLE}:
                 raise Unavailable(f"{model.name} is being unloaded", reason="DRAINING", retry_after_s=1.0)
-            status = self._status_of(model)
+            status = self._known.status_of(model)
             yield status
             # The model may have become ready while the caller handled the last status.
             if status.state is ModelState.READY:
@@ -211,7 +189,7 @@ class ModelRegistry:
         """Loads the present file as a new model of the same name: vocabulary, digest, admission."""
         await model.aclose(FILE_CHANGED)
         if self._models.get(model.name) is model and not self._draining:
-            self._begin_load(self._add(model.file))
+            self._loads.begin(self._add(model.file))
             self.changes.notify()
 
     def _add_and_load(self, file: ModelFile) -> ServedModel:
@@ -225,7 +203,7 @@ class ModelRegistry:
                 retry_after_s=UNLOAD_RETRY_AFTER_S,
             )
         model = self._add(file)
-        self._begin_load(model)
+        self._loads.begin(model)
         return model
 
     def _add(self, file: ModelFile) -> ServedModel:
@@ -234,18 +212,6 @@ class ModelRegistry:
         model.changes.subscribe(self.changes.notify)
         self._models[file.name] = model
         return model
-
-    def _begin_load(self, model: ServedModel) -> "asyncio.Task[None]":
-        task = asyncio.create_task(self._load_alone(model), name=f"load {model.name}")
-        self._loads[model.name] = task
-        task.add_done_callback(lambda _: self._loads.pop(model.name, None))
-        return task
-
-    async def _load_alone(self, model: ServedModel) -> None:
-        # One load at a time: each sees the memory that the load before left. Two at once could both pass
-        # the check where there is room for one.
-        async with self._one_load:
-            await model.load()
 
     # ---- unloading
 
@@ -263,7 +229,7 @@ class ModelRegistry:
             raise Unavailable(f"{model.name} is being unloaded", reason="DRAINING", retry_after_s=1.0)
         model.begin_drain()
         await asyncio.shield(self._spawn(self._unload(model)))
-        return _available(model.file)
+        return available(model.file)
 
     async def _unload(self, model: ServedModel) -> None:
         try:
@@ -271,9 +237,7 @@ class ModelRegistry:
                 await model.wait_idle()
         except TimeoutError:
             _log.warning("unloading %s ends streams that are still open", model.name)
-        if task := self._loads.get(model.name):
-            task.cancel()
-            await asyncio.wait([task])
+        await self._loads.cancel(model.name)
         await model.aclose()
         self._models.pop(model.name, None)
         self.changes.notify()
@@ -283,15 +247,6 @@ class ModelRegistry:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-
-def _available(file: ModelFile) -> ModelStatus:
-    return ModelStatus(
-        name=file.name,
-        state=ModelState.AVAILABLE,
-        size_bytes=file_size(file.path),
-        license=file.entry.license if file.entry is not None else "",
-    )
 
 
 def _draining() -> Unavailable:

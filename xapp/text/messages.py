@@ -9,6 +9,9 @@ import msgspec
 
 # ---- server → text process
 
+NO_ID = 0
+"""The id of a request that is not sent yet."""
+
 
 class Turn(msgspec.Struct, frozen=True, array_like=True):
     """One message of a conversation. A call has an id, a name and arguments."""
