@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.engine.harness import Clock
-from xapp.admission.admission import Admission, AdmittedRequest, FinishRate
+from xapp.admission.admission import Admission, AdmittedRequest
+from xapp.admission.averages import WAIT_FRESH_S, FinishRate
 from xapp.admission.open_request import AdmissionRequest
 from xapp.admission.predict import Predictor
 from xapp.admission.quota import Quota, Quotas
@@ -247,6 +248,31 @@ def test_who_does_not_mind_and_who_is_not_asked_come_in(fields: dict[str, bool])
     with ExitStack() as stack:
         for _ in range(5):
             gate.enter(stack, gate.ask(0.1, **fields))
+
+
+@pytest.mark.parametrize("others", [0, 1], ids=["idle", "busy"])
+def test_a_refused_request_says_nothing_of_the_budgets(others: int) -> None:
+    """Else a caller with tiny deadlines makes a node look late, and balancers leave it."""
+    gate = Gate()
+    with ExitStack() as stack:
+        for _ in range(others):
+            gate.enter(stack, gate.ask(100))
+        before = gate.admission.budget_s
+        for within_s in (-1.0, 0.0, 0.001, 0.01):
+            with pytest.raises((Exhausted, DeadlineExceeded)):
+                gate.enter(stack, gate.ask(within_s))
+        assert gate.admission.budget_s == before
+        gate.enter(stack, gate.ask(50))
+        assert gate.admission.budget_s < 100
+
+
+def test_the_wait_for_reports_is_predicted_ten_times_a_second_at_most() -> None:
+    gate = Gate()
+    with patch.object(gate.admission.predictor, "wait_s", side_effect=[1.0, 2.0]) as predicted:
+        assert [gate.admission.recent_wait_s() for _ in range(50)] == [1.0] * 50
+        gate.clock.now += WAIT_FRESH_S
+        assert gate.admission.recent_wait_s() == 2.0
+    assert predicted.call_count == 2
 
 
 def test_estimating_takes_nothing() -> None:

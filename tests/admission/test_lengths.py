@@ -1,12 +1,12 @@
 """What is learned of answers: lengths, prefixes, and how wrong predictions were."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engine.harness import Clock
 from xapp.admission.lengths import FORGET_S, GUESS, MAX_KINDS, AnswerLengths
-from xapp.admission.prefix_guess import MAX_PROMPTS, PrefixGuess
+from xapp.admission.prefix_guess import MAX_PROMPTS, MAX_SCOPES, PrefixGuess
 from xapp.admission.residuals import Key, Residuals
 from xapp.domain.messages import Submit
 
@@ -113,11 +113,32 @@ def test_nothing_is_expected_from_what_others_asked() -> None:
     assert guess.num_cached([*range(50)], "principal a") == 49
 
 
+def test_many_prompts_of_one_scope_push_out_no_others() -> None:
+    guess = PrefixGuess(1000)
+    guess.add(Submit(0, [*range(50)], 1, scope="principal a"))
+    for number in range(100):
+        guess.add(Submit(0, [number] * 90, 1, scope="principal b"))
+    assert guess.num_cached([*range(50)], "principal a") == 49
+    assert guess.num_cached([99] * 90, "principal b") == 89
+
+
+@given(st.lists(st.tuples(st.integers(0, 2 * MAX_SCOPES), st.integers(1, 300)), max_size=600))
+@settings(max_examples=20)
+def test_what_is_remembered_is_bounded(prompts: list[tuple[int, int]]) -> None:
+    guess = PrefixGuess(1000)
+    for scope, length in prompts:
+        guess.add(Submit(0, [7] * length, 1, scope=str(scope)))
+        kept = [each.num_tokens for each in guess._scopes.values()]
+        assert sum(kept) == guess._num_tokens <= 1000
+        assert len(kept) <= MAX_SCOPES
+        assert all(len(each) <= MAX_PROMPTS for each in guess._scopes.values())
+
+
 def test_prompts_are_forgotten() -> None:
     guess = PrefixGuess(1000)
     for number in range(3 * MAX_PROMPTS):
         guess.add(Submit(0, [number] * 100, 1))
-    assert len(guess._prompts) == 10
+    assert len(guess._scopes[""]) == 10
     assert guess.num_cached([0] * 100, "") == 0
 
 

@@ -25,7 +25,7 @@ async def get(port: int, path: str, name: str | None = None, **headers: str) -> 
         headers["Authorization"] = f"Bearer {token_of(name)}"
     url = f"http://127.0.0.1:{port}{path}"
     async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as answer:
-        refused = answer.status in {401, 403, 429}
+        refused = answer.status in {401, 403, 429, 503}
         return answer.status, (await answer.json())["reason"] if refused else ""
 
 
@@ -56,6 +56,14 @@ async def test_who_shows_many_wrong_tokens_has_to_wait(tmp_path: Path) -> None:
         assert wrong[0] == (401, "BAD_TOKEN")
         assert wrong[-1] == (429, "TOO_MANY_ATTEMPTS")
         assert await get(client.port, METRICS[0], "planner") == (200, "")
+
+
+async def test_while_the_issuers_keys_are_unread_nobody_is_let_in() -> None:
+    unread = settings(jwks="https://127.0.0.1:1/keys", jwt_issuer="i", jwt_audience="a")
+    async with serving_plain(unread) as client:
+        for path in (*METRICS, SYMPTOMS):
+            answer = await get(client.port, path, Authorization="Bearer e30.e30.AAAA")
+            assert answer == (503, "NO_ISSUER_KEYS")
 
 
 async def test_a_policy_holds_here_too(tmp_path: Path) -> None:

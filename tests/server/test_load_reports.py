@@ -25,6 +25,7 @@ from xapp.inference.v1 import inference_pb2 as pb
 from xapp.orca import open_rca_pb2, open_rca_pb2_grpc
 from xapp.orca.load_report_pb2 import OrcaLoadReport
 from xapp.security.attempts import TooManyAttempts
+from xapp.security.refusals import NoIssuerKeys
 from xapp.security.tokens import hash_of
 from xapp.server import open_rca_servicer
 from xapp.server.load_meter import Rates
@@ -81,7 +82,9 @@ def test_a_refusal_counts_where_the_node_is_to_blame(error: XappError, counts: b
     assert (reports.latest().eps > 0) is counts
 
 
-@pytest.mark.parametrize("error", [Unauthenticated("x"), PermissionDenied("x"), TooManyAttempts("x")])
+@pytest.mark.parametrize(
+    "error", [Unauthenticated("x"), PermissionDenied("x"), TooManyAttempts("x"), NoIssuerKeys(2.0)]
+)
 def test_who_is_not_let_in_is_no_work_and_hears_nothing_of_the_load(error: XappError) -> None:
     clock = Clock()
     reports = LoadReports(lambda: [SAMPLE], clock)
@@ -140,6 +143,17 @@ async def test_a_stranger_hears_nothing_of_the_load(tmp_path: Path) -> None:
             answer = await ended(node, method, pb.GenerateRequest(prompt="x"))
             assert b"a bearer token" in answer
             assert TRAILER.encode() not in answer
+
+
+async def test_while_the_issuers_keys_are_unread_strangers_hear_nothing_of_the_load() -> None:
+    """A token of the right shape is all that it takes to get here."""
+    unread = settings(jwks="https://127.0.0.1:1/keys", jwt_issuer="i", jwt_audience="a")
+    token = [(b"authorization", b"Bearer e30.e30.AAAA")]
+    async with running(FakeService(), unread) as node:
+        path, body = "/xapp.inference.v1.InferenceService/Generate", pb.GenerateRequest(prompt="x")
+        answer = await raw_http2.call(node.port, path, body.SerializeToString(), token)
+    assert b"keys of the tokens' issuer" in answer
+    assert TRAILER.encode() not in answer
 
 
 def load_of(node: Node) -> "open_rca_pb2_grpc.OpenRcaServiceAsyncStub":

@@ -34,7 +34,27 @@ async def test_who_is_not_let_in_gets_no_verb(node: Node) -> None:
             await service.estimate(request)
         with pytest.raises(PermissionDenied, match="'tiny'"):
             await service.score(ScoreRequest(request, ("a", "b")))
+        with pytest.raises(PermissionDenied, match="'tiny'"):
+            await service.tokenize("", "abc", "planner")
         finished_of(await collect(service, Request("abc", client="somebody else")))
+        assert (await service.tokenize("", "abc", "somebody else")).ids
+
+
+async def test_a_model_that_is_not_allowed_works_on_no_text(node: Node) -> None:
+    """Neither on the prompt of a task, nor on its inputs, before the request is refused."""
+    request = Request("abc", client="planner")
+    async with node.serving() as service:
+        service.set_policies({"p": ServingPolicy(Statement(allowed_models=("other",)), Scope("planner"))})
+        with pytest.raises(PermissionDenied, match="'tiny'"):
+            await service._render(request, "{{ 1 }}", {})
+        with pytest.raises(PermissionDenied, match="'tiny'"):
+            await service._check(request, [("{}", "1")])
+
+
+async def test_a_bound_of_the_class_does_not_concern_tokenize(node: Node) -> None:
+    async with node.serving() as service:
+        service.set_policies({"p": ServingPolicy(Statement(max_priority="BATCH"), Scope("planner"))})
+        assert (await service.tokenize("", "abc", "planner")).ids
 
 
 async def test_rates_are_those_of_admission(node: Node) -> None:

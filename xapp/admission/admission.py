@@ -7,11 +7,12 @@ its tokens.
 """
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 
+from xapp.admission.averages import FIRST_GUESS_S, FinishRate, MeanBudget, RecentWait, sensible_s
 from xapp.admission.open_request import AdmissionRequest, OpenRequest, Prediction
 from xapp.admission.policing import PolicedQuotas
 from xapp.admission.predict import HIGH, MEDIAN, Predictor
@@ -23,34 +24,8 @@ from xapp.domain.messages import Priority
 from xapp.errors import DeadlineExceeded, Exhausted, Unavailable, XappError
 from xapp.workers.token_stream import TokenStream
 
-RATE_WINDOW_S = 60.0
-MAX_REMEMBERED = 256
-MIN_RETRY_S = 0.1
-MAX_RETRY_S = 60.0
-FIRST_GUESS_S = 1.0
-BUDGET_MEMORY = 16
-MIN_BUDGET_S = 0.001
 DOUBT = 3.0
 """A request is no probe if even its best time exceeds the time to its deadline by this factor."""
-
-
-class FinishRate:
-    """How often a place becomes free, within the last minute."""
-
-    def __init__(self) -> None:
-        self._finished: deque[float] = deque(maxlen=MAX_REMEMBERED)
-
-    def record(self, now: float) -> None:
-        """A place became free."""
-        self._finished.append(now)
-
-    def seconds_each(self, now: float) -> float:
-        """Mean time between two free places, 0.1 to 60 s; 1 s with too few of them."""
-        recent = [at for at in self._finished if now - at <= RATE_WINDOW_S]
-        if len(recent) < 2:
-            return FIRST_GUESS_S
-        # The time since the last one counts as well: a stalled model frees no places.
-        return _sensible((now - recent[0]) / len(recent))
 
 
 class Admission:
@@ -80,7 +55,8 @@ class Admission:
         self._idle.set()
         self._draining = False
         self._open: Counter[Priority] = Counter()
-        self._budget_s: float | None = None
+        self._budget = MeanBudget()
+        self.recent_wait_s = RecentWait(self.wait_s, clock)
         self.capacity = capacity
         self.predictor = predictor
 
@@ -91,8 +67,11 @@ class Admission:
 
     @property
     def budget_s(self) -> float:
-        """Mean time from arrival to deadline, seconds, over about the last BUDGET_MEMORY requests."""
-        return float("inf") if self._budget_s is None else self._budget_s
+        """Mean time from arrival to deadline, seconds, of the last requests that were admitted.
+
+        A request that is refused has no say: callers could report any lateness with it.
+        """
+        return self._budget.mean_s
 
     def wait_s(self) -> float:
         """Predicted seconds that an ordinary request would wait for a slot now."""
@@ -107,7 +86,6 @@ class Admission:
         Raises Unavailable while draining, DeadlineExceeded when the deadline has already passed, Exhausted
         when all places are taken, the quota is used up, or the deadline cannot be met.
         """
-        self._note_budget(request)
         self._check_room(request)
         with self._quotas.hold(request.client) as charge:
             opened = self.predictor.open(request)
@@ -149,6 +127,11 @@ class Admission:
             self.check_deadline(opened, self.predictor.predict(opened))
         else:
             self.predictor.expect(opened)
+        self.note_budget(opened)
+
+    def note_budget(self, opened: OpenRequest) -> None:
+        """Counts the time to the deadline of a request that is admitted for good."""
+        self._budget.record(opened.request.deadline - opened.request.arrival)
 
     def check_deadline(self, opened: OpenRequest, prediction: Prediction) -> None:
         """Raises Exhausted: DEADLINE_UNREACHABLE, or DEADLINE_TOO_SHORT where waiting cannot help."""
@@ -194,11 +177,6 @@ class Admission:
                 retry_after_s=self._rate.seconds_each(now),
             )
 
-    def _note_budget(self, request: AdmissionRequest) -> None:
-        budget_s = max(MIN_BUDGET_S, request.deadline - request.arrival)
-        before_s = budget_s if self._budget_s is None else self._budget_s
-        self._budget_s = before_s + (budget_s - before_s) / BUDGET_MEMORY
-
     def _check_soonest(self, opened: OpenRequest) -> None:
         """Refuses hopeless requests before the work of tokenizing."""
         if self._by_deadline and self.num_open and not opened.request.best_effort:
@@ -218,7 +196,7 @@ class Admission:
         if alone_s > left_s:
             text = f"{self._model}: {what}; it would be late on an idle node as well"
             raise Exhausted(text, reason="DEADLINE_TOO_SHORT")
-        raise self._unreachable(what, _sensible(wait_s if alone else end_s - left_s))
+        raise self._unreachable(what, sensible_s(wait_s if alone else end_s - left_s))
 
     def _unreachable(self, what: str, retry_after_s: float) -> Exhausted:
         return Exhausted(f"{self._model}: {what}", reason="DEADLINE_UNREACHABLE", retry_after_s=retry_after_s)
@@ -258,6 +236,7 @@ class AdmittedRequest:
 
     def join(self, computed: "AdmittedRequest") -> None:
         """Takes the answer of `computed`. The request is no load, but keeps its place and pays its quota."""
+        self._admission.note_budget(self._opened)
         self._predictor.joined(self._opened, computed._opened)
         self._charge.set(self._opened.num_prompt + self._predictor.num_tokens(computed._opened, MEDIAN))
 
@@ -277,7 +256,3 @@ class AdmittedRequest:
         finally:
             self._charge.set(opened.num_prompt + stream.num_tokens)
             self._admission.learn(opened, self.finished)
-
-
-def _sensible(seconds: float) -> float:
-    return min(MAX_RETRY_S, max(MIN_RETRY_S, seconds))

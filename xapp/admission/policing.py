@@ -30,11 +30,16 @@ class _InForce:
 
     def check(self, client: str, model: str, priority: Priority) -> None:
         """Raises PermissionDenied."""
+        self.check_model(client, model)
         terms = self.policy.statement
-        if terms.allowed_models is not None and not any(fnmatchcase(model, p) for p in terms.allowed_models):
-            raise self._denied(client, "model", model, reason="MODEL_NOT_ALLOWED")
         if terms.max_priority is not None and priority < Priority[terms.max_priority]:
             raise self._denied(client, "priority", priority.name.lower(), reason="PRIORITY_NOT_ALLOWED")
+
+    def check_model(self, client: str, model: str) -> None:
+        """Raises PermissionDenied."""
+        allowed = self.policy.statement.allowed_models
+        if allowed is not None and not any(fnmatchcase(model, pattern) for pattern in allowed):
+            raise self._denied(client, "model", model, reason="MODEL_NOT_ALLOWED")
 
     def _denied(self, client: str, what: str, value: str, *, reason: str) -> PermissionDenied:
         text = f"policy {self.name!r} does not let {client!r} use the {what} {value!r}"
@@ -73,6 +78,11 @@ class ServingPolicies:
         """Raises PermissionDenied, reason MODEL_ or PRIORITY_NOT_ALLOWED."""
         for each in self._about(client, model):
             each.check(client, model, priority)
+
+    def check_model(self, client: str, model: str) -> None:
+        """Raises PermissionDenied, reason MODEL_NOT_ALLOWED: for work on a model that has no class."""
+        for each in self._about(client, model):
+            each.check_model(client, model)
 
     def narrow(self, limits: AdmissionSettings, client: str, model: str) -> AdmissionSettings:
         """The limits, narrowed by each policy in force."""

@@ -31,7 +31,7 @@ def guarding(access: Access, refusals: Refusals) -> Middleware:
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             _check(access, request)
-        except (*NOT_LET_IN, Unavailable) as error:
+        except NOT_LET_IN as error:
             refusals.log(request.path, request.remote or "", error)
             return _refusal(error)
         with audited(request.path, request.remote or "", dict):
@@ -59,4 +59,5 @@ def _refusal(error: XappError) -> web.Response:
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(math.ceil(error.retry_after_s))
     body = {"error": error.message, "reason": error.reason}
-    return web.json_response(body, status=_STATUSES[type(error)], headers=headers)
+    status = next(status for kind, status in _STATUSES.items() if isinstance(error, kind))
+    return web.json_response(body, status=status, headers=headers)

@@ -5,15 +5,24 @@ from collections.abc import Callable
 from time import monotonic
 
 from xapp import logs
-from xapp.errors import PermissionDenied, Unauthenticated, XappError
+from xapp.errors import PermissionDenied, Unauthenticated, Unavailable, XappError
 from xapp.security import principal
 from xapp.security.attempts import TooManyAttempts
 
 MOST_A_SECOND = 10
 """A caller with a wrong token may try a million: that fills no log."""
 
-NOT_LET_IN = (Unauthenticated, PermissionDenied, TooManyAttempts)
-"""What a call ends with whose caller may not make it."""
+
+class NoIssuerKeys(Unavailable):
+    """Nobody can be identified yet: the keys of the tokens' issuer are unread."""
+
+    def __init__(self, retry_after_s: float) -> None:
+        text = "the keys of the tokens' issuer could not be read yet"
+        super().__init__(text, reason="NO_ISSUER_KEYS", retry_after_s=retry_after_s)
+
+
+NOT_LET_IN = (Unauthenticated, PermissionDenied, TooManyAttempts, NoIssuerKeys)
+"""The errors of calls whose callers may not make them, or are not identified."""
 
 _log = logging.getLogger("xapp.security")
 

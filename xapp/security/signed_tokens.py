@@ -9,9 +9,10 @@ from typing import Any, Protocol
 
 import jwt
 
-from xapp.errors import Unauthenticated, Unavailable
+from xapp.errors import Unauthenticated
 from xapp.security.jwks import Key, Keys
 from xapp.security.principal import Principal
+from xapp.security.refusals import NoIssuerKeys
 from xapp.security.tokens import is_name
 
 LEEWAY_S = 30
@@ -112,8 +113,7 @@ class SignedTokens:
     def _key(self, header: Mapping[str, Any]) -> Key:
         keys = self.keys.value
         if not keys:
-            text = "the keys of the tokens' issuer could not be read yet"
-            raise Unavailable(text, reason="NO_ISSUER_KEYS", retry_after_s=_RETRY_AFTER_S)
+            raise NoIssuerKeys(_RETRY_AFTER_S)
         key_id = header.get("kid")
         key = keys.find(key_id if isinstance(key_id, str) else None)
         if key is None:

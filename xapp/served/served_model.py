@@ -200,7 +200,7 @@ class ServedModel:
             time_to_first_token_histogram=self.latencies.time_to_first_token_histogram,
             inter_token_latency_histogram=self.latencies.inter_token_latency_histogram,
             num_slots=self.serving.info.num_slots if self.serving else 0,
-            wait_s=admission.wait_s() if admission else 0.0,
+            wait_s=admission.recent_wait_s() if admission else 0.0,
             budget_s=admission.budget_s if admission else float("inf"),
         )
 

@@ -18,6 +18,7 @@ from xapp.errors import InvalidArgument
 from xapp.formats.prepare import Formats
 from xapp.served.dependencies import ModelDependencies, dependencies_for
 from xapp.served.registry import ModelRegistry
+from xapp.served.serving import Serving
 from xapp.service.call import Calls
 from xapp.service.generation import Generation
 from xapp.service.pins import Pins
@@ -121,17 +122,17 @@ class NodeService:
 
     async def _render(self, request: Request, template: str, values: Mapping[str, Any]) -> str:
         """Renders a task's prompt in the text process of the request's model."""
-        serving = self._registry.find(request.model).require_ready()
+        serving = self._serving_text(request.model, request.client)
         return await serving.prompts.render(template, values, request.client)
 
     async def _check(self, request: Request, pairs: Sequence[tuple[str, str]]) -> list[str]:
         """Checks inputs of a task in the text process of the request's model."""
-        serving = self._registry.find(request.model).require_ready()
+        serving = self._serving_text(request.model, request.client)
         return await serving.prompts.check(pairs, request.client)
 
     async def tokenize(self, model: str, prompt: Prompt, client: str) -> Tokens:
         """The prompt of `client` in tokens, with the template applied. Raises as `generate` does."""
-        serving = self._registry.find(model).require_ready()
+        serving = self._serving_text(model, client)
         return Tokens(await serving.prompts.read(prompt, serving.limit, client), serving.info.context_length)
 
     def detokenize(self, model: str, tokens: Sequence[int]) -> str:
@@ -141,6 +142,12 @@ class NodeService:
             return text.feed(tokens) + text.flush()
         except ValueError as error:
             raise InvalidArgument("tokens", str(error)) from error
+
+    def _serving_text(self, model: str, client: str) -> Serving:
+        """The model whose text process works for `client`. Raises PermissionDenied where a policy refuses."""
+        found = self._registry.find(model)
+        self._registry.policies.check_model(client, found.name)
+        return found.require_ready()
 
     # ---- models
 
