@@ -1,7 +1,7 @@
 """Rounds of a benchmark: alone on the machine, in turns, and what was measured is kept in a journal."""
 
 import fcntl
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
@@ -116,12 +116,6 @@ class BarRun:
             yield
         except (ChildError, StartError, TargetError, NotMeasured) as error:
             self.missing.append(f"{what}, round {number + 1}: {error}")
-
-
-def rotated(items: Sequence[_T], number: int) -> list[_T]:
-    """The same items, another one first each round: drift favours nobody."""
-    shift = number % len(items)
-    return [*items[shift:], *items[:shift]]
 
 
 @contextmanager

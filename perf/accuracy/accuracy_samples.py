@@ -12,9 +12,12 @@ Figures, each with `group` = the model's name:
     num_items  num_skipped_items
 """
 
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import msgspec
+
+from perf.record.sample_rows import decoder
 
 
 class Item(msgspec.Struct, frozen=True, tag_field="kind", tag="item"):
@@ -66,7 +69,4 @@ class Scored(msgspec.Struct, frozen=True, tag_field="kind", tag="scored"):
 Sample: TypeAlias = Item | SkippedItem | Scored
 
 
-def decode(row: dict[str, Any]) -> Sample:
-    """Raises msgspec.ValidationError for what is no sample of this mode."""
-    sample: Sample = msgspec.convert(row, Sample)
-    return sample
+decode: Callable[[dict[str, Any]], Sample] = decoder(Sample)

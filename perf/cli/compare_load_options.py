@@ -1,15 +1,12 @@
 """The loads of `genai-xapp bench compare` as options."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from perf.cli.option_values import parsed, prompt_lengths, stream_counts, streams_option
+from perf.cli.option_values import all_of, parsed, prompt_lengths, stream_counts, streams_option
 from perf.compare.compare_loads import STAGGERED, Asked
 from xapp.cli.options import Duration
-
-_F = TypeVar("_F", bound=Callable[..., Any])
 
 _OPTIONS = (
     streams_option("Steady decoding with so many streams of about 400 cells; '' for none."),
@@ -47,11 +44,7 @@ _OPTIONS = (
 )
 
 
-def load_options(command: _F) -> _F:
-    """All of them, in this order."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+load_options = all_of(_OPTIONS)
 
 
 def asked_of(given: dict[str, Any]) -> Asked:

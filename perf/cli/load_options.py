@@ -1,18 +1,17 @@
 """The options of `genai-xapp bench load`, and what of them makes no sense together."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from msgspec.structs import replace
 
+from perf.cli.option_values import all_of
 from perf.data.traces import PRIORITIES, TraceRequest
 from perf.load import step_plans
 from perf.load.run_options import Options
 from xapp.cli.options import Duration
 
-_F = TypeVar("_F", bound=Callable[..., Any])
 _DEFAULT_CONCURRENCY = [1, 2, 4, 8]
 _DEFAULT_DURATION_S = 30.0
 
@@ -123,11 +122,7 @@ _OPTIONS = (
 )  # fmt: skip
 
 
-def load_options(command: _F) -> _F:
-    """All of them, in this order."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+load_options = all_of(_OPTIONS)
 
 
 def options_of(

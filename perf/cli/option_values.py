@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -61,6 +61,17 @@ def prompt_lengths(text: str) -> list[int]:
     if any(not _MIN_PROMPT <= each <= _MAX_PROMPT for each in numbers) or len(set(numbers)) < len(numbers):
         raise ValueError(f"{text!r}: numbers from {_MIN_PROMPT} to {_MAX_PROMPT}, each once")
     return numbers
+
+
+def all_of(options: Sequence[Callable[[Any], Any]]) -> Callable[[_F], _F]:
+    """A decorator with these options, in this order."""
+
+    def decorate(command: _F) -> _F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 def model_option(command: _F) -> _F:

@@ -22,8 +22,9 @@ from perf.compare.stream_samples import Turn, sample_of
 from perf.machine import Noise
 from perf.record import result_schema
 from perf.record.journal import Journal
-from perf.round_loop import RoundLoop, rotated
+from perf.round_loop import RoundLoop
 from perf.targets.target import TargetError
+from xapp.rotation import rotated
 
 _SEEDS = 1000
 

@@ -16,6 +16,7 @@ from perf.engine_config import EngineConfig
 from perf.json_child import Child
 from perf.server_processes import OurServer
 from perf.serving import bare_decode_loop, worker_driver
+from perf.serving.start_children import start_bare_loop, start_worker
 from perf.stream_figures import Stream, percentile, steady_rate, steady_window
 from xapp.config import EngineSettings
 from xapp.domain.messages import ModelInfo
@@ -31,14 +32,10 @@ class Lineup(Ending):
     def __init__(self, model: str, path: Path, settings: EngineSettings) -> None:
         self._stack = ExitStack()
         try:
-            encoded = msgspec.json.encode(settings).decode()
-            worker = self._child("perf.serving.worker_driver", "--model", str(path), "--settings", encoded)
+            worker = self._stack.enter_context(start_worker(path, settings))
             self.info = msgspec.json.decode(worker.greeting, type=ModelInfo)
             self.engine_config = EngineConfig.of(self.info, settings.batch_tokens)
-            config = msgspec.json.encode(self.engine_config).decode()
-            bare = self._child(
-                "perf.serving.bare_decode_loop", "--model", str(path), "--engine-config", config
-            )
+            bare = self._stack.enter_context(start_bare_loop(path, self.engine_config))
             self.server = self._stack.enter_context(OurServer(model, {}))
             self.server.wait_until_serving()
             texts = self._stack.enter_context(TextMaker(self.server.target))
@@ -51,9 +48,6 @@ class Lineup(Ending):
             "worker": lambda work: _worker(worker, work),
             "client": lambda work: _client(texts, callers, work),
         }
-
-    def _child(self, module: str, *args: str) -> Child:
-        return self._stack.enter_context(Child(module, *args))
 
     def warm_up(self, num_streams: int) -> None:
         """A little of the work for everybody: pages are mapped, kernels chosen, connections made."""

@@ -16,9 +16,10 @@ from perf.json_child import Child, ChildError
 from perf.machine import Noise
 from perf.process_under_test import StartError
 from perf.record.journal import Journal
-from perf.round_loop import RoundLoop, rotated
+from perf.round_loop import RoundLoop
 from perf.targets.target import TargetError
 from xapp.config import Settings
+from xapp.rotation import rotated
 
 CONTENDERS = ("bare", "worker", "client")
 _SEEDS = 1000

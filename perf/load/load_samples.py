@@ -28,9 +28,12 @@ Only whole answers have latencies. A request that brought no answer met no limit
 """
 
 import enum
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import msgspec
+
+from perf.record.sample_rows import decoder
 
 
 class Loop(enum.StrEnum):
@@ -118,7 +121,4 @@ class Step(msgspec.Struct, frozen=True, tag_field="kind", tag="load-step"):
 Sample: TypeAlias = Request | Step
 
 
-def decode(row: dict[str, Any]) -> Sample:
-    """Raises msgspec.ValidationError for what is no sample of this mode."""
-    sample: Sample = msgspec.convert(row, Sample)
-    return sample
+decode: Callable[[dict[str, Any]], Sample] = decoder(Sample)

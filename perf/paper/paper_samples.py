@@ -26,12 +26,14 @@ Throughput against context length is in the Turn samples: `num_prompt_tokens` is
 `prefill_tokens_per_second` and `decode_tokens_per_second` are that turn's own rates.
 """
 
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import msgspec
 
 from perf.meter.reading import Reading
 from perf.record.result_schema import Target
+from perf.record.sample_rows import decoder
 
 MIN_DECODE_TOKENS = 16
 MIN_PREFILL_TOKENS = 32
@@ -111,7 +113,4 @@ class Skipped(msgspec.Struct, frozen=True, tag_field="kind", tag="skipped"):
 Sample: TypeAlias = Started | Turn | Skipped
 
 
-def decode(row: dict[str, Any]) -> Sample:
-    """Raises msgspec.ValidationError for what is no sample of this mode."""
-    sample: Sample = msgspec.convert(row, Sample)
-    return sample
+decode: Callable[[dict[str, Any]], Sample] = decoder(Sample)

@@ -14,8 +14,9 @@ from perf.promises import batch_load
 from perf.promises.loop_callers import Open
 from perf.promises.promise_lineup import Beside, Contender, Lineup
 from perf.promises.request_mix import Wanted
-from perf.round_loop import BarRun, NotMeasured, rotated
+from perf.round_loop import BarRun, NotMeasured
 from perf.stream_figures import percentile
+from xapp.rotation import rotated
 
 PROBES = 28
 PROMPT_TOKENS = 60

@@ -9,8 +9,9 @@ from perf.promises.idle_speeds import capacity_of, measure_speeds
 from perf.promises.loop_callers import Closed, Open
 from perf.promises.promise_lineup import Contender, Lineup
 from perf.promises.request_mix import draw
-from perf.round_loop import BarRun, rotated
+from perf.round_loop import BarRun
 from perf.targets.target import CompletionRequest
+from xapp.rotation import rotated
 
 LOAD = 1.5
 """Of the capacity."""

@@ -12,10 +12,10 @@ from perf.callers.prompt_texts import Work, decode_work
 from perf.compare.compare_loads import SharedPrefixLoad
 from perf.json_child import Child
 from perf.process_memory import cpu_seconds
-from perf.round_loop import rotated
 from perf.serving import bare_decode_loop, worker_driver
 from perf.serving.serving_lineup import Lineup
 from perf.stream_figures import Stream, inter_token_latencies, percentile, steady_rate
+from xapp.rotation import rotated
 
 Measure = Callable[[int], list[Sample]]
 Figures = dict[str, float]

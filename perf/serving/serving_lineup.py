@@ -18,11 +18,11 @@ from perf.callers.load_commands import ServerAddress
 from perf.callers.text_maker import TextMaker
 from perf.closing import Ending
 from perf.engine_config import EngineConfig
-from perf.json_child import Child
-from perf.round_loop import rotated
 from perf.server_processes import LlamaServer, OurServer
+from perf.serving.start_children import start_bare_loop, start_worker
 from xapp.config import load_settings
 from xapp.domain.messages import ModelInfo
+from xapp.rotation import rotated
 
 
 class Lineup(Ending):
@@ -49,10 +49,7 @@ class Lineup(Ending):
 
     def _start(self) -> None:
         settings = load_settings(os.environ).engine
-        encoded = msgspec.json.encode(settings).decode()
-        self.worker = self._child(
-            "perf.serving.worker_driver", "--model", str(self._path), "--settings", encoded
-        )
+        self.worker = self._stack.enter_context(start_worker(self._path, settings))
         self.info = msgspec.json.decode(self.worker.greeting, type=ModelInfo)
         self.engine_config = EngineConfig.of(self.info, settings.batch_tokens)
         for start in rotated(
@@ -61,10 +58,7 @@ class Lineup(Ending):
             start()
 
     def _start_baseline(self) -> None:
-        config = msgspec.json.encode(self.engine_config).decode()
-        self.baseline = self._child(
-            "perf.serving.bare_decode_loop", "--model", str(self._path), "--engine-config", config
-        )
+        self.baseline = self._stack.enter_context(start_bare_loop(self._path, self.engine_config))
 
     def _start_server(self) -> None:
         self.server = self._stack.enter_context(OurServer(self._model, {}))
@@ -83,9 +77,6 @@ class Lineup(Ending):
 
     def _callers(self, server: ServerAddress) -> Callers:
         return self._stack.enter_context(Callers(server))
-
-    def _child(self, module: str, *args: str) -> Child:
-        return self._stack.enter_context(Child(module, *args))
 
     def close(self) -> None:
         """Ends them all."""

@@ -11,7 +11,7 @@ from perf.engine_config import EngineConfig
 from perf.json_child import Child, ChildError
 from perf.machine import Noise
 from perf.record.journal import Journal
-from perf.round_loop import RoundLoop, rotated
+from perf.round_loop import RoundLoop
 from perf.speculation.engine_child import Margin, Play, Played, Price, Read
 from perf.speculation.predict_gain import HARDWARE, HERE, measured_curve, predicted_speedup
 from perf.speculation.speculation_samples import (
@@ -23,6 +23,7 @@ from perf.speculation.speculation_samples import (
 )
 from xapp.config import EngineSettings
 from xapp.domain.messages import ModelInfo
+from xapp.rotation import rotated
 
 ROWS = [1, 2, 3, 4, 6, 8, 12, 16]
 PLAIN = "plain"

@@ -9,7 +9,8 @@ from perf import round_loop
 from perf.bar_table import Sample, values
 from perf.json_child import ChildError
 from perf.record.journal import Journal
-from perf.round_loop import BarRun, RoundLoop, rotated
+from perf.round_loop import BarRun, RoundLoop
+from xapp.rotation import rotated
 
 
 @pytest.mark.usefixtures("own_lock")

@@ -19,6 +19,7 @@ import msgspec
 
 from xapp.backend.base import Backend
 from xapp.backend.node import this_node
+from xapp.backend.spin import set_spin_count
 from xapp.config import EngineSettings
 from xapp.domain.messages import (
     Cancel,
@@ -38,11 +39,6 @@ from xapp.errors import XappError
 
 IDLE_S = 0.3
 """Idle time after which a worker measures its speed, if the speed is unknown."""
-SPIN_COUNT = "10000"
-"""Rounds that a compute thread spins at a barrier before it sleeps. libgomp's default of 300,000 is as fast
-on an idle node. With the server and its callers on the same cores, the spinning thread blocks the core of
-the thread that it waits for: steps of 20 ms took 400 ms and more. With 1,000 rounds such steps took 56 ms,
-but a step of the 0.5B model takes 2 % longer on an idle node than with this value."""
 
 
 class Worker:
@@ -137,7 +133,7 @@ def serve(sock: socket.socket, path: str, settings: EngineSettings, load: LoadBa
 def main() -> None:
     """Entry point of the worker process; the module's docstring has the arguments."""
     fd, path, settings = sys.argv[1:]
-    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
+    set_spin_count(os.environ)
     sock = socket.socket(fileno=int(fd))
     try:
         serve(sock, path, msgspec.json.decode(settings, type=EngineSettings))

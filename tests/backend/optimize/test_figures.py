@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from xapp.backend.optimize.figures import Loss, Measured, best, changes, loss, rotated
+from xapp.backend.optimize.figures import Loss, Measured, best, changes, loss
 from xapp.backend.optimize.jobs import Guesses, Speeds
+from xapp.rotation import rotated
 
 
 def speeds(factor: float = 1.0) -> Speeds:

@@ -9,7 +9,7 @@ import pytest
 from xapp.backend.optimize import process as under_test
 from xapp.backend.optimize.jobs import Bytes, Size
 from xapp.backend.optimize.process import ask
-from xapp.engine import worker
+from xapp.backend.spin import SPIN_COUNT
 from xapp.errors import ModelError
 
 JOB = Size("m.gguf", 7)
@@ -41,11 +41,10 @@ def test_an_answer_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_child_computes_as_a_worker_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert under_test.SPIN_COUNT == worker.SPIN_COUNT
     monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
     count = "int(os.environ['GOMP_SPINCOUNT'])"
     child(monkeypatch, f'import os; input(); print(\'{{"type":"Bytes","count":%d}}\' % {count})')
-    assert ask(JOB, Bytes) == Bytes(int(worker.SPIN_COUNT))
+    assert ask(JOB, Bytes) == Bytes(int(SPIN_COUNT))
 
 
 def test_a_childs_error_is_raised_here(monkeypatch: pytest.MonkeyPatch) -> None:

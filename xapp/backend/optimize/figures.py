@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -125,9 +125,3 @@ def changes(measured: Measured, source: Measured) -> tuple[int, int]:
     """Sentences that only the source filled in correctly, and sentences that only this format did."""
     pairs = list(zip(measured.right, source.right, strict=True)) if measured.right else []
     return pairs.count((False, True)), pairs.count((True, False))
-
-
-def rotated(items: Sequence[Measured], number: int) -> list[Measured]:
-    """The formats in an order that rotates each round: a drift of the machine then favours no format."""
-    shift = number % len(items)
-    return [*items[shift:], *items[:shift]]

@@ -5,10 +5,11 @@ from contextlib import contextmanager
 from importlib import resources
 
 from xapp.backend.optimize import jobs
-from xapp.backend.optimize.figures import STREAMS, Measured, loss, rotated
+from xapp.backend.optimize.figures import STREAMS, Measured, loss
 from xapp.backend.optimize.process import ask
 from xapp.errors import ModelError
 from xapp.models.transfer import Progress
+from xapp.rotation import rotated
 
 BLANKS_A_CHILD = 100
 """Sentences of WinoGrande for one child: its time limit is made for about this number."""

@@ -14,6 +14,7 @@ from typing import IO, TypeVar
 import msgspec
 
 from xapp.backend.optimize import jobs
+from xapp.backend.spin import set_spin_count
 from xapp.errors import ModelError
 from xapp.models.parts import total_bytes
 
@@ -22,9 +23,6 @@ BASE_TIMEOUT_S, BYTES_PER_S = 300.0, 1e6
 """A child without an answer by then hangs: time for the work itself, and for each byte of the model."""
 TICK_S = 0.25
 """Interval at which `on_wait` is called."""
-SPIN_COUNT = "10000"
-"""The spin count of a worker (`xapp/engine/worker.py` explains it), so that measurements match the
-service."""
 _SAID_BYTES = 2000
 
 _T = TypeVar("_T", bound=jobs.Answer)
@@ -85,8 +83,10 @@ def _decoded(job: jobs.Job, line: bytes) -> jobs.Answer:
 
 
 def _environment() -> dict[str, str]:
-    """Compute threads wait for each other as in a worker. libgomp reads this once, at its start."""
-    return {"GOMP_SPINCOUNT": SPIN_COUNT, **os.environ}
+    """Compute threads wait for each other as in a worker, so that measurements match the service."""
+    environ = dict(os.environ)
+    set_spin_count(environ)
+    return environ
 
 
 def _limit_s(job: jobs.Job) -> float:
