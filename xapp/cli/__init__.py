@@ -1,4 +1,6 @@
-"""The command line: `genai-xapp`. Each command is imported when it is used, and needs what it needs."""
+"""The command line: `genai-xapp`. A command is imported when it is used, so it needs only its own
+packages.
+"""
 
 import importlib
 import importlib.util
@@ -25,7 +27,7 @@ EXIT_INTERRUPTED = 130
 
 @dataclass(frozen=True, slots=True)
 class _Lazy:
-    """Where a command is, and what the overview says of it."""
+    """The module of a command, and its line in the overview."""
 
     module: str
     attribute: str
@@ -58,7 +60,7 @@ _COMMANDS = {
 
 
 class _Group(NearGroup):
-    """Imports a command on use; says errors in one line, with exit code 1."""
+    """Imports a command on use. Prints errors in one line, with exit code 1."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [name for name, lazy in _COMMANDS.items() if importlib.util.find_spec(lazy.module)]

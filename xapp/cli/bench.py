@@ -1,4 +1,4 @@
-"""`genai-xapp bench`: what a node can do, measured. Each mode is imported when it is used."""
+"""`genai-xapp bench`: measures a node. Each mode is imported when it is used."""
 
 import importlib
 from typing import Any
@@ -24,7 +24,7 @@ _COMMANDS = {
 
 
 class _Group(NearGroup):
-    """Imports a mode on use; a package that is missing is said in one line, with exit code 1."""
+    """Imports a mode on use. A missing package is an error in one line, with exit code 1."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)

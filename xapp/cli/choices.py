@@ -1,4 +1,4 @@
-"""The options `--choice TEXT` and `--choices A,B`, which mean the same in every command."""
+"""The options `--choice TEXT` and `--choices A,B`, which have the same meaning in every command."""
 
 import functools
 from collections.abc import Callable
@@ -10,7 +10,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def choice_options(help_text: str) -> Callable[[_F], _F]:
-    """`choices: tuple[str, ...]`, of both options together; `help_text` says what they are for."""
+    """`choices: tuple[str, ...]`, of both options together. `help_text` is their purpose."""
     options = (
         click.option(
             "--choice", multiple=True, metavar="TEXT", help=f"{help_text} Repeatable; may have commas in it."

@@ -1,4 +1,4 @@
-"""`genai-xapp demo`: everything once, on this machine: fetch, serve, ask, measure, stop."""
+"""`genai-xapp demo`: everything once on this machine: fetch, serve, ask, measure, stop."""
 
 import asyncio
 import os

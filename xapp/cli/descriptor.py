@@ -1,4 +1,4 @@
-"""`genai-xapp descriptor`: what a near-RT RIC is told of this xApp, made from the settings."""
+"""`genai-xapp descriptor`: this xApp's descriptor for a near-RT RIC, made from the settings."""
 
 import json
 import os
@@ -46,8 +46,8 @@ def descriptor(name: str, image: str | None, part: str, folder: Path | None) -> 
 
 
 def _parts(name: str, image: dict[str, str] | None) -> dict[str, Any]:
-    """Raises ClickException where the onboarder would refuse them."""
-    # Imported here: the other commands need no more than the base package.
+    """The parts of the descriptor. Raises ClickException where the onboarder would refuse them."""
+    # Imported here, since the other commands need the base package only.
     from xapp.config import load_settings  # noqa: PLC0415
     from xapp.ric.descriptor import built_in, controls_schema  # noqa: PLC0415
     from xapp.ric.onboarding import faults  # noqa: PLC0415

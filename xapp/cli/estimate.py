@@ -1,4 +1,4 @@
-"""`genai-xapp estimate`: what an answer would take now, and whether the node would take it on."""
+"""`genai-xapp estimate`: the predicted times of an answer, and whether the node would admit it."""
 
 import asyncio
 

@@ -35,7 +35,7 @@ def format_options(command: _F) -> _F:
 def output_format(
     json_schema: str | None, grammar: str | None, choices: Sequence[str]
 ) -> pb.OutputFormat | None:
-    """None where none is asked for. Raises UsageError on more than one."""
+    """The format of the options; None without one. Raises UsageError for more than one."""
     if sum((json_schema is not None, grammar is not None, bool(choices))) > 1:
         raise click.UsageError("give one of --json-schema, --grammar and --choices")
     if json_schema is not None:

@@ -31,7 +31,7 @@ from xapp.inference.v1 import inference_pb2 as pb
 
 
 class Watch:
-    """When text came and how much: what a caller sees of a stream. Times in seconds."""
+    """The caller's view of a stream: its times, in seconds, and its tokens."""
 
     def __init__(self) -> None:
         self._begun = time.perf_counter()
@@ -42,7 +42,7 @@ class Watch:
         self.finish_reason = ""
 
     def follow(self, event: pb.GenerateResponse) -> None:
-        """Every event, as it comes."""
+        """Passes on every event as it comes."""
         if event.HasField("chunk"):
             self._last = time.perf_counter()
             if self._first is None:
@@ -56,18 +56,18 @@ class Watch:
 
     @property
     def ttft_s(self) -> float | None:
-        """From asking to the first text; None when none came."""
+        """Seconds from the request to the first text; None without text."""
         return None if self._first is None else self._first - self._begun
 
     @property
     def tokens_per_s(self) -> float | None:
-        """After the first chunk; None for a single chunk."""
+        """Tokens a second after the first chunk; None for a single chunk."""
         if self._first is None or self._last == self._first:
             return None
         return self._num_after_first / (self._last - self._first)
 
     def summary(self) -> str:
-        """One line."""
+        """The figures in one line."""
         usage = self.usage
         ttft = "none" if self.ttft_s is None else f"{self.ttft_s:.3f} s"
         rate = "n/a" if self.tokens_per_s is None else f"{self.tokens_per_s:.1f}"

@@ -1,4 +1,4 @@
-"""A command with commands below it, which knows what a mistyped one may have meant."""
+"""A command with commands below it, which suggests the nearest command for a mistyped one."""
 
 import click
 
@@ -6,12 +6,12 @@ from xapp.near import did_you_mean
 
 
 class NearGroup(click.Group):
-    """Names the nearest command for one that is not known."""
+    """Suggests the nearest command for an unknown one."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does."""
+        """Finds a command as click does."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:

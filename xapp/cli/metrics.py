@@ -53,7 +53,7 @@ async def _watch(
 
 
 def lines(sample: pb.MetricsResponse) -> list[str]:
-    """One line a model."""
+    """A line for each model."""
     when = sample.timestamp.ToDatetime().strftime("%H:%M:%S")
     return [f"{when} {sample.node} {_line(model)} · {_host(sample.host)}" for model in sample.models]
 
@@ -84,7 +84,7 @@ def _host(host: pb.HostMetrics) -> str:
 
 
 def view(sample: pb.MetricsResponse) -> Group:
-    """What a terminal shows."""
+    """The table for a terminal."""
     table = Table(
         "",
         title=f"{escape(visible(sample.node))} · {sample.timestamp.ToDatetime():%H:%M:%S} UTC",
@@ -98,7 +98,7 @@ def view(sample: pb.MetricsResponse) -> Group:
 
 
 def print_view(sample: pb.MetricsResponse) -> None:
-    """Once, to standard output."""
+    """Prints the table once, to standard output."""
     Console(width=None if sys.stdout.isatty() else 100).print(view(sample).renderables[0])
     say(_host(sample.host))
 

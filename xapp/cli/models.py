@@ -1,6 +1,7 @@
-"""`genai-xapp models`: which models there are, fetching, checking and removing them.
+"""`genai-xapp models`: lists, fetches, checks and removes models.
 
-All but `pull` from the hub and `optimize` works with the base package alone; those need the server extra.
+All commands work with the base package alone, except `pull` from the hub and `optimize`, which need the
+server extra.
 """
 
 import json
@@ -38,7 +39,7 @@ from xapp.models.verify import verify as verify_model
 
 
 class _Group(NearGroup):
-    """Shows an XappError as a message and exit code 1, not as a traceback."""
+    """Prints an XappError as a message, with exit code 1 and without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -151,7 +152,7 @@ def _bring_each(
     *,
     as_json: bool,
 ) -> None:
-    """One after the other, whatever becomes of those before; exit code 1 if one failed."""
+    """Brings each file, also after a failure. Exit code 1 if one failed."""
     landed, failures = [], []
     for name in names:
         try:
@@ -250,7 +251,7 @@ def rm(name: str, folder: Path, yes: bool) -> None:
 
 
 def _files_of(name: str, folder: Path) -> list[Path]:
-    """Names of the folder only: a path elsewhere is not ours to remove."""
+    """The files of names in the folder. A path elsewhere is refused."""
     entry = catalogue().get(name)
     if entry and (found := _files_with(folder / entry.local_file, unfinished=True)):
         return found
@@ -258,7 +259,9 @@ def _files_of(name: str, folder: Path) -> list[Path]:
 
 
 def _files_with(path: Path, *, unfinished: bool = False) -> list[Path]:
-    """All parts that are there, with their records; `unfinished`: none unless a pull has left something."""
+    """All present parts with their records, and the remains of an unfinished pull. With `unfinished`, none
+    unless there are such remains.
+    """
     parts = all_parts(path)
     left = [left for part in parts for left in leftovers(part) if left.is_file()]
     if unfinished and not left:

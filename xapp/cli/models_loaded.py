@@ -1,4 +1,4 @@
-"""`genai-xapp models load` and `unload`: which models a node that runs has in memory."""
+"""`genai-xapp models load` and `unload`: the loaded models of a running node."""
 
 import asyncio
 from contextlib import aclosing

@@ -1,4 +1,4 @@
-"""`genai-xapp models optimize`: which format of the weights is the fastest on this CPU, and writing it."""
+"""`genai-xapp models optimize`: finds the fastest format of the weights on this CPU, and writes it."""
 
 import json
 import math
@@ -32,7 +32,7 @@ def _formats_help() -> str:
 
 
 def _number(_: click.Context, __: click.Parameter, value: float) -> float:
-    """A range lets "nan" pass."""
+    """Refuses "nan", which a range accepts."""
     if math.isnan(value):
         raise click.BadParameter("nan is no number")
     return value
@@ -137,7 +137,9 @@ def _blanks(path: Path, items: int) -> tuple["Blank", ...]:
 
 @contextmanager
 def _ended_as_by_ctrl_c() -> Iterator[None]:
-    """A closed terminal or `kill` must leave no half file either. Under `nohup` the terminal may close."""
+    """A closed terminal or `kill` ends the run as Ctrl-C does: no half file may stay. Under `nohup` the
+    terminal may close.
+    """
     heard = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) != signal.SIG_IGN]
     kept = {each: signal.signal(each, signal.default_int_handler) for each in heard}
     try:

@@ -1,4 +1,4 @@
-"""What `models optimize` shows: a table for people, a document for scripts. Needs the server extra."""
+"""The output of `models optimize`: a table for people, a document for scripts. Needs the server extra."""
 
 import sys
 from collections.abc import Iterator
@@ -14,11 +14,11 @@ from xapp.cli.say import say
 
 REFERENCE = "0 (reference)"
 UNSTEADY = 0.25
-"""Rounds that differ by more are told of."""
+"""A larger difference between rounds is noted."""
 
 
 def show(outcome: Outcome, wish: Wish) -> None:
-    """On standard output; what could not be made or measured goes to standard error."""
+    """Prints to standard output. Formats that could not be made or measured go to standard error."""
     console = Console(width=None if sys.stdout.isatty() else NO_COLOUR_WIDTH)
     console.print(table(outcome))
     for each in outcome.measured:
@@ -47,7 +47,7 @@ def table(outcome: Outcome) -> Table:
 
 
 def notes(outcome: Outcome) -> Iterator[str]:
-    """What a reader of the table has to know."""
+    """Notes for the reader of the table."""
     source = outcome.measured[0]
     if outcome.source_is_rounded:
         form = source.format.removesuffix(" (source)")
@@ -77,14 +77,14 @@ def _cells(each: Measured, source: Measured) -> list[str]:
 
 
 def _right_text(each: Measured, source: Measured) -> str:
-    """How many, and of those that differ how many were lost and won."""
+    """The number of right answers, and of the lost and won ones."""
     lost, won = changes(each, source)
     changed = "" if each is source else f" (-{lost} +{won})"
     return f"{sum(each.right)}/{len(each.right)}{changed}"
 
 
 def verdict(outcome: Outcome, wish: Wish) -> str:
-    """One sentence on which format to take."""
+    """The recommended format in one sentence."""
     source = outcome.measured[0]
     limit = f"loses at most {wish.max_loss * 100:g} %"
     found = next((each for each in outcome.measured[1:] if each.format == outcome.best), None)
@@ -95,7 +95,7 @@ def verdict(outcome: Outcome, wish: Wish) -> str:
 
 
 def as_document(outcome: Outcome, wish: Wish) -> dict[str, Any]:
-    """Bytes, tokens a second, percent; null for what is not known."""
+    """The figures: bytes, tokens a second, percent; null for unknown."""
     source = outcome.source
     return {
         "model": source.name,

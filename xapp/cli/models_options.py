@@ -14,7 +14,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def folder_option(command: _F) -> _F:
-    """`folder`: where model files lie."""
+    """`folder`: the folder of model files."""
 
     def chosen(_: click.Context, __: click.Parameter, value: Path | None) -> Path:
         return value.expanduser() if value else models_dir(os.environ)
@@ -30,5 +30,5 @@ def folder_option(command: _F) -> _F:
 
 
 def json_option(command: _F) -> _F:
-    """`as_json`: for scripts."""
+    """`as_json`: output for scripts."""
     return click.option("--json", "as_json", is_flag=True, help="One JSON document, for scripts.")(command)

@@ -1,4 +1,4 @@
-"""What `models` shows: rows for people and for scripts, and progress on standard error."""
+"""The output of `models`: rows for people and for scripts, and progress on standard error."""
 
 import sys
 import time
@@ -30,7 +30,7 @@ from xapp.visible import visible
 
 LINE_EVERY_S = 5.0
 NO_COLOUR_WIDTH = 160
-"""Where there is no terminal: no column is cut."""
+"""The width without a terminal: no column is cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +50,17 @@ class Row:
 
     @property
     def kind(self) -> str:
-        """As the catalogue says; "" for a file that is not in it."""
+        """The catalogue's kind; "" for a file that is not in it."""
         return self.entry.kind.value if self.entry else ""
 
     @property
     def size_bytes(self) -> int | None:
-        """Of the file if it is there, else as the catalogue states."""
+        """The size of the file if it is there, else the catalogue's."""
         return total_bytes(self.path) if self.path else self.entry.size_bytes if self.entry else None
 
     @property
     def context_length(self) -> int | None:
-        """Tokens; the file knows better than the catalogue."""
+        """The context length in tokens. The file's counts before the catalogue's."""
         stated = self.info.context_length if self.info else None
         return stated or (self.entry.context_length if self.entry else None)
 
@@ -71,14 +71,14 @@ class Row:
 
     @property
     def memory_bytes(self) -> int | None:
-        """None where the size or the KV geometry is not known."""
+        """Bytes; None if the size or the KV geometry is unknown."""
         geometry = self.info.geometry if self.info else None
         geometry = geometry or (self.entry.geometry if self.entry else None)
         return weights_and_kv(self.size_bytes, geometry, self.memory_context, self.kv_type)
 
     @property
     def license(self) -> str:
-        """As the catalogue says, else as the file does."""
+        """The catalogue's licence, else the file's."""
         return self.entry.license if self.entry else self.info.license if self.info else ""
 
     @property
@@ -88,13 +88,13 @@ class Row:
 
     @property
     def source(self) -> str | None:
-        """Where `models pull` gets it; of a file that is not in the catalogue, what its record says."""
+        """The source for `models pull`; for a file that is not in the catalogue, the source in its record."""
         if self.entry is None and self.path and (record := record_of(self.path)):
             return record.source or None
         return entry_source(self.entry)
 
     def as_json(self) -> dict[str, Any]:
-        """Bytes and tokens as numbers; null for what is not known."""
+        """Bytes and tokens as numbers; null for unknown."""
         entry = self.entry
         return {
             "name": self.name,
@@ -117,7 +117,7 @@ class Row:
 
 
 def rows(models_dir: Path, *, context: int, kv_type: KvType, everything: bool) -> list[Row]:
-    """The files of the folder first, then what could be pulled."""
+    """The files of the folder first, then the models that can be pulled."""
     here = local_models(models_dir)
     names = {model.name for model in here}
     absent = [
@@ -139,14 +139,14 @@ def _local_row(model: ModelFile, context: int, kv_type: KvType) -> Row:
 
 
 def entry_source(entry: Entry | None) -> str | None:
-    """Where `models pull` gets it."""
+    """The source for `models pull`."""
     if entry is None:
         return None
     return entry.package.requirement if entry.package else f"hf:{entry.repo}/{entry.file}"
 
 
 def params_text(entry: Entry | None) -> str:
-    """As stated, an exact number shortened: 1,235,814,432 is 1.24B."""
+    """The number of parameters. An exact number is shortened: 1,235,814,432 is 1.24B."""
     if entry is None or entry.num_params is None:
         return entry.params if entry else ""
     count = entry.num_params
@@ -161,7 +161,7 @@ def size_text(count: int | None) -> str:
 
 
 def table(shown: list[Row], context: int, kv_type: KvType) -> Table:
-    """For people; the caption says what RAM means."""
+    """The table for people. Its caption explains RAM."""
     caption = (
         f"RAM: weights and a KV cache of {context:,} tokens ({kv_type.value}), fewer if the model ends before"
     )
@@ -216,7 +216,7 @@ class TerminalProgress:
             self._bars.stop()
 
     def update(self, what: str, done: int, total: int) -> None:
-        """One bar for each step."""
+        """Shows the progress of a step as a bar."""
         if self._bars is None:
             self._line(what, done, total)
             return
@@ -225,7 +225,7 @@ class TerminalProgress:
         self._bars.update(self._task, completed=done)
 
     def say(self, message: str) -> None:
-        """A line of its own."""
+        """Prints a line."""
         if self._bars:
             self._bars.console.print(message, markup=False, highlight=False, soft_wrap=True)
         else:
@@ -251,7 +251,7 @@ def _bars(console: Console) -> Bars:
 
 
 def kind_note(entry: Entry | None) -> str:
-    """A word of warning after pulling what Generate cannot serve."""
+    """A warning after the pull of a model that Generate cannot serve."""
     if entry is None or entry.kind.servable:
         return ""
     word = "an embedding model" if entry.kind is Kind.EMBEDDING else "a reranker"

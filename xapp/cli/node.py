@@ -1,4 +1,4 @@
-"""The node that a command asks, and what it takes to be let in there."""
+"""The node that a command asks, and the credentials for it."""
 
 import functools
 from collections.abc import Callable
@@ -15,17 +15,14 @@ from xapp.text_file import read_text
 from xapp.tls import credentials
 
 SYSTEM = "system"
-"""For --node-ca: the authorities that gRPC brings."""
+"""The value of --node-ca for gRPC's own authorities."""
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """Without `credentials` the connection is plain text, without `token` none is shown.
-
-    `server_name` is the name in the node's certificate where `target` is an address.
-    """
+    """Without `credentials` the connection is plain text. Without `token` no token is sent."""
 
     target: str
     credentials: grpc.ChannelCredentials | None = None

@@ -34,21 +34,21 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # generic in stubs o
 
 
 def model_option(command: _F) -> _F:
-    """Which of its models."""
+    """The name of the model."""
     return click.option("--model", default="", help="A served model's name. Default: the node's own.")(
         command
     )
 
 
 def system_option(command: _F) -> _F:
-    """`system_text`; see `read_input`."""
+    """`system_text`, as `read_input` explains."""
     return click.option(
         "--system", "system_text", metavar="TEXT", help="A system message before the prompt."
     )(command)
 
 
 def priority_option(help_text: str) -> Callable[[_F], _F]:
-    """The class; see `priority_of`."""
+    """The class, as `priority_of` explains."""
     return click.option(
         "--priority",
         type=click.Choice(["critical", "interactive", "batch"]),
@@ -106,7 +106,7 @@ def strategy_of(name: str | None) -> pb.DecodingStrategy | None:
 
 
 def deterministic_option(command: _F) -> _F:
-    """`deterministic`; None where nothing was said."""
+    """`deterministic`; None without the option."""
     return click.option(
         "--deterministic/--no-deterministic",
         default=None,
@@ -115,12 +115,12 @@ def deterministic_option(command: _F) -> _F:
 
 
 def priority_of(name: str) -> "pb.Priority.ValueType":
-    """What `--priority` means on the wire."""
+    """The value of `--priority` on the wire."""
     return pb.Priority.Value(f"PRIORITY_{name.upper()}")
 
 
 def json_option(command: _F) -> _F:
-    """For scripts."""
+    """`as_json`: output for scripts."""
     return click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for scripts.")(
         command
     )
@@ -135,7 +135,7 @@ def json_line(message: Message) -> str:
 
 
 def read_prompt(prompt: str | None) -> str:
-    """The argument; standard input for `-`, or for none where something is piped in."""
+    """The prompt: the argument, or standard input for `-` and for a missing argument with a pipe."""
     if prompt is not None and prompt != "-":
         return prompt
     if prompt is None and sys.stdin.isatty():

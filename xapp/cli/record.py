@@ -1,4 +1,4 @@
-"""A recorded answer: the request, what made the answer, and its text, as one JSON file."""
+"""A recorded answer: the request, the provenance of the answer, and its text, as one JSON file."""
 
 import json
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def record_option(command: _F) -> _F:
 
 @dataclass(frozen=True)
 class Record:
-    """`request` names the seed and the version of the task that were used, so that it can be run again."""
+    """`request` has the seed and the version of the task that were used, so that it can be repeated."""
 
     request: pb.GenerateRequest
     provenance: pb.Provenance
@@ -44,7 +44,7 @@ class Record:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Raises ClickException naming the file when it is none."""
+        """Reads a record. Raises ClickException with the file if it is invalid."""
         try:
             body: Any = json.loads(read_text(path))
             request = ParseDict(body["request"], pb.GenerateRequest())
@@ -55,7 +55,7 @@ class Record:
 
 
 class Recorder:
-    """`follow` every event of the answer to `request`; then there is a `record`, once it has finished."""
+    """`follow` every event of the answer to `request`. After its end there is a `record`."""
 
     def __init__(self, request: pb.GenerateRequest) -> None:
         self._request = request
@@ -63,7 +63,7 @@ class Recorder:
         self._provenance: pb.Provenance | None = None
 
     def follow(self, event: pb.GenerateResponse) -> None:
-        """In order."""
+        """Passes on the events in order."""
         if event.HasField("chunk"):
             self._texts.append(event.chunk.text)
         elif event.HasField("finished"):
@@ -71,7 +71,7 @@ class Recorder:
 
     @property
     def record(self) -> Record:
-        """Raises ClickException when the node does not say what made the answer."""
+        """The record. Raises ClickException when the node sends no provenance."""
         made_by = self._provenance
         if made_by is None or not made_by.prompt_hash:
             raise click.ClickException("the node does not tell the answer's provenance: nothing is recorded")

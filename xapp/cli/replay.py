@@ -1,4 +1,4 @@
-"""`genai-xapp replay`: runs a recorded request again and says whether the answer is the same."""
+"""`genai-xapp replay`: repeats a recorded request and compares the answers."""
 
 import asyncio
 from contextlib import aclosing

@@ -1,4 +1,4 @@
-"""`genai-xapp score`: how likely each of several continuations is."""
+"""`genai-xapp score`: the likelihood of each of several continuations."""
 
 import asyncio
 

@@ -21,7 +21,7 @@ _log = logging.getLogger("xapp")
 
 
 def _settings_help() -> str:
-    """Every setting with its default, by the tables of the file."""
+    """All settings with their defaults, by the tables of the file."""
     return "\n".join(line for table in TABLES for line in _table_help(table))
 
 
@@ -104,7 +104,7 @@ def serve(**options: Any) -> None:
 
 
 def _warn_of_unknown_keys() -> None:
-    """No error: what else sets such variables on a node is not known here."""
+    """Unknown variables are no error: other programs on a node may use the prefix."""
     for key, nearest in unknown_keys(os.environ).items():
         hint = f"; did you mean {nearest}?" if nearest else ""
         fields: dict[str, object] = {"event": "unknown_setting", "key": key, "nearest": nearest}
@@ -116,6 +116,6 @@ def _run(settings: Settings) -> int:
 
     from xapp.app import run  # noqa: PLC0415
 
-    # asyncio's own loop is Python: at one stream a token costs the server a sixth more with it.
+    # asyncio's own loop is Python code: with one stream, a token would cost the server a sixth more.
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(run(settings))

@@ -1,4 +1,4 @@
-"""`genai-xapp tasks`: see a node's tasks, check task files, run a task."""
+"""`genai-xapp tasks`: lists a node's tasks, checks task files, runs a task."""
 
 import asyncio
 import json
@@ -53,7 +53,7 @@ def check(files: Sequence[Path]) -> None:
 
     Exit code 0: all are. 1: the first that is not, with its key.
     """
-    # Imported here: the other commands need no more than the base package.
+    # Imported here, since the other commands need the base package only.
     from xapp.tasks.folder import read_files, read_tasks  # noqa: PLC0415
     from xapp.tasks.task_set import TaskSet  # noqa: PLC0415
 
@@ -134,7 +134,7 @@ async def _run(
     async with node.client() as client:
         bare_name = call.name.partition("@")[0]
         kinds = {each.name: each.kind for each in await client.list_tasks()}
-        # An unknown one is generated too: the node says which there are.
+        # An unknown task is sent to Generate too: the node's error names the known tasks.
         if kinds.get(bare_name) != "score":
             await _show_answer(client, request, deadline, recorder, as_json=as_json)
         elif recording:

@@ -1,4 +1,4 @@
-"""`genai-xapp token`: a new bearer token for a caller of a node."""
+"""`genai-xapp token`: makes a bearer token for a caller of a node."""
 
 import json
 

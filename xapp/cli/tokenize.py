@@ -1,4 +1,4 @@
-"""`genai-xapp tokenize`: how long a prompt is for the model."""
+"""`genai-xapp tokenize`: counts the tokens of a prompt."""
 
 import asyncio
 

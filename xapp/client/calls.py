@@ -62,13 +62,13 @@ class Calls:
         return await is_serving_within(self._channel, deadline_s, self._metadata)
 
     async def unary(self, method: _Method, request: Any, deadline_s: float | None) -> Any:
-        """The response of a method, tried again where that may help."""
+        """The response of a method, tried again as Retry says."""
         return await self._unary(method, request, deadline_s, None)
 
     async def stream(
         self, method: _Method, request: Any, deadline_s: float | None = None
     ) -> AsyncGenerator[Any, None]:
-        """The messages of a method, asked once."""
+        """The messages of a method, without a second try."""
         call = method(request, timeout=deadline_s, metadata=self._metadata)
         try:
             async for message in call:
@@ -108,7 +108,7 @@ class Calls:
                     if attempts.closed:
                         yield event
                     elif event.HasField("started"):
-                        # Kept until more comes: only then this attempt is the one.
+                        # It is kept until more comes: only then this attempt is the answer.
                         started = event
                     else:
                         attempts.closed = True
@@ -143,7 +143,7 @@ class Calls:
 
     @contextmanager
     def _preferring_home(self, request: pb.GenerateRequest | pb.ScoreRequest) -> Iterator[str]:
-        """The key of the node that the call goes to first, "" for any; for the length of the call."""
+        """The key of the call's home node, "" without one. The call counts there during the block."""
         if self._homes is None:
             yield ""
             return

@@ -1,4 +1,4 @@
-"""The way to a node: how it is opened, whether it leads anywhere, and what is wrong with it."""
+"""Opens channels to nodes, waits for nodes, and explains errors of the connection."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ from xapp.hosts import channel_options, host_of, proxy_of
 from xapp.pool import is_pool, pool_options
 
 _CLOSED = "Socket closed"
-"""What gRPC says of a plain text connection to a port with TLS."""
+"""gRPC's message for a plain text connection to a port with TLS."""
 _OPTIONS = (
     # A node that is starting again is found quickly.
     ("grpc.initial_reconnect_backoff_ms", 200),
@@ -28,9 +28,8 @@ def open_channel(
     balancing: dict[str, Any],
     server_name: str = "",
 ) -> grpc.aio.Channel:
-    """Plain text without credentials. `balancing` is the service config where several nodes may answer.
-
-    `server_name` is the name in the node's certificate; "" is the host of `target`.
+    """Opens a channel, plain text without credentials. `balancing` is the service config for a target of
+    several nodes.
     """
     named = (("grpc.ssl_target_name_override", server_name),) if server_name and credentials else ()
     options = (
@@ -61,7 +60,9 @@ async def is_serving_within(
 
 
 def explained(error: ClientError, target: str, *, plain_text: bool) -> ClientError:
-    """What did not come from the node may be the word of a proxy that nobody thought of, or of TLS."""
+    """Adds a hint to an error that did not come from the node: it may come from a forgotten proxy, or from
+    TLS.
+    """
     if plain_text and error.code == "UNAVAILABLE" and _CLOSED in error.message:
         hint = "plain text was sent; a node with TLS needs credentials"
         return ClientError(error.code, f"{error.message} ({hint})")

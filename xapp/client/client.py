@@ -17,12 +17,12 @@ from xapp.inference.v1 import models_pb2
 
 
 class Client:
-    """One target; use it as an async context manager. Without `credentials`: plain text.
+    """A client of one target, and an async context manager. Without `credentials` it speaks plain text.
 
-    `xapp.tls.credentials` makes `credentials`. `token` is the bearer token to show, `client_id` the name by
-    which the quotas of a node know this client that asks nobody for credentials. `affinity`: so many calls at
-    once with the same task or system prompt prefer the same node of several, which has computed that
-    beginning already. `server_name` is the name in the node's certificate, where `target` is an address.
+    `xapp.tls.credentials` makes `credentials`. `token` is the bearer token of the calls. `client_id` is this
+    client's name in the quotas of a node that needs no credentials. `affinity`: up to so many calls at once
+    with the same task or system prompt prefer the same node of a pool, which has that beginning in its cache.
+    `server_name` is the name in the node's certificate, where `target` is an address.
     """
 
     def __init__(
@@ -79,10 +79,10 @@ class Client:
     ) -> AsyncGenerator[pb.GenerateResponse, None]:
         """The events of one answer. `prompt` is raw text, messages for the chat template, or a `task`.
 
-        `deterministic`: the node gives the same answer again, bit for bit, whatever else it does.
-        `format`: what `json_schema`, `grammar` or `choices` makes; Finished says whether it was kept.
-        `strategy`: how the answer is decoded, for instance with guesses from its own text.
-        Closing the generator, or cancelling its task, cancels the request on the node.
+        `deterministic`: the node gives the same answer again, bit for bit, whatever else it does. `format`:
+        the result of `json_schema`, `grammar` or `choices`; Finished says whether the answer has it.
+        `strategy`: the decoding strategy, for instance with guesses from the answer's own text. Closing the
+        generator, or cancelling its task, cancels the request on the node.
         """
         request = pb.GenerateRequest(
             model=model,
@@ -106,13 +106,13 @@ class Client:
     async def generate_request(
         self, request: pb.GenerateRequest, *, deadline_s: float | None = None
     ) -> AsyncGenerator[pb.GenerateResponse, None]:
-        """As `generate`, for a request that is a message already."""
+        """As `generate`, for a request message."""
         async with aclosing(self._calls.generate(request, deadline_s)) as events:
             async for event in events:
                 yield event
 
     async def stream_text(self, prompt: Asked, **options: Any) -> AsyncGenerator[str, None]:
-        """The text alone; `options` are those of `generate`."""
+        """The text of an answer. `options` are those of `generate`."""
         async with aclosing(self.generate(prompt, **options)) as events:
             async for event in events:
                 if event.HasField("chunk"):
@@ -121,7 +121,9 @@ class Client:
     async def metrics(
         self, *, interval_s: float | None = None, count: int | None = None
     ) -> AsyncGenerator[pb.MetricsResponse, None]:
-        """Samples, every `interval_s` seconds (the server's default is 1), `count` of them or for ever."""
+        """Samples of the node's load, every `interval_s` seconds (by default 1): `count` samples, or without
+        end.
+        """
         request = pb.MetricsRequest(count=count, interval=duration(interval_s))
         async with aclosing(self._calls.stream(self._calls.inference.Metrics, request)) as samples:
             async for sample in samples:
@@ -140,9 +142,10 @@ class Client:
         correlation_id: str = "",
         deadline_s: float | None = None,
     ) -> pb.ScoreResponse:
-        """How likely each of `choices` is as what follows; a leading space is the caller's to give.
+        """The likelihood of each of `choices` behind the prompt. The caller adds a leading space where it
+        needs one.
 
-        A `task` brings its own choices.
+        A `task` has its own choices.
         """
         request = pb.ScoreRequest(
             model=model,
@@ -159,7 +162,7 @@ class Client:
     async def score_request(
         self, request: pb.ScoreRequest, *, deadline_s: float | None = None
     ) -> pb.ScoreResponse:
-        """As `score`, for a request that is a message already."""
+        """As `score`, for a request message."""
         response: pb.ScoreResponse = await self._calls.score(request, deadline_s)
         return response
 
@@ -175,7 +178,7 @@ class Client:
         deterministic: bool = False,
         strategy: pb.DecodingStrategy | None = None,
     ) -> pb.EstimateResponse:
-        """What `generate` would take now, and whether the node would take it with that deadline."""
+        """The predicted times of `generate`, and whether the node would admit it with that deadline."""
         request = pb.EstimateRequest(
             model=model,
             max_tokens=max_tokens,
@@ -192,7 +195,7 @@ class Client:
     async def tokenize(
         self, prompt: Input, *, model: str = "", deadline_s: float | None = None
     ) -> pb.TokenizeResponse:
-        """The prompt as the model sees it."""
+        """The prompt in tokens, with the chat template applied."""
         request = pb.TokenizeRequest(model=model, **input_fields(prompt))
         response: pb.TokenizeResponse = await self._calls.unary(
             self._calls.inference.Tokenize, request, deadline_s
@@ -200,12 +203,12 @@ class Client:
         return response
 
     async def list_tasks(self, *, deadline_s: float | None = None) -> list[pb.Task]:
-        """The node's tasks, every version."""
+        """All versions of the node's tasks."""
         response = await self._calls.unary(self._calls.inference.ListTasks, pb.ListTasksRequest(), deadline_s)
         return list(response.tasks)
 
     async def list_models(self, *, deadline_s: float | None = None) -> list[models_pb2.Model]:
-        """What the node serves or can load."""
+        """The models that the node serves or can load."""
         request = models_pb2.ListModelsRequest()
         response = await self._calls.unary(self._calls.models.ListModels, request, deadline_s)
         return list(response.models)
@@ -213,14 +216,14 @@ class Client:
     async def load_model(
         self, name: str, *, deadline_s: float | None = None
     ) -> AsyncGenerator[models_pb2.LoadModelResponse, None]:
-        """Loads a model that lies on the node; yields its progress, last the model that is READY."""
+        """Loads a model of the node's models folder. Yields its progress, and last the READY model."""
         request = models_pb2.LoadModelRequest(name=name)
         async with aclosing(self._calls.stream(self._calls.models.LoadModel, request, deadline_s)) as states:
             async for progress in states:
                 yield progress
 
     async def unload_model(self, name: str, *, deadline_s: float | None = None) -> models_pb2.Model:
-        """Lets its running streams finish, then gives its memory back."""
+        """Unloads a model after its running streams have finished."""
         request = models_pb2.UnloadModelRequest(name=name)
         response = await self._calls.unary(self._calls.models.UnloadModel, request, deadline_s)
         model: models_pb2.Model = response.model

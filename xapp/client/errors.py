@@ -1,4 +1,4 @@
-"""What went wrong with a call, from the status and the google.rpc details that the node sent."""
+"""Errors of calls, from the status and the google.rpc details of the node."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ _DETAILS = "grpc-status-details-bin"
 
 
 class ClientError(Exception):
-    """A call failed. `code` is the gRPC status, `reason` the server's own; "" or None is unknown."""
+    """A call failed. `code` is the gRPC status, `reason` the server's reason. "" or None is unknown."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class ClientError(Exception):
 
 
 def decode_error(error: grpc.aio.AioRpcError) -> ClientError:
-    """With what the server's google.rpc details say."""
+    """The error with the server's google.rpc details."""
     facts: dict[str, Any] = {}
     for key, value in error.trailing_metadata() or ():
         if key == _DETAILS and isinstance(value, bytes):
@@ -56,6 +56,6 @@ def _facts(details: bytes) -> dict[str, Any]:
             elif detail.Unpack(request) and request.field_violations:
                 facts["field"] = request.field_violations[0].field
     except DecodeError:
-        # The status itself still says what happened.
+        # The status itself still tells the fault.
         return {}
     return facts

@@ -1,4 +1,4 @@
-"""What an answer is held to."""
+"""Formats of answers."""
 
 import json
 from collections.abc import Mapping
@@ -18,5 +18,5 @@ def grammar(gbnf: str) -> pb.OutputFormat:
 
 
 def choices(*texts: str) -> pb.OutputFormat:
-    """Holds the answer to one of these."""
+    """Holds the answer to one of these texts."""
     return pb.OutputFormat(choices=pb.Choices(choices=texts))

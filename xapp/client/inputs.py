@@ -1,4 +1,4 @@
-"""What is asked: raw text, turns of a conversation, or a task; and the fields that a request has of it."""
+"""The inputs of a request: raw text, turns of a conversation, or a task; and their fields of the message."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
@@ -26,12 +26,12 @@ def user(content: str) -> pb.Message:
 
 
 def system(content: str) -> pb.Message:
-    """What the model should keep to."""
+    """A turn of the system."""
     return pb.Message(role="system", content=content)
 
 
 def input_fields(prompt: Asked) -> dict[str, Any]:
-    """The fields of a request that a prompt, messages or a task's call stand for."""
+    """The fields of a request message for a prompt, messages or a task's call."""
     if isinstance(prompt, TaskCall):
         return {"task": prompt.name, "inputs": _struct(prompt), "input_timestamp": _timestamp(prompt)}
     if isinstance(prompt, str):
@@ -54,5 +54,5 @@ def _timestamp(call: TaskCall) -> Timestamp | None:
 
 
 def duration(seconds: float | None) -> Duration | None:
-    """The message, to the nanosecond; None stays None."""
+    """A Duration, exact to the nanosecond; None stays None."""
     return None if seconds is None else to_duration(seconds)

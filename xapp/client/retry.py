@@ -1,4 +1,4 @@
-"""Trying a call again: how often, how patiently, and until when."""
+"""Repeated attempts of a call: their number, their delays, and their common deadline."""
 
 import asyncio
 import random
@@ -11,23 +11,24 @@ from xapp.pool import another_node_may
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How often and how patiently UNAVAILABLE is tried again. Times in seconds."""
+    """The attempts after UNAVAILABLE. Times in seconds."""
 
     attempts: int = 5
     first_delay_s: float = 0.2
     max_delay_s: float = 5.0
 
     def delay_s(self, attempt: int, error: ClientError) -> float:
-        """Before the next attempt: what the server says, else doubling, with jitter."""
+        """Seconds before the next attempt: the server's RetryInfo, else doubled delays; with jitter."""
         jitter = random.uniform(1.0, 1.2)  # noqa: S311  no secret
         wanted = self.first_delay_s * 2.0**attempt if error.retry_after_s is None else error.retry_after_s
         return min(wanted, self.max_delay_s) * jitter
 
 
 class Attempts:
-    """The attempts of one call, which share its deadline. `closed` once an answer has begun.
+    """The attempts of one call, which share its deadline.
 
-    `moved` once another node of several was asked, which happens without waiting, and once.
+    `closed` once an answer has begun. `moved` once another node of a pool was asked, which happens once,
+    without waiting.
     """
 
     def __init__(self, retry: Retry, deadline_s: float | None, *, in_pool: bool) -> None:
@@ -43,7 +44,7 @@ class Attempts:
         return None if self._until is None else max(0.0, self._until - time.monotonic())
 
     async def again(self, error: ClientError) -> None:
-        """Waits before the next attempt; raises `error` when there is none."""
+        """Waits before the next attempt. Raises `error` if there is none."""
         if self._may_move(error):
             self.moved = True
             return

@@ -1,4 +1,4 @@
-"""Brings a GGUF file that is on this machine into the models folder: checked, recorded, without a network."""
+"""Brings a GGUF file of this machine into the models folder: checked and recorded, without a network."""
 
 import errno
 import os
@@ -18,9 +18,10 @@ FILE_PREFIX = "file:"
 
 
 def bring(source: Path, models_dir: Path, *, link: bool = False, progress: Progress | None = None) -> Pulled:
-    """Copies a model, all its parts, or gives its files a second name there (`link`: on the same disk only).
+    """Copies a model with all its parts, or gives its files a second name in the folder (`link`: on the same
+    disk only).
 
-    A file that the catalogue knows by its sha256 gets the catalogue's name. Raises ModelError.
+    A file whose sha256 is in the catalogue gets the catalogue's name. Raises ModelError.
     """
     progress = progress or NoProgress()
     if not source.is_file() or source.suffix != SUFFIX:
@@ -29,7 +30,7 @@ def bring(source: Path, models_dir: Path, *, link: bool = False, progress: Progr
         )
     check_parts(source)
     first, *others = all_parts(source)
-    # The first last: a model goes by it, and one that is not whole is not seen in the folder.
+    # The first part comes last: the model has its name, so an incomplete model is not seen in the folder.
     landed = [_bring_part(part, models_dir, progress, link=link) for part in (*others, first)]
     *others_landed, whole = landed
     return whole_of(whole, others_landed)
@@ -49,7 +50,7 @@ def _bring_part(source: Path, models_dir: Path, progress: Progress, *, link: boo
             try:
                 _place(source, partial, link=link)
             except BaseException:
-                partial.unlink(missing_ok=True)  # half a copy is of no use to the next
+                partial.unlink(missing_ok=True)  # the next try cannot use half a copy
                 raise
             return land(target, partial, wanted, progress)
     except OSError as error:

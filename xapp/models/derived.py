@@ -1,7 +1,7 @@
-"""How a model written in another format gets its name beside its source: whole and recorded, or not at all.
+"""Names a copy of a model in another format beside its source: whole and recorded, or not at all.
 
-The copy grows as a hidden partial that is named after its source. Whoever makes copies of a model holds
-the source's lock, and clears what an interrupted run has left.
+The copy grows as a hidden partial file that is named after its source. A process that makes copies of a model
+holds the source's lock, and removes the remains of interrupted runs.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ from xapp.models.transfer import Progress, one_at_a_time, raise_for_disk
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """A model in another format. `origin` is the source's digest, of all its parts."""
+    """A model in another format. `origin` is the digest of all parts of the source."""
 
     source: ModelFile
     origin: str
@@ -29,26 +29,28 @@ class Derived:
 
     @property
     def path(self) -> Path:
-        """The source's name with the format's behind it: what the source was rounded to stays readable."""
+        """The source's name with the format behind it, so that the format of the source stays readable."""
         return _place(self.source.path, self.format)
 
     @property
     def model(self) -> ModelFile:
-        """What is there once it has landed."""
+        """The model after it has landed."""
         return ModelFile(model_name(self.path), self.path)
 
     @property
     def partial(self) -> Path:
-        """Where it grows: removing the source takes it along."""
+        """The partial file. Removing the source removes it as well."""
         return _partial(self.source.path, self.format)
 
     @property
     def record_source(self) -> str:
-        """How its record names where it comes from."""
+        """The source in its record."""
         return f"{self.format.name} of {self.source.path.name} ({self.origin})"
 
     def there(self) -> Record | None:
-        """Its record if it was made before, of the same source. Raises ModelError for another file there."""
+        """The record of a copy that was made before from the same source, or None. Raises ModelError for
+        another file with that name.
+        """
         if not self.path.exists():
             return None
         record = record_of(self.path)
@@ -74,9 +76,8 @@ def _partial(source: Path, form: Format) -> Path:
 
 @contextmanager
 def making_copies(source: ModelFile, progress: Progress) -> Iterator[None]:
-    """Holds the source's lock for the block, and clears partial files before and after it.
-
-    Raises ModelError where the folder cannot be written to.
+    """Holds the source's lock during the block, and removes partial files before and after it. Raises
+    ModelError where the folder cannot be written to.
     """
     with ExitStack() as stack:
         _or_model_error(source, lambda: stack.enter_context(one_at_a_time(source.path, progress)))
@@ -93,9 +94,8 @@ def _or_model_error(source: ModelFile, act: Callable[[], object]) -> None:
 
 
 def _clear(source: ModelFile) -> None:
-    """What is no finished file: partials, and records whose file did not get its name.
-
-    What a pull of the source has left stays: the next pull goes on with it.
+    """Removes partial files, and records whose file did not get its name. Remains of a pull of the source
+    stay, since the next pull continues from them.
     """
     for form in FORMATS.values():
         _partial(source.path, form).unlink(missing_ok=True)
@@ -105,9 +105,8 @@ def _clear(source: ModelFile) -> None:
 
 
 def land_copy(copy: Derived, progress: Progress, tool: str) -> Record:
-    """Checks the partial, records it and gives it its name. `tool` is what made it.
-
-    Raises ModelError naming the file.
+    """Checks the partial file, records it and gives it its name. `tool` is the program that made it. Raises
+    ModelError with the file.
     """
     read_gguf(copy.partial)
     size = copy.partial.stat().st_size

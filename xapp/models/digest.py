@@ -20,14 +20,15 @@ MAX_RECORD_BYTES = 1 << 16
 PREFIX = "sha256:"
 
 OnBytes = Callable[[int], None]
-"""Told how many bytes are done."""
+"""Called with the number of bytes that are done."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a file is known to be. `digest` is `sha256:` and 64 hex digits; `revision` the hub's commit.
+    """The known facts of a file. `digest` is `sha256:` and 64 hex digits; `revision` is the hub's commit.
 
-    A copy that was made here also has its source's digest (`origin`), its format, and what made it (`tool`).
+    The record of a copy that was made here also has its source's digest (`origin`), its format, and the
+    program that made it (`tool`).
     """
 
     digest: str
@@ -36,13 +37,13 @@ class Record:
     source: str = ""
     revision: str = ""
     inode: int = 0
-    """Where it is known: what travels with a file to another disk has none."""
+    """The inode, where it is known: a record that travels with a file to another disk has none."""
     origin: str = ""
     format: str = ""
     tool: str = ""
 
     def fits(self, stat: os.stat_result) -> bool:
-        """Whether the file has not been touched since. Image layers keep whole seconds of mtime only."""
+        """Whether the file is untouched since. Image layers keep whole seconds of mtime only."""
         if self.inode not in (0, stat.st_ino):
             return False
         whole_seconds = self.mtime_ns - self.mtime_ns % 1_000_000_000
@@ -50,7 +51,8 @@ class Record:
 
 
 def digest_of(path: Path, on_bytes: OnBytes | None = None) -> str:
-    """`sha256:…` of the file: from its record or the cache if untouched, else hashed and remembered.
+    """`sha256:…` of the file: from its record or the cache if the file is untouched, else hashed and
+    remembered.
 
     Raises ModelError if the file cannot be read. A cache that cannot be written is no error.
     """
@@ -58,7 +60,7 @@ def digest_of(path: Path, on_bytes: OnBytes | None = None) -> str:
         stat = path.stat()
     except OSError as error:
         raise unreadable(path, error) from error
-    # The note knows which file it was, the record only what it looked like.
+    # The cache knows the inode of the file, the record only its size and time.
     for record in (read_record(_cached(path)), read_record(sidecar(path))):
         if record is not None and record.fits(stat):
             return record.digest
@@ -66,7 +68,7 @@ def digest_of(path: Path, on_bytes: OnBytes | None = None) -> str:
 
 
 def rehash(path: Path) -> str:
-    """The same by reading the file, whatever is remembered of it; remembered from now on."""
+    """The same, always by reading the file. The result is remembered."""
     try:
         stat = path.stat()
     except OSError as error:
@@ -81,7 +83,7 @@ def _hash_and_remember(path: Path, stat: os.stat_result, on_bytes: OnBytes | Non
 
 
 def hash_file(path: Path, on_bytes: OnBytes | None = None) -> str:
-    """Reads the whole file. Raises ModelError if that fails."""
+    """The digest of the whole file. Raises ModelError if it cannot be read."""
     sha256, done = hashlib.sha256(), 0
     try:
         with path.open("rb") as file:
@@ -96,40 +98,40 @@ def hash_file(path: Path, on_bytes: OnBytes | None = None) -> str:
 
 
 def unreadable(path: Path, error: OSError) -> ModelError:
-    """The error for a file that the system refuses."""
+    """The error for a file that cannot be read."""
     return ModelError(f"cannot read {path}: {error.strerror}", reason="UNREADABLE_FILE")
 
 
 def sidecar(path: Path) -> Path:
-    """Where the record of a pulled file lies."""
+    """The path of a pulled file's record."""
     return path.with_name(path.name + ".json")
 
 
 def record_of(path: Path) -> Record | None:
-    """The record made when the file was pulled, whether or not the file was touched since."""
+    """The record of the pull, whether or not the file was touched since."""
     return read_record(sidecar(path))
 
 
 def write_record(path: Path, digest: str, source: str, revision: str = "") -> Record:
-    """Records a file that has just been checked. Raises OSError."""
+    """Records a file that was just checked. Raises OSError."""
     record = make_record(path, digest, source, revision)
     keep_record(path, record)
     return record
 
 
 def keep_record(path: Path, record: Record) -> None:
-    """Writes down the record of a file that is at `path`, or is about to be. Raises OSError."""
+    """Writes the record of a file that is at `path`, or is about to be. Raises OSError."""
     _write(sidecar(path), record)
 
 
 def make_record(path: Path, digest: str, source: str, revision: str = "") -> Record:
-    """The same without writing it down."""
+    """The same record, unwritten."""
     stat = path.stat()
     return Record(digest, stat.st_size, stat.st_mtime_ns, source, revision)
 
 
 def read_record(path: Path) -> Record | None:
-    """None if there is none, or what is there is not one: it is only a note."""
+    """The record; None without a valid one."""
     try:
         with path.open("rb") as file:
             record = Record(**json.loads(file.read(MAX_RECORD_BYTES)))
@@ -150,11 +152,11 @@ def _remember(path: Path, record: Record) -> None:
         _cached(path).parent.mkdir(parents=True, exist_ok=True)
         _write(_cached(path), record)
     except OSError:
-        return  # a read-only home: the next start hashes again
+        return  # the home is read-only: the next start hashes again
 
 
 def _write(path: Path, record: Record) -> None:
-    """Whole or not at all: another process may be reading it."""
+    """Writes the whole file or nothing: another process may be reading it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         stated = {key: value for key, value in asdict(record).items() if value != ""}

@@ -1,7 +1,7 @@
-"""The formats that weights can be kept in, by the names that llama.cpp gives them.
+"""The formats of weights, by llama.cpp's names.
 
-Weights are numbers rounded to few bits, in blocks that share a scale. Writing a file in another format
-rounds them once more: what the first rounding lost does not come back.
+Weights are numbers rounded to few bits, in blocks that share a scale. Another format rounds them once more:
+the loss of the first rounding does not come back.
 """
 
 from dataclasses import dataclass
@@ -10,9 +10,8 @@ from types import MappingProxyType
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """`file_type` is the number of `general.file_type` in a GGUF file, and of llama.cpp's quantizer.
-
-    `loss` says in a few words what rounding to this format costs.
+    """`file_type` is the number of `general.file_type` in a GGUF file, and of llama.cpp's quantizer. `loss`
+    describes the loss in a few words.
     """
 
     name: str
@@ -29,16 +28,18 @@ _OFFERED = (
     Format("IQ4_NL", 25, "4 bits, unevenly spaced: clearly lossy, again if the source has 4"),
 )
 FORMATS = MappingProxyType({each.name: each for each in _OFFERED})
-"""What a model can be written in. Fewer than 4 bits lose too much without the data they are made with."""
+"""Formats that a model can be written in. Fewer than 4 bits lose too much without the data that they are made
+with.
+"""
 USUAL = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_0")
-"""What is tried where nothing is chosen."""
+"""Formats that are tried by default."""
 WHOLE = (0, 1, 32)
-"""The numbers of F32, F16 and BF16: weights as they were trained, or next to it."""
+"""The numbers of F32, F16 and BF16: weights as they were trained, or close to that."""
 _OTHERS = {0: "F32", 1: "F16", 3: "Q4_1", 8: "Q5_0", 9: "Q5_1", 10: "Q2_K", 11: "Q3_K_S", 12: "Q3_K_M"}
 _MORE = {13: "Q3_K_L", 14: "Q4_K_S", 16: "Q5_K_S", 30: "IQ4_XS", 32: "BF16", 38: "MXFP4"}
 _NAMES = {**{each.file_type: each.name for each in _OFFERED}, **_OTHERS, **_MORE}
 
 
 def format_name(file_type: int | None) -> str:
-    """For instance "Q4_1"; "other" for a number that is not stated or not known here."""
+    """A name such as "Q4_1"; "other" for an unknown number."""
     return _NAMES.get(file_type, "other") if file_type is not None else "other"

@@ -26,7 +26,7 @@ MAX_KEYS = 1 << 16
 MAX_TENSORS = 1 << 20
 
 Value = str | int | float | bool | tuple[Any, ...] | None
-"""One metadata value; None stands for text or an array too long to be kept."""
+"""One metadata value; None stands for a text or an array that is too long to keep."""
 
 _SCALARS = dict(zip((0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12), "BbHhIif?Qqd", strict=True))
 _TEXT, _ARRAY = 8, 9
@@ -45,7 +45,9 @@ _BLOCKS = {
 
 @dataclass(frozen=True, slots=True)
 class GgufHeader:
-    """The metadata, and how long it is and the file is and has to be, in bytes."""
+    """The metadata, and lengths in bytes: of the metadata, of the file, and of the file as its header
+    demands.
+    """
 
     file_size: int
     needed_bytes: int
@@ -54,13 +56,13 @@ class GgufHeader:
 
 
 def read_gguf_header(path: Path) -> GgufHeader:
-    """Checks the structure and reads the metadata. Raises ModelError naming the file and the fault."""
+    """Checks the structure and reads the metadata. Raises ModelError with the file and the fault."""
     with _opened(path) as reader:
         return _read(reader)
 
 
 def read_tensor_bytes(path: Path) -> dict[str, int]:
-    """Each tensor's name and its bytes; 0 of a type newer than this module. Raises ModelError."""
+    """Each tensor's name and its size in bytes; 0 for a type newer than this module. Raises ModelError."""
     with _opened(path) as reader:
         num_tensors, num_keys = _counts(reader)
         for _ in range(num_keys):
@@ -79,7 +81,7 @@ def _opened(path: Path) -> Iterator["_Reader"]:
 
 
 class _Reader:
-    """Little-endian fields off a file; knows how much is left, and never reads past it."""
+    """Reads little-endian fields of a file. It knows the rest of the file, and never reads past it."""
 
     def __init__(self, file: BinaryIO, size: int, path: Path) -> None:
         self._file = file
@@ -127,7 +129,7 @@ def _read(reader: _Reader) -> GgufHeader:
 
 
 def _counts(reader: _Reader) -> tuple[int, int]:
-    """Of the tensors and of the keys, from the start of the file."""
+    """The numbers of tensors and keys, from the start of the file."""
     _check_magic(reader)
     num_tensors, num_keys = reader.number("Q"), reader.number("Q")
     if num_tensors > MAX_TENSORS or num_keys > MAX_KEYS:
@@ -190,14 +192,14 @@ def _array(reader: _Reader) -> Value:
 
 
 def _skip_texts(reader: _Reader, count: int) -> None:
-    # A vocabulary has hundreds of thousands: reading a short text is cheaper than seeking over it.
+    # A vocabulary has hundreds of thousands of texts: reading a short text is cheaper than seeking over it.
     for _ in range(count):
         length = reader.number("Q")
         (reader.take if length < MAX_KEY_BYTES else reader.skip)(length)
 
 
 class _Tensor(NamedTuple):
-    """`start` is counted from the start of the data; `size` in bytes."""
+    """`start` is counted from the start of the data. `size` is in bytes."""
 
     name: str
     start: int

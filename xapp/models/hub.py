@@ -1,7 +1,7 @@
-"""One file of the model hub: what the hub says of it, and its bytes, resumed where they stopped.
+"""One file of the model hub: its facts, and its bytes, resumed where a transfer stopped.
 
-huggingface_hub gives addresses, metadata, credentials and the HTTP client; the streaming is ours,
-because its own downloader keeps a cache tree, and a node wants one file in a flat folder.
+huggingface_hub gives addresses, metadata, credentials and the HTTP client. The streaming is this module's,
+because huggingface_hub's downloader keeps a cache tree, and a node wants one file in a flat folder.
 HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE count as they do for huggingface_hub.
 """
 
@@ -28,7 +28,9 @@ from xapp.models.hub_stream import Dropped, RemoteFile, fetch_rest
 from xapp.models.transfer import Backoff, Progress
 
 PROGRESS_BYTES = 1 << 20
-"""So many new bytes make a drop the first again: a slow line that moves is not given up."""
+"""After this many new bytes, a lost connection counts as the first again: a slow line that moves is not given
+up.
+"""
 
 _LOCATE_ATTEMPTS = 3
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
@@ -37,14 +39,14 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Hub:
-    """The hub at `endpoint`; None: the one that HF_ENDPOINT names, else the public one."""
+    """The hub at `endpoint`; None: the hub of HF_ENDPOINT, else the public hub."""
 
     progress: Progress
     backoff: Backoff
     endpoint: str | None = None
 
     def locate(self, repo: str, file: str, revision: str | None) -> RemoteFile:
-        """Asks for size and sha256. Raises ModelError, also where the hub states no sha256."""
+        """Asks for size and sha256. Raises ModelError, also if the hub states no sha256."""
         what = f"hf:{repo}/{file}"
         with _explained(what, revision):
             url = hf_hub_url(repo, file, revision=revision, endpoint=self.endpoint)
@@ -57,9 +59,9 @@ class Hub:
         return RemoteFile(what, commit, facts.etag or "", facts.size, pinned)
 
     def download(self, remote: RemoteFile, partial: Path) -> None:
-        """Completes `partial` to the stated size, going on from what is there.
+        """Completes `partial` to the stated size, from its present end.
 
-        Raises ModelError: the hub refuses, cannot be reached, sends another size, the disk is full.
+        Raises ModelError: the hub refuses, cannot be reached or sends another size, or the disk is full.
         """
         failures, mark = 0, _size(partial)
         with _explained(remote.source, remote.commit):
@@ -75,7 +77,7 @@ class Hub:
                     self.backoff.wait(failures, f"{remote.source}: {_short(error)}", self.progress)
 
     def _persistently(self, ask: Callable[[], _T]) -> _T:
-        """Few attempts: a name that does not resolve should not keep a person waiting."""
+        """With few attempts: a person should not wait long for a name that does not resolve."""
         for failures in range(1, min(_LOCATE_ATTEMPTS, self.backoff.attempts)):
             try:
                 return ask()
@@ -90,7 +92,7 @@ def _size(path: Path) -> int:
 
 
 def _short(error: Exception) -> str:
-    """One line, without addresses."""
+    """The message in one line, without addresses."""
     status = _status(error)
     return f"HTTP {status}" if status else (str(error).splitlines() or [type(error).__name__])[0]
 

@@ -1,4 +1,4 @@
-"""One transfer of one file from the hub into a partial file; who asks again is hub.py's matter."""
+"""One transfer of one file from the hub into a partial file. `hub` decides about further tries."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -21,9 +21,8 @@ READ_TIMEOUT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """What the hub says: `sha256` in hex, `size` in bytes, `url` pinned to `commit`.
-
-    `source` is how a person names it and `models pull` takes it: hf:REPO/FILE.
+    """The hub's facts: `sha256` in hex, `size` in bytes, `url` with the `commit`. `source` is the name for
+    people and for `models pull`: hf:REPO/FILE.
     """
 
     source: str
@@ -34,15 +33,15 @@ class RemoteFile:
 
 
 class Dropped(Exception):
-    """The transfer ended early; what has come is kept, and asking again may help."""
+    """The transfer ended early. The bytes that came are kept, and another try may help."""
 
 
 def fetch_rest(remote: RemoteFile, partial: Path, start: int, progress: Progress) -> None:
-    """Asks for the bytes from `start` on and appends what comes.
+    """Appends the bytes from `start` on.
 
-    Raises Dropped, the hub library's HTTP errors, or ModelError for what asking again cannot cure.
+    Raises Dropped, the hub library's HTTP errors, or ModelError for a fault that no further try can mend.
     """
-    # Asked anew at the hub each time: the storage address that it redirects to expires.
+    # The hub is asked each time: the storage address that it redirects to expires.
     headers = build_hf_headers() | {"accept-encoding": "identity"}
     if start:
         headers["range"] = f"bytes={start}-"
@@ -59,7 +58,7 @@ def fetch_rest(remote: RemoteFile, partial: Path, start: int, progress: Progress
 
 
 def _check_length(headers: Mapping[str, str], remote: RemoteFile, partial: Path, offset: int) -> None:
-    """Believes neither a size nor a position that contradicts what the hub said before."""
+    """Refuses a size or a position that contradicts the hub's earlier facts."""
     length = headers.get("content-length", "")
     total = offset + int(length) if length.isdigit() else remote.size
     if match := re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", headers.get("content-range", "")):
@@ -93,7 +92,7 @@ def _write(
 
 @contextmanager
 def _opened(remote: RemoteFile, partial: Path, offset: int) -> Iterator[FileIO]:
-    """Unbuffered: a full disk shows at the write, and a drop loses nothing that has come."""
+    """Opens unbuffered: a full disk shows at the write, and a lost connection loses no byte that came."""
     try:
         file = partial.open("r+b" if partial.exists() else "w+b", buffering=0)
     except OSError as error:
@@ -110,5 +109,5 @@ def _write_chunk(file: FileIO, chunk: bytes, remote: RemoteFile, partial: Path) 
         while view:
             view = view[file.write(view) :]
     except OSError as error:
-        partial.unlink(missing_ok=True)  # a full disk hurts everyone on the node: give the room back
+        partial.unlink(missing_ok=True)  # a full disk harms the whole node: free the space
         raise_for_disk(error, partial.parent, remote.size, remote.source)

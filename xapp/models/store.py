@@ -1,4 +1,4 @@
-"""The models folder: which models are there, and what a name stands for."""
+"""The models folder: its models, and the meaning of a name."""
 
 import os
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ MAX_SHOWN_CHARS = 256
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A model file on this node. `name` is what it is served as; `entry` what the catalogue says."""
+    """A model file on this node. `name` is its name in requests. `entry` is its entry in the catalogue."""
 
     name: str
     path: Path
@@ -25,8 +25,8 @@ class ModelFile:
 def resolve(name_or_path: str, models_dir: Path, *, allow_path: bool = True) -> ModelFile:
     """The file of a catalogue name, of a file name in the models folder, or of a path.
 
-    `allow_path` False is for names from outside: they never reach a file elsewhere. Raises NotFound
-    with the names there are for an unknown name, ModelError for a file that is not there.
+    `allow_path` is False for names from callers: they never reach a file elsewhere. Raises NotFound with the
+    known names for an unknown name, ModelError for a file that does not exist.
     """
     if entry := catalogue().get(name_or_path):
         return _of_entry(entry, models_dir)
@@ -38,7 +38,7 @@ def resolve(name_or_path: str, models_dir: Path, *, allow_path: bool = True) -> 
 
 
 def local_models(models_dir: Path) -> list[ModelFile]:
-    """The models of the folder, sorted by name, by their first file; an absent folder has none."""
+    """The models of the folder, sorted by name, each by its first file. A missing folder has none."""
     try:
         paths = [path for path in models_dir.iterdir() if path.suffix == SUFFIX and path.is_file()]
     except FileNotFoundError:
@@ -73,7 +73,7 @@ def _by_file_name(name: str, models_dir: Path) -> ModelFile | None:
     for path in candidates:
         if path.suffix == SUFFIX and _is_file(path):
             return _in_folder(path)
-    # A model in several parts goes by the name that they share.
+    # A model in several parts has the name that its parts share.
     return next((model for model in local_models(models_dir) if model.name == name), None)
 
 
@@ -82,7 +82,7 @@ def _looks_like_path(text: str) -> bool:
 
 
 def _is_file(path: Path) -> bool:
-    """False too for what the system does not take as a name, for instance one of 300 characters."""
+    """False also for a text that the system does not accept as a name, such as one of 300 characters."""
     try:
         return path.is_file()
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""What every way of fetching a file shares: progress, room on the disk, back-off, one at a time."""
+"""Common parts of all transfers: progress, room on the disk, back-off, one transfer at a time."""
 
 import errno
 import fcntl
@@ -17,19 +17,19 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Progress(Protocol):
-    """Who shows how far a fetch has come."""
+    """A display of progress."""
 
     def update(self, what: str, done: int, total: int) -> None:
         """`done` of `total` bytes of the step `what` (fetching, checking)."""
         ...
 
     def say(self, message: str) -> None:
-        """Something a person would want to know: a drop, a wait."""
+        """A message for people, such as a lost connection or a wait."""
         ...
 
 
 class NoProgress:
-    """Nobody looks."""
+    """Shows nothing."""
 
     def update(self, what: str, done: int, total: int) -> None:
         """Ignored."""
@@ -62,13 +62,13 @@ def check_room(folder: Path, needed: int, what: str) -> None:
 
 
 def disk_full(folder: Path, needed: int, free: int, what: str) -> ModelError:
-    """The error for a disk without room, the same whether seen before or during."""
+    """The error for a full disk, found before or during the transfer."""
     text = f"not enough room in {folder} for {what}: {needed:,} bytes needed, {free:,} free"
     return ModelError(text, reason="DISK_FULL", metadata={"needed": str(needed), "free": str(free)})
 
 
 def raise_for_disk(error: OSError, folder: Path, needed: int, what: str) -> NoReturn:
-    """Translates a failed write. `needed` is what was still to be written, in bytes."""
+    """Translates the error of a failed write. `needed` is the number of bytes that were left to write."""
     if error.errno in _FULL:
         raise disk_full(folder, needed, shutil.disk_usage(folder).free, what) from error
     raise ModelError(f"cannot write {what} in {folder}: {error.strerror or error}") from error
@@ -76,13 +76,15 @@ def raise_for_disk(error: OSError, folder: Path, needed: int, what: str) -> NoRe
 
 @contextmanager
 def one_at_a_time(path: Path, progress: Progress) -> Iterator[None]:
-    """Holds a lock on `path`; waits, and says so, while another process holds it."""
+    """Holds a lock on `path`. Waits while another process holds it, and says so."""
     lock = path.with_name(f".{path.name}.lock")
     handle = _locked(lock, progress)
     try:
         yield
     finally:
-        lock.unlink(missing_ok=True)  # before the lock is let go: a waiter sees that the file is not its own
+        lock.unlink(
+            missing_ok=True
+        )  # before the lock is released: a waiter then sees that its file is another one
         os.close(handle)
 
 

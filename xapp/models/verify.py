@@ -1,4 +1,4 @@
-"""Is a model file what it was when it was pulled, and whole?"""
+"""Checks that a model file is whole, and has the content of its pull."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -12,7 +12,7 @@ from xapp.models.store import ModelFile
 
 
 class Verdict(StrEnum):
-    """What a check found. UNRECORDED: sound, but no digest is known to compare with."""
+    """The result of a check. UNRECORDED: sound, but without a known digest to compare with."""
 
     OK = "ok"
     UNRECORDED = "unrecorded"
@@ -25,7 +25,7 @@ _BADNESS = (Verdict.OK, Verdict.UNRECORDED, Verdict.DIFFERS, Verdict.BROKEN)
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The result for one model, of its parts the worst; `digest` is empty where it was not worth hashing."""
+    """The result for one model: the worst of its parts. `digest` is empty if it was not computed."""
 
     model: ModelFile
     verdict: Verdict
@@ -34,12 +34,12 @@ class Check:
 
     @property
     def good(self) -> bool:
-        """Whether nothing speaks against the file."""
+        """Whether the check found no fault."""
         return self.verdict in (Verdict.OK, Verdict.UNRECORDED)
 
 
 def verify(model: ModelFile, on_bytes: OnBytes | None = None) -> Check:
-    """Checks the structure, hashes the file and compares with the digest on record. Raises nothing."""
+    """Checks the structure, hashes the file and compares it with the recorded digest. Raises nothing."""
     try:
         check_parts(model.path)
         checks = [_verify_part(model, part, done) for part, done in in_turn(model.path, on_bytes)]
@@ -50,9 +50,8 @@ def verify(model: ModelFile, on_bytes: OnBytes | None = None) -> Check:
 
 
 def difference(model: ModelFile, digest: str) -> str:
-    """How a model whose digest is known differs from its record or the catalogue; "" where it does not.
-
-    Raises ModelError.
+    """The difference between a model's digest and its record or the catalogue, in words; "" without a
+    difference. Raises ModelError.
     """
     parts = all_parts(model.path)
     for part in parts:
@@ -64,7 +63,7 @@ def difference(model: ModelFile, digest: str) -> str:
 
 
 def _verify_part(model: ModelFile, part: Path, on_bytes: OnBytes) -> Check:
-    """One file; for `_expected` only the first is the entry's."""
+    """Checks one file. `_expected` knows the catalogue's entry for the first file only."""
     read_gguf(part)
     own = model if part == model.path else ModelFile(model.name, part)
     return _compare(own, hash_file(part, on_bytes))
@@ -85,7 +84,9 @@ def _compare(model: ModelFile, digest: str, *, catalogue_counts: bool = False) -
 
 
 def _expected(model: ModelFile) -> tuple[str, str]:
-    """The record counts, then a pinned package; the catalogue's other hashes are no authority."""
+    """The expected digest: of the record, else of a pinned package. The catalogue's other hashes are no
+    authority.
+    """
     if record := record_of(model.path):
         return record.digest, record.source or "its record"
     if model.entry and model.entry.package:

@@ -1,1 +1,1 @@
-"""What a near-RT RIC expects around the service."""
+"""The node's side of a near-RT RIC: health, configuration, policies, alarms, registration."""

@@ -1,4 +1,4 @@
-"""Who may ask the HTTP port for what."""
+"""Guards the HTTP port."""
 
 import math
 
@@ -25,7 +25,7 @@ _STATUSES: dict[type[XappError], int] = {
 
 
 def guarding(access: Access, refusals: Refusals) -> Middleware:
-    """A middleware: 401 and 403 for those who may not, with the error's reason."""
+    """A middleware. It answers refused requests with the status and the reason of the error."""
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:

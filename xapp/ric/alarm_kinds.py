@@ -1,4 +1,4 @@
-"""The alarms of a node: what each means, and from which figure on it is raised and cleared."""
+"""The alarms of a node: their meaning, and the figures at which they are raised and cleared."""
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -8,8 +8,8 @@ Severity: TypeAlias = Literal["CRITICAL", "MAJOR", "MINOR", "WARNING"]
 
 @dataclass(frozen=True, slots=True)
 class AlarmKind:
-    """Raised after `raise_looks` looks in a row at `raise_at` or above, cleared after `clear_looks` below
-    `clear_at`. Between the two figures it stays as it is.
+    """Raised after `raise_looks` looks in a row at `raise_at` or above, cleared after `clear_looks` looks
+    below `clear_at`. Between the two figures the alarm stays as it is.
     """
 
     id: int
@@ -23,7 +23,7 @@ class AlarmKind:
     clear_looks: int = 6
 
     def definition(self) -> dict[str, object]:
-        """As the alarm manager wants it. Its own delays are 0: the hysteresis is ours."""
+        """The definition for the alarm manager. Its own delays are 0: this node has the hysteresis."""
         return {
             "alarmId": self.id,
             "alarmText": self.text,
@@ -84,6 +84,6 @@ CERTIFICATE_ENDS = AlarmKind(
     raise_looks=1,
     clear_looks=1,
 )
-"""Its figure is the days since the end, negative before."""
+"""The figure is the number of days since the end, negative before it."""
 
 KINDS = (WORKER_LOST, CPU_THROTTLED, MEMORY_PRESSURE, QUEUE_SATURATED, CERTIFICATE_ENDS)

@@ -1,4 +1,4 @@
-"""Decides from figures which alarms are raised, and says so to the alarm manager."""
+"""Decides from figures which alarms are raised, and tells the alarm manager."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _ALARMS, _DEFINE = "/ric/v1/alarms", "/ric/v1/alarms/define"
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What an alarm is judged by; `subject` is what it is about, a model's name mostly."""
+    """A figure that decides on an alarm. `subject` is its object, mostly the name of a model."""
 
     kind: AlarmKind
     subject: str
@@ -23,7 +23,7 @@ class Figure:
 
     @property
     def key(self) -> str:
-        """The alarm's own."""
+        """The key of the alarm."""
         return f"{self.kind.id} {self.subject}"
 
 
@@ -37,7 +37,7 @@ class Alarm:
 
 
 class Hysteresis:
-    """One alarm's memory."""
+    """The state of one alarm."""
 
     def __init__(self, kind: AlarmKind, subject: str) -> None:
         self._kind = kind
@@ -47,11 +47,11 @@ class Hysteresis:
 
     @property
     def alarm(self) -> Alarm:
-        """As it is now."""
+        """The present alarm."""
         return Alarm(self._kind, self._subject, self.raised)
 
     def see(self, value: float) -> None:
-        """Another look."""
+        """Takes the figure of another look."""
         kind = self._kind
         against = value < kind.clear_at if self.raised else value >= kind.raise_at
         self._num_against = self._num_against + 1 if against else 0
@@ -61,7 +61,7 @@ class Hysteresis:
 
 
 class AlarmManager:
-    """The alarm manager behind `url`. `who` raises, about the managed object `node`."""
+    """The alarm manager at `url`. Alarms are raised by `who`, about the managed object `node`."""
 
     def __init__(self, platform: Platform, url: str, who: str, node: str) -> None:
         self._platform = platform
@@ -71,7 +71,9 @@ class AlarmManager:
         self._has_definitions = False
 
     def forget(self) -> None:
-        """It may have been started anew: what is not defined it drops without a word."""
+        """Defines the alarms again before the next one: an alarm manager that was restarted silently drops
+        undefined alarms.
+        """
         self._has_definitions = False
 
     async def send(self, key: str, alarm: Alarm) -> None:
@@ -99,7 +101,7 @@ class AlarmManager:
 
 
 class Alarms:
-    """`see` figures again and again; `run` sends what changed."""
+    """Call `see` with figures again and again. `run` sends the changes."""
 
     def __init__(self, manager: AlarmManager, backoff: Backoff | None = None) -> None:
         self._manager = manager
@@ -114,11 +116,11 @@ class Alarms:
 
     @property
     def raised(self) -> list[Alarm]:
-        """Those that are raised now."""
+        """The alarms that are raised now."""
         return [memory.alarm for memory in self._memories.values() if memory.raised]
 
     def see(self, figures: Iterable[Figure]) -> None:
-        """All of them; an alarm without a figure is cleared, for what it was about has gone."""
+        """Takes all figures of a look. An alarm without a figure is cleared, since its object is gone."""
         seen = {figure.key: figure for figure in figures}
         for key in self._memories.keys() - seen.keys():
             self._clear(key)
@@ -132,11 +134,11 @@ class Alarms:
         self.outbox.put(key, Alarm(alarm.kind, alarm.subject, raised=False))
 
     def tell_again(self) -> None:
-        """Definitions too."""
+        """Sends all alarms again, with their definitions."""
         self._manager.forget()
         self.outbox.tell_again()
 
     async def leave(self) -> None:
-        """Clears what is raised: nobody will watch it any more. One try. Raises PlatformError."""
+        """Clears all raised alarms, since nobody will watch them any more. One try. Raises PlatformError."""
         self.see(())
         await self.outbox.flush()

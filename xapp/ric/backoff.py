@@ -1,11 +1,13 @@
-"""How long to wait before another try: twice as long after each failure, up to a most, and never in step."""
+"""Time before another try: doubled after each failure up to a limit, with jitter."""
 
 import random
 from collections.abc import Callable
 
 
 class Backoff:
-    """Seconds. `jitter` draws between two numbers: nodes that failed together come again apart."""
+    """Times in seconds. `jitter` draws between two numbers, so that nodes that failed together do not come
+    again together.
+    """
 
     def __init__(
         self,
@@ -19,10 +21,10 @@ class Backoff:
         self._wait_s = first_s
 
     def next_s(self) -> float:
-        """Before the next try; half of it at the least."""
+        """Seconds before the next try, at least half of the present delay."""
         wait_s, self._wait_s = self._wait_s, min(self._most_s, 2 * self._wait_s)
         return self._jitter(wait_s / 2, wait_s)
 
     def reset(self) -> None:
-        """It worked."""
+        """Begins anew after a success."""
         self._wait_s = self._first_s

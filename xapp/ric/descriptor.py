@@ -1,4 +1,4 @@
-"""The xApp descriptor: the file that the platform mounted, else made from the settings.
+"""The xApp descriptor: the file that the platform mounted, or the descriptor made from the settings.
 
 `xapp/ric/onboarding.py` says what the onboarder accepts.
 """
@@ -20,11 +20,11 @@ from xapp.version import installed_version
 PATH_KEY = "XAPP_DESCRIPTOR_PATH"
 NAME = "genai-xapp"
 REGISTRY = "127.0.0.1"
-"""The onboarder takes host names with a dot, and addresses: `localhost` is neither."""
+"""The onboarder accepts addresses and host names with a dot; `localhost` is neither."""
 GRPC_PORT, HTTP_PORT, RMR_DATA_PORT, RMR_ROUTE_PORT = 50051, 8080, 4560, 4561
 _FILE_NAME = "config-file.json"
 _OF_THE_NODE = frozenset({"host", "grpc_port", "http_port", "models_dir", "node_name"})
-"""Settings that the descriptor says elsewhere, or that are of one machine."""
+"""Settings that are elsewhere in the descriptor, or belong to one machine."""
 
 
 def load_descriptor(environ: Mapping[str, str], settings: Settings, *, grpc_port: int | None = None) -> str:
@@ -53,7 +53,7 @@ def _read(path: Path) -> str:
 
 
 def name_in(descriptor: str) -> str:
-    """The xApp's name, under either of the keys that the schema allows."""
+    """The xApp's name, under either of the two keys that the schema allows."""
     content: dict[str, Any] = json.loads(descriptor)
     return str(content.get("name") or content.get("xapp_name") or NAME)
 
@@ -65,7 +65,7 @@ def built_in(
     image: Mapping[str, str] | None = None,
     grpc_port: int | None = None,
 ) -> dict[str, Any]:
-    """From the settings. `image` has registry, name and tag."""
+    """The descriptor made from the settings. `image` has registry, name and tag."""
     version = installed_version()
     default = {"registry": REGISTRY, "name": NAME, "tag": version}
     http_port = settings.server.http_port or HTTP_PORT
@@ -115,9 +115,10 @@ def _probe(what: str, port: int, *, secure: bool) -> dict[str, Any]:
 
 
 def controls(settings: Settings) -> dict[str, Any]:
-    """The settings that are not the defaults, by their names without a table; no model's own.
+    """The settings that differ from the defaults, by their names without a table, without the tables of
+    models.
 
-    The onboarder refuses an empty object: leave it out then.
+    The onboarder refuses an empty object: an empty result is left out.
     """
     said, default = (msgspec.to_builtins(each) for each in (settings, Settings()))
     return {
@@ -128,9 +129,10 @@ def controls(settings: Settings) -> dict[str, Any]:
 
 
 def controls_schema() -> dict[str, Any]:
-    """The onboarder puts it into its own schema, under `controls`; so it refers to nothing.
+    """The JSON schema of `controls`.
 
-    Settings may stand in their tables, or without one.
+    The onboarder puts it into its own schema, so it has no references. Settings may be in their tables, or
+    without a table.
     """
     tables = {name: json_schema(table) | {"additionalProperties": False} for name, table in TABLES.items()}
     bare = {key.flat: tables[key.table]["properties"][key.name] for key in KEYS}

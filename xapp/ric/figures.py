@@ -22,12 +22,12 @@ _LOST = {ModelState.LOADING, ModelState.FAILED}
 
 
 def memory_share() -> float:
-    """Of what the node, or the container, may have."""
+    """The share of the memory of the machine, or of the container."""
     return 1 - this_node().memory_bytes / max(1, memory_total_bytes())
 
 
 class Figures:
-    """`node` names the node in alarms. `not_after` is when its certificate ends, None without one."""
+    """`node` names the node in alarms. `not_after` is the end of its certificate, or None."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Figures:
         self._restarts: dict[str, int] = {}
 
     def of_service(self) -> Iterator[Figure]:
-        """What the service knows; call it on the event loop."""
+        """Figures of the service. Call this on the event loop."""
         for status in self._service.list_models():
             if status.state is ModelState.READY or status.name in self._restarts:
                 yield Figure(WORKER_LOST, status.name, float(self._is_lost(status)))
@@ -64,14 +64,14 @@ class Figures:
             yield Figure(CERTIFICATE_ENDS, self._node, (self._now() - not_after) / _DAY_S)
 
     def of_host(self) -> list[Figure]:
-        """What the kernel knows; it may take milliseconds, so call it in a thread."""
+        """Figures of the kernel. Call this in a thread: it may take milliseconds."""
         return [
             Figure(CPU_THROTTLED, self._node, self._throttled_share()),
             Figure(MEMORY_PRESSURE, self._node, self._share_of_memory()),
         ]
 
     def _is_lost(self, status: ModelStatus) -> bool:
-        """Whether a model that served once does not, or another worker serves than at the last look."""
+        """Whether a model that has served does not serve now, or has another worker than at the last look."""
         before = self._restarts.get(status.name, status.num_restarts)
         if status.state in {ModelState.AVAILABLE, ModelState.DRAINING}:
             self._restarts.pop(status.name, None)
@@ -80,7 +80,7 @@ class Figures:
         return status.state in _LOST or status.num_restarts > before
 
     def _throttled_share(self) -> float:
-        """1 while the board says so, else the share of the quota's periods since the last look."""
+        """1 while the board is throttled, else the share of the quota's periods since the last look."""
         (all_before, throttled_before), now = self._last_periods, self._periods()
         self._last_periods = now
         if self._host.host().throttled:

@@ -54,21 +54,21 @@ class GrpcPort(Protocol):
 
     @property
     def answers(self) -> bool:
-        """Whether the last call to it was answered."""
+        """Whether the port answered the last call."""
         ...
 
     @property
     def is_dead(self) -> bool:
-        """Whether nobody listens there, or nothing was answered for long."""
+        """Whether nothing listens on the port, or nothing has been answered for long."""
         ...
 
     async def check(self) -> None:
-        """Calls it, unless it was called just now."""
+        """Calls the port, unless it was called just now."""
         ...
 
 
 class RicHandlers:
-    """The answers; none has a body to read."""
+    """The answers to requests, which have no body."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class RicHandlers:
         self._exposing: asyncio.Task[bytes] | None = None
 
     def routes(self, *, symptoms: bool = True) -> list[web.RouteDef]:
-        """All paths, GET (and HEAD) only; that of symptom data may be left out."""
+        """All paths, for GET and HEAD. The path of symptom data may be left out."""
         for_faults = [web.get("/ric/v1/symptomdata", self.symptoms)] if symptoms else []
         return [
             *for_faults,
@@ -141,7 +141,7 @@ class RicHandlers:
         return web.json_response({"status": "ready"})
 
     async def config(self, request: web.Request) -> web.Response:
-        """The descriptor as the application manager reads it; 500 when the mounted file is broken."""
+        """The descriptor as the application manager reads it; 500 when the mounted file is invalid."""
         try:
             descriptor = load_descriptor(os.environ, self._settings, grpc_port=self._grpc.port)
         except ConfigError as error:
@@ -154,7 +154,7 @@ class RicHandlers:
         return web.json_response([] if self._link is None else self._link.policies())
 
     async def symptoms(self, request: web.Request) -> web.Response:
-        """A zip for a fault report."""
+        """The zip for a fault report."""
         archive = symptom_zip(self._service, self._settings, await self._exposition(), self._report())
         disposition = 'attachment; filename="symptomdata.zip"'
         return web.Response(
@@ -173,7 +173,7 @@ async def serve_http(
     security: Security | None = None,
     link: RicLink | None = None,
 ) -> AsyncIterator[HttpServer]:
-    """Listens for the length of the block. Raises ConfigError when the port cannot be had."""
+    """Listens during the block. Raises ConfigError when the port cannot be opened."""
     load_descriptor(os.environ, settings)  # a broken file stops the start
     access = security.access if security else Access(settings)
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[guarding(access, Refusals())])

@@ -1,4 +1,4 @@
-"""The JSON schema of a type, without references: a RIC's components put it into schemas of their own."""
+"""The JSON schema of a type, without references: components of a RIC put it into schemas of their own."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ _TEMPLATE = "#/$defs/{name}"
 
 
 def json_schema(of: type) -> dict[str, Any]:
-    """In draft 7. The type must not contain itself."""
+    """The schema in draft 7. The type must not contain itself."""
     (schema,), components = msgspec.json.schema_components([of], ref_template=_TEMPLATE)
     whole: dict[str, Any] = _inlined(schema, components)
     return whole

@@ -1,7 +1,7 @@
-"""All that a node says to its near-RT RIC of its own accord: policies, alarms, registration.
+"""RicLink: everything that a node tells its near-RT RIC unasked: policies' statuses, alarms, registration.
 
-Each part is off until its setting is there, and none of them holds up the service: a component that is
-away for an hour is tried again and again, and hears in the end how things are then.
+Each part is off without its setting. No part delays the service: a component that is away for an hour is
+tried again and again, and in the end gets the present state.
 """
 
 import asyncio
@@ -32,7 +32,9 @@ _log = logging.getLogger(__name__)
 
 
 class RicLink:
-    """Use it as a context manager: inside of the block it looks and tells. `on_ready`, then `leave`."""
+    """A context manager: inside the block it watches and reports. Call `on_ready` when the default model
+    serves, and `leave` at the end.
+    """
 
     def __init__(
         self,
@@ -41,7 +43,7 @@ class RicLink:
         host: HostReader,
         not_after: Callable[[], float | None] = lambda: None,
     ) -> None:
-        """Raises ConfigError naming the key."""
+        """Raises ConfigError with the key."""
         self._service = service
         self._settings = settings
         self._platform = Platform()
@@ -71,7 +73,7 @@ class RicLink:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Policies and alarms."""
+        """Runs policies and alarms."""
         async with self._platform:
             if self._policies is not None:
                 self._spawn(self._policies.run())
@@ -86,7 +88,7 @@ class RicLink:
                 await self._end_tasks()
 
     def on_ready(self) -> None:
-        """The default model serves: now the application manager may ask."""
+        """Registers with the application manager, since the default model serves now."""
         if self._registration is not None:
             self._spawn(self._registration.run())
 
@@ -131,17 +133,17 @@ class RicLink:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    # ---- what others read
+    # ---- views
 
     def policies(self) -> list[dict[str, object]]:
-        """The status of every policy, as it is reported."""
+        """The reported status of every policy."""
         return [] if self._policies is None else [self._body(each) for each in self._policies.statuses()]
 
     def _body(self, status: PolicyStatus) -> dict[str, object]:
         return status.body(self._settings.ric.policy_type, self.name)
 
     def gauges(self) -> dict[str, float]:
-        """For Prometheus."""
+        """Figures for Prometheus."""
         enforced = [] if self._policies is None else [each.enforced for each in self._policies.statuses()]
         return {
             "policies_enforced": enforced.count(True),
@@ -152,7 +154,7 @@ class RicLink:
         }
 
     def report(self) -> dict[str, object]:
-        """For a fault report."""
+        """The state for a fault report."""
         raised = [] if self._alarms is None else self._alarms.raised
         return {
             "policies": self.policies(),

@@ -1,4 +1,4 @@
-"""The parts of RicLink as the settings want them; each is None where its setting is not there."""
+"""The parts of RicLink, from the settings. A part is None without its setting."""
 
 import socket
 from collections.abc import Callable
@@ -23,7 +23,7 @@ _HTTP_PORT = 8080
 
 
 def policy_source(settings: Settings, platform: Platform) -> PolicySource | None:
-    """Files or A1. Raises ConfigError naming the key."""
+    """The source of policies: files or A1. Raises ConfigError with the key."""
     if settings.ric.policies and settings.ric.a1_url:
         raise ConfigError(policy_polling.URL_KEY, f"policies come from {policy_files.KEY} already")
     if settings.ric.policies:
@@ -37,7 +37,9 @@ def policy_source(settings: Settings, platform: Platform) -> PolicySource | None
 def status_outbox(
     settings: Settings, platform: Platform, body: Callable[[PolicyStatus], dict[str, object]]
 ) -> Outbox[PolicyStatus] | None:
-    """`body` is what is sent of a status. Raises ConfigError naming the key."""
+    """The outbox of policies' statuses. `body` makes the message of a status. Raises ConfigError with the
+    key.
+    """
     if not settings.ric.status_url:
         return None
     url = base_url(STATUS_KEY, settings.ric.status_url)
@@ -45,12 +47,12 @@ def status_outbox(
     async def send(key: str, status: PolicyStatus) -> None:
         (await platform.ask("POST", url, body(status))).expect(200, 201, 202, 204)
 
-    # As many again, for policies that have just been deleted.
+    # As many again, for policies that were just deleted.
     return Outbox("status receiver", send, most=2 * MAX_POLICIES, is_last=lambda status: status.deleted)
 
 
 def alarms_of(settings: Settings, platform: Platform, name: str, node: str) -> Alarms | None:
-    """Raised by `name`, about `node`. Raises ConfigError naming the key."""
+    """Alarms raised by `name`, about `node`. Raises ConfigError with the key."""
     if not settings.ric.alarms_url:
         return None
     url = base_url(alarms.URL_KEY, settings.ric.alarms_url)
@@ -58,7 +60,7 @@ def alarms_of(settings: Settings, platform: Platform, name: str, node: str) -> A
 
 
 def registration_of(settings: Settings, platform: Platform, name: str) -> Registration | None:
-    """Of the xApp `name`. Raises ConfigError naming the key."""
+    """The registration of the xApp `name`. Raises ConfigError with the key."""
     if not settings.ric.appmgr_url:
         return None
     url = base_url(registration.URL_KEY, settings.ric.appmgr_url)

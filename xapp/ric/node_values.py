@@ -11,7 +11,7 @@ from xapp.telemetry.reading import ModelReading, read_models
 
 
 async def read_values(service: Service, host: HostReader) -> NodeValues:
-    """Reads processes in a thread, for the kernel may take milliseconds over one."""
+    """Reads processes in a thread, since the kernel may take milliseconds for a process."""
     samples = service.samples()
     statuses = {status.name: status for status in service.list_models()}
     readings = await asyncio.to_thread(read_models, samples, host)

@@ -1,6 +1,6 @@
-"""What the RIC's onboarder accepts as a descriptor: the rules that decide, written anew.
+"""The rules of the RIC's onboarder for a descriptor, written anew.
 
-Its program has them in the schema of xapp_schema.py; the schema in its documentation is another one.
+The onboarder has them in the schema of xapp_schema.py. The schema in its documentation differs.
 """
 
 import re
@@ -22,9 +22,8 @@ _Table = Mapping[str, Any]
 
 
 def faults(descriptor: Any, schema: Any = None) -> list[str]:
-    """Why the onboarder, or the application manager after it, would not take it; empty when both do.
-
-    `schema` is the schema of `controls`, None where there is no such file.
+    """The reasons why the onboarder, or the application manager after it, would refuse the descriptor; empty
+    if both accept it. `schema` is the schema of `controls`, None without such a file.
     """
     if not isinstance(descriptor, dict):
         return ["is no JSON object"]

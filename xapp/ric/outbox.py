@@ -1,6 +1,7 @@
-"""Tells a peer the latest state of a bounded number of things. What was overtaken meanwhile is never sent.
+"""Outbox: tells a peer the latest state of a bounded number of things.
 
-So an hour without the peer costs nothing: in the end it hears how things are, not how they were.
+A state that is outdated before it is sent is never sent. So an hour without the peer costs nothing: in the
+end it gets the present states.
 """
 
 import asyncio
@@ -17,9 +18,9 @@ _log = logging.getLogger(__name__)
 
 
 class Outbox(Generic[_T]):
-    """`send` raises PlatformError; a state that `is_last` is forgotten once it was sent.
+    """`send` raises PlatformError. A state that `is_last` is forgotten once it was sent.
 
-    At most `most` things: of a new one beyond that nothing is told, and `num_dropped` counts it.
+    There are at most `most` things. A new thing beyond that is not sent, and `num_dropped` counts it.
     """
 
     def __init__(
@@ -45,11 +46,11 @@ class Outbox(Generic[_T]):
 
     @property
     def states(self) -> dict[str, _T]:
-        """What the peer is to know."""
+        """The states that the peer must get."""
         return dict(self._states)
 
     def put(self, key: str, state: _T) -> None:
-        """How `key` is now."""
+        """Sets the state of `key`."""
         if self._is_last(state) and key not in self._tried:
             self._states.pop(key, None)
         elif key in self._states or len(self._states) < self._most:
@@ -59,12 +60,12 @@ class Outbox(Generic[_T]):
             self.num_dropped += 1
 
     def tell_again(self) -> None:
-        """The peer may have forgotten everything."""
+        """Sends all states again: the peer may have lost them."""
         self._told.clear()
         self._changed.set()
 
     async def flush(self) -> None:
-        """Sends what the peer does not know yet. Raises PlatformError at the first that fails."""
+        """Sends the states that the peer does not have yet. Raises PlatformError at the first failure."""
         for key, state in list(self._states.items()):
             if self._told.get(key) == state:
                 continue
@@ -94,7 +95,7 @@ class Outbox(Generic[_T]):
                 self._backoff.reset()
 
     def _say(self, error: PlatformError | None) -> None:
-        """Once when it begins to fail, once when it works again."""
+        """Logs the first failure, and the first success after failures."""
         if (error is not None) == self._is_failing:
             return
         self._is_failing = error is not None

@@ -1,4 +1,4 @@
-"""Asks components of the near-RT RIC over HTTP: within a time, and no more of an answer than is bearable."""
+"""Asks components of the near-RT RIC over HTTP, with bounds on time and on the size of an answer."""
 
 import asyncio
 import json
@@ -18,18 +18,18 @@ _SHOWN_BYTES = 200
 
 
 class PlatformError(Exception):
-    """A component did not do what it was asked; the message says how it failed."""
+    """A component did not do its part. The message says how it failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a component answered."""
+    """The answer of a component."""
 
     status: int
     body: bytes
 
     def expect(self, *statuses: int) -> "Reply":
-        """Itself. Raises PlatformError for any other status: a proxy's 200 is no registration."""
+        """The reply itself. Raises PlatformError for any other status: a proxy's 200 is no registration."""
         if self.status not in statuses:
             shown = " ".join(self.body[:_SHOWN_BYTES].decode(errors="replace").split())
             wanted = " or ".join(map(str, statuses))
@@ -37,7 +37,7 @@ class Reply:
         return self
 
     def json(self) -> Any:
-        """Raises PlatformError."""
+        """The body as JSON. Raises PlatformError."""
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError) as error:
@@ -45,7 +45,7 @@ class Reply:
 
 
 class Platform:
-    """One pool of connections. Use it as a context manager."""
+    """A pool of connections, and a context manager."""
 
     def __init__(self, timeout_s: float = TIMEOUT_S) -> None:
         self._timeout_s = timeout_s
@@ -66,7 +66,7 @@ class Platform:
         await self._session.close()
 
     async def ask(self, method: str, url: str, body: Any = None) -> Reply:
-        """One request, whatever the status. Raises PlatformError when no answer comes."""
+        """The answer to one request, of any status. Raises PlatformError without an answer."""
         assert self._session is not None
         try:
             async with (
@@ -90,7 +90,7 @@ async def _read(answer: aiohttp.ClientResponse) -> bytes:
 
 
 def base_url(key: str, text: str) -> str:
-    """A base URL without its last slash. Raises ConfigError naming the setting's key."""
+    """A base URL without its last slash. Raises ConfigError with the setting's key."""
     parts = checked_url(key, text)
     if parts.query or parts.fragment:
         raise ConfigError(key, "takes a URL of host, port and path only")

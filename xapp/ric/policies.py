@@ -1,6 +1,7 @@
-"""Keeps the policies in force that a source has, and says of each whether it is enforced.
+"""Keeps the policies of a source in force, and reports for each whether it is enforced.
 
-A policy that is refused leaves its last good version in force. A source that fails leaves all as they are.
+A policy that is refused leaves its last good version in force. A source that fails leaves all policies as
+they are.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PolicyStatus:
-    """`reason` is A1's word for why a policy is not enforced, "" where it is; `detail` is for people."""
+    """`reason` is A1's reason why a policy is not enforced, or "". `detail` is for people."""
 
     instance_id: str
     reason: str = ""
@@ -30,11 +31,11 @@ class PolicyStatus:
 
     @property
     def enforced(self) -> bool:
-        """Whether the node does what the policy says."""
+        """Whether the node enforces the policy."""
         return not self.reason and not self.deleted
 
     def body(self, type_id: int, handler: str) -> dict[str, object]:
-        """A1's answer over RMR, whose ids must be numbers, with A1's policy status added."""
+        """A1's answer over RMR. Its ids must be numbers. A1's policy status is added."""
         verdict = "DELETED" if self.deleted else "ERROR" if self.reason else "OK"
         told: dict[str, object] = {
             "policy_type_id": type_id,
@@ -49,9 +50,8 @@ class PolicyStatus:
 
 
 class Policies:
-    """`apply` puts policies in force. `models` are the names of those that are served.
-
-    `on_status` hears of every status that changed.
+    """`apply` puts policies in force. `models` returns the names of served models. `on_status` gets every
+    status that changed.
     """
 
     def __init__(
@@ -72,14 +72,14 @@ class Policies:
         self.failure = ""
 
     async def run(self) -> None:
-        """Looks until cancelled."""
+        """Looks again and again until cancelled."""
         while True:
             await self.look()
             wait_s = self._backoff.next_s() if self.failure else self._source.period_s
             await asyncio.sleep(wait_s)
 
     async def look(self) -> None:
-        """Once."""
+        """Looks once."""
         try:
             found = await self._source.read()
         except SourceError as error:
@@ -91,7 +91,7 @@ class Policies:
         self._tell()
 
     def statuses(self) -> list[PolicyStatus]:
-        """Of every policy that the source has, sorted by id."""
+        """The statuses of all policies of the source, sorted by id."""
         return [self._status(name) for name in sorted(self._good.keys() | self._refused.keys())]
 
     def _take(self, found: Found) -> None:
@@ -131,7 +131,7 @@ class Policies:
         self._told = now
 
     def _say_failure(self, why: str) -> None:
-        """Once when the source begins to fail, once when it is back."""
+        """Logs the first failure of the source, and its first success after failures."""
         if bool(why) != bool(self.failure):
             fields: dict[str, object] = {"event": "policies", "source": self._source.name, "ok": not why}
             text = f"{self._source.name} {why}: policies stay" if why else f"{self._source.name} is back"

@@ -1,4 +1,4 @@
-"""Policies from a file or a folder of JSON files: a ConfigMap, or what an RMR sidecar writes.
+"""Policies from a file or a folder of JSON files: a ConfigMap, or files of an RMR sidecar.
 
 A file has the payload, and its name is the instance's id; or it has A1's request as it came over RMR:
 
@@ -22,12 +22,12 @@ _DELETE = "DELETE"
 
 
 class PolicyFiles:
-    """`path` is a file, or a folder whose `*.json` are taken; names that begin with a dot are not."""
+    """`path` is a file, or a folder of `*.json` files. Names that begin with a dot are left out."""
 
     period_s = LOOK_S
 
     def __init__(self, path: Path, type_id: int) -> None:
-        """Raises ConfigError when nothing is there: later it may go, and what it said stays."""
+        """Raises ConfigError when `path` does not exist. If it disappears later, the last policies stay."""
         if not path.exists():
             raise ConfigError(KEY, f"{path} is not there")
         self._path = path
@@ -35,7 +35,7 @@ class PolicyFiles:
         self.name = str(path)
 
     async def read(self) -> Found:
-        """Raises SourceError when the folder, or the only file, cannot be read."""
+        """Reads all policies. Raises SourceError when the folder, or the only file, cannot be read."""
         return await asyncio.to_thread(self._read)
 
     def _read(self) -> Found:
@@ -64,7 +64,7 @@ class PolicyFiles:
             return file.stem, error
 
     def _opened(self, name: str, document: Any) -> tuple[str, Any] | None:
-        """Out of the request's envelope, where there is one; None for a policy that was deleted."""
+        """The payload, out of the request's envelope if there is one; None for a deleted policy."""
         if not isinstance(document, dict) or "payload" not in document:
             return name, document
         instance, type_id = document.get("policy_instance_id", name), document.get("policy_type_id")

@@ -1,4 +1,4 @@
-"""Policies from A1's REST interface, asked again and again: A1 itself speaks to xApps over RMR only."""
+"""Policies from A1's REST interface, asked again and again: to xApps A1 itself speaks over RMR only."""
 
 from typing import Any
 from urllib.parse import quote
@@ -15,8 +15,8 @@ _NOT_THERE = PolicyError("A1 lists it and does not have it")
 class PolicyPolling:
     """`url` is A1's base URL.
 
-    A type that A1 does not know is a failure, not an empty list: A1 lets nobody delete a type that has
-    instances, and a mediator that lost its memory must not lift every limit.
+    A type that A1 does not know is a failure, not an empty list: A1 lets nobody delete a type with instances,
+    and a mediator that lost its memory must not lift every limit.
     """
 
     name = "A1"
@@ -27,12 +27,12 @@ class PolicyPolling:
         self.period_s = period_s
 
     async def read(self) -> Found:
-        """Raises SourceError when one of the answers does not come, or is none."""
+        """Reads all policies. Raises SourceError when an answer is missing or invalid."""
         try:
             found: dict[str, Any | PolicyError] = {}
             for instance in await self._ids():
                 reply = await self._platform.ask("GET", f"{self._url}/{quote(instance, safe='')}")
-                # Deleted meanwhile, or something between us and A1 is wrong: the next list tells.
+                # It was deleted meanwhile, or the way to A1 is broken: the next list tells.
                 is_gone = reply.status == _GONE
                 found[instance] = _NOT_THERE if is_gone else _payload(reply.expect(200).body)
         except PlatformError as error:

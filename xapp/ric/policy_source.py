@@ -1,4 +1,4 @@
-"""Where policies come from: all that there are now, each by its instance's id."""
+"""The source of policies: all present policies, by instance id."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeAlias
@@ -9,19 +9,19 @@ MAX_POLICIES = 64
 MAX_ID_CHARS = 128
 
 Found: TypeAlias = Mapping[str, "Any | PolicyError"]
-"""Payloads by instance id; PolicyError where one cannot be read."""
+"""Payloads by instance id; PolicyError in place of an unreadable payload."""
 
 
 class SourceError(Exception):
-    """Nobody knows which policies there are now; the message says why."""
+    """The present policies are unknown. The message says why."""
 
 
 class PolicySource(Protocol):
-    """Looked at again and again."""
+    """A source that is read again and again."""
 
     @property
     def name(self) -> str:
-        """For the log."""
+        """The name for the log."""
         ...
 
     @property
@@ -30,16 +30,16 @@ class PolicySource(Protocol):
         ...
 
     async def read(self) -> Found:
-        """Raises SourceError."""
+        """Reads all policies. Raises SourceError."""
         ...
 
 
 def check_number(number: int) -> None:
-    """Raises SourceError for more policies than are bearable."""
+    """Raises SourceError when there are too many policies."""
     if number > MAX_POLICIES:
         raise SourceError(f"has {number} policies, at most {MAX_POLICIES} are taken")
 
 
 def is_instance_id(value: object) -> bool:
-    """Whether a policy may be called so."""
+    """Whether the text is a valid instance id."""
     return isinstance(value, str) and 0 < len(value) <= MAX_ID_CHARS and value.isprintable()

@@ -1,4 +1,4 @@
-"""The A1 policy type `llm_serving`, as A1 is told it, and what an instance's payload says."""
+"""The A1 policy type `llm_serving`: its definition for A1, and the payloads of its instances."""
 
 import json
 from typing import Any
@@ -15,17 +15,17 @@ _MAX_ENCODINGS = 3
 
 
 class PolicyError(Exception):
-    """An instance is refused; the message says what is wrong and where."""
+    """An instance is refused. The message says what is wrong and where."""
 
 
 def policy_type(type_id: int) -> dict[str, Any]:
-    """What is PUT to A1's /A1-P/v2/policytypes/TYPE_ID."""
+    """The body of the PUT to A1's /A1-P/v2/policytypes/TYPE_ID."""
     schema = {"$schema": "http://json-schema.org/draft-07/schema#", **json_schema(ServingPolicy)}
     return {"name": NAME, "description": DESCRIPTION, "policy_type_id": type_id, "create_schema": schema}
 
 
 def decode(text: bytes | str) -> Any:
-    """JSON of bounded size. Raises PolicyError."""
+    """Decodes JSON of bounded size. Raises PolicyError."""
     if len(text) > MAX_PAYLOAD_BYTES:
         raise PolicyError(f"is larger than {MAX_PAYLOAD_BYTES} bytes")
     try:
@@ -37,7 +37,7 @@ def decode(text: bytes | str) -> Any:
 
 
 def read_policy(payload: Any) -> ServingPolicy:
-    """From an object, or from a text that has it encoded, as the mediator sends it. Raises PolicyError."""
+    """Reads a payload: an object, or a text that encodes it, as the mediator sends it. Raises PolicyError."""
     for _ in range(_MAX_ENCODINGS):
         if not isinstance(payload, str):
             break
@@ -51,7 +51,7 @@ def read_policy(payload: Any) -> ServingPolicy:
 
 
 def read_id(value: Any) -> int:
-    """A policy type's id: a number, or a text of digits. Raises PolicyError."""
+    """Reads the id of a policy type: a number, or a text of digits. Raises PolicyError."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 10:

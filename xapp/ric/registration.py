@@ -1,7 +1,7 @@
-"""Registers this xApp with the application manager once it is ready, and takes it back at its end.
+"""Registers this xApp with the application manager once it is ready, and deregisters it at the end.
 
-The application manager fetches the configuration at once, and the routing manager then dials the RMR port
-and waits for it. So nothing is registered before RMR, a sidecar's, listens.
+The application manager fetches the configuration at once. Then the routing manager dials the RMR port and
+waits for it. So nothing is registered before the sidecar's RMR port listens.
 """
 
 import asyncio
@@ -22,7 +22,9 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Registrant:
-    """Who registers. `host` is the pod's host name, endpoints are HOST:PORT as others reach them."""
+    """The xApp that registers. `host` is the pod's host name. Endpoints are HOST:PORT as others
+    reach them.
+    """
 
     name: str
     host: str
@@ -31,7 +33,7 @@ class Registrant:
     rmr_endpoint: str
 
     def body(self) -> dict[str, str]:
-        """What the application manager wants."""
+        """The body for the application manager."""
         return {
             "appName": self.host,
             "appInstanceName": self.name,
@@ -43,12 +45,12 @@ class Registrant:
 
 
 class Registration:
-    """`run` until it is registered, `leave` at the end, whatever became of `run`."""
+    """`run` tries until the xApp is registered. Call `leave` at the end, however `run` ended."""
 
     def __init__(
         self, platform: Platform, url: str, registrant: Registrant, backoff: Backoff | None = None
     ) -> None:
-        """Raises ConfigError for endpoints that the application manager would panic at."""
+        """Raises ConfigError for endpoints at which the application manager would panic."""
         checked_endpoint(HTTP_KEY, registrant.http_endpoint)
         self._rmr = checked_endpoint(RMR_KEY, registrant.rmr_endpoint)
         self._platform = platform
@@ -59,7 +61,7 @@ class Registration:
         self.registered = False
 
     async def run(self) -> None:
-        """Tries until it is registered, and returns."""
+        """Tries until the xApp is registered, and returns."""
         is_first = True
         while not self.registered:
             try:
@@ -73,7 +75,7 @@ class Registration:
 
     async def _register(self) -> None:
         await self._check_rmr()
-        # From here on the other end may have it, whatever comes back.
+        # From here on the other end may have the registration, whatever it answers.
         self._was_sent = True
         reply = await self._platform.ask("POST", self._url + _REGISTER, self._registrant.body())
         reply.expect(_REGISTERED)
@@ -89,7 +91,7 @@ class Registration:
         writer.close()
 
     async def leave(self) -> None:
-        """Deregisters, if there may be something to deregister. One try: the process is about to end."""
+        """Deregisters if the xApp may be registered. One try: the process is about to end."""
         if not self._was_sent:
             return
         names = {"appName": self._registrant.host, "appInstanceName": self._registrant.name}

@@ -1,6 +1,6 @@
-"""What an operator sends along with a fault report: a zip of status, settings and metrics.
+"""The attachment of a fault report: a zip of status, settings and metrics.
 
-No prompt and no answer is in it, and nothing of the environment but this service's own settings.
+It has no prompt, no answer, and nothing of the environment but this service's own settings.
 """
 
 import io

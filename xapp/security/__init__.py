@@ -1,1 +1,1 @@
-"""Who calls and what they may do. Knows no gRPC and no HTTP: the edges bring what they see."""
+"""The identity of callers and their rights. Knows neither gRPC nor HTTP: both ports pass on what they see."""

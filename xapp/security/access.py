@@ -27,10 +27,10 @@ _SCHEME = "bearer"
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a caller showed.
+    """The credentials of a call.
 
-    `certificate`: the name in a verified certificate, None where there is none. `authorization`: the values
-    of that header. `claim`: what the caller calls itself. `peer`: the address that it calls from.
+    `certificate`: the name in a verified certificate, None without a certificate. `authorization`: the values
+    of that header. `claim`: the name that the caller gives itself. `peer`: the address of the caller.
     """
 
     certificate: str | None = None
@@ -43,18 +43,20 @@ _NO_ADMINISTRATORS = Policy({DEFAULT: Rule()})
 
 
 class Watched(Protocol):
-    """What has to be looked at again from time to time."""
+    """A source that is read again from time to time."""
 
     async def watch(self) -> None:
-        """Until cancelled."""
+        """Reads it again until cancelled."""
         ...
 
 
 class Access:
-    """`required`: whether callers have to show who they are. If not, they are what they claim to be."""
+    """`required`: whether callers must prove their identity. Without that, the name that a caller claims
+    counts.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        """Raises ConfigError naming the key."""
+        """Raises ConfigError with the key."""
         self._methods: frozenset[str] | None = None
         self._tokens = _reloaded_tokens(settings.access.tokens_file)
         self._signed = signed_tokens(settings.access)
@@ -67,36 +69,37 @@ class Access:
 
     @property
     def watched(self) -> list[Watched]:
-        """What changes with its file, or at its URL."""
+        """The sources that change with a file or at a URL."""
         keys = self._signed.keys if self._signed else None
         return [each for each in (self._tokens, self._policy, keys) if each is not None]
 
     @property
     def takes_tokens(self) -> bool:
-        """Whether a token lets somebody in."""
+        """Whether tokens are credentials here."""
         return self._tokens is not None or self._signed is not None
 
     @property
     def policy(self) -> Policy:
-        """What each principal may do now."""
+        """The present policy."""
         if self._policy:
             return self._policy.value
         return _NO_ADMINISTRATORS if self.required else ANYTHING_GOES
 
     def is_open(self, what: str) -> bool:
-        """Whether anybody may ask for it. `what` is one of OPENABLE."""
+        """Whether callers without credentials may ask for `what`, one of OPENABLE."""
         return not self.required or what in self._open
 
     def is_closed(self, what: str) -> bool:
-        """Whether nobody may ask for it, administrators included. `what` is one of CLOSABLE."""
+        """Whether even administrators may not ask for `what`, one of CLOSABLE."""
         return what in self._closed
 
     def identify(self, shown: Shown) -> Principal:
-        """Raises Unauthenticated, reason NO_CREDENTIALS, BAD_TOKEN or BAD_CERTIFICATE_NAME.
+        """The Principal of a caller.
 
-        Raises TooManyAttempts where many wrong tokens came from there, and Unavailable while nothing was
-        heard of the issuer of signed tokens. A token counts more than a certificate: a proxy has a
-        certificate, and its callers have tokens.
+        Raises Unauthenticated, reason NO_CREDENTIALS, BAD_TOKEN or BAD_CERTIFICATE_NAME. Raises
+        TooManyAttempts when many wrong tokens came from the peer, and Unavailable before the first keys of
+        the tokens' issuer. A token counts before a certificate: a proxy has a certificate, and its callers
+        have tokens.
         """
         who = self._proved(shown)
         if who is None:
@@ -104,7 +107,7 @@ class Access:
         return replace(who, scope=self.policy.scope(who))
 
     def _proved(self, shown: Shown) -> Principal | None:
-        """None where nobody has to show who calls."""
+        """None where callers need no credentials."""
         if self.takes_tokens and shown.authorization:
             return self._owner(_token(shown.authorization), shown.peer)
         if shown.certificate is not None:
@@ -138,7 +141,9 @@ class Access:
         return "a client certificate"
 
     def know_methods(self, methods: Collection[str]) -> None:
-        """The policy may name these. Raises ConfigError when it names another one, now or read again."""
+        """Sets the methods that a policy may name. Raises ConfigError when the present policy names another
+        method. Later policies are checked as well.
+        """
         self._methods = frozenset(methods)
         self.policy.check_names(self._methods)
 
@@ -176,7 +181,7 @@ def _token(authorization: Sequence[str]) -> str:
 
 
 def _checked(name: str) -> str:
-    """Not cut, and nothing left out: two certificates must not become one name."""
+    """The name is neither cut nor cleaned: two certificates must not become one name."""
     if not name or len(name) > MAX_NAME_CHARS or not name.isprintable():
         message = f"the certificate has no name of 1 to {MAX_NAME_CHARS} printable characters"
         raise Unauthenticated(message, reason="BAD_CERTIFICATE_NAME")

@@ -1,4 +1,6 @@
-"""Wrong tokens by where they come from: who shows many has to wait, and its signatures are not checked."""
+"""Bounds wrong tokens by their origin. A peer with many wrong tokens must wait, and its signatures are not
+checked.
+"""
 
 import ipaddress
 from collections import OrderedDict
@@ -10,35 +12,35 @@ from xapp.errors import Exhausted
 BURST = 20
 PER_S = 1.0
 MAX_PEERS = 4096
-"""The peers that showed a wrong token least recently are forgotten first."""
+"""Limit of remembered peers. The peer with the oldest wrong token is forgotten first."""
 
 
 class TooManyAttempts(Exhausted):
-    """Wrong tokens came from there faster than they may."""
+    """The peer sends wrong tokens faster than it may."""
 
 
 class Attempts:
-    """A peer may show BURST wrong tokens at once, and PER_S a second; `clock` is monotonic.
+    """A peer may show BURST wrong tokens at once, and PER_S a second. `clock` is monotonic.
 
-    A peer may be a proxy with many callers: so who has a token that is known gets in all the same.
+    A peer may be a proxy with many callers. So a caller with a known token still gets in.
     """
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
-        # What is left, and since when.
+        # The attempts left, and the time of that count.
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._left)
 
     def check(self, peer: str) -> None:
-        """Raises TooManyAttempts where no wrong token may come now. `peer` is an address."""
+        """Raises TooManyAttempts when no wrong token is allowed now. `peer` is an address."""
         if self._left and (left := self._now_left(_network(peer))) < 1:
             text = "too many wrong tokens came from your address"
             raise TooManyAttempts(text, reason="TOO_MANY_ATTEMPTS", retry_after_s=(1 - left) / PER_S)
 
     def failed(self, peer: str) -> None:
-        """A wrong token came. Raises TooManyAttempts as `check`."""
+        """Counts a wrong token. Raises TooManyAttempts as `check` does."""
         self.check(peer)
         network = _network(peer)
         self._left[network] = (self._now_left(network) - 1, self._clock())
@@ -52,7 +54,7 @@ class Attempts:
 
 
 def _network(peer: str) -> str:
-    """The address; of IPv6 the /64, which one caller has as a whole."""
+    """The address, or the /64 of an IPv6 address: one caller has the whole of it."""
     try:
         address = ipaddress.ip_address(peer)
     except ValueError:

@@ -1,6 +1,6 @@
-"""Who did what, and how it ended: a record for each call of a principal that proved who it is, never a text.
+"""The audit: a log record for each call of a proven principal, with its outcome and without texts.
 
-Who was not let in is in the records of `refusals`.
+Refused callers are in the records of `refusals`.
 """
 
 import asyncio
@@ -14,16 +14,16 @@ from xapp.errors import PermissionDenied, Unauthenticated, XappError
 from xapp.security import principal
 
 MAX_CHARS = 128
-"""Of each name that a caller writes."""
+"""Length limit of a name that a caller wrote."""
 NAMES = ("model", "task", "name")
-"""The fields of a request that say what it is about."""
+"""The request fields that are logged."""
 
 _log = logging.getLogger("xapp.audit")
 
 
 @contextmanager
 def audited(method: str, peer: str, names: Callable[[], Mapping[str, str]]) -> Iterator[None]:
-    """Around a call; `names` are asked for at its end."""
+    """Surrounds a call. `names` is called at its end."""
     begin = monotonic()
     outcome = "ok"
     try:

@@ -1,4 +1,4 @@
-"""Who can reach the node: other machines only with credentials, unless the operator permits more."""
+"""Checks that other machines reach the node with credentials only, unless the operator permits more."""
 
 import logging
 

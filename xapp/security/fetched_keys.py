@@ -1,7 +1,7 @@
-"""An issuer's keys from an https URL: fetched beside the calls, never for one of them.
+"""An issuer's keys from an https URL. They are fetched beside the calls; no call waits for them.
 
-A transfer has a bound on its size and its time. The last good keys stay while the issuer cannot be reached,
-but for MAX_STALE_S at most: then no token can be trusted any more.
+A transfer is bounded in size and time. If the issuer cannot be reached, the last good keys stay for
+MAX_STALE_S. After that, no token can be trusted.
 """
 
 import asyncio
@@ -24,16 +24,16 @@ MAX_BYTES = 256 * 1024
 MAX_STALE_S = 24 * 3600.0
 FIRST_DELAY_S, MAX_DELAY_S = 1.0, 60.0
 MIN_LOOK_S = 10.0
-"""A token with an unknown key makes the keys be fetched again, but not more often than this."""
+"""Shortest time between two fetches that tokens with unknown keys cause."""
 
 _log = logging.getLogger(__name__)
 
 
 class FetchedKeys:
-    """`watch` in a task. There are no keys before the first answer."""
+    """Run `watch` in a task. There are no keys before the first answer."""
 
     def __init__(self, url: str, ca_file: str = "", clock: Callable[[], float] = monotonic) -> None:
-        """Raises ConfigError naming the key."""
+        """Raises ConfigError with the key."""
         self._url = url
         self._ssl = _context(ca_file)
         self._clock = clock
@@ -44,16 +44,16 @@ class FetchedKeys:
 
     @property
     def value(self) -> Keys:
-        """Those that were read last; none once they are too old."""
+        """The latest keys; none once they are too old."""
         return self._keys if self._clock() - self._fetched_at <= MAX_STALE_S else NO_KEYS
 
     def look_soon(self) -> None:
-        """Somebody showed a token with a key that is not known."""
+        """Fetches soon: a token with an unknown key came."""
         if self._clock() - self._tried_at >= MIN_LOOK_S:
             self._wanted.set()
 
     async def watch(self) -> None:
-        """Keeps them up to date until cancelled."""
+        """Keeps the keys up to date until cancelled."""
         while True:
             wait_s = REFRESH_S if await self.fetch() else self._back_off()
             self._wanted.clear()
@@ -63,12 +63,14 @@ class FetchedKeys:
                 continue
 
     def _back_off(self) -> float:
-        """Seconds until the next try, up to half of it by chance: nodes do not come all at once."""
+        """Seconds until the next try, shortened by up to half at random, so that nodes do not come all at
+        once.
+        """
         delay_s, self._delay_s = self._delay_s, min(MAX_DELAY_S, 2 * self._delay_s)
         return delay_s * random.uniform(0.5, 1.0)  # noqa: S311  nothing secret
 
     async def fetch(self) -> bool:
-        """One try; a failure is logged."""
+        """One try. A failure is logged."""
         self._tried_at = self._clock()
         try:
             self._keys = parse_keys(await self._body(), self._url)

@@ -1,4 +1,4 @@
-"""The node's certificate for HTTP: a new one counts from the next connection on."""
+"""The node's certificate for HTTP. A new certificate counts from the next connection on."""
 
 import ssl
 from typing import Any
@@ -8,10 +8,10 @@ from xapp.security.tls import Certificates, server_context
 
 
 def latest_context(certificates: Reloaded[Certificates]) -> ssl.SSLContext:
-    """A context that takes what was read last at each handshake."""
+    """A context that uses the latest certificate at each handshake."""
     contexts = _Contexts(certificates)
     context = server_context(certificates.value)
-    # OpenSSL calls it whether or not the client names a server.
+    # OpenSSL calls this even if the client names no server.
     context.sni_callback = contexts.take
     return context
 

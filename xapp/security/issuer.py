@@ -1,4 +1,4 @@
-"""What the settings say of an issuer of signed tokens."""
+"""The issuer of signed tokens, from the settings."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ _NEEDS_JWKS = ("jwt_issuer", "jwt_audience", "jwks_ca")
 
 
 def signed_tokens(settings: AccessSettings) -> "SignedTokens | None":
-    """None where no issuer is set. Raises ConfigError naming the key."""
+    """None without an issuer. Raises ConfigError with the key."""
     if not settings.jwks:
         for name in _NEEDS_JWKS:
             if getattr(settings, name):
@@ -24,7 +24,7 @@ def signed_tokens(settings: AccessSettings) -> "SignedTokens | None":
     for name in ("jwt_issuer", "jwt_audience"):
         if not getattr(settings, name):
             raise ConfigError(f"XAPP_{name.upper()}", "is not set, and XAPP_JWKS is: any token would do")
-    # Imported here: a tenth of a second that a node without an issuer does without.
+    # Imported here: a node without an issuer starts a tenth of a second sooner.
     from xapp.security.jwks import JWKS_KEY, read_keys  # noqa: PLC0415
     from xapp.security.signed_tokens import Claims, SignedTokens  # noqa: PLC0415
 

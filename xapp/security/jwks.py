@@ -1,6 +1,6 @@
-"""The public keys of an issuer of tokens: a JSON Web Key Set, from a file or an answer over HTTPS.
+"""The public keys of a token issuer: a JSON Web Key Set, from a file or an answer over HTTPS.
 
-What is no public signature key is left out, so a secret can never be taken for a key: `oct`, keys with a
+Only public signature keys are taken, so a secret can never be taken for a key. Left out: `oct`, keys with a
 private part, keys that encrypt, and RSA keys that are too short.
 """
 
@@ -20,19 +20,21 @@ MAX_KEYS = 64
 MIN_RSA_BITS = 2048
 _RSA = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 _CURVES = {"P-256": ("ES256",), "P-384": ("ES384",), "P-521": ("ES512",), "Ed25519": ("EdDSA", "Ed25519")}
-"""What may be signed with a key: the token's own word counts only within it. No HMAC, and never `none`."""
+"""The algorithms of each kind of key. The token's own header counts only within them. No HMAC, and never
+`none`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """`public` is for the library; `algorithms` are those that signatures with it may have."""
+    """`public` is for the library. `algorithms` are those that its signatures may have."""
 
     public: Any
     algorithms: tuple[str, ...]
 
 
 class Keys:
-    """An issuer's keys, by id. A set of one key needs no id."""
+    """An issuer's keys by id. A set of one key needs no id."""
 
     def __init__(self, keys: Mapping[str, Key]) -> None:
         self._keys = dict(keys)
@@ -41,7 +43,7 @@ class Keys:
         return len(self._keys)
 
     def find(self, key_id: str | None) -> Key | None:
-        """The key of that id; None for an id means the only key there is."""
+        """The key with that id. `key_id` None: the only key, if there is one key."""
         if key_id is None:
             return next(iter(self._keys.values())) if len(self._keys) == 1 else None
         return self._keys.get(key_id)
@@ -51,12 +53,12 @@ NO_KEYS = Keys({})
 
 
 def read_keys(path: Path) -> Keys:
-    """Raises ConfigError naming the file."""
+    """Raises ConfigError with the file."""
     return parse_keys(read_bytes(JWKS_KEY, path), str(path))
 
 
 def parse_keys(body: bytes, source: str) -> Keys:
-    """Raises ConfigError naming the `source`: for what is no key set, and for one without a usable key."""
+    """Raises ConfigError with the `source` when the body is no key set, or has no usable key."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -73,7 +75,7 @@ def parse_keys(body: bytes, source: str) -> Keys:
 
 
 def _key(entry: object) -> Key | None:
-    """None for what is no public signature key."""
+    """None when the entry is no public signature key."""
     if not isinstance(entry, dict) or entry.get("use", "sig") != "sig" or "d" in entry:
         return None
     allowed = _algorithms(entry)

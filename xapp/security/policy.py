@@ -1,4 +1,4 @@
-"""What each principal may do.
+"""The access policy: the rights of each principal.
 
 XAPP_POLICY_FILE is TOML with a table for each principal, and one named "default" for all others:
 
@@ -9,8 +9,8 @@ XAPP_POLICY_FILE is TOML with a table for each principal, and one named "default
     [operator]
     admin = true
 
-What a table leaves out is allowed, but for what only administrators may do. Who has no table, where there
-is no default either, may do nothing.
+Everything that a table does not name is allowed, except the methods of administrators. A principal without a
+table may do nothing if there is no default table.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -30,14 +30,14 @@ from xapp.toml_file import read_toml
 POLICY_KEY = "XAPP_POLICY_FILE"
 DEFAULT = "default"
 GROUP = "group:"
-"""Begins the name of a table for all that are in a group, as tokens of an issuer say."""
+"""Prefix of the name of a group's table. Tokens of an issuer name the groups."""
 _MAX_SHOWN_CHARS = 128
 
 Priority = Literal["critical", "interactive", "batch"]
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What one principal may do; None is everything. Models and tasks may have `*` and `?`.
+    """The rights of one principal; None is everything. Names of models and tasks may have `*` and `?`.
 
     Principals whose rules have the same `shares` share prefixes and joined answers.
     """
@@ -60,17 +60,14 @@ _NOTHING = Rule(methods=(), models=(), tasks=(), priorities=())
 
 
 class Policy:
-    """`rules` by principal. None: anybody may do everything.
-
-    `source` names the file in errors.
-    """
+    """`rules` by principal; None: every caller may do everything. `source` names the file in errors."""
 
     def __init__(self, rules: Mapping[str, Rule] | None, source: str = "") -> None:
         self._rules = rules
         self._source = source
 
     def check_names(self, methods: Collection[str]) -> None:
-        """`methods` are those there are. Raises ConfigError when a rule names another one."""
+        """Raises ConfigError when a rule names a method that is not in `methods`."""
         for name, rule in (self._rules or {}).items():
             for method in rule.methods or ():
                 if method not in methods:
@@ -79,16 +76,18 @@ class Policy:
                     raise ConfigError(POLICY_KEY, message)
 
     def rule(self, who: Principal) -> Rule | None:
-        """The principal's own, else that of the first of its groups that has one. None: there is no rule."""
+        """The principal's own rule, or the rule of the first of its groups that has one; None
+        without a rule.
+        """
         if self._rules is None:
             return _ANYTHING
-        # A name that reads as a group's is nobody's way into it.
+        # A principal whose name looks like a group's does not get the group's rule.
         own = () if who.name.startswith(GROUP) else (who.name,)
         names = (*own, *(GROUP + group for group in who.groups), DEFAULT)
         return next((self._rules[name] for name in names if name in self._rules), None)
 
     def scope(self, who: Principal) -> str:
-        """Within which what the principal computes is shared."""
+        """The scope that shares the principal's computations."""
         rule = self.rule(who)
         if rule is None or rule.shares is None:
             return scope.of_principal(who.name)
@@ -109,12 +108,12 @@ class Policy:
                 raise _denied(who.name, "model", model, reason="MODEL_NOT_ALLOWED")
 
     def allows_model(self, who: Principal, model: str) -> bool:
-        """Whether the principal may use it, and so see that it is there."""
+        """Whether the principal may use the model, and therefore see it."""
         rule = self.rule(who) or _NOTHING
         return rule.admin or _allows(rule.models, model)
 
     def allows_task(self, who: Principal, task: str) -> bool:
-        """Whether the principal may run it, and so see that it is there; without its version."""
+        """Whether the principal may run the task, and therefore see it. `task` has no version."""
         rule = self.rule(who) or _NOTHING
         return rule.admin or _allows(rule.tasks, task)
 
@@ -132,7 +131,7 @@ class Policy:
 
 
 ANYTHING_GOES = Policy(None)
-"""Where nobody proves who calls."""
+"""The policy where callers need no credentials."""
 
 
 def _allows(patterns: Collection[str] | None, value: str) -> bool:
@@ -146,7 +145,7 @@ def _denied(name: str, what: str, value: str, *, reason: str) -> PermissionDenie
 
 
 def read_policy(path: Path) -> Policy:
-    """Raises ConfigError naming the place."""
+    """Raises ConfigError with the place."""
     try:
         rules = msgspec.convert(read_toml(POLICY_KEY, path), dict[str, Rule])
     except msgspec.ValidationError as error:

@@ -1,4 +1,4 @@
-"""Who makes the call that the current task works on."""
+"""The Principal of the call that the current task works on."""
 
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from xapp.domain.scope import EVERYBODY
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A caller. `name` is "" where the caller has none.
+    """A caller. `name` is "" for a caller without a name.
 
-    `proved`: a credential vouches for the name. Else the name is the caller's own claim. `groups` are those
-    that the credential says the caller is in. What it computes is shared within `scope`.
+    `proved`: a credential proves the name. Otherwise it is the caller's own claim. `groups`: the caller's
+    groups, by its credential. `scope`: its computations are shared within it.
     """
 
     name: str = ""
@@ -27,6 +27,6 @@ current: ContextVar[Principal] = ContextVar("principal", default=ANONYMOUS)
 
 
 def enter(who: Principal) -> None:
-    """What the current task does from now on is done for `who`; the log says so where that is proved."""
+    """Sets the Principal of the current task. The log has the name if it is proven."""
     current.set(who)
     logs.principal.set(who.name if who.proved else "")

@@ -1,4 +1,4 @@
-"""Who was not let in: a record in the log for each call, but for a flood of them."""
+"""Refused callers: a log record for each call, bounded under a flood."""
 
 import logging
 from collections.abc import Callable
@@ -10,11 +10,11 @@ from xapp.security import principal
 from xapp.security.attempts import TooManyAttempts
 
 MOST_A_SECOND = 10
-"""A caller with a wrong token may try a million: that fills no log."""
+"""Limit of records a second. A caller that tries a million wrong tokens must not fill the log."""
 
 
 class NoIssuerKeys(Unavailable):
-    """Nobody can be identified yet: the keys of the tokens' issuer are unread."""
+    """No caller can be identified yet: the keys of the tokens' issuer are unread."""
 
     def __init__(self, retry_after_s: float) -> None:
         text = "the keys of the tokens' issuer could not be read yet"
@@ -28,7 +28,7 @@ _log = logging.getLogger("xapp.security")
 
 
 class Refusals:
-    """Counts what it does not log, and says it with the next record."""
+    """Counts the refusals that it does not log. The next record has the count."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
@@ -37,7 +37,7 @@ class Refusals:
         self._num_left_out = 0
 
     def log(self, method: str, peer: str, error: XappError) -> None:
-        """What was asked, by whom, from where, and why it was refused."""
+        """Logs the method, the peer and the reason of a refusal."""
         if self._clock() - self._since >= 1.0:
             self._since, self._num_logged = self._clock(), 0
         if self._num_logged >= MOST_A_SECOND:

@@ -1,4 +1,6 @@
-"""What files say, read again when they change; the last good reading stays until there is another one."""
+"""Contents of files, read again when the files change. The last good reading stays until the next
+good one.
+"""
 
 import asyncio
 import logging
@@ -17,13 +19,13 @@ _log = logging.getLogger(__name__)
 
 
 class Reloaded(Generic[_T]):
-    """`value` is what `read` made of the files. `what` names it in the log.
+    """`value` is the result of `read`. `what` names it in the log.
 
     Files are compared by inode, size and time: a Secret's folder is swapped as a whole, behind a link.
     """
 
     def __init__(self, what: str, paths: Sequence[Path], read: Callable[[], _T]) -> None:
-        """Raises what `read` raises: a ConfigError naming the key."""
+        """Raises the error of `read`: a ConfigError with the key."""
         self._what = what
         self._paths = paths
         self._read = read
@@ -37,7 +39,9 @@ class Reloaded(Generic[_T]):
             await self.check()
 
     async def check(self) -> None:
-        """Reads the files if they changed. What cannot be used is logged, once for each change."""
+        """Reads the files if they have changed. A reading that cannot be used is logged once for
+        each change.
+        """
         stamp = await asyncio.to_thread(self._look)
         if stamp == self._stamp:
             return

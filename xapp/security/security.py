@@ -1,4 +1,4 @@
-"""What a node's settings say of its security, read once for both of its ports."""
+"""A node's security, from its settings, read once for both ports."""
 
 import asyncio
 import contextlib
@@ -15,10 +15,10 @@ _log = logging.getLogger(__name__)
 
 
 class Security:
-    """`certificates` is None where connections are plain text; `access` says who gets in."""
+    """`certificates` is None for plain text connections. `access` identifies callers."""
 
     def __init__(self, settings: Settings) -> None:
-        """Reads every file that the settings name. Raises ConfigError naming the key."""
+        """Reads every file that the settings name. Raises ConfigError with the key."""
         self.certificates: Reloaded[Certificates] | None = None
         if files := tls_files(settings.tls.cert, settings.tls.key, settings.tls.client_ca):
             self.certificates = Reloaded("certificate", files.paths, lambda: read_certificates(files))
@@ -29,12 +29,12 @@ class Security:
             logs.event(_log, text, fields, level=logging.WARNING)
 
     def not_after(self) -> float | None:
-        """When the certificate ends, seconds since 1970; None without one."""
+        """End of the certificate, seconds since 1970; None without a certificate."""
         return self.certificates.value.not_after if self.certificates else None
 
     @contextlib.asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        """Follows the changes of the files for the length of the block."""
+        """Follows changes of the files during the block."""
         certificates = [] if self.certificates is None else [self.certificates]
         tasks = [asyncio.create_task(each.watch()) for each in (*certificates, *self.access.watched)]
         try:

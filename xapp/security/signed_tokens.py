@@ -16,30 +16,32 @@ from xapp.security.refusals import NoIssuerKeys
 from xapp.security.tokens import is_name
 
 LEEWAY_S = 30
-"""By how much clocks may differ."""
+"""Tolerated difference between clocks."""
 MAX_TOKEN_CHARS = 8192
 MAX_GROUPS = 64
 MAX_KNOWN = 1024
-"""Tokens that need not be checked again."""
+"""Limit of remembered tokens, which need no second check."""
 _RETRY_AFTER_S = 2.0
 
 
 class KeySource(Protocol):
-    """Where keys come from: a file, or a URL."""
+    """The source of keys: a file or a URL."""
 
     @property
     def value(self) -> Keys:
-        """Those that were read last."""
+        """The latest keys."""
         ...
 
     async def watch(self) -> None:
-        """Keeps them up to date until cancelled."""
+        """Keeps the keys up to date until cancelled."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a token has to say: by whom and for whom it is, and which claims have the name and the groups."""
+    """The claims that a token must have: its issuer, its audience, and the names of the claims with name and
+    groups.
+    """
 
     issuer: str
     audience: str
@@ -49,7 +51,7 @@ class Claims:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A token that was checked with these keys; `ends_at` is in seconds since 1970."""
+    """A token that was checked with these keys. `ends_at` is in seconds since 1970."""
 
     principal: Principal
     ends_at: float
@@ -57,9 +59,9 @@ class _Known:
 
 
 class SignedTokens:
-    """Checks tokens. Never waits for an issuer: the keys that are there count.
+    """Checks tokens with the present keys. Never waits for an issuer.
 
-    `on_unknown` is called for a key that is not among them: the issuer may have a new one.
+    `on_unknown` is called for a token with an unknown key: the issuer may have a new key.
     """
 
     def __init__(
@@ -71,14 +73,18 @@ class SignedTokens:
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
 
     def known(self, token: str) -> Principal | None:
-        """Whose it is, where it was checked before with the keys that there are, and has not expired."""
+        """The owner of a token that was checked before with the present keys and has not expired; None for
+        others.
+        """
         known = self._known.get(_digest(token))
         if known is None or known.keys is not self.keys.value or time() >= known.ends_at:
             return None
         return known.principal
 
     def principal(self, token: str) -> Principal:
-        """Whose it is. Raises Unauthenticated, reason BAD_TOKEN; Unavailable before there are any keys."""
+        """The owner of a token. Raises Unauthenticated, reason BAD_TOKEN; Unavailable before the
+        first keys.
+        """
         if len(token) > MAX_TOKEN_CHARS:
             raise _bad(f"has more than {MAX_TOKEN_CHARS} characters")
         try:
@@ -94,7 +100,7 @@ class SignedTokens:
         except jwt.MissingRequiredClaimError as error:
             raise _bad(f"lacks the claim {error.claim!r}") from None
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
-            # What the library says may have the token's own words in it.
+            # The library's message may quote the token.
             raise _bad("is no token that the issuer signed") from None
 
     def _verified(self, token: str) -> Mapping[str, Any]:
@@ -136,7 +142,7 @@ class SignedTokens:
 
 
 def _groups(value: object) -> tuple[str, ...]:
-    """A list of names, or a text of names with spaces between; what is no name is left out."""
+    """From a list of names, or a text of names separated by spaces. Invalid names are left out."""
     listed = value.split() if isinstance(value, str) else value
     if not isinstance(listed, list):
         return ()

@@ -1,7 +1,7 @@
-"""The node's certificate and key, and the authorities that its clients' certificates come from.
+"""The node's certificate and key, and the authorities for clients' certificates.
 
-What is read is tried in a handshake with itself: a key that does not fit, and a file that is half-written,
-are found before a client meets them.
+A new certificate is tried in a handshake with itself, so that a key that does not fit, or a file that is
+half-written, is found before a client meets it.
 """
 
 import logging
@@ -22,7 +22,7 @@ from xapp.toml_file import read_bytes
 CERT_KEY, KEY_KEY, CLIENT_CA_KEY = "XAPP_TLS_CERT", "XAPP_TLS_KEY", "XAPP_TLS_CLIENT_CA"
 _MAX_TURNS = 4
 _NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
-"""X509_V_FLAG_NO_CHECK_TIME, which Python does not name: an expired certificate is read as well."""
+"""X509_V_FLAG_NO_CHECK_TIME, which Python does not name. With it an expired certificate can be read."""
 _ALPN = ["http/1.1"]
 
 _log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """Where they are; without `client_ca` clients need no certificate."""
+    """Paths of the files. Without `client_ca` clients need no certificate."""
 
     cert: Path
     key: Path
@@ -38,15 +38,14 @@ class TlsFiles:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """All of them."""
+        """All paths."""
         return (self.cert, self.key) if self.client_ca is None else (self.cert, self.key, self.client_ca)
 
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """PEM. `fault` is why clients refuse the certificate, "" where they do not.
-
-    `not_after` is when it ends, in seconds since 1970; None where that is not known.
+    """Contents as PEM. `fault`: the reason why clients refuse the certificate, or "". `not_after`: its end,
+    seconds since 1970, or None if unknown.
     """
 
     cert: bytes
@@ -57,7 +56,7 @@ class Certificates:
 
 
 def tls_files(cert: str, key: str, client_ca: str) -> TlsFiles | None:
-    """From the settings; None is plain text. Raises ConfigError naming the key that lacks its other half."""
+    """From the settings; None for plain text. Raises ConfigError with the key that lacks its counterpart."""
     if not cert and not key:
         if client_ca:
             raise ConfigError(CLIENT_CA_KEY, f"needs {CERT_KEY} and {KEY_KEY}: without TLS nobody is asked")
@@ -70,9 +69,9 @@ def tls_files(cert: str, key: str, client_ca: str) -> TlsFiles | None:
 
 
 def read_certificates(files: TlsFiles) -> Certificates:
-    """What the files have. Raises ConfigError naming the key; an expired certificate is logged only.
+    """Reads the files. Raises ConfigError with the key.
 
-    A node whose clock is wrong would not start otherwise.
+    An expired certificate is only logged: otherwise a node with a wrong clock would not start.
     """
     cert, key = read_bytes(CERT_KEY, files.cert), read_bytes(KEY_KEY, files.key)
     client_ca = None if files.client_ca is None else read_bytes(CLIENT_CA_KEY, files.client_ca)
@@ -100,10 +99,10 @@ def _check_authorities(client_ca: bytes, files: TlsFiles) -> None:
 
 
 def server_context(certificates: Certificates) -> ssl.SSLContext:
-    """For a server of the standard library's kind. A client may show a certificate, and need not."""
+    """For a server of the standard library. A client may show a certificate, but need not."""
     context = _load(certificates.cert, certificates.key)
     context.set_alpn_protocols(_ALPN)
-    # With a ticket a client comes again as whom it once showed itself, whatever has been changed since.
+    # A ticket would keep a client's first identity, whatever has changed since.
     context.options |= ssl.OP_NO_TICKET
     context.num_tickets = 0
     if certificates.client_ca is not None:
@@ -131,7 +130,9 @@ def _no_password() -> str:
 
 
 def _load(cert: bytes, key: bytes) -> ssl.SSLContext:
-    """The standard library loads files only, and what was read once is what must be loaded."""
+    """Loads from the contents, as the standard library loads files only: the contents that were checked must
+    be the contents that are used.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with _as_file(cert) as cert_path, _as_file(key) as key_path:
         context.load_cert_chain(cert_path, key_path, password=_no_password)
@@ -140,7 +141,7 @@ def _load(cert: bytes, key: bytes) -> ssl.SSLContext:
 
 @contextmanager
 def _as_file(body: bytes) -> Iterator[str]:
-    """In memory: a key is written to no disk."""
+    """A file in memory: no key is written to a disk."""
     descriptor = os.memfd_create("pem", os.MFD_CLOEXEC)
     try:
         os.write(descriptor, body)
@@ -150,7 +151,7 @@ def _as_file(body: bytes) -> Iterator[str]:
 
 
 def _try_with_itself(server: ssl.SSLContext, cert: bytes) -> tuple[float | None, str]:
-    """When the certificate ends, and why a client that trusts it refuses it."""
+    """The end of the certificate, and the reason why a client that trusts it would refuse it."""
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname = False
     client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | _NO_CHECK_TIME

@@ -1,6 +1,6 @@
-"""Bearer tokens: who shows which one. Only their hashes are kept, in the file and here.
+"""Bearer tokens and their owners. Only hashes of tokens are kept, in the file and here.
 
-XAPP_TOKENS_FILE is TOML, a list of hashes for each principal. A list has several while a token is renewed:
+XAPP_TOKENS_FILE is TOML, a list of hashes for each principal, several while a token is renewed:
 
     cell-planner = ["sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"]
 """
@@ -24,22 +24,22 @@ _TOKEN_BYTES = 32
 
 
 def new_token() -> str:
-    """A token that nobody guesses: 256 random bits."""
+    """A random token of 256 bits."""
     return secrets.token_urlsafe(_TOKEN_BYTES)
 
 
 def hash_of(token: str) -> str:
-    """As the file has it. A plain hash is enough, since tokens are random and long."""
+    """The hash as in the file. A plain hash is enough, since tokens are random and long."""
     return PREFIX + hashlib.sha256(token.encode(errors="replace")).hexdigest()
 
 
 class Tokens:
-    """Finds the principal of a token in a time that tells nothing of the tokens there are."""
+    """Finds the principal of a token. The time that it takes tells nothing of the known tokens."""
 
     def __init__(self, hashes: dict[str, str]) -> None:
-        """Principals by the hash of their token."""
-        # What is looked up is a hash under a key of this process. So how long it takes says nothing of a
-        # token to a caller, who knows neither the key nor what its token becomes.
+        """`principals` by the hash of their token."""
+        # The lookup uses a hash under a key of this process. So its time tells nothing of a
+        # token to a caller, who does not know the key.
         self._key = secrets.token_bytes(_TOKEN_BYTES)
         self._names = {self._sealed(hash_text): name for hash_text, name in hashes.items()}
 
@@ -47,7 +47,7 @@ class Tokens:
         return len(self._names)
 
     def find(self, token: str) -> str | None:
-        """The principal's name; None for a token that nobody has."""
+        """The principal's name; None for an unknown token."""
         return self._names.get(self._sealed(hash_of(token)))
 
     def _sealed(self, hash_text: str) -> bytes:
@@ -55,7 +55,7 @@ class Tokens:
 
 
 def read_tokens(path: Path) -> Tokens:
-    """Raises ConfigError naming the place; what it says shows no hash, which might be a token by mistake."""
+    """Raises ConfigError with the place. The message shows no hash, which might be a token by mistake."""
     return Tokens(_hashes(read_toml(TOKENS_KEY, path), path))
 
 
@@ -83,7 +83,7 @@ def is_name(text: str) -> bool:
 
 
 def check_name(key: str, path: Path, name: str) -> None:
-    """Raises ConfigError for what cannot be the name of a principal."""
+    """Raises ConfigError for a text that cannot be a principal's name."""
     if not is_name(name):
         most = f"1 to {MAX_NAME_CHARS} printable ASCII characters"
         raise ConfigError(key, f"{path}: a name has {most}, {name[:64]!r} has not")

@@ -20,24 +20,24 @@ MAX_FILE_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """File name → content, of the task files that there were."""
+    """The contents of the task files, by file name."""
 
     files: tuple[tuple[str, bytes], ...]
 
     @property
     def digest(self) -> str:
-        """Another one for any other names or contents."""
+        """A digest of names and contents."""
         parts = (hashlib.sha256(part).digest() for name, body in self.files for part in (name.encode(), body))
         return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
 def shipped_dir() -> Path:
-    """The tasks that come with the package."""
+    """The folder of the tasks in the package."""
     return Path(str(resources.files("xapp.tasks").joinpath("shipped")))
 
 
 def read_folder(folder: Path) -> Snapshot:
-    """`*.yaml` and `*.yml` directly in it, hidden ones left out. Raises ConfigError."""
+    """The `*.yaml` and `*.yml` files directly in the folder, without hidden files. Raises ConfigError."""
     try:
         paths = sorted(path for path in folder.iterdir() if _is_task(path))
         if len(paths) > MAX_FILES:
@@ -48,7 +48,7 @@ def read_folder(folder: Path) -> Snapshot:
 
 
 def read_files(paths: Sequence[Path]) -> Snapshot:
-    """The files as they are now. Raises ConfigError naming the one that cannot be read, or is too large."""
+    """The present contents of the files. Raises ConfigError with the file that is unreadable or too large."""
     return Snapshot(tuple((path.name, _read(path)) for path in paths))
 
 
@@ -68,7 +68,7 @@ def _read(path: Path) -> bytes:
 
 
 def read_tasks(snapshot: Snapshot) -> tuple[Task, ...]:
-    """Sorted by name, then version. Raises ConfigError naming the file and the key."""
+    """The tasks, sorted by name, then version. Raises ConfigError with the file and the key."""
     tasks = sorted(
         (_parse(body, name) for name, body in snapshot.files), key=lambda task: (task.name, task.version)
     )
@@ -80,7 +80,7 @@ def read_tasks(snapshot: Snapshot) -> tuple[Task, ...]:
 
 @lru_cache(maxsize=2 * MAX_FILES)
 def _parse(body: bytes, name: str) -> Task:
-    """Remembered: a reload reads what changed only."""
+    """Results are remembered: a reload parses only files that changed."""
     try:
         text = decode_text(body)
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""A request's inputs against what its task declares."""
+"""Checks a request's inputs against the declarations of its task."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from xapp.grammar.expr import GrammarError
 from xapp.tasks.parse import fault
 
 Check: TypeAlias = Callable[[Sequence[tuple[str, str]]], Awaitable[list[str]]]
-"""Of each schema and JSON text the fault, "" where there is none."""
+"""Returns for each schema and JSON text the fault, or ""."""
 
 
 def _is_number(value: Any) -> bool:
@@ -33,7 +33,7 @@ _IS: Mapping[InputType, Callable[[Any], bool]] = {
 
 
 class TaskInputs:
-    """The inputs of one task. Raises ConfigError for a schema that is none."""
+    """The inputs of one task. Raises ConfigError for an invalid schema."""
 
     def __init__(self, task: Task) -> None:
         self._declared = {each.name: each for each in task.inputs}
@@ -41,7 +41,7 @@ class TaskInputs:
             check_schema(each.json_schema, task.source, f"inputs.{each.name}.schema")
 
     def check(self, inputs: Mapping[str, Any]) -> None:
-        """Names and types. Raises InvalidArgument naming `inputs.NAME`."""
+        """Checks names and types. Raises InvalidArgument with `inputs.NAME`."""
         for name in inputs:
             if name not in self._declared:
                 raise InvalidArgument(f"inputs.{name[:80]}", f"is no input: there are {self._names}")
@@ -52,7 +52,7 @@ class TaskInputs:
                 raise InvalidArgument(f"inputs.{name}", f"is missing: {declared.description}")
 
     async def check_details(self, inputs: Mapping[str, Any], check: Check) -> None:
-        """The rest of each schema. Raises InvalidArgument naming `inputs.NAME`."""
+        """Checks the rest of each schema. Raises InvalidArgument with `inputs.NAME`."""
         held = [each for name, each in self._declared.items() if name in inputs and each.details]
         if not held:
             return
@@ -69,7 +69,7 @@ class TaskInputs:
 
 
 def check_schema(text: str, source: str, key: str) -> None:
-    """Whether the schema is one of those that the service understands. Raises ConfigError."""
+    """Raises ConfigError for a schema that the service does not support."""
     try:
         schema_program(parse_schema(text))
     except (FormatError, GrammarError) as error:
@@ -84,7 +84,9 @@ def _check_one(declared: TaskInput, value: Any) -> None:
 
 @contextmanager
 def _named_after(held: Sequence[TaskInput]) -> Iterator[None]:
-    """Where they took too much work all together, which of them did is not known."""
+    """Names all inputs in an error where the check took too much work, since the cause among them
+    is unknown.
+    """
     try:
         yield
     except InvalidArgument as error:

@@ -1,4 +1,4 @@
-"""A task file to a Task, strictly: what is unknown, missing or of another type is named with its file."""
+"""Parses a task file strictly: an unknown, missing or mistyped key is an error with the file and the key."""
 
 import json
 import re
@@ -47,7 +47,7 @@ class _TaskFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 def parse_task(text: str, source: str) -> Task:
-    """Raises ConfigError whose key is `source: key`."""
+    """A Task. Raises ConfigError with the key `source: key`."""
     file = _convert(read_mapping(text, source), _TaskFile, source, "")
     _check_kind(file, source)
     return Task(
@@ -77,7 +77,7 @@ def fault(source: str, key: str, message: str) -> ConfigError:
 
 
 def _check_kind(file: _TaskFile, source: str) -> None:
-    """What belongs to one kind only, and what a kind must have."""
+    """Checks the keys that only one kind may have, and those that it must have."""
     if file.json_schema is not None and file.choices is not None:
         raise fault(source, "choices", "cannot be set beside json_schema")
     if file.kind == "score":
@@ -108,7 +108,7 @@ def _as_json(value: dict[str, Any], key: str, source: str) -> str:
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
-        # YAML has dates and the like, JSON has not.
+        # YAML has dates and other types that JSON lacks.
         raise fault(source, key, str(error)) from error
 
 
@@ -132,7 +132,7 @@ def _convert(value: Any, kind: type[_S], source: str, place: str) -> _S:
 
 
 def _explain(message: str) -> tuple[str, str]:
-    """The key that one of msgspec's messages is about, and what it says of it."""
+    """The key and the text of one of msgspec's messages."""
     message, _, path = message.partition(" - at ")
     parent = path.strip("`").removeprefix("$").removeprefix(".")
     for pattern, text in (

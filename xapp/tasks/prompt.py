@@ -1,4 +1,6 @@
-"""A task's prompt: checked when the task is read, made of each request's inputs by a model's text process."""
+"""A task's prompt: checked when the task is read, rendered from each request's inputs by a model's text
+process.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +11,9 @@ from xapp.text.task_template import BadTemplate, TaskTemplate
 
 
 class TaskPrompt:
-    """`prompt` of one task. Raises ConfigError when it is no template or names what is no input."""
+    """The `prompt` of one task. Raises ConfigError for an invalid template, or for a name that is
+    no input.
+    """
 
     def __init__(self, task: Task) -> None:
         self.source = task.prompt
@@ -25,5 +29,5 @@ class TaskPrompt:
             raise fault(task.source, "prompt", f"names {unknown[0]!r}, which is no input")
 
     def values(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """What the template is given; an optional input that was left out is None."""
+        """The values for the template. An optional input that was left out is None."""
         return {**self._optional, **inputs}

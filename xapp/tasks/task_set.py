@@ -1,4 +1,4 @@
-"""The tasks of one snapshot of the folder, ready to be asked: found by name, their prompts made."""
+"""The tasks of one snapshot of the folder, ready for requests: found by name, with their prompts."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -20,9 +20,9 @@ from xapp.tasks.parse import fault
 from xapp.tasks.prompt import TaskPrompt
 
 MAX_CLOCK_SKEW_S = 5.0
-"""How far ahead of this node's clock an input's timestamp may be."""
+"""Limit by which an input's timestamp may be ahead of this node's clock."""
 _ENDS = ("a", "Z", "7", "(", "{", "\n", " a", "é")
-"""What may follow the literal start: whatever a token's end depends on."""
+"""Texts that may follow the literal start: the end of a token depends on the text behind it."""
 _PRIORITIES = {
     Level.CRITICAL: Priority.CRITICAL,
     Level.INTERACTIVE: Priority.INTERACTIVE,
@@ -31,7 +31,7 @@ _PRIORITIES = {
 
 
 class ReadyTask:
-    """One task, compiled. Raises ConfigError naming its file and the key."""
+    """One task, compiled. Raises ConfigError with its file and the key."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
@@ -41,17 +41,17 @@ class ReadyTask:
 
     @property
     def template(self) -> str:
-        """What makes the prompt, of `values`."""
+        """The template of the prompt. It is rendered with `values`."""
         return self._prompt.source
 
     def values(self, call: TaskCall) -> dict[str, Any]:
-        """What the template is given."""
+        """The values for the template."""
         return self._prompt.values(call.inputs)
 
     def fill(self, request: Request, call: TaskCall, now: float, monotonic_now: float) -> Request:
-        """The request that the call stands for but its prompt; what the caller set wins over the task.
+        """The request for a task's call, without its prompt. The caller's values win over the task's.
 
-        `now` is seconds since 1970. Raises InvalidArgument, FailedPrecondition for stale inputs.
+        `now` is in seconds since 1970. Raises InvalidArgument, and FailedPrecondition for stale inputs.
         """
         task = self.task
         _check_age(task, call.measured_at, now)
@@ -72,17 +72,19 @@ class ReadyTask:
         )
 
     async def check_details(self, call: TaskCall, check: Check) -> None:
-        """What `fill` left: inputs against schemas, which may take long. Raises InvalidArgument."""
+        """Checks inputs against their schemas, which may take long and is not part of `fill`. Raises
+        InvalidArgument.
+        """
         await self._inputs.check_details(call.inputs, check)
 
     def _max_tokens(self, request: Request) -> int | None:
-        """One for a score: to admission, and so to an estimate, it is a prompt with nothing to generate."""
+        """The limit of tokens. It is 1 for a score: for admission a score is a prompt without an answer."""
         if self.task.kind is Kind.SCORE:
             return 1
         return self.task.max_tokens if request.max_tokens is None else request.max_tokens
 
     def fill_score(self, request: ScoreRequest, filled: Request) -> ScoreRequest:
-        """The same for Score."""
+        """The same as `fill`, for Score."""
         task = self.task
         return replace(
             request,
@@ -94,11 +96,11 @@ class ReadyTask:
 
     @property
     def openings(self) -> list[Prompt]:
-        """Prompts that have in common what all prompts of the task have, and no token more."""
+        """Prompts whose common beginning is that of all prompts of the task, to the token."""
         return [self.chat(self._prompt.literal_start + end) for end in _ENDS]
 
     def chat(self, content: str) -> Prompt:
-        """What the model is asked: the task's system turn, then the prompt."""
+        """The turns for the model: the task's system turn, then the prompt."""
         user = ChatMessage("user", content)
         return (ChatMessage("system", self.task.system), user) if self.task.system else (user,)
 
@@ -109,14 +111,16 @@ class TaskSet:
     def __init__(self, tasks: Sequence[Task]) -> None:
         self.tasks = tuple(tasks)
         self._ready = {task.label: ReadyTask(task) for task in tasks}
-        # Sorted by version, so the newest stays.
+        # The tasks are sorted by version, so the newest version stays.
         self._newest = {task.name: self._ready[task.label] for task in tasks}
 
     def __iter__(self) -> Iterator[ReadyTask]:
         return iter(self._ready.values())
 
     def find(self, name: str, kind: Kind | None) -> ReadyTask:
-        """`name` is NAME or NAME@VERSION. Raises NotFound, InvalidArgument for one of another kind."""
+        """The task of NAME or NAME@VERSION. Raises NotFound, and InvalidArgument for a task of
+        another kind.
+        """
         ready = (self._ready if "@" in name else self._newest).get(name)
         if ready is None:
             known = ", ".join(self._ready) or "none"
@@ -153,7 +157,7 @@ def _stale(task: Task, what: str) -> FailedPrecondition:
 
 
 def _check_answer(task: Task) -> None:
-    """Whether answers can be held to the schema."""
+    """Raises ConfigError where answers cannot be held to the schema."""
     if not task.json_schema:
         return
     try:

@@ -25,14 +25,16 @@ POLL_S = 3.0
 _log = logging.getLogger(__name__)
 
 Render: TypeAlias = Callable[[Request, str, Mapping[str, Any]], Awaitable[str]]
-"""Makes a prompt of a template and its values, where that may take time and die."""
+"""Renders a template with its values, in a process that may take long and may die."""
 Check: TypeAlias = Callable[[Request, Sequence[tuple[str, str]]], Awaitable[list[str]]]
-"""Of each schema and JSON text the fault, "" where there is none; in the same place."""
+"""Returns for each schema and JSON text the fault, or "", in the same process."""
 
 
 @contextmanager
 def named_after(request: Request) -> Iterator[None]:
-    """A task's prompt comes of its inputs: that is the field to name, not one that the caller left unset."""
+    """Changes the field of an error from `prompt` to `inputs`: a task's prompt comes from its inputs, and the
+    caller left `prompt` unset.
+    """
     try:
         yield
     except InvalidArgument as error:
@@ -44,9 +46,9 @@ def named_after(request: Request) -> Iterator[None]:
 
 
 class Tasks:
-    """`start` first, `aclose` last. `folder` "" is that of the tasks which are shipped.
+    """`start` first, `aclose` last. `folder` "" is the folder of the package.
 
-    Folders are read in a thread of their own; `check` holds inputs to schemas, `render` makes the prompts.
+    Folders are read in a thread. `check` checks inputs against schemas, `render` makes the prompts.
     """
 
     def __init__(
@@ -72,7 +74,7 @@ class Tasks:
         self.state = TasksState()
 
     async def start(self) -> None:
-        """Raises ConfigError naming the file and the key."""
+        """Reads the tasks. Raises ConfigError with the file and the key."""
         await self.reload()
         self._watch = asyncio.create_task(self._follow())
 
@@ -83,21 +85,21 @@ class Tasks:
             await asyncio.wait([self._watch])
         self._thread.close()
 
-    # ---- what there is
+    # ---- lookup
 
     def list(self) -> Sequence[Task]:
-        """Sorted by name, then version."""
+        """All tasks, sorted by name, then version."""
         return self._set.tasks
 
     @property
     def ready(self) -> TaskSet:
-        """The set that is in use now."""
+        """The present tasks."""
         return self._set
 
     async def resolve(self, request: Request, kind: Kind | None = Kind.GENERATE) -> Request:
-        """The request that its task makes of it; as it is without one.
+        """The request of a task's call; a request without a task stays as it is.
 
-        Raises NotFound, InvalidArgument naming `inputs.NAME`, FailedPrecondition, Exhausted.
+        Raises NotFound, InvalidArgument with `inputs.NAME`, FailedPrecondition, Exhausted.
         """
         call = request.task
         if call is None:
@@ -105,7 +107,7 @@ class Tasks:
         return await self._fill(self._set.find(call.name, kind), request, call)
 
     async def resolve_score(self, request: ScoreRequest) -> ScoreRequest:
-        """The same for Score."""
+        """The same as `resolve`, for Score."""
         call = request.request.task
         if call is None:
             return request
@@ -123,10 +125,10 @@ class Tasks:
     # ---- reloading
 
     async def reload(self) -> None:
-        """Reads the folder when it has another content. Raises ConfigError, and keeps what there was."""
+        """Reads the folder if its content has changed. Raises ConfigError, and keeps the present tasks."""
         digest, tasks = await self._thread.run(partial(self._read, self._digest))
         if tasks is not None:
-            # One assignment: a request sees the old set or the new one.
+            # This is one assignment: a request sees the old tasks or the new tasks.
             self._set = tasks
             self.state = TasksState(len(tasks.tasks), self.state.num_reloads + 1, self.state.num_failed)
             self._digest = digest
@@ -157,7 +159,7 @@ class Tasks:
         self.state = TasksState(self.state.num_tasks, self.state.num_reloads, self.state.num_failed)
 
     def _failed(self, message: str) -> None:
-        """Once for each error, not at each look."""
+        """Logs each error once, not at each look."""
         state = self.state
         if state.error == message:
             return

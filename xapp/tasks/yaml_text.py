@@ -1,7 +1,7 @@
-"""YAML with nothing that surprises: no aliases, no key twice, no object but mappings, lists and scalars.
+"""A safe subset of YAML: no aliases, no key twice, no object but mappings, lists and scalars.
 
-It is bounded before anything is made of it: depth, number of values, digits of a number. PyYAML's own
-scanner takes time that grows with the square of open brackets, so libyaml's reads.
+Its depth, its number of values and the digits of its numbers are bounded before anything is built. PyYAML's
+own scanner takes time that grows with the square of open brackets, so libyaml's scanner is used.
 """
 
 from typing import Any
@@ -18,12 +18,14 @@ _INT, _FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
 
 
 class _Loader(yaml.CSafeLoader):
-    """Of a key that is there twice YAML takes the last in silence; a number may be as long as the file."""
+    """Refuses what YAML accepts: of two equal keys YAML silently takes the last, and a number may be as long
+    as the file.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
-            # A key may be a list of keys, whose value has no order of its own.
+            # A key may be a list of keys, whose value has no order.
             name = key.value if isinstance(key, yaml.ScalarNode) else repr(key.value)
             if name in seen:
                 raise _error(f"the key {name!r} is there twice", key.start_mark)
@@ -65,7 +67,7 @@ def read_mapping(text: str, source: str) -> dict[str, Any]:
 
 
 def _check_events(text: str) -> None:
-    """Aliases make much of little; deep nesting and many values take long."""
+    """Refuses aliases, which expand a small text, deep nesting, and too many values."""
     depth = num_values = 0
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
         if isinstance(event, yaml.AliasEvent):

@@ -1,1 +1,1 @@
-"""Figures of the node for those who watch it."""
+"""Figures of the node."""

@@ -1,7 +1,7 @@
-"""What the host and a process use: plain counters, from which a caller derives rates.
+"""The use of the host and of processes: plain counters, from which a caller derives rates.
 
-`HostReader` is the seam; `PsutilReader` reads this machine. Reading takes milliseconds (the kernel
-walks page tables for the PSS), so asyncio code calls it in a thread.
+`HostReader` is the seam; `PsutilReader` reads this machine. A reading takes milliseconds (the kernel walks
+page tables for the PSS), so asyncio code calls it in a thread.
 """
 
 import subprocess
@@ -15,12 +15,16 @@ from xapp.telemetry.smaps import parse_pss
 
 _GET_THROTTLED = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
 _THROTTLED_NOW = 0xF
-"""Low bits of the Raspberry Pi firmware's word: what limits the clock now; the high ones are history."""
+"""The low bits of the Raspberry Pi firmware's word: present limits of the clock. The high bits are
+history.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessUsage:
-    """One process. All 0 when there is no such process; the PSS also where the kernel does not tell."""
+    """One process. All fields are 0 without such a process. The PSS is also 0 where the kernel does not tell
+    it.
+    """
 
     cpu_s: float = 0.0
     rss_bytes: int = 0
@@ -29,7 +33,7 @@ class ProcessUsage:
 
 @dataclass(frozen=True, slots=True)
 class HostUsage:
-    """The machine. CPU times are seconds summed over all cores; None is: it does not tell."""
+    """The machine. CPU times are seconds, summed over all cores. None: the machine does not tell."""
 
     cpu_busy_s: float = 0.0
     cpu_total_s: float = 0.0
@@ -40,14 +44,14 @@ class HostUsage:
 
 
 class HostReader(Protocol):
-    """Reads the machine; never raises for what a machine does not offer."""
+    """Reads the machine. Never raises for a figure that the machine lacks."""
 
     def host(self) -> HostUsage:
-        """The machine now."""
+        """The present use of the machine."""
         ...
 
     def process(self, pid: int) -> ProcessUsage:
-        """A process now; pid 0 or one that is gone gives zeros."""
+        """The present use of a process. Pid 0, or the pid of an ended process, gives zeros."""
         ...
 
 
@@ -55,9 +59,9 @@ class PsutilReader:
     """Reads this machine through psutil and the kernel's files."""
 
     def host(self) -> HostUsage:
-        """The machine now."""
+        """The present use of the machine."""
         times = psutil.cpu_times()
-        # guest times are part of user time in Linux: adding them would count them twice.
+        # guest times are part of user times in Linux: adding them would count them twice.
         total = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
         memory = psutil.virtual_memory()
         return HostUsage(
@@ -70,7 +74,7 @@ class PsutilReader:
         )
 
     def process(self, pid: int) -> ProcessUsage:
-        """A process now; pid 0 or one that is gone gives zeros."""
+        """The present use of a process. Pid 0, or the pid of an ended process, gives zeros."""
         if pid <= 0:
             return ProcessUsage()
         try:
@@ -90,7 +94,7 @@ def pss_bytes(pid: int) -> int:
 
 
 def hottest_celsius() -> float | None:
-    """The hottest sensor; None where there is none."""
+    """The hottest sensor in °C; None without a sensor."""
     read = getattr(psutil, "sensors_temperatures", None)
     if read is None:
         return None
@@ -98,7 +102,7 @@ def hottest_celsius() -> float | None:
 
 
 def throttled(path: Path = _GET_THROTTLED) -> bool | None:
-    """Whether a Raspberry Pi throttles now; None where the board does not tell."""
+    """Whether a Raspberry Pi throttles now; None on other boards."""
     word = _firmware_word(path)
     return None if word is None else bool(word & _THROTTLED_NOW)
 

@@ -1,4 +1,4 @@
-"""How long one model's tokens take to come: percentiles of the last minute, and histograms since its load."""
+"""Latencies of one model's tokens: percentiles of the last minute, and histograms since its load."""
 
 from array import array
 from bisect import bisect_left
@@ -16,7 +16,7 @@ ITL_BOUNDS_S = (0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0
 
 
 class LatencyWindow:
-    """The last 60 s of a duration, at most 8192 values: then the window is shorter."""
+    """The values of the last 60 s, at most 8192; with more values the window is shorter."""
 
     def __init__(self, size: int = MAX_SAMPLES) -> None:
         self._at = array("d", [float("-inf")]) * size
@@ -24,7 +24,7 @@ class LatencyWindow:
         self._next = 0
 
     def add(self, value_s: float, now: float) -> None:
-        """One more."""
+        """Adds a duration, seconds."""
         index = self._next
         self._at[index] = now
         self._value[index] = value_s
@@ -46,7 +46,7 @@ class LatencyWindow:
 
 
 class LatencyHistogram:
-    """How many durations were at most as long as each of `bounds_s`, in ascending order."""
+    """Counts of durations up to each of `bounds_s`, in ascending order."""
 
     def __init__(self, bounds_s: tuple[float, ...]) -> None:
         self._bounds_s = bounds_s
@@ -54,18 +54,18 @@ class LatencyHistogram:
         self._sum_s = 0.0
 
     def add(self, value_s: float) -> None:
-        """One more."""
+        """Adds a duration, seconds."""
         self._counts[bisect_left(self._bounds_s, value_s)] += 1
         self._sum_s += value_s
 
     @property
     def now(self) -> DurationHistogram:
-        """What was added until now."""
+        """The present counts."""
         return DurationHistogram(self._bounds_s, tuple(self._counts), self._sum_s)
 
 
 class ModelLatencies:
-    """Is told what each step of a model brought."""
+    """Collects the latencies of each step of a model."""
 
     def __init__(self) -> None:
         self._first_window, self._first_histogram = LatencyWindow(), LatencyHistogram(TTFT_BOUNDS_S)
@@ -73,15 +73,12 @@ class ModelLatencies:
         self._untold: list[float] = []
 
     def add_first_token(self, time_to_first_token_s: float) -> None:
-        """A request's first token came, this long after the request."""
+        """Adds the time from a request to its first token."""
         self._first_window.add(time_to_first_token_s, monotonic())
         self._first_histogram.add(time_to_first_token_s)
 
     def add_gaps(self, gaps_s: list[float]) -> None:
-        """Tokens came, each this long after the one before in its request.
-
-        They are put together: this is on the path of every token.
-        """
+        """Adds gaps between the tokens of requests, in one call: this code runs for every token."""
         self._untold += gaps_s
         if len(self._untold) >= GAPS_AT_ONCE:
             self._flush()
@@ -100,17 +97,17 @@ class ModelLatencies:
 
     @property
     def inter_token_latency(self) -> Latencies:
-        """Over the last minute, pooled over requests."""
+        """Percentiles of the last minute, over all requests."""
         self._flush()
         return self._gap_window.latencies(monotonic())
 
     @property
     def time_to_first_token_histogram(self) -> DurationHistogram:
-        """Since the model's load."""
+        """The histogram since the model's load."""
         return self._first_histogram.now
 
     @property
     def inter_token_latency_histogram(self) -> DurationHistogram:
-        """Since the model's load, pooled over requests."""
+        """The histogram since the model's load, over all requests."""
         self._flush()
         return self._gap_histogram.now

@@ -46,7 +46,7 @@ GAUGES = {
     "text_resident_memory_bytes": "Resident memory of the text process.",
     "text_proportional_memory_bytes": "Proportional set size of the text process; 0 where not told.",
 }
-"""By model; the keys are the names that NodeValues use."""
+"""Gauges by model. The keys are the names in NodeValues."""
 
 NODE_GAUGES = {
     "ready": "1 while the default model serves.",
@@ -60,14 +60,14 @@ NODE_GAUGES = {
     "ric_registered": "1 while registered with the application manager.",
     "tasks_reload_failed": "1 while the folder of tasks cannot be read: the last that could be is kept.",
 }
-"""Of the whole node."""
+"""Gauges of the whole node."""
 
 NODE_COUNTERS = {
     "tasks_reloads": "Times the tasks were loaded, the first one included.",
     "tasks_reload_failures": "Times another reading of the folder of tasks failed.",
     "log_lines_dropped": "Lines of the log that were dropped, since nobody read it.",
 }
-"""Of the whole node, `_total` is added to the name."""
+"""Counters of the whole node; `_total` is added to the name."""
 
 COUNTERS = {
     "engine_steps": "Steps of the engine.",
@@ -85,19 +85,23 @@ COUNTERS = {
     "text_restarts": "Times the text process was started again after a text ended it.",
     "worker_restarts": "Times the worker was started again after it died.",
 }
-"""By model, `_total` is added to the name; all but the last three start again at 0 with their worker."""
+"""Counters by model; `_total` is added to the name. All but the last three start again at 0 with their
+worker.
+"""
 
 HISTOGRAMS = {
     "time_to_first_token_seconds": "From acceptance to the first token.",
     "inter_token_latency_seconds": "Gaps between tokens, pooled over requests.",
 }
-"""By model; they start again at 0 when the model is loaded again."""
+"""Histograms by model. They start again at 0 when the model is loaded again."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeValues:
-    """The node's state now: `models` maps a model's name to values by GAUGES and COUNTERS name, `histograms`
-    to those by HISTOGRAMS name; `node` has values by NODE_GAUGES and NODE_COUNTERS name.
+    """The present state of the node.
+
+    `models` has for each model its values by names of GAUGES and COUNTERS, `histograms` by names of
+    HISTOGRAMS. `node` has values by names of NODE_GAUGES and NODE_COUNTERS.
     """
 
     ready: bool
@@ -179,6 +183,6 @@ class _ValuesCollector(Collector):
 
 
 def _buckets(histogram: DurationHistogram) -> list[tuple[str, float]]:
-    """As Prometheus counts: each bucket has all that took at most so long."""
+    """Cumulative counts, as in Prometheus: each bucket has all values up to its bound."""
     bounds = (*map(floatToGoString, histogram.bounds_s), "+Inf")
     return list(zip(bounds, accumulate(histogram.counts), strict=True))

@@ -1,6 +1,6 @@
-"""What is counted and logged about one request, from the call to its end: its outcome is computed here, once.
+"""The counts and the log record of one request, from the call to its end. Its outcome is computed here, once.
 
-An edge opens an Observation around a request and tells it every event; the service says which model it is.
+A port opens an Observation around a request and passes every event to it. The service sets the model.
 """
 
 import asyncio
@@ -16,26 +16,26 @@ from xapp.domain.requests import Prompt
 from xapp.errors import XappError
 
 if TYPE_CHECKING:
-    # A service that is told of no edge has no metrics to import.
+    # A service without a port has no metrics to import.
     from xapp.telemetry.metrics import Metrics
 
 MAX_MODEL_CHARS = 128
-"""So much of the name that a caller asks for is logged."""
+"""Limit of the logged part of a caller's model name."""
 
 _log = logging.getLogger("xapp.request")
 _current: ContextVar["Observation | None"] = ContextVar("observation", default=None)
 
 
 def found_model(name: str) -> None:
-    """The request that is being served is for this model, which there is."""
+    """Sets the model of the present request."""
     if observation := _current.get():
         observation.model = name
 
 
 class Observation:
-    """A context manager around one request; it sees every event and the exception that ends it.
+    """A context manager around one request. It sees every event, and the exception that ends the request.
 
-    `asked_model` is what the caller wrote. `client_gone` are the edge's own errors of a caller that has left.
+    `asked_model` is the caller's text. `client_gone` are the port's own errors for a caller that has left.
     """
 
     def __init__(
@@ -48,9 +48,11 @@ class Observation:
         self._asked_model = asked_model[:MAX_MODEL_CHARS]
         self._client_gone = client_gone
         self.model = ""
-        """Only a model that there is names a time series: a caller's text would make one each."""
+        """The model for the metrics. Only a known model names a time series: each text of a caller would make
+        one.
+        """
         self.prompt: Prompt | None = None
-        """Set only where the settings allow it in the logs."""
+        """The request's text for the log, if the settings allow it."""
         self._begin = time.monotonic()
         self._started: Started | None = None
         self._finished: Finished | None = None
@@ -76,7 +78,7 @@ class Observation:
         assert self._token is not None
         _current.reset(self._token)
         if isinstance(error, self._client_gone):
-            # It could not be written, since the client is gone. That is no fault of the node.
+            # The event could not be written, since the client is gone. That is no fault of the node.
             error = asyncio.CancelledError()
         code, duration_s = _code_of(error), time.monotonic() - self._begin
         self._count(code, self._outcome_of(error), duration_s)

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 
 def percentile(samples: Sequence[float], percent: float) -> float:
-    """0 < percent ≤ 100. Raises ValueError without samples."""
+    """The value at `percent`, above 0 and up to 100. Raises ValueError without samples."""
     return nearest_rank(sorted(samples), percent)
 
 
 def nearest_rank(ordered: Sequence[float], percent: float) -> float:
-    """As `percentile`, of samples in ascending order."""
+    """As `percentile`, for samples in ascending order."""
     if not ordered:
         raise ValueError("no samples")
     rank = -(-percent * len(ordered) // 100)

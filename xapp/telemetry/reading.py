@@ -1,4 +1,4 @@
-"""Readings of the node: its models, their processes and the host at one moment. Both ports tell of them."""
+"""Readings of the node: its models, their processes and the host at one moment, for both ports."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ from xapp.domain.states import ModelSample
 from xapp.telemetry.host import HostReader, HostUsage, ProcessUsage
 
 FRESH_S = 0.05
-"""Readings are shared by streams for this long, so that many streams cost as much as one."""
+"""Streams share a reading for this many seconds, so that many streams cost as much as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class ModelReading:
 
 @dataclass(frozen=True, slots=True)
 class NodeReading:
-    """Everything at one moment; `at` is on CLOCK_MONOTONIC, `models` by name."""
+    """The whole node at one moment. `at` is on CLOCK_MONOTONIC. `models` are by name."""
 
     at: float
     wall_ns: int
@@ -33,7 +33,9 @@ class NodeReading:
 
 
 def read_models(samples: Iterable[ModelSample], host: HostReader) -> dict[str, ModelReading]:
-    """By name. The kernel may take milliseconds for a process: asyncio code calls it in a thread."""
+    """The models by name. The kernel may take milliseconds for a process: asyncio code calls this in a
+    thread.
+    """
     return {
         sample.name: ModelReading(sample, host.process(sample.worker_pid), host.process(sample.text_pid))
         for sample in samples
@@ -41,7 +43,7 @@ def read_models(samples: Iterable[ModelSample], host: HostReader) -> dict[str, M
 
 
 class NodeReader:
-    """Reads service and host; keeps the latest reading."""
+    """Reads the service and the host. Keeps the latest reading."""
 
     def __init__(self, service: Readiness, host: HostReader) -> None:
         self._service = service
