@@ -44,6 +44,10 @@ test-fast: setup ## Run the tests that need no real model or server
 test-image: setup ## Build the image and test it with the limits of a small Raspberry Pi
 	@$(BIN)/python -m tests.image $(ARGS)
 
+.PHONY: test-full
+test-full: setup model helm ## Run every test at its full size, as each night: longer storms, more examples
+	@XAPP_TESTS=full $(BIN)/python -m pytest $(ARGS)
+
 .PHONY: test-cluster
 test-cluster: setup ## Install the chart with the image on a Kubernetes node of its own, and test it there
 	@$(BIN)/python -m tests.cluster $(ARGS)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 from tests.live import LiveServer, serving
+from tests.models.shallow import shallow
 from xapp.folders import default_models_dir
 
 # How long an example takes says how busy the machine is, not whether the code is right.
@@ -52,17 +53,30 @@ def default_model_path() -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
+def shallow_model_path(default_model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The default model's first layers: for tests of what happens to a model, not of what it says."""
+    return shallow(default_model_path, tmp_path_factory.mktemp("shallow") / "shallow.gguf")
+
+
+@pytest.fixture(scope="session")
 def live_server() -> Iterator[LiveServer]:
-    """A real server with the fake backend; tests that use it are marked slow."""
+    """A real server with the fake backend, for all tests together. They are marked slow, and leave it as it
+    was: a test that kills or burdens a part of it starts its own.
+    """
     with serving({"XAPP_BACKEND": "fake"}) as server:
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def live_model_server(default_model_path: Path) -> Iterator[LiveServer]:
-    """A real server with the default model; tests that use it are marked slow."""
-    with serving({"XAPP_MODEL": str(default_model_path)}) as server:
+    """A real server with the default model, shared as `live_server` is.
+
+    It refuses nothing for its deadline: what it learns of a busy machine in one test must not matter
+    in another.
+    """
+    environ = {"XAPP_MODEL": str(default_model_path), "XAPP_DEADLINE_ADMISSION": "false"}
+    with serving(environ) as server:
         yield server
 
 

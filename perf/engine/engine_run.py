@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from perf.callers.prompt_texts import decode_work
+from perf.engine import memory_bandwidth
 from perf.engine.engine_lineup import Lineup, sample_of
 from perf.engine.engine_samples import BandwidthSample, BytesSample, Sample, StepsSample
 from perf.engine.memory_bandwidth import Read, Reading
@@ -109,6 +110,7 @@ class Run:
 
     def _read_memory(self, number: int, threads: int) -> None:
         with Child("perf.engine.memory_bandwidth") as reader:
-            readings = msgspec.json.decode(reader.ask(Read(threads)), type=list[Reading])
+            asked = Read(threads, memory_bandwidth.MAX_BYTES)
+            readings = msgspec.json.decode(reader.ask(asked), type=list[Reading])
         for each in readings:
             self._loop.keep(BandwidthSample(round=number, **msgspec.structs.asdict(each)))

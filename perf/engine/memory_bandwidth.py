@@ -27,15 +27,16 @@ from perf import json_child
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 _TIMES_CACHE = 4
 _MIN_BYTES = 256 * 1024**2
-_MAX_BYTES = 2 * 1024**3
+MAX_BYTES = 2 * 1024**3
 _UNITS = {"K": 1024, "M": 1024**2, "G": 1024**3}
 _PASSES = 5
 
 
 class Read(msgspec.Struct, frozen=True):
-    """On so many threads."""
+    """On so many threads, from buffers of at most so many bytes in all."""
 
     threads: int
+    most_bytes: int = MAX_BYTES
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -56,7 +57,7 @@ def last_level_cache_bytes(caches: Path = _CACHES) -> int:
 
 def buffer_bytes(cache_bytes: int) -> int:
     """Of all threads together."""
-    return min(_MAX_BYTES, max(_MIN_BYTES, _TIMES_CACHE * cache_bytes))
+    return min(MAX_BYTES, max(_MIN_BYTES, _TIMES_CACHE * cache_bytes))
 
 
 def read(threads: int, size: int, passes: int = _PASSES) -> list[Reading]:
@@ -107,7 +108,12 @@ def _pass(loop: Callable[[Any], object], buffers: list[Any]) -> float:
 def main() -> None:
     """Serves Reads until standard input closes."""
     size = buffer_bytes(last_level_cache_bytes())
-    json_child.serve(lambda line: read(msgspec.json.decode(line, type=Read).threads, size))
+
+    def answer(line: bytes) -> list[Reading]:
+        asked = msgspec.json.decode(line, type=Read)
+        return read(asked.threads, min(size, asked.most_bytes))
+
+    json_child.serve(answer)
 
 
 if __name__ == "__main__":

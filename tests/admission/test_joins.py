@@ -233,7 +233,7 @@ BEST_EFFORT = DeadlinePolicy.BEST_EFFORT
 async def test_each_ends_at_its_own_deadline(node: Node, policy: DeadlinePolicy) -> None:
     """Who has the earlier one ends alone, first or second; the later one is not held to it."""
     for early_first in (True, False):
-        early, late = within(3, deadline_policy=policy), within(60)
+        early, late = within(1.5, deadline_policy=policy), within(60)
         pair = (early, late) if early_first else (late, early)
         async with two(node, *pair, deadline_admission=False) as (service, one, other):
             assert (await begun(other)).joined

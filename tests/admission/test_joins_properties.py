@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.admission.test_joins import is_empty
+from tests.scale import examples
 from tests.service.in_process import ClockLoop, InProcessClient, InProcessNode, expected, new_clock
 from tests.service.nodes import finished_of, text_of
 from xapp.domain.answers import Event, Finished, Started
@@ -222,7 +223,7 @@ def play(folder: Path, operations: list[object], **fields: object) -> Play:
 
 
 @given(operations=OPERATIONS, by_deadline=st.booleans(), slots=st.integers(1, 3))
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_every_request_ends_once_with_its_own_answer_and_nothing_is_lost(
     folder: Path, operations: list[object], by_deadline: bool, slots: int
 ) -> None:

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engine.harness import Clock
+from tests.scale import examples
 from xapp.admission.lengths import FORGET_S, GUESS, MAX_KINDS, AnswerLengths
 from xapp.admission.prefix_guess import MAX_PROMPTS, MAX_SCOPES, PrefixGuess
 from xapp.admission.residuals import Key, Residuals
@@ -123,7 +124,7 @@ def test_many_prompts_of_one_scope_push_out_no_others() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 2 * MAX_SCOPES), st.integers(1, 300)), max_size=600))
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 def test_what_is_remembered_is_bounded(prompts: list[tuple[int, int]]) -> None:
     guess = PrefixGuess(1000)
     for scope, length in prompts:

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engine.harness import Harness
+from tests.scale import examples
 from xapp.admission.simulation import NEVER, Job, Simulation
 from xapp.admission.speeds import Speeds, speeds
 from xapp.backend.fake import fake_info
@@ -73,7 +74,7 @@ def test_one_that_needs_more_cells_than_there_are_runs_alone() -> None:
     assert large.end_s < NEVER
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     st.lists(
         st.tuples(st.integers(1, 150), st.integers(1, 60), st.sampled_from(Priority)),

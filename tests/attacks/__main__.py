@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.attacks import flood
 from tests.attacks.child import ATTACKS
-from tests.attacks.probe import Seen, resident, under_attack
+from tests.attacks.probe import Seen, attacker, resident
 from tests.conftest import DEFAULT_MODEL_FILE
 from tests.live import LiveServer, serving
 from xapp.folders import default_models_dir
@@ -32,13 +32,14 @@ async def _attack(server: LiveServer, names: list[str], seconds: float) -> None:
     idle = resident(server)
     print(ROW.format(*HEAD))
     print("| " + " | ".join("---" for _ in HEAD) + " |")
-    for name in names:
-        seen = await under_attack(server, idle, name, seconds)
-        print(_row(name, seen), flush=True)
-        for why in sorted(set(seen.failed)):
-            print(f"  {seen.failed.count(why)} times: {why[:200]}")
-        if not seen.alive:
-            return
+    async with attacker(server, idle) as process:
+        for name in names:
+            seen = await process.attack(name, seconds)
+            print(_row(name, seen), flush=True)
+            for why in sorted(set(seen.failed)):
+                print(f"  {seen.failed.count(why)} times: {why[:200]}")
+            if not seen.alive:
+                return
 
 
 async def _flood(server: LiveServer, calls: int) -> None:

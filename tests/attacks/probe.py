@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import sys
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -12,6 +13,7 @@ import psutil
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.attacks.attack import Place
+from tests.attacks.child import FAILED
 from tests.live import LiveServer
 
 EVERY_S = 0.05
@@ -66,24 +68,48 @@ def _pss(pid: int) -> int:
     return 0
 
 
-async def under_attack(server: LiveServer, idle: tuple[int, int], name: str, seconds: float) -> Seen:
-    """Asks health all the time while the attack lasts, and a little longer."""
-    place, seen = place_of(server), Seen()
-    command = (name, str(place.grpc[1]), str(place.http[1]), str(seconds))
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.attacks.child", *command, stdout=asyncio.subprocess.PIPE
-    )
-    asking = asyncio.create_task(_ask(server, place, idle, seen))
+class Attacker:
+    """The process that attacks, and what others see of it."""
+
+    def __init__(self, server: LiveServer, child: asyncio.subprocess.Process, idle: tuple[int, int]) -> None:
+        self._server = server
+        self._child = child
+        self._idle = idle
+
+    async def attack(self, name: str, seconds: float, settle_s: float = SETTLE_S) -> Seen:
+        """Asks health all the time while the attack lasts, and `settle_s` longer."""
+        seen = Seen()
+        asking = asyncio.create_task(_ask(self._server, place_of(self._server), self._idle, seen))
+        try:
+            seen.rounds = await self._run(name, seconds)
+            assert seen.rounds not in {"", FAILED}, f"the attack itself failed: {name}"
+            await asyncio.sleep(settle_s)
+        finally:
+            asking.cancel()
+            await asyncio.wait([asking])
+        seen.alive = self._server.process.poll() is None
+        return seen
+
+    async def _run(self, name: str, seconds: float) -> str:
+        assert self._child.stdin is not None
+        assert self._child.stdout is not None
+        self._child.stdin.write(f"{name} {seconds}\n".encode())
+        await self._child.stdin.drain()
+        return (await self._child.stdout.readline()).decode().strip()
+
+
+@contextlib.asynccontextmanager
+async def attacker(server: LiveServer, idle: tuple[int, int]) -> AsyncIterator[Attacker]:
+    """A process that attacks the server. `idle` is the memory before the first attack."""
+    place, pipe = place_of(server), asyncio.subprocess.PIPE
+    command = (sys.executable, "-m", "tests.attacks.child", str(place.grpc[1]), str(place.http[1]))
+    child = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
     try:
-        assert child.stdout is not None
-        seen.rounds = (await child.stdout.read()).decode().strip()
-        assert await child.wait() == 0, f"the attack itself failed: {name}"
-        await asyncio.sleep(SETTLE_S)
+        yield Attacker(server, child, idle)
     finally:
-        asking.cancel()
-        await asyncio.wait([asking])
-    seen.alive = server.process.poll() is None
-    return seen
+        assert child.stdin is not None
+        child.stdin.close()
+        await child.wait()
 
 
 async def _ask(server: LiveServer, place: Place, idle: tuple[int, int], seen: Seen) -> None:

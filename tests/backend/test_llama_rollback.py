@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.scale import examples
 from xapp.backend.base import NOT_DRAWN, Batch, Outcome, Sampler
 from xapp.backend.llama import LlamaBackend
 from xapp.backend.llama_grammar import GrammarSampler
@@ -75,7 +76,9 @@ tokens = st.lists(st.one_of(st.none(), st.integers(300, 400)), max_size=6)
 """What comes between the mark and the way back: drawn where None, else accepted."""
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(parameters, st.integers(0, 5), tokens, tokens, st.integers(1, 8))
 def test_draws_after_a_rollback_are_those_without_what_came_between(
     bench: Bench,

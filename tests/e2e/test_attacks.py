@@ -9,14 +9,16 @@ import pytest_asyncio
 
 from tests.attacks import flood
 from tests.attacks.child import ATTACKS
-from tests.attacks.probe import resident, under_attack
+from tests.attacks.probe import Attacker, attacker, resident
 from tests.e2e.caller import SERVING, calling
 from tests.live import LiveServer, serving
+from tests.scale import sized
 from xapp.inference.v1 import inference_pb2 as pb
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
-SECONDS = 0.5
+SECONDS, SETTLE_S = sized((0.4, 0.2), (2.0, 0.5))
+"""`make attacks` attacks for longer."""
 MOST_BYTES = 200 * 2**20
 BEYOND = frozenset(("rapid_reset",))
 """gRPC keeps what is reset before anybody has looked at it, and can let other calls go: docs/security.md."""
@@ -33,15 +35,16 @@ def server(default_model_path: Path) -> Iterator[LiveServer]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def idle(server: LiveServer) -> AsyncIterator[tuple[int, int]]:
-    """Bytes that it takes before the first attack."""
+async def process(server: LiveServer) -> AsyncIterator[Attacker]:
+    """It knows how much memory the server takes before the first attack."""
     await flood.warm_up(server)
-    yield resident(server)
+    async with attacker(server, resident(server)) as process:
+        yield process
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-async def test_an_attack_harms_nobody_else(server: LiveServer, idle: tuple[int, int], name: str) -> None:
-    seen = await under_attack(server, idle, name, SECONDS)
+async def test_an_attack_harms_nobody_else(server: LiveServer, process: Attacker, name: str) -> None:
+    seen = await process.attack(name, SECONDS, SETTLE_S)
     assert seen.alive
     assert seen.answers_s
     # A listener that has ended is served again; until then calls fail.

@@ -33,12 +33,12 @@ EXIT_CONFIG, EXIT_MODEL = 2, 3
 
 
 @pytest.fixture(scope="module")
-def folder(default_model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(shallow_model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A models folder with a second good model and bad ones."""
     folder = tmp_path_factory.mktemp("models")
-    link(default_model_path, folder / "second.gguf")
-    size = default_model_path.stat().st_size
-    with default_model_path.open("rb") as file:
+    link(shallow_model_path, folder / "second.gguf")
+    size = shallow_model_path.stat().st_size
+    with shallow_model_path.open("rb") as file:
         start = file.read(4 * 1024 * 1024)
     (folder / "empty.gguf").write_bytes(b"")
     (folder / "text.gguf").write_bytes(b"<html>404 Not Found</html>\n" * 100)
@@ -95,9 +95,9 @@ def test_a_bad_file_stops_the_start(folder: Path, name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def models_server(default_model_path: Path, folder: Path) -> Iterator[LiveServer]:
-    environ = {"XAPP_MODEL": str(default_model_path), "XAPP_MODELS_DIR": str(folder)}
-    with serving(environ | {"XAPP_CONTEXT_LENGTH": "2048", "XAPP_MAX_MODELS": "2"}) as server:
+def models_server(shallow_model_path: Path, folder: Path) -> Iterator[LiveServer]:
+    environ = {"XAPP_MODEL": str(shallow_model_path), "XAPP_MODELS_DIR": str(folder)}
+    with serving(environ | {"XAPP_CONTEXT_LENGTH": "8192", "XAPP_MAX_MODELS": "2"}) as server:
         yield server
 
 

@@ -9,13 +9,14 @@ import pytest
 
 from tests.e2e.caller import Caller, calling, until
 from tests.live import serving
+from tests.scale import sized
 from tests.server.rich import details_of
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.server.status import DETAILS_KEY
 
 pytestmark = pytest.mark.slow
 
-NUM_CALLS = 3000
+NUM_CALLS = sized(1000, 3000)
 
 
 async def _outcome(caller: Caller, number: int) -> str:

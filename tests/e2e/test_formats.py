@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -9,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from tests.e2e.caller import Caller, calling, text_of, worker_pid
-from tests.live import LiveServer
+from tests.live import LiveServer, serving
 from xapp.client import Client, choices, grammar, json_schema
 from xapp.client import user as turn
 from xapp.inference.v1 import inference_pb2 as pb
@@ -58,21 +60,27 @@ SCHEMAS: list[Any] = [
 EXPLOSIVE = 'root ::= ("0"{9,1000} | "00"{9,900} | "000"{9,800}){9,16} "x"'
 
 
-@pytest.mark.parametrize("temperature", [0.0, 1.0])
-async def test_answers_conform(live_model_server: LiveServer, temperature: float) -> None:
-    async with Client(live_model_server.target) as client:
+async def conforms(client: Client, schema: Any, temperature: float) -> None:
+    sampling = pb.SamplingParams(temperature=temperature, seed=3)
+    asked = client.generate(
+        [turn(QUESTION)],
+        format=json_schema(schema),
+        max_tokens=200,
+        sampling=sampling,
+        deadline_policy=pb.DEADLINE_POLICY_BEST_EFFORT,
+    )
+    events = [event async for event in asked]
+    Draft202012Validator(schema).validate(json.loads(text_of(events)))
+    finished = events[-1].finished
+    assert finished.format_complete
+    assert finished.finish_reason == pb.FINISH_REASON_STOP
+
+
+async def test_answers_conform(live_model_server: LiveServer) -> None:
+    async with Client(live_model_server.target) as client, asyncio.TaskGroup() as group:
         for schema in SCHEMAS:
-            sampling = pb.SamplingParams(temperature=temperature, seed=3)
-            events = [
-                event
-                async for event in client.generate(
-                    [turn(QUESTION)], format=json_schema(schema), max_tokens=200, sampling=sampling
-                )
-            ]
-            Draft202012Validator(schema).validate(json.loads(text_of(events)))
-            finished = events[-1].finished
-            assert finished.format_complete
-            assert finished.finish_reason == pb.FINISH_REASON_STOP
+            for temperature in (0.0, 1.0):
+                group.create_task(conforms(client, schema, temperature))
 
 
 async def test_no_room_to_finish(live_model_server: LiveServer) -> None:
@@ -90,6 +98,13 @@ async def test_grammar_and_choices(live_model_server: LiveServer) -> None:
         assert (await caller.text(answer)).startswith(" 4, ")
         choice = pb.GenerateRequest(prompt="Is water wet?", format=choices("yes", "no", "nobody knows"))
         assert await caller.text(choice) in {"yes", "no", "nobody knows"}
+
+
+@pytest.fixture
+def own_server(default_model_path: Path) -> Iterator[LiveServer]:
+    """A node that learns from hostile requests how slow its steps can be."""
+    with serving({"XAPP_MODEL": str(default_model_path)}) as server:
+        yield server
 
 
 HOSTILE_ENDINGS = {
@@ -110,11 +125,9 @@ async def ending(caller: Caller, request: pb.GenerateRequest) -> grpc.StatusCode
     return grpc.StatusCode.OK
 
 
-async def test_a_hostile_grammar_neither_kills_the_worker_nor_stalls_others(
-    live_model_server: LiveServer,
-) -> None:
-    pid = worker_pid(live_model_server)
-    async with calling(live_model_server) as caller:
+async def test_a_hostile_grammar_neither_kills_the_worker_nor_stalls_others(own_server: LiveServer) -> None:
+    pid = worker_pid(own_server)
+    async with calling(own_server) as caller:
         hostile = pb.GenerateRequest(prompt="00", format=grammar(EXPLOSIVE), max_tokens=300)
         other = pb.GenerateRequest(prompt="Once upon a time", max_tokens=40, ignore_eos=True)
         undisturbed = await caller.text(other)
@@ -123,7 +136,7 @@ async def test_a_hostile_grammar_neither_kills_the_worker_nor_stalls_others(
             ended = [group.create_task(ending(caller, hostile)) for _ in range(4)]
         assert beside.result()[:20] == undisturbed[:20]
         assert {task.result() for task in ended} <= HOSTILE_ENDINGS
-    assert worker_pid(live_model_server) == pid
+    assert worker_pid(own_server) == pid
 
 
 def bad(**fields: Any) -> pb.OutputFormat:

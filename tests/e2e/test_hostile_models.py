@@ -52,13 +52,13 @@ def with_template(source: Path, target: Path, template: bytes) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(default_model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+def server(shallow_model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     folder = tmp_path_factory.mktemp("models")
-    with_template(default_model_path, folder / "holding.gguf", HOLDING)
-    patched(default_model_path, folder / "bare.gguf", (b"tokenizer.ggml.pre", b"tokenizer.ggml.xxx"))
+    with_template(shallow_model_path, folder / "holding.gguf", HOLDING)
+    patched(shallow_model_path, folder / "bare.gguf", (b"tokenizer.ggml.pre", b"tokenizer.ggml.xxx"))
     (folder / "hold.yaml").write_text(TASK)
     environ = {
-        "XAPP_MODEL": str(default_model_path),
+        "XAPP_MODEL": str(shallow_model_path),
         "XAPP_MODELS": "holding,bare",
         "XAPP_MODELS_DIR": str(folder),
         "XAPP_TASKS_DIR": str(folder),

@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import grpc
 import pytest
@@ -29,6 +30,13 @@ from xapp.inference.v1 import inference_pb2 as pb
 pytestmark = pytest.mark.slow
 
 ASK = pb.GenerateRequest(prompt="The sea is", max_tokens=8)
+
+
+@pytest.fixture(scope="module")
+def server(shallow_model_path: Path) -> Iterator[LiveServer]:
+    """Its worker is killed again and again."""
+    with serving({"XAPP_MODEL": str(shallow_model_path)}) as server:
+        yield server
 
 
 class HealthPoll:
@@ -66,14 +74,14 @@ async def polling(server: LiveServer) -> AsyncIterator[HealthPoll]:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 async def test_streams_end_health_answers_and_it_serves_again(
-    live_model_server: LiveServer, number: signal.Signals
+    server: LiveServer, number: signal.Signals
 ) -> None:
-    async with calling(live_model_server) as caller, polling(live_model_server) as health:
+    async with calling(server) as caller, polling(server) as health:
         before, num_restarts = await caller.text(ASK), (await caller.model()).num_restarts
         await health.sees(SERVING, 0)
         calls = [await caller.begin(endless(f"{n} times")) for n in range(3)]
         checks = len(health.seen)
-        pid = worker_pid(live_model_server)
+        pid = worker_pid(server)
         os.kill(pid, number)
         for call in calls:
             with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -86,8 +94,8 @@ async def test_streams_end_health_answers_and_it_serves_again(
         await health.sees(SERVING, health.seen.index(NOT_SERVING, checks))
         assert await caller.text(ASK) == before
         assert (await caller.model()).num_restarts == num_restarts + 1
-        assert worker_pid(live_model_server) != pid
-    restarts = await counted(live_model_server, "worker_restarts_total")
+        assert worker_pid(server) != pid
+    restarts = await counted(server, "worker_restarts_total")
     assert restarts == num_restarts + 1
 
 
@@ -107,14 +115,14 @@ async def test_a_worker_that_hangs_is_replaced() -> None:
             assert await caller.text(ASK)
 
 
-async def test_our_client_gets_its_answer_over_a_lost_worker(live_model_server: LiveServer) -> None:
+async def test_our_client_gets_its_answer_over_a_lost_worker(server: LiveServer) -> None:
     """A request that comes while the worker is started again is tried again, as RetryInfo says."""
-    async with calling(live_model_server) as caller:
+    async with calling(server) as caller:
         running = await caller.begin(endless())
-        os.kill(worker_pid(live_model_server), signal.SIGKILL)
+        os.kill(worker_pid(server), signal.SIGKILL)
         with pytest.raises(grpc.aio.AioRpcError):
             await rest_of(running)
-        assert (await get(live_model_server, "/ric/v1/health/alive"))[0] == 200
-        async with Client(live_model_server.target) as client:
+        assert (await get(server, "/ric/v1/health/alive"))[0] == 200
+        async with Client(server.target) as client:
             text = [text async for text in client.stream_text("The sea is", max_tokens=8, deadline_s=60)]
         assert "".join(text) == await caller.text(ASK)

@@ -43,10 +43,10 @@ slots = 2
 
 
 @pytest.fixture(scope="module")
-def server(default_model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+def server(shallow_model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     folder = tmp_path_factory.mktemp("models")
     for name in ("first", "second", "vectors"):
-        link(default_model_path, folder / f"{name}.gguf")
+        link(shallow_model_path, folder / f"{name}.gguf")
     file = folder / "settings.toml"
     file.write_text(SETTINGS.format(folder=json.dumps(str(folder))))
     # The environment holds for all models: what a table says counts before it.

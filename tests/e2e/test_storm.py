@@ -14,6 +14,7 @@ import pytest
 
 from tests.e2e.caller import Caller, calling, counted, until
 from tests.live import serving
+from tests.scale import sized
 from xapp.inference.v1 import inference_pb2 as pb
 
 pytestmark = pytest.mark.slow
@@ -58,7 +59,7 @@ async def ask(caller: Caller, dice: random.Random) -> str:
     return "left"
 
 
-@pytest.mark.parametrize(("joins", "storm_s"), [("true", 60.0), ("false", 6.0)])
+@pytest.mark.parametrize(("joins", "storm_s"), [("true", sized(9.0, 60.0)), ("false", sized(3.0, 6.0))])
 async def test_a_storm_loses_no_slot_no_cell_and_no_message(joins: str, storm_s: float) -> None:
     seen: Counter[str] = Counter()
 

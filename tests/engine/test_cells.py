@@ -3,6 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.scale import examples
 from xapp.engine.cells import CellPool
 
 TOTAL, IDS = 40, 4
@@ -17,7 +18,7 @@ actions = st.lists(
 )
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(actions)
 def test_a_cell_is_used_while_anybody_owns_it(todo: list[tuple[str, int, int, int]]) -> None:
     pool = CellPool(TOTAL, IDS)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engine.harness import Answer, Harness, expected
+from tests.scale import examples
 from xapp.domain.messages import FinishReason, Priority
 
 STEMS = tuple([(7 * stem + index * index) % 200 for index in range(120)] for stem in range(3))
@@ -105,7 +106,7 @@ def perform(harness: Harness, operation: Operation) -> None:
             harness.clock.now += seconds
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(
     operations,
     st.integers(1, 5),

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engine.harness import Answer, Harness
+from tests.scale import examples
 from xapp.domain.messages import Priority
 from xapp.domain.scope import EVERYBODY, of_principal, of_task
 
@@ -121,7 +122,7 @@ def what_i_see(requests: list[Asked], secret: int, *, cells: int) -> list[tuple[
     return [(each.tokens, each.scores, each.started, each.finished) for each in mine]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(requests=st.lists(asked, max_size=12), cells=st.sampled_from([64, 100, 400]))
 def test_what_i_see_does_not_depend_on_what_others_ask(requests: list[Asked], cells: int) -> None:
     """They ask for the tokens that I ask for, or for others: slots, cells and time are short."""

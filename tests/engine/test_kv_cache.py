@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.scale import examples
 from xapp.backend.base import Batch
 from xapp.backend.fake import FakeBackend
 from xapp.config import EngineSettings
@@ -359,7 +360,7 @@ class End:
     which: int
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(
     st.lists(
         st.one_of(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.engine.harness import Answer, Harness
 from tests.engine.test_engine import STEMS, Cancelled, Steps, Submitted, Tick, perform
+from tests.scale import examples
 from xapp.domain.messages import FinishReason, Priority
 from xapp.engine.turns import STALL_LIMIT_S
 
@@ -198,7 +199,7 @@ def test_but_not_for_long() -> None:
 # ---- nobody starves
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.integers(1, 3), st.sampled_from([0.5, 2.0]), st.booleans())
 def test_lower_classes_are_served_at_a_bounded_interval(slots: int, ageing_s: float, both: bool) -> None:
     harness = Harness(slots=slots, ageing_s=ageing_s, cells=2048)
@@ -259,7 +260,7 @@ crowds = st.lists(
 )
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(
     crowds,
     st.integers(1, 3),

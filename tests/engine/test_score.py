@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.engine.harness import Answer, Harness, branches_of, expected_scores
 from tests.engine.test_engine import STEMS, Cancelled, Steps, Submitted, Tick, perform, prompts
+from tests.scale import examples
 from xapp.domain.messages import FinishReason, Priority
 from xapp.engine.strategies.choices import Choices
 
@@ -34,7 +35,7 @@ others = st.one_of(
 )
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(
     st.lists(st.one_of(scored, scored, generated, others), min_size=5, max_size=50),
     st.integers(1, 5),

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.flat_settings import flat_settings
 from tests.service.nodes import collect, finished_of, text_of
@@ -17,14 +18,16 @@ from xapp.domain.states import ModelState
 from xapp.errors import ModelError, Unavailable
 from xapp.service.service import NodeService
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 QUESTION = Request((ChatMessage("user", "Tell me the capital of France."),), max_tokens=16)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def service(default_model_path: Path) -> AsyncIterator[NodeService]:
-    settings = flat_settings(models_dir=str(default_model_path.parent), context_length=1024)
+    """For all tests together: what it learned of a busy machine in one must not make it refuse in another."""
+    folder = str(default_model_path.parent)
+    settings = flat_settings(models_dir=folder, context_length=1024, deadline_admission=False)
     async with NodeService(settings) as service:
         await service.wait_ready()
         yield service

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.scale import examples
 from tests.text.vocab_files import CONTROL, KINDS, NORMAL, UNUSED, USER_DEFINED, write_vocab
 from xapp.backend.byte_vocab import ByteVocab
 from xapp.backend.tokenizer import Control
@@ -66,7 +67,9 @@ parts = st.lists(
 )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(parts)
 def test_a_message_adds_no_marker(case: Case, content: list[str]) -> None:
     _, codec, markers = case
@@ -75,7 +78,9 @@ def test_a_message_adds_no_marker(case: Case, content: list[str]) -> None:
     assert full == empty
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(parts)
 def test_a_message_is_all_there(case: Case, content: list[str]) -> None:
     text = f"({''.join(content)})"

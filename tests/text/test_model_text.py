@@ -64,12 +64,12 @@ async def test_a_broken_template_is_the_files_fault(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "pre", ["none", "default", "deepseek-llm", "tekken", "falcon", "gpt-4o", "qwen2", "llama-bpe"]
 )
-@pytest.mark.parametrize("unit", ["a", " ", "1", "$", "é", "日", "e\u0301"])
-async def test_runs_of_one_class_are_taken_by_every_tokenizer(tmp_path: Path, pre: str, unit: str) -> None:
+async def test_runs_of_one_class_are_taken_by_every_tokenizer(tmp_path: Path, pre: str) -> None:
     path = write_vocab(tmp_path / "v.gguf", pre)
     async with loaded(path) as model:
-        tokens = await model.read(unit * 30_000)
-        assert b"".join(map(model.piece, tokens)) == (unit * 30_000).encode()
+        for unit in ("a", " ", "1", "$", "é", "日", "e\u0301"):
+            tokens = await model.read(unit * 30_000)
+            assert b"".join(map(model.piece, tokens)) == (unit * 30_000).encode()
         assert model.num_restarts == 0
 
 

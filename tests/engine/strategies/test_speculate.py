@@ -13,6 +13,7 @@ from tests.engine.harness import Harness, expected
 from tests.engine.test_engine import STEMS, Operation, operations, perform
 from tests.engine.test_engine_grammar import held
 from tests.engine.test_score import Scored, scored
+from tests.scale import examples
 from xapp.domain.messages import FinishReason, Priority
 from xapp.engine.sequence import Sequence
 from xapp.engine.strategies.ngram import NgramProposer
@@ -37,7 +38,7 @@ WAYS = [
 ]
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(
     st.lists(st.one_of(operations.map(tuple), st.lists(scored, max_size=2).map(tuple)), max_size=4),
     st.sampled_from(WAYS),

@@ -76,9 +76,9 @@ def test_nobody_listening_is_one_line(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_server_of_its_own_closed_open_and_by_trace(tmp_path: Path, default_model_path: Path) -> None:
+def test_a_server_of_its_own_closed_open_and_by_trace(tmp_path: Path, shallow_model_path: Path) -> None:
     out = tmp_path / "a.json"
-    args = ["--model", str(default_model_path), "--concurrency", "2", "--rate", "4", *SHORT]
+    args = ["--model", str(shallow_model_path), "--concurrency", "2", "--rate", "4", *SHORT]
     found = CliRunner().invoke(load, [*args, "--limit-ttft", "60s", "--out", str(out)])
     assert found.exit_code == 0, found.output
     read = read_result(out)

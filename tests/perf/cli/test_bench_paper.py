@@ -85,12 +85,12 @@ def test_a_model_that_does_not_load_is_said_and_no_result_is_written(
 
 @pytest.mark.slow
 def test_interrupted_it_says_how_to_go_on_and_does(
-    data: Path, tmp_path: Path, default_model_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, tmp_path: Path, shallow_model_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "paper.json"
     command = [
         "--model",
-        str(default_model_path),
+        str(shallow_model_path),
         "--data",
         str(data),
         "--max-tokens",
@@ -110,10 +110,10 @@ def test_interrupted_it_says_how_to_go_on_and_does(
 
 
 @pytest.mark.slow
-def test_a_base_model_is_measured_on_plain_text(data: Path, tmp_path: Path, default_model_path: Path) -> None:
+def test_a_base_model_is_measured_on_plain_text(data: Path, tmp_path: Path, shallow_model_path: Path) -> None:
     base = tmp_path / "base.gguf"
     base.write_bytes(
-        default_model_path.read_bytes().replace(b"tokenizer.chat_template", b"tokenizer.no_template__", 1)
+        shallow_model_path.read_bytes().replace(b"tokenizer.chat_template", b"tokenizer.no_template__", 1)
     )
     out = tmp_path / "paper.json"
     command = ["--model", str(base), "--data", str(data), "--max-tokens", "8", "--out", str(out)]

@@ -8,13 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perf.load.arrivals import MAX_ARRIVALS, gaps, schedule
+from tests.scale import examples
 
 RATES = st.floats(0.05, 50)
 SHAPES = st.floats(0.25, 8)
 SEEDS = st.integers(0, 2**32)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(rate=RATES, burstiness=SHAPES, seed=SEEDS)
 def test_the_mean_gap_and_its_spread_are_those_of_the_distribution(
     rate: float, burstiness: float, seed: int

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from perf.load.prompt_maker import PromptError, Prompts, number_text
 from tests.perf.virtual import run
+from tests.scale import examples
 
 
 class Tokenizer:
@@ -28,7 +29,7 @@ THREE_DIGITS = r"\d{1,3}| ?[A-Za-z]+|[^\w\s]|\s"
 UNEVEN = r"\d5?| ?[a-z]+|[^\w\s]|\s"
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     length=st.integers(16, 400),
     number=st.integers(0, 2**40),
