@@ -187,7 +187,7 @@ class ScriptedNode(inference_pb2_grpc.InferenceServiceServicer, models_pb2_grpc.
 
     def ListModels(self, request: Any, context: Any) -> models_pb2.ListModelsResponse:  # noqa: N802
         models = [
-            models_pb2.Model(name="m", state=models_pb2.MODEL_STATE_READY),
+            models_pb2.Model(name="m", is_default=True, state=models_pb2.MODEL_STATE_READY),
             models_pb2.Model(name="on-disk", state=models_pb2.MODEL_STATE_AVAILABLE),
         ]
         return models_pb2.ListModelsResponse(models=models)
