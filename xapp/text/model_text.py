@@ -31,6 +31,7 @@ from xapp.text.messages import (
     Rendered,
     ToText,
     Turn,
+    vocabulary_digest,
 )
 from xapp.text.queue import FairQueue, Job
 from xapp.text.stream_text import TextStream
@@ -83,6 +84,7 @@ class ModelText:
         self._fingerprint: bytes | None = None
         self.has_chat_template = False
         self.max_piece_bytes = 1
+        self.vocabulary = ""
         self.piece: Callable[[int], bytes] = PieceTable(Loaded(False, 1, b"", b"", b"")).__getitem__
 
     @classmethod
@@ -97,6 +99,7 @@ class ModelText:
         model._fingerprint = loaded.fingerprint
         model.has_chat_template = loaded.has_chat_template
         model.max_piece_bytes = loaded.max_piece_bytes
+        model.vocabulary = vocabulary_digest(loaded.pieces, loaded.starts)
         model.piece = PieceTable(loaded).__getitem__
         return model
 
