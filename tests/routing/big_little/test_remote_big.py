@@ -142,7 +142,9 @@ async def test_nobody_listens() -> None:
         assert text_of(events) == own_answer(PROMPT, 60, next_token)
 
 
-async def test_verification_goes_on_after_a_restart_of_the_big_node() -> None:
+async def test_verification_goes_on_after_a_restart_of_the_big_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Otherwise a fast session ends within the grace of the server's end.
+    monkeypatch.setattr("xapp.server.server.STOP_GRACE_S", 0.0)
     async with two_nodes() as nodes, relaying(nodes.port) as (relay, target), nodes.asking(target) as little:
         request = asked(Verified(4, ON), 1500, ignore_eos=True)
         async with aclosing(little.generate(request)) as events:
