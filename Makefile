@@ -28,6 +28,10 @@ help: ## List the targets
 demo: setup ## Start a server, stream one answer from it, show its metrics, stop
 	@$(BIN)/genai-xapp demo $(ARGS)
 
+.PHONY: demo-big-little
+demo-big-little: setup model ## Start two nodes, ask one question little-only, verified, corrected, guided
+	@$(BIN)/genai-xapp demo-big-little $(ARGS)
+
 .PHONY: serve
 serve: setup ## Serve the default model on ports 50051 (gRPC) and 8080 (HTTP)
 	@exec $(BIN)/genai-xapp serve $(ARGS)

@@ -28,7 +28,7 @@ PAGES = [
 ]
 LAYERS_WITH_REASONS = (
     *("server", "edge", "security", "service", "served", "admission", "tasks"),
-    *("text", "formats", "workers", "engine", "backend"),
+    *("text", "formats", "workers", "engine", "backend", "routing/big_little"),
 )
 
 

@@ -93,6 +93,13 @@ class Unavailable(XappError):
     default_reason = "WORKER_LOST"
 
 
+class Aborted(XappError):
+    """What the caller relies on is gone: it begins again, with everything that it knows."""
+
+    code = "ABORTED"
+    default_reason = "ABORTED"
+
+
 class DeadlineExceeded(XappError):
     """The request's deadline passed. The tokens so far have been streamed."""
 

@@ -13,4 +13,5 @@ GOBIN="$plugins" go install google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
   --plugin="protoc-gen-go-grpc=$plugins/protoc-gen-go-grpc" \
   --go_out=. --go_opt=module=genai-xapp/clients/go \
   --go-grpc_out=. --go-grpc_opt=module=genai-xapp/clients/go \
-  xapp/inference/v1/inference.proto xapp/inference/v1/models.proto
+  xapp/inference/v1/inference.proto xapp/inference/v1/models.proto \
+  xapp/inference/v1/verification.proto

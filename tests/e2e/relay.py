@@ -17,24 +17,31 @@ class Relay:
         """Neither bytes nor an end pass from now on."""
         self._alive.clear()
 
+    def replace(self) -> None:
+        """Connections that were made so far stay dead. New ones are served."""
+        self._alive = asyncio.Event()
+        self._alive.set()
+
     async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serves one client until both ends have closed."""
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._port)
+        alive = self._alive
         try:
             async with asyncio.TaskGroup() as pumps:
-                pumps.create_task(self._pump(reader, far_writer))
-                pumps.create_task(self._pump(far_reader, writer))
+                pumps.create_task(self._pump(reader, far_writer, alive))
+                pumps.create_task(self._pump(far_reader, writer, alive))
         finally:
             writer.close()
             far_writer.close()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    @staticmethod
+    async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, alive: asyncio.Event) -> None:
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(65536):
-                await self._alive.wait()
+                await alive.wait()
                 writer.write(data)
                 await writer.drain()
-            await self._alive.wait()
+            await alive.wait()
             writer.write_eof()
 
 

@@ -24,3 +24,11 @@ async def test_a_real_model_answers_and_counts(live_model_server: LiveServer) ->
     assert (kinds[0], kinds[-1]) == ("started", "finished")
     assert events[-1].finished.usage.num_completion_tokens >= 1
     assert "".join(e.chunk.text for e in events)
+
+
+def test_the_demo_of_two_models(default_model_path: object) -> None:
+    command = [sys.executable, "-m", "xapp.cli", "demo-big-little", "--max-tokens", "12"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for part in ("little alone:", "big alone:", "verified:", "big-little:", "guided:", "big passes"):
+        assert part in done.stdout

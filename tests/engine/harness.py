@@ -13,6 +13,7 @@ from xapp.backend.base import Batch, Sampler
 from xapp.backend.fake import END_TOKEN, FakeBackend, log_probability
 from xapp.config import EngineSettings
 from xapp.domain.messages import (
+    END_OF_ANSWER,
     FinishReason,
     Priority,
     SequenceFinished,
@@ -54,6 +55,20 @@ def expected_scores(request: Submit) -> list[list[float]]:
         [log_probability([*request.prompt, *choice[:index]], token) for index, token in enumerate(choice)]
         for choice in request.choices
     ]
+
+
+def expected_verification(request: Submit) -> tuple[list[int], list[list[float]]]:
+    """The tokens and the log-probabilities that a verification brings."""
+    assert request.verify is not None
+    tokens, drawn, scores = list(request.prompt), [], []
+    for draft in [*request.verify.drafts, None]:
+        token = rule(tokens)
+        drawn.append(END_OF_ANSWER if token == END_TOKEN and not request.ignore_eos else token)
+        if draft is None or (request.verify.exact and token != draft):
+            break
+        scores.append(log_probability(tokens, draft))
+        tokens.append(draft)
+    return drawn, [[] if request.verify.exact else scores]
 
 
 def branches_of(sequence: Sequence) -> list[Branch]:
@@ -115,6 +130,8 @@ class Answer:
     request: Submit
     tokens: list[int] = field(default_factory=list)
     scores: list[list[float]] | None = None
+    drawn: list[int] = field(default_factory=list)
+    doubts: list[int] = field(default_factory=list)
     started: SequenceStarted | None = None
     finished: SequenceFinished | None = None
 
@@ -183,7 +200,7 @@ class Harness:
         choose = self.engine._strategies.choose
 
         def chosen(request: Submit) -> Strategy[Sequence]:
-            plain = request.choices or request.deterministic
+            plain = request.choices or request.deterministic or request.verify
             return choose(request) if plain else strategy(self.engine._kv_cache)
 
         self.engine._strategies.choose = chosen  # type: ignore[method-assign]
@@ -267,11 +284,15 @@ class Harness:
             assert answer.started is not None
             assert answer.finished is None
             answer.tokens.append(token)
+        pairs = iter(events.doubts)
+        for request_id, place in zip(pairs, pairs, strict=True):
+            self.answers[request_id].doubts.append(place)
         for scored in events.scored:
             answer = self.answers[scored.request_id]
             assert answer.scores is None
             assert answer.finished is None
             answer.scores = scored.log_probabilities
+            answer.drawn = scored.tokens
         for finished in events.finished:
             answer = self.answers[finished.request_id]
             assert answer.finished is None, "ended twice"
@@ -324,7 +345,8 @@ class Harness:
             must = [each for each in decoding if each.request.priority is Priority.CRITICAL]
         taken = {part[0].request.request_id for part in plan.parts[: plan.num_decoding]}
         assert len(taken) == plan.num_decoding
-        assert plan.num_decode == plan.num_decoding + len(plan.batch.drafts)
+        own_drafts = [index for index in plan.batch.drafts if index < plan.num_decode]
+        assert plan.num_decode == plan.num_decoding + len(own_drafts)
         assert {each.request.request_id for each in must} <= taken
         assert taken <= {each.request.request_id for each in decoding}
 
@@ -375,6 +397,9 @@ class Harness:
         if request.choices:
             self._check_scores(answer, finished)
             return
+        if request.verify is not None:
+            self._check_verified(answer, finished)
+            return
         assert finished.num_completion_tokens == len(answer.tokens)
         tokens, reason = expected(request)
         if finished.reason in {FinishReason.CANCELLED, FinishReason.EXPIRED}:
@@ -392,6 +417,14 @@ class Harness:
     def _cells_needed(self, request: Submit) -> int:
         spare = 0 if request.deterministic else self.num_spare
         return len(request.prompt) + request.max_tokens - 1 + spare
+
+    def _check_verified(self, answer: Answer, finished: SequenceFinished) -> None:
+        assert not answer.tokens
+        if finished.reason is FinishReason.STOP:
+            assert (answer.drawn, answer.scores) == expected_verification(answer.request)
+            assert finished.num_completion_tokens == len(answer.drawn)
+        else:
+            assert answer.scores is None
 
     def _check_scores(self, answer: Answer, finished: SequenceFinished) -> None:
         request = answer.request

@@ -20,6 +20,7 @@ from xapp.domain.requests import Prompt, Request, ScoreRequest
 from xapp.domain.serving_policy import ServingPolicy
 from xapp.domain.states import ModelSample, ModelState, ModelStatus, TasksState
 from xapp.domain.task import Task
+from xapp.domain.verification import Opening, Session
 from xapp.errors import NotFound, XappError
 from xapp.served.changes import Changes
 from xapp.telemetry.host import HostUsage, ProcessUsage
@@ -104,6 +105,9 @@ class FakeService:
                 yield event
         finally:
             self.closed.set()
+
+    async def open_session(self, opening: Opening) -> Session:
+        raise AssertionError("no test of this service verifies")
 
     async def estimate(self, request: Request) -> Estimate:
         self.requests.append(request)

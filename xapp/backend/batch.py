@@ -9,7 +9,10 @@ from xapp.backend.sampler import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A request for the probabilities of `tokens` after the batch's token `index`."""
+    """A request for the probabilities of `tokens` after the batch's token `index`.
+
+    Without tokens: the probability of the likeliest token.
+    """
 
     index: int
     tokens: list[int]
@@ -20,7 +23,7 @@ class Batch:
     """The input of one decode: four parallel lists of equal length, one entry a token.
 
     `outputs` has the indices after which a token is drawn, ascending. `probes` has the indices after which
-    the probabilities of given tokens are read, ascending and separate from `outputs`. `shared` maps an
+    the probabilities of given tokens are read, ascending. `shared` maps an
     index to further, so far empty sequence ids, which share the token's cell. The first `num_decode` tokens
     belong to answers, the others to prompts. `drafts` are the indices of drafts. Each draft follows a token
     of its sequence with an output, and has an output itself. That output is drawn only where the token
@@ -118,5 +121,5 @@ class Batch:
         return index in self.drafts and (before != self.tokens[index] or outcome is not Outcome.OPEN)
 
     def want_log_probabilities(self, tokens: list[int]) -> None:
-        """Requests the probabilities of `tokens` after the last token."""
+        """Requests the probabilities of `tokens` after the last token; []: that of the likeliest token."""
         self.probes.append(Probe(len(self.tokens) - 1, tokens))

@@ -214,7 +214,9 @@ class FakeBackend:
             if index in wanted:
                 answers.append(self._draw(batch, index, answers, samplers[len(answers)]))
             if index in probes:
-                self._read.append([log_probability(self.content(seq_id), each) for each in probes[index]])
+                content = self.content(seq_id)
+                asked = probes[index] or [self._rule(content)]
+                self._read.append([log_probability(content, each) for each in asked])
         self._took(batch)
         return answers
 

@@ -44,9 +44,15 @@ class Limits:
 
 def row_numbers(indices: list[int], batch: Batch) -> list[int]:
     """The rows of logits of some of the batch's tokens. Rows have the order of the tokens."""
-    wanted = sorted([*batch.outputs, *(probe.index for probe in batch.probes)])
-    numbers = {index: number for number, index in enumerate(wanted)}
+    numbers = {index: number for number, index in enumerate(_with_row(batch))}
     return [numbers[index] for index in indices]
+
+
+def _with_row(batch: Batch) -> list[int]:
+    """The tokens that have a row of logits, ascending."""
+    if not batch.probes:
+        return batch.outputs
+    return sorted({*batch.outputs, *(probe.index for probe in batch.probes)})
 
 
 class LlamaBackend:
@@ -189,7 +195,7 @@ class LlamaBackend:
     def _draw(self, context: NativeContext, batch: Batch, samplers: list[Sampler], before: int) -> list[int]:
         if not batch.outputs:
             return []
-        rows = context.rows(len(batch.outputs) + len(batch.probes))
+        rows = context.rows(len(_with_row(batch)))
         if batch.probes:
             rows = rows[row_numbers(batch.outputs, batch)]
         chosen = [int(rows[0].argmax())] if len(rows) == 1 else cast(list[int], rows.argmax(axis=1).tolist())
@@ -222,10 +228,10 @@ class LlamaBackend:
 
     def log_probabilities(self, batch: Batch) -> list[list[float]]:
         """See Backend."""
-        rows = self._main.rows(len(batch.outputs) + len(batch.probes))
+        rows = self._main.rows(len(_with_row(batch)))
         numbers = row_numbers([probe.index for probe in batch.probes], batch)
         return [
-            self._log_softmax(rows[number], probe.tokens)
+            self._log_softmax(rows[number], probe.tokens or [int(rows[number].argmax())])
             for number, probe in zip(numbers, batch.probes, strict=True)
         ]
 

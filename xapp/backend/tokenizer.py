@@ -29,6 +29,7 @@ class Tokenizer(Protocol):
     add_bos: bool
     chat_template: str | None
     max_piece_bytes: int
+    size: int
     controls: dict[str, Control]
     added: dict[str, Control]
     markup: dict[str, Control]

@@ -55,6 +55,9 @@ _COMMANDS = {
     "completion": _Lazy("xapp.cli.completion", "completion", "Have a shell complete commands."),
     "health": _Lazy("xapp.cli.health", "health", "Tell whether the node of this machine is ready."),
     "demo": _Lazy("xapp.cli.demo", "demo", "Start a server, ask it something, stop: all by itself."),
+    "demo-big-little": _Lazy(
+        "xapp.cli.demo_big_little", "demo_big_little", "A little and a big model on two nodes, one question."
+    ),
     "bench": _Lazy("xapp.cli.bench", "bench", "Measure speed and memory."),
 }
 

@@ -18,6 +18,7 @@ _COMMANDS = {
     "promises": "Deadlines, priorities and predictions against their bars.",
     "pool": "Several nodes behind one target against their bars.",
     "speculation": "What drafts gain, cost, and where answers part.",
+    "big-little": "A little and a big model over a line, against both alone.",
     "report": "One page with tables and pictures from result files.",
     "diff": "What got slower between two result files.",
 }
@@ -32,11 +33,12 @@ class _Group(NearGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
+        name = cmd_name.replace("-", "_")
         try:
-            module = importlib.import_module(f"perf.cli.bench_{cmd_name}")
+            module = importlib.import_module(f"perf.cli.bench_{name}")
         except ModuleNotFoundError as error:
             raise _missing_extra(error) from error
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -37,18 +37,18 @@ def demo(model: str, question: str, max_tokens: int) -> None:
     Uses free ports of the loopback interface; nothing keeps running afterwards.
     """
     folder = models_dir(os.environ)
-    _step(f"model {model}")
+    step(f"model {model}")
     if not Path(model).expanduser().is_file():
         with TerminalProgress(model) as progress:
             pulled = pull(model, folder, progress=progress)
         say(f"  {pulled.model.path}" + (" (here already)" if pulled.was_there else " (fetched, checked)"))
     with own_server(model) as server:
-        _step(f"genai-xapp serve --model {model}, gRPC on {server.target}")
+        step(f"genai-xapp serve --model {model}, gRPC on {server.target}")
         try:
             asyncio.run(_talk(server, question, max_tokens))
         except ClientError as error:
             raise click.ClickException(f"{error}\nThe server's last words:\n{server.tail()}") from error
-        _step("SIGTERM")
+        step("SIGTERM")
         server.stop()
     say("  exit code 0")
 
@@ -57,17 +57,18 @@ async def _talk(server: OwnServer, question: str, max_tokens: int) -> None:
     async with Client(server.target) as client:
         await server.until_serving(client)
         say("  health: SERVING")
-        _step(f"Generate: {question}")
+        step(f"Generate: {question}")
         watch = Watch()
         async for event in client.generate([user(question)], max_tokens=max_tokens):
             watch.follow(event)
             if event.HasField("chunk"):
                 click.echo(shown(event.chunk.text), nl=False)
         say(f"\n  {watch.summary()}")
-        _step("Metrics: one sample")
+        step("Metrics: one sample")
         async for sample in client.metrics(count=1):
             print_view(sample)
 
 
-def _step(text: str) -> None:
+def step(text: str) -> None:
+    """Says what comes next."""
     click.secho(f"▸ {text}", bold=True)

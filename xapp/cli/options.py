@@ -88,6 +88,9 @@ STRATEGIES = {
     "ngram": pb.DecodingStrategy(ngram=pb.NgramSpeculation()),
     "draft": pb.DecodingStrategy(draft=pb.DraftSpeculation()),
     "auto": pb.DecodingStrategy(auto=pb.AutoDecoding()),
+    "verified": pb.DecodingStrategy(verified=pb.VerifiedDecoding()),
+    "big-little": pb.DecodingStrategy(big_little=pb.BigLittleDecoding()),
+    "guided": pb.DecodingStrategy(guided=pb.GuidedDecoding()),
 }
 
 
@@ -96,7 +99,8 @@ def strategy_option(command: _F) -> _F:
     return click.option(
         "--strategy",
         type=click.Choice([*STRATEGIES]),
-        help="How to decode: a token a step, or several where guesses pay. Default: the model's setting.",
+        help="How to decode: a token a step, several where guesses pay, or with the node's big model."
+        " Default: the model's setting.",
     )(command)
 
 

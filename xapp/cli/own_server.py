@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
@@ -69,15 +69,19 @@ class OwnServer:
 
 
 @contextmanager
-def own_server(model: str) -> Iterator[OwnServer]:
-    """Starts a server of `model` on free ports of the loopback interface. It is gone afterwards."""
+def own_server(model: str, settings: Mapping[str, str] | None = None) -> Iterator[OwnServer]:
+    """Starts a server of `model` on free ports of the loopback interface. It is gone afterwards.
+
+    `settings` are further variables.
+    """
     grpc_port, http_port = _free_ports(2)
-    environ = os.environ | {
+    ports = {
         "XAPP_MODEL": model,
         "XAPP_HOST": "127.0.0.1",
         "XAPP_GRPC_PORT": str(grpc_port),
         "XAPP_HTTP_PORT": str(http_port),
     }
+    environ = os.environ | (settings or {}) | ports
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "xapp.cli", "serve"],

@@ -27,15 +27,19 @@ def open_channel(
     credentials: grpc.ChannelCredentials | None,
     balancing: dict[str, Any],
     server_name: str = "",
+    *,
+    more: Sequence[tuple[str, Any]] = (),
 ) -> grpc.aio.Channel:
     """Opens a channel, plain text without credentials. `balancing` is the service config for a target of
-    several nodes.
+    several nodes. `server_name` is the name in the node's certificate; "" is the host of `target`. `more` are
+    further arguments of the channel.
     """
     named = (("grpc.ssl_target_name_override", server_name),) if server_name and credentials else ()
     options = (
         *(pool_options(balancing) if is_pool(target) else _OPTIONS),
         *channel_options(target),
         *named,
+        *more,
     )
     if credentials is None:
         return grpc.aio.insecure_channel(target, options=options)

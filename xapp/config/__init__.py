@@ -6,6 +6,7 @@ each setting: `[engine] slots`, and XAPP_SLOTS, which is `slots` in a file witho
 
 from xapp.config.access import AccessSettings
 from xapp.config.admission import AdmissionSettings
+from xapp.config.big import BigSettings
 from xapp.config.engine import EngineSettings
 from xapp.config.environment import OTHER_KEYS, unknown_keys
 from xapp.config.keys import KEYS, KEYS_OF_A_MODEL, PREFIX, TABLES, Key
@@ -28,6 +29,7 @@ __all__ = [
     "TABLES",
     "AccessSettings",
     "AdmissionSettings",
+    "BigSettings",
     "EngineSettings",
     "Key",
     "LogSettings",

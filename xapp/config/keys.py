@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from xapp.config.big import BigSettings
 from xapp.config.openai import OpenAiSettings
 from xapp.config.ric import RicSettings
 from xapp.config.settings import Settings
@@ -21,6 +22,7 @@ _FLAT = {
     **{"admission.by_deadline": "deadline_admission", "tasks.dir": "tasks_dir", "tasks.pin": "pin_tasks"},
     **{f"openai.{name}": f"openai_{name}" for name in OpenAiSettings.__struct_fields__},
     **{f"ric.{name}": f"ric_{name}" for name in RicSettings.__struct_fields__},
+    **{f"big.{name}": f"big_{name}" for name in BigSettings.__struct_fields__},
     **{"log.level": "log_level", "log.format": "log_format", "log.prompts": "log_prompts"},
 }
 

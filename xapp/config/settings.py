@@ -4,6 +4,7 @@ import msgspec
 
 from xapp.config.access import AccessSettings
 from xapp.config.admission import AdmissionSettings
+from xapp.config.big import BigSettings
 from xapp.config.engine import EngineSettings
 from xapp.config.log import LogSettings
 from xapp.config.models import ModelSettings
@@ -28,6 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     admission: AdmissionSettings = AdmissionSettings()
     workers: WorkerSettings = WorkerSettings()
     tasks: TaskSettings = TaskSettings()
+    big: BigSettings = BigSettings()
     ric: RicSettings = RicSettings()
     log: LogSettings = LogSettings()
     models: dict[str, ModelSettings] = {}

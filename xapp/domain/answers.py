@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from xapp.domain.big_little import PairFigures
 from xapp.domain.messages import FinishReason
 
 
@@ -91,7 +92,8 @@ class Chunk:
 @dataclass(frozen=True, slots=True)
 class Finished:
     """Last event of a stream. `format_complete` is None without a format. `num_accepted` of `num_drafted`
-    drafts in `num_draft_steps` steps were right. `gain` is that of SequenceFinished.
+    drafts in `num_draft_steps` steps were right. `gain` is that of SequenceFinished. `pair`: what an
+    answer of two models took.
     """
 
     reason: FinishReason
@@ -109,6 +111,7 @@ class Finished:
     num_draft_steps: int = 0
     gain: float = 1.0
     num_reasoning_tokens: int = 0
+    pair: PairFigures | None = None
 
 
 Event: TypeAlias = Started | Chunk | Finished

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from xapp.domain.big_little import PairFigures
 from xapp.domain.decoding import PLAIN, Decoding
 from xapp.domain.finish_reason import FinishReason
 from xapp.domain.frames import MAX_FRAME_BYTES, FrameBuffer, encode
@@ -15,9 +16,11 @@ from xapp.domain.priority import Priority
 from xapp.domain.sampling import MAX_SEED, SamplingParams
 
 __all__ = [
+    "END_OF_ANSWER",
     "MAX_FRAME_BYTES",
     "MAX_SEED",
     "Cancel",
+    "Drafts",
     "Extend",
     "FinishReason",
     "FrameBuffer",
@@ -51,13 +54,32 @@ __all__ = [
 # ---- server → worker
 
 
+END_OF_ANSWER = -1
+"""In the result of a verification: any token that ends an answer."""
+
+
+class Drafts(msgspec.Struct, frozen=True, array_like=True):
+    """Tokens of another model to check, at most MAX_DRAFTS; may be empty.
+
+    `exact`: draw until a drawn token differs from the draft. Otherwise the likeliest token of each place and
+    the log-probability of each draft.
+    """
+
+    drafts: list[int]
+    exact: bool = True
+
+
 class Submit(msgspec.Struct, frozen=True, tag="submit"):
     """A request in tokens. `max_tokens` is at least 1 and, with the prompt, fits the context.
 
     With `choices` nothing is generated: each choice, at least one token, is scored as a continuation of the
     prompt. `max_tokens` is then the length of the longest choice, and sampling and stop tokens have no
-    effect. With `pin` the prompt is computed and kept as a prefix that later prompts share. While the
-    request decodes, no step with other prompts is planned to take longer than `max_gap_s`. A
+    effect. With `verify` nothing is generated either: drafts behind the prompt are checked, `max_tokens` is
+    1. Places of the answer whose drawn token had a lower probability than `doubt_below`, 0 to 1, are
+    reported; this needs greedy sampling. A request that `continues` another one is no first token to its
+    caller. With `pin` the prompt is computed and kept as a prefix that later
+    prompts share. While the request decodes, no step with other prompts is planned to take longer than
+    `max_gap_s`. A
     `deterministic` request has a KV cache and steps of its own: its answer depends on nothing else.
     `strategy` decides how the answer is decoded, not its content. Prefixes are shared within `scope`.
     Pinned prefixes of `task_scope`, unless that is "", are used as well.
@@ -78,6 +100,9 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
     strategy: Decoding = PLAIN
     scope: str = ""
     task_scope: str = ""
+    verify: Drafts | None = None
+    continues: bool = False
+    doubt_below: float = 0.0
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
@@ -139,7 +164,8 @@ class SequenceStarted(msgspec.Struct, frozen=True, array_like=True):
 class SequenceFinished(msgspec.Struct, frozen=True, array_like=True):
     """The final event of a request. `first_token_at` is None without a token. `num_accepted` of
     `num_drafted` drafts in `num_draft_steps` steps were right. `gain`: the predicted time of its decode
-    steps without drafts, divided by the time that they took with drafts.
+    steps without drafts, divided by the time that they took with drafts. `pair`: what an answer of
+    two models took.
     """
 
     request_id: int
@@ -153,13 +179,19 @@ class SequenceFinished(msgspec.Struct, frozen=True, array_like=True):
     num_accepted: int = 0
     num_draft_steps: int = 0
     gain: float = 1.0
+    pair: PairFigures | None = None
 
 
 class SequenceScored(msgspec.Struct, frozen=True, array_like=True):
-    """For each choice of a request: the natural logarithm of the probability of each of its tokens."""
+    """For each choice of a request: the natural logarithm of the probability of each of its tokens.
+
+    Of a verification: `tokens` has the model's token at each place, up to the first wrong draft where the
+    check is exact, and END_OF_ANSWER for the end. `log_probabilities` has one list, that of the drafts.
+    """
 
     request_id: int
     log_probabilities: list[list[float]]
+    tokens: list[int] = []
 
 
 class TokenReport(msgspec.Struct, frozen=True, array_like=True):
@@ -216,7 +248,8 @@ class Stats(msgspec.Struct, frozen=True, array_like=True):
 class StepEvents(msgspec.Struct, tag="step"):
     """All events of one step. `tokens` is flat: request_id, token, request_id, token …
     `curve` is the present curve of step times, set when it has changed. `reports` has one entry for each
-    token of the requests that ask for reports, in the order of the tokens.
+    token of the requests that ask for reports, in the order of the tokens. `doubts` is flat as well:
+    request_id, place in the answer from 0. A doubt comes with its token.
 
     Order within a request: its SequenceStarted, then tokens or its SequenceScored, then its
     SequenceFinished. A message is read in that order.
@@ -229,6 +262,7 @@ class StepEvents(msgspec.Struct, tag="step"):
     scored: list[SequenceScored] = []
     curve: StepCurve | None = None
     reports: list[TokenReport] = []
+    doubts: list[int] = []
 
 
 FromWorker: TypeAlias = Progress | Ready | Surveyed | LoadFailed | StepEvents

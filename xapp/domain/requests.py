@@ -8,6 +8,7 @@ from enum import Enum, auto
 from typing import TypeAlias
 
 from xapp.domain import chat
+from xapp.domain.big_little import BigLittle, Guided, Verified
 from xapp.domain.decoding import Decoding
 from xapp.domain.format_kinds import Format
 from xapp.domain.priority import Priority
@@ -16,6 +17,11 @@ from xapp.domain.task_call import TaskCall
 
 ChatMessage = chat.ChatMessage
 Prompt: TypeAlias = chat.Prompt
+
+
+Paired: TypeAlias = Verified | BigLittle | Guided
+"""Ways to answer with a little and a big model."""
+Strategy: TypeAlias = Decoding | Paired
 
 
 class DeadlinePolicy(Enum):
@@ -49,7 +55,7 @@ class Request:
     deadline_policy: DeadlinePolicy = DeadlinePolicy.REJECT
     max_gap_s: float | None = None
     deterministic: bool = False
-    strategy: Decoding | None = None
+    strategy: Strategy | None = None
     client: str = ""
     scope: str = ""
     format: Format | None = None

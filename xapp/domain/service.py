@@ -11,6 +11,7 @@ from xapp.domain.requests import Prompt, Request, ScoreRequest
 from xapp.domain.serving_policy import ServingPolicy
 from xapp.domain.states import ModelSample, ModelStatus, TasksState
 from xapp.domain.task import Task
+from xapp.domain.verification import Verification
 
 
 class Generation(Protocol):
@@ -113,5 +114,5 @@ class Inference(Generation, Scoring, Tokenizing, TaskCatalogue, Protocol):
     """The part of the service behind InferenceService."""
 
 
-class Service(Inference, Models, Readiness, Policed, Protocol):
+class Service(Inference, Verification, Models, Readiness, Policed, Protocol):
     """The whole service of a node."""

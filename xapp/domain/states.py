@@ -47,6 +47,7 @@ class ModelStatus:
     num_restarts: int = 0
     progress: float = 0.0
     warning: str = ""
+    vocabulary: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -233,6 +233,8 @@ class Engine:
     def _append(self, sequence: Sequence, tokens: list[int], now: float) -> None:
         """Appends tokens to the answer, up to its end. The sampler's outcome is that of the last token."""
         self._decode_tokens += len(tokens)
+        if sequence.doubts:
+            self._report_doubts(sequence)
         if sequence.status is Status.PREFILL:
             sequence.status = Status.DECODE
             sequence.first_token_at = sequence.first_token_at or now
@@ -253,6 +255,11 @@ class Engine:
         request_id = sequence.request.request_id
         reports = sequence.sampler.take_reports()[:count]
         self._events.reports += [TokenReport(request_id, *report) for report in reports]
+
+    def _report_doubts(self, sequence: Sequence) -> None:
+        request_id = sequence.request.request_id
+        self._events.doubts += (each for place in sequence.doubts for each in (request_id, place))
+        sequence.doubts.clear()
 
     def _take_last(self, sequence: Sequence, tokens: list[int], outcome: Outcome) -> FinishReason:
         """Like `_append`, where the last token ends the answer. With STUCK the last token does not count."""

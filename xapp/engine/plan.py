@@ -63,8 +63,9 @@ class Plan:
         batch, parts, outputs = self.batch, self.parts, self.outputs
         batch.num_decode = len(sequences)  # a strategy reads the width of the step without drafts
         for sequence in sequences:
+            probes = len(batch.probes)
             count = sequence.strategy.plan(sequence, batch, 1 + spare)
-            parts.append((sequence, count, count, 0))
+            parts.append((sequence, count, count, len(batch.probes) - probes))
             if count == 1:
                 outputs.append(sequence)
             else:

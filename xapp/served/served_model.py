@@ -183,6 +183,7 @@ class ServedModel:
             num_restarts=self.supervisor.num_restarts,
             progress=1.0 if serving else self.progress,
             warning=self.warning,
+            vocabulary=self.serving.codec.vocabulary if self.serving else "",
         )
 
     def sample(self) -> ModelSample:

@@ -10,16 +10,17 @@ from time import monotonic
 from google.protobuf.duration_pb2 import Duration
 
 from xapp.domain.chat import NO_PARAMETERS, Tool, ToolCall, with_tools
-from xapp.domain.decoding import MAX_DRAFTS, PLAIN, Auto, Decoding, Drafted, Ngram
+from xapp.domain.decoding import MAX_DRAFTS, PLAIN, Auto, Drafted, Ngram
 from xapp.domain.format_kinds import Choices, Format, Grammar, JsonSchema, ToolCalls
 from xapp.domain.messages import MAX_SEED, Priority, SamplingParams
-from xapp.domain.requests import ChatMessage, DeadlinePolicy, Prompt, Request
+from xapp.domain.requests import ChatMessage, DeadlinePolicy, Prompt, Request, Strategy
 from xapp.domain.sampling import MAX_BIAS, MAX_BIASES, MAX_PENALTY, MAX_TOP
 from xapp.edge.tool_use import check_messages, check_number, check_tools, chosen
 from xapp.errors import InvalidArgument
 from xapp.formats.prepare import MAX_CHOICES
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.security.principal import ANONYMOUS, Principal
+from xapp.server.paired import to_paired
 from xapp.server.tasks import to_call
 
 MAX_MESSAGES = 1000
@@ -61,7 +62,7 @@ def to_request(
         prompt=_with_tools(wire, calls) if task is None else (),
         model=wire.model,
         sampling=to_sampling(sampling),
-        seed=_seed(sampling) if sampling.HasField("seed") else None,
+        seed=to_seed(sampling),
         max_tokens=_max_tokens(wire.max_tokens) if wire.HasField("max_tokens") else None,
         stop=to_stop(wire.stop),
         ignore_eos=wire.ignore_eos,
@@ -135,7 +136,7 @@ def _not_empty(field: str, text: str) -> str:
     return text
 
 
-def to_strategy(wire: pb.GenerateRequest | pb.EstimateRequest) -> Decoding | None:
+def to_strategy(wire: pb.GenerateRequest | pb.EstimateRequest) -> Strategy | None:
     """The decoding strategy; None is the model's default."""
     kind = wire.strategy.WhichOneof("kind")
     match kind:
@@ -145,6 +146,8 @@ def to_strategy(wire: pb.GenerateRequest | pb.EstimateRequest) -> Decoding | Non
             return PLAIN
         case "auto":
             return Auto()
+        case "verified" | "big_little" | "guided":
+            return to_paired(wire, kind)
     if wire.deterministic:
         raise InvalidArgument(f"strategy.{kind}", "cannot be set beside deterministic")
     if kind == "ngram":
@@ -325,7 +328,10 @@ def _top_k(value: int) -> int:
     return value
 
 
-def _seed(wire: pb.SamplingParams) -> int:
+def to_seed(wire: pb.SamplingParams) -> int | None:
+    """The seed; None asks for a random seed."""
+    if not wire.HasField("seed"):
+        return None
     if wire.seed > MAX_SEED:
         raise InvalidArgument("sampling.seed", f"{wire.seed} is out of range: it must be at most {MAX_SEED}")
     return wire.seed

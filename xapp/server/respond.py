@@ -15,6 +15,7 @@ from xapp.domain.answers import (
     TokenScore,
     ToolCallDelta,
 )
+from xapp.domain.big_little import PairFigures
 from xapp.domain.messages import FinishReason
 from xapp.domain.states import ModelState, ModelStatus
 from xapp.durations import to_duration
@@ -97,12 +98,20 @@ def _finished(event: Finished) -> pb.Finished:
 
 
 def _speculation(finished: Finished) -> pb.Speculation | None:
-    if not finished.num_drafted:
+    if not finished.num_drafted and finished.pair is None:
         return None
+    pair = finished.pair or PairFigures()
     return pb.Speculation(
         num_drafted_tokens=finished.num_drafted,
         num_accepted_tokens=finished.num_accepted,
         num_steps=finished.num_draft_steps,
+        num_fallbacks=pair.num_fallbacks,
+        num_rollbacks=pair.num_rollbacks,
+        num_big_passes=pair.num_big_passes,
+        num_bytes_sent=pair.num_bytes_sent,
+        num_bytes_received=pair.num_bytes_received,
+        num_unverified_tokens=pair.num_unverified,
+        answered_by=pair.answered_by,
     )
 
 
@@ -176,6 +185,7 @@ def model(status: ModelStatus) -> models_pb2.Model:
         has_chat_template=status.has_chat_template,
         num_restarts=status.num_restarts,
         warning=status.warning,
+        vocabulary_digest=status.vocabulary,
     )
     if info := status.info:
         wire.context_length = info.context_length

@@ -40,6 +40,7 @@ from xapp.server.request import reading
 from xapp.server.self_call import SelfCall
 from xapp.server.servicer import InferenceServicer
 from xapp.server.services import CLOSABLE_METHODS, HEALTH, LOAD, MODELS, REFLECTION, node_services
+from xapp.server.verification import VerificationServicer
 from xapp.telemetry.host import HostReader
 from xapp.telemetry.metrics import Metrics
 from xapp.telemetry.reading import NodeReader
@@ -138,12 +139,14 @@ async def serve_grpc(
         policy=lambda: access.policy,
     )
     open_rca = OpenRcaServicer(reports, watchdog)
+    verification = VerificationServicer(service, metrics, watchdog, lambda: access.policy)
     closed = _closed_services(access)
     open_inference = _open_inference(service, settings, metrics, watchdog, access)
     services = node_services(
         service,
         inference,
         open_rca,
+        verification,
         watchdog,
         open_inference=open_inference,
         closed=closed,

@@ -8,7 +8,14 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from xapp.domain.service import Service
 from xapp.edge.watchdog import Watchdog
-from xapp.inference.v1 import inference_pb2, inference_pb2_grpc, models_pb2, models_pb2_grpc
+from xapp.inference.v1 import (
+    inference_pb2,
+    inference_pb2_grpc,
+    models_pb2,
+    models_pb2_grpc,
+    verification_pb2,
+    verification_pb2_grpc,
+)
 from xapp.kserve import open_inference_pb2, open_inference_pb2_grpc
 from xapp.orca import open_rca_pb2, open_rca_pb2_grpc
 from xapp.security.policy import ANYTHING_GOES, Policy
@@ -19,6 +26,7 @@ from xapp.server.open_inference_servicer import OpenInferenceServicer
 from xapp.server.open_rca_servicer import OpenRcaServicer
 from xapp.server.reflection import ReflectionServicer
 from xapp.server.servicer import InferenceServicer
+from xapp.server.verification import VerificationServicer
 
 HEALTH: ServiceDescriptor = health_pb2.DESCRIPTOR.services_by_name["Health"]
 MODELS: ServiceDescriptor = models_pb2.DESCRIPTOR.services_by_name["ModelService"]
@@ -33,6 +41,7 @@ def node_services(
     service: Service,
     inference: InferenceServicer,
     open_rca: OpenRcaServicer,
+    verification: VerificationServicer,
     watchdog: Watchdog,
     *,
     open_inference: OpenInferenceServicer | None = None,
@@ -61,6 +70,12 @@ def node_services(
             ModelServicer(service, watchdog, policy),
             serving=ready,
             for_admins=frozenset({"LoadModel", "UnloadModel"}),
+        ),
+        GrpcService(
+            verification_pb2.DESCRIPTOR.services_by_name["VerificationService"],
+            verification_pb2_grpc.add_VerificationServiceServicer_to_server,
+            verification,
+            serving=ready,
         ),
         GrpcService(LOAD, open_rca_pb2_grpc.add_OpenRcaServiceServicer_to_server, open_rca),
     )

@@ -193,6 +193,7 @@ class Answer:
             num_accepted=end.num_accepted if end is not None else 0,
             num_draft_steps=end.num_draft_steps if end is not None else 0,
             gain=end.gain if end is not None else 1.0,
+            pair=end.pair if end is not None else None,
         )
         return self.finished
 

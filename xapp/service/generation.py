@@ -1,8 +1,9 @@
 """Generate and Estimate: turns a request into tokens, and its answer into events."""
 
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from functools import partial
+from typing import Protocol
 
 import msgspec
 
@@ -11,8 +12,8 @@ from xapp.admission.estimate import estimate
 from xapp.admission.joins import Identity, identity_of
 from xapp.domain.answers import Estimate, Event, Started
 from xapp.domain.messages import MAX_SEED, SamplingParams, Submit
-from xapp.domain.requests import Request
-from xapp.errors import DeadlineExceeded, InvalidArgument
+from xapp.domain.requests import Paired, Request
+from xapp.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument
 from xapp.formats.guard import guard_format
 from xapp.formats.prepare import Formats
 from xapp.service.answer import Answer
@@ -22,10 +23,23 @@ from xapp.tasks.tasks import Tasks, named_after
 from xapp.workers.token_stream import TokenStream
 
 
+class TokenSource(Protocol):
+    """Computes the tokens of an answer in another way than a worker does."""
+
+    def start(self, target: Target, submit: Submit) -> TokenStream:
+        """The tokens of the answer. Raises XappError."""
+        ...
+
+    async def aclose(self) -> None:
+        """Ends all of its answers."""
+        ...
+
+
 class Generation:
     """The RPCs that generate text."""
 
     def __init__(self, calls: Calls, tasks: Tasks, formats: Formats) -> None:
+        self.pair: TokenSource | None = None
         self._calls = calls
         self._tasks = tasks
         self._formats = formats
@@ -42,7 +56,7 @@ class Generation:
             submit = await self._prepare(target, guard.program if guard else None)
             begun = opening(target, submit, submit.prompt)
             identity = self._identity(target.request, submit, begun)
-            joins, start = target.serving.joins, target.model.supervisor.submit
+            joins, start = target.serving.joins, self._start(target, has_format=guard is not None)
             # The tokens are computed, or belong to an identical request that already runs.
             with joins.stream(identity, target.request.prompt, submit, call.admitted, start) as stream:
                 answer = _answer(target, stream, begun)
@@ -56,6 +70,26 @@ class Generation:
                 call.admitted.finished = answer.finished
                 if answer.error is not None:
                     raise answer.error
+
+    def _start(self, target: Target, *, has_format: bool) -> Callable[[Submit], TokenStream]:
+        """What computes the tokens: the worker, or two models together.
+
+        Raises InvalidArgument; FailedPrecondition, reason NO_BIG_MODEL.
+        """
+        if not isinstance(target.request.strategy, Paired):
+            return target.model.supervisor.submit
+        if has_format:
+            raise InvalidArgument("strategy", "an answer of two models cannot be held to a format")
+        sampling = target.request.sampling
+        if sampling.top_log_probabilities is not None or sampling.max_reasoning_tokens is not None:
+            text = "an answer of two models has neither log-probabilities nor a limit of its reasoning"
+            raise InvalidArgument("strategy", text)
+        if sampling.presence_penalty or sampling.frequency_penalty or sampling.logit_bias:
+            text = "an answer of two models has no presence or frequency penalty, and no logit bias"
+            raise InvalidArgument("strategy", text)
+        if self.pair is None:
+            raise FailedPrecondition("this node has no big model: set [big] target", reason="NO_BIG_MODEL")
+        return partial(self.pair.start, target)
 
     async def estimate(self, request: Request) -> Estimate:
         """What `generate` would take now. Runs nothing, takes no place. Raises as `generate` does."""
@@ -83,7 +117,8 @@ class Generation:
         )
 
     def _identity(self, request: Request, submit: Submit, begun: Started) -> Identity | None:
-        alone = request.max_gap_s is not None or request.deterministic
+        paired = isinstance(request.strategy, Paired)
+        alone = request.max_gap_s is not None or request.deterministic or paired
         may_join = self._calls.settings.join_identical and not alone
         if not may_join or begun.provenance is None:
             return None
@@ -92,7 +127,8 @@ class Generation:
 
 def _may_join(target: Target) -> bool:
     request = target.request
-    return not request.deterministic and target.serving.joins.know(request.scope, request.prompt)
+    alone = request.deterministic or isinstance(request.strategy, Paired)
+    return not alone and target.serving.joins.know(request.scope, request.prompt)
 
 
 def _answer(target: Target, stream: TokenStream, begun: Started) -> Answer:

@@ -14,15 +14,17 @@ from xapp.domain.requests import Prompt, Request, ScoreRequest
 from xapp.domain.serving_policy import ServingPolicy
 from xapp.domain.states import ModelSample, ModelState, ModelStatus, TasksState
 from xapp.domain.task import Task
+from xapp.domain.verification import Opening, Session
 from xapp.errors import InvalidArgument
 from xapp.formats.prepare import Formats
 from xapp.served.dependencies import ModelDependencies, dependencies_for
 from xapp.served.registry import ModelRegistry
 from xapp.served.serving import Serving
 from xapp.service.call import Calls
-from xapp.service.generation import Generation
+from xapp.service.generation import Generation, TokenSource
 from xapp.service.pins import Pins
 from xapp.service.scoring import Scoring
+from xapp.service.verify import Verifications
 from xapp.tasks.tasks import Tasks
 
 
@@ -39,12 +41,21 @@ class NodeService:
             check=self._check,
             on_change=self._registry.changes.notify,
         )
-        calls = Calls(settings.admission, self._registry)
+        calls = self._calls = Calls(settings.admission, self._registry)
         self._generation = Generation(calls, self._tasks, self._formats)
         self._scoring = Scoring(calls, self._tasks)
+        self._verifications = Verifications(calls)
         isolated = settings.has_credentials
         self._pins = Pins(self._registry, self._tasks, calls.new_id, isolated=isolated)
         self._draining = False
+
+    def use_pair(self, source: TokenSource) -> None:
+        """Answers requests for two models with `source`. Before `start`."""
+        self._generation.pair = source
+
+    def new_id(self) -> int:
+        """A request id for a worker, used once."""
+        return self._calls.new_id()
 
     # ---- life
 
@@ -95,6 +106,8 @@ class NodeService:
         """Ends every worker. Open streams fail with Unavailable. Safe to call twice."""
         self._draining = True
         await self._pins.aclose()
+        if (pair := self._generation.pair) is not None:
+            await pair.aclose()
         await self._registry.aclose()
         await self._tasks.aclose()
         self._formats.close()
@@ -115,6 +128,10 @@ class NodeService:
     async def score(self, request: ScoreRequest) -> ScoreResult:
         """Implements Scoring.score."""
         return await self._scoring.score(request)
+
+    async def open_session(self, opening: Opening) -> Session:
+        """Implements Verification.open_session."""
+        return await self._verifications.open_session(opening)
 
     async def estimate(self, request: Request) -> Estimate:
         """Implements Generation.estimate."""

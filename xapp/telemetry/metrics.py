@@ -128,6 +128,15 @@ class Metrics:
             "kind",
         )
         self.joined = self._counter("joined", "Requests that joined an identical one.", "model")
+        self.verification_sessions = self._counter(
+            "verification_sessions", "Sessions opened to verify another node's drafts.", "model"
+        )
+        self.verified = self._counter(
+            "verified_tokens",
+            "Drafts of other nodes; kind is drafted, accepted (part of drafted).",
+            "model",
+            "kind",
+        )
         self.rpc_errors = self._counter("rpc_errors", "RPCs that ended with an error.", "method", "code")
         self.request_duration = self._histogram(
             "request_duration_seconds", "From the call to the end of the answer.", _DURATION_BUCKETS

@@ -6,14 +6,17 @@ text there, so that a subscriber's data cannot open a turn. `guard` knows these 
 writes in several ordinary tokens (Llama 2's `[INST]`) cannot be distinguished from content.
 """
 
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from xapp.backend.tokenizer import Tokenizer
 from xapp.domain.chat import ChatMessage
 from xapp.errors import InvalidArgument, ModelError
 from xapp.text.guard import MARK, Guard
+from xapp.text.messages import vocabulary_digest
 from xapp.text.runs import cut_runs
 from xapp.text.stream_text import TextStream
 
@@ -97,6 +100,13 @@ class TextCodec:
     def piece(self, token: int) -> bytes:
         """The bytes of a token."""
         return self._tokenizer.piece(token)
+
+    @property
+    def vocabulary(self) -> str:
+        """SHA-256, with "sha256:" before it, of the bytes of all tokens. It reads all of them."""
+        pieces = [self._tokenizer.piece(token) for token in range(self._tokenizer.size)]
+        starts = array("I", accumulate(map(len, pieces), initial=0))
+        return vocabulary_digest(b"".join(pieces), starts.tobytes())
 
     def stream(self, stop: Sequence[str] = ()) -> TextStream:
         """The text of one answer."""

@@ -19,6 +19,7 @@ class LocalText:
         self.has_chat_template = codec.has_chat_template
         self.max_piece_bytes = codec.max_piece_bytes
         self.piece = codec.piece
+        self.vocabulary = codec.vocabulary
 
     async def read(self, prompt: Prompt, client: str = "") -> list[int]:
         """Tokens."""

@@ -3,6 +3,7 @@
 Text is sent as UTF-8, tokens as 4-byte integers of this machine.
 """
 
+import hashlib
 from typing import Any, TypeAlias
 
 import msgspec
@@ -65,6 +66,11 @@ ToText: TypeAlias = Read | Render | Check
 
 
 # ---- text process → server
+
+
+def vocabulary_digest(pieces: bytes, starts: bytes) -> str:
+    """SHA-256, with "sha256:" before it, of the bytes of all tokens; the arguments are those of Loaded."""
+    return f"sha256:{hashlib.sha256(pieces + starts).hexdigest()}"
 
 
 class Loaded(msgspec.Struct, frozen=True, tag="loaded"):

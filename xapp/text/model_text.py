@@ -12,7 +12,7 @@ import msgspec
 from xapp.domain.chat import ChatMessage, Prompt
 from xapp.text.client import TEXT_COMMAND
 from xapp.text.dispatch import TextDispatcher
-from xapp.text.messages import NO_ID, Check, Loaded, Read, Render, Turn
+from xapp.text.messages import NO_ID, Check, Loaded, Read, Render, Turn, vocabulary_digest
 from xapp.text.pieces import PieceTable
 from xapp.text.stream_text import TextStream
 from xapp.workers.supervisor import WorkerState
@@ -25,6 +25,7 @@ class ModelText:
         self._dispatcher = dispatcher
         self.has_chat_template = loaded.has_chat_template
         self.max_piece_bytes = loaded.max_piece_bytes
+        self.vocabulary = vocabulary_digest(loaded.pieces, loaded.starts)
         self.piece: Callable[[int], bytes] = PieceTable(loaded).__getitem__
 
     @classmethod

@@ -49,6 +49,11 @@ class Codec(Protocol):
         ...
 
     @property
+    def vocabulary(self) -> str:
+        """SHA-256, with "sha256:" before it, of the bytes of all tokens, in order of their ids."""
+        ...
+
+    @property
     def max_piece_bytes(self) -> int:
         """The largest number of bytes of one token."""
         ...

@@ -132,14 +132,24 @@ class EngineClient(ProcessClient[ModelInfo]):
         for report in events.reports:
             if (record := self._records.get(report.request_id)) is not None:
                 record.reports.append(report)
+        if events.doubts:
+            self._note_doubts(events.doubts)
         if events.tokens:
             self._deliver(events.tokens, self._last_message_at)
         for scored in events.scored:
             if (record := self._records.get(scored.request_id)) is not None:
                 record.log_probabilities = scored.log_probabilities
+                record.drawn = scored.tokens
         for finished in events.finished:
             if (record := self._records.pop(finished.request_id, None)) is not None:
                 record.on_finished(finished)
+
+    def _note_doubts(self, doubts: list[int]) -> None:
+        """Before the tokens themselves, so that a reader of a token knows."""
+        pairs = iter(doubts)
+        for request_id, place in zip(pairs, pairs, strict=True):
+            if (record := self._records.get(request_id)) is not None:
+                record.doubts.add(place)
 
     def _deliver(self, tokens: list[int], now: float) -> None:
         """Appends tokens to their records. This runs for every token, so it makes few calls."""
@@ -161,8 +171,8 @@ class EngineClient(ProcessClient[ModelInfo]):
 
     def _on_first_token(self, record: TokenRecord, now: float) -> None:
         record.first_at = now
-        # No caller waits for a pinned prefix, so it does not count for the latencies of callers.
-        if self._latencies is not None and not record.request.pin:
+        # No caller waits for a pinned prefix, or again for the first token of an answer.
+        if self._latencies is not None and not record.request.pin and not record.request.continues:
             self._latencies.add_first_token(now - record.request.arrival)
 
     # ---- the end

@@ -39,6 +39,8 @@ class TokenRecord:
         "_cancel",
         "_extend",
         "deadline",
+        "doubts",
+        "drawn",
         "error",
         "finished",
         "first_at",
@@ -61,6 +63,8 @@ class TokenRecord:
         self.error: XappError | None = None
         self.log_probabilities: list[list[float]] = []
         self.reports: list[TokenReport] = []
+        self.drawn: list[int] = []
+        self.doubts: set[int] = set()
         self.first_at: float | None = None
         self.last_at = 0.0
         self.deadline = request.deadline

@@ -14,12 +14,14 @@ from xapp.engine.sequence import Sequence
 from xapp.engine.step_time import StepTime
 from xapp.engine.strategies.break_even import BreakEven
 from xapp.engine.strategies.decode import DECODE
+from xapp.engine.strategies.doubt import Doubt
 from xapp.engine.strategies.draft import DraftProposer
 from xapp.engine.strategies.ngram import NgramProposer
 from xapp.engine.strategies.score import Score
 from xapp.engine.strategies.source import Proposer, Source
 from xapp.engine.strategies.speculate import Speculate
 from xapp.engine.strategies.strategy import Strategy
+from xapp.engine.strategies.verify import Verify
 
 
 class Strategies:
@@ -41,6 +43,10 @@ class Strategies:
         """The strategy of a new sequence."""
         if request.choices:
             return Score(request, self._backend, self._kv_cache)
+        if request.verify is not None:
+            return Verify(request, self._backend)
+        if request.doubt_below:
+            return Doubt(self._backend, request.doubt_below)
         if self._may_draft(request) and (sources := self._sources(request.strategy)):
             return Speculate(self._kv_cache, *sources)
         return DECODE

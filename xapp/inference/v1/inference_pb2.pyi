@@ -112,6 +112,34 @@ FINISH_REASON_DEADLINE.
 """
 Global___DeadlinePolicy: _TypeAlias = DeadlinePolicy  # noqa: Y015
 
+class _LinkLossPolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LinkLossPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LinkLossPolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LINK_LOSS_POLICY_UNSPECIFIED: _LinkLossPolicy.ValueType  # 0
+    """Unset: FAIL."""
+    LINK_LOSS_POLICY_FAIL: _LinkLossPolicy.ValueType  # 1
+    """The answer ends with UNAVAILABLE."""
+    LINK_LOSS_POLICY_LITTLE_ONLY: _LinkLossPolicy.ValueType  # 2
+    """The node's model goes on alone, and Finished counts its unverified tokens. Verification goes on when the
+    big model is back.
+    """
+
+class LinkLossPolicy(_LinkLossPolicy, metaclass=_LinkLossPolicyEnumTypeWrapper):
+    """LinkLossPolicy says what becomes of an answer when the big model cannot be reached, or is late."""
+
+LINK_LOSS_POLICY_UNSPECIFIED: LinkLossPolicy.ValueType  # 0
+"""Unset: FAIL."""
+LINK_LOSS_POLICY_FAIL: LinkLossPolicy.ValueType  # 1
+"""The answer ends with UNAVAILABLE."""
+LINK_LOSS_POLICY_LITTLE_ONLY: LinkLossPolicy.ValueType  # 2
+"""The node's model goes on alone, and Finished counts its unverified tokens. Verification goes on when the
+big model is back.
+"""
+Global___LinkLossPolicy: _TypeAlias = LinkLossPolicy  # noqa: Y015
+
 class _FinishReason:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -640,6 +668,9 @@ class DecodingStrategy(_message.Message):
     NGRAM_FIELD_NUMBER: _builtins.int
     AUTO_FIELD_NUMBER: _builtins.int
     DRAFT_FIELD_NUMBER: _builtins.int
+    VERIFIED_FIELD_NUMBER: _builtins.int
+    BIG_LITTLE_FIELD_NUMBER: _builtins.int
+    GUIDED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def plain(self) -> Global___PlainDecoding:
         """A token a step."""
@@ -660,6 +691,22 @@ class DecodingStrategy(_message.Message):
         A model without a draft model refuses it with INVALID_ARGUMENT.
         """
 
+    @_builtins.property
+    def verified(self) -> Global___VerifiedDecoding:
+        """The node's model drafts, and a big model (`[big]` of the settings) checks every draft. The answer
+        is that of the big model alone.
+        """
+
+    @_builtins.property
+    def big_little(self) -> Global___BigLittleDecoding:
+        """The node's model answers, and a big model corrects it where it is unsure or wrong. Faster than
+        `verified`; the answer is that of both.
+        """
+
+    @_builtins.property
+    def guided(self) -> Global___GuidedDecoding:
+        """The big model writes the beginning of the answer, the node's model the rest. Any two models."""
+
     def __init__(
         self,
         *,
@@ -667,12 +714,15 @@ class DecodingStrategy(_message.Message):
         ngram: Global___NgramSpeculation | None = ...,
         auto: Global___AutoDecoding | None = ...,
         draft: Global___DraftSpeculation | None = ...,
+        verified: Global___VerifiedDecoding | None = ...,
+        big_little: Global___BigLittleDecoding | None = ...,
+        guided: Global___GuidedDecoding | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["auto", b"auto", "draft", b"draft", "kind", b"kind", "ngram", b"ngram", "plain", b"plain"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["auto", b"auto", "big_little", b"big_little", "draft", b"draft", "guided", b"guided", "kind", b"kind", "ngram", b"ngram", "plain", b"plain", "verified", b"verified"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["auto", b"auto", "draft", b"draft", "kind", b"kind", "ngram", b"ngram", "plain", b"plain"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["auto", b"auto", "big_little", b"big_little", "draft", b"draft", "guided", b"guided", "kind", b"kind", "ngram", b"ngram", "plain", b"plain", "verified", b"verified"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["plain", "ngram", "auto", "draft"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["plain", "ngram", "auto", "draft", "verified", "big_little", "guided"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -694,6 +744,115 @@ class PlainDecoding(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PlainDecoding: _TypeAlias = PlainDecoding  # noqa: Y015
+
+@_typing.final
+class VerifiedDecoding(_message.Message):
+    """VerifiedDecoding is exact speculation over two models with one vocabulary. Not beside `format` and
+    `deterministic`.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAX_DRAFT_TOKENS_FIELD_NUMBER: _builtins.int
+    ON_LINK_LOSS_FIELD_NUMBER: _builtins.int
+    max_draft_tokens: _builtins.int
+    """Most tokens drafted for a verification, 1 to 32. Default 5."""
+    on_link_loss: Global___LinkLossPolicy.ValueType
+    """When the big model cannot be reached."""
+    def __init__(
+        self,
+        *,
+        max_draft_tokens: _builtins.int | None = ...,
+        on_link_loss: Global___LinkLossPolicy.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_draft_tokens", b"_max_draft_tokens", "max_draft_tokens", b"max_draft_tokens"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_draft_tokens", b"_max_draft_tokens", "max_draft_tokens", b"max_draft_tokens", "on_link_loss", b"on_link_loss"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_draft_tokens: _TypeAlias = _typing.Literal["max_draft_tokens"]  # noqa: Y015
+    _WhichOneofArgType__max_draft_tokens: _TypeAlias = _typing.Literal["_max_draft_tokens", b"_max_draft_tokens"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_draft_tokens) -> _WhichOneofReturnType__max_draft_tokens | None: ...
+
+Global___VerifiedDecoding: _TypeAlias = VerifiedDecoding  # noqa: Y015
+
+@_typing.final
+class BigLittleDecoding(_message.Message):
+    """BigLittleDecoding is Big Little Decoder (arXiv 2302.07863). Greedy only; not beside `format` and
+    `deterministic`.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FALLBACK_THRESHOLD_FIELD_NUMBER: _builtins.int
+    ROLLBACK_THRESHOLD_FIELD_NUMBER: _builtins.int
+    MAX_DRAFT_TOKENS_FIELD_NUMBER: _builtins.int
+    ON_LINK_LOSS_FIELD_NUMBER: _builtins.int
+    fallback_threshold: _builtins.float
+    """The big model takes over where the little model's likeliest token has a lower probability than this,
+    0 to 1. Default 0.6.
+    """
+    rollback_threshold: _builtins.float
+    """The answer is taken back to the first draft whose -ln p, by the big model, is higher than this, at least 0.
+    Default 5.
+    """
+    max_draft_tokens: _builtins.int
+    """Most tokens that the little model writes before the big model checks them, 1 to 32. Default 10."""
+    on_link_loss: Global___LinkLossPolicy.ValueType
+    """When the big model cannot be reached."""
+    def __init__(
+        self,
+        *,
+        fallback_threshold: _builtins.float | None = ...,
+        rollback_threshold: _builtins.float | None = ...,
+        max_draft_tokens: _builtins.int | None = ...,
+        on_link_loss: Global___LinkLossPolicy.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_fallback_threshold", b"_fallback_threshold", "_max_draft_tokens", b"_max_draft_tokens", "_rollback_threshold", b"_rollback_threshold", "fallback_threshold", b"fallback_threshold", "max_draft_tokens", b"max_draft_tokens", "rollback_threshold", b"rollback_threshold"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fallback_threshold", b"_fallback_threshold", "_max_draft_tokens", b"_max_draft_tokens", "_rollback_threshold", b"_rollback_threshold", "fallback_threshold", b"fallback_threshold", "max_draft_tokens", b"max_draft_tokens", "on_link_loss", b"on_link_loss", "rollback_threshold", b"rollback_threshold"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__fallback_threshold: _TypeAlias = _typing.Literal["fallback_threshold"]  # noqa: Y015
+    _WhichOneofArgType__fallback_threshold: _TypeAlias = _typing.Literal["_fallback_threshold", b"_fallback_threshold"]  # noqa: Y015
+    _WhichOneofReturnType__max_draft_tokens: _TypeAlias = _typing.Literal["max_draft_tokens"]  # noqa: Y015
+    _WhichOneofArgType__max_draft_tokens: _TypeAlias = _typing.Literal["_max_draft_tokens", b"_max_draft_tokens"]  # noqa: Y015
+    _WhichOneofReturnType__rollback_threshold: _TypeAlias = _typing.Literal["rollback_threshold"]  # noqa: Y015
+    _WhichOneofArgType__rollback_threshold: _TypeAlias = _typing.Literal["_rollback_threshold", b"_rollback_threshold"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__fallback_threshold) -> _WhichOneofReturnType__fallback_threshold | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_draft_tokens) -> _WhichOneofReturnType__max_draft_tokens | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rollback_threshold) -> _WhichOneofReturnType__rollback_threshold | None: ...
+
+Global___BigLittleDecoding: _TypeAlias = BigLittleDecoding  # noqa: Y015
+
+@_typing.final
+class GuidedDecoding(_message.Message):
+    """GuidedDecoding is guidance-based knowledge transfer: text is handed over, so the vocabularies may differ."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUM_GUIDANCE_TOKENS_FIELD_NUMBER: _builtins.int
+    ON_LINK_LOSS_FIELD_NUMBER: _builtins.int
+    num_guidance_tokens: _builtins.int
+    """Tokens that the big model writes, 1 to 1,000. Default 40."""
+    on_link_loss: Global___LinkLossPolicy.ValueType
+    """When the big model cannot be reached."""
+    def __init__(
+        self,
+        *,
+        num_guidance_tokens: _builtins.int | None = ...,
+        on_link_loss: Global___LinkLossPolicy.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_num_guidance_tokens", b"_num_guidance_tokens", "num_guidance_tokens", b"num_guidance_tokens"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_num_guidance_tokens", b"_num_guidance_tokens", "num_guidance_tokens", b"num_guidance_tokens", "on_link_loss", b"on_link_loss"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__num_guidance_tokens: _TypeAlias = _typing.Literal["num_guidance_tokens"]  # noqa: Y015
+    _WhichOneofArgType__num_guidance_tokens: _TypeAlias = _typing.Literal["_num_guidance_tokens", b"_num_guidance_tokens"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__num_guidance_tokens) -> _WhichOneofReturnType__num_guidance_tokens | None: ...
+
+Global___GuidedDecoding: _TypeAlias = GuidedDecoding  # noqa: Y015
 
 @_typing.final
 class NgramSpeculation(_message.Message):
@@ -1108,22 +1267,50 @@ class Speculation(_message.Message):
     NUM_DRAFTED_TOKENS_FIELD_NUMBER: _builtins.int
     NUM_ACCEPTED_TOKENS_FIELD_NUMBER: _builtins.int
     NUM_STEPS_FIELD_NUMBER: _builtins.int
+    NUM_FALLBACKS_FIELD_NUMBER: _builtins.int
+    NUM_ROLLBACKS_FIELD_NUMBER: _builtins.int
+    NUM_BIG_PASSES_FIELD_NUMBER: _builtins.int
+    NUM_BYTES_SENT_FIELD_NUMBER: _builtins.int
+    NUM_BYTES_RECEIVED_FIELD_NUMBER: _builtins.int
+    NUM_UNVERIFIED_TOKENS_FIELD_NUMBER: _builtins.int
+    ANSWERED_BY_FIELD_NUMBER: _builtins.int
     num_drafted_tokens: _builtins.int
     """Guesses that the model checked."""
     num_accepted_tokens: _builtins.int
     """Of them, guesses that were right."""
     num_steps: _builtins.int
     """Steps with guesses."""
+    num_fallbacks: _builtins.int
+    """Times that the little model was unsure and the big model took over."""
+    num_rollbacks: _builtins.int
+    """Times that drafts were taken back."""
+    num_big_passes: _builtins.int
+    """Forward passes of the big model for this answer."""
+    num_bytes_sent: _builtins.int
+    """Bytes of messages to the big model, without the transport's own."""
+    num_bytes_received: _builtins.int
+    """Bytes of messages from it."""
+    num_unverified_tokens: _builtins.int
+    """Tokens that no big model checked, because it could not be reached."""
+    answered_by: _builtins.str
+    """Who answered: the name of the node's model, of the big model, or of both, joined by "+"."""
     def __init__(
         self,
         *,
         num_drafted_tokens: _builtins.int = ...,
         num_accepted_tokens: _builtins.int = ...,
         num_steps: _builtins.int = ...,
+        num_fallbacks: _builtins.int = ...,
+        num_rollbacks: _builtins.int = ...,
+        num_big_passes: _builtins.int = ...,
+        num_bytes_sent: _builtins.int = ...,
+        num_bytes_received: _builtins.int = ...,
+        num_unverified_tokens: _builtins.int = ...,
+        answered_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["num_accepted_tokens", b"num_accepted_tokens", "num_drafted_tokens", b"num_drafted_tokens", "num_steps", b"num_steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_by", b"answered_by", "num_accepted_tokens", b"num_accepted_tokens", "num_big_passes", b"num_big_passes", "num_bytes_received", b"num_bytes_received", "num_bytes_sent", b"num_bytes_sent", "num_drafted_tokens", b"num_drafted_tokens", "num_fallbacks", b"num_fallbacks", "num_rollbacks", b"num_rollbacks", "num_steps", b"num_steps", "num_unverified_tokens", b"num_unverified_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

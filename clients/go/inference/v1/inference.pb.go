@@ -196,6 +196,60 @@ func (DeadlinePolicy) EnumDescriptor() ([]byte, []int) {
 	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{2}
 }
 
+// LinkLossPolicy says what becomes of an answer when the big model cannot be reached, or is late.
+type LinkLossPolicy int32
+
+const (
+	// Unset: FAIL.
+	LinkLossPolicy_LINK_LOSS_POLICY_UNSPECIFIED LinkLossPolicy = 0
+	// The answer ends with UNAVAILABLE.
+	LinkLossPolicy_LINK_LOSS_POLICY_FAIL LinkLossPolicy = 1
+	// The node's model goes on alone, and Finished counts its unverified tokens. Verification goes on when the
+	// big model is back.
+	LinkLossPolicy_LINK_LOSS_POLICY_LITTLE_ONLY LinkLossPolicy = 2
+)
+
+// Enum value maps for LinkLossPolicy.
+var (
+	LinkLossPolicy_name = map[int32]string{
+		0: "LINK_LOSS_POLICY_UNSPECIFIED",
+		1: "LINK_LOSS_POLICY_FAIL",
+		2: "LINK_LOSS_POLICY_LITTLE_ONLY",
+	}
+	LinkLossPolicy_value = map[string]int32{
+		"LINK_LOSS_POLICY_UNSPECIFIED": 0,
+		"LINK_LOSS_POLICY_FAIL":        1,
+		"LINK_LOSS_POLICY_LITTLE_ONLY": 2,
+	}
+)
+
+func (x LinkLossPolicy) Enum() *LinkLossPolicy {
+	p := new(LinkLossPolicy)
+	*p = x
+	return p
+}
+
+func (x LinkLossPolicy) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (LinkLossPolicy) Descriptor() protoreflect.EnumDescriptor {
+	return file_xapp_inference_v1_inference_proto_enumTypes[3].Descriptor()
+}
+
+func (LinkLossPolicy) Type() protoreflect.EnumType {
+	return &file_xapp_inference_v1_inference_proto_enumTypes[3]
+}
+
+func (x LinkLossPolicy) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use LinkLossPolicy.Descriptor instead.
+func (LinkLossPolicy) EnumDescriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{3}
+}
+
 // FinishReason says why the answer ended.
 type FinishReason int32
 
@@ -245,11 +299,11 @@ func (x FinishReason) String() string {
 }
 
 func (FinishReason) Descriptor() protoreflect.EnumDescriptor {
-	return file_xapp_inference_v1_inference_proto_enumTypes[3].Descriptor()
+	return file_xapp_inference_v1_inference_proto_enumTypes[4].Descriptor()
 }
 
 func (FinishReason) Type() protoreflect.EnumType {
-	return &file_xapp_inference_v1_inference_proto_enumTypes[3]
+	return &file_xapp_inference_v1_inference_proto_enumTypes[4]
 }
 
 func (x FinishReason) Number() protoreflect.EnumNumber {
@@ -258,7 +312,7 @@ func (x FinishReason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use FinishReason.Descriptor instead.
 func (FinishReason) EnumDescriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{3}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{4}
 }
 
 // Message is one turn of a chat.
@@ -1124,6 +1178,9 @@ type DecodingStrategy struct {
 	//	*DecodingStrategy_Ngram
 	//	*DecodingStrategy_Auto
 	//	*DecodingStrategy_Draft
+	//	*DecodingStrategy_Verified
+	//	*DecodingStrategy_BigLittle
+	//	*DecodingStrategy_Guided
 	Kind          isDecodingStrategy_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1202,6 +1259,33 @@ func (x *DecodingStrategy) GetDraft() *DraftSpeculation {
 	return nil
 }
 
+func (x *DecodingStrategy) GetVerified() *VerifiedDecoding {
+	if x != nil {
+		if x, ok := x.Kind.(*DecodingStrategy_Verified); ok {
+			return x.Verified
+		}
+	}
+	return nil
+}
+
+func (x *DecodingStrategy) GetBigLittle() *BigLittleDecoding {
+	if x != nil {
+		if x, ok := x.Kind.(*DecodingStrategy_BigLittle); ok {
+			return x.BigLittle
+		}
+	}
+	return nil
+}
+
+func (x *DecodingStrategy) GetGuided() *GuidedDecoding {
+	if x != nil {
+		if x, ok := x.Kind.(*DecodingStrategy_Guided); ok {
+			return x.Guided
+		}
+	}
+	return nil
+}
+
 type isDecodingStrategy_Kind interface {
 	isDecodingStrategy_Kind()
 }
@@ -1228,6 +1312,23 @@ type DecodingStrategy_Draft struct {
 	Draft *DraftSpeculation `protobuf:"bytes,4,opt,name=draft,proto3,oneof"`
 }
 
+type DecodingStrategy_Verified struct {
+	// The node's model drafts, and a big model (`[big]` of the settings) checks every draft. The answer
+	// is that of the big model alone.
+	Verified *VerifiedDecoding `protobuf:"bytes,5,opt,name=verified,proto3,oneof"`
+}
+
+type DecodingStrategy_BigLittle struct {
+	// The node's model answers, and a big model corrects it where it is unsure or wrong. Faster than
+	// `verified`; the answer is that of both.
+	BigLittle *BigLittleDecoding `protobuf:"bytes,6,opt,name=big_little,json=bigLittle,proto3,oneof"`
+}
+
+type DecodingStrategy_Guided struct {
+	// The big model writes the beginning of the answer, the node's model the rest. Any two models.
+	Guided *GuidedDecoding `protobuf:"bytes,7,opt,name=guided,proto3,oneof"`
+}
+
 func (*DecodingStrategy_Plain) isDecodingStrategy_Kind() {}
 
 func (*DecodingStrategy_Ngram) isDecodingStrategy_Kind() {}
@@ -1235,6 +1336,12 @@ func (*DecodingStrategy_Ngram) isDecodingStrategy_Kind() {}
 func (*DecodingStrategy_Auto) isDecodingStrategy_Kind() {}
 
 func (*DecodingStrategy_Draft) isDecodingStrategy_Kind() {}
+
+func (*DecodingStrategy_Verified) isDecodingStrategy_Kind() {}
+
+func (*DecodingStrategy_BigLittle) isDecodingStrategy_Kind() {}
+
+func (*DecodingStrategy_Guided) isDecodingStrategy_Kind() {}
 
 // PlainDecoding has no parameters.
 type PlainDecoding struct {
@@ -1273,6 +1380,193 @@ func (*PlainDecoding) Descriptor() ([]byte, []int) {
 	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{10}
 }
 
+// VerifiedDecoding is exact speculation over two models with one vocabulary. Not beside `format` and
+// `deterministic`.
+type VerifiedDecoding struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Most tokens drafted for a verification, 1 to 32. Default 5.
+	MaxDraftTokens *int32 `protobuf:"varint,1,opt,name=max_draft_tokens,json=maxDraftTokens,proto3,oneof" json:"max_draft_tokens,omitempty"`
+	// When the big model cannot be reached.
+	OnLinkLoss    LinkLossPolicy `protobuf:"varint,2,opt,name=on_link_loss,json=onLinkLoss,proto3,enum=xapp.inference.v1.LinkLossPolicy" json:"on_link_loss,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerifiedDecoding) Reset() {
+	*x = VerifiedDecoding{}
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerifiedDecoding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerifiedDecoding) ProtoMessage() {}
+
+func (x *VerifiedDecoding) ProtoReflect() protoreflect.Message {
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerifiedDecoding.ProtoReflect.Descriptor instead.
+func (*VerifiedDecoding) Descriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *VerifiedDecoding) GetMaxDraftTokens() int32 {
+	if x != nil && x.MaxDraftTokens != nil {
+		return *x.MaxDraftTokens
+	}
+	return 0
+}
+
+func (x *VerifiedDecoding) GetOnLinkLoss() LinkLossPolicy {
+	if x != nil {
+		return x.OnLinkLoss
+	}
+	return LinkLossPolicy_LINK_LOSS_POLICY_UNSPECIFIED
+}
+
+// BigLittleDecoding is Big Little Decoder (arXiv 2302.07863). Greedy only; not beside `format` and
+// `deterministic`.
+type BigLittleDecoding struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The big model takes over where the little model's likeliest token has a lower probability than this,
+	// 0 to 1. Default 0.6.
+	FallbackThreshold *float64 `protobuf:"fixed64,1,opt,name=fallback_threshold,json=fallbackThreshold,proto3,oneof" json:"fallback_threshold,omitempty"`
+	// The answer is taken back to the first draft whose -ln p, by the big model, is higher than this, at least 0.
+	// Default 5.
+	RollbackThreshold *float64 `protobuf:"fixed64,2,opt,name=rollback_threshold,json=rollbackThreshold,proto3,oneof" json:"rollback_threshold,omitempty"`
+	// Most tokens that the little model writes before the big model checks them, 1 to 32. Default 10.
+	MaxDraftTokens *int32 `protobuf:"varint,3,opt,name=max_draft_tokens,json=maxDraftTokens,proto3,oneof" json:"max_draft_tokens,omitempty"`
+	// When the big model cannot be reached.
+	OnLinkLoss    LinkLossPolicy `protobuf:"varint,4,opt,name=on_link_loss,json=onLinkLoss,proto3,enum=xapp.inference.v1.LinkLossPolicy" json:"on_link_loss,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BigLittleDecoding) Reset() {
+	*x = BigLittleDecoding{}
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BigLittleDecoding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BigLittleDecoding) ProtoMessage() {}
+
+func (x *BigLittleDecoding) ProtoReflect() protoreflect.Message {
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BigLittleDecoding.ProtoReflect.Descriptor instead.
+func (*BigLittleDecoding) Descriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *BigLittleDecoding) GetFallbackThreshold() float64 {
+	if x != nil && x.FallbackThreshold != nil {
+		return *x.FallbackThreshold
+	}
+	return 0
+}
+
+func (x *BigLittleDecoding) GetRollbackThreshold() float64 {
+	if x != nil && x.RollbackThreshold != nil {
+		return *x.RollbackThreshold
+	}
+	return 0
+}
+
+func (x *BigLittleDecoding) GetMaxDraftTokens() int32 {
+	if x != nil && x.MaxDraftTokens != nil {
+		return *x.MaxDraftTokens
+	}
+	return 0
+}
+
+func (x *BigLittleDecoding) GetOnLinkLoss() LinkLossPolicy {
+	if x != nil {
+		return x.OnLinkLoss
+	}
+	return LinkLossPolicy_LINK_LOSS_POLICY_UNSPECIFIED
+}
+
+// GuidedDecoding is guidance-based knowledge transfer: text is handed over, so the vocabularies may differ.
+type GuidedDecoding struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Tokens that the big model writes, 1 to 1,000. Default 40.
+	NumGuidanceTokens *int32 `protobuf:"varint,1,opt,name=num_guidance_tokens,json=numGuidanceTokens,proto3,oneof" json:"num_guidance_tokens,omitempty"`
+	// When the big model cannot be reached.
+	OnLinkLoss    LinkLossPolicy `protobuf:"varint,2,opt,name=on_link_loss,json=onLinkLoss,proto3,enum=xapp.inference.v1.LinkLossPolicy" json:"on_link_loss,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GuidedDecoding) Reset() {
+	*x = GuidedDecoding{}
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GuidedDecoding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GuidedDecoding) ProtoMessage() {}
+
+func (x *GuidedDecoding) ProtoReflect() protoreflect.Message {
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GuidedDecoding.ProtoReflect.Descriptor instead.
+func (*GuidedDecoding) Descriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *GuidedDecoding) GetNumGuidanceTokens() int32 {
+	if x != nil && x.NumGuidanceTokens != nil {
+		return *x.NumGuidanceTokens
+	}
+	return 0
+}
+
+func (x *GuidedDecoding) GetOnLinkLoss() LinkLossPolicy {
+	if x != nil {
+		return x.OnLinkLoss
+	}
+	return LinkLossPolicy_LINK_LOSS_POLICY_UNSPECIFIED
+}
+
 // NgramSpeculation guesses that what followed the last tokens earlier follows them again. The model checks the
 // guesses in one step: those that are right cost less than a step each. The node measures whether guesses pay,
 // for each answer and each width of a step, and guesses only where they do.
@@ -1286,7 +1580,7 @@ type NgramSpeculation struct {
 
 func (x *NgramSpeculation) Reset() {
 	*x = NgramSpeculation{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[11]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1298,7 +1592,7 @@ func (x *NgramSpeculation) String() string {
 func (*NgramSpeculation) ProtoMessage() {}
 
 func (x *NgramSpeculation) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[11]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1311,7 +1605,7 @@ func (x *NgramSpeculation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NgramSpeculation.ProtoReflect.Descriptor instead.
 func (*NgramSpeculation) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{11}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *NgramSpeculation) GetMaxDraftTokens() int32 {
@@ -1330,7 +1624,7 @@ type AutoDecoding struct {
 
 func (x *AutoDecoding) Reset() {
 	*x = AutoDecoding{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[12]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1342,7 +1636,7 @@ func (x *AutoDecoding) String() string {
 func (*AutoDecoding) ProtoMessage() {}
 
 func (x *AutoDecoding) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[12]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1355,7 +1649,7 @@ func (x *AutoDecoding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AutoDecoding.ProtoReflect.Descriptor instead.
 func (*AutoDecoding) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{12}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{15}
 }
 
 // DraftSpeculation lets a smaller model with the same vocabulary guess. The model checks the guesses as those of
@@ -1370,7 +1664,7 @@ type DraftSpeculation struct {
 
 func (x *DraftSpeculation) Reset() {
 	*x = DraftSpeculation{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[13]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1382,7 +1676,7 @@ func (x *DraftSpeculation) String() string {
 func (*DraftSpeculation) ProtoMessage() {}
 
 func (x *DraftSpeculation) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[13]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1395,7 +1689,7 @@ func (x *DraftSpeculation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DraftSpeculation.ProtoReflect.Descriptor instead.
 func (*DraftSpeculation) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{13}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DraftSpeculation) GetMaxDraftTokens() int32 {
@@ -1429,7 +1723,7 @@ type Provenance struct {
 
 func (x *Provenance) Reset() {
 	*x = Provenance{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[14]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1441,7 +1735,7 @@ func (x *Provenance) String() string {
 func (*Provenance) ProtoMessage() {}
 
 func (x *Provenance) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[14]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1454,7 +1748,7 @@ func (x *Provenance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Provenance.ProtoReflect.Descriptor instead.
 func (*Provenance) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{14}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Provenance) GetModelDigest() string {
@@ -1533,7 +1827,7 @@ type Started struct {
 
 func (x *Started) Reset() {
 	*x = Started{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[15]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1545,7 +1839,7 @@ func (x *Started) String() string {
 func (*Started) ProtoMessage() {}
 
 func (x *Started) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[15]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1558,7 +1852,7 @@ func (x *Started) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Started.ProtoReflect.Descriptor instead.
 func (*Started) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{15}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Started) GetModel() string {
@@ -1642,7 +1936,7 @@ type Chunk struct {
 
 func (x *Chunk) Reset() {
 	*x = Chunk{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[16]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1654,7 +1948,7 @@ func (x *Chunk) String() string {
 func (*Chunk) ProtoMessage() {}
 
 func (x *Chunk) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[16]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1667,7 +1961,7 @@ func (x *Chunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Chunk.ProtoReflect.Descriptor instead.
 func (*Chunk) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{16}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Chunk) GetText() string {
@@ -1715,7 +2009,7 @@ type ToolCallDelta struct {
 
 func (x *ToolCallDelta) Reset() {
 	*x = ToolCallDelta{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[17]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1727,7 +2021,7 @@ func (x *ToolCallDelta) String() string {
 func (*ToolCallDelta) ProtoMessage() {}
 
 func (x *ToolCallDelta) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[17]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1740,7 +2034,7 @@ func (x *ToolCallDelta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToolCallDelta.ProtoReflect.Descriptor instead.
 func (*ToolCallDelta) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{17}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ToolCallDelta) GetIndex() int32 {
@@ -1784,7 +2078,7 @@ type DrawnToken struct {
 
 func (x *DrawnToken) Reset() {
 	*x = DrawnToken{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[18]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1796,7 +2090,7 @@ func (x *DrawnToken) String() string {
 func (*DrawnToken) ProtoMessage() {}
 
 func (x *DrawnToken) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[18]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1809,7 +2103,7 @@ func (x *DrawnToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrawnToken.ProtoReflect.Descriptor instead.
 func (*DrawnToken) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{18}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DrawnToken) GetToken() *TokenLogProbability {
@@ -1841,7 +2135,7 @@ type Usage struct {
 
 func (x *Usage) Reset() {
 	*x = Usage{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[19]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1853,7 +2147,7 @@ func (x *Usage) String() string {
 func (*Usage) ProtoMessage() {}
 
 func (x *Usage) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[19]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1866,7 +2160,7 @@ func (x *Usage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Usage.ProtoReflect.Descriptor instead.
 func (*Usage) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{19}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Usage) GetNumPromptTokens() int32 {
@@ -1907,7 +2201,7 @@ type Timing struct {
 
 func (x *Timing) Reset() {
 	*x = Timing{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[20]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1919,7 +2213,7 @@ func (x *Timing) String() string {
 func (*Timing) ProtoMessage() {}
 
 func (x *Timing) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[20]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1932,7 +2226,7 @@ func (x *Timing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Timing.ProtoReflect.Descriptor instead.
 func (*Timing) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{20}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Timing) GetQueue() *durationpb.Duration {
@@ -1984,7 +2278,7 @@ type Finished struct {
 
 func (x *Finished) Reset() {
 	*x = Finished{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[21]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1996,7 +2290,7 @@ func (x *Finished) String() string {
 func (*Finished) ProtoMessage() {}
 
 func (x *Finished) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[21]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2009,7 +2303,7 @@ func (x *Finished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finished.ProtoReflect.Descriptor instead.
 func (*Finished) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{21}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Finished) GetFinishReason() FinishReason {
@@ -2062,14 +2356,28 @@ type Speculation struct {
 	// Of them, guesses that were right.
 	NumAcceptedTokens int32 `protobuf:"varint,2,opt,name=num_accepted_tokens,json=numAcceptedTokens,proto3" json:"num_accepted_tokens,omitempty"`
 	// Steps with guesses.
-	NumSteps      int32 `protobuf:"varint,3,opt,name=num_steps,json=numSteps,proto3" json:"num_steps,omitempty"`
+	NumSteps int32 `protobuf:"varint,3,opt,name=num_steps,json=numSteps,proto3" json:"num_steps,omitempty"`
+	// Times that the little model was unsure and the big model took over.
+	NumFallbacks int32 `protobuf:"varint,6,opt,name=num_fallbacks,json=numFallbacks,proto3" json:"num_fallbacks,omitempty"`
+	// Times that drafts were taken back.
+	NumRollbacks int32 `protobuf:"varint,7,opt,name=num_rollbacks,json=numRollbacks,proto3" json:"num_rollbacks,omitempty"`
+	// Forward passes of the big model for this answer.
+	NumBigPasses int32 `protobuf:"varint,8,opt,name=num_big_passes,json=numBigPasses,proto3" json:"num_big_passes,omitempty"`
+	// Bytes of messages to the big model, without the transport's own.
+	NumBytesSent int64 `protobuf:"varint,9,opt,name=num_bytes_sent,json=numBytesSent,proto3" json:"num_bytes_sent,omitempty"`
+	// Bytes of messages from it.
+	NumBytesReceived int64 `protobuf:"varint,10,opt,name=num_bytes_received,json=numBytesReceived,proto3" json:"num_bytes_received,omitempty"`
+	// Tokens that no big model checked, because it could not be reached.
+	NumUnverifiedTokens int32 `protobuf:"varint,11,opt,name=num_unverified_tokens,json=numUnverifiedTokens,proto3" json:"num_unverified_tokens,omitempty"`
+	// Who answered: the name of the node's model, of the big model, or of both, joined by "+".
+	AnsweredBy    string `protobuf:"bytes,12,opt,name=answered_by,json=answeredBy,proto3" json:"answered_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Speculation) Reset() {
 	*x = Speculation{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[22]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2081,7 +2389,7 @@ func (x *Speculation) String() string {
 func (*Speculation) ProtoMessage() {}
 
 func (x *Speculation) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[22]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2094,7 +2402,7 @@ func (x *Speculation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Speculation.ProtoReflect.Descriptor instead.
 func (*Speculation) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{22}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Speculation) GetNumDraftedTokens() int32 {
@@ -2118,6 +2426,55 @@ func (x *Speculation) GetNumSteps() int32 {
 	return 0
 }
 
+func (x *Speculation) GetNumFallbacks() int32 {
+	if x != nil {
+		return x.NumFallbacks
+	}
+	return 0
+}
+
+func (x *Speculation) GetNumRollbacks() int32 {
+	if x != nil {
+		return x.NumRollbacks
+	}
+	return 0
+}
+
+func (x *Speculation) GetNumBigPasses() int32 {
+	if x != nil {
+		return x.NumBigPasses
+	}
+	return 0
+}
+
+func (x *Speculation) GetNumBytesSent() int64 {
+	if x != nil {
+		return x.NumBytesSent
+	}
+	return 0
+}
+
+func (x *Speculation) GetNumBytesReceived() int64 {
+	if x != nil {
+		return x.NumBytesReceived
+	}
+	return 0
+}
+
+func (x *Speculation) GetNumUnverifiedTokens() int32 {
+	if x != nil {
+		return x.NumUnverifiedTokens
+	}
+	return 0
+}
+
+func (x *Speculation) GetAnsweredBy() string {
+	if x != nil {
+		return x.AnsweredBy
+	}
+	return ""
+}
+
 // GenerateResponse is one event of an answer.
 type GenerateResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2135,7 +2492,7 @@ type GenerateResponse struct {
 
 func (x *GenerateResponse) Reset() {
 	*x = GenerateResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[23]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2147,7 +2504,7 @@ func (x *GenerateResponse) String() string {
 func (*GenerateResponse) ProtoMessage() {}
 
 func (x *GenerateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[23]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2160,7 +2517,7 @@ func (x *GenerateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GenerateResponse.ProtoReflect.Descriptor instead.
 func (*GenerateResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{23}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *GenerateResponse) GetEvent() isGenerateResponse_Event {
@@ -2235,7 +2592,7 @@ type MetricsRequest struct {
 
 func (x *MetricsRequest) Reset() {
 	*x = MetricsRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[24]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2247,7 +2604,7 @@ func (x *MetricsRequest) String() string {
 func (*MetricsRequest) ProtoMessage() {}
 
 func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[24]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2260,7 +2617,7 @@ func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsRequest.ProtoReflect.Descriptor instead.
 func (*MetricsRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{24}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *MetricsRequest) GetInterval() *durationpb.Duration {
@@ -2292,7 +2649,7 @@ type Percentiles struct {
 
 func (x *Percentiles) Reset() {
 	*x = Percentiles{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[25]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2304,7 +2661,7 @@ func (x *Percentiles) String() string {
 func (*Percentiles) ProtoMessage() {}
 
 func (x *Percentiles) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[25]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2317,7 +2674,7 @@ func (x *Percentiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Percentiles.ProtoReflect.Descriptor instead.
 func (*Percentiles) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{25}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Percentiles) GetP50() *durationpb.Duration {
@@ -2389,7 +2746,7 @@ type ModelMetrics struct {
 
 func (x *ModelMetrics) Reset() {
 	*x = ModelMetrics{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[26]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2401,7 +2758,7 @@ func (x *ModelMetrics) String() string {
 func (*ModelMetrics) ProtoMessage() {}
 
 func (x *ModelMetrics) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[26]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2414,7 +2771,7 @@ func (x *ModelMetrics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelMetrics.ProtoReflect.Descriptor instead.
 func (*ModelMetrics) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{26}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ModelMetrics) GetModel() string {
@@ -2569,7 +2926,7 @@ type HostMetrics struct {
 
 func (x *HostMetrics) Reset() {
 	*x = HostMetrics{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[27]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2581,7 +2938,7 @@ func (x *HostMetrics) String() string {
 func (*HostMetrics) ProtoMessage() {}
 
 func (x *HostMetrics) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[27]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2594,7 +2951,7 @@ func (x *HostMetrics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostMetrics.ProtoReflect.Descriptor instead.
 func (*HostMetrics) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{27}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *HostMetrics) GetCpuPercent() float64 {
@@ -2649,7 +3006,7 @@ type MetricsResponse struct {
 
 func (x *MetricsResponse) Reset() {
 	*x = MetricsResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[28]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2661,7 +3018,7 @@ func (x *MetricsResponse) String() string {
 func (*MetricsResponse) ProtoMessage() {}
 
 func (x *MetricsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[28]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2674,7 +3031,7 @@ func (x *MetricsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsResponse.ProtoReflect.Descriptor instead.
 func (*MetricsResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{28}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *MetricsResponse) GetTimestamp() *timestamppb.Timestamp {
@@ -2723,7 +3080,7 @@ type TokenizeRequest struct {
 
 func (x *TokenizeRequest) Reset() {
 	*x = TokenizeRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[29]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2735,7 +3092,7 @@ func (x *TokenizeRequest) String() string {
 func (*TokenizeRequest) ProtoMessage() {}
 
 func (x *TokenizeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[29]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2748,7 +3105,7 @@ func (x *TokenizeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenizeRequest.ProtoReflect.Descriptor instead.
 func (*TokenizeRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{29}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *TokenizeRequest) GetModel() string {
@@ -2816,7 +3173,7 @@ type TokenizeResponse struct {
 
 func (x *TokenizeResponse) Reset() {
 	*x = TokenizeResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[30]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2828,7 +3185,7 @@ func (x *TokenizeResponse) String() string {
 func (*TokenizeResponse) ProtoMessage() {}
 
 func (x *TokenizeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[30]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2841,7 +3198,7 @@ func (x *TokenizeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenizeResponse.ProtoReflect.Descriptor instead.
 func (*TokenizeResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{30}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *TokenizeResponse) GetTokens() []int32 {
@@ -2903,7 +3260,7 @@ type ScoreRequest struct {
 
 func (x *ScoreRequest) Reset() {
 	*x = ScoreRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[31]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2915,7 +3272,7 @@ func (x *ScoreRequest) String() string {
 func (*ScoreRequest) ProtoMessage() {}
 
 func (x *ScoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[31]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2928,7 +3285,7 @@ func (x *ScoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScoreRequest.ProtoReflect.Descriptor instead.
 func (*ScoreRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{31}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ScoreRequest) GetModel() string {
@@ -3060,7 +3417,7 @@ type TokenLogProbability struct {
 
 func (x *TokenLogProbability) Reset() {
 	*x = TokenLogProbability{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[32]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3072,7 +3429,7 @@ func (x *TokenLogProbability) String() string {
 func (*TokenLogProbability) ProtoMessage() {}
 
 func (x *TokenLogProbability) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[32]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3085,7 +3442,7 @@ func (x *TokenLogProbability) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenLogProbability.ProtoReflect.Descriptor instead.
 func (*TokenLogProbability) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{32}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *TokenLogProbability) GetToken() int32 {
@@ -3133,7 +3490,7 @@ type ChoiceScore struct {
 
 func (x *ChoiceScore) Reset() {
 	*x = ChoiceScore{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[33]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3145,7 +3502,7 @@ func (x *ChoiceScore) String() string {
 func (*ChoiceScore) ProtoMessage() {}
 
 func (x *ChoiceScore) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[33]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3158,7 +3515,7 @@ func (x *ChoiceScore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChoiceScore.ProtoReflect.Descriptor instead.
 func (*ChoiceScore) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{33}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ChoiceScore) GetChoice() string {
@@ -3228,7 +3585,7 @@ type ScoreResponse struct {
 
 func (x *ScoreResponse) Reset() {
 	*x = ScoreResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[34]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3240,7 +3597,7 @@ func (x *ScoreResponse) String() string {
 func (*ScoreResponse) ProtoMessage() {}
 
 func (x *ScoreResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[34]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3253,7 +3610,7 @@ func (x *ScoreResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScoreResponse.ProtoReflect.Descriptor instead.
 func (*ScoreResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{34}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ScoreResponse) GetModel() string {
@@ -3350,7 +3707,7 @@ type EstimateRequest struct {
 
 func (x *EstimateRequest) Reset() {
 	*x = EstimateRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[35]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3362,7 +3719,7 @@ func (x *EstimateRequest) String() string {
 func (*EstimateRequest) ProtoMessage() {}
 
 func (x *EstimateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[35]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3375,7 +3732,7 @@ func (x *EstimateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EstimateRequest.ProtoReflect.Descriptor instead.
 func (*EstimateRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{35}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *EstimateRequest) GetModel() string {
@@ -3524,7 +3881,7 @@ type EstimateResponse struct {
 
 func (x *EstimateResponse) Reset() {
 	*x = EstimateResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[36]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3536,7 +3893,7 @@ func (x *EstimateResponse) String() string {
 func (*EstimateResponse) ProtoMessage() {}
 
 func (x *EstimateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[36]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3549,7 +3906,7 @@ func (x *EstimateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EstimateResponse.ProtoReflect.Descriptor instead.
 func (*EstimateResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{36}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *EstimateResponse) GetNumPromptTokens() int32 {
@@ -3617,7 +3974,7 @@ type ListTasksRequest struct {
 
 func (x *ListTasksRequest) Reset() {
 	*x = ListTasksRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[37]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3629,7 +3986,7 @@ func (x *ListTasksRequest) String() string {
 func (*ListTasksRequest) ProtoMessage() {}
 
 func (x *ListTasksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[37]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3642,7 +3999,7 @@ func (x *ListTasksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTasksRequest.ProtoReflect.Descriptor instead.
 func (*ListTasksRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{37}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{40}
 }
 
 // ListTasksResponse has every version of every task.
@@ -3656,7 +4013,7 @@ type ListTasksResponse struct {
 
 func (x *ListTasksResponse) Reset() {
 	*x = ListTasksResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[38]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3668,7 +4025,7 @@ func (x *ListTasksResponse) String() string {
 func (*ListTasksResponse) ProtoMessage() {}
 
 func (x *ListTasksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[38]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3681,7 +4038,7 @@ func (x *ListTasksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTasksResponse.ProtoReflect.Descriptor instead.
 func (*ListTasksResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{38}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ListTasksResponse) GetTasks() []*Task {
@@ -3708,7 +4065,7 @@ type TaskInput struct {
 
 func (x *TaskInput) Reset() {
 	*x = TaskInput{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[39]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3720,7 +4077,7 @@ func (x *TaskInput) String() string {
 func (*TaskInput) ProtoMessage() {}
 
 func (x *TaskInput) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[39]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3733,7 +4090,7 @@ func (x *TaskInput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskInput.ProtoReflect.Descriptor instead.
 func (*TaskInput) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{39}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *TaskInput) GetName() string {
@@ -3795,7 +4152,7 @@ type Task struct {
 
 func (x *Task) Reset() {
 	*x = Task{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[40]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3807,7 +4164,7 @@ func (x *Task) String() string {
 func (*Task) ProtoMessage() {}
 
 func (x *Task) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[40]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3820,7 +4177,7 @@ func (x *Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Task.ProtoReflect.Descriptor instead.
 func (*Task) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{40}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Task) GetName() string {
@@ -3990,14 +4347,37 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\x13parallel_tool_calls\x18\x15 \x01(\bH\x02R\x11parallelToolCalls\x88\x01\x01B\a\n" +
 	"\x05inputB\r\n" +
 	"\v_max_tokensB\x16\n" +
-	"\x14_parallel_tool_calls\"\x85\x02\n" +
+	"\x14_parallel_tool_calls\"\xcc\x03\n" +
 	"\x10DecodingStrategy\x128\n" +
 	"\x05plain\x18\x01 \x01(\v2 .xapp.inference.v1.PlainDecodingH\x00R\x05plain\x12;\n" +
 	"\x05ngram\x18\x02 \x01(\v2#.xapp.inference.v1.NgramSpeculationH\x00R\x05ngram\x125\n" +
 	"\x04auto\x18\x03 \x01(\v2\x1f.xapp.inference.v1.AutoDecodingH\x00R\x04auto\x12;\n" +
-	"\x05draft\x18\x04 \x01(\v2#.xapp.inference.v1.DraftSpeculationH\x00R\x05draftB\x06\n" +
+	"\x05draft\x18\x04 \x01(\v2#.xapp.inference.v1.DraftSpeculationH\x00R\x05draft\x12A\n" +
+	"\bverified\x18\x05 \x01(\v2#.xapp.inference.v1.VerifiedDecodingH\x00R\bverified\x12E\n" +
+	"\n" +
+	"big_little\x18\x06 \x01(\v2$.xapp.inference.v1.BigLittleDecodingH\x00R\tbigLittle\x12;\n" +
+	"\x06guided\x18\a \x01(\v2!.xapp.inference.v1.GuidedDecodingH\x00R\x06guidedB\x06\n" +
 	"\x04kind\"\x0f\n" +
-	"\rPlainDecoding\"V\n" +
+	"\rPlainDecoding\"\x9b\x01\n" +
+	"\x10VerifiedDecoding\x12-\n" +
+	"\x10max_draft_tokens\x18\x01 \x01(\x05H\x00R\x0emaxDraftTokens\x88\x01\x01\x12C\n" +
+	"\fon_link_loss\x18\x02 \x01(\x0e2!.xapp.inference.v1.LinkLossPolicyR\n" +
+	"onLinkLossB\x13\n" +
+	"\x11_max_draft_tokens\"\xb2\x02\n" +
+	"\x11BigLittleDecoding\x122\n" +
+	"\x12fallback_threshold\x18\x01 \x01(\x01H\x00R\x11fallbackThreshold\x88\x01\x01\x122\n" +
+	"\x12rollback_threshold\x18\x02 \x01(\x01H\x01R\x11rollbackThreshold\x88\x01\x01\x12-\n" +
+	"\x10max_draft_tokens\x18\x03 \x01(\x05H\x02R\x0emaxDraftTokens\x88\x01\x01\x12C\n" +
+	"\fon_link_loss\x18\x04 \x01(\x0e2!.xapp.inference.v1.LinkLossPolicyR\n" +
+	"onLinkLossB\x15\n" +
+	"\x13_fallback_thresholdB\x15\n" +
+	"\x13_rollback_thresholdB\x13\n" +
+	"\x11_max_draft_tokens\"\xa2\x01\n" +
+	"\x0eGuidedDecoding\x123\n" +
+	"\x13num_guidance_tokens\x18\x01 \x01(\x05H\x00R\x11numGuidanceTokens\x88\x01\x01\x12C\n" +
+	"\fon_link_loss\x18\x02 \x01(\x0e2!.xapp.inference.v1.LinkLossPolicyR\n" +
+	"onLinkLossB\x16\n" +
+	"\x14_num_guidance_tokens\"V\n" +
 	"\x10NgramSpeculation\x12-\n" +
 	"\x10max_draft_tokens\x18\x01 \x01(\x05H\x00R\x0emaxDraftTokens\x88\x01\x01B\x13\n" +
 	"\x11_max_draft_tokens\"\x0e\n" +
@@ -4062,11 +4442,20 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"provenance\x18\x05 \x01(\v2\x1d.xapp.inference.v1.ProvenanceR\n" +
 	"provenance\x12@\n" +
 	"\vspeculation\x18\x06 \x01(\v2\x1e.xapp.inference.v1.SpeculationR\vspeculationB\x12\n" +
-	"\x10_format_complete\"\x88\x01\n" +
+	"\x10_format_complete\"\xa1\x03\n" +
 	"\vSpeculation\x12,\n" +
 	"\x12num_drafted_tokens\x18\x01 \x01(\x05R\x10numDraftedTokens\x12.\n" +
 	"\x13num_accepted_tokens\x18\x02 \x01(\x05R\x11numAcceptedTokens\x12\x1b\n" +
-	"\tnum_steps\x18\x03 \x01(\x05R\bnumSteps\"\xc0\x01\n" +
+	"\tnum_steps\x18\x03 \x01(\x05R\bnumSteps\x12#\n" +
+	"\rnum_fallbacks\x18\x06 \x01(\x05R\fnumFallbacks\x12#\n" +
+	"\rnum_rollbacks\x18\a \x01(\x05R\fnumRollbacks\x12$\n" +
+	"\x0enum_big_passes\x18\b \x01(\x05R\fnumBigPasses\x12$\n" +
+	"\x0enum_bytes_sent\x18\t \x01(\x03R\fnumBytesSent\x12,\n" +
+	"\x12num_bytes_received\x18\n" +
+	" \x01(\x03R\x10numBytesReceived\x122\n" +
+	"\x15num_unverified_tokens\x18\v \x01(\x05R\x13numUnverifiedTokens\x12\x1f\n" +
+	"\vanswered_by\x18\f \x01(\tR\n" +
+	"answeredBy\"\xc0\x01\n" +
 	"\x10GenerateResponse\x126\n" +
 	"\astarted\x18\x01 \x01(\v2\x1a.xapp.inference.v1.StartedH\x00R\astarted\x120\n" +
 	"\x05chunk\x18\x02 \x01(\v2\x18.xapp.inference.v1.ChunkH\x00R\x05chunk\x129\n" +
@@ -4234,7 +4623,11 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\x0eDeadlinePolicy\x12\x1f\n" +
 	"\x1bDEADLINE_POLICY_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16DEADLINE_POLICY_REJECT\x10\x01\x12\x1f\n" +
-	"\x1bDEADLINE_POLICY_BEST_EFFORT\x10\x02*\xb6\x01\n" +
+	"\x1bDEADLINE_POLICY_BEST_EFFORT\x10\x02*o\n" +
+	"\x0eLinkLossPolicy\x12 \n" +
+	"\x1cLINK_LOSS_POLICY_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15LINK_LOSS_POLICY_FAIL\x10\x01\x12 \n" +
+	"\x1cLINK_LOSS_POLICY_LITTLE_ONLY\x10\x02*\xb6\x01\n" +
 	"\fFinishReason\x12\x1d\n" +
 	"\x19FINISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12FINISH_REASON_STOP\x10\x01\x12\x18\n" +
@@ -4263,151 +4656,161 @@ func file_xapp_inference_v1_inference_proto_rawDescGZIP() []byte {
 	return file_xapp_inference_v1_inference_proto_rawDescData
 }
 
-var file_xapp_inference_v1_inference_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_xapp_inference_v1_inference_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_xapp_inference_v1_inference_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_xapp_inference_v1_inference_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
 var file_xapp_inference_v1_inference_proto_goTypes = []any{
 	(ToolMode)(0),                 // 0: xapp.inference.v1.ToolMode
 	(Priority)(0),                 // 1: xapp.inference.v1.Priority
 	(DeadlinePolicy)(0),           // 2: xapp.inference.v1.DeadlinePolicy
-	(FinishReason)(0),             // 3: xapp.inference.v1.FinishReason
-	(*Message)(nil),               // 4: xapp.inference.v1.Message
-	(*Tool)(nil),                  // 5: xapp.inference.v1.Tool
-	(*ToolCall)(nil),              // 6: xapp.inference.v1.ToolCall
-	(*ToolChoice)(nil),            // 7: xapp.inference.v1.ToolChoice
-	(*Chat)(nil),                  // 8: xapp.inference.v1.Chat
-	(*SamplingParams)(nil),        // 9: xapp.inference.v1.SamplingParams
-	(*Choices)(nil),               // 10: xapp.inference.v1.Choices
-	(*OutputFormat)(nil),          // 11: xapp.inference.v1.OutputFormat
-	(*GenerateRequest)(nil),       // 12: xapp.inference.v1.GenerateRequest
-	(*DecodingStrategy)(nil),      // 13: xapp.inference.v1.DecodingStrategy
-	(*PlainDecoding)(nil),         // 14: xapp.inference.v1.PlainDecoding
-	(*NgramSpeculation)(nil),      // 15: xapp.inference.v1.NgramSpeculation
-	(*AutoDecoding)(nil),          // 16: xapp.inference.v1.AutoDecoding
-	(*DraftSpeculation)(nil),      // 17: xapp.inference.v1.DraftSpeculation
-	(*Provenance)(nil),            // 18: xapp.inference.v1.Provenance
-	(*Started)(nil),               // 19: xapp.inference.v1.Started
-	(*Chunk)(nil),                 // 20: xapp.inference.v1.Chunk
-	(*ToolCallDelta)(nil),         // 21: xapp.inference.v1.ToolCallDelta
-	(*DrawnToken)(nil),            // 22: xapp.inference.v1.DrawnToken
-	(*Usage)(nil),                 // 23: xapp.inference.v1.Usage
-	(*Timing)(nil),                // 24: xapp.inference.v1.Timing
-	(*Finished)(nil),              // 25: xapp.inference.v1.Finished
-	(*Speculation)(nil),           // 26: xapp.inference.v1.Speculation
-	(*GenerateResponse)(nil),      // 27: xapp.inference.v1.GenerateResponse
-	(*MetricsRequest)(nil),        // 28: xapp.inference.v1.MetricsRequest
-	(*Percentiles)(nil),           // 29: xapp.inference.v1.Percentiles
-	(*ModelMetrics)(nil),          // 30: xapp.inference.v1.ModelMetrics
-	(*HostMetrics)(nil),           // 31: xapp.inference.v1.HostMetrics
-	(*MetricsResponse)(nil),       // 32: xapp.inference.v1.MetricsResponse
-	(*TokenizeRequest)(nil),       // 33: xapp.inference.v1.TokenizeRequest
-	(*TokenizeResponse)(nil),      // 34: xapp.inference.v1.TokenizeResponse
-	(*ScoreRequest)(nil),          // 35: xapp.inference.v1.ScoreRequest
-	(*TokenLogProbability)(nil),   // 36: xapp.inference.v1.TokenLogProbability
-	(*ChoiceScore)(nil),           // 37: xapp.inference.v1.ChoiceScore
-	(*ScoreResponse)(nil),         // 38: xapp.inference.v1.ScoreResponse
-	(*EstimateRequest)(nil),       // 39: xapp.inference.v1.EstimateRequest
-	(*EstimateResponse)(nil),      // 40: xapp.inference.v1.EstimateResponse
-	(*ListTasksRequest)(nil),      // 41: xapp.inference.v1.ListTasksRequest
-	(*ListTasksResponse)(nil),     // 42: xapp.inference.v1.ListTasksResponse
-	(*TaskInput)(nil),             // 43: xapp.inference.v1.TaskInput
-	(*Task)(nil),                  // 44: xapp.inference.v1.Task
-	nil,                           // 45: xapp.inference.v1.SamplingParams.LogitBiasEntry
-	(*structpb.Struct)(nil),       // 46: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil), // 47: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 48: google.protobuf.Duration
+	(LinkLossPolicy)(0),           // 3: xapp.inference.v1.LinkLossPolicy
+	(FinishReason)(0),             // 4: xapp.inference.v1.FinishReason
+	(*Message)(nil),               // 5: xapp.inference.v1.Message
+	(*Tool)(nil),                  // 6: xapp.inference.v1.Tool
+	(*ToolCall)(nil),              // 7: xapp.inference.v1.ToolCall
+	(*ToolChoice)(nil),            // 8: xapp.inference.v1.ToolChoice
+	(*Chat)(nil),                  // 9: xapp.inference.v1.Chat
+	(*SamplingParams)(nil),        // 10: xapp.inference.v1.SamplingParams
+	(*Choices)(nil),               // 11: xapp.inference.v1.Choices
+	(*OutputFormat)(nil),          // 12: xapp.inference.v1.OutputFormat
+	(*GenerateRequest)(nil),       // 13: xapp.inference.v1.GenerateRequest
+	(*DecodingStrategy)(nil),      // 14: xapp.inference.v1.DecodingStrategy
+	(*PlainDecoding)(nil),         // 15: xapp.inference.v1.PlainDecoding
+	(*VerifiedDecoding)(nil),      // 16: xapp.inference.v1.VerifiedDecoding
+	(*BigLittleDecoding)(nil),     // 17: xapp.inference.v1.BigLittleDecoding
+	(*GuidedDecoding)(nil),        // 18: xapp.inference.v1.GuidedDecoding
+	(*NgramSpeculation)(nil),      // 19: xapp.inference.v1.NgramSpeculation
+	(*AutoDecoding)(nil),          // 20: xapp.inference.v1.AutoDecoding
+	(*DraftSpeculation)(nil),      // 21: xapp.inference.v1.DraftSpeculation
+	(*Provenance)(nil),            // 22: xapp.inference.v1.Provenance
+	(*Started)(nil),               // 23: xapp.inference.v1.Started
+	(*Chunk)(nil),                 // 24: xapp.inference.v1.Chunk
+	(*ToolCallDelta)(nil),         // 25: xapp.inference.v1.ToolCallDelta
+	(*DrawnToken)(nil),            // 26: xapp.inference.v1.DrawnToken
+	(*Usage)(nil),                 // 27: xapp.inference.v1.Usage
+	(*Timing)(nil),                // 28: xapp.inference.v1.Timing
+	(*Finished)(nil),              // 29: xapp.inference.v1.Finished
+	(*Speculation)(nil),           // 30: xapp.inference.v1.Speculation
+	(*GenerateResponse)(nil),      // 31: xapp.inference.v1.GenerateResponse
+	(*MetricsRequest)(nil),        // 32: xapp.inference.v1.MetricsRequest
+	(*Percentiles)(nil),           // 33: xapp.inference.v1.Percentiles
+	(*ModelMetrics)(nil),          // 34: xapp.inference.v1.ModelMetrics
+	(*HostMetrics)(nil),           // 35: xapp.inference.v1.HostMetrics
+	(*MetricsResponse)(nil),       // 36: xapp.inference.v1.MetricsResponse
+	(*TokenizeRequest)(nil),       // 37: xapp.inference.v1.TokenizeRequest
+	(*TokenizeResponse)(nil),      // 38: xapp.inference.v1.TokenizeResponse
+	(*ScoreRequest)(nil),          // 39: xapp.inference.v1.ScoreRequest
+	(*TokenLogProbability)(nil),   // 40: xapp.inference.v1.TokenLogProbability
+	(*ChoiceScore)(nil),           // 41: xapp.inference.v1.ChoiceScore
+	(*ScoreResponse)(nil),         // 42: xapp.inference.v1.ScoreResponse
+	(*EstimateRequest)(nil),       // 43: xapp.inference.v1.EstimateRequest
+	(*EstimateResponse)(nil),      // 44: xapp.inference.v1.EstimateResponse
+	(*ListTasksRequest)(nil),      // 45: xapp.inference.v1.ListTasksRequest
+	(*ListTasksResponse)(nil),     // 46: xapp.inference.v1.ListTasksResponse
+	(*TaskInput)(nil),             // 47: xapp.inference.v1.TaskInput
+	(*Task)(nil),                  // 48: xapp.inference.v1.Task
+	nil,                           // 49: xapp.inference.v1.SamplingParams.LogitBiasEntry
+	(*structpb.Struct)(nil),       // 50: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil), // 51: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 52: google.protobuf.Duration
 }
 var file_xapp_inference_v1_inference_proto_depIdxs = []int32{
-	6,  // 0: xapp.inference.v1.Message.tool_calls:type_name -> xapp.inference.v1.ToolCall
+	7,  // 0: xapp.inference.v1.Message.tool_calls:type_name -> xapp.inference.v1.ToolCall
 	0,  // 1: xapp.inference.v1.ToolChoice.mode:type_name -> xapp.inference.v1.ToolMode
-	4,  // 2: xapp.inference.v1.Chat.messages:type_name -> xapp.inference.v1.Message
-	45, // 3: xapp.inference.v1.SamplingParams.logit_bias:type_name -> xapp.inference.v1.SamplingParams.LogitBiasEntry
-	10, // 4: xapp.inference.v1.OutputFormat.choices:type_name -> xapp.inference.v1.Choices
-	8,  // 5: xapp.inference.v1.GenerateRequest.chat:type_name -> xapp.inference.v1.Chat
-	9,  // 6: xapp.inference.v1.GenerateRequest.sampling:type_name -> xapp.inference.v1.SamplingParams
+	5,  // 2: xapp.inference.v1.Chat.messages:type_name -> xapp.inference.v1.Message
+	49, // 3: xapp.inference.v1.SamplingParams.logit_bias:type_name -> xapp.inference.v1.SamplingParams.LogitBiasEntry
+	11, // 4: xapp.inference.v1.OutputFormat.choices:type_name -> xapp.inference.v1.Choices
+	9,  // 5: xapp.inference.v1.GenerateRequest.chat:type_name -> xapp.inference.v1.Chat
+	10, // 6: xapp.inference.v1.GenerateRequest.sampling:type_name -> xapp.inference.v1.SamplingParams
 	1,  // 7: xapp.inference.v1.GenerateRequest.priority:type_name -> xapp.inference.v1.Priority
-	11, // 8: xapp.inference.v1.GenerateRequest.format:type_name -> xapp.inference.v1.OutputFormat
+	12, // 8: xapp.inference.v1.GenerateRequest.format:type_name -> xapp.inference.v1.OutputFormat
 	2,  // 9: xapp.inference.v1.GenerateRequest.deadline_policy:type_name -> xapp.inference.v1.DeadlinePolicy
-	46, // 10: xapp.inference.v1.GenerateRequest.inputs:type_name -> google.protobuf.Struct
-	47, // 11: xapp.inference.v1.GenerateRequest.input_timestamp:type_name -> google.protobuf.Timestamp
-	48, // 12: xapp.inference.v1.GenerateRequest.max_token_gap:type_name -> google.protobuf.Duration
-	13, // 13: xapp.inference.v1.GenerateRequest.strategy:type_name -> xapp.inference.v1.DecodingStrategy
-	5,  // 14: xapp.inference.v1.GenerateRequest.tools:type_name -> xapp.inference.v1.Tool
-	7,  // 15: xapp.inference.v1.GenerateRequest.tool_choice:type_name -> xapp.inference.v1.ToolChoice
-	14, // 16: xapp.inference.v1.DecodingStrategy.plain:type_name -> xapp.inference.v1.PlainDecoding
-	15, // 17: xapp.inference.v1.DecodingStrategy.ngram:type_name -> xapp.inference.v1.NgramSpeculation
-	16, // 18: xapp.inference.v1.DecodingStrategy.auto:type_name -> xapp.inference.v1.AutoDecoding
-	17, // 19: xapp.inference.v1.DecodingStrategy.draft:type_name -> xapp.inference.v1.DraftSpeculation
-	48, // 20: xapp.inference.v1.Started.queue_duration:type_name -> google.protobuf.Duration
-	18, // 21: xapp.inference.v1.Started.provenance:type_name -> xapp.inference.v1.Provenance
-	22, // 22: xapp.inference.v1.Chunk.drawn_tokens:type_name -> xapp.inference.v1.DrawnToken
-	21, // 23: xapp.inference.v1.Chunk.tool_calls:type_name -> xapp.inference.v1.ToolCallDelta
-	36, // 24: xapp.inference.v1.DrawnToken.token:type_name -> xapp.inference.v1.TokenLogProbability
-	36, // 25: xapp.inference.v1.DrawnToken.top:type_name -> xapp.inference.v1.TokenLogProbability
-	48, // 26: xapp.inference.v1.Timing.queue:type_name -> google.protobuf.Duration
-	48, // 27: xapp.inference.v1.Timing.prefill:type_name -> google.protobuf.Duration
-	48, // 28: xapp.inference.v1.Timing.decode:type_name -> google.protobuf.Duration
-	48, // 29: xapp.inference.v1.Timing.time_to_first_token:type_name -> google.protobuf.Duration
-	3,  // 30: xapp.inference.v1.Finished.finish_reason:type_name -> xapp.inference.v1.FinishReason
-	23, // 31: xapp.inference.v1.Finished.usage:type_name -> xapp.inference.v1.Usage
-	24, // 32: xapp.inference.v1.Finished.timing:type_name -> xapp.inference.v1.Timing
-	18, // 33: xapp.inference.v1.Finished.provenance:type_name -> xapp.inference.v1.Provenance
-	26, // 34: xapp.inference.v1.Finished.speculation:type_name -> xapp.inference.v1.Speculation
-	19, // 35: xapp.inference.v1.GenerateResponse.started:type_name -> xapp.inference.v1.Started
-	20, // 36: xapp.inference.v1.GenerateResponse.chunk:type_name -> xapp.inference.v1.Chunk
-	25, // 37: xapp.inference.v1.GenerateResponse.finished:type_name -> xapp.inference.v1.Finished
-	48, // 38: xapp.inference.v1.MetricsRequest.interval:type_name -> google.protobuf.Duration
-	48, // 39: xapp.inference.v1.Percentiles.p50:type_name -> google.protobuf.Duration
-	48, // 40: xapp.inference.v1.Percentiles.p95:type_name -> google.protobuf.Duration
-	48, // 41: xapp.inference.v1.Percentiles.p99:type_name -> google.protobuf.Duration
-	29, // 42: xapp.inference.v1.ModelMetrics.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
-	29, // 43: xapp.inference.v1.ModelMetrics.inter_token_latency:type_name -> xapp.inference.v1.Percentiles
-	47, // 44: xapp.inference.v1.MetricsResponse.timestamp:type_name -> google.protobuf.Timestamp
-	30, // 45: xapp.inference.v1.MetricsResponse.models:type_name -> xapp.inference.v1.ModelMetrics
-	31, // 46: xapp.inference.v1.MetricsResponse.host:type_name -> xapp.inference.v1.HostMetrics
-	8,  // 47: xapp.inference.v1.TokenizeRequest.chat:type_name -> xapp.inference.v1.Chat
-	8,  // 48: xapp.inference.v1.ScoreRequest.chat:type_name -> xapp.inference.v1.Chat
-	1,  // 49: xapp.inference.v1.ScoreRequest.priority:type_name -> xapp.inference.v1.Priority
-	46, // 50: xapp.inference.v1.ScoreRequest.inputs:type_name -> google.protobuf.Struct
-	47, // 51: xapp.inference.v1.ScoreRequest.input_timestamp:type_name -> google.protobuf.Timestamp
-	36, // 52: xapp.inference.v1.ChoiceScore.tokens:type_name -> xapp.inference.v1.TokenLogProbability
-	37, // 53: xapp.inference.v1.ScoreResponse.choices:type_name -> xapp.inference.v1.ChoiceScore
-	23, // 54: xapp.inference.v1.ScoreResponse.usage:type_name -> xapp.inference.v1.Usage
-	24, // 55: xapp.inference.v1.ScoreResponse.timing:type_name -> xapp.inference.v1.Timing
-	18, // 56: xapp.inference.v1.ScoreResponse.provenance:type_name -> xapp.inference.v1.Provenance
-	8,  // 57: xapp.inference.v1.EstimateRequest.chat:type_name -> xapp.inference.v1.Chat
-	1,  // 58: xapp.inference.v1.EstimateRequest.priority:type_name -> xapp.inference.v1.Priority
-	48, // 59: xapp.inference.v1.EstimateRequest.deadline:type_name -> google.protobuf.Duration
-	46, // 60: xapp.inference.v1.EstimateRequest.inputs:type_name -> google.protobuf.Struct
-	47, // 61: xapp.inference.v1.EstimateRequest.input_timestamp:type_name -> google.protobuf.Timestamp
-	48, // 62: xapp.inference.v1.EstimateRequest.max_token_gap:type_name -> google.protobuf.Duration
-	13, // 63: xapp.inference.v1.EstimateRequest.strategy:type_name -> xapp.inference.v1.DecodingStrategy
-	5,  // 64: xapp.inference.v1.EstimateRequest.tools:type_name -> xapp.inference.v1.Tool
-	29, // 65: xapp.inference.v1.EstimateResponse.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
-	29, // 66: xapp.inference.v1.EstimateResponse.completion:type_name -> xapp.inference.v1.Percentiles
-	29, // 67: xapp.inference.v1.EstimateResponse.queue:type_name -> xapp.inference.v1.Percentiles
-	48, // 68: xapp.inference.v1.EstimateResponse.retry_after:type_name -> google.protobuf.Duration
-	44, // 69: xapp.inference.v1.ListTasksResponse.tasks:type_name -> xapp.inference.v1.Task
-	43, // 70: xapp.inference.v1.Task.inputs:type_name -> xapp.inference.v1.TaskInput
-	48, // 71: xapp.inference.v1.Task.default_deadline:type_name -> google.protobuf.Duration
-	1,  // 72: xapp.inference.v1.Task.priority:type_name -> xapp.inference.v1.Priority
-	48, // 73: xapp.inference.v1.Task.max_input_age:type_name -> google.protobuf.Duration
-	12, // 74: xapp.inference.v1.InferenceService.Generate:input_type -> xapp.inference.v1.GenerateRequest
-	28, // 75: xapp.inference.v1.InferenceService.Metrics:input_type -> xapp.inference.v1.MetricsRequest
-	35, // 76: xapp.inference.v1.InferenceService.Score:input_type -> xapp.inference.v1.ScoreRequest
-	39, // 77: xapp.inference.v1.InferenceService.Estimate:input_type -> xapp.inference.v1.EstimateRequest
-	41, // 78: xapp.inference.v1.InferenceService.ListTasks:input_type -> xapp.inference.v1.ListTasksRequest
-	33, // 79: xapp.inference.v1.InferenceService.Tokenize:input_type -> xapp.inference.v1.TokenizeRequest
-	27, // 80: xapp.inference.v1.InferenceService.Generate:output_type -> xapp.inference.v1.GenerateResponse
-	32, // 81: xapp.inference.v1.InferenceService.Metrics:output_type -> xapp.inference.v1.MetricsResponse
-	38, // 82: xapp.inference.v1.InferenceService.Score:output_type -> xapp.inference.v1.ScoreResponse
-	40, // 83: xapp.inference.v1.InferenceService.Estimate:output_type -> xapp.inference.v1.EstimateResponse
-	42, // 84: xapp.inference.v1.InferenceService.ListTasks:output_type -> xapp.inference.v1.ListTasksResponse
-	34, // 85: xapp.inference.v1.InferenceService.Tokenize:output_type -> xapp.inference.v1.TokenizeResponse
-	80, // [80:86] is the sub-list for method output_type
-	74, // [74:80] is the sub-list for method input_type
-	74, // [74:74] is the sub-list for extension type_name
-	74, // [74:74] is the sub-list for extension extendee
-	0,  // [0:74] is the sub-list for field type_name
+	50, // 10: xapp.inference.v1.GenerateRequest.inputs:type_name -> google.protobuf.Struct
+	51, // 11: xapp.inference.v1.GenerateRequest.input_timestamp:type_name -> google.protobuf.Timestamp
+	52, // 12: xapp.inference.v1.GenerateRequest.max_token_gap:type_name -> google.protobuf.Duration
+	14, // 13: xapp.inference.v1.GenerateRequest.strategy:type_name -> xapp.inference.v1.DecodingStrategy
+	6,  // 14: xapp.inference.v1.GenerateRequest.tools:type_name -> xapp.inference.v1.Tool
+	8,  // 15: xapp.inference.v1.GenerateRequest.tool_choice:type_name -> xapp.inference.v1.ToolChoice
+	15, // 16: xapp.inference.v1.DecodingStrategy.plain:type_name -> xapp.inference.v1.PlainDecoding
+	19, // 17: xapp.inference.v1.DecodingStrategy.ngram:type_name -> xapp.inference.v1.NgramSpeculation
+	20, // 18: xapp.inference.v1.DecodingStrategy.auto:type_name -> xapp.inference.v1.AutoDecoding
+	21, // 19: xapp.inference.v1.DecodingStrategy.draft:type_name -> xapp.inference.v1.DraftSpeculation
+	16, // 20: xapp.inference.v1.DecodingStrategy.verified:type_name -> xapp.inference.v1.VerifiedDecoding
+	17, // 21: xapp.inference.v1.DecodingStrategy.big_little:type_name -> xapp.inference.v1.BigLittleDecoding
+	18, // 22: xapp.inference.v1.DecodingStrategy.guided:type_name -> xapp.inference.v1.GuidedDecoding
+	3,  // 23: xapp.inference.v1.VerifiedDecoding.on_link_loss:type_name -> xapp.inference.v1.LinkLossPolicy
+	3,  // 24: xapp.inference.v1.BigLittleDecoding.on_link_loss:type_name -> xapp.inference.v1.LinkLossPolicy
+	3,  // 25: xapp.inference.v1.GuidedDecoding.on_link_loss:type_name -> xapp.inference.v1.LinkLossPolicy
+	52, // 26: xapp.inference.v1.Started.queue_duration:type_name -> google.protobuf.Duration
+	22, // 27: xapp.inference.v1.Started.provenance:type_name -> xapp.inference.v1.Provenance
+	26, // 28: xapp.inference.v1.Chunk.drawn_tokens:type_name -> xapp.inference.v1.DrawnToken
+	25, // 29: xapp.inference.v1.Chunk.tool_calls:type_name -> xapp.inference.v1.ToolCallDelta
+	40, // 30: xapp.inference.v1.DrawnToken.token:type_name -> xapp.inference.v1.TokenLogProbability
+	40, // 31: xapp.inference.v1.DrawnToken.top:type_name -> xapp.inference.v1.TokenLogProbability
+	52, // 32: xapp.inference.v1.Timing.queue:type_name -> google.protobuf.Duration
+	52, // 33: xapp.inference.v1.Timing.prefill:type_name -> google.protobuf.Duration
+	52, // 34: xapp.inference.v1.Timing.decode:type_name -> google.protobuf.Duration
+	52, // 35: xapp.inference.v1.Timing.time_to_first_token:type_name -> google.protobuf.Duration
+	4,  // 36: xapp.inference.v1.Finished.finish_reason:type_name -> xapp.inference.v1.FinishReason
+	27, // 37: xapp.inference.v1.Finished.usage:type_name -> xapp.inference.v1.Usage
+	28, // 38: xapp.inference.v1.Finished.timing:type_name -> xapp.inference.v1.Timing
+	22, // 39: xapp.inference.v1.Finished.provenance:type_name -> xapp.inference.v1.Provenance
+	30, // 40: xapp.inference.v1.Finished.speculation:type_name -> xapp.inference.v1.Speculation
+	23, // 41: xapp.inference.v1.GenerateResponse.started:type_name -> xapp.inference.v1.Started
+	24, // 42: xapp.inference.v1.GenerateResponse.chunk:type_name -> xapp.inference.v1.Chunk
+	29, // 43: xapp.inference.v1.GenerateResponse.finished:type_name -> xapp.inference.v1.Finished
+	52, // 44: xapp.inference.v1.MetricsRequest.interval:type_name -> google.protobuf.Duration
+	52, // 45: xapp.inference.v1.Percentiles.p50:type_name -> google.protobuf.Duration
+	52, // 46: xapp.inference.v1.Percentiles.p95:type_name -> google.protobuf.Duration
+	52, // 47: xapp.inference.v1.Percentiles.p99:type_name -> google.protobuf.Duration
+	33, // 48: xapp.inference.v1.ModelMetrics.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
+	33, // 49: xapp.inference.v1.ModelMetrics.inter_token_latency:type_name -> xapp.inference.v1.Percentiles
+	51, // 50: xapp.inference.v1.MetricsResponse.timestamp:type_name -> google.protobuf.Timestamp
+	34, // 51: xapp.inference.v1.MetricsResponse.models:type_name -> xapp.inference.v1.ModelMetrics
+	35, // 52: xapp.inference.v1.MetricsResponse.host:type_name -> xapp.inference.v1.HostMetrics
+	9,  // 53: xapp.inference.v1.TokenizeRequest.chat:type_name -> xapp.inference.v1.Chat
+	9,  // 54: xapp.inference.v1.ScoreRequest.chat:type_name -> xapp.inference.v1.Chat
+	1,  // 55: xapp.inference.v1.ScoreRequest.priority:type_name -> xapp.inference.v1.Priority
+	50, // 56: xapp.inference.v1.ScoreRequest.inputs:type_name -> google.protobuf.Struct
+	51, // 57: xapp.inference.v1.ScoreRequest.input_timestamp:type_name -> google.protobuf.Timestamp
+	40, // 58: xapp.inference.v1.ChoiceScore.tokens:type_name -> xapp.inference.v1.TokenLogProbability
+	41, // 59: xapp.inference.v1.ScoreResponse.choices:type_name -> xapp.inference.v1.ChoiceScore
+	27, // 60: xapp.inference.v1.ScoreResponse.usage:type_name -> xapp.inference.v1.Usage
+	28, // 61: xapp.inference.v1.ScoreResponse.timing:type_name -> xapp.inference.v1.Timing
+	22, // 62: xapp.inference.v1.ScoreResponse.provenance:type_name -> xapp.inference.v1.Provenance
+	9,  // 63: xapp.inference.v1.EstimateRequest.chat:type_name -> xapp.inference.v1.Chat
+	1,  // 64: xapp.inference.v1.EstimateRequest.priority:type_name -> xapp.inference.v1.Priority
+	52, // 65: xapp.inference.v1.EstimateRequest.deadline:type_name -> google.protobuf.Duration
+	50, // 66: xapp.inference.v1.EstimateRequest.inputs:type_name -> google.protobuf.Struct
+	51, // 67: xapp.inference.v1.EstimateRequest.input_timestamp:type_name -> google.protobuf.Timestamp
+	52, // 68: xapp.inference.v1.EstimateRequest.max_token_gap:type_name -> google.protobuf.Duration
+	14, // 69: xapp.inference.v1.EstimateRequest.strategy:type_name -> xapp.inference.v1.DecodingStrategy
+	6,  // 70: xapp.inference.v1.EstimateRequest.tools:type_name -> xapp.inference.v1.Tool
+	33, // 71: xapp.inference.v1.EstimateResponse.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
+	33, // 72: xapp.inference.v1.EstimateResponse.completion:type_name -> xapp.inference.v1.Percentiles
+	33, // 73: xapp.inference.v1.EstimateResponse.queue:type_name -> xapp.inference.v1.Percentiles
+	52, // 74: xapp.inference.v1.EstimateResponse.retry_after:type_name -> google.protobuf.Duration
+	48, // 75: xapp.inference.v1.ListTasksResponse.tasks:type_name -> xapp.inference.v1.Task
+	47, // 76: xapp.inference.v1.Task.inputs:type_name -> xapp.inference.v1.TaskInput
+	52, // 77: xapp.inference.v1.Task.default_deadline:type_name -> google.protobuf.Duration
+	1,  // 78: xapp.inference.v1.Task.priority:type_name -> xapp.inference.v1.Priority
+	52, // 79: xapp.inference.v1.Task.max_input_age:type_name -> google.protobuf.Duration
+	13, // 80: xapp.inference.v1.InferenceService.Generate:input_type -> xapp.inference.v1.GenerateRequest
+	32, // 81: xapp.inference.v1.InferenceService.Metrics:input_type -> xapp.inference.v1.MetricsRequest
+	39, // 82: xapp.inference.v1.InferenceService.Score:input_type -> xapp.inference.v1.ScoreRequest
+	43, // 83: xapp.inference.v1.InferenceService.Estimate:input_type -> xapp.inference.v1.EstimateRequest
+	45, // 84: xapp.inference.v1.InferenceService.ListTasks:input_type -> xapp.inference.v1.ListTasksRequest
+	37, // 85: xapp.inference.v1.InferenceService.Tokenize:input_type -> xapp.inference.v1.TokenizeRequest
+	31, // 86: xapp.inference.v1.InferenceService.Generate:output_type -> xapp.inference.v1.GenerateResponse
+	36, // 87: xapp.inference.v1.InferenceService.Metrics:output_type -> xapp.inference.v1.MetricsResponse
+	42, // 88: xapp.inference.v1.InferenceService.Score:output_type -> xapp.inference.v1.ScoreResponse
+	44, // 89: xapp.inference.v1.InferenceService.Estimate:output_type -> xapp.inference.v1.EstimateResponse
+	46, // 90: xapp.inference.v1.InferenceService.ListTasks:output_type -> xapp.inference.v1.ListTasksResponse
+	38, // 91: xapp.inference.v1.InferenceService.Tokenize:output_type -> xapp.inference.v1.TokenizeResponse
+	86, // [86:92] is the sub-list for method output_type
+	80, // [80:86] is the sub-list for method input_type
+	80, // [80:80] is the sub-list for extension type_name
+	80, // [80:80] is the sub-list for extension extendee
+	0,  // [0:80] is the sub-list for field type_name
 }
 
 func init() { file_xapp_inference_v1_inference_proto_init() }
@@ -4430,27 +4833,33 @@ func file_xapp_inference_v1_inference_proto_init() {
 		(*DecodingStrategy_Ngram)(nil),
 		(*DecodingStrategy_Auto)(nil),
 		(*DecodingStrategy_Draft)(nil),
+		(*DecodingStrategy_Verified)(nil),
+		(*DecodingStrategy_BigLittle)(nil),
+		(*DecodingStrategy_Guided)(nil),
 	}
 	file_xapp_inference_v1_inference_proto_msgTypes[11].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[12].OneofWrappers = []any{}
 	file_xapp_inference_v1_inference_proto_msgTypes[13].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[21].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[23].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[14].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[16].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[24].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[26].OneofWrappers = []any{
 		(*GenerateResponse_Started)(nil),
 		(*GenerateResponse_Chunk)(nil),
 		(*GenerateResponse_Finished)(nil),
 	}
-	file_xapp_inference_v1_inference_proto_msgTypes[24].OneofWrappers = []any{}
 	file_xapp_inference_v1_inference_proto_msgTypes[27].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[29].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[30].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[32].OneofWrappers = []any{
 		(*TokenizeRequest_Prompt)(nil),
 		(*TokenizeRequest_Chat)(nil),
 	}
-	file_xapp_inference_v1_inference_proto_msgTypes[31].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[34].OneofWrappers = []any{
 		(*ScoreRequest_Prompt)(nil),
 		(*ScoreRequest_Chat)(nil),
 	}
-	file_xapp_inference_v1_inference_proto_msgTypes[34].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[35].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[37].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[38].OneofWrappers = []any{
 		(*EstimateRequest_Prompt)(nil),
 		(*EstimateRequest_Chat)(nil),
 	}
@@ -4459,8 +4868,8 @@ func file_xapp_inference_v1_inference_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_xapp_inference_v1_inference_proto_rawDesc), len(file_xapp_inference_v1_inference_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   42,
+			NumEnums:      5,
+			NumMessages:   45,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -133,9 +133,12 @@ type Model struct {
 	// How its answers are decoded unless a request says otherwise: "plain", "ngram", "draft" or "auto".
 	Strategy string `protobuf:"bytes,20,opt,name=strategy,proto3" json:"strategy,omitempty"`
 	// The file of its draft model, "" without one.
-	Draft         string `protobuf:"bytes,21,opt,name=draft,proto3" json:"draft,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Draft string `protobuf:"bytes,21,opt,name=draft,proto3" json:"draft,omitempty"`
+	// "sha256:" and the hex digest of the vocabulary: models with the same digest may check each
+	// other's drafts. Only of a loaded model.
+	VocabularyDigest string `protobuf:"bytes,22,opt,name=vocabulary_digest,json=vocabularyDigest,proto3" json:"vocabulary_digest,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Model) Reset() {
@@ -311,6 +314,13 @@ func (x *Model) GetStrategy() string {
 func (x *Model) GetDraft() string {
 	if x != nil {
 		return x.Draft
+	}
+	return ""
+}
+
+func (x *Model) GetVocabularyDigest() string {
+	if x != nil {
+		return x.VocabularyDigest
 	}
 	return ""
 }
@@ -687,7 +697,7 @@ var File_xapp_inference_v1_models_proto protoreflect.FileDescriptor
 
 const file_xapp_inference_v1_models_proto_rawDesc = "" +
 	"\n" +
-	"\x1exapp/inference/v1/models.proto\x12\x11xapp.inference.v1\"\xa2\x05\n" +
+	"\x1exapp/inference/v1/models.proto\x12\x11xapp.inference.v1\"\xcf\x05\n" +
 	"\x05Model\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x123\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1d.xapp.inference.v1.ModelStateR\x05state\x12\x1d\n" +
@@ -714,7 +724,8 @@ const file_xapp_inference_v1_models_proto_rawDesc = "" +
 	"\fnum_restarts\x18\x12 \x01(\x05R\vnumRestarts\x12\x18\n" +
 	"\awarning\x18\x13 \x01(\tR\awarning\x12\x1a\n" +
 	"\bstrategy\x18\x14 \x01(\tR\bstrategy\x12\x14\n" +
-	"\x05draft\x18\x15 \x01(\tR\x05draft\"\x13\n" +
+	"\x05draft\x18\x15 \x01(\tR\x05draft\x12+\n" +
+	"\x11vocabulary_digest\x18\x16 \x01(\tR\x10vocabularyDigest\"\x13\n" +
 	"\x11ListModelsRequest\"F\n" +
 	"\x12ListModelsResponse\x120\n" +
 	"\x06models\x18\x01 \x03(\v2\x18.xapp.inference.v1.ModelR\x06models\"%\n" +

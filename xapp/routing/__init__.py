@@ -1,0 +1,1 @@
+"""Where a request is answered: here, on another node, or by two models together."""

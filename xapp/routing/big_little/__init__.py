@@ -1,0 +1,1 @@
+"""A little model on this node and a big model answer together."""
