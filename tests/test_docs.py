@@ -27,7 +27,7 @@ PAGES = [
     for path in sorted((ROOT / folder).glob("*.md"))
 ]
 LAYERS_WITH_REASONS = (
-    *("server", "edge", "security", "service", "served", "admission", "tasks"),
+    *("server", "edge", "security", "routing", "service", "served", "admission", "tasks"),
     *("text", "formats", "workers", "engine", "backend"),
 )
 

@@ -68,9 +68,9 @@ ServiceFactory = Callable[[Settings], RunnableService]
 
 def node_service(settings: Settings) -> RunnableService:
     """The real service."""
-    from xapp.service.service import NodeService  # noqa: PLC0415  only a server pays for it
+    from xapp.routing.routed_service import RoutedService  # noqa: PLC0415  only a server pays for it
 
-    return NodeService(settings)
+    return RoutedService(settings)
 
 
 class Stop:

@@ -28,6 +28,7 @@ class Mode(enum.StrEnum):
     PROMISES = "promises"
     POOL = "pool"
     SPECULATION = "speculation"
+    ROUTING = "routing"
 
 
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

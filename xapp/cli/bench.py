@@ -18,6 +18,7 @@ _COMMANDS = {
     "promises": "Deadlines, priorities and predictions against their bars.",
     "pool": "Several nodes behind one target against their bars.",
     "speculation": "What drafts gain, cost, and where answers part.",
+    "routing": "Signals that say what a little model should leave to a big one.",
     "report": "One page with tables and pictures from result files.",
     "diff": "What got slower between two result files.",
 }

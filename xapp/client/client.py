@@ -88,12 +88,14 @@ class Client:
         max_token_gap_s: float | None = None,
         deterministic: bool = False,
         strategy: pb.DecodingStrategy | None = None,
+        routing: pb.Routing | None = None,
     ) -> AsyncGenerator[pb.GenerateResponse, None]:
         """The events of one answer. `prompt` is raw text, messages for the chat template, or a `task`.
 
         `deterministic`: the node gives the same answer again, bit for bit, whatever else it does.
         `format`: what `json_schema`, `grammar` or `choices` makes; Finished says whether it was kept.
         `strategy`: how the answer is decoded, for instance with guesses from its own text.
+        `routing`: who answers, the node or its upstream.
         Closing the generator, or cancelling its task, cancels the request on the node.
         """
         request = pb.GenerateRequest(
@@ -109,6 +111,7 @@ class Client:
             max_token_gap=duration(max_token_gap_s),
             deterministic=deterministic,
             strategy=strategy,
+            routing=routing,
             **input_fields(prompt),
         )
         async with aclosing(self.generate_request(request, deadline_s=deadline_s)) as events:

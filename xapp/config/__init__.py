@@ -18,6 +18,7 @@ from xapp.config.server import ServerSettings
 from xapp.config.settings import Settings
 from xapp.config.tasks import TaskSettings
 from xapp.config.tls import TlsSettings
+from xapp.config.upstream import UpstreamSettings
 from xapp.config.workers import WorkerSettings
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "Settings",
     "TaskSettings",
     "TlsSettings",
+    "UpstreamSettings",
     "WorkerSettings",
     "load_settings",
     "unknown_keys",

@@ -13,6 +13,7 @@ from xapp.config.ric import RicSettings
 from xapp.config.server import ServerSettings
 from xapp.config.tasks import TaskSettings
 from xapp.config.tls import TlsSettings
+from xapp.config.upstream import UpstreamSettings
 from xapp.config.workers import WorkerSettings
 
 
@@ -28,6 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     admission: AdmissionSettings = AdmissionSettings()
     workers: WorkerSettings = WorkerSettings()
     tasks: TaskSettings = TaskSettings()
+    upstream: UpstreamSettings = UpstreamSettings()
     ric: RicSettings = RicSettings()
     log: LogSettings = LogSettings()
     models: dict[str, ModelSettings] = {}

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from xapp.domain.messages import FinishReason
+from xapp.domain.routing import Routed
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ class Started:
     """First event of a stream.
 
     `joined`: the answer is that of an identical request that was already running. `in_reasoning`: the prompt
-    opens the model's reasoning, so that the answer begins within it.
+    opens the model's reasoning, so that the answer begins within it. `routed` is None
+    where no upstream could have answered.
     """
 
     model: str
@@ -58,6 +60,7 @@ class Started:
     provenance: Provenance | None = None
     joined: bool = False
     in_reasoning: bool = False
+    routed: Routed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ class Chunk:
 class Finished:
     """Last event of a stream. `format_complete` is None without a format. `num_accepted` of `num_drafted`
     drafts in `num_draft_steps` steps were right. `gain` is that of SequenceFinished.
+    `routed` as in Started.
     """
 
     reason: FinishReason
@@ -109,6 +113,7 @@ class Finished:
     num_draft_steps: int = 0
     gain: float = 1.0
     num_reasoning_tokens: int = 0
+    routed: Routed | None = None
 
 
 Event: TypeAlias = Started | Chunk | Finished

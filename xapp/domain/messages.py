@@ -60,7 +60,8 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
     request decodes, no step with other prompts is planned to take longer than `max_gap_s`. A
     `deterministic` request has a KV cache and steps of its own: its answer depends on nothing else.
     `strategy` decides how the answer is decoded, not its content. Prefixes are shared within `scope`.
-    Pinned prefixes of `task_scope`, unless that is "", are used as well.
+    Pinned prefixes of `task_scope`, unless that is "", are used as well. `turn`: when its turn comes
+    within its class; None is its deadline.
     """
 
     request_id: int
@@ -78,6 +79,7 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
     strategy: Decoding = PLAIN
     scope: str = ""
     task_scope: str = ""
+    turn: float | None = None
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):

@@ -196,6 +196,210 @@ func (DeadlinePolicy) EnumDescriptor() ([]byte, []int) {
 	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{2}
 }
 
+// RoutingMode says who is to answer.
+type RoutingMode int32
+
+const (
+	// Unset: the node's setting.
+	RoutingMode_ROUTING_MODE_UNSPECIFIED RoutingMode = 0
+	// This node.
+	RoutingMode_ROUTING_MODE_LOCAL RoutingMode = 1
+	// The upstream; this node where the upstream does not begin to answer. FAILED_PRECONDITION without an
+	// upstream.
+	RoutingMode_ROUTING_MODE_UPSTREAM RoutingMode = 2
+	// The upstream for requests that this node's model is likely to answer badly, this node for the others.
+	RoutingMode_ROUTING_MODE_AUTO RoutingMode = 3
+)
+
+// Enum value maps for RoutingMode.
+var (
+	RoutingMode_name = map[int32]string{
+		0: "ROUTING_MODE_UNSPECIFIED",
+		1: "ROUTING_MODE_LOCAL",
+		2: "ROUTING_MODE_UPSTREAM",
+		3: "ROUTING_MODE_AUTO",
+	}
+	RoutingMode_value = map[string]int32{
+		"ROUTING_MODE_UNSPECIFIED": 0,
+		"ROUTING_MODE_LOCAL":       1,
+		"ROUTING_MODE_UPSTREAM":    2,
+		"ROUTING_MODE_AUTO":        3,
+	}
+)
+
+func (x RoutingMode) Enum() *RoutingMode {
+	p := new(RoutingMode)
+	*p = x
+	return p
+}
+
+func (x RoutingMode) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RoutingMode) Descriptor() protoreflect.EnumDescriptor {
+	return file_xapp_inference_v1_inference_proto_enumTypes[3].Descriptor()
+}
+
+func (RoutingMode) Type() protoreflect.EnumType {
+	return &file_xapp_inference_v1_inference_proto_enumTypes[3]
+}
+
+func (x RoutingMode) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RoutingMode.Descriptor instead.
+func (RoutingMode) EnumDescriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{3}
+}
+
+// Answerer is who answered.
+type Answerer int32
+
+const (
+	// Never sent.
+	Answerer_ANSWERER_UNSPECIFIED Answerer = 0
+	// This node.
+	Answerer_ANSWERER_LOCAL Answerer = 1
+	// The upstream.
+	Answerer_ANSWERER_UPSTREAM Answerer = 2
+)
+
+// Enum value maps for Answerer.
+var (
+	Answerer_name = map[int32]string{
+		0: "ANSWERER_UNSPECIFIED",
+		1: "ANSWERER_LOCAL",
+		2: "ANSWERER_UPSTREAM",
+	}
+	Answerer_value = map[string]int32{
+		"ANSWERER_UNSPECIFIED": 0,
+		"ANSWERER_LOCAL":       1,
+		"ANSWERER_UPSTREAM":    2,
+	}
+)
+
+func (x Answerer) Enum() *Answerer {
+	p := new(Answerer)
+	*p = x
+	return p
+}
+
+func (x Answerer) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Answerer) Descriptor() protoreflect.EnumDescriptor {
+	return file_xapp_inference_v1_inference_proto_enumTypes[4].Descriptor()
+}
+
+func (Answerer) Type() protoreflect.EnumType {
+	return &file_xapp_inference_v1_inference_proto_enumTypes[4]
+}
+
+func (x Answerer) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Answerer.Descriptor instead.
+func (Answerer) EnumDescriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{4}
+}
+
+// RoutingReason says why this node, or its upstream, answered.
+type RoutingReason int32
+
+const (
+	// Never sent.
+	RoutingReason_ROUTING_REASON_UNSPECIFIED RoutingReason = 0
+	// The caller asked for it.
+	RoutingReason_ROUTING_REASON_REQUESTED RoutingReason = 1
+	// The difficulty is at most the threshold: this node.
+	RoutingReason_ROUTING_REASON_EASY RoutingReason = 2
+	// The difficulty is above the threshold: the upstream.
+	RoutingReason_ROUTING_REASON_HARD RoutingReason = 3
+	// The node has no upstream.
+	RoutingReason_ROUTING_REASON_NO_UPSTREAM RoutingReason = 4
+	// The deadline cannot be met by way of the upstream: this node.
+	RoutingReason_ROUTING_REASON_DEADLINE RoutingReason = 5
+	// The upstream did not answer a moment ago: this node, without trying.
+	RoutingReason_ROUTING_REASON_LINK_DOWN RoutingReason = 6
+	// The upstream was asked, and failed before its first token: this node.
+	RoutingReason_ROUTING_REASON_UPSTREAM_FAILED RoutingReason = 7
+	// As many requests are at the upstream as the node's settings allow: this node.
+	RoutingReason_ROUTING_REASON_UPSTREAM_FULL RoutingReason = 8
+	// The upstream cannot be asked for what the request says, for instance a grammar: this node.
+	RoutingReason_ROUTING_REASON_UNSUPPORTED RoutingReason = 9
+	// The request is deterministic: this node, whose answers can be repeated.
+	RoutingReason_ROUTING_REASON_DETERMINISTIC RoutingReason = 10
+	// Another node sent the request on: this node.
+	RoutingReason_ROUTING_REASON_FORWARDED RoutingReason = 11
+	// The difficulty could not be found out: this node.
+	RoutingReason_ROUTING_REASON_NO_SIGNAL RoutingReason = 12
+)
+
+// Enum value maps for RoutingReason.
+var (
+	RoutingReason_name = map[int32]string{
+		0:  "ROUTING_REASON_UNSPECIFIED",
+		1:  "ROUTING_REASON_REQUESTED",
+		2:  "ROUTING_REASON_EASY",
+		3:  "ROUTING_REASON_HARD",
+		4:  "ROUTING_REASON_NO_UPSTREAM",
+		5:  "ROUTING_REASON_DEADLINE",
+		6:  "ROUTING_REASON_LINK_DOWN",
+		7:  "ROUTING_REASON_UPSTREAM_FAILED",
+		8:  "ROUTING_REASON_UPSTREAM_FULL",
+		9:  "ROUTING_REASON_UNSUPPORTED",
+		10: "ROUTING_REASON_DETERMINISTIC",
+		11: "ROUTING_REASON_FORWARDED",
+		12: "ROUTING_REASON_NO_SIGNAL",
+	}
+	RoutingReason_value = map[string]int32{
+		"ROUTING_REASON_UNSPECIFIED":     0,
+		"ROUTING_REASON_REQUESTED":       1,
+		"ROUTING_REASON_EASY":            2,
+		"ROUTING_REASON_HARD":            3,
+		"ROUTING_REASON_NO_UPSTREAM":     4,
+		"ROUTING_REASON_DEADLINE":        5,
+		"ROUTING_REASON_LINK_DOWN":       6,
+		"ROUTING_REASON_UPSTREAM_FAILED": 7,
+		"ROUTING_REASON_UPSTREAM_FULL":   8,
+		"ROUTING_REASON_UNSUPPORTED":     9,
+		"ROUTING_REASON_DETERMINISTIC":   10,
+		"ROUTING_REASON_FORWARDED":       11,
+		"ROUTING_REASON_NO_SIGNAL":       12,
+	}
+)
+
+func (x RoutingReason) Enum() *RoutingReason {
+	p := new(RoutingReason)
+	*p = x
+	return p
+}
+
+func (x RoutingReason) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RoutingReason) Descriptor() protoreflect.EnumDescriptor {
+	return file_xapp_inference_v1_inference_proto_enumTypes[5].Descriptor()
+}
+
+func (RoutingReason) Type() protoreflect.EnumType {
+	return &file_xapp_inference_v1_inference_proto_enumTypes[5]
+}
+
+func (x RoutingReason) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RoutingReason.Descriptor instead.
+func (RoutingReason) EnumDescriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{5}
+}
+
 // FinishReason says why the answer ended.
 type FinishReason int32
 
@@ -245,11 +449,11 @@ func (x FinishReason) String() string {
 }
 
 func (FinishReason) Descriptor() protoreflect.EnumDescriptor {
-	return file_xapp_inference_v1_inference_proto_enumTypes[3].Descriptor()
+	return file_xapp_inference_v1_inference_proto_enumTypes[6].Descriptor()
 }
 
 func (FinishReason) Type() protoreflect.EnumType {
-	return &file_xapp_inference_v1_inference_proto_enumTypes[3]
+	return &file_xapp_inference_v1_inference_proto_enumTypes[6]
 }
 
 func (x FinishReason) Number() protoreflect.EnumNumber {
@@ -258,7 +462,7 @@ func (x FinishReason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use FinishReason.Descriptor instead.
 func (FinishReason) EnumDescriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{3}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{6}
 }
 
 // Message is one turn of a chat.
@@ -910,8 +1114,10 @@ type GenerateRequest struct {
 	ToolChoice *ToolChoice `protobuf:"bytes,20,opt,name=tool_choice,json=toolChoice,proto3" json:"tool_choice,omitempty"`
 	// Whether the answer may have several calls. Default true.
 	ParallelToolCalls *bool `protobuf:"varint,21,opt,name=parallel_tool_calls,json=parallelToolCalls,proto3,oneof" json:"parallel_tool_calls,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Who answers: this node or its upstream. Default: the node's setting `[upstream] mode`.
+	Routing       *Routing `protobuf:"bytes,18,opt,name=routing,proto3" json:"routing,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GenerateRequest) Reset() {
@@ -1095,6 +1301,13 @@ func (x *GenerateRequest) GetParallelToolCalls() bool {
 	return false
 }
 
+func (x *GenerateRequest) GetRouting() *Routing {
+	if x != nil {
+		return x.Routing
+	}
+	return nil
+}
+
 type isGenerateRequest_Input interface {
 	isGenerateRequest_Input()
 }
@@ -1112,6 +1325,152 @@ type GenerateRequest_Chat struct {
 func (*GenerateRequest_Prompt) isGenerateRequest_Input() {}
 
 func (*GenerateRequest_Chat) isGenerateRequest_Input() {}
+
+// Routing chooses between this node and its upstream: another node, or an OpenAI-compatible endpoint.
+type Routing struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who is to answer.
+	Mode RoutingMode `protobuf:"varint,1,opt,name=mode,proto3,enum=xapp.inference.v1.RoutingMode" json:"mode,omitempty"`
+	// For AUTO: a request with a greater difficulty goes to the upstream. 0 to 1. Default: the node's setting.
+	Threshold     *float64 `protobuf:"fixed64,2,opt,name=threshold,proto3,oneof" json:"threshold,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Routing) Reset() {
+	*x = Routing{}
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Routing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Routing) ProtoMessage() {}
+
+func (x *Routing) ProtoReflect() protoreflect.Message {
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Routing.ProtoReflect.Descriptor instead.
+func (*Routing) Descriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Routing) GetMode() RoutingMode {
+	if x != nil {
+		return x.Mode
+	}
+	return RoutingMode_ROUTING_MODE_UNSPECIFIED
+}
+
+func (x *Routing) GetThreshold() float64 {
+	if x != nil && x.Threshold != nil {
+		return *x.Threshold
+	}
+	return 0
+}
+
+// Routed says who answered, and why.
+type Routed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who answered.
+	AnsweredBy Answerer `protobuf:"varint,1,opt,name=answered_by,json=answeredBy,proto3,enum=xapp.inference.v1.Answerer" json:"answered_by,omitempty"`
+	// Why.
+	Reason RoutingReason `protobuf:"varint,2,opt,name=reason,proto3,enum=xapp.inference.v1.RoutingReason" json:"reason,omitempty"`
+	// The difficulty of the request, 0 to 1; unset where it was not looked at.
+	Difficulty *float64 `protobuf:"fixed64,3,opt,name=difficulty,proto3,oneof" json:"difficulty,omitempty"`
+	// The threshold that it was compared with.
+	Threshold *float64 `protobuf:"fixed64,4,opt,name=threshold,proto3,oneof" json:"threshold,omitempty"`
+	// The time that the choice took.
+	DecisionDuration *durationpb.Duration `protobuf:"bytes,5,opt,name=decision_duration,json=decisionDuration,proto3" json:"decision_duration,omitempty"`
+	// For people: what the upstream failed with.
+	Detail        string `protobuf:"bytes,6,opt,name=detail,proto3" json:"detail,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Routed) Reset() {
+	*x = Routed{}
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Routed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Routed) ProtoMessage() {}
+
+func (x *Routed) ProtoReflect() protoreflect.Message {
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Routed.ProtoReflect.Descriptor instead.
+func (*Routed) Descriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Routed) GetAnsweredBy() Answerer {
+	if x != nil {
+		return x.AnsweredBy
+	}
+	return Answerer_ANSWERER_UNSPECIFIED
+}
+
+func (x *Routed) GetReason() RoutingReason {
+	if x != nil {
+		return x.Reason
+	}
+	return RoutingReason_ROUTING_REASON_UNSPECIFIED
+}
+
+func (x *Routed) GetDifficulty() float64 {
+	if x != nil && x.Difficulty != nil {
+		return *x.Difficulty
+	}
+	return 0
+}
+
+func (x *Routed) GetThreshold() float64 {
+	if x != nil && x.Threshold != nil {
+		return *x.Threshold
+	}
+	return 0
+}
+
+func (x *Routed) GetDecisionDuration() *durationpb.Duration {
+	if x != nil {
+		return x.DecisionDuration
+	}
+	return nil
+}
+
+func (x *Routed) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
 
 // DecodingStrategy says how the tokens of an answer are found.
 type DecodingStrategy struct {
@@ -1131,7 +1490,7 @@ type DecodingStrategy struct {
 
 func (x *DecodingStrategy) Reset() {
 	*x = DecodingStrategy{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[9]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1143,7 +1502,7 @@ func (x *DecodingStrategy) String() string {
 func (*DecodingStrategy) ProtoMessage() {}
 
 func (x *DecodingStrategy) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[9]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1156,7 +1515,7 @@ func (x *DecodingStrategy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecodingStrategy.ProtoReflect.Descriptor instead.
 func (*DecodingStrategy) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{9}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *DecodingStrategy) GetKind() isDecodingStrategy_Kind {
@@ -1245,7 +1604,7 @@ type PlainDecoding struct {
 
 func (x *PlainDecoding) Reset() {
 	*x = PlainDecoding{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[10]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1257,7 +1616,7 @@ func (x *PlainDecoding) String() string {
 func (*PlainDecoding) ProtoMessage() {}
 
 func (x *PlainDecoding) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[10]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1270,7 +1629,7 @@ func (x *PlainDecoding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlainDecoding.ProtoReflect.Descriptor instead.
 func (*PlainDecoding) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{10}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{12}
 }
 
 // NgramSpeculation guesses that what followed the last tokens earlier follows them again. The model checks the
@@ -1286,7 +1645,7 @@ type NgramSpeculation struct {
 
 func (x *NgramSpeculation) Reset() {
 	*x = NgramSpeculation{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[11]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1298,7 +1657,7 @@ func (x *NgramSpeculation) String() string {
 func (*NgramSpeculation) ProtoMessage() {}
 
 func (x *NgramSpeculation) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[11]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1311,7 +1670,7 @@ func (x *NgramSpeculation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NgramSpeculation.ProtoReflect.Descriptor instead.
 func (*NgramSpeculation) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{11}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *NgramSpeculation) GetMaxDraftTokens() int32 {
@@ -1330,7 +1689,7 @@ type AutoDecoding struct {
 
 func (x *AutoDecoding) Reset() {
 	*x = AutoDecoding{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[12]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1342,7 +1701,7 @@ func (x *AutoDecoding) String() string {
 func (*AutoDecoding) ProtoMessage() {}
 
 func (x *AutoDecoding) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[12]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1355,7 +1714,7 @@ func (x *AutoDecoding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AutoDecoding.ProtoReflect.Descriptor instead.
 func (*AutoDecoding) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{12}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{14}
 }
 
 // DraftSpeculation lets a smaller model with the same vocabulary guess. The model checks the guesses as those of
@@ -1370,7 +1729,7 @@ type DraftSpeculation struct {
 
 func (x *DraftSpeculation) Reset() {
 	*x = DraftSpeculation{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[13]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1382,7 +1741,7 @@ func (x *DraftSpeculation) String() string {
 func (*DraftSpeculation) ProtoMessage() {}
 
 func (x *DraftSpeculation) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[13]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1395,7 +1754,7 @@ func (x *DraftSpeculation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DraftSpeculation.ProtoReflect.Descriptor instead.
 func (*DraftSpeculation) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{13}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DraftSpeculation) GetMaxDraftTokens() int32 {
@@ -1429,7 +1788,7 @@ type Provenance struct {
 
 func (x *Provenance) Reset() {
 	*x = Provenance{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[14]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1441,7 +1800,7 @@ func (x *Provenance) String() string {
 func (*Provenance) ProtoMessage() {}
 
 func (x *Provenance) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[14]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1454,7 +1813,7 @@ func (x *Provenance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Provenance.ProtoReflect.Descriptor instead.
 func (*Provenance) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{14}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Provenance) GetModelDigest() string {
@@ -1526,14 +1885,17 @@ type Started struct {
 	// What makes the answer.
 	Provenance *Provenance `protobuf:"bytes,8,opt,name=provenance,proto3" json:"provenance,omitempty"`
 	// Whether the answer is that of an identical request which was already running.
-	Joined        bool `protobuf:"varint,9,opt,name=joined,proto3" json:"joined,omitempty"`
+	Joined bool `protobuf:"varint,9,opt,name=joined,proto3" json:"joined,omitempty"`
+	// Who answers, and why; unset where the node has no upstream and the request asks for none. Where the
+	// upstream answers, all other fields are about the upstream's model.
+	Routed        *Routed `protobuf:"bytes,10,opt,name=routed,proto3" json:"routed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Started) Reset() {
 	*x = Started{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[15]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1545,7 +1907,7 @@ func (x *Started) String() string {
 func (*Started) ProtoMessage() {}
 
 func (x *Started) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[15]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1558,7 +1920,7 @@ func (x *Started) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Started.ProtoReflect.Descriptor instead.
 func (*Started) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{15}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Started) GetModel() string {
@@ -1624,6 +1986,13 @@ func (x *Started) GetJoined() bool {
 	return false
 }
 
+func (x *Started) GetRouted() *Routed {
+	if x != nil {
+		return x.Routed
+	}
+	return nil
+}
+
 // Chunk is the next piece of the answer.
 type Chunk struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1642,7 +2011,7 @@ type Chunk struct {
 
 func (x *Chunk) Reset() {
 	*x = Chunk{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[16]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1654,7 +2023,7 @@ func (x *Chunk) String() string {
 func (*Chunk) ProtoMessage() {}
 
 func (x *Chunk) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[16]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1667,7 +2036,7 @@ func (x *Chunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Chunk.ProtoReflect.Descriptor instead.
 func (*Chunk) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{16}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Chunk) GetText() string {
@@ -1715,7 +2084,7 @@ type ToolCallDelta struct {
 
 func (x *ToolCallDelta) Reset() {
 	*x = ToolCallDelta{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[17]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1727,7 +2096,7 @@ func (x *ToolCallDelta) String() string {
 func (*ToolCallDelta) ProtoMessage() {}
 
 func (x *ToolCallDelta) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[17]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1740,7 +2109,7 @@ func (x *ToolCallDelta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToolCallDelta.ProtoReflect.Descriptor instead.
 func (*ToolCallDelta) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{17}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ToolCallDelta) GetIndex() int32 {
@@ -1784,7 +2153,7 @@ type DrawnToken struct {
 
 func (x *DrawnToken) Reset() {
 	*x = DrawnToken{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[18]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1796,7 +2165,7 @@ func (x *DrawnToken) String() string {
 func (*DrawnToken) ProtoMessage() {}
 
 func (x *DrawnToken) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[18]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1809,7 +2178,7 @@ func (x *DrawnToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrawnToken.ProtoReflect.Descriptor instead.
 func (*DrawnToken) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{18}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DrawnToken) GetToken() *TokenLogProbability {
@@ -1841,7 +2210,7 @@ type Usage struct {
 
 func (x *Usage) Reset() {
 	*x = Usage{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[19]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1853,7 +2222,7 @@ func (x *Usage) String() string {
 func (*Usage) ProtoMessage() {}
 
 func (x *Usage) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[19]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1866,7 +2235,7 @@ func (x *Usage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Usage.ProtoReflect.Descriptor instead.
 func (*Usage) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{19}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Usage) GetNumPromptTokens() int32 {
@@ -1907,7 +2276,7 @@ type Timing struct {
 
 func (x *Timing) Reset() {
 	*x = Timing{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[20]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1919,7 +2288,7 @@ func (x *Timing) String() string {
 func (*Timing) ProtoMessage() {}
 
 func (x *Timing) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[20]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1932,7 +2301,7 @@ func (x *Timing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Timing.ProtoReflect.Descriptor instead.
 func (*Timing) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{20}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Timing) GetQueue() *durationpb.Duration {
@@ -1977,14 +2346,16 @@ type Finished struct {
 	// What made the answer.
 	Provenance *Provenance `protobuf:"bytes,5,opt,name=provenance,proto3" json:"provenance,omitempty"`
 	// What was guessed; unset where nothing was, or where a stop text ended the answer.
-	Speculation   *Speculation `protobuf:"bytes,6,opt,name=speculation,proto3" json:"speculation,omitempty"`
+	Speculation *Speculation `protobuf:"bytes,6,opt,name=speculation,proto3" json:"speculation,omitempty"`
+	// As in Started.
+	Routed        *Routed `protobuf:"bytes,7,opt,name=routed,proto3" json:"routed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Finished) Reset() {
 	*x = Finished{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[21]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1996,7 +2367,7 @@ func (x *Finished) String() string {
 func (*Finished) ProtoMessage() {}
 
 func (x *Finished) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[21]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2009,7 +2380,7 @@ func (x *Finished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finished.ProtoReflect.Descriptor instead.
 func (*Finished) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{21}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Finished) GetFinishReason() FinishReason {
@@ -2054,6 +2425,13 @@ func (x *Finished) GetSpeculation() *Speculation {
 	return nil
 }
 
+func (x *Finished) GetRouted() *Routed {
+	if x != nil {
+		return x.Routed
+	}
+	return nil
+}
+
 // Speculation counts guessed tokens of an answer.
 type Speculation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2069,7 +2447,7 @@ type Speculation struct {
 
 func (x *Speculation) Reset() {
 	*x = Speculation{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[22]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2081,7 +2459,7 @@ func (x *Speculation) String() string {
 func (*Speculation) ProtoMessage() {}
 
 func (x *Speculation) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[22]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2094,7 +2472,7 @@ func (x *Speculation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Speculation.ProtoReflect.Descriptor instead.
 func (*Speculation) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{22}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Speculation) GetNumDraftedTokens() int32 {
@@ -2135,7 +2513,7 @@ type GenerateResponse struct {
 
 func (x *GenerateResponse) Reset() {
 	*x = GenerateResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[23]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2147,7 +2525,7 @@ func (x *GenerateResponse) String() string {
 func (*GenerateResponse) ProtoMessage() {}
 
 func (x *GenerateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[23]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2160,7 +2538,7 @@ func (x *GenerateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GenerateResponse.ProtoReflect.Descriptor instead.
 func (*GenerateResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{23}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *GenerateResponse) GetEvent() isGenerateResponse_Event {
@@ -2235,7 +2613,7 @@ type MetricsRequest struct {
 
 func (x *MetricsRequest) Reset() {
 	*x = MetricsRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[24]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2247,7 +2625,7 @@ func (x *MetricsRequest) String() string {
 func (*MetricsRequest) ProtoMessage() {}
 
 func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[24]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2260,7 +2638,7 @@ func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsRequest.ProtoReflect.Descriptor instead.
 func (*MetricsRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{24}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *MetricsRequest) GetInterval() *durationpb.Duration {
@@ -2292,7 +2670,7 @@ type Percentiles struct {
 
 func (x *Percentiles) Reset() {
 	*x = Percentiles{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[25]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2304,7 +2682,7 @@ func (x *Percentiles) String() string {
 func (*Percentiles) ProtoMessage() {}
 
 func (x *Percentiles) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[25]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2317,7 +2695,7 @@ func (x *Percentiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Percentiles.ProtoReflect.Descriptor instead.
 func (*Percentiles) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{25}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Percentiles) GetP50() *durationpb.Duration {
@@ -2389,7 +2767,7 @@ type ModelMetrics struct {
 
 func (x *ModelMetrics) Reset() {
 	*x = ModelMetrics{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[26]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2401,7 +2779,7 @@ func (x *ModelMetrics) String() string {
 func (*ModelMetrics) ProtoMessage() {}
 
 func (x *ModelMetrics) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[26]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2414,7 +2792,7 @@ func (x *ModelMetrics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelMetrics.ProtoReflect.Descriptor instead.
 func (*ModelMetrics) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{26}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ModelMetrics) GetModel() string {
@@ -2569,7 +2947,7 @@ type HostMetrics struct {
 
 func (x *HostMetrics) Reset() {
 	*x = HostMetrics{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[27]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2581,7 +2959,7 @@ func (x *HostMetrics) String() string {
 func (*HostMetrics) ProtoMessage() {}
 
 func (x *HostMetrics) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[27]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2594,7 +2972,7 @@ func (x *HostMetrics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostMetrics.ProtoReflect.Descriptor instead.
 func (*HostMetrics) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{27}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *HostMetrics) GetCpuPercent() float64 {
@@ -2649,7 +3027,7 @@ type MetricsResponse struct {
 
 func (x *MetricsResponse) Reset() {
 	*x = MetricsResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[28]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2661,7 +3039,7 @@ func (x *MetricsResponse) String() string {
 func (*MetricsResponse) ProtoMessage() {}
 
 func (x *MetricsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[28]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2674,7 +3052,7 @@ func (x *MetricsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsResponse.ProtoReflect.Descriptor instead.
 func (*MetricsResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{28}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *MetricsResponse) GetTimestamp() *timestamppb.Timestamp {
@@ -2723,7 +3101,7 @@ type TokenizeRequest struct {
 
 func (x *TokenizeRequest) Reset() {
 	*x = TokenizeRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[29]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2735,7 +3113,7 @@ func (x *TokenizeRequest) String() string {
 func (*TokenizeRequest) ProtoMessage() {}
 
 func (x *TokenizeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[29]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2748,7 +3126,7 @@ func (x *TokenizeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenizeRequest.ProtoReflect.Descriptor instead.
 func (*TokenizeRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{29}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *TokenizeRequest) GetModel() string {
@@ -2816,7 +3194,7 @@ type TokenizeResponse struct {
 
 func (x *TokenizeResponse) Reset() {
 	*x = TokenizeResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[30]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2828,7 +3206,7 @@ func (x *TokenizeResponse) String() string {
 func (*TokenizeResponse) ProtoMessage() {}
 
 func (x *TokenizeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[30]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2841,7 +3219,7 @@ func (x *TokenizeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenizeResponse.ProtoReflect.Descriptor instead.
 func (*TokenizeResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{30}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *TokenizeResponse) GetTokens() []int32 {
@@ -2903,7 +3281,7 @@ type ScoreRequest struct {
 
 func (x *ScoreRequest) Reset() {
 	*x = ScoreRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[31]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2915,7 +3293,7 @@ func (x *ScoreRequest) String() string {
 func (*ScoreRequest) ProtoMessage() {}
 
 func (x *ScoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[31]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2928,7 +3306,7 @@ func (x *ScoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScoreRequest.ProtoReflect.Descriptor instead.
 func (*ScoreRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{31}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ScoreRequest) GetModel() string {
@@ -3060,7 +3438,7 @@ type TokenLogProbability struct {
 
 func (x *TokenLogProbability) Reset() {
 	*x = TokenLogProbability{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[32]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3072,7 +3450,7 @@ func (x *TokenLogProbability) String() string {
 func (*TokenLogProbability) ProtoMessage() {}
 
 func (x *TokenLogProbability) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[32]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3085,7 +3463,7 @@ func (x *TokenLogProbability) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenLogProbability.ProtoReflect.Descriptor instead.
 func (*TokenLogProbability) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{32}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *TokenLogProbability) GetToken() int32 {
@@ -3133,7 +3511,7 @@ type ChoiceScore struct {
 
 func (x *ChoiceScore) Reset() {
 	*x = ChoiceScore{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[33]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3145,7 +3523,7 @@ func (x *ChoiceScore) String() string {
 func (*ChoiceScore) ProtoMessage() {}
 
 func (x *ChoiceScore) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[33]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3158,7 +3536,7 @@ func (x *ChoiceScore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChoiceScore.ProtoReflect.Descriptor instead.
 func (*ChoiceScore) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{33}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ChoiceScore) GetChoice() string {
@@ -3228,7 +3606,7 @@ type ScoreResponse struct {
 
 func (x *ScoreResponse) Reset() {
 	*x = ScoreResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[34]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3240,7 +3618,7 @@ func (x *ScoreResponse) String() string {
 func (*ScoreResponse) ProtoMessage() {}
 
 func (x *ScoreResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[34]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3253,7 +3631,7 @@ func (x *ScoreResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScoreResponse.ProtoReflect.Descriptor instead.
 func (*ScoreResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{34}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ScoreResponse) GetModel() string {
@@ -3350,7 +3728,7 @@ type EstimateRequest struct {
 
 func (x *EstimateRequest) Reset() {
 	*x = EstimateRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[35]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3362,7 +3740,7 @@ func (x *EstimateRequest) String() string {
 func (*EstimateRequest) ProtoMessage() {}
 
 func (x *EstimateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[35]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3375,7 +3753,7 @@ func (x *EstimateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EstimateRequest.ProtoReflect.Descriptor instead.
 func (*EstimateRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{35}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *EstimateRequest) GetModel() string {
@@ -3524,7 +3902,7 @@ type EstimateResponse struct {
 
 func (x *EstimateResponse) Reset() {
 	*x = EstimateResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[36]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3536,7 +3914,7 @@ func (x *EstimateResponse) String() string {
 func (*EstimateResponse) ProtoMessage() {}
 
 func (x *EstimateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[36]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3549,7 +3927,7 @@ func (x *EstimateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EstimateResponse.ProtoReflect.Descriptor instead.
 func (*EstimateResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{36}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *EstimateResponse) GetNumPromptTokens() int32 {
@@ -3617,7 +3995,7 @@ type ListTasksRequest struct {
 
 func (x *ListTasksRequest) Reset() {
 	*x = ListTasksRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[37]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3629,7 +4007,7 @@ func (x *ListTasksRequest) String() string {
 func (*ListTasksRequest) ProtoMessage() {}
 
 func (x *ListTasksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[37]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3642,7 +4020,7 @@ func (x *ListTasksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTasksRequest.ProtoReflect.Descriptor instead.
 func (*ListTasksRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{37}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{39}
 }
 
 // ListTasksResponse has every version of every task.
@@ -3656,7 +4034,7 @@ type ListTasksResponse struct {
 
 func (x *ListTasksResponse) Reset() {
 	*x = ListTasksResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[38]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3668,7 +4046,7 @@ func (x *ListTasksResponse) String() string {
 func (*ListTasksResponse) ProtoMessage() {}
 
 func (x *ListTasksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[38]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3681,7 +4059,7 @@ func (x *ListTasksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTasksResponse.ProtoReflect.Descriptor instead.
 func (*ListTasksResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{38}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ListTasksResponse) GetTasks() []*Task {
@@ -3708,7 +4086,7 @@ type TaskInput struct {
 
 func (x *TaskInput) Reset() {
 	*x = TaskInput{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[39]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3720,7 +4098,7 @@ func (x *TaskInput) String() string {
 func (*TaskInput) ProtoMessage() {}
 
 func (x *TaskInput) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[39]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3733,7 +4111,7 @@ func (x *TaskInput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskInput.ProtoReflect.Descriptor instead.
 func (*TaskInput) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{39}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *TaskInput) GetName() string {
@@ -3795,7 +4173,7 @@ type Task struct {
 
 func (x *Task) Reset() {
 	*x = Task{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[40]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3807,7 +4185,7 @@ func (x *Task) String() string {
 func (*Task) ProtoMessage() {}
 
 func (x *Task) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[40]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3820,7 +4198,7 @@ func (x *Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Task.ProtoReflect.Descriptor instead.
 func (*Task) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{40}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Task) GetName() string {
@@ -3962,7 +4340,7 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"jsonSchema\x12\x1a\n" +
 	"\agrammar\x18\x02 \x01(\tH\x00R\agrammar\x126\n" +
 	"\achoices\x18\x03 \x01(\v2\x1a.xapp.inference.v1.ChoicesH\x00R\achoicesB\b\n" +
-	"\x06format\"\xef\a\n" +
+	"\x06format\"\xa5\b\n" +
 	"\x0fGenerateRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\x06prompt\x18\x02 \x01(\tH\x00R\x06prompt\x12-\n" +
@@ -3987,10 +4365,29 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\x05tools\x18\x13 \x03(\v2\x17.xapp.inference.v1.ToolR\x05tools\x12>\n" +
 	"\vtool_choice\x18\x14 \x01(\v2\x1d.xapp.inference.v1.ToolChoiceR\n" +
 	"toolChoice\x123\n" +
-	"\x13parallel_tool_calls\x18\x15 \x01(\bH\x02R\x11parallelToolCalls\x88\x01\x01B\a\n" +
+	"\x13parallel_tool_calls\x18\x15 \x01(\bH\x02R\x11parallelToolCalls\x88\x01\x01\x124\n" +
+	"\arouting\x18\x12 \x01(\v2\x1a.xapp.inference.v1.RoutingR\aroutingB\a\n" +
 	"\x05inputB\r\n" +
 	"\v_max_tokensB\x16\n" +
-	"\x14_parallel_tool_calls\"\x85\x02\n" +
+	"\x14_parallel_tool_calls\"n\n" +
+	"\aRouting\x122\n" +
+	"\x04mode\x18\x01 \x01(\x0e2\x1e.xapp.inference.v1.RoutingModeR\x04mode\x12!\n" +
+	"\tthreshold\x18\x02 \x01(\x01H\x00R\tthreshold\x88\x01\x01B\f\n" +
+	"\n" +
+	"_threshold\"\xc5\x02\n" +
+	"\x06Routed\x12<\n" +
+	"\vanswered_by\x18\x01 \x01(\x0e2\x1b.xapp.inference.v1.AnswererR\n" +
+	"answeredBy\x128\n" +
+	"\x06reason\x18\x02 \x01(\x0e2 .xapp.inference.v1.RoutingReasonR\x06reason\x12#\n" +
+	"\n" +
+	"difficulty\x18\x03 \x01(\x01H\x00R\n" +
+	"difficulty\x88\x01\x01\x12!\n" +
+	"\tthreshold\x18\x04 \x01(\x01H\x01R\tthreshold\x88\x01\x01\x12F\n" +
+	"\x11decision_duration\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x10decisionDuration\x12\x16\n" +
+	"\x06detail\x18\x06 \x01(\tR\x06detailB\r\n" +
+	"\v_difficultyB\f\n" +
+	"\n" +
+	"_threshold\"\x85\x02\n" +
 	"\x10DecodingStrategy\x128\n" +
 	"\x05plain\x18\x01 \x01(\v2 .xapp.inference.v1.PlainDecodingH\x00R\x05plain\x12;\n" +
 	"\x05ngram\x18\x02 \x01(\v2#.xapp.inference.v1.NgramSpeculationH\x00R\x05ngram\x125\n" +
@@ -4015,7 +4412,7 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\x05build\x18\x05 \x01(\tR\x05build\x12\x1f\n" +
 	"\voutput_hash\x18\x06 \x01(\tR\n" +
 	"outputHash\x12!\n" +
-	"\fmodel_origin\x18\a \x01(\tR\vmodelOrigin\"\xee\x02\n" +
+	"\fmodel_origin\x18\a \x01(\tR\vmodelOrigin\"\xa1\x03\n" +
 	"\aStarted\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12!\n" +
 	"\fmodel_digest\x18\x02 \x01(\tR\vmodelDigest\x12*\n" +
@@ -4027,7 +4424,9 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\n" +
 	"provenance\x18\b \x01(\v2\x1d.xapp.inference.v1.ProvenanceR\n" +
 	"provenance\x12\x16\n" +
-	"\x06joined\x18\t \x01(\bR\x06joined\"\xbd\x01\n" +
+	"\x06joined\x18\t \x01(\bR\x06joined\x121\n" +
+	"\x06routed\x18\n" +
+	" \x01(\v2\x19.xapp.inference.v1.RoutedR\x06routed\"\xbd\x01\n" +
 	"\x05Chunk\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12\x1d\n" +
 	"\n" +
@@ -4052,7 +4451,7 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\x05queue\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x05queue\x123\n" +
 	"\aprefill\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\aprefill\x121\n" +
 	"\x06decode\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x06decode\x12H\n" +
-	"\x13time_to_first_token\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x10timeToFirstToken\"\xf6\x02\n" +
+	"\x13time_to_first_token\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x10timeToFirstToken\"\xa9\x03\n" +
 	"\bFinished\x12D\n" +
 	"\rfinish_reason\x18\x01 \x01(\x0e2\x1f.xapp.inference.v1.FinishReasonR\ffinishReason\x12.\n" +
 	"\x05usage\x18\x02 \x01(\v2\x18.xapp.inference.v1.UsageR\x05usage\x121\n" +
@@ -4061,7 +4460,8 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\n" +
 	"provenance\x18\x05 \x01(\v2\x1d.xapp.inference.v1.ProvenanceR\n" +
 	"provenance\x12@\n" +
-	"\vspeculation\x18\x06 \x01(\v2\x1e.xapp.inference.v1.SpeculationR\vspeculationB\x12\n" +
+	"\vspeculation\x18\x06 \x01(\v2\x1e.xapp.inference.v1.SpeculationR\vspeculation\x121\n" +
+	"\x06routed\x18\a \x01(\v2\x19.xapp.inference.v1.RoutedR\x06routedB\x12\n" +
 	"\x10_format_complete\"\x88\x01\n" +
 	"\vSpeculation\x12,\n" +
 	"\x12num_drafted_tokens\x18\x01 \x01(\x05R\x10numDraftedTokens\x12.\n" +
@@ -4234,7 +4634,31 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\x0eDeadlinePolicy\x12\x1f\n" +
 	"\x1bDEADLINE_POLICY_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16DEADLINE_POLICY_REJECT\x10\x01\x12\x1f\n" +
-	"\x1bDEADLINE_POLICY_BEST_EFFORT\x10\x02*\xb6\x01\n" +
+	"\x1bDEADLINE_POLICY_BEST_EFFORT\x10\x02*u\n" +
+	"\vRoutingMode\x12\x1c\n" +
+	"\x18ROUTING_MODE_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12ROUTING_MODE_LOCAL\x10\x01\x12\x19\n" +
+	"\x15ROUTING_MODE_UPSTREAM\x10\x02\x12\x15\n" +
+	"\x11ROUTING_MODE_AUTO\x10\x03*O\n" +
+	"\bAnswerer\x12\x18\n" +
+	"\x14ANSWERER_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0eANSWERER_LOCAL\x10\x01\x12\x15\n" +
+	"\x11ANSWERER_UPSTREAM\x10\x02*\x9e\x03\n" +
+	"\rRoutingReason\x12\x1e\n" +
+	"\x1aROUTING_REASON_UNSPECIFIED\x10\x00\x12\x1c\n" +
+	"\x18ROUTING_REASON_REQUESTED\x10\x01\x12\x17\n" +
+	"\x13ROUTING_REASON_EASY\x10\x02\x12\x17\n" +
+	"\x13ROUTING_REASON_HARD\x10\x03\x12\x1e\n" +
+	"\x1aROUTING_REASON_NO_UPSTREAM\x10\x04\x12\x1b\n" +
+	"\x17ROUTING_REASON_DEADLINE\x10\x05\x12\x1c\n" +
+	"\x18ROUTING_REASON_LINK_DOWN\x10\x06\x12\"\n" +
+	"\x1eROUTING_REASON_UPSTREAM_FAILED\x10\a\x12 \n" +
+	"\x1cROUTING_REASON_UPSTREAM_FULL\x10\b\x12\x1e\n" +
+	"\x1aROUTING_REASON_UNSUPPORTED\x10\t\x12 \n" +
+	"\x1cROUTING_REASON_DETERMINISTIC\x10\n" +
+	"\x12\x1c\n" +
+	"\x18ROUTING_REASON_FORWARDED\x10\v\x12\x1c\n" +
+	"\x18ROUTING_REASON_NO_SIGNAL\x10\f*\xb6\x01\n" +
 	"\fFinishReason\x12\x1d\n" +
 	"\x19FINISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12FINISH_REASON_STOP\x10\x01\x12\x18\n" +
@@ -4263,151 +4687,163 @@ func file_xapp_inference_v1_inference_proto_rawDescGZIP() []byte {
 	return file_xapp_inference_v1_inference_proto_rawDescData
 }
 
-var file_xapp_inference_v1_inference_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_xapp_inference_v1_inference_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_xapp_inference_v1_inference_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
+var file_xapp_inference_v1_inference_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
 var file_xapp_inference_v1_inference_proto_goTypes = []any{
 	(ToolMode)(0),                 // 0: xapp.inference.v1.ToolMode
 	(Priority)(0),                 // 1: xapp.inference.v1.Priority
 	(DeadlinePolicy)(0),           // 2: xapp.inference.v1.DeadlinePolicy
-	(FinishReason)(0),             // 3: xapp.inference.v1.FinishReason
-	(*Message)(nil),               // 4: xapp.inference.v1.Message
-	(*Tool)(nil),                  // 5: xapp.inference.v1.Tool
-	(*ToolCall)(nil),              // 6: xapp.inference.v1.ToolCall
-	(*ToolChoice)(nil),            // 7: xapp.inference.v1.ToolChoice
-	(*Chat)(nil),                  // 8: xapp.inference.v1.Chat
-	(*SamplingParams)(nil),        // 9: xapp.inference.v1.SamplingParams
-	(*Choices)(nil),               // 10: xapp.inference.v1.Choices
-	(*OutputFormat)(nil),          // 11: xapp.inference.v1.OutputFormat
-	(*GenerateRequest)(nil),       // 12: xapp.inference.v1.GenerateRequest
-	(*DecodingStrategy)(nil),      // 13: xapp.inference.v1.DecodingStrategy
-	(*PlainDecoding)(nil),         // 14: xapp.inference.v1.PlainDecoding
-	(*NgramSpeculation)(nil),      // 15: xapp.inference.v1.NgramSpeculation
-	(*AutoDecoding)(nil),          // 16: xapp.inference.v1.AutoDecoding
-	(*DraftSpeculation)(nil),      // 17: xapp.inference.v1.DraftSpeculation
-	(*Provenance)(nil),            // 18: xapp.inference.v1.Provenance
-	(*Started)(nil),               // 19: xapp.inference.v1.Started
-	(*Chunk)(nil),                 // 20: xapp.inference.v1.Chunk
-	(*ToolCallDelta)(nil),         // 21: xapp.inference.v1.ToolCallDelta
-	(*DrawnToken)(nil),            // 22: xapp.inference.v1.DrawnToken
-	(*Usage)(nil),                 // 23: xapp.inference.v1.Usage
-	(*Timing)(nil),                // 24: xapp.inference.v1.Timing
-	(*Finished)(nil),              // 25: xapp.inference.v1.Finished
-	(*Speculation)(nil),           // 26: xapp.inference.v1.Speculation
-	(*GenerateResponse)(nil),      // 27: xapp.inference.v1.GenerateResponse
-	(*MetricsRequest)(nil),        // 28: xapp.inference.v1.MetricsRequest
-	(*Percentiles)(nil),           // 29: xapp.inference.v1.Percentiles
-	(*ModelMetrics)(nil),          // 30: xapp.inference.v1.ModelMetrics
-	(*HostMetrics)(nil),           // 31: xapp.inference.v1.HostMetrics
-	(*MetricsResponse)(nil),       // 32: xapp.inference.v1.MetricsResponse
-	(*TokenizeRequest)(nil),       // 33: xapp.inference.v1.TokenizeRequest
-	(*TokenizeResponse)(nil),      // 34: xapp.inference.v1.TokenizeResponse
-	(*ScoreRequest)(nil),          // 35: xapp.inference.v1.ScoreRequest
-	(*TokenLogProbability)(nil),   // 36: xapp.inference.v1.TokenLogProbability
-	(*ChoiceScore)(nil),           // 37: xapp.inference.v1.ChoiceScore
-	(*ScoreResponse)(nil),         // 38: xapp.inference.v1.ScoreResponse
-	(*EstimateRequest)(nil),       // 39: xapp.inference.v1.EstimateRequest
-	(*EstimateResponse)(nil),      // 40: xapp.inference.v1.EstimateResponse
-	(*ListTasksRequest)(nil),      // 41: xapp.inference.v1.ListTasksRequest
-	(*ListTasksResponse)(nil),     // 42: xapp.inference.v1.ListTasksResponse
-	(*TaskInput)(nil),             // 43: xapp.inference.v1.TaskInput
-	(*Task)(nil),                  // 44: xapp.inference.v1.Task
-	nil,                           // 45: xapp.inference.v1.SamplingParams.LogitBiasEntry
-	(*structpb.Struct)(nil),       // 46: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil), // 47: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 48: google.protobuf.Duration
+	(RoutingMode)(0),              // 3: xapp.inference.v1.RoutingMode
+	(Answerer)(0),                 // 4: xapp.inference.v1.Answerer
+	(RoutingReason)(0),            // 5: xapp.inference.v1.RoutingReason
+	(FinishReason)(0),             // 6: xapp.inference.v1.FinishReason
+	(*Message)(nil),               // 7: xapp.inference.v1.Message
+	(*Tool)(nil),                  // 8: xapp.inference.v1.Tool
+	(*ToolCall)(nil),              // 9: xapp.inference.v1.ToolCall
+	(*ToolChoice)(nil),            // 10: xapp.inference.v1.ToolChoice
+	(*Chat)(nil),                  // 11: xapp.inference.v1.Chat
+	(*SamplingParams)(nil),        // 12: xapp.inference.v1.SamplingParams
+	(*Choices)(nil),               // 13: xapp.inference.v1.Choices
+	(*OutputFormat)(nil),          // 14: xapp.inference.v1.OutputFormat
+	(*GenerateRequest)(nil),       // 15: xapp.inference.v1.GenerateRequest
+	(*Routing)(nil),               // 16: xapp.inference.v1.Routing
+	(*Routed)(nil),                // 17: xapp.inference.v1.Routed
+	(*DecodingStrategy)(nil),      // 18: xapp.inference.v1.DecodingStrategy
+	(*PlainDecoding)(nil),         // 19: xapp.inference.v1.PlainDecoding
+	(*NgramSpeculation)(nil),      // 20: xapp.inference.v1.NgramSpeculation
+	(*AutoDecoding)(nil),          // 21: xapp.inference.v1.AutoDecoding
+	(*DraftSpeculation)(nil),      // 22: xapp.inference.v1.DraftSpeculation
+	(*Provenance)(nil),            // 23: xapp.inference.v1.Provenance
+	(*Started)(nil),               // 24: xapp.inference.v1.Started
+	(*Chunk)(nil),                 // 25: xapp.inference.v1.Chunk
+	(*ToolCallDelta)(nil),         // 26: xapp.inference.v1.ToolCallDelta
+	(*DrawnToken)(nil),            // 27: xapp.inference.v1.DrawnToken
+	(*Usage)(nil),                 // 28: xapp.inference.v1.Usage
+	(*Timing)(nil),                // 29: xapp.inference.v1.Timing
+	(*Finished)(nil),              // 30: xapp.inference.v1.Finished
+	(*Speculation)(nil),           // 31: xapp.inference.v1.Speculation
+	(*GenerateResponse)(nil),      // 32: xapp.inference.v1.GenerateResponse
+	(*MetricsRequest)(nil),        // 33: xapp.inference.v1.MetricsRequest
+	(*Percentiles)(nil),           // 34: xapp.inference.v1.Percentiles
+	(*ModelMetrics)(nil),          // 35: xapp.inference.v1.ModelMetrics
+	(*HostMetrics)(nil),           // 36: xapp.inference.v1.HostMetrics
+	(*MetricsResponse)(nil),       // 37: xapp.inference.v1.MetricsResponse
+	(*TokenizeRequest)(nil),       // 38: xapp.inference.v1.TokenizeRequest
+	(*TokenizeResponse)(nil),      // 39: xapp.inference.v1.TokenizeResponse
+	(*ScoreRequest)(nil),          // 40: xapp.inference.v1.ScoreRequest
+	(*TokenLogProbability)(nil),   // 41: xapp.inference.v1.TokenLogProbability
+	(*ChoiceScore)(nil),           // 42: xapp.inference.v1.ChoiceScore
+	(*ScoreResponse)(nil),         // 43: xapp.inference.v1.ScoreResponse
+	(*EstimateRequest)(nil),       // 44: xapp.inference.v1.EstimateRequest
+	(*EstimateResponse)(nil),      // 45: xapp.inference.v1.EstimateResponse
+	(*ListTasksRequest)(nil),      // 46: xapp.inference.v1.ListTasksRequest
+	(*ListTasksResponse)(nil),     // 47: xapp.inference.v1.ListTasksResponse
+	(*TaskInput)(nil),             // 48: xapp.inference.v1.TaskInput
+	(*Task)(nil),                  // 49: xapp.inference.v1.Task
+	nil,                           // 50: xapp.inference.v1.SamplingParams.LogitBiasEntry
+	(*structpb.Struct)(nil),       // 51: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil), // 52: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 53: google.protobuf.Duration
 }
 var file_xapp_inference_v1_inference_proto_depIdxs = []int32{
-	6,  // 0: xapp.inference.v1.Message.tool_calls:type_name -> xapp.inference.v1.ToolCall
+	9,  // 0: xapp.inference.v1.Message.tool_calls:type_name -> xapp.inference.v1.ToolCall
 	0,  // 1: xapp.inference.v1.ToolChoice.mode:type_name -> xapp.inference.v1.ToolMode
-	4,  // 2: xapp.inference.v1.Chat.messages:type_name -> xapp.inference.v1.Message
-	45, // 3: xapp.inference.v1.SamplingParams.logit_bias:type_name -> xapp.inference.v1.SamplingParams.LogitBiasEntry
-	10, // 4: xapp.inference.v1.OutputFormat.choices:type_name -> xapp.inference.v1.Choices
-	8,  // 5: xapp.inference.v1.GenerateRequest.chat:type_name -> xapp.inference.v1.Chat
-	9,  // 6: xapp.inference.v1.GenerateRequest.sampling:type_name -> xapp.inference.v1.SamplingParams
+	7,  // 2: xapp.inference.v1.Chat.messages:type_name -> xapp.inference.v1.Message
+	50, // 3: xapp.inference.v1.SamplingParams.logit_bias:type_name -> xapp.inference.v1.SamplingParams.LogitBiasEntry
+	13, // 4: xapp.inference.v1.OutputFormat.choices:type_name -> xapp.inference.v1.Choices
+	11, // 5: xapp.inference.v1.GenerateRequest.chat:type_name -> xapp.inference.v1.Chat
+	12, // 6: xapp.inference.v1.GenerateRequest.sampling:type_name -> xapp.inference.v1.SamplingParams
 	1,  // 7: xapp.inference.v1.GenerateRequest.priority:type_name -> xapp.inference.v1.Priority
-	11, // 8: xapp.inference.v1.GenerateRequest.format:type_name -> xapp.inference.v1.OutputFormat
+	14, // 8: xapp.inference.v1.GenerateRequest.format:type_name -> xapp.inference.v1.OutputFormat
 	2,  // 9: xapp.inference.v1.GenerateRequest.deadline_policy:type_name -> xapp.inference.v1.DeadlinePolicy
-	46, // 10: xapp.inference.v1.GenerateRequest.inputs:type_name -> google.protobuf.Struct
-	47, // 11: xapp.inference.v1.GenerateRequest.input_timestamp:type_name -> google.protobuf.Timestamp
-	48, // 12: xapp.inference.v1.GenerateRequest.max_token_gap:type_name -> google.protobuf.Duration
-	13, // 13: xapp.inference.v1.GenerateRequest.strategy:type_name -> xapp.inference.v1.DecodingStrategy
-	5,  // 14: xapp.inference.v1.GenerateRequest.tools:type_name -> xapp.inference.v1.Tool
-	7,  // 15: xapp.inference.v1.GenerateRequest.tool_choice:type_name -> xapp.inference.v1.ToolChoice
-	14, // 16: xapp.inference.v1.DecodingStrategy.plain:type_name -> xapp.inference.v1.PlainDecoding
-	15, // 17: xapp.inference.v1.DecodingStrategy.ngram:type_name -> xapp.inference.v1.NgramSpeculation
-	16, // 18: xapp.inference.v1.DecodingStrategy.auto:type_name -> xapp.inference.v1.AutoDecoding
-	17, // 19: xapp.inference.v1.DecodingStrategy.draft:type_name -> xapp.inference.v1.DraftSpeculation
-	48, // 20: xapp.inference.v1.Started.queue_duration:type_name -> google.protobuf.Duration
-	18, // 21: xapp.inference.v1.Started.provenance:type_name -> xapp.inference.v1.Provenance
-	22, // 22: xapp.inference.v1.Chunk.drawn_tokens:type_name -> xapp.inference.v1.DrawnToken
-	21, // 23: xapp.inference.v1.Chunk.tool_calls:type_name -> xapp.inference.v1.ToolCallDelta
-	36, // 24: xapp.inference.v1.DrawnToken.token:type_name -> xapp.inference.v1.TokenLogProbability
-	36, // 25: xapp.inference.v1.DrawnToken.top:type_name -> xapp.inference.v1.TokenLogProbability
-	48, // 26: xapp.inference.v1.Timing.queue:type_name -> google.protobuf.Duration
-	48, // 27: xapp.inference.v1.Timing.prefill:type_name -> google.protobuf.Duration
-	48, // 28: xapp.inference.v1.Timing.decode:type_name -> google.protobuf.Duration
-	48, // 29: xapp.inference.v1.Timing.time_to_first_token:type_name -> google.protobuf.Duration
-	3,  // 30: xapp.inference.v1.Finished.finish_reason:type_name -> xapp.inference.v1.FinishReason
-	23, // 31: xapp.inference.v1.Finished.usage:type_name -> xapp.inference.v1.Usage
-	24, // 32: xapp.inference.v1.Finished.timing:type_name -> xapp.inference.v1.Timing
-	18, // 33: xapp.inference.v1.Finished.provenance:type_name -> xapp.inference.v1.Provenance
-	26, // 34: xapp.inference.v1.Finished.speculation:type_name -> xapp.inference.v1.Speculation
-	19, // 35: xapp.inference.v1.GenerateResponse.started:type_name -> xapp.inference.v1.Started
-	20, // 36: xapp.inference.v1.GenerateResponse.chunk:type_name -> xapp.inference.v1.Chunk
-	25, // 37: xapp.inference.v1.GenerateResponse.finished:type_name -> xapp.inference.v1.Finished
-	48, // 38: xapp.inference.v1.MetricsRequest.interval:type_name -> google.protobuf.Duration
-	48, // 39: xapp.inference.v1.Percentiles.p50:type_name -> google.protobuf.Duration
-	48, // 40: xapp.inference.v1.Percentiles.p95:type_name -> google.protobuf.Duration
-	48, // 41: xapp.inference.v1.Percentiles.p99:type_name -> google.protobuf.Duration
-	29, // 42: xapp.inference.v1.ModelMetrics.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
-	29, // 43: xapp.inference.v1.ModelMetrics.inter_token_latency:type_name -> xapp.inference.v1.Percentiles
-	47, // 44: xapp.inference.v1.MetricsResponse.timestamp:type_name -> google.protobuf.Timestamp
-	30, // 45: xapp.inference.v1.MetricsResponse.models:type_name -> xapp.inference.v1.ModelMetrics
-	31, // 46: xapp.inference.v1.MetricsResponse.host:type_name -> xapp.inference.v1.HostMetrics
-	8,  // 47: xapp.inference.v1.TokenizeRequest.chat:type_name -> xapp.inference.v1.Chat
-	8,  // 48: xapp.inference.v1.ScoreRequest.chat:type_name -> xapp.inference.v1.Chat
-	1,  // 49: xapp.inference.v1.ScoreRequest.priority:type_name -> xapp.inference.v1.Priority
-	46, // 50: xapp.inference.v1.ScoreRequest.inputs:type_name -> google.protobuf.Struct
-	47, // 51: xapp.inference.v1.ScoreRequest.input_timestamp:type_name -> google.protobuf.Timestamp
-	36, // 52: xapp.inference.v1.ChoiceScore.tokens:type_name -> xapp.inference.v1.TokenLogProbability
-	37, // 53: xapp.inference.v1.ScoreResponse.choices:type_name -> xapp.inference.v1.ChoiceScore
-	23, // 54: xapp.inference.v1.ScoreResponse.usage:type_name -> xapp.inference.v1.Usage
-	24, // 55: xapp.inference.v1.ScoreResponse.timing:type_name -> xapp.inference.v1.Timing
-	18, // 56: xapp.inference.v1.ScoreResponse.provenance:type_name -> xapp.inference.v1.Provenance
-	8,  // 57: xapp.inference.v1.EstimateRequest.chat:type_name -> xapp.inference.v1.Chat
-	1,  // 58: xapp.inference.v1.EstimateRequest.priority:type_name -> xapp.inference.v1.Priority
-	48, // 59: xapp.inference.v1.EstimateRequest.deadline:type_name -> google.protobuf.Duration
-	46, // 60: xapp.inference.v1.EstimateRequest.inputs:type_name -> google.protobuf.Struct
-	47, // 61: xapp.inference.v1.EstimateRequest.input_timestamp:type_name -> google.protobuf.Timestamp
-	48, // 62: xapp.inference.v1.EstimateRequest.max_token_gap:type_name -> google.protobuf.Duration
-	13, // 63: xapp.inference.v1.EstimateRequest.strategy:type_name -> xapp.inference.v1.DecodingStrategy
-	5,  // 64: xapp.inference.v1.EstimateRequest.tools:type_name -> xapp.inference.v1.Tool
-	29, // 65: xapp.inference.v1.EstimateResponse.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
-	29, // 66: xapp.inference.v1.EstimateResponse.completion:type_name -> xapp.inference.v1.Percentiles
-	29, // 67: xapp.inference.v1.EstimateResponse.queue:type_name -> xapp.inference.v1.Percentiles
-	48, // 68: xapp.inference.v1.EstimateResponse.retry_after:type_name -> google.protobuf.Duration
-	44, // 69: xapp.inference.v1.ListTasksResponse.tasks:type_name -> xapp.inference.v1.Task
-	43, // 70: xapp.inference.v1.Task.inputs:type_name -> xapp.inference.v1.TaskInput
-	48, // 71: xapp.inference.v1.Task.default_deadline:type_name -> google.protobuf.Duration
-	1,  // 72: xapp.inference.v1.Task.priority:type_name -> xapp.inference.v1.Priority
-	48, // 73: xapp.inference.v1.Task.max_input_age:type_name -> google.protobuf.Duration
-	12, // 74: xapp.inference.v1.InferenceService.Generate:input_type -> xapp.inference.v1.GenerateRequest
-	28, // 75: xapp.inference.v1.InferenceService.Metrics:input_type -> xapp.inference.v1.MetricsRequest
-	35, // 76: xapp.inference.v1.InferenceService.Score:input_type -> xapp.inference.v1.ScoreRequest
-	39, // 77: xapp.inference.v1.InferenceService.Estimate:input_type -> xapp.inference.v1.EstimateRequest
-	41, // 78: xapp.inference.v1.InferenceService.ListTasks:input_type -> xapp.inference.v1.ListTasksRequest
-	33, // 79: xapp.inference.v1.InferenceService.Tokenize:input_type -> xapp.inference.v1.TokenizeRequest
-	27, // 80: xapp.inference.v1.InferenceService.Generate:output_type -> xapp.inference.v1.GenerateResponse
-	32, // 81: xapp.inference.v1.InferenceService.Metrics:output_type -> xapp.inference.v1.MetricsResponse
-	38, // 82: xapp.inference.v1.InferenceService.Score:output_type -> xapp.inference.v1.ScoreResponse
-	40, // 83: xapp.inference.v1.InferenceService.Estimate:output_type -> xapp.inference.v1.EstimateResponse
-	42, // 84: xapp.inference.v1.InferenceService.ListTasks:output_type -> xapp.inference.v1.ListTasksResponse
-	34, // 85: xapp.inference.v1.InferenceService.Tokenize:output_type -> xapp.inference.v1.TokenizeResponse
-	80, // [80:86] is the sub-list for method output_type
-	74, // [74:80] is the sub-list for method input_type
-	74, // [74:74] is the sub-list for extension type_name
-	74, // [74:74] is the sub-list for extension extendee
-	0,  // [0:74] is the sub-list for field type_name
+	51, // 10: xapp.inference.v1.GenerateRequest.inputs:type_name -> google.protobuf.Struct
+	52, // 11: xapp.inference.v1.GenerateRequest.input_timestamp:type_name -> google.protobuf.Timestamp
+	53, // 12: xapp.inference.v1.GenerateRequest.max_token_gap:type_name -> google.protobuf.Duration
+	18, // 13: xapp.inference.v1.GenerateRequest.strategy:type_name -> xapp.inference.v1.DecodingStrategy
+	8,  // 14: xapp.inference.v1.GenerateRequest.tools:type_name -> xapp.inference.v1.Tool
+	10, // 15: xapp.inference.v1.GenerateRequest.tool_choice:type_name -> xapp.inference.v1.ToolChoice
+	16, // 16: xapp.inference.v1.GenerateRequest.routing:type_name -> xapp.inference.v1.Routing
+	3,  // 17: xapp.inference.v1.Routing.mode:type_name -> xapp.inference.v1.RoutingMode
+	4,  // 18: xapp.inference.v1.Routed.answered_by:type_name -> xapp.inference.v1.Answerer
+	5,  // 19: xapp.inference.v1.Routed.reason:type_name -> xapp.inference.v1.RoutingReason
+	53, // 20: xapp.inference.v1.Routed.decision_duration:type_name -> google.protobuf.Duration
+	19, // 21: xapp.inference.v1.DecodingStrategy.plain:type_name -> xapp.inference.v1.PlainDecoding
+	20, // 22: xapp.inference.v1.DecodingStrategy.ngram:type_name -> xapp.inference.v1.NgramSpeculation
+	21, // 23: xapp.inference.v1.DecodingStrategy.auto:type_name -> xapp.inference.v1.AutoDecoding
+	22, // 24: xapp.inference.v1.DecodingStrategy.draft:type_name -> xapp.inference.v1.DraftSpeculation
+	53, // 25: xapp.inference.v1.Started.queue_duration:type_name -> google.protobuf.Duration
+	23, // 26: xapp.inference.v1.Started.provenance:type_name -> xapp.inference.v1.Provenance
+	17, // 27: xapp.inference.v1.Started.routed:type_name -> xapp.inference.v1.Routed
+	27, // 28: xapp.inference.v1.Chunk.drawn_tokens:type_name -> xapp.inference.v1.DrawnToken
+	26, // 29: xapp.inference.v1.Chunk.tool_calls:type_name -> xapp.inference.v1.ToolCallDelta
+	41, // 30: xapp.inference.v1.DrawnToken.token:type_name -> xapp.inference.v1.TokenLogProbability
+	41, // 31: xapp.inference.v1.DrawnToken.top:type_name -> xapp.inference.v1.TokenLogProbability
+	53, // 32: xapp.inference.v1.Timing.queue:type_name -> google.protobuf.Duration
+	53, // 33: xapp.inference.v1.Timing.prefill:type_name -> google.protobuf.Duration
+	53, // 34: xapp.inference.v1.Timing.decode:type_name -> google.protobuf.Duration
+	53, // 35: xapp.inference.v1.Timing.time_to_first_token:type_name -> google.protobuf.Duration
+	6,  // 36: xapp.inference.v1.Finished.finish_reason:type_name -> xapp.inference.v1.FinishReason
+	28, // 37: xapp.inference.v1.Finished.usage:type_name -> xapp.inference.v1.Usage
+	29, // 38: xapp.inference.v1.Finished.timing:type_name -> xapp.inference.v1.Timing
+	23, // 39: xapp.inference.v1.Finished.provenance:type_name -> xapp.inference.v1.Provenance
+	31, // 40: xapp.inference.v1.Finished.speculation:type_name -> xapp.inference.v1.Speculation
+	17, // 41: xapp.inference.v1.Finished.routed:type_name -> xapp.inference.v1.Routed
+	24, // 42: xapp.inference.v1.GenerateResponse.started:type_name -> xapp.inference.v1.Started
+	25, // 43: xapp.inference.v1.GenerateResponse.chunk:type_name -> xapp.inference.v1.Chunk
+	30, // 44: xapp.inference.v1.GenerateResponse.finished:type_name -> xapp.inference.v1.Finished
+	53, // 45: xapp.inference.v1.MetricsRequest.interval:type_name -> google.protobuf.Duration
+	53, // 46: xapp.inference.v1.Percentiles.p50:type_name -> google.protobuf.Duration
+	53, // 47: xapp.inference.v1.Percentiles.p95:type_name -> google.protobuf.Duration
+	53, // 48: xapp.inference.v1.Percentiles.p99:type_name -> google.protobuf.Duration
+	34, // 49: xapp.inference.v1.ModelMetrics.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
+	34, // 50: xapp.inference.v1.ModelMetrics.inter_token_latency:type_name -> xapp.inference.v1.Percentiles
+	52, // 51: xapp.inference.v1.MetricsResponse.timestamp:type_name -> google.protobuf.Timestamp
+	35, // 52: xapp.inference.v1.MetricsResponse.models:type_name -> xapp.inference.v1.ModelMetrics
+	36, // 53: xapp.inference.v1.MetricsResponse.host:type_name -> xapp.inference.v1.HostMetrics
+	11, // 54: xapp.inference.v1.TokenizeRequest.chat:type_name -> xapp.inference.v1.Chat
+	11, // 55: xapp.inference.v1.ScoreRequest.chat:type_name -> xapp.inference.v1.Chat
+	1,  // 56: xapp.inference.v1.ScoreRequest.priority:type_name -> xapp.inference.v1.Priority
+	51, // 57: xapp.inference.v1.ScoreRequest.inputs:type_name -> google.protobuf.Struct
+	52, // 58: xapp.inference.v1.ScoreRequest.input_timestamp:type_name -> google.protobuf.Timestamp
+	41, // 59: xapp.inference.v1.ChoiceScore.tokens:type_name -> xapp.inference.v1.TokenLogProbability
+	42, // 60: xapp.inference.v1.ScoreResponse.choices:type_name -> xapp.inference.v1.ChoiceScore
+	28, // 61: xapp.inference.v1.ScoreResponse.usage:type_name -> xapp.inference.v1.Usage
+	29, // 62: xapp.inference.v1.ScoreResponse.timing:type_name -> xapp.inference.v1.Timing
+	23, // 63: xapp.inference.v1.ScoreResponse.provenance:type_name -> xapp.inference.v1.Provenance
+	11, // 64: xapp.inference.v1.EstimateRequest.chat:type_name -> xapp.inference.v1.Chat
+	1,  // 65: xapp.inference.v1.EstimateRequest.priority:type_name -> xapp.inference.v1.Priority
+	53, // 66: xapp.inference.v1.EstimateRequest.deadline:type_name -> google.protobuf.Duration
+	51, // 67: xapp.inference.v1.EstimateRequest.inputs:type_name -> google.protobuf.Struct
+	52, // 68: xapp.inference.v1.EstimateRequest.input_timestamp:type_name -> google.protobuf.Timestamp
+	53, // 69: xapp.inference.v1.EstimateRequest.max_token_gap:type_name -> google.protobuf.Duration
+	18, // 70: xapp.inference.v1.EstimateRequest.strategy:type_name -> xapp.inference.v1.DecodingStrategy
+	8,  // 71: xapp.inference.v1.EstimateRequest.tools:type_name -> xapp.inference.v1.Tool
+	34, // 72: xapp.inference.v1.EstimateResponse.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
+	34, // 73: xapp.inference.v1.EstimateResponse.completion:type_name -> xapp.inference.v1.Percentiles
+	34, // 74: xapp.inference.v1.EstimateResponse.queue:type_name -> xapp.inference.v1.Percentiles
+	53, // 75: xapp.inference.v1.EstimateResponse.retry_after:type_name -> google.protobuf.Duration
+	49, // 76: xapp.inference.v1.ListTasksResponse.tasks:type_name -> xapp.inference.v1.Task
+	48, // 77: xapp.inference.v1.Task.inputs:type_name -> xapp.inference.v1.TaskInput
+	53, // 78: xapp.inference.v1.Task.default_deadline:type_name -> google.protobuf.Duration
+	1,  // 79: xapp.inference.v1.Task.priority:type_name -> xapp.inference.v1.Priority
+	53, // 80: xapp.inference.v1.Task.max_input_age:type_name -> google.protobuf.Duration
+	15, // 81: xapp.inference.v1.InferenceService.Generate:input_type -> xapp.inference.v1.GenerateRequest
+	33, // 82: xapp.inference.v1.InferenceService.Metrics:input_type -> xapp.inference.v1.MetricsRequest
+	40, // 83: xapp.inference.v1.InferenceService.Score:input_type -> xapp.inference.v1.ScoreRequest
+	44, // 84: xapp.inference.v1.InferenceService.Estimate:input_type -> xapp.inference.v1.EstimateRequest
+	46, // 85: xapp.inference.v1.InferenceService.ListTasks:input_type -> xapp.inference.v1.ListTasksRequest
+	38, // 86: xapp.inference.v1.InferenceService.Tokenize:input_type -> xapp.inference.v1.TokenizeRequest
+	32, // 87: xapp.inference.v1.InferenceService.Generate:output_type -> xapp.inference.v1.GenerateResponse
+	37, // 88: xapp.inference.v1.InferenceService.Metrics:output_type -> xapp.inference.v1.MetricsResponse
+	43, // 89: xapp.inference.v1.InferenceService.Score:output_type -> xapp.inference.v1.ScoreResponse
+	45, // 90: xapp.inference.v1.InferenceService.Estimate:output_type -> xapp.inference.v1.EstimateResponse
+	47, // 91: xapp.inference.v1.InferenceService.ListTasks:output_type -> xapp.inference.v1.ListTasksResponse
+	39, // 92: xapp.inference.v1.InferenceService.Tokenize:output_type -> xapp.inference.v1.TokenizeResponse
+	87, // [87:93] is the sub-list for method output_type
+	81, // [81:87] is the sub-list for method input_type
+	81, // [81:81] is the sub-list for extension type_name
+	81, // [81:81] is the sub-list for extension extendee
+	0,  // [0:81] is the sub-list for field type_name
 }
 
 func init() { file_xapp_inference_v1_inference_proto_init() }
@@ -4425,32 +4861,34 @@ func file_xapp_inference_v1_inference_proto_init() {
 		(*GenerateRequest_Prompt)(nil),
 		(*GenerateRequest_Chat)(nil),
 	}
-	file_xapp_inference_v1_inference_proto_msgTypes[9].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[9].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[10].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[11].OneofWrappers = []any{
 		(*DecodingStrategy_Plain)(nil),
 		(*DecodingStrategy_Ngram)(nil),
 		(*DecodingStrategy_Auto)(nil),
 		(*DecodingStrategy_Draft)(nil),
 	}
-	file_xapp_inference_v1_inference_proto_msgTypes[11].OneofWrappers = []any{}
 	file_xapp_inference_v1_inference_proto_msgTypes[13].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[21].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[23].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[15].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[23].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[25].OneofWrappers = []any{
 		(*GenerateResponse_Started)(nil),
 		(*GenerateResponse_Chunk)(nil),
 		(*GenerateResponse_Finished)(nil),
 	}
-	file_xapp_inference_v1_inference_proto_msgTypes[24].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[27].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[29].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[26].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[29].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[31].OneofWrappers = []any{
 		(*TokenizeRequest_Prompt)(nil),
 		(*TokenizeRequest_Chat)(nil),
 	}
-	file_xapp_inference_v1_inference_proto_msgTypes[31].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[33].OneofWrappers = []any{
 		(*ScoreRequest_Prompt)(nil),
 		(*ScoreRequest_Chat)(nil),
 	}
-	file_xapp_inference_v1_inference_proto_msgTypes[34].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[35].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[36].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[37].OneofWrappers = []any{
 		(*EstimateRequest_Prompt)(nil),
 		(*EstimateRequest_Chat)(nil),
 	}
@@ -4459,8 +4897,8 @@ func file_xapp_inference_v1_inference_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_xapp_inference_v1_inference_proto_rawDesc), len(file_xapp_inference_v1_inference_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   42,
+			NumEnums:      7,
+			NumMessages:   44,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
