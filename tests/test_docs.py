@@ -27,8 +27,9 @@ PAGES = [
     for path in sorted((ROOT / folder).glob("*.md"))
 ]
 LAYERS_WITH_REASONS = (
-    *("server", "edge", "security", "service", "served", "admission", "tasks"),
-    *("text", "formats", "workers", "engine", "backend", "routing/big_little"),
+    *("server", "edge", "security", "routing", "service", "served", "admission", "tasks"),
+    *("text", "formats", "workers", "engine", "backend"),
+    "routing/big_little",
 )
 
 

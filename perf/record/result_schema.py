@@ -29,6 +29,7 @@ class Mode(enum.StrEnum):
     POOL = "pool"
     SPECULATION = "speculation"
     BIG_LITTLE = "big-little"
+    ROUTING = "routing"
 
 
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.scripted_node import Hang, ScriptedNode, bad_field, chunk, scripted_node, started
+from tests.scripted_node import Hang, ScriptedNode, bad_field, chunk, finished, scripted_node, started
 from xapp.cli import main
 from xapp.cli.options import Duration
+from xapp.inference.v1 import inference_pb2 as pb
 
 
 @pytest.fixture
@@ -65,6 +66,25 @@ def test_generate_passes_what_is_given_and_no_more(node: ScriptedNode) -> None:
 def test_generate_asks_for_a_strategy_where_one_is_given(node: ScriptedNode, strategy: str | None) -> None:
     invoke("generate", "hi", "--target", node.target, *(("--strategy", strategy) if strategy else ()))
     assert node.requests[-1].strategy.WhichOneof("kind") == strategy
+
+
+def test_generate_says_who_is_to_answer(node: ScriptedNode) -> None:
+    invoke("generate", "hi", "--target", node.target)
+    assert not node.requests[-1].HasField("routing")
+    invoke("generate", "hi", "--target", node.target, "--routing", "auto", "--threshold", "0.25")
+    assert node.requests[-1].routing == pb.Routing(mode=pb.ROUTING_MODE_AUTO, threshold=0.25)
+    invoke("generate", "hi", "--target", node.target, "--routing", "local")
+    assert node.requests[-1].routing == pb.Routing(mode=pb.ROUTING_MODE_LOCAL)
+
+
+def test_generate_shows_who_answered(node: ScriptedNode) -> None:
+    end = finished()
+    end.finished.routed.CopyFrom(
+        pb.Routed(answered_by=pb.ANSWERER_UPSTREAM, reason=pb.ROUTING_REASON_HARD, difficulty=0.75)
+    )
+    node.script = [[started(), chunk("Hello"), end]]
+    result = invoke("generate", "hi", "--target", node.target, "--stats")
+    assert "answered by upstream (hard)" in result.stderr
 
 
 def test_generate_json_is_an_event_a_line(node: ScriptedNode) -> None:

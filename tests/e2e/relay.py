@@ -9,7 +9,7 @@ class Relay:
     """Forwards every connection to `port` of the loopback interface, until `go_dead`."""
 
     def __init__(self, port: int) -> None:
-        self._port = port
+        self.port = port
         self._alive = asyncio.Event()
         self._alive.set()
 
@@ -23,8 +23,12 @@ class Relay:
         self._alive.set()
 
     async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serves one client until both ends have closed."""
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._port)
+        """Serves one client until both ends have closed. Without a far end it closes at once."""
+        try:
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.port)
+        except ConnectionError:
+            writer.close()
+            return
         alive = self._alive
         try:
             async with asyncio.TaskGroup() as pumps:

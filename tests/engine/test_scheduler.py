@@ -35,6 +35,22 @@ def test_short_prompts_pass_long_ones_that_came_with_them() -> None:
     assert order_of_start(harness, answers) == [1, 2, 0]
 
 
+def test_a_turn_goes_before_the_deadline_and_behind_the_class() -> None:
+    harness = Harness(slots=1)
+    now = harness.clock.now
+    wanted = [(1, None, 50.0), (1, 30.0, 100.0), (1, 40.0, 60.0), (2, 1.0, 2.0)]
+    answers = [
+        harness.submit(
+            [n] * 9,
+            priority=Priority(priority),
+            turn=None if turn is None else now + turn,
+            deadline=now + within,
+        )
+        for n, (priority, turn, within) in enumerate(wanted)
+    ]
+    assert order_of_start(harness, answers) == [1, 2, 0, 3]
+
+
 def test_nobody_is_passed_for_ever() -> None:
     harness = Harness(slots=1, cells=2048)
     long = harness.submit(list(range(200)))

@@ -15,6 +15,7 @@ from xapp.admission.estimate import estimate
 from xapp.admission.open_request import AdmissionRequest
 from xapp.admission.predict import Predictor
 from xapp.admission.quota import Quotas
+from xapp.admission.turn import Order
 from xapp.config import EngineSettings
 from xapp.domain.answers import Estimate, Finished
 from xapp.domain.messages import FinishReason, SequenceFinished, SequenceStarted, StepEvents, Submit
@@ -75,6 +76,7 @@ class VirtualNode:
 
     by_deadline: bool = True
     speed: float = 1.0
+    order: Order = "arrival"
     answers: list[Answer] = field(default_factory=list)
     num_refused: int = 0
 
@@ -93,6 +95,7 @@ class VirtualNode:
             Predictor(lambda: info, lambda: self._stats, self.clock),
             Quotas({}, self.clock),
             by_deadline=self.by_deadline,
+            order=self.order,
             clock=self.clock,
         )
         self._open: dict[int, Answer] = {}
@@ -158,7 +161,7 @@ class VirtualNode:
             answer.held = held.pop_all()
         self._open[submit.request_id] = answer
         self.backend.stall_s += wanted.stall_s
-        return submit
+        return answer.admitted.placed(submit)
 
     def tell(self, events: StepEvents) -> None:
         """What the worker said reaches admission."""

@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
 
 import pytest
 
 from xapp.domain.answers import Chunk, Event, Finished, Started
 from xapp.domain.messages import FinishReason
+from xapp.domain.routing import Routed, RoutingReason
 from xapp.errors import Exhausted, InvalidArgument
 from xapp.telemetry.metrics import Metrics
 from xapp.telemetry.observation import Observation, found_model
@@ -80,6 +82,14 @@ def test_tokens_and_joins_are_counted() -> None:
     }
     assert kinds == {"prompt": 3, "cached": 1, "completion": 2}
     assert read("ricxapp_genai_joined_total", {"model": "tiny"}) == 1
+
+
+def test_who_answered_is_counted_and_an_upstream_names_no_series() -> None:
+    routed = Routed(by_upstream=True, reason=RoutingReason.HARD)
+    begun = replace(STARTED, model="any name of an upstream", routed=routed)
+    read = observed([begun, replace(FINISHED, routed=routed)], None).registry.get_sample_value
+    assert read("ricxapp_genai_routed_total", {"answered_by": "upstream", "reason": "hard"}) == 1
+    assert read("ricxapp_genai_requests_total", {"model": "tiny", "code": "OK"}) == 1
 
 
 def test_without_an_observation_a_found_model_is_nobodys() -> None:

@@ -9,8 +9,10 @@ its tokens.
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from time import monotonic
+
+import msgspec
 
 from xapp.admission.averages import FIRST_GUESS_S, FinishRate, MeanBudget, RecentWait, sensible_s
 from xapp.admission.open_request import AdmissionRequest, OpenRequest, Prediction
@@ -19,8 +21,9 @@ from xapp.admission.predict import HIGH, MEDIAN, Predictor
 from xapp.admission.probes import Probes
 from xapp.admission.quota import Charge, Charges, Quotas
 from xapp.admission.residuals import GUESSES
+from xapp.admission.turn import Order, Turns
 from xapp.domain.answers import Finished
-from xapp.domain.messages import Priority
+from xapp.domain.messages import Priority, Submit
 from xapp.errors import DeadlineExceeded, Exhausted, Unavailable, XappError
 from xapp.workers.token_stream import TokenStream
 
@@ -43,6 +46,7 @@ class Admission:
         quotas: Quotas | PolicedQuotas,
         *,
         by_deadline: bool = True,
+        order: Order = "arrival",
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._model = model
@@ -51,6 +55,7 @@ class Admission:
         self._clock = clock
         self._rate = FinishRate()
         self._probes = Probes()
+        self.turns = Turns(order)
         self._idle = asyncio.Event()
         self._idle.set()
         self._draining = False
@@ -87,7 +92,7 @@ class Admission:
         when all places are taken, the quota is used up, or the deadline cannot be met.
         """
         self._check_room(request)
-        with self._quotas.hold(request.client) as charge:
+        with self._hold(request) as charge:
             opened = self.predictor.open(request)
             if not may_join:
                 self._check_soonest(opened)
@@ -99,6 +104,19 @@ class Admission:
             finally:
                 self.predictor.open_requests.discard(opened)
                 self._leave(request)
+
+    @contextmanager
+    def elsewhere(self, request: AdmissionRequest) -> Iterator[Charge | Charges]:
+        """Counts a request that another node answers: it uses the client's quota, and takes no place.
+
+        Raises as `enter` does.
+        """
+        self._check_open(request)
+        with self._hold(request) as charge:
+            yield charge
+
+    def _hold(self, request: AdmissionRequest) -> AbstractContextManager[Charge | Charges]:
+        return self._quotas.hold(request.client) if request.counted else nullcontext(Charges(()))
 
     def drain(self) -> None:
         """Refuses all requests from now on."""
@@ -118,6 +136,12 @@ class Admission:
         except XappError as error:
             return prediction, error
         return prediction, None
+
+    def place(self, opened: OpenRequest) -> None:
+        """Gives a tokenized request its turn. A critical request has the turn of its deadline."""
+        if opened.request.priority is not Priority.CRITICAL:
+            asked = opened.request
+            opened.place(self.turns.turn(asked.arrival, asked.deadline, self.predictor.answer_s(opened)))
 
     def admit(self, opened: OpenRequest) -> None:
         """Raises Exhausted, reason DEADLINE_UNREACHABLE. Without a judged deadline it only predicts what
@@ -148,6 +172,8 @@ class Admission:
         outcome = self.predictor.learn(opened, finished)
         if outcome is None:
             return
+        if outcome.whole and opened.max_tokens > 1:  # a Score has no length
+            self.turns.learn(opened.num_at_first, outcome.num_tokens)
         self._probes.learned(self._clock())
         if opened.probe and outcome.whole:
             self._probes.succeeded()
@@ -163,12 +189,15 @@ class Admission:
         """Whether an end in `end_s` seconds meets the deadline."""
         return request.best_effort or not self._by_deadline or end_s <= request.deadline - self._clock()
 
-    def _check_room(self, request: AdmissionRequest) -> None:
-        now = self._clock()
+    def _check_open(self, request: AdmissionRequest) -> None:
         if self._draining:
             raise Unavailable(f"{self._model} is draining", reason="DRAINING", retry_after_s=FIRST_GUESS_S)
-        if request.deadline <= now:
+        if request.deadline <= self._clock():
             raise DeadlineExceeded("the deadline had passed when the request arrived")
+
+    def _check_room(self, request: AdmissionRequest) -> None:
+        self._check_open(request)
+        now = self._clock()
         above = sum(count for priority, count in self._open.items() if priority <= request.priority)
         if above >= self.capacity:
             raise Exhausted(
@@ -226,8 +255,14 @@ class AdmittedRequest:
         """Checks the deadline again with the known size. Raises Exhausted as `check_deadline` does."""
         opened = self._opened
         self._predictor.tokenized(opened, prompt, max_tokens)
+        self._admission.place(opened)
         self._admission.admit(opened)
         self._charge.set(len(prompt) + opened.num_expected)
+
+    def placed(self, submit: Submit) -> Submit:
+        """The request for the worker with its turn."""
+        turn = self._opened.turn
+        return submit if turn is None else msgspec.structs.replace(submit, turn=turn)
 
     def in_time_with(self, computed: "AdmittedRequest") -> bool:
         """Whether the answer of `computed` is predicted to end before this request's deadline."""

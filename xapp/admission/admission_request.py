@@ -29,6 +29,7 @@ def admission_request(
         num_bytes=_num_bytes(request.prompt),
         scope=request.scope,
         drafts=decoding != PLAIN,
+        counted=request.counted,
     )
 
 

@@ -136,7 +136,7 @@ class Joins:
             stream = shared.join(submit, admitted)
         else:
             admitted.tokenized(submit.prompt, submit.max_tokens)
-            stream = start(submit)
+            stream = start(admitted.placed(submit))
             shared = Shared(stream)
         with (
             self._keep(identity, prompt, shared),

@@ -63,6 +63,10 @@ class Lookahead:
         speed = self._speeds()
         return self.num_tokens(opened, share) * speed.decode_s(1, 0) / max(1.0, speed.cost.scale)
 
+    def answer_s(self, num_tokens: int) -> float:
+        """Seconds of so many decode steps with one sequence."""
+        return num_tokens * self._speeds().decode_s(1, 0)
+
     @property
     def price_s(self) -> float:
         """Seconds of a step of middle size now: a measure of the node's speed."""

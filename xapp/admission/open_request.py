@@ -16,7 +16,8 @@ class AdmissionRequest:
     """The properties of a request before it is tokenized. Times are on CLOCK_MONOTONIC.
 
     `kind` names requests whose answers have similar lengths. `exact`: the answer has exactly `max_tokens`.
-    Prefixes are shared within `scope`. `drafts`: the answer may be decoded with drafts.
+    Prefixes are shared within `scope`. `drafts`: the answer may be decoded with drafts. A request that is
+    not `counted` uses no quota.
     """
 
     arrival: float
@@ -32,6 +33,7 @@ class AdmissionRequest:
     deterministic: bool = False
     scope: str = ""
     drafts: bool = False
+    counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +102,15 @@ class OpenRequest:
         self.max_tokens = request.max_tokens
         self.stream: TokenStream | None = None
         self.expected: Times | None = None
-        self.num_expected = self.num_others = 0
+        self.num_expected = self.num_others = self.num_at_first = 0
         self.foresight: Foresight | None = None
+        self.turn: float | None = None
         self.probe = False
+
+    def place(self, turn: float | None) -> None:
+        """Sets the place among the waiting requests of its class. None: its deadline decides."""
+        self.turn = turn
+        self.order = (self.order[0], self.request.deadline if turn is None else turn, *self.order[2:])
 
     @property
     def running(self) -> bool:

@@ -114,6 +114,11 @@ class Predictor:
         self._ahead.run(job, self._ahead.jobs(excluding=opened))
         return job.end_s
 
+    def answer_s(self, opened: OpenRequest) -> float:
+        """Seconds of the answer alone, of the median length. The length is kept for `learn`."""
+        opened.num_at_first = self.num_tokens(opened, MEDIAN)
+        return self._ahead.answer_s(opened.num_at_first)
+
     def is_alone(self, opened: OpenRequest) -> bool:
         """Whether no other request is open."""
         return self.open_requests <= {opened}

@@ -105,6 +105,11 @@ class Client:
         if self._requests is not None:
             self._requests.take(1, now)
 
+    def forget_request(self, now: float) -> None:
+        """Counts a request no longer that was not served."""
+        if self._requests is not None:
+            self._requests.take(-1, now)
+
     def charge(self, num_tokens: int, now: float) -> None:
         """Charges used tokens. A negative number returns tokens that were charged too much."""
         if self._tokens is not None:
@@ -187,6 +192,11 @@ class Charge:
         self._client.charge(num_tokens - self._charged, self._clock())
         self._charged = num_tokens
 
+    def forget(self) -> None:
+        """The request was not served: it does not count, and has no tokens."""
+        self.set(0)
+        self._client.forget_request(self._clock())
+
 
 class Charges:
     """The charges of one request in several quotas."""
@@ -198,3 +208,8 @@ class Charges:
         """Sets the tokens of each charge."""
         for charge in self._charges:
             charge.set(num_tokens)
+
+    def forget(self) -> None:
+        """The request was not served."""
+        for charge in self._charges:
+            charge.forget()

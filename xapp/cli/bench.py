@@ -19,6 +19,7 @@ _COMMANDS = {
     "pool": "Several nodes behind one target against their bars.",
     "speculation": "What drafts gain, cost, and where answers part.",
     "big-little": "A little and a big model over a line, against both alone.",
+    "routing": "Signals that say what a little model should leave to a big one.",
     "report": "One page with tables and pictures from result files.",
     "diff": "What got slower between two result files.",
 }

@@ -40,6 +40,7 @@ class Watch:
         self._num_after_first = 0
         self.usage = pb.Usage()
         self.finish_reason = ""
+        self.routed = pb.Routed()
 
     def follow(self, event: pb.GenerateResponse) -> None:
         """Passes on every event as it comes."""
@@ -51,6 +52,7 @@ class Watch:
                 self._num_after_first += event.chunk.num_tokens
         elif event.HasField("finished"):
             self.usage = event.finished.usage
+            self.routed = event.finished.routed
             name = pb.FinishReason.Name(event.finished.finish_reason)
             self.finish_reason = name.removeprefix("FINISH_REASON_").lower()
 
@@ -74,8 +76,16 @@ class Watch:
         return (
             f"TTFT {ttft} · {rate} tokens/s · {usage.num_completion_tokens} tokens"
             f" · prompt {usage.num_prompt_tokens} ({usage.num_cached_tokens} cached)"
-            f" · ended by {self.finish_reason or 'nothing'}"
+            f" · ended by {self.finish_reason or 'nothing'}{self._who()}"
         )
+
+    def _who(self) -> str:
+        """Who answered, where the node tells."""
+        if not self.routed.answered_by:
+            return ""
+        who = pb.Answerer.Name(self.routed.answered_by).removeprefix("ANSWERER_").lower()
+        why = pb.RoutingReason.Name(self.routed.reason).removeprefix("ROUTING_REASON_").lower()
+        return f" · answered by {who} ({why})"
 
 
 @click.command()
@@ -106,6 +116,14 @@ class Watch:
 @deterministic_option
 @strategy_option
 @click.option(
+    "--routing",
+    type=click.Choice(["local", "upstream", "auto"]),
+    help="Who answers: the node, its upstream, or either by difficulty. Default: the node's setting.",
+)
+@click.option(
+    "--threshold", type=click.FloatRange(0, 1), help="With --routing auto: harder requests go upstream."
+)
+@click.option(
     "--best-effort", is_flag=True, help="At the deadline cut the answer, rather than refuse or fail."
 )
 @format_options
@@ -124,6 +142,8 @@ def generate(
     max_token_gap: float | None,
     deterministic: bool | None,
     strategy: str | None,
+    routing: str | None,
+    threshold: float | None,
     best_effort: bool,
     json_schema: str | None,
     grammar: str | None,
@@ -165,6 +185,7 @@ def generate(
         max_token_gap=duration(max_token_gap),
         deterministic=record is not None if deterministic is None else deterministic,
         strategy=strategy_of(strategy),
+        routing=_routing(routing, threshold),
         **asked,
     )
     recorder = Recorder(request)
@@ -173,6 +194,14 @@ def generate(
         recorder.record.write(record)
     if stats:
         say(watch.summary(), err=True)
+
+
+def _routing(mode: str | None, threshold: float | None) -> pb.Routing | None:
+    if mode is None and threshold is None:
+        return None
+    return pb.Routing(
+        mode=pb.RoutingMode.Value(f"ROUTING_MODE_{(mode or 'auto').upper()}"), threshold=threshold
+    )
 
 
 def _sampling(values: dict[str, Any]) -> pb.SamplingParams | None:

@@ -76,13 +76,15 @@ class Client:
         max_token_gap_s: float | None = None,
         deterministic: bool = False,
         strategy: pb.DecodingStrategy | None = None,
+        routing: pb.Routing | None = None,
     ) -> AsyncGenerator[pb.GenerateResponse, None]:
         """The events of one answer. `prompt` is raw text, messages for the chat template, or a `task`.
 
         `deterministic`: the node gives the same answer again, bit for bit, whatever else it does. `format`:
         the result of `json_schema`, `grammar` or `choices`; Finished says whether the answer has it.
-        `strategy`: the decoding strategy, for instance with guesses from the answer's own text. Closing the
-        generator, or cancelling its task, cancels the request on the node.
+        `strategy`: the decoding strategy, for instance with guesses from the answer's own text.
+        `routing`: who answers, the node or its upstream. Closing the generator, or cancelling its task,
+        cancels the request on the node.
         """
         request = pb.GenerateRequest(
             model=model,
@@ -97,6 +99,7 @@ class Client:
             max_token_gap=duration(max_token_gap_s),
             deterministic=deterministic,
             strategy=strategy,
+            routing=routing,
             **input_fields(prompt),
         )
         async with aclosing(self.generate_request(request, deadline_s=deadline_s)) as events:

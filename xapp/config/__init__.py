@@ -19,6 +19,7 @@ from xapp.config.server import ServerSettings
 from xapp.config.settings import Settings
 from xapp.config.tasks import TaskSettings
 from xapp.config.tls import TlsSettings
+from xapp.config.upstream import UpstreamSettings
 from xapp.config.workers import WorkerSettings
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Settings",
     "TaskSettings",
     "TlsSettings",
+    "UpstreamSettings",
     "WorkerSettings",
     "load_settings",
     "unknown_keys",

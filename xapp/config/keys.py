@@ -8,6 +8,7 @@ from xapp.config.big import BigSettings
 from xapp.config.openai import OpenAiSettings
 from xapp.config.ric import RicSettings
 from xapp.config.settings import Settings
+from xapp.config.upstream import UpstreamSettings
 
 PREFIX = "XAPP_"
 MODELS = "models"
@@ -19,7 +20,13 @@ _FLAT = {
     **{"node.name": "node_name", "tls.cert": "tls_cert", "tls.key": "tls_key"},
     **{"tls.client_ca": "tls_client_ca", "tls.http": "http_tls"},
     "engine.draft": "draft_model",
-    **{"admission.by_deadline": "deadline_admission", "tasks.dir": "tasks_dir", "tasks.pin": "pin_tasks"},
+    **{
+        "admission.by_deadline": "deadline_admission",
+        "admission.order": "admission_order",
+        "tasks.dir": "tasks_dir",
+        "tasks.pin": "pin_tasks",
+    },
+    **{f"upstream.{name}": f"upstream_{name}" for name in UpstreamSettings.__struct_fields__},
     **{f"openai.{name}": f"openai_{name}" for name in OpenAiSettings.__struct_fields__},
     **{f"ric.{name}": f"ric_{name}" for name in RicSettings.__struct_fields__},
     **{f"big.{name}": f"big_{name}" for name in BigSettings.__struct_fields__},

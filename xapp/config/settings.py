@@ -14,6 +14,7 @@ from xapp.config.ric import RicSettings
 from xapp.config.server import ServerSettings
 from xapp.config.tasks import TaskSettings
 from xapp.config.tls import TlsSettings
+from xapp.config.upstream import UpstreamSettings
 from xapp.config.workers import WorkerSettings
 
 
@@ -30,6 +31,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     workers: WorkerSettings = WorkerSettings()
     tasks: TaskSettings = TaskSettings()
     big: BigSettings = BigSettings()
+    upstream: UpstreamSettings = UpstreamSettings()
     ric: RicSettings = RicSettings()
     log: LogSettings = LogSettings()
     models: dict[str, ModelSettings] = {}

@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from xapp.domain.big_little import PairFigures
 from xapp.domain.messages import FinishReason
+from xapp.domain.routing import Routed
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ class Started:
     """First event of a stream.
 
     `joined`: the answer is that of an identical request that was already running. `in_reasoning`: the prompt
-    opens the model's reasoning, so that the answer begins within it.
+    opens the model's reasoning, so that the answer begins within it. `routed` is None
+    where no upstream could have answered.
     """
 
     model: str
@@ -59,6 +61,7 @@ class Started:
     provenance: Provenance | None = None
     joined: bool = False
     in_reasoning: bool = False
+    routed: Routed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ class Chunk:
 class Finished:
     """Last event of a stream. `format_complete` is None without a format. `num_accepted` of `num_drafted`
     drafts in `num_draft_steps` steps were right. `gain` is that of SequenceFinished. `pair`: what an
-    answer of two models took.
+    answer of two models took. `routed` as in Started.
     """
 
     reason: FinishReason
@@ -112,6 +115,7 @@ class Finished:
     gain: float = 1.0
     num_reasoning_tokens: int = 0
     pair: PairFigures | None = None
+    routed: Routed | None = None
 
 
 Event: TypeAlias = Started | Chunk | Finished

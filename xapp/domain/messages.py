@@ -82,7 +82,8 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
     `max_gap_s`. A
     `deterministic` request has a KV cache and steps of its own: its answer depends on nothing else.
     `strategy` decides how the answer is decoded, not its content. Prefixes are shared within `scope`.
-    Pinned prefixes of `task_scope`, unless that is "", are used as well.
+    Pinned prefixes of `task_scope`, unless that is "", are used as well. `turn`: when its turn comes
+    within its class; None is its deadline.
     """
 
     request_id: int
@@ -103,6 +104,7 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
     verify: Drafts | None = None
     continues: bool = False
     doubt_below: float = 0.0
+    turn: float | None = None
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):

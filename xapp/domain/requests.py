@@ -12,6 +12,7 @@ from xapp.domain.big_little import BigLittle, Guided, Verified
 from xapp.domain.decoding import Decoding
 from xapp.domain.format_kinds import Format
 from xapp.domain.priority import Priority
+from xapp.domain.routing import Routing
 from xapp.domain.sampling import SamplingParams
 from xapp.domain.task_call import TaskCall
 
@@ -39,7 +40,10 @@ class Request:
     `client` "" is an unnamed client. Computations are shared within `scope`. A request with a `task` has no
     prompt yet; `task_label`, NAME@VERSION, is set once the task has made the prompt. `max_gap_s`: no longer
     gap between tokens is planned. The answer to a `deterministic` request can be repeated bit for bit.
-    `strategy` decides how the answer is decoded; None is the model's default.
+    `strategy` decides how the answer is decoded; None is the model's default. `routing` None is the node's
+    own choice of who answers.
+    `hops` nodes have sent the request on. A request that is not `counted` is a part of another request, which
+    pays the quota.
     """
 
     prompt: Prompt
@@ -61,6 +65,9 @@ class Request:
     format: Format | None = None
     task: TaskCall | None = None
     task_label: str = ""
+    routing: Routing | None = None
+    hops: int = 0
+    counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)

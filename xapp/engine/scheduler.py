@@ -1,8 +1,9 @@
 """Scheduler: what the next step computes.
 
 Decoding sequences go first, with one token each. Prompts follow one after the other at full speed, with as
-many tokens as `pace` allows. Waiting sequences are admitted by class, then by deadline, then by the sum of
-their arrival and the time of their prompt, so that short prompts pass long prompts.
+many tokens as `pace` allows. Waiting sequences are admitted by class, then by turn, then by the sum of their
+arrival and the time of their prompt, so that short prompts pass long prompts. The turn is the deadline, or
+comes earlier for a short answer.
 
 A higher class preempts a lower class when slots or cells are short. A critical prompt is computed alone,
 and the other sequences pause meanwhile. A prefix to be pinned is below all classes: it advances while
@@ -60,9 +61,9 @@ class Scheduler:
 
     def _order(self, sequence: Sequence) -> tuple[float, ...]:
         request = sequence.request
-        deadline = NEVER if request.deadline is None else request.deadline
+        turn = request.deadline if request.turn is None else request.turn
         pass_time = request.arrival + self._step_time.predict(0, sequence.num_to_prefill)
-        return float(sequence.rank), deadline, pass_time, request.request_id
+        return float(sequence.rank), NEVER if turn is None else turn, pass_time, request.request_id
 
     def remove(self, sequence: Sequence) -> None:
         """Removes an ended sequence, wherever it is. Its slot is free at once."""

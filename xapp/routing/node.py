@@ -6,12 +6,13 @@ from xapp.errors import ConfigError
 from xapp.routing.big_little.big_side import BigSide
 from xapp.routing.big_little.local_big import LocalBig
 from xapp.routing.big_little.pair import Pair
+from xapp.routing.routed_service import RoutedService
 from xapp.service.service import NodeService
 
 
-def routed_service(settings: Settings) -> NodeService:
-    """The node's service. Raises ConfigError with the key of a wrong setting of `[big]`."""
-    service = NodeService(settings)
+def routed_service(settings: Settings) -> RoutedService:
+    """The node's service. Raises ConfigError with the key of a wrong setting of `[big]` or `[upstream]`."""
+    service = RoutedService(settings)
     if (big := big_side(settings.big, service)) is not None:
         service.use_pair(Pair(settings.big, big, service.new_id))
     return service

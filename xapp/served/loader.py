@@ -97,6 +97,7 @@ class Loader:
             Predictor(lambda: supervisor.info or info, lambda: supervisor.stats),
             self._quotas,
             by_deadline=settings.by_deadline,
+            order=settings.order,
         )
 
 

@@ -21,6 +21,7 @@ from xapp.formats.prepare import MAX_CHOICES
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.security.principal import ANONYMOUS, Principal
 from xapp.server.paired import to_paired
+from xapp.server.routing import to_routing
 from xapp.server.tasks import to_call
 
 MAX_MESSAGES = 1000
@@ -50,9 +51,16 @@ _PRIORITIES = {
 
 
 def to_request(
-    wire: pb.GenerateRequest, correlation_id: str, deadline: float | None, caller: Principal = ANONYMOUS
+    wire: pb.GenerateRequest,
+    correlation_id: str,
+    deadline: float | None,
+    caller: Principal = ANONYMOUS,
+    hops: int = 0,
 ) -> Request:
-    """A GenerateRequest; `deadline` is on CLOCK_MONOTONIC, None where the caller set none."""
+    """A GenerateRequest; `deadline` is on CLOCK_MONOTONIC, None where the caller set none.
+
+    `hops` nodes sent it on.
+    """
     sampling, priority = wire.sampling, to_priority(wire.priority)
     task = to_call(wire, priority)
     if task is not None and wire.HasField("format"):
@@ -77,6 +85,8 @@ def to_request(
         scope=caller.scope,
         format=to_format(wire.format) if wire.HasField("format") else calls,
         task=task,
+        routing=to_routing(wire) if wire.HasField("routing") else None,
+        hops=hops,
     )
 
 

@@ -17,6 +17,7 @@ from xapp.domain.answers import (
 )
 from xapp.domain.big_little import PairFigures
 from xapp.domain.messages import FinishReason
+from xapp.domain.routing import Routed
 from xapp.domain.states import ModelState, ModelStatus
 from xapp.durations import to_duration
 from xapp.inference.v1 import inference_pb2 as pb
@@ -77,6 +78,7 @@ def _started(event: Started) -> pb.Started:
         correlation_id=event.correlation_id,
         provenance=provenance(event.provenance),
         joined=event.joined,
+        routed=_routed(event.routed),
     )
 
 
@@ -94,6 +96,20 @@ def _finished(event: Finished) -> pb.Finished:
         format_complete=event.format_complete,
         provenance=provenance(event.provenance),
         speculation=_speculation(event),
+        routed=_routed(event.routed),
+    )
+
+
+def _routed(routed: Routed | None) -> pb.Routed | None:
+    if routed is None:
+        return None
+    return pb.Routed(
+        answered_by=pb.ANSWERER_UPSTREAM if routed.by_upstream else pb.ANSWERER_LOCAL,
+        reason=pb.RoutingReason.Value(f"ROUTING_REASON_{routed.reason.name}"),
+        difficulty=routed.difficulty,
+        threshold=routed.threshold,
+        decision_duration=to_duration(routed.decision_s),
+        detail=routed.detail,
     )
 
 

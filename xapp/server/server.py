@@ -37,6 +37,7 @@ from xapp.server.open_rca_servicer import OpenRcaServicer
 from xapp.server.pulse import Pulse
 from xapp.server.receipt import Receipts
 from xapp.server.request import reading
+from xapp.server.routing import count_hops
 from xapp.server.self_call import SelfCall
 from xapp.server.servicer import InferenceServicer
 from xapp.server.services import CLOSABLE_METHODS, HEALTH, LOAD, MODELS, REFLECTION, node_services
@@ -206,10 +207,11 @@ def _guards(
     authenticate, read = authenticating(access, open_services), reading(receipts)
     count = _counting(access)
     if not access.required:
-        return (authenticate, count, read, name_call)
+        return (authenticate, count, read, name_call, count_hops)
     admin_paths = frozenset(path for each in services for path in each.admin_paths)
     may_call = allowing_method(access, open_services, admin_paths)
-    return (authenticate, may_call, count, read, name_call, allowing_request(access, service))
+    allow = allowing_request(access, service)
+    return (authenticate, may_call, count, read, name_call, allow, count_hops)
 
 
 def _counting(access: Access) -> Guard:

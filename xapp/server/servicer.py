@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 
-from xapp import logs
+from xapp import hops, logs
 from xapp.config import LogSettings, NodeSettings
 from xapp.domain.service import Inference
 from xapp.edge.watchdog import Watchdog
@@ -66,7 +66,8 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
             self._watchdog.watch() as stream,
         ):
             caller = principal.current.get()
-            parsed = convert.to_request(request, logs.correlation_id.get(), _deadline(context), caller)
+            name, deadline = logs.correlation_id.get(), _deadline(context)
+            parsed = convert.to_request(request, name, deadline, caller, hops.current.get())
             if self._log_prompts:
                 observation.prompt = parsed.prompt
             record, wire, clock = observation.record, respond.event, time.monotonic

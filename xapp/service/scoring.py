@@ -37,7 +37,7 @@ class Scoring:
         async with self._calls.enter(resolve) as call:
             prompt, parts = await _read(call, asked)
             call.admitted.tokenized(parts.to_compute, 1)
-            submit = submission(self._calls.new_id(), parts, call.target)
+            submit = call.admitted.placed(submission(self._calls.new_id(), parts, call.target))
             with (
                 closing(call.target.model.supervisor.submit(submit)) as stream,
                 call.admitted.following(stream),

@@ -5,6 +5,7 @@ Each RPC has a file (`generation`, `scoring`). Their common part is `Call`. The 
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any, Self
 
@@ -22,6 +23,7 @@ from xapp.served.registry import ModelRegistry
 from xapp.served.serving import Serving
 from xapp.service.call import Calls
 from xapp.service.generation import Generation, TokenSource
+from xapp.service.outbound import Outbound, Outbounds
 from xapp.service.pins import Pins
 from xapp.service.scoring import Scoring
 from xapp.service.verify import Verifications
@@ -45,6 +47,7 @@ class NodeService:
         self._generation = Generation(calls, self._tasks, self._formats)
         self._scoring = Scoring(calls, self._tasks)
         self._verifications = Verifications(calls)
+        self._outbounds = Outbounds(calls, self._formats)
         isolated = settings.has_credentials
         self._pins = Pins(self._registry, self._tasks, calls.new_id, isolated=isolated)
         self._draining = False
@@ -123,6 +126,10 @@ class NodeService:
 
     def generate(self, request: Request) -> AsyncGenerator[Event, None]:
         """Implements Generation.generate."""
+        return self.generate_here(request)
+
+    def generate_here(self, request: Request) -> AsyncGenerator[Event, None]:
+        """`generate` with a model of this node."""
         return self._generation.generate(request)
 
     async def score(self, request: ScoreRequest) -> ScoreResult:
@@ -136,6 +143,14 @@ class NodeService:
     async def estimate(self, request: Request) -> Estimate:
         """Implements Generation.estimate."""
         return await self._generation.estimate(request)
+
+    async def resolve(self, request: Request) -> Request:
+        """The request with the prompt that its task makes. Raises as `generate` does."""
+        return await self._tasks.resolve(request)
+
+    def outbound(self, request: Request) -> AbstractAsyncContextManager[Outbound]:
+        """Counts a resolved request that another node answers. Raises as `generate` does."""
+        return self._outbounds.enter(request)
 
     async def _render(self, request: Request, template: str, values: Mapping[str, Any]) -> str:
         """Renders a task's prompt in the text process of the request's model."""

@@ -121,6 +121,12 @@ class Metrics:
         self.outcomes = self._counter(
             "outcomes", "Ended requests: stop, length, cancelled, or an error's reason.", "model", "outcome"
         )
+        self.routed = self._counter(
+            "routed",
+            "Answers of a node with an upstream, or of requests with routing: who answered, and why.",
+            "answered_by",
+            "reason",
+        )
         self.tokens = self._counter(
             "tokens",
             "Tokens of requests; kind is prompt, cached (part of prompt), completion.",

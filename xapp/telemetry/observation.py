@@ -68,7 +68,9 @@ class Observation:
             return
         if type(event) is Started:
             self._started = event
-            self.model = event.model
+            if event.routed is None or not event.routed.by_upstream:
+                # An upstream's name for its model is any text.
+                self.model = event.model
         elif type(event) is Finished:
             self._finished = event
 
@@ -103,6 +105,9 @@ class Observation:
             metrics.joined.labels(model).inc(started.joined)
         if finished := self._finished:
             metrics.tokens.labels(model, "completion").inc(finished.num_completion_tokens)
+            if routed := finished.routed:
+                who = "upstream" if routed.by_upstream else "local"
+                metrics.routed.labels(who, routed.reason.value).inc()
 
     def _fields(self) -> dict[str, object]:
         fields: dict[str, object] = {"model": self.model or self._asked_model}
@@ -113,6 +118,9 @@ class Observation:
         if finished := self._finished:
             fields["num_completion_tokens"] = finished.num_completion_tokens
             fields["finish_reason"] = finished.reason.value
+            if routed := finished.routed:
+                fields["answered_by"] = "upstream" if routed.by_upstream else "local"
+                fields["routing_reason"] = routed.reason.value
             fields["time_to_first_token_s"] = round(finished.time_to_first_token_s, 6)
         if self.prompt is not None:
             fields["prompt"] = self.prompt

@@ -1,9 +1,9 @@
 """Percentiles by nearest rank: each is a value that was seen."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
-def percentile(samples: Sequence[float], percent: float) -> float:
+def percentile(samples: Iterable[float], percent: float) -> float:
     """The value at `percent`, above 0 and up to 100. Raises ValueError without samples."""
     return nearest_rank(sorted(samples), percent)
 

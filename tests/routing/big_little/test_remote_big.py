@@ -151,7 +151,7 @@ async def test_verification_goes_on_after_a_restart_of_the_big_node(monkeypatch:
             read = [await anext(events), await anext(events)]
             await nodes.stack.aclose()
             await nodes.serve()
-            relay._port = nodes.port
+            relay.port = nodes.port
             read += [event async for event in events]
     finished = finished_of(read)
     assert finished.pair is not None

@@ -112,6 +112,126 @@ FINISH_REASON_DEADLINE.
 """
 Global___DeadlinePolicy: _TypeAlias = DeadlinePolicy  # noqa: Y015
 
+class _RoutingMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RoutingModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RoutingMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ROUTING_MODE_UNSPECIFIED: _RoutingMode.ValueType  # 0
+    """Unset: the node's setting."""
+    ROUTING_MODE_LOCAL: _RoutingMode.ValueType  # 1
+    """This node."""
+    ROUTING_MODE_UPSTREAM: _RoutingMode.ValueType  # 2
+    """The upstream; this node where the upstream does not begin to answer. FAILED_PRECONDITION without an
+    upstream.
+    """
+    ROUTING_MODE_AUTO: _RoutingMode.ValueType  # 3
+    """The upstream for requests that this node's model is likely to answer badly, this node for the others."""
+
+class RoutingMode(_RoutingMode, metaclass=_RoutingModeEnumTypeWrapper):
+    """RoutingMode says who is to answer."""
+
+ROUTING_MODE_UNSPECIFIED: RoutingMode.ValueType  # 0
+"""Unset: the node's setting."""
+ROUTING_MODE_LOCAL: RoutingMode.ValueType  # 1
+"""This node."""
+ROUTING_MODE_UPSTREAM: RoutingMode.ValueType  # 2
+"""The upstream; this node where the upstream does not begin to answer. FAILED_PRECONDITION without an
+upstream.
+"""
+ROUTING_MODE_AUTO: RoutingMode.ValueType  # 3
+"""The upstream for requests that this node's model is likely to answer badly, this node for the others."""
+Global___RoutingMode: _TypeAlias = RoutingMode  # noqa: Y015
+
+class _Answerer:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AnswererEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Answerer.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ANSWERER_UNSPECIFIED: _Answerer.ValueType  # 0
+    """Never sent."""
+    ANSWERER_LOCAL: _Answerer.ValueType  # 1
+    """This node."""
+    ANSWERER_UPSTREAM: _Answerer.ValueType  # 2
+    """The upstream."""
+
+class Answerer(_Answerer, metaclass=_AnswererEnumTypeWrapper):
+    """Answerer is who answered."""
+
+ANSWERER_UNSPECIFIED: Answerer.ValueType  # 0
+"""Never sent."""
+ANSWERER_LOCAL: Answerer.ValueType  # 1
+"""This node."""
+ANSWERER_UPSTREAM: Answerer.ValueType  # 2
+"""The upstream."""
+Global___Answerer: _TypeAlias = Answerer  # noqa: Y015
+
+class _RoutingReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RoutingReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RoutingReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ROUTING_REASON_UNSPECIFIED: _RoutingReason.ValueType  # 0
+    """Never sent."""
+    ROUTING_REASON_REQUESTED: _RoutingReason.ValueType  # 1
+    """The caller asked for it."""
+    ROUTING_REASON_EASY: _RoutingReason.ValueType  # 2
+    """The difficulty is at most the threshold: this node."""
+    ROUTING_REASON_HARD: _RoutingReason.ValueType  # 3
+    """The difficulty is above the threshold: the upstream."""
+    ROUTING_REASON_NO_UPSTREAM: _RoutingReason.ValueType  # 4
+    """The node has no upstream."""
+    ROUTING_REASON_DEADLINE: _RoutingReason.ValueType  # 5
+    """The deadline cannot be met by way of the upstream: this node."""
+    ROUTING_REASON_LINK_DOWN: _RoutingReason.ValueType  # 6
+    """The upstream did not answer a moment ago: this node, without trying."""
+    ROUTING_REASON_UPSTREAM_FAILED: _RoutingReason.ValueType  # 7
+    """The upstream was asked, and failed before its first token: this node."""
+    ROUTING_REASON_UPSTREAM_FULL: _RoutingReason.ValueType  # 8
+    """As many requests are at the upstream as the node's settings allow: this node."""
+    ROUTING_REASON_UNSUPPORTED: _RoutingReason.ValueType  # 9
+    """The upstream cannot be asked for what the request says, for instance a grammar: this node."""
+    ROUTING_REASON_DETERMINISTIC: _RoutingReason.ValueType  # 10
+    """The request is deterministic: this node, whose answers can be repeated."""
+    ROUTING_REASON_FORWARDED: _RoutingReason.ValueType  # 11
+    """Another node sent the request on: this node."""
+    ROUTING_REASON_NO_SIGNAL: _RoutingReason.ValueType  # 12
+    """The difficulty could not be found out: this node."""
+
+class RoutingReason(_RoutingReason, metaclass=_RoutingReasonEnumTypeWrapper):
+    """RoutingReason says why this node, or its upstream, answered."""
+
+ROUTING_REASON_UNSPECIFIED: RoutingReason.ValueType  # 0
+"""Never sent."""
+ROUTING_REASON_REQUESTED: RoutingReason.ValueType  # 1
+"""The caller asked for it."""
+ROUTING_REASON_EASY: RoutingReason.ValueType  # 2
+"""The difficulty is at most the threshold: this node."""
+ROUTING_REASON_HARD: RoutingReason.ValueType  # 3
+"""The difficulty is above the threshold: the upstream."""
+ROUTING_REASON_NO_UPSTREAM: RoutingReason.ValueType  # 4
+"""The node has no upstream."""
+ROUTING_REASON_DEADLINE: RoutingReason.ValueType  # 5
+"""The deadline cannot be met by way of the upstream: this node."""
+ROUTING_REASON_LINK_DOWN: RoutingReason.ValueType  # 6
+"""The upstream did not answer a moment ago: this node, without trying."""
+ROUTING_REASON_UPSTREAM_FAILED: RoutingReason.ValueType  # 7
+"""The upstream was asked, and failed before its first token: this node."""
+ROUTING_REASON_UPSTREAM_FULL: RoutingReason.ValueType  # 8
+"""As many requests are at the upstream as the node's settings allow: this node."""
+ROUTING_REASON_UNSUPPORTED: RoutingReason.ValueType  # 9
+"""The upstream cannot be asked for what the request says, for instance a grammar: this node."""
+ROUTING_REASON_DETERMINISTIC: RoutingReason.ValueType  # 10
+"""The request is deterministic: this node, whose answers can be repeated."""
+ROUTING_REASON_FORWARDED: RoutingReason.ValueType  # 11
+"""Another node sent the request on: this node."""
+ROUTING_REASON_NO_SIGNAL: RoutingReason.ValueType  # 12
+"""The difficulty could not be found out: this node."""
+Global___RoutingReason: _TypeAlias = RoutingReason  # noqa: Y015
+
 class _LinkLossPolicy:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -537,6 +657,7 @@ class GenerateRequest(_message.Message):
     TOOLS_FIELD_NUMBER: _builtins.int
     TOOL_CHOICE_FIELD_NUMBER: _builtins.int
     PARALLEL_TOOL_CALLS_FIELD_NUMBER: _builtins.int
+    ROUTING_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of a served model; "" is the node's default."""
     prompt: _builtins.str
@@ -615,6 +736,10 @@ class GenerateRequest(_message.Message):
     def tool_choice(self) -> Global___ToolChoice:
         """Which tools the answer calls. Default AUTO."""
 
+    @_builtins.property
+    def routing(self) -> Global___Routing:
+        """Who answers: this node or its upstream. Default: the node's setting `[upstream] mode`."""
+
     def __init__(
         self,
         *,
@@ -638,10 +763,11 @@ class GenerateRequest(_message.Message):
         tools: _abc.Iterable[Global___Tool] | None = ...,
         tool_choice: Global___ToolChoice | None = ...,
         parallel_tool_calls: _builtins.bool | None = ...,
+        routing: Global___Routing | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "_parallel_tool_calls", b"_parallel_tool_calls", "chat", b"chat", "format", b"format", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "parallel_tool_calls", b"parallel_tool_calls", "prompt", b"prompt", "sampling", b"sampling", "strategy", b"strategy", "tool_choice", b"tool_choice"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "_parallel_tool_calls", b"_parallel_tool_calls", "chat", b"chat", "format", b"format", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "parallel_tool_calls", b"parallel_tool_calls", "prompt", b"prompt", "routing", b"routing", "sampling", b"sampling", "strategy", b"strategy", "tool_choice", b"tool_choice"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "_parallel_tool_calls", b"_parallel_tool_calls", "chat", b"chat", "correlation_id", b"correlation_id", "deadline_policy", b"deadline_policy", "deterministic", b"deterministic", "format", b"format", "ignore_eos", b"ignore_eos", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "model", b"model", "parallel_tool_calls", b"parallel_tool_calls", "priority", b"priority", "prompt", b"prompt", "sampling", b"sampling", "stop", b"stop", "strategy", b"strategy", "task", b"task", "tool_choice", b"tool_choice", "tools", b"tools"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "_parallel_tool_calls", b"_parallel_tool_calls", "chat", b"chat", "correlation_id", b"correlation_id", "deadline_policy", b"deadline_policy", "deterministic", b"deterministic", "format", b"format", "ignore_eos", b"ignore_eos", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "model", b"model", "parallel_tool_calls", b"parallel_tool_calls", "priority", b"priority", "prompt", b"prompt", "routing", b"routing", "sampling", b"sampling", "stop", b"stop", "strategy", b"strategy", "task", b"task", "tool_choice", b"tool_choice", "tools", b"tools"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_tokens: _TypeAlias = _typing.Literal["max_tokens"]  # noqa: Y015
     _WhichOneofArgType__max_tokens: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens"]  # noqa: Y015
@@ -657,6 +783,85 @@ class GenerateRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_input) -> _WhichOneofReturnType_input | None: ...
 
 Global___GenerateRequest: _TypeAlias = GenerateRequest  # noqa: Y015
+
+@_typing.final
+class Routing(_message.Message):
+    """Routing chooses between this node and its upstream: another node, or an OpenAI-compatible endpoint."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODE_FIELD_NUMBER: _builtins.int
+    THRESHOLD_FIELD_NUMBER: _builtins.int
+    mode: Global___RoutingMode.ValueType
+    """Who is to answer."""
+    threshold: _builtins.float
+    """For AUTO: a request with a greater difficulty goes to the upstream. 0 to 1. Default: the node's setting."""
+    def __init__(
+        self,
+        *,
+        mode: Global___RoutingMode.ValueType = ...,
+        threshold: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_threshold", b"_threshold", "threshold", b"threshold"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_threshold", b"_threshold", "mode", b"mode", "threshold", b"threshold"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__threshold: _TypeAlias = _typing.Literal["threshold"]  # noqa: Y015
+    _WhichOneofArgType__threshold: _TypeAlias = _typing.Literal["_threshold", b"_threshold"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__threshold) -> _WhichOneofReturnType__threshold | None: ...
+
+Global___Routing: _TypeAlias = Routing  # noqa: Y015
+
+@_typing.final
+class Routed(_message.Message):
+    """Routed says who answered, and why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWERED_BY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DIFFICULTY_FIELD_NUMBER: _builtins.int
+    THRESHOLD_FIELD_NUMBER: _builtins.int
+    DECISION_DURATION_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    answered_by: Global___Answerer.ValueType
+    """Who answered."""
+    reason: Global___RoutingReason.ValueType
+    """Why."""
+    difficulty: _builtins.float
+    """The difficulty of the request, 0 to 1; unset where it was not looked at."""
+    threshold: _builtins.float
+    """The threshold that it was compared with."""
+    detail: _builtins.str
+    """For people: what the upstream failed with."""
+    @_builtins.property
+    def decision_duration(self) -> _duration_pb2.Duration:
+        """The time that the choice took."""
+
+    def __init__(
+        self,
+        *,
+        answered_by: Global___Answerer.ValueType = ...,
+        reason: Global___RoutingReason.ValueType = ...,
+        difficulty: _builtins.float | None = ...,
+        threshold: _builtins.float | None = ...,
+        decision_duration: _duration_pb2.Duration | None = ...,
+        detail: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_difficulty", b"_difficulty", "_threshold", b"_threshold", "decision_duration", b"decision_duration", "difficulty", b"difficulty", "threshold", b"threshold"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_difficulty", b"_difficulty", "_threshold", b"_threshold", "answered_by", b"answered_by", "decision_duration", b"decision_duration", "detail", b"detail", "difficulty", b"difficulty", "reason", b"reason", "threshold", b"threshold"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__difficulty: _TypeAlias = _typing.Literal["difficulty"]  # noqa: Y015
+    _WhichOneofArgType__difficulty: _TypeAlias = _typing.Literal["_difficulty", b"_difficulty"]  # noqa: Y015
+    _WhichOneofReturnType__threshold: _TypeAlias = _typing.Literal["threshold"]  # noqa: Y015
+    _WhichOneofArgType__threshold: _TypeAlias = _typing.Literal["_threshold", b"_threshold"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__difficulty) -> _WhichOneofReturnType__difficulty | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__threshold) -> _WhichOneofReturnType__threshold | None: ...
+
+Global___Routed: _TypeAlias = Routed  # noqa: Y015
 
 @_typing.final
 class DecodingStrategy(_message.Message):
@@ -987,6 +1192,7 @@ class Started(_message.Message):
     CORRELATION_ID_FIELD_NUMBER: _builtins.int
     PROVENANCE_FIELD_NUMBER: _builtins.int
     JOINED_FIELD_NUMBER: _builtins.int
+    ROUTED_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The served model's name."""
     model_digest: _builtins.str
@@ -1009,6 +1215,12 @@ class Started(_message.Message):
     def provenance(self) -> Global___Provenance:
         """What makes the answer."""
 
+    @_builtins.property
+    def routed(self) -> Global___Routed:
+        """Who answers, and why; unset where the node has no upstream and the request asks for none. Where the
+        upstream answers, all other fields are about the upstream's model.
+        """
+
     def __init__(
         self,
         *,
@@ -1021,10 +1233,11 @@ class Started(_message.Message):
         correlation_id: _builtins.str = ...,
         provenance: Global___Provenance | None = ...,
         joined: _builtins.bool = ...,
+        routed: Global___Routed | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["provenance", b"provenance", "queue_duration", b"queue_duration"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["provenance", b"provenance", "queue_duration", b"queue_duration", "routed", b"routed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["correlation_id", b"correlation_id", "joined", b"joined", "model", b"model", "model_digest", b"model_digest", "num_cached_tokens", b"num_cached_tokens", "num_prompt_tokens", b"num_prompt_tokens", "provenance", b"provenance", "queue_duration", b"queue_duration", "seed", b"seed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["correlation_id", b"correlation_id", "joined", b"joined", "model", b"model", "model_digest", b"model_digest", "num_cached_tokens", b"num_cached_tokens", "num_prompt_tokens", b"num_prompt_tokens", "provenance", b"provenance", "queue_duration", b"queue_duration", "routed", b"routed", "seed", b"seed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1218,6 +1431,7 @@ class Finished(_message.Message):
     FORMAT_COMPLETE_FIELD_NUMBER: _builtins.int
     PROVENANCE_FIELD_NUMBER: _builtins.int
     SPECULATION_FIELD_NUMBER: _builtins.int
+    ROUTED_FIELD_NUMBER: _builtins.int
     finish_reason: Global___FinishReason.ValueType
     """Why the answer ended."""
     format_complete: _builtins.bool
@@ -1238,6 +1452,10 @@ class Finished(_message.Message):
     def speculation(self) -> Global___Speculation:
         """What was guessed; unset where nothing was, or where a stop text ended the answer."""
 
+    @_builtins.property
+    def routed(self) -> Global___Routed:
+        """As in Started."""
+
     def __init__(
         self,
         *,
@@ -1247,10 +1465,11 @@ class Finished(_message.Message):
         format_complete: _builtins.bool | None = ...,
         provenance: Global___Provenance | None = ...,
         speculation: Global___Speculation | None = ...,
+        routed: Global___Routed | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_format_complete", b"_format_complete", "format_complete", b"format_complete", "provenance", b"provenance", "speculation", b"speculation", "timing", b"timing", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_format_complete", b"_format_complete", "format_complete", b"format_complete", "provenance", b"provenance", "routed", b"routed", "speculation", b"speculation", "timing", b"timing", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_format_complete", b"_format_complete", "finish_reason", b"finish_reason", "format_complete", b"format_complete", "provenance", b"provenance", "speculation", b"speculation", "timing", b"timing", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_format_complete", b"_format_complete", "finish_reason", b"finish_reason", "format_complete", b"format_complete", "provenance", b"provenance", "routed", b"routed", "speculation", b"speculation", "timing", b"timing", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__format_complete: _TypeAlias = _typing.Literal["format_complete"]  # noqa: Y015
     _WhichOneofArgType__format_complete: _TypeAlias = _typing.Literal["_format_complete", b"_format_complete"]  # noqa: Y015

@@ -196,6 +196,210 @@ func (DeadlinePolicy) EnumDescriptor() ([]byte, []int) {
 	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{2}
 }
 
+// RoutingMode says who is to answer.
+type RoutingMode int32
+
+const (
+	// Unset: the node's setting.
+	RoutingMode_ROUTING_MODE_UNSPECIFIED RoutingMode = 0
+	// This node.
+	RoutingMode_ROUTING_MODE_LOCAL RoutingMode = 1
+	// The upstream; this node where the upstream does not begin to answer. FAILED_PRECONDITION without an
+	// upstream.
+	RoutingMode_ROUTING_MODE_UPSTREAM RoutingMode = 2
+	// The upstream for requests that this node's model is likely to answer badly, this node for the others.
+	RoutingMode_ROUTING_MODE_AUTO RoutingMode = 3
+)
+
+// Enum value maps for RoutingMode.
+var (
+	RoutingMode_name = map[int32]string{
+		0: "ROUTING_MODE_UNSPECIFIED",
+		1: "ROUTING_MODE_LOCAL",
+		2: "ROUTING_MODE_UPSTREAM",
+		3: "ROUTING_MODE_AUTO",
+	}
+	RoutingMode_value = map[string]int32{
+		"ROUTING_MODE_UNSPECIFIED": 0,
+		"ROUTING_MODE_LOCAL":       1,
+		"ROUTING_MODE_UPSTREAM":    2,
+		"ROUTING_MODE_AUTO":        3,
+	}
+)
+
+func (x RoutingMode) Enum() *RoutingMode {
+	p := new(RoutingMode)
+	*p = x
+	return p
+}
+
+func (x RoutingMode) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RoutingMode) Descriptor() protoreflect.EnumDescriptor {
+	return file_xapp_inference_v1_inference_proto_enumTypes[3].Descriptor()
+}
+
+func (RoutingMode) Type() protoreflect.EnumType {
+	return &file_xapp_inference_v1_inference_proto_enumTypes[3]
+}
+
+func (x RoutingMode) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RoutingMode.Descriptor instead.
+func (RoutingMode) EnumDescriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{3}
+}
+
+// Answerer is who answered.
+type Answerer int32
+
+const (
+	// Never sent.
+	Answerer_ANSWERER_UNSPECIFIED Answerer = 0
+	// This node.
+	Answerer_ANSWERER_LOCAL Answerer = 1
+	// The upstream.
+	Answerer_ANSWERER_UPSTREAM Answerer = 2
+)
+
+// Enum value maps for Answerer.
+var (
+	Answerer_name = map[int32]string{
+		0: "ANSWERER_UNSPECIFIED",
+		1: "ANSWERER_LOCAL",
+		2: "ANSWERER_UPSTREAM",
+	}
+	Answerer_value = map[string]int32{
+		"ANSWERER_UNSPECIFIED": 0,
+		"ANSWERER_LOCAL":       1,
+		"ANSWERER_UPSTREAM":    2,
+	}
+)
+
+func (x Answerer) Enum() *Answerer {
+	p := new(Answerer)
+	*p = x
+	return p
+}
+
+func (x Answerer) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Answerer) Descriptor() protoreflect.EnumDescriptor {
+	return file_xapp_inference_v1_inference_proto_enumTypes[4].Descriptor()
+}
+
+func (Answerer) Type() protoreflect.EnumType {
+	return &file_xapp_inference_v1_inference_proto_enumTypes[4]
+}
+
+func (x Answerer) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Answerer.Descriptor instead.
+func (Answerer) EnumDescriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{4}
+}
+
+// RoutingReason says why this node, or its upstream, answered.
+type RoutingReason int32
+
+const (
+	// Never sent.
+	RoutingReason_ROUTING_REASON_UNSPECIFIED RoutingReason = 0
+	// The caller asked for it.
+	RoutingReason_ROUTING_REASON_REQUESTED RoutingReason = 1
+	// The difficulty is at most the threshold: this node.
+	RoutingReason_ROUTING_REASON_EASY RoutingReason = 2
+	// The difficulty is above the threshold: the upstream.
+	RoutingReason_ROUTING_REASON_HARD RoutingReason = 3
+	// The node has no upstream.
+	RoutingReason_ROUTING_REASON_NO_UPSTREAM RoutingReason = 4
+	// The deadline cannot be met by way of the upstream: this node.
+	RoutingReason_ROUTING_REASON_DEADLINE RoutingReason = 5
+	// The upstream did not answer a moment ago: this node, without trying.
+	RoutingReason_ROUTING_REASON_LINK_DOWN RoutingReason = 6
+	// The upstream was asked, and failed before its first token: this node.
+	RoutingReason_ROUTING_REASON_UPSTREAM_FAILED RoutingReason = 7
+	// As many requests are at the upstream as the node's settings allow: this node.
+	RoutingReason_ROUTING_REASON_UPSTREAM_FULL RoutingReason = 8
+	// The upstream cannot be asked for what the request says, for instance a grammar: this node.
+	RoutingReason_ROUTING_REASON_UNSUPPORTED RoutingReason = 9
+	// The request is deterministic: this node, whose answers can be repeated.
+	RoutingReason_ROUTING_REASON_DETERMINISTIC RoutingReason = 10
+	// Another node sent the request on: this node.
+	RoutingReason_ROUTING_REASON_FORWARDED RoutingReason = 11
+	// The difficulty could not be found out: this node.
+	RoutingReason_ROUTING_REASON_NO_SIGNAL RoutingReason = 12
+)
+
+// Enum value maps for RoutingReason.
+var (
+	RoutingReason_name = map[int32]string{
+		0:  "ROUTING_REASON_UNSPECIFIED",
+		1:  "ROUTING_REASON_REQUESTED",
+		2:  "ROUTING_REASON_EASY",
+		3:  "ROUTING_REASON_HARD",
+		4:  "ROUTING_REASON_NO_UPSTREAM",
+		5:  "ROUTING_REASON_DEADLINE",
+		6:  "ROUTING_REASON_LINK_DOWN",
+		7:  "ROUTING_REASON_UPSTREAM_FAILED",
+		8:  "ROUTING_REASON_UPSTREAM_FULL",
+		9:  "ROUTING_REASON_UNSUPPORTED",
+		10: "ROUTING_REASON_DETERMINISTIC",
+		11: "ROUTING_REASON_FORWARDED",
+		12: "ROUTING_REASON_NO_SIGNAL",
+	}
+	RoutingReason_value = map[string]int32{
+		"ROUTING_REASON_UNSPECIFIED":     0,
+		"ROUTING_REASON_REQUESTED":       1,
+		"ROUTING_REASON_EASY":            2,
+		"ROUTING_REASON_HARD":            3,
+		"ROUTING_REASON_NO_UPSTREAM":     4,
+		"ROUTING_REASON_DEADLINE":        5,
+		"ROUTING_REASON_LINK_DOWN":       6,
+		"ROUTING_REASON_UPSTREAM_FAILED": 7,
+		"ROUTING_REASON_UPSTREAM_FULL":   8,
+		"ROUTING_REASON_UNSUPPORTED":     9,
+		"ROUTING_REASON_DETERMINISTIC":   10,
+		"ROUTING_REASON_FORWARDED":       11,
+		"ROUTING_REASON_NO_SIGNAL":       12,
+	}
+)
+
+func (x RoutingReason) Enum() *RoutingReason {
+	p := new(RoutingReason)
+	*p = x
+	return p
+}
+
+func (x RoutingReason) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RoutingReason) Descriptor() protoreflect.EnumDescriptor {
+	return file_xapp_inference_v1_inference_proto_enumTypes[5].Descriptor()
+}
+
+func (RoutingReason) Type() protoreflect.EnumType {
+	return &file_xapp_inference_v1_inference_proto_enumTypes[5]
+}
+
+func (x RoutingReason) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RoutingReason.Descriptor instead.
+func (RoutingReason) EnumDescriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{5}
+}
+
 // LinkLossPolicy says what becomes of an answer when the big model cannot be reached, or is late.
 type LinkLossPolicy int32
 
@@ -234,11 +438,11 @@ func (x LinkLossPolicy) String() string {
 }
 
 func (LinkLossPolicy) Descriptor() protoreflect.EnumDescriptor {
-	return file_xapp_inference_v1_inference_proto_enumTypes[3].Descriptor()
+	return file_xapp_inference_v1_inference_proto_enumTypes[6].Descriptor()
 }
 
 func (LinkLossPolicy) Type() protoreflect.EnumType {
-	return &file_xapp_inference_v1_inference_proto_enumTypes[3]
+	return &file_xapp_inference_v1_inference_proto_enumTypes[6]
 }
 
 func (x LinkLossPolicy) Number() protoreflect.EnumNumber {
@@ -247,7 +451,7 @@ func (x LinkLossPolicy) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use LinkLossPolicy.Descriptor instead.
 func (LinkLossPolicy) EnumDescriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{3}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{6}
 }
 
 // FinishReason says why the answer ended.
@@ -299,11 +503,11 @@ func (x FinishReason) String() string {
 }
 
 func (FinishReason) Descriptor() protoreflect.EnumDescriptor {
-	return file_xapp_inference_v1_inference_proto_enumTypes[4].Descriptor()
+	return file_xapp_inference_v1_inference_proto_enumTypes[7].Descriptor()
 }
 
 func (FinishReason) Type() protoreflect.EnumType {
-	return &file_xapp_inference_v1_inference_proto_enumTypes[4]
+	return &file_xapp_inference_v1_inference_proto_enumTypes[7]
 }
 
 func (x FinishReason) Number() protoreflect.EnumNumber {
@@ -312,7 +516,7 @@ func (x FinishReason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use FinishReason.Descriptor instead.
 func (FinishReason) EnumDescriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{4}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{7}
 }
 
 // Message is one turn of a chat.
@@ -964,8 +1168,10 @@ type GenerateRequest struct {
 	ToolChoice *ToolChoice `protobuf:"bytes,20,opt,name=tool_choice,json=toolChoice,proto3" json:"tool_choice,omitempty"`
 	// Whether the answer may have several calls. Default true.
 	ParallelToolCalls *bool `protobuf:"varint,21,opt,name=parallel_tool_calls,json=parallelToolCalls,proto3,oneof" json:"parallel_tool_calls,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Who answers: this node or its upstream. Default: the node's setting `[upstream] mode`.
+	Routing       *Routing `protobuf:"bytes,18,opt,name=routing,proto3" json:"routing,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GenerateRequest) Reset() {
@@ -1149,6 +1355,13 @@ func (x *GenerateRequest) GetParallelToolCalls() bool {
 	return false
 }
 
+func (x *GenerateRequest) GetRouting() *Routing {
+	if x != nil {
+		return x.Routing
+	}
+	return nil
+}
+
 type isGenerateRequest_Input interface {
 	isGenerateRequest_Input()
 }
@@ -1166,6 +1379,152 @@ type GenerateRequest_Chat struct {
 func (*GenerateRequest_Prompt) isGenerateRequest_Input() {}
 
 func (*GenerateRequest_Chat) isGenerateRequest_Input() {}
+
+// Routing chooses between this node and its upstream: another node, or an OpenAI-compatible endpoint.
+type Routing struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who is to answer.
+	Mode RoutingMode `protobuf:"varint,1,opt,name=mode,proto3,enum=xapp.inference.v1.RoutingMode" json:"mode,omitempty"`
+	// For AUTO: a request with a greater difficulty goes to the upstream. 0 to 1. Default: the node's setting.
+	Threshold     *float64 `protobuf:"fixed64,2,opt,name=threshold,proto3,oneof" json:"threshold,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Routing) Reset() {
+	*x = Routing{}
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Routing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Routing) ProtoMessage() {}
+
+func (x *Routing) ProtoReflect() protoreflect.Message {
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Routing.ProtoReflect.Descriptor instead.
+func (*Routing) Descriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Routing) GetMode() RoutingMode {
+	if x != nil {
+		return x.Mode
+	}
+	return RoutingMode_ROUTING_MODE_UNSPECIFIED
+}
+
+func (x *Routing) GetThreshold() float64 {
+	if x != nil && x.Threshold != nil {
+		return *x.Threshold
+	}
+	return 0
+}
+
+// Routed says who answered, and why.
+type Routed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who answered.
+	AnsweredBy Answerer `protobuf:"varint,1,opt,name=answered_by,json=answeredBy,proto3,enum=xapp.inference.v1.Answerer" json:"answered_by,omitempty"`
+	// Why.
+	Reason RoutingReason `protobuf:"varint,2,opt,name=reason,proto3,enum=xapp.inference.v1.RoutingReason" json:"reason,omitempty"`
+	// The difficulty of the request, 0 to 1; unset where it was not looked at.
+	Difficulty *float64 `protobuf:"fixed64,3,opt,name=difficulty,proto3,oneof" json:"difficulty,omitempty"`
+	// The threshold that it was compared with.
+	Threshold *float64 `protobuf:"fixed64,4,opt,name=threshold,proto3,oneof" json:"threshold,omitempty"`
+	// The time that the choice took.
+	DecisionDuration *durationpb.Duration `protobuf:"bytes,5,opt,name=decision_duration,json=decisionDuration,proto3" json:"decision_duration,omitempty"`
+	// For people: what the upstream failed with.
+	Detail        string `protobuf:"bytes,6,opt,name=detail,proto3" json:"detail,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Routed) Reset() {
+	*x = Routed{}
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Routed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Routed) ProtoMessage() {}
+
+func (x *Routed) ProtoReflect() protoreflect.Message {
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Routed.ProtoReflect.Descriptor instead.
+func (*Routed) Descriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Routed) GetAnsweredBy() Answerer {
+	if x != nil {
+		return x.AnsweredBy
+	}
+	return Answerer_ANSWERER_UNSPECIFIED
+}
+
+func (x *Routed) GetReason() RoutingReason {
+	if x != nil {
+		return x.Reason
+	}
+	return RoutingReason_ROUTING_REASON_UNSPECIFIED
+}
+
+func (x *Routed) GetDifficulty() float64 {
+	if x != nil && x.Difficulty != nil {
+		return *x.Difficulty
+	}
+	return 0
+}
+
+func (x *Routed) GetThreshold() float64 {
+	if x != nil && x.Threshold != nil {
+		return *x.Threshold
+	}
+	return 0
+}
+
+func (x *Routed) GetDecisionDuration() *durationpb.Duration {
+	if x != nil {
+		return x.DecisionDuration
+	}
+	return nil
+}
+
+func (x *Routed) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
 
 // DecodingStrategy says how the tokens of an answer are found.
 type DecodingStrategy struct {
@@ -1188,7 +1547,7 @@ type DecodingStrategy struct {
 
 func (x *DecodingStrategy) Reset() {
 	*x = DecodingStrategy{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[9]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1200,7 +1559,7 @@ func (x *DecodingStrategy) String() string {
 func (*DecodingStrategy) ProtoMessage() {}
 
 func (x *DecodingStrategy) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[9]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1213,7 +1572,7 @@ func (x *DecodingStrategy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecodingStrategy.ProtoReflect.Descriptor instead.
 func (*DecodingStrategy) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{9}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *DecodingStrategy) GetKind() isDecodingStrategy_Kind {
@@ -1352,7 +1711,7 @@ type PlainDecoding struct {
 
 func (x *PlainDecoding) Reset() {
 	*x = PlainDecoding{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[10]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1364,7 +1723,7 @@ func (x *PlainDecoding) String() string {
 func (*PlainDecoding) ProtoMessage() {}
 
 func (x *PlainDecoding) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[10]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1377,7 +1736,7 @@ func (x *PlainDecoding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlainDecoding.ProtoReflect.Descriptor instead.
 func (*PlainDecoding) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{10}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{12}
 }
 
 // VerifiedDecoding is exact speculation over two models with one vocabulary. Not beside `format` and
@@ -1394,7 +1753,7 @@ type VerifiedDecoding struct {
 
 func (x *VerifiedDecoding) Reset() {
 	*x = VerifiedDecoding{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[11]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1406,7 +1765,7 @@ func (x *VerifiedDecoding) String() string {
 func (*VerifiedDecoding) ProtoMessage() {}
 
 func (x *VerifiedDecoding) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[11]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1419,7 +1778,7 @@ func (x *VerifiedDecoding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifiedDecoding.ProtoReflect.Descriptor instead.
 func (*VerifiedDecoding) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{11}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *VerifiedDecoding) GetMaxDraftTokens() int32 {
@@ -1456,7 +1815,7 @@ type BigLittleDecoding struct {
 
 func (x *BigLittleDecoding) Reset() {
 	*x = BigLittleDecoding{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[12]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1468,7 +1827,7 @@ func (x *BigLittleDecoding) String() string {
 func (*BigLittleDecoding) ProtoMessage() {}
 
 func (x *BigLittleDecoding) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[12]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1481,7 +1840,7 @@ func (x *BigLittleDecoding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BigLittleDecoding.ProtoReflect.Descriptor instead.
 func (*BigLittleDecoding) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{12}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *BigLittleDecoding) GetFallbackThreshold() float64 {
@@ -1525,7 +1884,7 @@ type GuidedDecoding struct {
 
 func (x *GuidedDecoding) Reset() {
 	*x = GuidedDecoding{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[13]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1537,7 +1896,7 @@ func (x *GuidedDecoding) String() string {
 func (*GuidedDecoding) ProtoMessage() {}
 
 func (x *GuidedDecoding) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[13]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1550,7 +1909,7 @@ func (x *GuidedDecoding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GuidedDecoding.ProtoReflect.Descriptor instead.
 func (*GuidedDecoding) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{13}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GuidedDecoding) GetNumGuidanceTokens() int32 {
@@ -1580,7 +1939,7 @@ type NgramSpeculation struct {
 
 func (x *NgramSpeculation) Reset() {
 	*x = NgramSpeculation{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[14]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1592,7 +1951,7 @@ func (x *NgramSpeculation) String() string {
 func (*NgramSpeculation) ProtoMessage() {}
 
 func (x *NgramSpeculation) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[14]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1605,7 +1964,7 @@ func (x *NgramSpeculation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NgramSpeculation.ProtoReflect.Descriptor instead.
 func (*NgramSpeculation) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{14}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *NgramSpeculation) GetMaxDraftTokens() int32 {
@@ -1624,7 +1983,7 @@ type AutoDecoding struct {
 
 func (x *AutoDecoding) Reset() {
 	*x = AutoDecoding{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[15]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1636,7 +1995,7 @@ func (x *AutoDecoding) String() string {
 func (*AutoDecoding) ProtoMessage() {}
 
 func (x *AutoDecoding) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[15]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1649,7 +2008,7 @@ func (x *AutoDecoding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AutoDecoding.ProtoReflect.Descriptor instead.
 func (*AutoDecoding) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{15}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{17}
 }
 
 // DraftSpeculation lets a smaller model with the same vocabulary guess. The model checks the guesses as those of
@@ -1664,7 +2023,7 @@ type DraftSpeculation struct {
 
 func (x *DraftSpeculation) Reset() {
 	*x = DraftSpeculation{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[16]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1676,7 +2035,7 @@ func (x *DraftSpeculation) String() string {
 func (*DraftSpeculation) ProtoMessage() {}
 
 func (x *DraftSpeculation) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[16]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1689,7 +2048,7 @@ func (x *DraftSpeculation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DraftSpeculation.ProtoReflect.Descriptor instead.
 func (*DraftSpeculation) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{16}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DraftSpeculation) GetMaxDraftTokens() int32 {
@@ -1723,7 +2082,7 @@ type Provenance struct {
 
 func (x *Provenance) Reset() {
 	*x = Provenance{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[17]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1735,7 +2094,7 @@ func (x *Provenance) String() string {
 func (*Provenance) ProtoMessage() {}
 
 func (x *Provenance) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[17]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1748,7 +2107,7 @@ func (x *Provenance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Provenance.ProtoReflect.Descriptor instead.
 func (*Provenance) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{17}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Provenance) GetModelDigest() string {
@@ -1820,14 +2179,17 @@ type Started struct {
 	// What makes the answer.
 	Provenance *Provenance `protobuf:"bytes,8,opt,name=provenance,proto3" json:"provenance,omitempty"`
 	// Whether the answer is that of an identical request which was already running.
-	Joined        bool `protobuf:"varint,9,opt,name=joined,proto3" json:"joined,omitempty"`
+	Joined bool `protobuf:"varint,9,opt,name=joined,proto3" json:"joined,omitempty"`
+	// Who answers, and why; unset where the node has no upstream and the request asks for none. Where the
+	// upstream answers, all other fields are about the upstream's model.
+	Routed        *Routed `protobuf:"bytes,10,opt,name=routed,proto3" json:"routed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Started) Reset() {
 	*x = Started{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[18]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1839,7 +2201,7 @@ func (x *Started) String() string {
 func (*Started) ProtoMessage() {}
 
 func (x *Started) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[18]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1852,7 +2214,7 @@ func (x *Started) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Started.ProtoReflect.Descriptor instead.
 func (*Started) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{18}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Started) GetModel() string {
@@ -1918,6 +2280,13 @@ func (x *Started) GetJoined() bool {
 	return false
 }
 
+func (x *Started) GetRouted() *Routed {
+	if x != nil {
+		return x.Routed
+	}
+	return nil
+}
+
 // Chunk is the next piece of the answer.
 type Chunk struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1936,7 +2305,7 @@ type Chunk struct {
 
 func (x *Chunk) Reset() {
 	*x = Chunk{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[19]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1948,7 +2317,7 @@ func (x *Chunk) String() string {
 func (*Chunk) ProtoMessage() {}
 
 func (x *Chunk) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[19]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1961,7 +2330,7 @@ func (x *Chunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Chunk.ProtoReflect.Descriptor instead.
 func (*Chunk) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{19}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Chunk) GetText() string {
@@ -2009,7 +2378,7 @@ type ToolCallDelta struct {
 
 func (x *ToolCallDelta) Reset() {
 	*x = ToolCallDelta{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[20]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2021,7 +2390,7 @@ func (x *ToolCallDelta) String() string {
 func (*ToolCallDelta) ProtoMessage() {}
 
 func (x *ToolCallDelta) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[20]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2034,7 +2403,7 @@ func (x *ToolCallDelta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToolCallDelta.ProtoReflect.Descriptor instead.
 func (*ToolCallDelta) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{20}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ToolCallDelta) GetIndex() int32 {
@@ -2078,7 +2447,7 @@ type DrawnToken struct {
 
 func (x *DrawnToken) Reset() {
 	*x = DrawnToken{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[21]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2090,7 +2459,7 @@ func (x *DrawnToken) String() string {
 func (*DrawnToken) ProtoMessage() {}
 
 func (x *DrawnToken) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[21]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2103,7 +2472,7 @@ func (x *DrawnToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrawnToken.ProtoReflect.Descriptor instead.
 func (*DrawnToken) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{21}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *DrawnToken) GetToken() *TokenLogProbability {
@@ -2135,7 +2504,7 @@ type Usage struct {
 
 func (x *Usage) Reset() {
 	*x = Usage{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[22]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2147,7 +2516,7 @@ func (x *Usage) String() string {
 func (*Usage) ProtoMessage() {}
 
 func (x *Usage) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[22]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2160,7 +2529,7 @@ func (x *Usage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Usage.ProtoReflect.Descriptor instead.
 func (*Usage) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{22}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Usage) GetNumPromptTokens() int32 {
@@ -2201,7 +2570,7 @@ type Timing struct {
 
 func (x *Timing) Reset() {
 	*x = Timing{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[23]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2213,7 +2582,7 @@ func (x *Timing) String() string {
 func (*Timing) ProtoMessage() {}
 
 func (x *Timing) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[23]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2226,7 +2595,7 @@ func (x *Timing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Timing.ProtoReflect.Descriptor instead.
 func (*Timing) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{23}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Timing) GetQueue() *durationpb.Duration {
@@ -2271,14 +2640,16 @@ type Finished struct {
 	// What made the answer.
 	Provenance *Provenance `protobuf:"bytes,5,opt,name=provenance,proto3" json:"provenance,omitempty"`
 	// What was guessed; unset where nothing was, or where a stop text ended the answer.
-	Speculation   *Speculation `protobuf:"bytes,6,opt,name=speculation,proto3" json:"speculation,omitempty"`
+	Speculation *Speculation `protobuf:"bytes,6,opt,name=speculation,proto3" json:"speculation,omitempty"`
+	// As in Started.
+	Routed        *Routed `protobuf:"bytes,7,opt,name=routed,proto3" json:"routed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Finished) Reset() {
 	*x = Finished{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[24]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2290,7 +2661,7 @@ func (x *Finished) String() string {
 func (*Finished) ProtoMessage() {}
 
 func (x *Finished) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[24]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2303,7 +2674,7 @@ func (x *Finished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finished.ProtoReflect.Descriptor instead.
 func (*Finished) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{24}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Finished) GetFinishReason() FinishReason {
@@ -2348,6 +2719,13 @@ func (x *Finished) GetSpeculation() *Speculation {
 	return nil
 }
 
+func (x *Finished) GetRouted() *Routed {
+	if x != nil {
+		return x.Routed
+	}
+	return nil
+}
+
 // Speculation counts guessed tokens of an answer.
 type Speculation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2377,7 +2755,7 @@ type Speculation struct {
 
 func (x *Speculation) Reset() {
 	*x = Speculation{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[25]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2389,7 +2767,7 @@ func (x *Speculation) String() string {
 func (*Speculation) ProtoMessage() {}
 
 func (x *Speculation) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[25]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2402,7 +2780,7 @@ func (x *Speculation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Speculation.ProtoReflect.Descriptor instead.
 func (*Speculation) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{25}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Speculation) GetNumDraftedTokens() int32 {
@@ -2492,7 +2870,7 @@ type GenerateResponse struct {
 
 func (x *GenerateResponse) Reset() {
 	*x = GenerateResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[26]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2504,7 +2882,7 @@ func (x *GenerateResponse) String() string {
 func (*GenerateResponse) ProtoMessage() {}
 
 func (x *GenerateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[26]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2517,7 +2895,7 @@ func (x *GenerateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GenerateResponse.ProtoReflect.Descriptor instead.
 func (*GenerateResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{26}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *GenerateResponse) GetEvent() isGenerateResponse_Event {
@@ -2592,7 +2970,7 @@ type MetricsRequest struct {
 
 func (x *MetricsRequest) Reset() {
 	*x = MetricsRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[27]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2604,7 +2982,7 @@ func (x *MetricsRequest) String() string {
 func (*MetricsRequest) ProtoMessage() {}
 
 func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[27]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2617,7 +2995,7 @@ func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsRequest.ProtoReflect.Descriptor instead.
 func (*MetricsRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{27}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *MetricsRequest) GetInterval() *durationpb.Duration {
@@ -2649,7 +3027,7 @@ type Percentiles struct {
 
 func (x *Percentiles) Reset() {
 	*x = Percentiles{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[28]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2661,7 +3039,7 @@ func (x *Percentiles) String() string {
 func (*Percentiles) ProtoMessage() {}
 
 func (x *Percentiles) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[28]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2674,7 +3052,7 @@ func (x *Percentiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Percentiles.ProtoReflect.Descriptor instead.
 func (*Percentiles) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{28}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Percentiles) GetP50() *durationpb.Duration {
@@ -2746,7 +3124,7 @@ type ModelMetrics struct {
 
 func (x *ModelMetrics) Reset() {
 	*x = ModelMetrics{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[29]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2758,7 +3136,7 @@ func (x *ModelMetrics) String() string {
 func (*ModelMetrics) ProtoMessage() {}
 
 func (x *ModelMetrics) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[29]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2771,7 +3149,7 @@ func (x *ModelMetrics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelMetrics.ProtoReflect.Descriptor instead.
 func (*ModelMetrics) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{29}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ModelMetrics) GetModel() string {
@@ -2926,7 +3304,7 @@ type HostMetrics struct {
 
 func (x *HostMetrics) Reset() {
 	*x = HostMetrics{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[30]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2938,7 +3316,7 @@ func (x *HostMetrics) String() string {
 func (*HostMetrics) ProtoMessage() {}
 
 func (x *HostMetrics) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[30]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2951,7 +3329,7 @@ func (x *HostMetrics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostMetrics.ProtoReflect.Descriptor instead.
 func (*HostMetrics) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{30}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *HostMetrics) GetCpuPercent() float64 {
@@ -3006,7 +3384,7 @@ type MetricsResponse struct {
 
 func (x *MetricsResponse) Reset() {
 	*x = MetricsResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[31]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3018,7 +3396,7 @@ func (x *MetricsResponse) String() string {
 func (*MetricsResponse) ProtoMessage() {}
 
 func (x *MetricsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[31]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3031,7 +3409,7 @@ func (x *MetricsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsResponse.ProtoReflect.Descriptor instead.
 func (*MetricsResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{31}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *MetricsResponse) GetTimestamp() *timestamppb.Timestamp {
@@ -3080,7 +3458,7 @@ type TokenizeRequest struct {
 
 func (x *TokenizeRequest) Reset() {
 	*x = TokenizeRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[32]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3092,7 +3470,7 @@ func (x *TokenizeRequest) String() string {
 func (*TokenizeRequest) ProtoMessage() {}
 
 func (x *TokenizeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[32]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3105,7 +3483,7 @@ func (x *TokenizeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenizeRequest.ProtoReflect.Descriptor instead.
 func (*TokenizeRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{32}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *TokenizeRequest) GetModel() string {
@@ -3173,7 +3551,7 @@ type TokenizeResponse struct {
 
 func (x *TokenizeResponse) Reset() {
 	*x = TokenizeResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[33]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3185,7 +3563,7 @@ func (x *TokenizeResponse) String() string {
 func (*TokenizeResponse) ProtoMessage() {}
 
 func (x *TokenizeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[33]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3198,7 +3576,7 @@ func (x *TokenizeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenizeResponse.ProtoReflect.Descriptor instead.
 func (*TokenizeResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{33}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *TokenizeResponse) GetTokens() []int32 {
@@ -3260,7 +3638,7 @@ type ScoreRequest struct {
 
 func (x *ScoreRequest) Reset() {
 	*x = ScoreRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[34]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3272,7 +3650,7 @@ func (x *ScoreRequest) String() string {
 func (*ScoreRequest) ProtoMessage() {}
 
 func (x *ScoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[34]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3285,7 +3663,7 @@ func (x *ScoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScoreRequest.ProtoReflect.Descriptor instead.
 func (*ScoreRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{34}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ScoreRequest) GetModel() string {
@@ -3417,7 +3795,7 @@ type TokenLogProbability struct {
 
 func (x *TokenLogProbability) Reset() {
 	*x = TokenLogProbability{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[35]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3429,7 +3807,7 @@ func (x *TokenLogProbability) String() string {
 func (*TokenLogProbability) ProtoMessage() {}
 
 func (x *TokenLogProbability) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[35]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3442,7 +3820,7 @@ func (x *TokenLogProbability) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenLogProbability.ProtoReflect.Descriptor instead.
 func (*TokenLogProbability) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{35}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *TokenLogProbability) GetToken() int32 {
@@ -3490,7 +3868,7 @@ type ChoiceScore struct {
 
 func (x *ChoiceScore) Reset() {
 	*x = ChoiceScore{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[36]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3502,7 +3880,7 @@ func (x *ChoiceScore) String() string {
 func (*ChoiceScore) ProtoMessage() {}
 
 func (x *ChoiceScore) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[36]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3515,7 +3893,7 @@ func (x *ChoiceScore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChoiceScore.ProtoReflect.Descriptor instead.
 func (*ChoiceScore) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{36}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ChoiceScore) GetChoice() string {
@@ -3585,7 +3963,7 @@ type ScoreResponse struct {
 
 func (x *ScoreResponse) Reset() {
 	*x = ScoreResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[37]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3597,7 +3975,7 @@ func (x *ScoreResponse) String() string {
 func (*ScoreResponse) ProtoMessage() {}
 
 func (x *ScoreResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[37]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3610,7 +3988,7 @@ func (x *ScoreResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScoreResponse.ProtoReflect.Descriptor instead.
 func (*ScoreResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{37}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ScoreResponse) GetModel() string {
@@ -3707,7 +4085,7 @@ type EstimateRequest struct {
 
 func (x *EstimateRequest) Reset() {
 	*x = EstimateRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[38]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3719,7 +4097,7 @@ func (x *EstimateRequest) String() string {
 func (*EstimateRequest) ProtoMessage() {}
 
 func (x *EstimateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[38]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3732,7 +4110,7 @@ func (x *EstimateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EstimateRequest.ProtoReflect.Descriptor instead.
 func (*EstimateRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{38}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *EstimateRequest) GetModel() string {
@@ -3881,7 +4259,7 @@ type EstimateResponse struct {
 
 func (x *EstimateResponse) Reset() {
 	*x = EstimateResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[39]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3893,7 +4271,7 @@ func (x *EstimateResponse) String() string {
 func (*EstimateResponse) ProtoMessage() {}
 
 func (x *EstimateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[39]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3906,7 +4284,7 @@ func (x *EstimateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EstimateResponse.ProtoReflect.Descriptor instead.
 func (*EstimateResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{39}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *EstimateResponse) GetNumPromptTokens() int32 {
@@ -3974,7 +4352,7 @@ type ListTasksRequest struct {
 
 func (x *ListTasksRequest) Reset() {
 	*x = ListTasksRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[40]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3986,7 +4364,7 @@ func (x *ListTasksRequest) String() string {
 func (*ListTasksRequest) ProtoMessage() {}
 
 func (x *ListTasksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[40]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3999,7 +4377,7 @@ func (x *ListTasksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTasksRequest.ProtoReflect.Descriptor instead.
 func (*ListTasksRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{40}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{42}
 }
 
 // ListTasksResponse has every version of every task.
@@ -4013,7 +4391,7 @@ type ListTasksResponse struct {
 
 func (x *ListTasksResponse) Reset() {
 	*x = ListTasksResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[41]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4025,7 +4403,7 @@ func (x *ListTasksResponse) String() string {
 func (*ListTasksResponse) ProtoMessage() {}
 
 func (x *ListTasksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[41]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4038,7 +4416,7 @@ func (x *ListTasksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTasksResponse.ProtoReflect.Descriptor instead.
 func (*ListTasksResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{41}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ListTasksResponse) GetTasks() []*Task {
@@ -4065,7 +4443,7 @@ type TaskInput struct {
 
 func (x *TaskInput) Reset() {
 	*x = TaskInput{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[42]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4077,7 +4455,7 @@ func (x *TaskInput) String() string {
 func (*TaskInput) ProtoMessage() {}
 
 func (x *TaskInput) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[42]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4090,7 +4468,7 @@ func (x *TaskInput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskInput.ProtoReflect.Descriptor instead.
 func (*TaskInput) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{42}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *TaskInput) GetName() string {
@@ -4152,7 +4530,7 @@ type Task struct {
 
 func (x *Task) Reset() {
 	*x = Task{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[43]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4164,7 +4542,7 @@ func (x *Task) String() string {
 func (*Task) ProtoMessage() {}
 
 func (x *Task) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[43]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4177,7 +4555,7 @@ func (x *Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Task.ProtoReflect.Descriptor instead.
 func (*Task) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{43}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Task) GetName() string {
@@ -4319,7 +4697,7 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"jsonSchema\x12\x1a\n" +
 	"\agrammar\x18\x02 \x01(\tH\x00R\agrammar\x126\n" +
 	"\achoices\x18\x03 \x01(\v2\x1a.xapp.inference.v1.ChoicesH\x00R\achoicesB\b\n" +
-	"\x06format\"\xef\a\n" +
+	"\x06format\"\xa5\b\n" +
 	"\x0fGenerateRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\x06prompt\x18\x02 \x01(\tH\x00R\x06prompt\x12-\n" +
@@ -4344,10 +4722,29 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\x05tools\x18\x13 \x03(\v2\x17.xapp.inference.v1.ToolR\x05tools\x12>\n" +
 	"\vtool_choice\x18\x14 \x01(\v2\x1d.xapp.inference.v1.ToolChoiceR\n" +
 	"toolChoice\x123\n" +
-	"\x13parallel_tool_calls\x18\x15 \x01(\bH\x02R\x11parallelToolCalls\x88\x01\x01B\a\n" +
+	"\x13parallel_tool_calls\x18\x15 \x01(\bH\x02R\x11parallelToolCalls\x88\x01\x01\x124\n" +
+	"\arouting\x18\x12 \x01(\v2\x1a.xapp.inference.v1.RoutingR\aroutingB\a\n" +
 	"\x05inputB\r\n" +
 	"\v_max_tokensB\x16\n" +
-	"\x14_parallel_tool_calls\"\xcc\x03\n" +
+	"\x14_parallel_tool_calls\"n\n" +
+	"\aRouting\x122\n" +
+	"\x04mode\x18\x01 \x01(\x0e2\x1e.xapp.inference.v1.RoutingModeR\x04mode\x12!\n" +
+	"\tthreshold\x18\x02 \x01(\x01H\x00R\tthreshold\x88\x01\x01B\f\n" +
+	"\n" +
+	"_threshold\"\xc5\x02\n" +
+	"\x06Routed\x12<\n" +
+	"\vanswered_by\x18\x01 \x01(\x0e2\x1b.xapp.inference.v1.AnswererR\n" +
+	"answeredBy\x128\n" +
+	"\x06reason\x18\x02 \x01(\x0e2 .xapp.inference.v1.RoutingReasonR\x06reason\x12#\n" +
+	"\n" +
+	"difficulty\x18\x03 \x01(\x01H\x00R\n" +
+	"difficulty\x88\x01\x01\x12!\n" +
+	"\tthreshold\x18\x04 \x01(\x01H\x01R\tthreshold\x88\x01\x01\x12F\n" +
+	"\x11decision_duration\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x10decisionDuration\x12\x16\n" +
+	"\x06detail\x18\x06 \x01(\tR\x06detailB\r\n" +
+	"\v_difficultyB\f\n" +
+	"\n" +
+	"_threshold\"\xcc\x03\n" +
 	"\x10DecodingStrategy\x128\n" +
 	"\x05plain\x18\x01 \x01(\v2 .xapp.inference.v1.PlainDecodingH\x00R\x05plain\x12;\n" +
 	"\x05ngram\x18\x02 \x01(\v2#.xapp.inference.v1.NgramSpeculationH\x00R\x05ngram\x125\n" +
@@ -4395,7 +4792,7 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\x05build\x18\x05 \x01(\tR\x05build\x12\x1f\n" +
 	"\voutput_hash\x18\x06 \x01(\tR\n" +
 	"outputHash\x12!\n" +
-	"\fmodel_origin\x18\a \x01(\tR\vmodelOrigin\"\xee\x02\n" +
+	"\fmodel_origin\x18\a \x01(\tR\vmodelOrigin\"\xa1\x03\n" +
 	"\aStarted\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12!\n" +
 	"\fmodel_digest\x18\x02 \x01(\tR\vmodelDigest\x12*\n" +
@@ -4407,7 +4804,9 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\n" +
 	"provenance\x18\b \x01(\v2\x1d.xapp.inference.v1.ProvenanceR\n" +
 	"provenance\x12\x16\n" +
-	"\x06joined\x18\t \x01(\bR\x06joined\"\xbd\x01\n" +
+	"\x06joined\x18\t \x01(\bR\x06joined\x121\n" +
+	"\x06routed\x18\n" +
+	" \x01(\v2\x19.xapp.inference.v1.RoutedR\x06routed\"\xbd\x01\n" +
 	"\x05Chunk\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12\x1d\n" +
 	"\n" +
@@ -4432,7 +4831,7 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\x05queue\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x05queue\x123\n" +
 	"\aprefill\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\aprefill\x121\n" +
 	"\x06decode\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x06decode\x12H\n" +
-	"\x13time_to_first_token\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x10timeToFirstToken\"\xf6\x02\n" +
+	"\x13time_to_first_token\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x10timeToFirstToken\"\xa9\x03\n" +
 	"\bFinished\x12D\n" +
 	"\rfinish_reason\x18\x01 \x01(\x0e2\x1f.xapp.inference.v1.FinishReasonR\ffinishReason\x12.\n" +
 	"\x05usage\x18\x02 \x01(\v2\x18.xapp.inference.v1.UsageR\x05usage\x121\n" +
@@ -4441,7 +4840,8 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\n" +
 	"provenance\x18\x05 \x01(\v2\x1d.xapp.inference.v1.ProvenanceR\n" +
 	"provenance\x12@\n" +
-	"\vspeculation\x18\x06 \x01(\v2\x1e.xapp.inference.v1.SpeculationR\vspeculationB\x12\n" +
+	"\vspeculation\x18\x06 \x01(\v2\x1e.xapp.inference.v1.SpeculationR\vspeculation\x121\n" +
+	"\x06routed\x18\a \x01(\v2\x19.xapp.inference.v1.RoutedR\x06routedB\x12\n" +
 	"\x10_format_complete\"\xa1\x03\n" +
 	"\vSpeculation\x12,\n" +
 	"\x12num_drafted_tokens\x18\x01 \x01(\x05R\x10numDraftedTokens\x12.\n" +
@@ -4623,7 +5023,31 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\x0eDeadlinePolicy\x12\x1f\n" +
 	"\x1bDEADLINE_POLICY_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16DEADLINE_POLICY_REJECT\x10\x01\x12\x1f\n" +
-	"\x1bDEADLINE_POLICY_BEST_EFFORT\x10\x02*o\n" +
+	"\x1bDEADLINE_POLICY_BEST_EFFORT\x10\x02*u\n" +
+	"\vRoutingMode\x12\x1c\n" +
+	"\x18ROUTING_MODE_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12ROUTING_MODE_LOCAL\x10\x01\x12\x19\n" +
+	"\x15ROUTING_MODE_UPSTREAM\x10\x02\x12\x15\n" +
+	"\x11ROUTING_MODE_AUTO\x10\x03*O\n" +
+	"\bAnswerer\x12\x18\n" +
+	"\x14ANSWERER_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0eANSWERER_LOCAL\x10\x01\x12\x15\n" +
+	"\x11ANSWERER_UPSTREAM\x10\x02*\x9e\x03\n" +
+	"\rRoutingReason\x12\x1e\n" +
+	"\x1aROUTING_REASON_UNSPECIFIED\x10\x00\x12\x1c\n" +
+	"\x18ROUTING_REASON_REQUESTED\x10\x01\x12\x17\n" +
+	"\x13ROUTING_REASON_EASY\x10\x02\x12\x17\n" +
+	"\x13ROUTING_REASON_HARD\x10\x03\x12\x1e\n" +
+	"\x1aROUTING_REASON_NO_UPSTREAM\x10\x04\x12\x1b\n" +
+	"\x17ROUTING_REASON_DEADLINE\x10\x05\x12\x1c\n" +
+	"\x18ROUTING_REASON_LINK_DOWN\x10\x06\x12\"\n" +
+	"\x1eROUTING_REASON_UPSTREAM_FAILED\x10\a\x12 \n" +
+	"\x1cROUTING_REASON_UPSTREAM_FULL\x10\b\x12\x1e\n" +
+	"\x1aROUTING_REASON_UNSUPPORTED\x10\t\x12 \n" +
+	"\x1cROUTING_REASON_DETERMINISTIC\x10\n" +
+	"\x12\x1c\n" +
+	"\x18ROUTING_REASON_FORWARDED\x10\v\x12\x1c\n" +
+	"\x18ROUTING_REASON_NO_SIGNAL\x10\f*o\n" +
 	"\x0eLinkLossPolicy\x12 \n" +
 	"\x1cLINK_LOSS_POLICY_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15LINK_LOSS_POLICY_FAIL\x10\x01\x12 \n" +
@@ -4656,161 +5080,173 @@ func file_xapp_inference_v1_inference_proto_rawDescGZIP() []byte {
 	return file_xapp_inference_v1_inference_proto_rawDescData
 }
 
-var file_xapp_inference_v1_inference_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_xapp_inference_v1_inference_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
+var file_xapp_inference_v1_inference_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
+var file_xapp_inference_v1_inference_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
 var file_xapp_inference_v1_inference_proto_goTypes = []any{
 	(ToolMode)(0),                 // 0: xapp.inference.v1.ToolMode
 	(Priority)(0),                 // 1: xapp.inference.v1.Priority
 	(DeadlinePolicy)(0),           // 2: xapp.inference.v1.DeadlinePolicy
-	(LinkLossPolicy)(0),           // 3: xapp.inference.v1.LinkLossPolicy
-	(FinishReason)(0),             // 4: xapp.inference.v1.FinishReason
-	(*Message)(nil),               // 5: xapp.inference.v1.Message
-	(*Tool)(nil),                  // 6: xapp.inference.v1.Tool
-	(*ToolCall)(nil),              // 7: xapp.inference.v1.ToolCall
-	(*ToolChoice)(nil),            // 8: xapp.inference.v1.ToolChoice
-	(*Chat)(nil),                  // 9: xapp.inference.v1.Chat
-	(*SamplingParams)(nil),        // 10: xapp.inference.v1.SamplingParams
-	(*Choices)(nil),               // 11: xapp.inference.v1.Choices
-	(*OutputFormat)(nil),          // 12: xapp.inference.v1.OutputFormat
-	(*GenerateRequest)(nil),       // 13: xapp.inference.v1.GenerateRequest
-	(*DecodingStrategy)(nil),      // 14: xapp.inference.v1.DecodingStrategy
-	(*PlainDecoding)(nil),         // 15: xapp.inference.v1.PlainDecoding
-	(*VerifiedDecoding)(nil),      // 16: xapp.inference.v1.VerifiedDecoding
-	(*BigLittleDecoding)(nil),     // 17: xapp.inference.v1.BigLittleDecoding
-	(*GuidedDecoding)(nil),        // 18: xapp.inference.v1.GuidedDecoding
-	(*NgramSpeculation)(nil),      // 19: xapp.inference.v1.NgramSpeculation
-	(*AutoDecoding)(nil),          // 20: xapp.inference.v1.AutoDecoding
-	(*DraftSpeculation)(nil),      // 21: xapp.inference.v1.DraftSpeculation
-	(*Provenance)(nil),            // 22: xapp.inference.v1.Provenance
-	(*Started)(nil),               // 23: xapp.inference.v1.Started
-	(*Chunk)(nil),                 // 24: xapp.inference.v1.Chunk
-	(*ToolCallDelta)(nil),         // 25: xapp.inference.v1.ToolCallDelta
-	(*DrawnToken)(nil),            // 26: xapp.inference.v1.DrawnToken
-	(*Usage)(nil),                 // 27: xapp.inference.v1.Usage
-	(*Timing)(nil),                // 28: xapp.inference.v1.Timing
-	(*Finished)(nil),              // 29: xapp.inference.v1.Finished
-	(*Speculation)(nil),           // 30: xapp.inference.v1.Speculation
-	(*GenerateResponse)(nil),      // 31: xapp.inference.v1.GenerateResponse
-	(*MetricsRequest)(nil),        // 32: xapp.inference.v1.MetricsRequest
-	(*Percentiles)(nil),           // 33: xapp.inference.v1.Percentiles
-	(*ModelMetrics)(nil),          // 34: xapp.inference.v1.ModelMetrics
-	(*HostMetrics)(nil),           // 35: xapp.inference.v1.HostMetrics
-	(*MetricsResponse)(nil),       // 36: xapp.inference.v1.MetricsResponse
-	(*TokenizeRequest)(nil),       // 37: xapp.inference.v1.TokenizeRequest
-	(*TokenizeResponse)(nil),      // 38: xapp.inference.v1.TokenizeResponse
-	(*ScoreRequest)(nil),          // 39: xapp.inference.v1.ScoreRequest
-	(*TokenLogProbability)(nil),   // 40: xapp.inference.v1.TokenLogProbability
-	(*ChoiceScore)(nil),           // 41: xapp.inference.v1.ChoiceScore
-	(*ScoreResponse)(nil),         // 42: xapp.inference.v1.ScoreResponse
-	(*EstimateRequest)(nil),       // 43: xapp.inference.v1.EstimateRequest
-	(*EstimateResponse)(nil),      // 44: xapp.inference.v1.EstimateResponse
-	(*ListTasksRequest)(nil),      // 45: xapp.inference.v1.ListTasksRequest
-	(*ListTasksResponse)(nil),     // 46: xapp.inference.v1.ListTasksResponse
-	(*TaskInput)(nil),             // 47: xapp.inference.v1.TaskInput
-	(*Task)(nil),                  // 48: xapp.inference.v1.Task
-	nil,                           // 49: xapp.inference.v1.SamplingParams.LogitBiasEntry
-	(*structpb.Struct)(nil),       // 50: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil), // 51: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 52: google.protobuf.Duration
+	(RoutingMode)(0),              // 3: xapp.inference.v1.RoutingMode
+	(Answerer)(0),                 // 4: xapp.inference.v1.Answerer
+	(RoutingReason)(0),            // 5: xapp.inference.v1.RoutingReason
+	(LinkLossPolicy)(0),           // 6: xapp.inference.v1.LinkLossPolicy
+	(FinishReason)(0),             // 7: xapp.inference.v1.FinishReason
+	(*Message)(nil),               // 8: xapp.inference.v1.Message
+	(*Tool)(nil),                  // 9: xapp.inference.v1.Tool
+	(*ToolCall)(nil),              // 10: xapp.inference.v1.ToolCall
+	(*ToolChoice)(nil),            // 11: xapp.inference.v1.ToolChoice
+	(*Chat)(nil),                  // 12: xapp.inference.v1.Chat
+	(*SamplingParams)(nil),        // 13: xapp.inference.v1.SamplingParams
+	(*Choices)(nil),               // 14: xapp.inference.v1.Choices
+	(*OutputFormat)(nil),          // 15: xapp.inference.v1.OutputFormat
+	(*GenerateRequest)(nil),       // 16: xapp.inference.v1.GenerateRequest
+	(*Routing)(nil),               // 17: xapp.inference.v1.Routing
+	(*Routed)(nil),                // 18: xapp.inference.v1.Routed
+	(*DecodingStrategy)(nil),      // 19: xapp.inference.v1.DecodingStrategy
+	(*PlainDecoding)(nil),         // 20: xapp.inference.v1.PlainDecoding
+	(*VerifiedDecoding)(nil),      // 21: xapp.inference.v1.VerifiedDecoding
+	(*BigLittleDecoding)(nil),     // 22: xapp.inference.v1.BigLittleDecoding
+	(*GuidedDecoding)(nil),        // 23: xapp.inference.v1.GuidedDecoding
+	(*NgramSpeculation)(nil),      // 24: xapp.inference.v1.NgramSpeculation
+	(*AutoDecoding)(nil),          // 25: xapp.inference.v1.AutoDecoding
+	(*DraftSpeculation)(nil),      // 26: xapp.inference.v1.DraftSpeculation
+	(*Provenance)(nil),            // 27: xapp.inference.v1.Provenance
+	(*Started)(nil),               // 28: xapp.inference.v1.Started
+	(*Chunk)(nil),                 // 29: xapp.inference.v1.Chunk
+	(*ToolCallDelta)(nil),         // 30: xapp.inference.v1.ToolCallDelta
+	(*DrawnToken)(nil),            // 31: xapp.inference.v1.DrawnToken
+	(*Usage)(nil),                 // 32: xapp.inference.v1.Usage
+	(*Timing)(nil),                // 33: xapp.inference.v1.Timing
+	(*Finished)(nil),              // 34: xapp.inference.v1.Finished
+	(*Speculation)(nil),           // 35: xapp.inference.v1.Speculation
+	(*GenerateResponse)(nil),      // 36: xapp.inference.v1.GenerateResponse
+	(*MetricsRequest)(nil),        // 37: xapp.inference.v1.MetricsRequest
+	(*Percentiles)(nil),           // 38: xapp.inference.v1.Percentiles
+	(*ModelMetrics)(nil),          // 39: xapp.inference.v1.ModelMetrics
+	(*HostMetrics)(nil),           // 40: xapp.inference.v1.HostMetrics
+	(*MetricsResponse)(nil),       // 41: xapp.inference.v1.MetricsResponse
+	(*TokenizeRequest)(nil),       // 42: xapp.inference.v1.TokenizeRequest
+	(*TokenizeResponse)(nil),      // 43: xapp.inference.v1.TokenizeResponse
+	(*ScoreRequest)(nil),          // 44: xapp.inference.v1.ScoreRequest
+	(*TokenLogProbability)(nil),   // 45: xapp.inference.v1.TokenLogProbability
+	(*ChoiceScore)(nil),           // 46: xapp.inference.v1.ChoiceScore
+	(*ScoreResponse)(nil),         // 47: xapp.inference.v1.ScoreResponse
+	(*EstimateRequest)(nil),       // 48: xapp.inference.v1.EstimateRequest
+	(*EstimateResponse)(nil),      // 49: xapp.inference.v1.EstimateResponse
+	(*ListTasksRequest)(nil),      // 50: xapp.inference.v1.ListTasksRequest
+	(*ListTasksResponse)(nil),     // 51: xapp.inference.v1.ListTasksResponse
+	(*TaskInput)(nil),             // 52: xapp.inference.v1.TaskInput
+	(*Task)(nil),                  // 53: xapp.inference.v1.Task
+	nil,                           // 54: xapp.inference.v1.SamplingParams.LogitBiasEntry
+	(*structpb.Struct)(nil),       // 55: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil), // 56: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 57: google.protobuf.Duration
 }
 var file_xapp_inference_v1_inference_proto_depIdxs = []int32{
-	7,  // 0: xapp.inference.v1.Message.tool_calls:type_name -> xapp.inference.v1.ToolCall
+	10, // 0: xapp.inference.v1.Message.tool_calls:type_name -> xapp.inference.v1.ToolCall
 	0,  // 1: xapp.inference.v1.ToolChoice.mode:type_name -> xapp.inference.v1.ToolMode
-	5,  // 2: xapp.inference.v1.Chat.messages:type_name -> xapp.inference.v1.Message
-	49, // 3: xapp.inference.v1.SamplingParams.logit_bias:type_name -> xapp.inference.v1.SamplingParams.LogitBiasEntry
-	11, // 4: xapp.inference.v1.OutputFormat.choices:type_name -> xapp.inference.v1.Choices
-	9,  // 5: xapp.inference.v1.GenerateRequest.chat:type_name -> xapp.inference.v1.Chat
-	10, // 6: xapp.inference.v1.GenerateRequest.sampling:type_name -> xapp.inference.v1.SamplingParams
+	8,  // 2: xapp.inference.v1.Chat.messages:type_name -> xapp.inference.v1.Message
+	54, // 3: xapp.inference.v1.SamplingParams.logit_bias:type_name -> xapp.inference.v1.SamplingParams.LogitBiasEntry
+	14, // 4: xapp.inference.v1.OutputFormat.choices:type_name -> xapp.inference.v1.Choices
+	12, // 5: xapp.inference.v1.GenerateRequest.chat:type_name -> xapp.inference.v1.Chat
+	13, // 6: xapp.inference.v1.GenerateRequest.sampling:type_name -> xapp.inference.v1.SamplingParams
 	1,  // 7: xapp.inference.v1.GenerateRequest.priority:type_name -> xapp.inference.v1.Priority
-	12, // 8: xapp.inference.v1.GenerateRequest.format:type_name -> xapp.inference.v1.OutputFormat
+	15, // 8: xapp.inference.v1.GenerateRequest.format:type_name -> xapp.inference.v1.OutputFormat
 	2,  // 9: xapp.inference.v1.GenerateRequest.deadline_policy:type_name -> xapp.inference.v1.DeadlinePolicy
-	50, // 10: xapp.inference.v1.GenerateRequest.inputs:type_name -> google.protobuf.Struct
-	51, // 11: xapp.inference.v1.GenerateRequest.input_timestamp:type_name -> google.protobuf.Timestamp
-	52, // 12: xapp.inference.v1.GenerateRequest.max_token_gap:type_name -> google.protobuf.Duration
-	14, // 13: xapp.inference.v1.GenerateRequest.strategy:type_name -> xapp.inference.v1.DecodingStrategy
-	6,  // 14: xapp.inference.v1.GenerateRequest.tools:type_name -> xapp.inference.v1.Tool
-	8,  // 15: xapp.inference.v1.GenerateRequest.tool_choice:type_name -> xapp.inference.v1.ToolChoice
-	15, // 16: xapp.inference.v1.DecodingStrategy.plain:type_name -> xapp.inference.v1.PlainDecoding
-	19, // 17: xapp.inference.v1.DecodingStrategy.ngram:type_name -> xapp.inference.v1.NgramSpeculation
-	20, // 18: xapp.inference.v1.DecodingStrategy.auto:type_name -> xapp.inference.v1.AutoDecoding
-	21, // 19: xapp.inference.v1.DecodingStrategy.draft:type_name -> xapp.inference.v1.DraftSpeculation
-	16, // 20: xapp.inference.v1.DecodingStrategy.verified:type_name -> xapp.inference.v1.VerifiedDecoding
-	17, // 21: xapp.inference.v1.DecodingStrategy.big_little:type_name -> xapp.inference.v1.BigLittleDecoding
-	18, // 22: xapp.inference.v1.DecodingStrategy.guided:type_name -> xapp.inference.v1.GuidedDecoding
-	3,  // 23: xapp.inference.v1.VerifiedDecoding.on_link_loss:type_name -> xapp.inference.v1.LinkLossPolicy
-	3,  // 24: xapp.inference.v1.BigLittleDecoding.on_link_loss:type_name -> xapp.inference.v1.LinkLossPolicy
-	3,  // 25: xapp.inference.v1.GuidedDecoding.on_link_loss:type_name -> xapp.inference.v1.LinkLossPolicy
-	52, // 26: xapp.inference.v1.Started.queue_duration:type_name -> google.protobuf.Duration
-	22, // 27: xapp.inference.v1.Started.provenance:type_name -> xapp.inference.v1.Provenance
-	26, // 28: xapp.inference.v1.Chunk.drawn_tokens:type_name -> xapp.inference.v1.DrawnToken
-	25, // 29: xapp.inference.v1.Chunk.tool_calls:type_name -> xapp.inference.v1.ToolCallDelta
-	40, // 30: xapp.inference.v1.DrawnToken.token:type_name -> xapp.inference.v1.TokenLogProbability
-	40, // 31: xapp.inference.v1.DrawnToken.top:type_name -> xapp.inference.v1.TokenLogProbability
-	52, // 32: xapp.inference.v1.Timing.queue:type_name -> google.protobuf.Duration
-	52, // 33: xapp.inference.v1.Timing.prefill:type_name -> google.protobuf.Duration
-	52, // 34: xapp.inference.v1.Timing.decode:type_name -> google.protobuf.Duration
-	52, // 35: xapp.inference.v1.Timing.time_to_first_token:type_name -> google.protobuf.Duration
-	4,  // 36: xapp.inference.v1.Finished.finish_reason:type_name -> xapp.inference.v1.FinishReason
-	27, // 37: xapp.inference.v1.Finished.usage:type_name -> xapp.inference.v1.Usage
-	28, // 38: xapp.inference.v1.Finished.timing:type_name -> xapp.inference.v1.Timing
-	22, // 39: xapp.inference.v1.Finished.provenance:type_name -> xapp.inference.v1.Provenance
-	30, // 40: xapp.inference.v1.Finished.speculation:type_name -> xapp.inference.v1.Speculation
-	23, // 41: xapp.inference.v1.GenerateResponse.started:type_name -> xapp.inference.v1.Started
-	24, // 42: xapp.inference.v1.GenerateResponse.chunk:type_name -> xapp.inference.v1.Chunk
-	29, // 43: xapp.inference.v1.GenerateResponse.finished:type_name -> xapp.inference.v1.Finished
-	52, // 44: xapp.inference.v1.MetricsRequest.interval:type_name -> google.protobuf.Duration
-	52, // 45: xapp.inference.v1.Percentiles.p50:type_name -> google.protobuf.Duration
-	52, // 46: xapp.inference.v1.Percentiles.p95:type_name -> google.protobuf.Duration
-	52, // 47: xapp.inference.v1.Percentiles.p99:type_name -> google.protobuf.Duration
-	33, // 48: xapp.inference.v1.ModelMetrics.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
-	33, // 49: xapp.inference.v1.ModelMetrics.inter_token_latency:type_name -> xapp.inference.v1.Percentiles
-	51, // 50: xapp.inference.v1.MetricsResponse.timestamp:type_name -> google.protobuf.Timestamp
-	34, // 51: xapp.inference.v1.MetricsResponse.models:type_name -> xapp.inference.v1.ModelMetrics
-	35, // 52: xapp.inference.v1.MetricsResponse.host:type_name -> xapp.inference.v1.HostMetrics
-	9,  // 53: xapp.inference.v1.TokenizeRequest.chat:type_name -> xapp.inference.v1.Chat
-	9,  // 54: xapp.inference.v1.ScoreRequest.chat:type_name -> xapp.inference.v1.Chat
-	1,  // 55: xapp.inference.v1.ScoreRequest.priority:type_name -> xapp.inference.v1.Priority
-	50, // 56: xapp.inference.v1.ScoreRequest.inputs:type_name -> google.protobuf.Struct
-	51, // 57: xapp.inference.v1.ScoreRequest.input_timestamp:type_name -> google.protobuf.Timestamp
-	40, // 58: xapp.inference.v1.ChoiceScore.tokens:type_name -> xapp.inference.v1.TokenLogProbability
-	41, // 59: xapp.inference.v1.ScoreResponse.choices:type_name -> xapp.inference.v1.ChoiceScore
-	27, // 60: xapp.inference.v1.ScoreResponse.usage:type_name -> xapp.inference.v1.Usage
-	28, // 61: xapp.inference.v1.ScoreResponse.timing:type_name -> xapp.inference.v1.Timing
-	22, // 62: xapp.inference.v1.ScoreResponse.provenance:type_name -> xapp.inference.v1.Provenance
-	9,  // 63: xapp.inference.v1.EstimateRequest.chat:type_name -> xapp.inference.v1.Chat
-	1,  // 64: xapp.inference.v1.EstimateRequest.priority:type_name -> xapp.inference.v1.Priority
-	52, // 65: xapp.inference.v1.EstimateRequest.deadline:type_name -> google.protobuf.Duration
-	50, // 66: xapp.inference.v1.EstimateRequest.inputs:type_name -> google.protobuf.Struct
-	51, // 67: xapp.inference.v1.EstimateRequest.input_timestamp:type_name -> google.protobuf.Timestamp
-	52, // 68: xapp.inference.v1.EstimateRequest.max_token_gap:type_name -> google.protobuf.Duration
-	14, // 69: xapp.inference.v1.EstimateRequest.strategy:type_name -> xapp.inference.v1.DecodingStrategy
-	6,  // 70: xapp.inference.v1.EstimateRequest.tools:type_name -> xapp.inference.v1.Tool
-	33, // 71: xapp.inference.v1.EstimateResponse.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
-	33, // 72: xapp.inference.v1.EstimateResponse.completion:type_name -> xapp.inference.v1.Percentiles
-	33, // 73: xapp.inference.v1.EstimateResponse.queue:type_name -> xapp.inference.v1.Percentiles
-	52, // 74: xapp.inference.v1.EstimateResponse.retry_after:type_name -> google.protobuf.Duration
-	48, // 75: xapp.inference.v1.ListTasksResponse.tasks:type_name -> xapp.inference.v1.Task
-	47, // 76: xapp.inference.v1.Task.inputs:type_name -> xapp.inference.v1.TaskInput
-	52, // 77: xapp.inference.v1.Task.default_deadline:type_name -> google.protobuf.Duration
-	1,  // 78: xapp.inference.v1.Task.priority:type_name -> xapp.inference.v1.Priority
-	52, // 79: xapp.inference.v1.Task.max_input_age:type_name -> google.protobuf.Duration
-	13, // 80: xapp.inference.v1.InferenceService.Generate:input_type -> xapp.inference.v1.GenerateRequest
-	32, // 81: xapp.inference.v1.InferenceService.Metrics:input_type -> xapp.inference.v1.MetricsRequest
-	39, // 82: xapp.inference.v1.InferenceService.Score:input_type -> xapp.inference.v1.ScoreRequest
-	43, // 83: xapp.inference.v1.InferenceService.Estimate:input_type -> xapp.inference.v1.EstimateRequest
-	45, // 84: xapp.inference.v1.InferenceService.ListTasks:input_type -> xapp.inference.v1.ListTasksRequest
-	37, // 85: xapp.inference.v1.InferenceService.Tokenize:input_type -> xapp.inference.v1.TokenizeRequest
-	31, // 86: xapp.inference.v1.InferenceService.Generate:output_type -> xapp.inference.v1.GenerateResponse
-	36, // 87: xapp.inference.v1.InferenceService.Metrics:output_type -> xapp.inference.v1.MetricsResponse
-	42, // 88: xapp.inference.v1.InferenceService.Score:output_type -> xapp.inference.v1.ScoreResponse
-	44, // 89: xapp.inference.v1.InferenceService.Estimate:output_type -> xapp.inference.v1.EstimateResponse
-	46, // 90: xapp.inference.v1.InferenceService.ListTasks:output_type -> xapp.inference.v1.ListTasksResponse
-	38, // 91: xapp.inference.v1.InferenceService.Tokenize:output_type -> xapp.inference.v1.TokenizeResponse
-	86, // [86:92] is the sub-list for method output_type
-	80, // [80:86] is the sub-list for method input_type
-	80, // [80:80] is the sub-list for extension type_name
-	80, // [80:80] is the sub-list for extension extendee
-	0,  // [0:80] is the sub-list for field type_name
+	55, // 10: xapp.inference.v1.GenerateRequest.inputs:type_name -> google.protobuf.Struct
+	56, // 11: xapp.inference.v1.GenerateRequest.input_timestamp:type_name -> google.protobuf.Timestamp
+	57, // 12: xapp.inference.v1.GenerateRequest.max_token_gap:type_name -> google.protobuf.Duration
+	19, // 13: xapp.inference.v1.GenerateRequest.strategy:type_name -> xapp.inference.v1.DecodingStrategy
+	9,  // 14: xapp.inference.v1.GenerateRequest.tools:type_name -> xapp.inference.v1.Tool
+	11, // 15: xapp.inference.v1.GenerateRequest.tool_choice:type_name -> xapp.inference.v1.ToolChoice
+	17, // 16: xapp.inference.v1.GenerateRequest.routing:type_name -> xapp.inference.v1.Routing
+	3,  // 17: xapp.inference.v1.Routing.mode:type_name -> xapp.inference.v1.RoutingMode
+	4,  // 18: xapp.inference.v1.Routed.answered_by:type_name -> xapp.inference.v1.Answerer
+	5,  // 19: xapp.inference.v1.Routed.reason:type_name -> xapp.inference.v1.RoutingReason
+	57, // 20: xapp.inference.v1.Routed.decision_duration:type_name -> google.protobuf.Duration
+	20, // 21: xapp.inference.v1.DecodingStrategy.plain:type_name -> xapp.inference.v1.PlainDecoding
+	24, // 22: xapp.inference.v1.DecodingStrategy.ngram:type_name -> xapp.inference.v1.NgramSpeculation
+	25, // 23: xapp.inference.v1.DecodingStrategy.auto:type_name -> xapp.inference.v1.AutoDecoding
+	26, // 24: xapp.inference.v1.DecodingStrategy.draft:type_name -> xapp.inference.v1.DraftSpeculation
+	21, // 25: xapp.inference.v1.DecodingStrategy.verified:type_name -> xapp.inference.v1.VerifiedDecoding
+	22, // 26: xapp.inference.v1.DecodingStrategy.big_little:type_name -> xapp.inference.v1.BigLittleDecoding
+	23, // 27: xapp.inference.v1.DecodingStrategy.guided:type_name -> xapp.inference.v1.GuidedDecoding
+	6,  // 28: xapp.inference.v1.VerifiedDecoding.on_link_loss:type_name -> xapp.inference.v1.LinkLossPolicy
+	6,  // 29: xapp.inference.v1.BigLittleDecoding.on_link_loss:type_name -> xapp.inference.v1.LinkLossPolicy
+	6,  // 30: xapp.inference.v1.GuidedDecoding.on_link_loss:type_name -> xapp.inference.v1.LinkLossPolicy
+	57, // 31: xapp.inference.v1.Started.queue_duration:type_name -> google.protobuf.Duration
+	27, // 32: xapp.inference.v1.Started.provenance:type_name -> xapp.inference.v1.Provenance
+	18, // 33: xapp.inference.v1.Started.routed:type_name -> xapp.inference.v1.Routed
+	31, // 34: xapp.inference.v1.Chunk.drawn_tokens:type_name -> xapp.inference.v1.DrawnToken
+	30, // 35: xapp.inference.v1.Chunk.tool_calls:type_name -> xapp.inference.v1.ToolCallDelta
+	45, // 36: xapp.inference.v1.DrawnToken.token:type_name -> xapp.inference.v1.TokenLogProbability
+	45, // 37: xapp.inference.v1.DrawnToken.top:type_name -> xapp.inference.v1.TokenLogProbability
+	57, // 38: xapp.inference.v1.Timing.queue:type_name -> google.protobuf.Duration
+	57, // 39: xapp.inference.v1.Timing.prefill:type_name -> google.protobuf.Duration
+	57, // 40: xapp.inference.v1.Timing.decode:type_name -> google.protobuf.Duration
+	57, // 41: xapp.inference.v1.Timing.time_to_first_token:type_name -> google.protobuf.Duration
+	7,  // 42: xapp.inference.v1.Finished.finish_reason:type_name -> xapp.inference.v1.FinishReason
+	32, // 43: xapp.inference.v1.Finished.usage:type_name -> xapp.inference.v1.Usage
+	33, // 44: xapp.inference.v1.Finished.timing:type_name -> xapp.inference.v1.Timing
+	27, // 45: xapp.inference.v1.Finished.provenance:type_name -> xapp.inference.v1.Provenance
+	35, // 46: xapp.inference.v1.Finished.speculation:type_name -> xapp.inference.v1.Speculation
+	18, // 47: xapp.inference.v1.Finished.routed:type_name -> xapp.inference.v1.Routed
+	28, // 48: xapp.inference.v1.GenerateResponse.started:type_name -> xapp.inference.v1.Started
+	29, // 49: xapp.inference.v1.GenerateResponse.chunk:type_name -> xapp.inference.v1.Chunk
+	34, // 50: xapp.inference.v1.GenerateResponse.finished:type_name -> xapp.inference.v1.Finished
+	57, // 51: xapp.inference.v1.MetricsRequest.interval:type_name -> google.protobuf.Duration
+	57, // 52: xapp.inference.v1.Percentiles.p50:type_name -> google.protobuf.Duration
+	57, // 53: xapp.inference.v1.Percentiles.p95:type_name -> google.protobuf.Duration
+	57, // 54: xapp.inference.v1.Percentiles.p99:type_name -> google.protobuf.Duration
+	38, // 55: xapp.inference.v1.ModelMetrics.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
+	38, // 56: xapp.inference.v1.ModelMetrics.inter_token_latency:type_name -> xapp.inference.v1.Percentiles
+	56, // 57: xapp.inference.v1.MetricsResponse.timestamp:type_name -> google.protobuf.Timestamp
+	39, // 58: xapp.inference.v1.MetricsResponse.models:type_name -> xapp.inference.v1.ModelMetrics
+	40, // 59: xapp.inference.v1.MetricsResponse.host:type_name -> xapp.inference.v1.HostMetrics
+	12, // 60: xapp.inference.v1.TokenizeRequest.chat:type_name -> xapp.inference.v1.Chat
+	12, // 61: xapp.inference.v1.ScoreRequest.chat:type_name -> xapp.inference.v1.Chat
+	1,  // 62: xapp.inference.v1.ScoreRequest.priority:type_name -> xapp.inference.v1.Priority
+	55, // 63: xapp.inference.v1.ScoreRequest.inputs:type_name -> google.protobuf.Struct
+	56, // 64: xapp.inference.v1.ScoreRequest.input_timestamp:type_name -> google.protobuf.Timestamp
+	45, // 65: xapp.inference.v1.ChoiceScore.tokens:type_name -> xapp.inference.v1.TokenLogProbability
+	46, // 66: xapp.inference.v1.ScoreResponse.choices:type_name -> xapp.inference.v1.ChoiceScore
+	32, // 67: xapp.inference.v1.ScoreResponse.usage:type_name -> xapp.inference.v1.Usage
+	33, // 68: xapp.inference.v1.ScoreResponse.timing:type_name -> xapp.inference.v1.Timing
+	27, // 69: xapp.inference.v1.ScoreResponse.provenance:type_name -> xapp.inference.v1.Provenance
+	12, // 70: xapp.inference.v1.EstimateRequest.chat:type_name -> xapp.inference.v1.Chat
+	1,  // 71: xapp.inference.v1.EstimateRequest.priority:type_name -> xapp.inference.v1.Priority
+	57, // 72: xapp.inference.v1.EstimateRequest.deadline:type_name -> google.protobuf.Duration
+	55, // 73: xapp.inference.v1.EstimateRequest.inputs:type_name -> google.protobuf.Struct
+	56, // 74: xapp.inference.v1.EstimateRequest.input_timestamp:type_name -> google.protobuf.Timestamp
+	57, // 75: xapp.inference.v1.EstimateRequest.max_token_gap:type_name -> google.protobuf.Duration
+	19, // 76: xapp.inference.v1.EstimateRequest.strategy:type_name -> xapp.inference.v1.DecodingStrategy
+	9,  // 77: xapp.inference.v1.EstimateRequest.tools:type_name -> xapp.inference.v1.Tool
+	38, // 78: xapp.inference.v1.EstimateResponse.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
+	38, // 79: xapp.inference.v1.EstimateResponse.completion:type_name -> xapp.inference.v1.Percentiles
+	38, // 80: xapp.inference.v1.EstimateResponse.queue:type_name -> xapp.inference.v1.Percentiles
+	57, // 81: xapp.inference.v1.EstimateResponse.retry_after:type_name -> google.protobuf.Duration
+	53, // 82: xapp.inference.v1.ListTasksResponse.tasks:type_name -> xapp.inference.v1.Task
+	52, // 83: xapp.inference.v1.Task.inputs:type_name -> xapp.inference.v1.TaskInput
+	57, // 84: xapp.inference.v1.Task.default_deadline:type_name -> google.protobuf.Duration
+	1,  // 85: xapp.inference.v1.Task.priority:type_name -> xapp.inference.v1.Priority
+	57, // 86: xapp.inference.v1.Task.max_input_age:type_name -> google.protobuf.Duration
+	16, // 87: xapp.inference.v1.InferenceService.Generate:input_type -> xapp.inference.v1.GenerateRequest
+	37, // 88: xapp.inference.v1.InferenceService.Metrics:input_type -> xapp.inference.v1.MetricsRequest
+	44, // 89: xapp.inference.v1.InferenceService.Score:input_type -> xapp.inference.v1.ScoreRequest
+	48, // 90: xapp.inference.v1.InferenceService.Estimate:input_type -> xapp.inference.v1.EstimateRequest
+	50, // 91: xapp.inference.v1.InferenceService.ListTasks:input_type -> xapp.inference.v1.ListTasksRequest
+	42, // 92: xapp.inference.v1.InferenceService.Tokenize:input_type -> xapp.inference.v1.TokenizeRequest
+	36, // 93: xapp.inference.v1.InferenceService.Generate:output_type -> xapp.inference.v1.GenerateResponse
+	41, // 94: xapp.inference.v1.InferenceService.Metrics:output_type -> xapp.inference.v1.MetricsResponse
+	47, // 95: xapp.inference.v1.InferenceService.Score:output_type -> xapp.inference.v1.ScoreResponse
+	49, // 96: xapp.inference.v1.InferenceService.Estimate:output_type -> xapp.inference.v1.EstimateResponse
+	51, // 97: xapp.inference.v1.InferenceService.ListTasks:output_type -> xapp.inference.v1.ListTasksResponse
+	43, // 98: xapp.inference.v1.InferenceService.Tokenize:output_type -> xapp.inference.v1.TokenizeResponse
+	93, // [93:99] is the sub-list for method output_type
+	87, // [87:93] is the sub-list for method input_type
+	87, // [87:87] is the sub-list for extension type_name
+	87, // [87:87] is the sub-list for extension extendee
+	0,  // [0:87] is the sub-list for field type_name
 }
 
 func init() { file_xapp_inference_v1_inference_proto_init() }
@@ -4828,7 +5264,9 @@ func file_xapp_inference_v1_inference_proto_init() {
 		(*GenerateRequest_Prompt)(nil),
 		(*GenerateRequest_Chat)(nil),
 	}
-	file_xapp_inference_v1_inference_proto_msgTypes[9].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[9].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[10].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[11].OneofWrappers = []any{
 		(*DecodingStrategy_Plain)(nil),
 		(*DecodingStrategy_Ngram)(nil),
 		(*DecodingStrategy_Auto)(nil),
@@ -4837,29 +5275,29 @@ func file_xapp_inference_v1_inference_proto_init() {
 		(*DecodingStrategy_BigLittle)(nil),
 		(*DecodingStrategy_Guided)(nil),
 	}
-	file_xapp_inference_v1_inference_proto_msgTypes[11].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[12].OneofWrappers = []any{}
 	file_xapp_inference_v1_inference_proto_msgTypes[13].OneofWrappers = []any{}
 	file_xapp_inference_v1_inference_proto_msgTypes[14].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[15].OneofWrappers = []any{}
 	file_xapp_inference_v1_inference_proto_msgTypes[16].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[24].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[26].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[18].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[26].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[28].OneofWrappers = []any{
 		(*GenerateResponse_Started)(nil),
 		(*GenerateResponse_Chunk)(nil),
 		(*GenerateResponse_Finished)(nil),
 	}
-	file_xapp_inference_v1_inference_proto_msgTypes[27].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[30].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[32].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[29].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[32].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[34].OneofWrappers = []any{
 		(*TokenizeRequest_Prompt)(nil),
 		(*TokenizeRequest_Chat)(nil),
 	}
-	file_xapp_inference_v1_inference_proto_msgTypes[34].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[36].OneofWrappers = []any{
 		(*ScoreRequest_Prompt)(nil),
 		(*ScoreRequest_Chat)(nil),
 	}
-	file_xapp_inference_v1_inference_proto_msgTypes[37].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[38].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[39].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[40].OneofWrappers = []any{
 		(*EstimateRequest_Prompt)(nil),
 		(*EstimateRequest_Chat)(nil),
 	}
@@ -4868,8 +5306,8 @@ func file_xapp_inference_v1_inference_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_xapp_inference_v1_inference_proto_rawDesc), len(file_xapp_inference_v1_inference_proto_rawDesc)),
-			NumEnums:      5,
-			NumMessages:   45,
+			NumEnums:      8,
+			NumMessages:   47,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

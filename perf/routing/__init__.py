@@ -1,0 +1,1 @@
+"""Who should answer: signals of difficulty on a little and a big model's answers, compared side by side."""

@@ -1,0 +1,102 @@
+"""RoutedService: the service of a node that may have an upstream. Without one it is the node's own."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from time import monotonic
+
+from xapp.config import Settings
+from xapp.domain.answers import Event
+from xapp.domain.requests import Request
+from xapp.domain.routing import Routed, Routing, RoutingMode
+from xapp.routing.chooser import Chooser, without_upstream
+from xapp.routing.classifier import Classifier, check_model
+from xapp.routing.destination import Upstream
+from xapp.routing.difficulty import make_signal
+from xapp.routing.link import Link
+from xapp.routing.make_upstream import NONE, check_upstream, classifier_of, make_upstream
+from xapp.routing.router import Router, said
+from xapp.served.dependencies import ModelDependencies
+from xapp.service.service import NodeService
+
+
+class LocalService:
+    """The node's own verbs, by which the router answers here."""
+
+    def __init__(self, service: NodeService) -> None:
+        self.generate = service.generate_here
+        self.estimate = service.estimate
+        self.score = service.score
+        self.resolve = service.resolve
+        self.outbound = service.outbound
+
+
+class RoutedService(NodeService):
+    """Answers here or at the upstream. Raises ConfigError for wrong settings of the upstream."""
+
+    def __init__(self, settings: Settings, *, tools: ModelDependencies | None = None) -> None:
+        super().__init__(settings, tools=tools)
+        self._upstream_settings = settings.upstream
+        self._upstream: Upstream | None = None
+        self._router: Router | None = None
+        self._classifier: Classifier | None = None
+        self._link = Link(settings.upstream.max_in_flight)
+        check_upstream(settings.upstream)
+
+    async def start(self) -> None:
+        """Makes the upstream, which belongs to the running loop; then as NodeService."""
+        if self._upstream_settings.kind != NONE:
+            self._classifier = classifier_of(self._upstream_settings)
+            self._upstream = make_upstream(self._upstream_settings)
+            self._router = self._route_to(self._upstream)
+        await super().start()
+
+    def _route_to(self, upstream: Upstream) -> Router:
+        settings, here = self._upstream_settings, LocalService(self)
+        signal = make_signal(settings.signal, here, self._classifier)
+        usual = Routing(RoutingMode(settings.mode), settings.threshold)
+        most_wait_s = settings.first_token_timeout_s
+        chooser = Chooser(
+            here, upstream, link=self._link, signal=signal, usual=usual, most_wait_s=most_wait_s
+        )
+        return Router(here, upstream, self._link, chooser, settings.idle_timeout_s)
+
+    async def wait_ready(self) -> None:
+        """As NodeService. Raises ConfigError for a classifier of another model."""
+        await super().wait_ready()
+        if self._classifier is not None:
+            digest = self.get_model("").digest
+            check_model(self._upstream_settings.classifier, self._classifier, digest)
+
+    def generate(self, request: Request) -> AsyncGenerator[Event, None]:
+        """Implements Generation.generate."""
+        if self._router is not None:
+            return self._router.stream(request)
+        if request.routing is None:
+            return self.generate_here(request)
+        return _saying(without_upstream(request.routing), self.generate_here(request))
+
+    async def drain(self, grace_s: float) -> bool:
+        """Waits for the requests at the upstream as well."""
+        until = monotonic() + grace_s
+        if not await super().drain(grace_s):
+            return False
+        try:
+            async with asyncio.timeout(max(0.0, until - monotonic())):
+                await self._link.idle.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def aclose(self) -> None:
+        """Ends the requests at the upstream, too."""
+        if self._upstream is not None:
+            await self._upstream.aclose()
+        await super().aclose()
+
+
+async def _saying(routed: Routed | None, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
+    try:
+        async for event in events:
+            yield said(event, routed)
+    finally:
+        await events.aclose()
