@@ -23,6 +23,9 @@ from xapp.text_file import read_text
 ROOT = Path(__file__).resolve().parent.parent
 MARK = b"\xef\xbb\xbf"
 READERS_OF_THE_SYSTEM = {
+    "cgroup.py",
+    "heap_keeper.py",
+    "features.py",
     "host.py",
     "limits.py",
     "measure.py",

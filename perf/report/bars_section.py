@@ -10,6 +10,8 @@ _TITLES = {
     "serving": "Serving against its bars",
     "promises": "Promises against their bars",
     "pool": "Several nodes against their bars",
+    "routing": "Signals of difficulty",
+    "big-little": "A little and a big model against their bars",
 }
 
 

@@ -91,7 +91,7 @@ def test_generate_json_is_an_event_a_line(node: ScriptedNode) -> None:
     result = invoke("generate", "hi", "--json", "--target", node.target)
     events = [json.loads(line) for line in result.stdout.splitlines()]
     assert [next(iter(event)) for event in events] == ["started", "chunk", "chunk", "finished"]
-    assert events[1]["chunk"] == {"text": "Hello", "numTokens": 1}
+    assert (events[1]["chunk"]["text"], events[1]["chunk"]["numTokens"]) == ("Hello", 1)
 
 
 def test_errors_are_one_line_and_exit_code_1(node: ScriptedNode) -> None:

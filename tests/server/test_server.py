@@ -19,7 +19,8 @@ from xapp.telemetry.metrics import Metrics
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
-NAMES = ["", "xapp.inference.v1.InferenceService", "xapp.inference.v1.ModelService"]
+SERVICES = ("InferenceService", "ModelService", "VerificationService")
+NAMES = ["", *(f"xapp.inference.v1.{name}" for name in SERVICES)]
 
 
 async def check(node: Node, name: str) -> int:

@@ -1,9 +1,9 @@
 """The service on a real worker with the real model."""
 
-import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ import pytest_asyncio
 from tests.flat_settings import flat_settings
 from tests.service.nodes import collect, finished_of, text_of
 from tests.workers.workers import until
+from xapp.domain.answers import Started
 from xapp.domain.messages import FinishReason
 from xapp.domain.requests import ChatMessage, Request
 from xapp.domain.states import ModelState
@@ -53,11 +54,12 @@ async def test_answers_and_stops(service: NodeService) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 async def test_survives_its_worker(service: NodeService, number: int) -> None:
-    stream = asyncio.create_task(collect(service, Request("Once", max_tokens=500, ignore_eos=True)))
-    await until(lambda: service.samples()[0].stats.num_running == 1)
-    os.kill(service.samples()[0].worker_pid, number)
-    with pytest.raises(Unavailable, match=signal.Signals(number).name):
-        await stream
+    async with aclosing(service.generate(Request("Once", max_tokens=500, ignore_eos=True))) as events:
+        assert isinstance(await anext(events), Started)
+        os.kill(service.samples()[0].worker_pid, number)
+        with pytest.raises(Unavailable, match=signal.Signals(number).name):
+            async for _ in events:
+                pass
     await until(lambda: service.ready)
     assert "Paris" in text_of(await collect(service, QUESTION))
 
@@ -67,4 +69,4 @@ async def test_a_damaged_file_is_refused(service: NodeService, damaged: Path) ->
         with pytest.raises(ModelError, match=r"bad\.gguf"):
             await other.wait_ready()
         assert other.get_model("").state is ModelState.FAILED
-    assert service.ready
+    await until(lambda: service.ready)

@@ -115,7 +115,7 @@ def _say_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
     if asked:
         from xapp.version import build  # noqa: PLC0415  metadata of packages takes time to read
 
-        click.echo(build())
+        click.echo(visible(build()))
         ctx.exit()
 
 

@@ -3,6 +3,8 @@
 import click
 from click.shell_completion import get_completion_class
 
+from xapp.cli.say import say
+
 _PROGRAM = "genai-xapp"
 _VARIABLE = "_GENAI_XAPP_COMPLETE"
 
@@ -20,4 +22,4 @@ def completion(ctx: click.Context, shell: str) -> None:
     """  # noqa: D301  click reads \b as a backspace
     made = get_completion_class(shell)
     assert made is not None
-    click.echo(made(ctx.find_root().command, {}, _PROGRAM, _VARIABLE).source())
+    say(made(ctx.find_root().command, {}, _PROGRAM, _VARIABLE).source())
