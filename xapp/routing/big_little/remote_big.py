@@ -20,6 +20,7 @@ from xapp.inference.v1 import inference_pb2, inference_pb2_grpc, verification_pb
 from xapp.inference.v1 import verification_pb2 as pb
 from xapp.routing.big_little.big_side import BigSession, Guidance, Traffic
 from xapp.routing.big_little.messages_to_big import generate_message, open_message
+from xapp.text_file import read_text
 
 KEEPALIVE = (
     ("grpc.keepalive_time_ms", 1000),
@@ -66,7 +67,7 @@ class RemoteBig:
         if not (path := self._settings.token_file):
             return ()
         try:
-            token = Path(path).read_text(encoding="utf-8").strip()
+            token = read_text(Path(path)).strip()
         except (OSError, UnicodeDecodeError) as error:
             text = f"XAPP_BIG_TOKEN_FILE: {path} cannot be read: {error}"
             raise errors.FailedPrecondition(text, reason="NO_CREDENTIALS") from error
