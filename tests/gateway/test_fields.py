@@ -129,3 +129,11 @@ async def test_bodies_are_json_by_their_header(gateway: Gateway) -> None:
     data = json.dumps(HELLO).encode()
     for headers in ({"Content-Type": "text/plain"}, {"Content-Encoding": "gzip"}):
         assert (await gateway.post(CHAT, data, **headers)).error[:2] == (415, "not_json")
+
+
+async def test_hops_are_counted_here_too(gateway: Gateway) -> None:
+    await gateway.post(CHAT, HELLO, **{"x-xapp-hops": "1"})
+    await gateway.chat()
+    assert [request.hops for request in gateway.service.requests] == [1, 0]
+    refused = await gateway.post(CHAT, HELLO, **{"x-xapp-hops": "none"})
+    assert refused.error[0] == 400

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from xapp import hops
 from xapp.domain.format_kinds import Format
 from xapp.domain.priority import Priority
 from xapp.domain.requests import Prompt, Request
@@ -52,6 +53,7 @@ def to_request(
         scope=scope,
         format=form,
         task=extensions.task_call(fields, priority),
+        hops=hops.parse(asker.headers.get(hops.KEY, "0")),
     )
 
 

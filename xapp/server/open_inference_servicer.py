@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 
-from xapp import logs
+from xapp import hops, logs
 from xapp.domain.answers import Chunk, Event, Finished, Started
 from xapp.domain.service import Service
 from xapp.domain.states import ModelState
@@ -150,7 +150,8 @@ class OpenInferenceServicer(open_inference_pb2_grpc.GRPCInferenceServiceServicer
         asked = Asked(request.model, "", "" if priority == "unspecified" else priority)
         check_request(self._policy(), caller, self._service, asked)
         with Observation(self._metrics, request.model, client_gone=grpc.aio.BaseError) as observation:
-            parsed = convert.to_request(request, logs.correlation_id.get(), _deadline(context), caller)
+            name, deadline = logs.correlation_id.get(), _deadline(context)
+            parsed = convert.to_request(request, name, deadline, caller, hops.current.get())
             if self._log_prompts:
                 observation.prompt = parsed.prompt
             async with aclosing(self._service.generate(parsed)) as events:
