@@ -80,6 +80,9 @@ def live_model_server(default_model_path: Path) -> Iterator[LiveServer]:
         yield server
 
 
+# In the background of a shell SIGINT is ignored, and tests interrupt themselves.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # A run under nohup ignores SIGHUP, and so would each server that a test starts.
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
