@@ -32,6 +32,7 @@ class Node(FakeBackend):
         self.interrupt_at: int | None = None
         self.hiccups = 0
         self.num_steps = 0
+        self.crowded = self.slow_beyond_one = False
         self.knows(Tuning(TuningSource.MEASURED, rule, rule, flash_attention=True))
 
     def knows(self, tuning: Tuning) -> None:
@@ -57,8 +58,11 @@ class Node(FakeBackend):
         if len(batch) == HICCUP_SIZE and self.hiccups:
             self.hiccups -= 1
             seconds *= 2
+        if threads > 1 and (self.crowded or self.slow_beyond_one):
+            seconds *= 10
         self.now += seconds
-        self.cpu_now += seconds * threads * self._cpu_share
+        share = 0.7 if self.crowded and threads > 1 else self._cpu_share
+        self.cpu_now += seconds * threads * share
         return super().decode(batch, samplers)
 
 
@@ -124,6 +128,23 @@ def test_beside_other_programs_the_rule_for_threads_stays_and_nothing_is_remembe
     assert (tuning.threads, tuning.threads_batch) == (3, 3)
     assert tuning.curve is not None
     assert not node.remembered
+
+
+def test_a_single_thread_that_finds_its_core_does_not_make_a_node_calm() -> None:
+    node = Node(threads=(4, 1))
+    node.crowded = True
+    assert (surveyed(node).threads, surveyed(node).threads_batch) == (4, 4)
+    assert not node.remembered
+
+
+def test_what_an_earlier_survey_saw_counts_where_other_programs_run_now() -> None:
+    """A disturbed step looks slow, and no step looks faster than it is."""
+    node = Node(threads=(4, 1))
+    calm = surveyed(node)
+    assert calm.threads_batch == 4
+    node.knows(msgspec.structs.replace(calm, curve=None))
+    node.slow_beyond_one = True
+    assert surveyed(node).threads_batch == 4
 
 
 def test_sizes_for_which_there_are_no_cells_are_left_out() -> None:

@@ -127,8 +127,12 @@ class Survey:
 
     @property
     def _is_calm(self) -> bool:
-        """Whether other programs left the CPU to the compute threads."""
-        return median(self._cpu_shares.values()) >= CALM
+        """Whether other programs left the CPU to the compute threads.
+
+        Only steps with the most threads tell: on a busy node a single thread finds its core all the same.
+        """
+        most = max(job.threads for job in self._cpu_shares)
+        return median(share for job, share in self._cpu_shares.items() if job.threads == most) >= CALM
 
     def _compute(self, job: Job) -> None:
         backend, batch = self._backend, Batch()
@@ -228,15 +232,27 @@ class Survey:
         )
 
     def _best(self, rule: int, names: list[str]) -> int:
-        """The number of threads with the shortest total time of these steps."""
+        """The number of threads with the shortest total time of these steps, each at its best so far."""
         sums: dict[int, float] = {}
         for job, seconds in self._fastest.items():
             if job.name in names:
-                sums[job.threads] = sums.get(job.threads, 0.0) + seconds
+                sums[job.threads] = sums.get(job.threads, 0.0) + min(seconds, self._known(job))
         if rule not in sums or not self._is_calm:
             return rule
         best = min(sums, key=lambda threads: sums[threads])
         return best if sums[best] < sums[rule] * (1 - MARGIN) else rule
+
+    def _known(self, job: Job) -> float:
+        """The step's shortest time in an earlier survey. Other programs only ever make a step longer."""
+        tuning = self._backend.info.tuning
+        assert tuning is not None
+        earlier = (
+            each.step_s
+            for each in tuning.trials
+            if (each.what, each.threads, each.flash_attention)
+            == (job.name, job.threads, tuning.flash_attention)
+        )
+        return min(earlier, default=float("inf"))
 
     def _tuning(self) -> Tuning:
         tuning = self._backend.info.tuning
