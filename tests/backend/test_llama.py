@@ -77,7 +77,8 @@ class Answers:
     def __init__(self, backend: LlamaBackend, **fields: object) -> None:
         for seq_id in range(backend.num_sequences):
             backend.remove(seq_id)
-        # A clock that stands still: what a step takes on this machine must not shape the chunks.
+        # A clock that stands still, and a curve: what steps take on this machine must not shape the chunks.
+        fields.setdefault("step_time", StepTime(straight_curve(1e-6, 0.1)))
         self.engine = Engine(backend, clock=lambda: 0.0, **fields)  # type: ignore[arg-type]
         self.tokens: dict[int, list[int]] = {}
         self.finished: dict[int, SequenceFinished] = {}

@@ -20,8 +20,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 SECONDS, SETTLE_S = sized((0.4, 0.2), (2.0, 0.5))
 """`make attacks` attacks for longer."""
 MOST_BYTES = 200 * 2**20
-BEYOND = frozenset(("rapid_reset",))
-"""gRPC keeps what is reset before anybody has looked at it, and can let other calls go: docs/security.md."""
+BEYOND = frozenset(("rapid_reset", "large_messages"))
+"""gRPC keeps what is reset before anybody has looked at it, and can let other calls go. Large messages that
+arrive at once may take more: docs/security.md. Both come last, so that what they leave is not counted twice.
+"""
+IN_ORDER = sorted(ATTACKS, key=lambda name: name in BEYOND)
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +45,13 @@ async def process(server: LiveServer) -> AsyncIterator[Attacker]:
         yield process
 
 
-@pytest.mark.parametrize("name", ATTACKS)
+@pytest.mark.parametrize("name", IN_ORDER)
 async def test_an_attack_harms_nobody_else(server: LiveServer, process: Attacker, name: str) -> None:
     seen = await process.attack(name, SECONDS, SETTLE_S)
     assert seen.alive
     assert seen.answers_s
     # A listener that has ended is served again; until then calls fail.
-    assert name in {"strange_path", *BEYOND} or not seen.failed
+    assert name in {"strange_path", "rapid_reset"} or not seen.failed
     assert name in BEYOND or seen.memory_bytes < MOST_BYTES
     async with calling(server) as caller:
         assert await caller.check() == SERVING
