@@ -1,12 +1,12 @@
 """A real server with the port of OpenAI's dialect, and OpenAI's own client for it."""
 
-import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from openai import AsyncOpenAI, OpenAI
 
+from perf.process_under_test import free_port
 from tests.live import LiveServer, serving
 
 KEY = "no-key-is-needed"
@@ -25,13 +25,6 @@ class LiveGateway:
 
     def blocking_client(self) -> OpenAI:
         return OpenAI(base_url=f"{self.url}/v1", api_key=KEY, max_retries=0)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -30,12 +30,13 @@ def allowing_request(access: Access, service: Service) -> Guard:
 
     async def allow(call: Call) -> None:
         if not call.method.takes_stream and hasattr(call.request, "model"):
-            check_request(access.policy, principal.current.get(), service, _asked(call.request))
+            check_request(access.policy, principal.current.get(), service, asked_of(call.request))
 
     return allow
 
 
-def _asked(request: Any) -> Asked:
+def asked_of(request: Any) -> Asked:
+    """What a request of the contract names: its model, its task and its class."""
     priority = _priority(request.priority) if hasattr(request, "priority") else None
     return Asked(request.model, getattr(request, "task", ""), priority)
 

@@ -1,6 +1,5 @@
 """GRPCInferenceService: the Open Inference Protocol, converted and delegated."""
 
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
@@ -17,9 +16,11 @@ from xapp.inference.v1 import inference_pb2 as pb
 from xapp.kserve import open_inference_pb2 as oip
 from xapp.kserve import open_inference_pb2_grpc
 from xapp.security import principal
-from xapp.security.permission import Asked, check_request
+from xapp.security.permission import check_request
 from xapp.security.policy import ANYTHING_GOES, Policy
 from xapp.server import convert
+from xapp.server.authorisation import asked_of
+from xapp.server.deadline import deadline_of
 from xapp.server.limit import Limit
 from xapp.server.open_inference import answer, check_version, metadata, to_inference
 from xapp.telemetry.metrics import Metrics
@@ -146,11 +147,9 @@ class OpenInferenceServicer(open_inference_pb2_grpc.GRPCInferenceServiceServicer
         self, request: pb.GenerateRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> AsyncGenerator[Event, None]:
         caller = principal.current.get()
-        priority = pb.Priority.Name(request.priority).removeprefix("PRIORITY_").lower()
-        asked = Asked(request.model, "", "" if priority == "unspecified" else priority)
-        check_request(self._policy(), caller, self._service, asked)
+        check_request(self._policy(), caller, self._service, asked_of(request))
         with Observation(self._metrics, request.model, client_gone=grpc.aio.BaseError) as observation:
-            name, deadline = logs.correlation_id.get(), _deadline(context)
+            name, deadline = logs.correlation_id.get(), deadline_of(context)
             parsed = convert.to_request(request, name, deadline, caller, hops.current.get())
             if self._log_prompts:
                 observation.prompt = parsed.prompt
@@ -158,8 +157,3 @@ class OpenInferenceServicer(open_inference_pb2_grpc.GRPCInferenceServiceServicer
                 async for event in events:
                     observation.record(event)
                     yield event
-
-
-def _deadline(context: "grpc.aio.ServicerContext[Any, Any]") -> float | None:
-    remaining = context.time_remaining()
-    return None if remaining is None else time.monotonic() + remaining

@@ -19,6 +19,7 @@ from xapp.inference.v1 import inference_pb2_grpc
 from xapp.security import principal
 from xapp.security.policy import ANYTHING_GOES, Policy
 from xapp.server import convert, respond, score, tasks
+from xapp.server.deadline import deadline_of
 from xapp.server.limit import Limit
 from xapp.server.sampling import sample
 from xapp.telemetry.metrics import Metrics
@@ -66,7 +67,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
             self._watchdog.watch() as stream,
         ):
             caller = principal.current.get()
-            name, deadline = logs.correlation_id.get(), _deadline(context)
+            name, deadline = logs.correlation_id.get(), deadline_of(context)
             parsed = convert.to_request(request, name, deadline, caller, hops.current.get())
             if self._log_prompts:
                 observation.prompt = parsed.prompt
@@ -111,7 +112,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
     ) -> pb.ScoreResponse:
         """The probability of each choice."""
         with self._observe(request.model) as observation:
-            correlation_id, deadline = logs.correlation_id.get(), _deadline(context)
+            correlation_id, deadline = logs.correlation_id.get(), deadline_of(context)
             parsed = score.to_score(request, correlation_id, deadline, principal.current.get())
             if self._log_prompts:
                 observation.prompt = parsed.request.prompt
@@ -124,7 +125,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         self, request: pb.EstimateRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.EstimateResponse:
         """What Generate would take."""
-        parsed = convert.to_estimated(request, _deadline(context), principal.current.get())
+        parsed = convert.to_estimated(request, deadline_of(context), principal.current.get())
         return respond.estimate(await self._service.estimate(parsed))
 
     async def ListTasks(  # noqa: N802
@@ -141,8 +142,3 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         """A prompt in tokens."""
         prompt, client = convert.to_prompt(request), principal.current.get().name
         return respond.tokens(await self._service.tokenize(request.model, prompt, client))
-
-
-def _deadline(context: "grpc.aio.ServicerContext[Any, Any]") -> float | None:
-    remaining = context.time_remaining()
-    return None if remaining is None else time.monotonic() + remaining

@@ -1,7 +1,6 @@
 """VerificationService: converts and delegates. One call is one session."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
@@ -19,6 +18,7 @@ from xapp.security import principal
 from xapp.security.policy import ANYTHING_GOES, Policy
 from xapp.security.principal import Principal
 from xapp.server.convert import to_priority, to_sampling, to_seed
+from xapp.server.deadline import deadline_of
 from xapp.telemetry.metrics import Metrics
 
 IDLE_S = 60.0
@@ -86,9 +86,8 @@ class VerificationServicer(verification_pb2_grpc.VerificationServiceServicer):
         message = await self._next(requests)
         if message is None:
             return None
-        caller, remaining = principal.current.get(), context.time_remaining()
-        deadline = None if remaining is None else time.monotonic() + remaining
-        opening = to_opening(message, deadline, caller)
+        caller = principal.current.get()
+        opening = to_opening(message, deadline_of(context), caller)
         self._authorise(opening, caller)
         return opening
 
