@@ -10,7 +10,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from xapp.backend.base import Backend
-from xapp.domain.prefix import MIN_PREFIX, PARKED_SHARE, common_prefix
+from xapp.domain.prefix import MIN_PREFIX, common_prefix
 from xapp.engine.branches import Branches
 from xapp.engine.cells import CellPool
 from xapp.engine.isolated_cache import IsolatedCache
@@ -54,7 +54,7 @@ class KVCache:
         self._scopes = [""] * backend.num_sequences
         """The owner of each sequence id, running or cached."""
         self._cached: OrderedDict[int, list[int]] = OrderedDict()
-        self._parked = ParkedPrefixes(int(num_cells * PARKED_SHARE))
+        self._parked = ParkedPrefixes(num_cells)
 
     @property
     def used(self) -> int:
@@ -208,10 +208,14 @@ class KVCache:
         self._drop(seq_id)
 
     def _pin(self, seq_id: int, prompt: list[int]) -> None:
-        """Pins a copy of a sequence that has computed exactly its prompt."""
+        """Pins a copy of a sequence that has computed exactly its prompt, and frees its cells.
+
+        As a cached prefix, which nobody asked for, it would displace prefixes that clients asked for.
+        """
         scope = self._scopes[seq_id]
         if len(self._cached[seq_id]) == len(prompt) and self._parked.wants_pinned(prompt, scope):
             self._parked.pin(ParkedPrefix(prompt, self._backend.save(seq_id), scope))
+        self._drop(seq_id)
 
     def _make_room(self, needed: int, match: Match) -> bool:
         """Parks cached prefixes, oldest first, until `needed` cells are free. The match is cut last."""
@@ -299,6 +303,7 @@ class KVCache:
             return
         if sequence.request.pin:
             self._pin(seq_id, sequence.request.prompt)
+            return
         self._forget_covered(seq_id)
         if self._running or self._pool.peak > RESIDENT_CELLS:
             self._park_idle()
