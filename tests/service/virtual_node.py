@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from tests.engine.harness import Clock, TimedBackend
-from xapp.admission.admission import Admission, AdmittedRequest
+from xapp.admission.admission import Admission
+from xapp.admission.admitted_request import AdmittedRequest
 from xapp.admission.estimate import estimate
 from xapp.admission.open_request import AdmissionRequest
 from xapp.admission.predict import Predictor

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable
 from xapp.admission.gains import Gains
 from xapp.admission.lengths import AnswerLengths
 from xapp.admission.open_request import OpenRequest
-from xapp.admission.simulation import Job, Simulation
+from xapp.admission.simulated_job import Job
+from xapp.admission.simulation import Simulation
 from xapp.admission.speeds import Speeds, speeds
 from xapp.domain.messages import ModelInfo, Stats
 
