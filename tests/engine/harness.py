@@ -23,9 +23,10 @@ from xapp.domain.messages import (
 )
 from xapp.engine.branches import Branch
 from xapp.engine.engine import Engine
-from xapp.engine.kv_cache import NO_MATCH, KVCache, Match
+from xapp.engine.kv_cache import KVCache
 from xapp.engine.lookout import Watch
 from xapp.engine.plan import Plan
+from xapp.engine.prefix_match import NO_MATCH, Match
 from xapp.engine.sequence import Sequence, Status
 from xapp.engine.strategies.score import Score
 from xapp.engine.strategies.strategy import Strategy
@@ -385,8 +386,8 @@ class Harness:
                 for branch in branches_of(sequence)
             }
         assert len(lent) == len(held) + sum(len(branches_of(sequence)) for sequence in held)
-        assert not lent.keys() & cache._cached.keys()
-        lent |= cache._cached
+        assert not lent.keys() & cache._prefixes.cached.keys()
+        lent |= cache._prefixes.cached
         for seq_id in range(backend.num_sequences + backend.num_branches):
             assert backend.content(seq_id) == lent.get(seq_id, [])
             assert cache._pool.length(seq_id) == len(lent.get(seq_id, []))

@@ -12,7 +12,8 @@ from xapp.backend.fake import FakeBackend
 from xapp.config import EngineSettings
 from xapp.domain.messages import Priority, Submit
 from xapp.domain.prefix import MIN_PREFIX, common_prefix
-from xapp.engine.kv_cache import NO_MATCH, KVCache, Match
+from xapp.engine.kv_cache import KVCache
+from xapp.engine.prefix_match import NO_MATCH, Match
 from xapp.engine.sequence import Sequence, Status
 from xapp.engine.strategies.decode import DECODE
 

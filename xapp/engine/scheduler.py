@@ -14,8 +14,9 @@ from bisect import insort
 from operator import attrgetter
 
 from xapp.engine.ageing import Ageing
-from xapp.engine.kv_cache import NO_MATCH, KVCache, Match
+from xapp.engine.kv_cache import KVCache
 from xapp.engine.plan import Plan
+from xapp.engine.prefix_match import NO_MATCH, Match
 from xapp.engine.sequence import NEVER, Sequence, Status
 from xapp.engine.step_time import StepTime
 from xapp.engine.turns import Turns, is_critical
