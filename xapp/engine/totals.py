@@ -40,8 +40,8 @@ class Totals:
     def stats(self, scheduler: Scheduler, kv_cache: KVCache, step_time: StepTime) -> Stats:
         """The totals and the current state."""
         return Stats(
-            len(scheduler.running),
-            len(scheduler.waiting),
+            len(scheduler.queues.running),
+            len(scheduler.queues.waiting),
             kv_cache.used,
             kv_cache.total,
             self.prefill_tokens,
@@ -49,11 +49,11 @@ class Totals:
             self.decode_tokens,
             self.steps,
             self.step_seconds,
-            num_paused=scheduler.num_paused,
-            num_prefill_left=scheduler.num_prefill_left,
+            num_paused=scheduler.queues.num_paused,
+            num_prefill_left=scheduler.queues.num_prefill_left,
             prices=step_time.prices,
-            total_preemptions=scheduler.num_preemptions,
-            total_evictions=scheduler.num_evictions,
+            total_preemptions=scheduler.preemption.num_preemptions,
+            total_evictions=scheduler.preemption.num_evictions,
             kv_cells_parked=kv_cache.parked,
             total_interrupted=self.interrupted_steps,
             total_drafted=self.drafted,
