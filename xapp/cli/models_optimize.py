@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from xapp.cli.models_options import folder_option, json_option
-from xapp.cli.models_view import TerminalProgress, size_text
+from xapp.cli.progress import TerminalProgress
 from xapp.cli.say import say
+from xapp.cli.sizes import size_text
 from xapp.errors import ModelError
 from xapp.models.formats import FORMATS, USUAL
 from xapp.models.store import resolve

@@ -11,9 +11,9 @@ import click
 
 from xapp.cli.chat.command import chat_options, converse
 from xapp.cli.chat.conversation import Conversation
-from xapp.cli.models_view import TerminalProgress
 from xapp.cli.node import Node, node_options
 from xapp.cli.own_server import OwnServer, own_server
+from xapp.cli.progress import TerminalProgress
 from xapp.cli.say import say
 from xapp.client import ClientError
 from xapp.errors import XappError
