@@ -9,8 +9,7 @@ from pathlib import Path
 
 import click
 
-from xapp.cli.chat.command import chat_options, converse
-from xapp.cli.chat.conversation import Conversation
+from xapp.cli.chat.command import Talk, talk_options
 from xapp.cli.node import Node, node_options
 from xapp.cli.own_server import OwnServer, own_server
 from xapp.cli.progress import TerminalProgress
@@ -29,17 +28,8 @@ _LOOK_S = 1.0
 @click.command()
 @click.argument("model")
 @node_options
-@chat_options
-def run(
-    model: str,
-    node: Node,
-    *,
-    system_text: str | None,
-    max_tokens: int | None,
-    temperature: float | None,
-    deadline: float | None,
-    stats: bool,
-) -> None:
+@talk_options
+def run(model: str, node: Node, talk: Talk) -> None:
     """Chat with MODEL: fetched if it is not here, served if no node serves it.
 
     MODEL is a name of the catalogue, hf:OWNER/REPOSITORY/FILE.gguf, or the path of a GGUF file. A node that
@@ -51,14 +41,12 @@ def run(
       echo "What is O-RAN?" | genai-xapp run ./my-model.gguf
     """  # noqa: D301  click reads \b as a backspace
     file = _fetched(model)
-    conversation = Conversation("", system_text or "", max_tokens, temperature)
     if found := asyncio.run(_served(node, file.name)):
         say(f"{node.target} serves {found}", err=True)
-        conversation.model = found
-        asyncio.run(converse(node, conversation, deadline_s=deadline, stats=stats))
+        asyncio.run(talk.hold(node, found))
         return
     with _own_node(node, file) as own:
-        asyncio.run(converse(own, conversation, deadline_s=deadline, stats=stats))
+        asyncio.run(talk.hold(own, ""))
 
 
 def _fetched(model: str) -> ModelFile:
