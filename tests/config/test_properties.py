@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.config.files import settings_file
 from xapp.config import KEYS, KEYS_OF_A_MODEL, Key, Settings, load_settings
 
-in_one_folder = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+in_one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 Chosen = dict[Key, Any]
 
 

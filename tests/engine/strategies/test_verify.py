@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.engine.harness import Answer, Harness, rule
@@ -55,7 +55,6 @@ others = st.one_of(
 )
 
 
-@settings(max_examples=100)
 @given(
     st.lists(st.one_of(verified, verified, generated, others), min_size=5, max_size=40),
     st.integers(1, 5),
