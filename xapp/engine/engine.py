@@ -9,7 +9,7 @@ from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from time import monotonic
 
-from xapp.backend.base import Backend, Interrupted, Outcome
+from xapp.backend.base import Backend, DecodeError, Interrupted, Outcome
 from xapp.backend.reporting import Reporting
 from xapp.domain.messages import FinishReason, SequenceStarted, Stats, StepEvents, Submit, TokenReport, Tuning
 from xapp.engine.kv_cache import KVCache
@@ -20,6 +20,7 @@ from xapp.engine.sequence import Sequence, Status
 from xapp.engine.step_time import StepTime
 from xapp.engine.strategies.table import Strategies
 from xapp.engine.survey import Survey
+from xapp.failpoints import guard
 from xapp.steps.pace import Pace
 from xapp.steps.step_cost import DEFAULT_CURVE
 
@@ -64,6 +65,8 @@ class Engine:
             pace=Pace(info.step_budget_s, info.prefill_share, max_batch),
             ageing_s=ageing_s,
         )
+        self._schedule = guard("schedule", self._scheduler.schedule)
+        self._decode_batch = guard("decode", backend.decode, lambda: DecodeError(-1))
         self._strategies = Strategies(backend, self._kv_cache, self._step_time, clock)
         self._survey = Survey(backend)
         self._sequences: dict[int, Sequence] = {}
@@ -141,7 +144,7 @@ class Engine:
         """One decode for all sequences that can run; returns everything that happened since the last step."""
         began = self._clock()
         self._expire(began)
-        plan = self._scheduler.schedule(began)
+        plan = self._schedule(began)
         self._start(plan, began)
         if len(plan.batch):
             self._compute(plan, began)
@@ -167,13 +170,13 @@ class Engine:
         """Raises Interrupted when an urgent message arrived. Nothing is computed then."""
         samplers = [sequence.sampler for sequence in plan.outputs]
         if not plan.num_prefill or plan.batch.isolated:
-            return self._backend.decode(plan.batch, samplers)
+            return self._decode_batch(plan.batch, samplers)
         predicted_s = self._step_time.predict(plan.num_decode, plan.num_prefill, plan.batch.num_read)
         watch = watch_for(plan, predicted_s)
         if watch is None:
-            return self._backend.decode(plan.batch, samplers)
+            return self._decode_batch(plan.batch, samplers)
         with self._lookout.watching(watch):
-            return self._backend.decode(plan.batch, samplers)
+            return self._decode_batch(plan.batch, samplers)
 
     def _expire(self, now: float) -> None:
         while self._deadlines and self._deadlines[0][0] <= now:

@@ -16,6 +16,7 @@ from xapp.engine.cells import CellPool
 from xapp.engine.isolated_cache import IsolatedCache
 from xapp.engine.parked import ParkedPrefix, ParkedPrefixes
 from xapp.engine.sequence import Sequence, Status
+from xapp.failpoints import guard
 
 RESIDENT_CELLS = 256
 """A step reads cells in blocks of this size. A cache that used no more cells since it was last empty keeps
@@ -45,6 +46,7 @@ class KVCache:
 
     def __init__(self, backend: Backend, num_cells: int, *, reuse: bool = True, max_batch: int = 512) -> None:
         self._backend = backend
+        self._save = guard("parked_copy", backend.save, MemoryError)
         self._reuse = reuse
         self._pool = CellPool(num_cells, backend.num_sequences + backend.num_branches)
         self.branches = Branches(backend, self._pool)
@@ -204,14 +206,23 @@ class KVCache:
         tokens, scope = self._cached[seq_id], self._scopes[seq_id]
         if self._parked.wants(tokens, scope):
             self._parked.make_room(len(tokens))
-            self._parked.add(ParkedPrefix(tokens, self._backend.save(seq_id), scope))
+            if (state := self._saved(seq_id)) is not None:
+                self._parked.add(ParkedPrefix(tokens, state, scope))
         self._drop(seq_id)
 
     def _pin(self, seq_id: int, prompt: list[int]) -> None:
         """Pins a copy of a sequence that has computed exactly its prompt."""
         scope = self._scopes[seq_id]
         if len(self._cached[seq_id]) == len(prompt) and self._parked.wants_pinned(prompt, scope):
-            self._parked.pin(ParkedPrefix(prompt, self._backend.save(seq_id), scope))
+            if (state := self._saved(seq_id)) is not None:
+                self._parked.pin(ParkedPrefix(prompt, state, scope))
+
+    def _saved(self, seq_id: int) -> object | None:
+        """The state of a prefix, or None where there is no memory for it: it is computed again when needed."""
+        try:
+            return self._save(seq_id)
+        except (MemoryError, OSError):
+            return None
 
     def _make_room(self, needed: int, match: Match) -> bool:
         """Parks cached prefixes, oldest first, until `needed` cells are free. The match is cut last."""

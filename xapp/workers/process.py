@@ -12,6 +12,7 @@ import sys
 from collections import deque
 from collections.abc import Sequence
 
+from xapp.failpoints import environ_of_child
 from xapp.telemetry.cgroup import memory_kills
 from xapp.workers.worker_exit import explain_exit, gave_up_at
 
@@ -105,7 +106,7 @@ async def spawn(command: Sequence[str], *arguments: str) -> tuple[WorkerProcess,
             # The server handles a Ctrl-C in the terminal: it drains, then ends the worker.
             start_new_session=True,
             # Otherwise ggml starts a debugger on itself, which is slow and hides the cause.
-            env={**os.environ, "GGML_NO_BACKTRACE": "1"},
+            env={**os.environ, "GGML_NO_BACKTRACE": "1", **environ_of_child(*command, *arguments)},
             preexec_fn=_die_with_parent,
         )
     except BaseException:
