@@ -213,12 +213,12 @@ class KVCache:
     def _pin(self, seq_id: int, prompt: list[int]) -> None:
         """Pins a copy of a sequence that has computed exactly its prompt."""
         scope = self._scopes[seq_id]
-        if len(self._cached[seq_id]) == len(prompt) and self._parked.wants_pinned(prompt, scope):
-            if (state := self._saved(seq_id)) is not None:
-                self._parked.pin(ParkedPrefix(prompt, state, scope))
+        wanted = len(self._cached[seq_id]) == len(prompt) and self._parked.wants_pinned(prompt, scope)
+        if wanted and (state := self._saved(seq_id)) is not None:
+            self._parked.pin(ParkedPrefix(prompt, state, scope))
 
     def _saved(self, seq_id: int) -> object | None:
-        """The state of a prefix, or None where there is no memory for it: it is computed again when needed."""
+        """The state of a prefix, or None without memory for it: it is computed again when it is needed."""
         try:
             return self._save(seq_id)
         except (MemoryError, OSError):

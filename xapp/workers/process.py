@@ -11,6 +11,7 @@ import socket
 import sys
 from collections import deque
 from collections.abc import Sequence
+from pathlib import Path
 
 from xapp.failpoints import environ_of_child
 from xapp.telemetry.cgroup import memory_kills
@@ -47,6 +48,11 @@ class WorkerProcess:
     def returncode(self) -> int | None:
         """The return code as `subprocess` states it; None before the end."""
         return self._process.returncode
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a signal has stopped the process, and not a debugger: it runs again after SIGCONT only."""
+        return self._process.returncode is None and _state_of(self._process.pid) == "T"
 
     def kill(self) -> None:
         """Sends SIGKILL, unless the process has ended."""
@@ -89,6 +95,14 @@ class WorkerProcess:
         for line in filter(None, map(str.rstrip, lines)):
             self.lines.append(line[:MAX_LINE_CHARS])
             _log.debug("worker %d: %s", self.pid, self.lines[-1])
+
+
+def _state_of(pid: int) -> str:
+    """The letter of the process's state in /proc; "" without the process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return ""
 
 
 async def spawn(command: Sequence[str], *arguments: str) -> tuple[WorkerProcess, socket.socket]:

@@ -56,6 +56,16 @@ class ProcessClient(Generic[Info]):
         """Seconds without a message from a process that has work; 0 without work."""
         return 0.0
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a signal has stopped the process."""
+        return self._process is not None and self._process.is_stopped
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether the process has done any work since its start."""
+        return False
+
     async def load(
         self, on_progress: Callable[[float], None] | None = None, *, timeout_s: float = 600.0
     ) -> Info:
