@@ -44,10 +44,13 @@ class Tally:
         return f"{self.runs} runs, {self.calls} calls {ends}, {self.faults.total()} faults {faults}"
 
 
-async def _play_node(options: argparse.Namespace, seed: int, ends_at: float, tally: Tally) -> int:
+async def _play_node(
+    options: argparse.Namespace, number_of_node: int, seed: int, ends_at: float, tally: Tally
+) -> int:
     """Runs on one node. Returns the number of runs; exits at a violation."""
     failpoints = f"{FAILPOINTS[seed % len(FAILPOINTS)]}; seed={seed}"
-    model = _model(options.model)
+    name = options.model if options.model != "both" else "default" if number_of_node % 3 == 2 else "fake"
+    model = _model(name)
     seconds = options.run_seconds or (_SHORT_S if model is None else _LONG_S)
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -58,27 +61,28 @@ async def _play_node(options: argparse.Namespace, seed: int, ends_at: float, tal
             history = await play(node, seed + number, seconds, solo)
             tally.add(history)
             if found := violations(history):
-                _fail(options, history, found, seed, number + 1)
+                _fail(
+                    history,
+                    found,
+                    f"--seed {seed} --runs {number + 1} --run-seconds {seconds:g} --model {name}",
+                )
             if monotonic() >= ends_at:
                 break
     return number + 1
 
 
-def _fail(
-    options: argparse.Namespace, history: History, found: list[Violation], seed: int, runs: int
-) -> None:
+def _fail(history: History, found: list[Violation], options: str) -> None:
     for each in found[:20]:
         print(f"VIOLATION {each.rule} {each.id}: {each.what}")
     print(f"history: {dump(history, Path(tempfile.mkdtemp(prefix='robustness-')))}")
-    model = f" --model {options.model}" if options.model else ""
-    print(f"repeat: python -m tests.robustness --seed {seed} --runs {runs}{model}")
+    print(f"repeat: python -m tests.robustness {options}")
     sys.exit(1)
 
 
 def _model(name: str) -> Path | None:
-    return (
-        Path(default_models_dir()) / DEFAULT_MODEL_FILE if name == "default" else Path(name) if name else None
-    )
+    if name == "fake":
+        return None
+    return Path(default_models_dir()) / DEFAULT_MODEL_FILE if name == "default" else Path(name)
 
 
 def main() -> None:
@@ -90,12 +94,13 @@ def main() -> None:
     parser.add_argument(
         "--run-seconds", type=float, default=0.0, help="of each run; 0: 1 s, 5 s with a model"
     )
-    parser.add_argument("--model", default="", help="a GGUF file, or `default`; the fake backend without it")
+    parser.add_argument("--model", default="both", help="`fake`, `default`, `both`, or a GGUF file")
     options = parser.parse_args()
-    tally, seed = Tally(), options.seed
+    tally, seed, node = Tally(), options.seed, 0
     ends_at = float("inf") if options.runs else monotonic() + options.seconds
     while monotonic() < ends_at and (not options.runs or tally.runs < options.runs):
-        seed += asyncio.run(_play_node(options, seed, ends_at, tally))
+        seed += asyncio.run(_play_node(options, node, seed, ends_at, tally))
+        node += 1
         print(f"seeds {options.seed} to {seed - 1}: {tally}", flush=True)
 
 
