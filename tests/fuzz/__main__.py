@@ -1,6 +1,7 @@
 """Fuzzes what strangers send, and files of models and tasks: python -m tests.fuzz [--seconds 60] [NAME...]
 
-The time is shared by the targets. Exit code 1: an input is a defect; it is in the folder that the output names.
+The time is shared by the targets. Exit code 1: an input is a defect. It is in the folder that the output
+names.
 A file put into tests/fuzz/corpus/NAME is tried by every run of the tests.
 """
 
@@ -44,7 +45,8 @@ def main() -> None:
     options = parser.parse_args()
     names = options.names or list(TARGETS)
     each_s = max(1, options.seconds // len(names))
-    if not all([_fuzz(name, each_s, options.seed) for name in names]):
+    held = [_fuzz(name, each_s, options.seed) for name in names]
+    if not all(held):
         sys.exit(1)
 
 
