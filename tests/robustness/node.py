@@ -11,9 +11,11 @@ import grpc
 import psutil
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from tests.conftest import DEFAULT_MODEL_FILE
 from tests.live import LiveServer, serving
 from tests.robustness.callers import IDENTITIES, bearer
 from tests.robustness.history import Fault, History, Idle, Record
+from xapp.folders import default_models_dir
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc
 from xapp.security.tokens import hash_of
@@ -103,6 +105,13 @@ def running(folder: Path, environ: dict[str, str], model: Path | None = None) ->
     }
     with serving({**common, **own, **environ}) as server:
         yield Node(server)
+
+
+def model_file(name: str) -> Path | None:
+    """The file of `default` or of a path; None for `fake`."""
+    if name == "fake":
+        return None
+    return Path(default_models_dir()) / DEFAULT_MODEL_FILE if name == "default" else Path(name)
 
 
 async def idle_of(node: Node, history: History) -> Idle | None:
