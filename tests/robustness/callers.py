@@ -8,11 +8,12 @@ from typing import Any
 
 import grpc
 
+from tests.robustness import verifying
 from tests.robustness.history import Asked, Call, End, Event, History
 from tests.server.rich import details_of
 from xapp.backend.fake import log_probability
 from xapp.inference.v1 import inference_pb2 as pb
-from xapp.inference.v1 import inference_pb2_grpc
+from xapp.inference.v1 import inference_pb2_grpc, verification_pb2_grpc
 
 IDENTITIES = ("planner", "watcher", "stranger")
 PATIENCE_S = 45.0
@@ -32,6 +33,7 @@ _KINDS = {
     "guessed": 1,
     "scored": 2,
     "counted": 1,
+    "verified": 1,
 }
 """Kind of a request → how often it is asked."""
 
@@ -53,6 +55,7 @@ class Caller:
     ) -> None:
         self._history = history
         self._stub: Any = inference_pb2_grpc.InferenceServiceStub(channel)
+        self._sessions: Any = verification_pb2_grpc.VerificationServiceStub(channel)
         self._random = rng
         self._answer_of = answer_of
         self._prompts = prompts
@@ -71,6 +74,8 @@ class Caller:
             await self._score(f"r{number}", identity)
         elif kind == "counted":
             await self._count(f"r{number}", identity)
+        elif kind == "verified":
+            await self._verify(f"r{number}", identity)
         else:
             request, asked = self._question(f"r{number}", identity, kind)
             await self._both(request, asked) if kind == "joined" else await self._generate(request, asked)
@@ -158,6 +163,15 @@ class Caller:
             if self._history.answers_are_exact and bytes(answer.tokens) != prompt.encode():
                 raise WrongAnswer(f"the tokens of {prompt!r} are {list(answer.tokens)}")
             call.events.append(Event(monotonic(), "result"))
+
+    async def _verify(self, name: str, identity: str) -> None:
+        if not self._history.answers_are_exact:
+            return
+        call = self._begin(Asked(name, identity, "verified"))
+        prompt, wrong_at = self._prompt(name, identity, "verified"), self._random.randrange(8)
+        async with ended(call):
+            options = {"timeout": PATIENCE_S, "metadata": bearer(identity)}
+            call.events.append(await verifying.verify(self._sessions, prompt, wrong_at, **options))
 
     def _begin(self, asked: Asked) -> Call:
         call = Call(asked, monotonic())

@@ -117,6 +117,8 @@ FAILPOINTS = (
     "tokenizer=2%kill",
     "tokenizer=2%error",
     "decode=0.05%stop(0.2)",
+    "session=10%error",
+    "session=2%delay(0.05)",
     "clock=shift(0.25)",
     "clock=shift(0.25); decode=0.1%kill; event_socket=1%short",
 )

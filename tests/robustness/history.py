@@ -92,7 +92,7 @@ class Record:
 class Idle:
     """The node after all calls have ended and all faults are over.
 
-    `probes` are calls that need every slot, nearly every cell, and all of an identity's quota at once.
+    `probes` are calls that need every slot, nearly every cell, all of an identity's quota, and all sessions.
     """
 
     num_running: int

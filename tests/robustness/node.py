@@ -15,6 +15,7 @@ from tests.conftest import DEFAULT_MODEL_FILE
 from tests.live import LiveServer, serving
 from tests.robustness.callers import IDENTITIES, bearer
 from tests.robustness.history import Fault, History, Idle, Record
+from tests.robustness.verifying import open_all
 from xapp.folders import default_models_dir
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc
@@ -120,6 +121,8 @@ async def idle_of(node: Node, history: History) -> Idle | None:
         await node.until_serving(channel)
         stub = inference_pb2_grpc.InferenceServiceStub(channel)
         probes = await _probe(stub, history.answers_are_exact)
+        if history.answers_are_exact:
+            probes.append(await open_all(channel, timeout=_CALL_S, metadata=bearer("stranger")))
         try:
             sample = await _without_requests(stub)
         except TimeoutError:
