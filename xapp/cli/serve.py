@@ -120,10 +120,9 @@ def _arm_failpoints() -> None:
 
 
 def _run(settings: Settings) -> int:
-    import uvloop  # noqa: PLC0415  the help needs none of it
-
-    from xapp.app import run  # noqa: PLC0415
+    from xapp.app import run  # noqa: PLC0415  the help needs none of it
+    from xapp.event_loop import EventLoop  # noqa: PLC0415
 
     # asyncio's own loop is Python code: with one stream, a token would cost the server a sixth more.
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=EventLoop) as runner:
         return runner.run(run(settings))
