@@ -15,7 +15,6 @@ NOISE_AT = 4
 
 _EXPLAINED = {
     "RESOURCE_EXHAUSTED": {"QUEUE_FULL", "QUOTA_EXCEEDED", "DEADLINE_UNREACHABLE", "DEADLINE_TOO_SHORT"},
-    "ABORTED": {"SESSION_EXPIRED"},
 }
 
 
@@ -138,7 +137,7 @@ def _is_explained(history: History, call: Call) -> bool:
             return True
         case "CANCELLED":
             return asked.cancel_after is not None
-        case "UNAVAILABLE":
+        case "UNAVAILABLE" | "ABORTED":
             return bool(_faults_near(history, call))
         case "DEADLINE_EXCEEDED":
             return asked.deadline_s is not None and end.at - call.began >= asked.deadline_s - 0.05

@@ -50,9 +50,9 @@ class WorkerProcess:
         return self._process.returncode
 
     @property
-    def is_stopped(self) -> bool:
-        """Whether a signal has stopped the process, and not a debugger: it runs again after SIGCONT only."""
-        return self._process.returncode is None and _state_of(self._process.pid) == "T"
+    def state(self) -> str:
+        """The letter of the state in /proc, "T" for a process that a signal has stopped; "" after the end."""
+        return _state_of(self._process.pid) if self._process.returncode is None else ""
 
     def kill(self) -> None:
         """Sends SIGKILL, unless the process has ended."""

@@ -184,7 +184,7 @@ class ProcessSupervisor(Generic[Client]):
         is_stopped = client.is_stopped
         if is_stopped and self.state is WorkerState.READY:
             self._set_state(WorkerState.LOADING, f"a signal stopped the {self._role}")
-        elif not is_stopped and self.state is WorkerState.LOADING:
+        elif self.state is WorkerState.LOADING and client.can_run:
             self._set_state(WorkerState.READY)
         return is_stopped
 
