@@ -79,6 +79,21 @@ def test_a_place_raises_its_own_error() -> None:
         failpoints.guard("inbox", work, ConnectionResetError)(1)
 
 
+def test_a_method_of_one_object_is_guarded_where_the_point_is_armed() -> None:
+    class Worker:
+        def work(self) -> int:
+            return 1
+
+    inert, armed = Worker(), Worker()
+    failpoints.arm({}, "worker")
+    failpoints.guard_method("decode", inert, "work")
+    assert "work" not in vars(inert)
+    failpoints.arm({KEY: "decode=error"}, "worker")
+    failpoints.guard_method("decode", armed, "work", MemoryError)
+    with pytest.raises(MemoryError):
+        armed.work()
+
+
 def test_a_short_write_brings_all_bytes_in_the_end() -> None:
     failpoints.arm({KEY: "event_socket=short"}, "worker")
     ours, theirs = socket.socketpair()

@@ -7,6 +7,7 @@ import random
 import resource
 import signal
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from time import monotonic
 
 import psutil
@@ -87,6 +88,17 @@ async def few_descriptors(node: Node) -> None:
             resource.prlimit(node.pid, resource.RLIMIT_NOFILE, (soft, hard))
 
 
+async def little_memory(node: Node) -> None:
+    """The worker gets no new memory from the system."""
+    for pid in node.pids(WORKER):
+        with contextlib.suppress(OSError):
+            limits = resource.prlimit(pid, resource.RLIMIT_AS)
+            pages = int(Path(f"/proc/{pid}/statm").read_text().split()[0])
+            resource.prlimit(pid, resource.RLIMIT_AS, (pages * resource.getpagesize(), limits[1]))
+            await asyncio.sleep(_SHORT_STOP_S)
+            resource.prlimit(pid, resource.RLIMIT_AS, limits)
+
+
 FAULTS: dict[str, tuple[Outside, int]] = {
     each.__name__: (each, weight)
     for each, weight in (
@@ -99,6 +111,7 @@ FAULTS: dict[str, tuple[Outside, int]] = {
         (kill_text, 1),
         (stop_text, 1),
         (few_descriptors, 1),
+        (little_memory, 1),
     )
 }
 

@@ -1,7 +1,6 @@
 """The harness against a real node: sound answers break no rule, and wrong ones are found."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 

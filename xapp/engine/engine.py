@@ -20,7 +20,7 @@ from xapp.engine.sequence import Sequence, Status
 from xapp.engine.step_time import StepTime
 from xapp.engine.strategies.table import Strategies
 from xapp.engine.survey import Survey
-from xapp.failpoints import guard
+from xapp.failpoints import guard_method
 from xapp.steps.pace import Pace
 from xapp.steps.step_cost import DEFAULT_CURVE
 
@@ -65,8 +65,9 @@ class Engine:
             pace=Pace(info.step_budget_s, info.prefill_share, max_batch),
             ageing_s=ageing_s,
         )
-        self._schedule = guard("schedule", self._scheduler.schedule)
-        self._decode_batch = guard("decode", backend.decode, lambda: DecodeError(-1))
+        guard_method("schedule", self._scheduler, "schedule")
+        guard_method("decode", backend, "decode", lambda: DecodeError(-1))
+        guard_method("parked_copy", backend, "save", MemoryError)
         self._strategies = Strategies(backend, self._kv_cache, self._step_time, clock)
         self._survey = Survey(backend)
         self._sequences: dict[int, Sequence] = {}
@@ -144,7 +145,7 @@ class Engine:
         """One decode for all sequences that can run; returns everything that happened since the last step."""
         began = self._clock()
         self._expire(began)
-        plan = self._schedule(began)
+        plan = self._scheduler.schedule(began)
         self._start(plan, began)
         if len(plan.batch):
             self._compute(plan, began)
@@ -170,13 +171,13 @@ class Engine:
         """Raises Interrupted when an urgent message arrived. Nothing is computed then."""
         samplers = [sequence.sampler for sequence in plan.outputs]
         if not plan.num_prefill or plan.batch.isolated:
-            return self._decode_batch(plan.batch, samplers)
+            return self._backend.decode(plan.batch, samplers)
         predicted_s = self._step_time.predict(plan.num_decode, plan.num_prefill, plan.batch.num_read)
         watch = watch_for(plan, predicted_s)
         if watch is None:
-            return self._decode_batch(plan.batch, samplers)
+            return self._backend.decode(plan.batch, samplers)
         with self._lookout.watching(watch):
-            return self._decode_batch(plan.batch, samplers)
+            return self._backend.decode(plan.batch, samplers)
 
     def _expire(self, now: float) -> None:
         while self._deadlines and self._deadlines[0][0] <= now:

@@ -16,7 +16,6 @@ from xapp.engine.cells import CellPool
 from xapp.engine.isolated_cache import IsolatedCache
 from xapp.engine.parked import ParkedPrefix, ParkedPrefixes
 from xapp.engine.sequence import Sequence, Status
-from xapp.failpoints import guard
 
 RESIDENT_CELLS = 256
 """A step reads cells in blocks of this size. A cache that used no more cells since it was last empty keeps
@@ -46,7 +45,6 @@ class KVCache:
 
     def __init__(self, backend: Backend, num_cells: int, *, reuse: bool = True, max_batch: int = 512) -> None:
         self._backend = backend
-        self._save = guard("parked_copy", backend.save, MemoryError)
         self._reuse = reuse
         self._pool = CellPool(num_cells, backend.num_sequences + backend.num_branches)
         self.branches = Branches(backend, self._pool)
@@ -220,7 +218,7 @@ class KVCache:
     def _saved(self, seq_id: int) -> object | None:
         """The state of a prefix, or None without memory for it: it is computed again when it is needed."""
         try:
-            return self._save(seq_id)
+            return self._backend.save(seq_id)
         except (MemoryError, OSError):
             return None
 

@@ -98,6 +98,12 @@ def guard(
     return guarded  # type: ignore[return-value]  # the same parameters
 
 
+def guard_method(name: str, owner: object, method: str, error: MakeError | None = None) -> None:
+    """Puts the guard around a method of one object, if the point is armed."""
+    if name in _armed:
+        setattr(owner, method, guard(name, getattr(owner, method), error))
+
+
 def meet(name: str, error: MakeError | None = None) -> Rule | None:
     """A fault of this point now, if it is armed. Blocks the thread for a delay. Raises the error."""
     if (point := _armed.get(name)) is None or (rule := point.draw()) is None:
