@@ -7,7 +7,6 @@ import random
 import resource
 import signal
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from time import monotonic
 
 import psutil
@@ -91,10 +90,9 @@ async def few_descriptors(node: Node) -> None:
 async def little_memory(node: Node) -> None:
     """The worker gets no new memory from the system."""
     for pid in node.pids(WORKER):
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(psutil.Error, OSError):
             limits = resource.prlimit(pid, resource.RLIMIT_AS)
-            pages = int(Path(f"/proc/{pid}/statm").read_text().split()[0])
-            resource.prlimit(pid, resource.RLIMIT_AS, (pages * resource.getpagesize(), limits[1]))
+            resource.prlimit(pid, resource.RLIMIT_AS, (psutil.Process(pid).memory_info().vms, limits[1]))
             await asyncio.sleep(_SHORT_STOP_S)
             resource.prlimit(pid, resource.RLIMIT_AS, limits)
 

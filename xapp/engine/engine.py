@@ -66,7 +66,7 @@ class Engine:
             ageing_s=ageing_s,
         )
         guard_method("schedule", self._scheduler, "schedule")
-        guard_method("decode", backend, "decode", lambda: DecodeError(-1))
+        guard_method("decode", self, "_decode", lambda: DecodeError(-1))
         guard_method("parked_copy", backend, "save", MemoryError)
         self._strategies = Strategies(backend, self._kv_cache, self._step_time, clock)
         self._survey = Survey(backend)
