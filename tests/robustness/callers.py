@@ -9,13 +9,11 @@ from typing import Any
 import grpc
 
 from tests.robustness import verifying
-from tests.robustness.history import Asked, Call, End, Event, History
-from tests.server.rich import details_of
-from xapp.backend.fake import log_probability
+from tests.robustness.history import Asked, Call, Event, History
+from tests.robustness.recording import IDENTITIES, WrongAnswer, bearer, check_scores, ended, event_of
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc, verification_pb2_grpc
 
-IDENTITIES = ("planner", "watcher", "stranger")
 PATIENCE_S = 45.0
 """A call that has not ended by then never does: its end is a violation."""
 LENGTHS = (1, 8, 24, 60)
@@ -177,69 +175,6 @@ class Caller:
         call = Call(asked, monotonic())
         self._history.calls.append(call)
         return call
-
-
-class WrongAnswer(Exception):
-    """The answer to a request without a stream is not its own."""
-
-
-class ended:  # noqa: N801  used like a function
-    """Writes down how a call ended."""
-
-    def __init__(self, call: Call) -> None:
-        self._call = call
-
-    async def __aenter__(self) -> None:
-        return
-
-    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        if isinstance(error, asyncio.CancelledError) and self._call.asked.cancel_after is None:
-            return False
-        self._call.ends.append(_end_of(error))
-        return True
-
-
-def _end_of(error: BaseException | None) -> End:
-    now = monotonic()
-    match error:
-        case None:
-            return End(now, "OK")
-        case grpc.aio.AioRpcError():
-            return End(now, error.code().name, details_of(error).info.reason, error.details() or "")
-        case asyncio.CancelledError():
-            return End(now, "CANCELLED")
-    return End(now, type(error).__name__, details=str(error))
-
-
-def event_of(message: pb.GenerateResponse) -> Event:
-    """A message of a stream."""
-    now = monotonic()
-    if message.HasField("chunk"):
-        return Event(now, "chunk", message.chunk.text, message.chunk.num_tokens)
-    if message.HasField("finished"):
-        end = message.finished
-        reason = pb.FinishReason.Name(end.finish_reason).removeprefix("FINISH_REASON_")
-        return Event(now, "finished", num_tokens=end.usage.num_completion_tokens, reason=reason)
-    return Event(now, "started")
-
-
-def bearer(identity: str) -> tuple[tuple[str, str], ...]:
-    """The metadata of an identity's call: its token is its name."""
-    return (("authorization", f"Bearer {identity}"),)
-
-
-def check_scores(prompt: str, answer: pb.ScoreResponse) -> None:
-    """Raises WrongAnswer unless each choice has the fake's likelihood behind this prompt."""
-    for choice in answer.choices:
-        content = list(prompt.encode())
-        total = 0.0
-        for token in choice.choice.encode():
-            total += log_probability(content, token)
-            content.append(token)
-        if abs(total - choice.log_probability) > 1e-6:
-            raise WrongAnswer(
-                f"{choice.choice!r} behind {prompt!r} has {choice.log_probability}, not {total}"
-            )
 
 
 async def solo(channel: grpc.aio.Channel, prompt: str, max_tokens: int) -> str:

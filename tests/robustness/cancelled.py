@@ -10,9 +10,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.robustness.callers import IDENTITIES, bearer
 from tests.robustness.figures import taken
 from tests.robustness.node import QUOTA, Node, running
+from tests.robustness.recording import IDENTITIES, bearer
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc
 

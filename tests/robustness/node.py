@@ -13,8 +13,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.conftest import DEFAULT_MODEL_FILE
 from tests.live import LiveServer, serving
-from tests.robustness.callers import IDENTITIES, bearer
 from tests.robustness.history import Fault, History, Idle, Record
+from tests.robustness.recording import IDENTITIES, bearer
 from tests.robustness.verifying import open_all
 from xapp.folders import default_models_dir
 from xapp.inference.v1 import inference_pb2 as pb

@@ -16,8 +16,8 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests.robustness.callers import IDENTITIES, bearer
 from tests.robustness.node import WORKER, Node, model_file, running
+from tests.robustness.recording import IDENTITIES, bearer
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc
 
