@@ -24,7 +24,7 @@ class _Batch(asyncio.Future[None]):
     error: BaseException | None = None
     was_cancelled = False
 
-    def set_exception(self, error: type[BaseException] | BaseException, /) -> None:
+    def set_exception(self, error: type | BaseException, /) -> None:
         """Keeps the error, and ends with a result."""
         self.error = error if isinstance(error, BaseException) else error()
         self.set_result(None)
