@@ -81,6 +81,15 @@ bench-promises: setup model ## Measure deadlines, priorities, predictions and ty
 attacks: setup model ## Attack a node of its own, and print what its other callers notice
 	@$(BIN)/python -m tests.attacks $(ARGS)
 
+# SECONDS is a variable of bash itself, so only make's own counts.
+.PHONY: robustness
+robustness: setup model ## Random faults under mixed load, and every rule of the checker: SECONDS=180 SEED=N
+	@$(BIN)/python -m tests.robustness --seconds $(or $(SECONDS),180) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+.PHONY: fuzz
+fuzz: setup ## Fuzz what strangers send, and files of models and tasks: SECONDS=60 SEED=N
+	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 .PHONY: bench-pool
 bench-pool: setup ## Measure several nodes behind one target against the bars
 	@$(BIN)/genai-xapp bench pool $(BENCH_ARGS)

@@ -210,6 +210,23 @@ def test_a_parked_prefix_that_the_backend_refuses_is_forgotten(monkeypatch: pyte
     assert bench.cache.match(bench.sequence([2] * 31, priority=Priority.CRITICAL)).parked is None
 
 
+@pytest.mark.parametrize("error", [MemoryError, OSError])
+def test_a_copy_that_finds_no_memory_is_not_made(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    """The worker once ended where the system had no pages for a parked prefix."""
+
+    def save(backend: FakeBackend, seq_id: int) -> object:
+        raise error
+
+    monkeypatch.setattr(FakeBackend, "save", save)
+    bench = Bench(cells=64)
+    bench.cache.release(bench.run([2] * 30))
+    bench.cache.release(bench.run([5] * 50))
+    assert (bench.cache.used, bench.cache.parked) == (50, 0)
+    assert bench.run([2] * 10).num_cached == 0
+
+
 def test_a_long_parked_prefix_does_not_come_back_for_a_few_tokens() -> None:
     bench = Bench(cells=512)
     bench.cache.release(bench.run([2] * 250))

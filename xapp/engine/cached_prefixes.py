@@ -82,9 +82,17 @@ class CachedPrefixes:
         As a cached prefix, which nobody asked for, it would displace prefixes that clients asked for.
         """
         scope = self.scopes[seq_id]
-        if len(self.cached[seq_id]) == len(prompt) and self.parked.wants_pinned(prompt, scope):
-            self.parked.pin(ParkedPrefix(prompt, self._backend.save(seq_id), scope))
+        wanted = len(self.cached[seq_id]) == len(prompt) and self.parked.wants_pinned(prompt, scope)
+        if wanted and (state := self._saved(seq_id)) is not None:
+            self.parked.pin(ParkedPrefix(prompt, state, scope))
         self.drop(seq_id)
+
+    def _saved(self, seq_id: int) -> object | None:
+        """The state of a prefix, or None without memory for it: it is computed again when it is needed."""
+        try:
+            return self._backend.save(seq_id)
+        except (MemoryError, OSError):
+            return None
 
     # ---- room
 
@@ -118,7 +126,8 @@ class CachedPrefixes:
         tokens, scope = self.cached[seq_id], self.scopes[seq_id]
         if self.parked.wants(tokens, scope):
             self.parked.make_room(len(tokens))
-            self.parked.add(ParkedPrefix(tokens, self._backend.save(seq_id), scope))
+            if (state := self._saved(seq_id)) is not None:
+                self.parked.add(ParkedPrefix(tokens, state, scope))
         self.drop(seq_id)
 
     def forget_covered(self, newest_id: int) -> None:

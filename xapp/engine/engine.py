@@ -8,7 +8,7 @@ Sequences join and leave between steps.
 from collections.abc import Callable
 from time import monotonic
 
-from xapp.backend.base import Backend, Interrupted
+from xapp.backend.base import Backend, DecodeError, Interrupted
 from xapp.domain.messages import FinishReason, SequenceStarted, Stats, StepEvents, Submit, Tuning
 from xapp.engine.answers import Answers
 from xapp.engine.deadlines import Deadlines
@@ -21,6 +21,7 @@ from xapp.engine.step_time import StepTime
 from xapp.engine.strategies.table import Strategies
 from xapp.engine.survey import Survey
 from xapp.engine.totals import Totals
+from xapp.failpoints import guard_method
 from xapp.steps.pace import Pace
 from xapp.steps.step_cost import DEFAULT_CURVE
 
@@ -63,6 +64,9 @@ class Engine:
             pace=Pace(info.step_budget_s, info.prefill_share, max_batch),
             ageing_s=ageing_s,
         )
+        guard_method("schedule", self._scheduler, "schedule")
+        guard_method("decode", self, "_decode", lambda: DecodeError(-1))
+        guard_method("parked_copy", backend, "save", MemoryError)
         self._strategies = Strategies(backend, self._kv_cache, self._step_time, clock)
         self._survey = Survey(backend)
         self._sequences: dict[int, Sequence] = {}

@@ -18,7 +18,8 @@ async def read_values(service: Service, host: HostReader) -> NodeValues:
     models = {name: _of_status(status) for name, status in statuses.items() if _is_loaded(status)}
     for name, reading in readings.items():
         models.setdefault(name, {}).update(_of_reading(reading))
-    node = {**_of_tasks(service.tasks_state), "log_lines_dropped": float(logs.num_dropped())}
+    own = {"event_loop_tasks": len(asyncio.all_tasks()), "log_lines_dropped": float(logs.num_dropped())}
+    node = {**_of_tasks(service.tasks_state), **own}
     histograms = {sample.name: _histograms_of(sample) for sample in samples}
     return NodeValues(ready=service.ready, models=models, node=node, histograms=histograms)
 

@@ -20,6 +20,7 @@ from xapp.security.policy import ANYTHING_GOES
 from xapp.security.security import Security
 from xapp.server.authentication import authenticating
 from xapp.server.authorisation import allowing_method, allowing_request
+from xapp.server.batches import free_failed_batches
 from xapp.server.boundary import Boundary
 from xapp.server.call import Call, Guard, address_of
 from xapp.server.callers_faults import keep_out
@@ -126,6 +127,7 @@ async def serve_grpc(
     end at once. Other calls have STOP_GRACE_S to end.
     """
     keep_out()
+    free_failed_batches()
     watchdog = Watchdog(settings.server.write_timeout_s)
     reader = NodeReader(service, host)
     receipts, reports = Receipts(settings.server.max_message_bytes), LoadReports(service.samples)

@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any, Self
 
+from xapp import failpoints
 from xapp.config import Settings
 from xapp.domain.answers import Estimate, Event, ScoreResult, Tokens
 from xapp.domain.requests import Prompt, Request, ScoreRequest
@@ -98,6 +99,7 @@ class NodeService:
         self._draining = True
         self._registry.begin_drain()
         self._registry.changes.notify()
+        await failpoints.reach("drain")
         try:
             async with asyncio.timeout(grace_s):
                 await self._registry.wait_idle()

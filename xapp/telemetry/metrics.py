@@ -58,6 +58,7 @@ NODE_GAUGES = {
     "policies_source_failed": "1 while nobody knows which A1 policies there are: the last good ones hold.",
     "alarms_raised": "Alarms that are raised now.",
     "ric_registered": "1 while registered with the application manager.",
+    "event_loop_tasks": "Tasks of the server's event loop: they grow and shrink with the open calls.",
     "tasks_reload_failed": "1 while the folder of tasks cannot be read: the last that could be is kept.",
 }
 """Gauges of the whole node."""

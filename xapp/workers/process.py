@@ -11,7 +11,9 @@ import socket
 import sys
 from collections import deque
 from collections.abc import Sequence
+from pathlib import Path
 
+from xapp.failpoints import environ_of_child
 from xapp.telemetry.cgroup import memory_kills
 from xapp.workers.worker_exit import explain_exit, gave_up_at
 
@@ -46,6 +48,11 @@ class WorkerProcess:
     def returncode(self) -> int | None:
         """The return code as `subprocess` states it; None before the end."""
         return self._process.returncode
+
+    @property
+    def state(self) -> str:
+        """The letter of the state in /proc, "T" for a process that a signal has stopped; "" after the end."""
+        return _state_of(self._process.pid) if self._process.returncode is None else ""
 
     def kill(self) -> None:
         """Sends SIGKILL, unless the process has ended."""
@@ -90,6 +97,14 @@ class WorkerProcess:
             _log.debug("worker %d: %s", self.pid, self.lines[-1])
 
 
+def _state_of(pid: int) -> str:
+    """The letter of the process's state in /proc; "" without the process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return ""
+
+
 async def spawn(command: Sequence[str], *arguments: str) -> tuple[WorkerProcess, socket.socket]:
     """Starts `command FD arguments`. Returns the process and this side of the socket pair. Raises OSError."""
     ours, theirs = socket.socketpair()
@@ -105,7 +120,7 @@ async def spawn(command: Sequence[str], *arguments: str) -> tuple[WorkerProcess,
             # The server handles a Ctrl-C in the terminal: it drains, then ends the worker.
             start_new_session=True,
             # Otherwise ggml starts a debugger on itself, which is slow and hides the cause.
-            env={**os.environ, "GGML_NO_BACKTRACE": "1"},
+            env={**os.environ, "GGML_NO_BACKTRACE": "1", **environ_of_child(*command, *arguments)},
             preexec_fn=_die_with_parent,
         )
     except BaseException:

@@ -19,6 +19,7 @@ MAX_UNSENT_BYTES = 16 * 1024 * 1024
 EXIT_PATIENCE_S = 2.0
 RETRY_AFTER_S = 1.0
 LOAD_RETRY_AFTER_S = 30.0
+_RUNNING = frozenset("RSDI")
 UNLOADING = "the model is being unloaded"
 
 Info = TypeVar("Info")
@@ -55,6 +56,23 @@ class ProcessClient(Generic[Info]):
     def silence_s(self) -> float:
         """Seconds without a message from a process that has work; 0 without work."""
         return 0.0
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a signal has stopped the process: only SIGCONT lets it continue."""
+        return self._process is not None and self._process.state == "T"
+
+    @property
+    def can_run(self) -> bool:
+        """Whether the process lives, is not stopped, and was not killed by `kill`."""
+        if self._process is None or self._reaper is not None or self._why:
+            return False
+        return self._process.state in _RUNNING
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether the process has done any work since its start."""
+        return False
 
     async def load(
         self, on_progress: Callable[[float], None] | None = None, *, timeout_s: float = 600.0
