@@ -1,6 +1,7 @@
 """Embedding and reranking: requests, answers, and the Protocol `Embedding` that the edges use.
 
-A vector is float32, little-endian, packed into bytes. Times are seconds; points in time are on CLOCK_MONOTONIC.
+A vector is float32, little-endian, packed into bytes. Times are seconds. Points in time are
+on CLOCK_MONOTONIC.
 """
 
 import enum
@@ -27,7 +28,9 @@ class TextRole(enum.Enum):
 
 
 class Truncation(enum.Enum):
-    """What happens to a text that is longer than the model reads: it is refused, or loses its start or end."""
+    """What happens to a text that is longer than the model reads: it is refused, or loses its start or
+    its end.
+    """
 
     NONE = enum.auto()
     START = enum.auto()
@@ -153,7 +156,7 @@ class RerankResult:
 
 
 class Embedding(Protocol):
-    """Turns texts into vectors, and sorts documents. Raises XappError subclasses only (and CancelledError)."""
+    """Turns texts into vectors, and sorts documents. Raises XappError only (and CancelledError)."""
 
     async def embed(self, request: EmbedRequest) -> EmbedResult:
         """The vectors of texts. Cancelling the caller cancels the request in the worker.

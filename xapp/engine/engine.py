@@ -11,7 +11,16 @@ from time import monotonic
 
 from xapp.backend.base import Backend, Interrupted, Outcome
 from xapp.backend.reporting import Reporting
-from xapp.domain.messages import FinishReason, SequenceStarted, Stats, StepEvents, Submit, TokenReport, Tuning
+from xapp.domain.messages import (
+    FinishReason,
+    SequenceEmbedded,
+    SequenceStarted,
+    Stats,
+    StepEvents,
+    Submit,
+    TokenReport,
+    Tuning,
+)
 from xapp.engine.kv_cache import KVCache
 from xapp.engine.lookout import ANY_EVENT, Lookout, NoLookout, watch_for
 from xapp.engine.plan import Plan
@@ -221,9 +230,19 @@ class Engine:
             if accepted := sequence.strategy.update(sequence, some, answers):
                 self._append(sequence, accepted, now)
             elif sequence.result is not None:
-                self._events.scored.append(sequence.result)
-                self._finish(sequence, FinishReason.STOP, now)
+                self._take_result(sequence, now)
             answers = NOTHING_READ
+
+    def _take_result(self, sequence: Sequence, now: float) -> None:
+        """Sends the result of a request that asks for no tokens, or the next part of it."""
+        result, sequence.result = sequence.result, None
+        if isinstance(result, SequenceEmbedded):
+            self._events.embedded.append(result)
+            if not result.whole:
+                return
+        elif result is not None:
+            self._events.scored.append(result)
+        self._finish(sequence, FinishReason.STOP, now)
 
     def _count(self, plan: Plan, seconds: float) -> None:
         self._prefill_tokens += plan.num_prefill
