@@ -79,7 +79,7 @@ def _table(request: pb.EmbedRequest, response: pb.EmbedResponse) -> str:
     return "\n".join(lines)
 
 
-def _cosine(one: array[float], other: array[float]) -> float:
+def _cosine(one: "array[float]", other: "array[float]") -> float:
     product = fsum(a * b for a, b in zip(one, other, strict=True))
     lengths = sqrt(fsum(a * a for a in one)) * sqrt(fsum(b * b for b in other))
     return product / lengths if lengths else 0.0

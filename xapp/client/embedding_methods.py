@@ -26,7 +26,7 @@ class EmbeddingMethods:
         priority: "Priority.ValueType" = PRIORITY_UNSPECIFIED,
         correlation_id: str = "",
         deadline_s: float | None = None,
-    ) -> list[array[float]]:
+    ) -> "list[array[float]]":
         """The vector of each text, float32. `embed_request` tells the model's digest and lost tokens, too."""
         request = pb.EmbedRequest(
             model=model,
