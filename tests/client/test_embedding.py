@@ -1,4 +1,4 @@
-"""The client's vectors and rankings: what is asked arrives, and vectors are numbers however they were sent."""
+"""The client's vectors and rankings: what is asked arrives, and vectors are numbers."""
 
 from collections.abc import AsyncIterator
 
