@@ -17,13 +17,13 @@ import psutil
 import pytest
 
 from tests.e2e.caller import workers
+from tests.e2e.gateways import LiveGateway, serving_openai
 from tests.live import LiveServer, serving
 from tests.models.bert_reference import vector_of
 from tests.models.minilm import headless_file, minilm_file, read_minilm, reranker_file
 from xapp.client import Client, ClientError, SyncClient
 from xapp.inference.v1 import embedding_pb2 as pb
 from xapp.inference.v1.inference_pb2 import PRIORITY_BATCH
-from xapp.ports import free_port
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,20 +42,25 @@ def cache(user_cache: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(cache: Path, shallow_model_path: Path) -> Iterator[LiveServer]:
+def gateway(cache: Path, shallow_model_path: Path) -> Iterator[LiveGateway]:
     """A language model, an embedding model and a reranker on one node."""
     models = f"{minilm_file(cache)},{reranker_file(cache)}"
     environ = {
         "XAPP_MODEL": str(shallow_model_path),
         "XAPP_MODELS": models,
-        "XAPP_OPENAI_PORT": str(free_port()),
         "XAPP_DEADLINE_ADMISSION": "false",
     }
-    with serving(environ) as server:
-        with SyncClient(server.target) as client:
+    with serving_openai(environ) as gateway:
+        with SyncClient(gateway.server.target) as client:
             for path in models.split(","):
-                *_, _last = client.load_model(Path(path).stem, deadline_s=60)
-        yield server
+                *_, last = client.load_model(Path(path).stem, deadline_s=60)
+                assert last.progress == 1.0
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def server(gateway: LiveGateway) -> LiveServer:
+    return gateway.server
 
 
 @pytest.fixture
@@ -68,11 +73,10 @@ def cosine(one: Any, other: Any) -> float:
     return fsum(a * b for a, b in zip(one, other, strict=True))
 
 
-def post(server: LiveServer, path: str, body: dict[str, Any]) -> Any:
-    port = server.wait_for("listening")["openai_port"]
+def post(gateway: LiveGateway, path: str, body: dict[str, Any]) -> Any:
     data = json.dumps(body).encode()
     headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, headers)
+    request = urllib.request.Request(f"{gateway.url}{path}", data, headers)
     with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)
 
@@ -98,10 +102,14 @@ def test_meaning_counts(client: SyncClient) -> None:
     assert cosine(first, second) > cosine(first, third) + 0.1
 
 
-def test_http_gives_the_same_vector(server: LiveServer, client: SyncClient) -> None:
-    body = {"model": "minilm-q8_0", "input": TEXTS[0]}
-    numbers = post(server, "/v1/embeddings", body)["data"][0]["embedding"]
-    assert numbers == pytest.approx(list(client.embed([TEXTS[0]])[0]), abs=1e-6)
+def test_openais_own_client_gets_the_same_vector(gateway: LiveGateway, client: SyncClient) -> None:
+    expected = pytest.approx(list(client.embed([TEXTS[0]])[0]), abs=1e-6)
+    with gateway.blocking_client() as theirs:
+        answer = theirs.embeddings.create(model="minilm-q8_0", input=TEXTS[0])
+        plain = theirs.embeddings.create(model="minilm-q8_0", input=TEXTS[0], encoding_format="float")
+    assert answer.data[0].embedding == expected
+    assert plain.data[0].embedding == expected
+    assert answer.usage.prompt_tokens == 7
 
 
 def test_marks_in_a_text_are_text(client: SyncClient) -> None:
@@ -189,12 +197,12 @@ def test_the_method_follows_from_the_model(client: SyncClient, model: str, metho
         assert response.documents[0].index == 1
 
 
-def test_ranking_over_http(server: LiveServer) -> None:
+def test_ranking_over_http(gateway: LiveGateway) -> None:
     body = {"model": "minilm-q8_0", "query": QUERY, "documents": DOCUMENTS, "top_n": 1}
-    (first,) = post(server, "/v1/rerank", body)["results"]
+    (first,) = post(gateway, "/v1/rerank", body)["results"]
     assert first["index"] == 1
     passages = [{"text": each} for each in DOCUMENTS]
-    ranked = post(server, "/v1/ranking", {"query": {"text": QUERY}, "passages": passages})["rankings"]
+    ranked = post(gateway, "/v1/ranking", {"query": {"text": QUERY}, "passages": passages})["rankings"]
     assert sorted(each["index"] for each in ranked) == [0, 1, 2]
 
 
@@ -229,7 +237,7 @@ async def test_a_lost_worker_costs_its_calls_and_no_others(server: LiveServer) -
         before = workers(server)
         many = asyncio.create_task(client.embed(["passage about load"] * 2000, priority=PRIORITY_BATCH))
         await _until_running(client)
-        psutil.Process(before["minilm-q8_0"]).kill()
+        psutil.Process(before["minilm-q8_0.gguf"]).kill()
         with pytest.raises(ClientError) as caught:
             await many
         assert caught.value.code == "UNAVAILABLE"
