@@ -8,7 +8,7 @@ from xapp.served.registry import ModelRegistry
 from xapp.served.served_model import ServedModel
 from xapp.served.vector_facts import least_dimensions, prefix_of
 from xapp.service.call import Call, Calls
-from xapp.service.fitting import Fitted, check_texts, fit
+from xapp.service.fitting import Fitted, check_texts, check_tokens, fit
 from xapp.service.vectors import compute, resolved
 
 
@@ -28,9 +28,8 @@ class Embedding:
             dimensions = _dimensions(request.dimensions, model, serving.info.dimensions)
             fitted = await self._fit(call, request)
             texts = [serving.codec.frames.single.around(each.tokens) for each in fitted]
-            _check_tokens(texts)
             embed = Embed(texts, dimensions, request.normalized)
-            computed = await compute(self._calls, call, texts, embed)
+            computed = await compute(self._calls, call, embed, check_tokens("texts", texts))
             return EmbedResult(
                 model.name,
                 serving.digest,
@@ -58,18 +57,12 @@ class Embedding:
         prefix = prefix_of(call.target.model, request.role)
         wanted = [prefix + text for text in request.texts]
         # The prefix itself is read as well: where a text loses its start, the prefix stays.
-        first, *lists = await serving.prompts.read_texts([prefix, *wanted], request.caller.client)
         room = serving.limit - serving.codec.frames.single.num_tokens
+        first, *others = await serving.prompts.read_texts([prefix, *wanted], room, request.caller.client)
         return [
-            fit(f"texts[{index}]", tokens, room, request.truncation, len(first))
-            for index, tokens in enumerate(lists)
+            fit(f"texts[{index}]", text, room, request.truncation, len(first))
+            for index, text in enumerate(others)
         ]
-
-
-def _check_tokens(texts: list[list[int]]) -> None:
-    for index, tokens in enumerate(texts):
-        if not tokens:
-            raise InvalidArgument(f"texts[{index}]", "has no tokens", reason="EMPTY_TEXT")
 
 
 def _dimensions(asked: int | None, model: ServedModel, own: int) -> int:
