@@ -3,7 +3,8 @@
 from xapp.domain.embedding import EmbeddedText, EmbedRequest, EmbedResult
 from xapp.domain.kinds import Capability
 from xapp.domain.messages import Embed
-from xapp.errors import FailedPrecondition, InvalidArgument
+from xapp.domain.states import ModelState
+from xapp.errors import FailedPrecondition, InvalidArgument, Unavailable
 from xapp.served.registry import ModelRegistry
 from xapp.served.served_model import ServedModel
 from xapp.served.vector_facts import least_dimensions, prefix_of
@@ -43,9 +44,12 @@ class Embedding:
             )
 
     def _model_for(self, name: str) -> str:
-        """Raises FailedPrecondition, reason NO_EMBEDDING_MODEL."""
+        """Raises FailedPrecondition, reason NO_EMBEDDING_MODEL; Unavailable while that is not known."""
         found = name or self._registry.name_for(Capability.EMBED)
         if not found:
+            if any(each.state is ModelState.LOADING for each in self._registry.models):
+                text = "the node's models are being loaded"
+                raise Unavailable(text, reason="MODEL_LOADING", retry_after_s=1.0)
             text = "this node has no model of kind embedding: add one to [node] models"
             raise FailedPrecondition(text, reason="NO_EMBEDDING_MODEL")
         return found
