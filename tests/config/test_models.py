@@ -73,7 +73,8 @@ def test_a_bad_table_names_model_and_key(tmp_path: Path, table: str, message: st
 
 
 def test_a_model_of_vectors_has_keys_of_its_own(tmp_path: Path) -> None:
-    table = "[models.a]\nkind = 'embedding'\nquery_prefix = 'q: '\npassage_prefix = ''\nmin_dimensions = 64\nslots = 2"
+    vectors = "query_prefix = 'q: '\npassage_prefix = ''\nmin_dimensions = 64"
+    table = f"[models.a]\nkind = 'embedding'\nslots = 2\n{vectors}"
     own = load_settings(settings_file(tmp_path, table)).of_model("a")
     assert (own.kind, own.query_prefix, own.passage_prefix, own.min_dimensions) == (
         "embedding",
