@@ -49,6 +49,7 @@ class Predictor:
         self._numbers = count()
         self._prefixes = PrefixGuess(info().kv_cells_total)
         self._corrections = Corrections(clock, lambda: self._ahead.price_s)
+        self._shares_prefixes = info().shares_prefixes
         self.lengths = AnswerLengths(clock)
         self.gains = Gains()
         self.open_requests: set[OpenRequest] = set()
@@ -65,10 +66,14 @@ class Predictor:
         opened.num_cached = 0 if request.deterministic else self._prefixes.num_cached(prompt, request.scope)
         opened.max_tokens = max_tokens
 
+    def counted(self, opened: OpenRequest, num_tokens: int) -> None:
+        """Sets the size of a request that generates nothing, and of whose tokens none is cached."""
+        opened.num_prompt, opened.num_cached, opened.max_tokens = num_tokens, 0, 1
+
     def submitted(self, opened: OpenRequest, stream: TokenStream) -> None:
         """Notes that the worker has the request."""
         opened.stream = stream
-        if not opened.request.deterministic:
+        if self._shares_prefixes and not opened.request.deterministic:
             self._prefixes.add(stream.request)
 
     def joined(self, opened: OpenRequest, computed: OpenRequest) -> None:

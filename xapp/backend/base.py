@@ -4,7 +4,8 @@ A Backend owns one model and one context. It is used by one thread. It knows tok
 ids, neither requests nor text. This module has all that the engine needs of a backend.
 """
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 from xapp.backend.batch import Batch, Probe
 from xapp.backend.draft_model import DraftModel
@@ -20,6 +21,7 @@ __all__ = [
     "DecodeError",
     "Interrupted",
     "Outcome",
+    "Pooling",
     "Probe",
     "Sampler",
     "StatelessSampler",
@@ -150,4 +152,15 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Frees model and context."""
+        ...
+
+
+@runtime_checkable
+class Pooling(Protocol):
+    """A backend that turns texts into vectors. It keeps no cells between two batches."""
+
+    def vectors(self, places: Sequence[int], dimensions: int, *, normalized: bool) -> bytes:
+        """The vectors of some texts of the last decoded batch, by their sequence ids there: float32, one
+        after the other, `dimensions` numbers each. 0: all numbers of the model.
+        """
         ...

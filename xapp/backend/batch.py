@@ -30,7 +30,9 @@ class Batch:
     drawn before equals the draft. `apart`: the prompts are computed first, then the answers; there are no
     probes, no drafts and no shared cells. `split` has the numbers of tokens of answers to compute at a time;
     empty: all at once. `num_cells` are in use before the step. `isolated`: all tokens are of the one sequence
-    in the separate KV cache, as its sequence id 0.
+    in the separate KV cache, as its sequence id 0. Without `keeps_cells` the batch has texts to embed: their
+    sequence ids are the numbers from 0, and each has an output behind its last token. `hurried`: somebody
+    waits for one of these texts.
     """
 
     tokens: list[int] = field(default_factory=list)
@@ -45,14 +47,21 @@ class Batch:
     split: list[int] = field(default_factory=list)
     num_cells: int = 0
     isolated: bool = False
+    keeps_cells: bool = True
+    hurried: bool = False
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     @property
+    def quiet(self) -> bool:
+        """Whether nobody waits for any of its texts, so that it makes way for other work of the node."""
+        return not (self.keeps_cells or self.hurried)
+
+    @property
     def num_read(self) -> int:
         """Cells that attention reads, for all tokens together: a token reads as many as its position."""
-        return sum(self.positions)
+        return sum(self.positions) if self.keeps_cells else 0
 
     def parts(self) -> Iterator["Batch"]:
         """The batches to compute: the whole batch, or its parts by `split`."""

@@ -105,8 +105,8 @@ def _landed_json(done: Pulled) -> dict[str, Any]:
 
 
 def _kind_note(entry: Entry | None) -> str:
-    """A warning after the pull of a model that Generate cannot serve."""
-    if entry is None or entry.kind.servable:
+    """What to do with a pulled model that does not generate."""
+    if entry is None or entry.kind.model_kind.generates:
         return ""
-    word = "an embedding model" if entry.kind is Kind.EMBEDDING else "a reranker"
-    return f"{entry.name} is {word}: Generate cannot serve it"
+    word, verb = ("an embedding model", "embed") if entry.kind is Kind.EMBEDDING else ("a reranker", "rerank")
+    return f"{entry.name} is {word}: load it beside a language model, and ask it with genai-xapp {verb}"

@@ -21,6 +21,7 @@ __all__ = [
     "MAX_SEED",
     "Cancel",
     "Drafts",
+    "Embed",
     "Extend",
     "FinishReason",
     "FrameBuffer",
@@ -31,6 +32,7 @@ __all__ = [
     "Progress",
     "Ready",
     "SamplingParams",
+    "SequenceEmbedded",
     "SequenceFinished",
     "SequenceScored",
     "SequenceStarted",
@@ -69,6 +71,18 @@ class Drafts(msgspec.Struct, frozen=True, array_like=True):
     exact: bool = True
 
 
+class Embed(msgspec.Struct, frozen=True, array_like=True):
+    """Texts in tokens to turn into vectors, at least one. None of them is empty.
+
+    A vector has the first `dimensions` numbers of the model's vector; 0: all of them. A `normalized` vector
+    has the length 1.
+    """
+
+    texts: list[list[int]]
+    dimensions: int = 0
+    normalized: bool = True
+
+
 class Submit(msgspec.Struct, frozen=True, tag="submit"):
     """A request in tokens. `max_tokens` is at least 1 and, with the prompt, fits the context.
 
@@ -83,7 +97,8 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
     `deterministic` request has a KV cache and steps of its own: its answer depends on nothing else.
     `strategy` decides how the answer is decoded, not its content. Prefixes are shared within `scope`.
     Pinned prefixes of `task_scope`, unless that is "", are used as well. `turn`: when its turn comes
-    within its class; None is its deadline.
+    within its class; None is its deadline. With `embed` nothing is generated: each text becomes a vector.
+    `prompt` is then the longest of the texts, and `max_tokens` is 1.
     """
 
     request_id: int
@@ -105,6 +120,7 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
     continues: bool = False
     doubt_below: float = 0.0
     turn: float | None = None
+    embed: Embed | None = None
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
@@ -196,6 +212,17 @@ class SequenceScored(msgspec.Struct, frozen=True, array_like=True):
     tokens: list[int] = []
 
 
+class SequenceEmbedded(msgspec.Struct, frozen=True, array_like=True):
+    """The vectors of the next texts of a request, in order: float32 of this machine, one after the other.
+
+    With `whole`, these are the last.
+    """
+
+    request_id: int
+    vectors: bytes
+    whole: bool
+
+
 class TokenReport(msgspec.Struct, frozen=True, array_like=True):
     """The natural logarithms of the model's probabilities at one drawn token of a request: of the token
     itself, and of the most likely tokens, as pairs.
@@ -253,7 +280,7 @@ class StepEvents(msgspec.Struct, tag="step"):
     token of the requests that ask for reports, in the order of the tokens. `doubts` is flat as well:
     request_id, place in the answer from 0. A doubt comes with its token.
 
-    Order within a request: its SequenceStarted, then tokens or its SequenceScored, then its
+    Order within a request: its SequenceStarted, then tokens, its SequenceScored or its vectors, then its
     SequenceFinished. A message is read in that order.
     """
 
@@ -265,6 +292,7 @@ class StepEvents(msgspec.Struct, tag="step"):
     curve: StepCurve | None = None
     reports: list[TokenReport] = []
     doubts: list[int] = []
+    embedded: list[SequenceEmbedded] = []
 
 
 FromWorker: TypeAlias = Progress | Ready | Surveyed | LoadFailed | StepEvents

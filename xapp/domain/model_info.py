@@ -60,7 +60,9 @@ class ModelInfo(msgspec.Struct, frozen=True):
     `step_budget_s` is a fixed bound of a step with prompts, None is `auto` (`pace`). `curve` is None
     without measurements. A step with prompts and answers and at least `apart_from` tokens computes the
     prompts first, then the answers; None: never. `strategy` is the default strategy, a name of
-    `decoding.BY_NAME`. `draft` is the file of the draft model, "" without one.
+    `decoding.BY_NAME`. `draft` is the file of the draft model, "" without one. `kind` is a name of
+    `kinds.MODEL_KINDS`. `dimensions`: numbers of a vector; 0 for a model that generates text, whose
+    `kv_cells_total` is not 0.
     """
 
     description: str
@@ -83,3 +85,5 @@ class ModelInfo(msgspec.Struct, frozen=True):
     tuning: Tuning | None = None
     strategy: str = "plain"
     draft: str = ""
+    kind: str = "generate"
+    dimensions: int = 0

@@ -9,7 +9,15 @@ from collections.abc import Callable
 from time import monotonic
 
 from xapp.backend.base import Backend, DecodeError, Interrupted
-from xapp.domain.messages import FinishReason, SequenceStarted, Stats, StepEvents, Submit, Tuning
+from xapp.domain.messages import (
+    FinishReason,
+    SequenceEmbedded,
+    SequenceStarted,
+    Stats,
+    StepEvents,
+    Submit,
+    Tuning,
+)
 from xapp.engine.answers import Answers
 from xapp.engine.deadlines import Deadlines
 from xapp.engine.kv_cache import KVCache
@@ -55,7 +63,9 @@ class Engine:
         self._context_length = info.context_length
         self._step_time = step_time or StepTime(info.curve or DEFAULT_CURVE, info.apart_from)
         self._lookout = lookout or NoLookout()
-        self._kv_cache = KVCache(backend, info.kv_cells_total, reuse=prefix_cache, max_batch=max_batch)
+        # A worker of vectors keeps no cells. There, the longest texts that run are what is reserved.
+        cells = info.kv_cells_total or info.num_slots * info.context_length
+        self._kv_cache = KVCache(backend, cells, reuse=prefix_cache, max_batch=max_batch)
         self._scheduler = Scheduler(
             self._kv_cache,
             self._step_time,
@@ -182,9 +192,10 @@ class Engine:
         self, plan: Plan, tokens: list[int], read: list[list[float]], began: float, decoding: float
     ) -> None:
         now = self._clock()
-        # The time of admission, for instance of restoring a parked prefix, is not part of a prompt token's
-        # price.
-        self._step_time.observe(plan.num_decode, plan.num_prefill, now - decoding, plan.batch.num_read)
+        if not plan.batch.quiet:  # its time says how busy the node is, not how long a hurried step takes
+            # The time of admission, for instance of restoring a parked prefix, is not part of a prompt
+            # token's price.
+            self._step_time.observe(plan.num_decode, plan.num_prefill, now - decoding, plan.batch.num_read)
         self._totals.count_step(plan, now - began)
         for sequence, count, _, _ in plan.parts:
             self._kv_cache.computed(sequence, count)
@@ -211,9 +222,19 @@ class Engine:
                 if reason is not None:
                     self._finish(sequence, reason, now)
             elif sequence.result is not None:
-                self._answers.events.scored.append(sequence.result)
-                self._finish(sequence, FinishReason.STOP, now)
+                self._take_result(sequence, now)
             answers = NOTHING_READ
+
+    def _take_result(self, sequence: Sequence, now: float) -> None:
+        """Sends the result of a request that asks for no tokens, or the next part of it."""
+        result, sequence.result = sequence.result, None
+        if isinstance(result, SequenceEmbedded):
+            self._answers.events.embedded.append(result)
+            if not result.whole:
+                return
+        elif result is not None:
+            self._answers.events.scored.append(result)
+        self._finish(sequence, FinishReason.STOP, now)
 
     def _finish(self, sequence: Sequence, reason: FinishReason, now: float) -> None:
         self._totals.count_drafts(sequence.strategy)

@@ -4,7 +4,14 @@ import enum
 from dataclasses import dataclass, field
 
 from xapp.backend.base import NO_SAMPLER, Sampler
-from xapp.domain.messages import FinishReason, Priority, SequenceFinished, SequenceScored, Submit
+from xapp.domain.messages import (
+    FinishReason,
+    Priority,
+    SequenceEmbedded,
+    SequenceFinished,
+    SequenceScored,
+    Submit,
+)
 from xapp.engine.strategies.strategy import Strategy
 
 PIN_RANK = max(Priority) + 1
@@ -27,8 +34,8 @@ class Sequence:
     """`tokens` is the prompt and the generated tokens. The first `num_computed` of them have KV cells.
 
     `strategy` decides how the sequence advances. It may hold cells of drafts behind `tokens`. `result` is the
-    result of a request that asks for no tokens. `doubts` are the doubtful places of the answer that were not
-    reported yet.
+    result of a request that asks for no tokens, or the next part of it. `doubts` are the doubtful places of
+    the answer that were not reported yet.
 
     A preempted sequence waits. If it is paused, it keeps its cells and resumes in the state `resumes_as`.
     If it is evicted, it loses its cells and prefills all its `tokens`. Its sampler stays, so that
@@ -54,7 +61,7 @@ class Sequence:
     promoted_at: float | None = None
     extended_to: float | None = None
     interrupted: bool = False
-    result: SequenceScored | None = None
+    result: SequenceScored | SequenceEmbedded | None = None
     doubts: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:

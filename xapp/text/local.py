@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xapp.domain.chat import Prompt
+from xapp.domain.text_frames import TextTokens
 from xapp.text.codec import TextCodec
 from xapp.text.stream_text import TextStream
 from xapp.text.task_template import render
@@ -18,6 +19,7 @@ class LocalText:
         self.can_start = True
         self.has_chat_template = codec.has_chat_template
         self.max_piece_bytes = codec.max_piece_bytes
+        self.frames = codec.frames
         self.piece = codec.piece
         self.vocabulary = codec.vocabulary
 
@@ -30,6 +32,10 @@ class LocalText:
         if isinstance(prompt, str):
             return [self._codec.encode(prompt + choice) for choice in ("", *choices)]
         return self._codec.encode_answers(prompt, ("", *choices))
+
+    async def read_texts(self, texts: Sequence[str], most: int, client: str = "") -> list[TextTokens]:
+        """The tokens of each text."""
+        return [TextTokens(self._codec.encode_text(text)) for text in texts]
 
     async def render(self, template: str, values: Mapping[str, Any], client: str = "") -> str:
         """Text."""

@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from xapp.domain.text_frames import TextFrames
+
 # ---- server → text process
 
 NO_ID = 0
@@ -41,6 +43,20 @@ class Read(msgspec.Struct, frozen=True, tag="read"):
     limit_s: float = 0.0
 
 
+class ReadTexts(msgspec.Struct, frozen=True, tag="read_texts"):
+    """A request for the tokens of each text, without special tokens. Other fields as in Read.
+
+    Of a longer text the answer has the first `most` and the last `most` tokens: the model reads no more.
+    """
+
+    request_id: int
+    texts: list[bytes]
+    most: int
+    size: int = 0
+    forked: bool = False
+    limit_s: float = 0.0
+
+
 class Render(msgspec.Struct, frozen=True, tag="render"):
     """A request for a task's prompt: its template with these values. Other fields as in Read."""
 
@@ -62,7 +78,7 @@ class Check(msgspec.Struct, frozen=True, tag="check"):
     limit_s: float = 0.0
 
 
-ToText: TypeAlias = Read | Render | Check
+ToText: TypeAlias = Read | ReadTexts | Render | Check
 
 
 # ---- text process → server
@@ -75,7 +91,8 @@ def vocabulary_digest(pieces: bytes, starts: bytes) -> str:
 
 class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
     """The vocabulary is loaded. `pieces` are the bytes of all tokens in a row. `starts` has the start of
-    each token, and the end of the last token. `fingerprint` covers everything that tokenizing depends on.
+    each token, and the end of the last token. `frames` are the special tokens around texts. `fingerprint`
+    covers everything that tokenizing depends on.
     """
 
     has_chat_template: bool
@@ -83,6 +100,7 @@ class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
     pieces: bytes
     starts: bytes
     fingerprint: bytes
+    frames: TextFrames = TextFrames()
 
 
 class LoadFailed(msgspec.Struct, frozen=True, tag="load_failed"):
@@ -104,6 +122,13 @@ class Tokens(msgspec.Struct, frozen=True, tag="tokens"):
 
     request_id: int
     lists: list[Ids]
+
+
+class TextsRead(msgspec.Struct, frozen=True, tag="texts_read"):
+    """The answer to ReadTexts: for each text its tokens, and how many are left out in the middle."""
+
+    request_id: int
+    texts: list[tuple[bytes, int]]
 
 
 class Rendered(msgspec.Struct, frozen=True, tag="rendered"):
@@ -136,7 +161,7 @@ class Broke(msgspec.Struct, frozen=True, tag="broke"):
     why: str
 
 
-FromText: TypeAlias = Loaded | LoadFailed | Tokens | Rendered | Checked | Refused | Broke
+FromText: TypeAlias = Loaded | LoadFailed | Tokens | TextsRead | Rendered | Checked | Refused | Broke
 
 _to_text = msgspec.msgpack.Decoder(ToText)
 _from_text = msgspec.msgpack.Decoder(FromText)

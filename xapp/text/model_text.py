@@ -10,9 +10,19 @@ from typing import Any, Self
 import msgspec
 
 from xapp.domain.chat import ChatMessage, Prompt
+from xapp.domain.text_frames import TextTokens
 from xapp.text.client import TEXT_COMMAND
 from xapp.text.dispatch import TextDispatcher
-from xapp.text.messages import NO_ID, Check, Loaded, Read, Render, Turn, vocabulary_digest
+from xapp.text.messages import (
+    NO_ID,
+    Check,
+    Loaded,
+    Read,
+    ReadTexts,
+    Render,
+    Turn,
+    vocabulary_digest,
+)
 from xapp.text.pieces import PieceTable
 from xapp.text.stream_text import TextStream
 from xapp.workers.supervisor import WorkerState
@@ -25,6 +35,7 @@ class ModelText:
         self._dispatcher = dispatcher
         self.has_chat_template = loaded.has_chat_template
         self.max_piece_bytes = loaded.max_piece_bytes
+        self.frames = loaded.frames
         self.vocabulary = vocabulary_digest(loaded.pieces, loaded.starts)
         self.piece: Callable[[int], bytes] = PieceTable(loaded).__getitem__
 
@@ -57,6 +68,16 @@ class ModelText:
     async def read_choices(self, prompt: Prompt, choices: Sequence[str], client: str = "") -> list[list[int]]:
         """The prompt's tokens, then for each choice the tokens of prompt and choice. Raises as `read`."""
         return await self._tokens(prompt, choices, client)
+
+    async def read_texts(self, texts: Sequence[str], most: int, client: str = "") -> list[TextTokens]:
+        """The tokens of each text, of a longer text the first and the last `most`.
+
+        Raises InvalidArgument with field `texts`, Unavailable.
+        """
+        encoded = [text.encode(errors="replace") for text in texts]
+        request = ReadTexts(NO_ID, encoded, most, sum(map(len, encoded)))
+        lists: list[TextTokens] = await self._dispatcher.finish(request, "texts", client)
+        return lists
 
     async def render(self, template: str, values: Mapping[str, Any], client: str = "") -> str:
         """The prompt from a task's template. Raises InvalidArgument with field `inputs`, Unavailable."""

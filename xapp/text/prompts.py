@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from xapp.domain.chat import ChatMessage, Prompt
+from xapp.domain.text_frames import TextFrames, TextTokens
 from xapp.errors import Exhausted, InvalidArgument
 
 MAX_CHOICE_BYTES = 16 * 1024 * 1024
@@ -54,6 +55,11 @@ class Codec(Protocol):
         ...
 
     @property
+    def frames(self) -> TextFrames:
+        """The special tokens around texts."""
+        ...
+
+    @property
     def max_piece_bytes(self) -> int:
         """The largest number of bytes of one token."""
         ...
@@ -66,6 +72,12 @@ class Codec(Protocol):
         """The prompt's tokens, then for each choice the tokens of prompt and choice.
 
         Raises InvalidArgument.
+        """
+        ...
+
+    async def read_texts(self, texts: Sequence[str], most: int, client: str) -> list[TextTokens]:
+        """The tokens of each text, without special tokens. A longer text may lack all but its first and its
+        last `most` tokens. Raises InvalidArgument with field `texts`.
         """
         ...
 
@@ -126,6 +138,11 @@ class PromptReader:
         with self._pending():
             first, *others = await self._codec.read_choices(prompt, choices, client)
         return _check_tokens(field, first, limit), others
+
+    async def read_texts(self, texts: Sequence[str], most: int, client: str = "") -> list[TextTokens]:
+        """As Codec. The caller bounds the texts. Raises InvalidArgument with field `texts`, Exhausted."""
+        with self._pending():
+            return await self._codec.read_texts(texts, most, client)
 
     async def render(self, template: str, values: Mapping[str, Any], client: str = "") -> str:
         """The prompt from a task's template. Raises InvalidArgument, Exhausted."""

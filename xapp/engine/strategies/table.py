@@ -16,6 +16,7 @@ from xapp.engine.strategies.break_even import BreakEven
 from xapp.engine.strategies.decode import DECODE
 from xapp.engine.strategies.doubt import Doubt
 from xapp.engine.strategies.draft import DraftProposer
+from xapp.engine.strategies.embed import Embed
 from xapp.engine.strategies.ngram import NgramProposer
 from xapp.engine.strategies.score import Score
 from xapp.engine.strategies.source import Proposer, Source
@@ -43,6 +44,8 @@ class Strategies:
         """The strategy of a new sequence."""
         if request.choices:
             return Score(request, self._backend, self._kv_cache)
+        if request.embed is not None:
+            return Embed(request, request.embed, self._backend)
         if request.verify is not None:
             return Verify(request, self._backend)
         if request.doubt_below:
