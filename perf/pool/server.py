@@ -11,6 +11,7 @@ import uvloop
 from xapp import logs
 from xapp.app import RunnableService, run
 from xapp.config import EngineSettings, Settings, load_settings
+from xapp.domain.kinds import ModelKind
 from xapp.served.dependencies import fake_dependencies
 from xapp.service.service import NodeService
 from xapp.telemetry.latency import ModelLatencies
@@ -25,7 +26,9 @@ def main() -> None:
     speed = float(sys.argv[1])
     command = (sys.executable, "-m", "perf.pool.worker", str(STEP_S / speed), str(TOKEN_S / speed))
 
-    def new_client(path: Path, settings: EngineSettings, latencies: ModelLatencies) -> EngineClient:
+    def new_client(
+        path: Path, settings: EngineSettings, latencies: ModelLatencies, _: ModelKind
+    ) -> EngineClient:
         return EngineClient(str(path), settings, command=command, latencies=latencies)
 
     def make_service(settings: Settings) -> RunnableService:

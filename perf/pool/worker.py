@@ -13,7 +13,7 @@ from xapp.engine.worker import serve
 
 def main() -> None:
     """See the module."""
-    step_s, token_s, fd, path, settings = sys.argv[1:]
+    step_s, token_s, fd, path, settings, _ = sys.argv[1:]
 
     def load(_path: str, settings: EngineSettings, _progress: object) -> FakeBackend:
         return FakeBackend(settings, step_s=float(step_s), token_s=float(token_s))

@@ -15,6 +15,7 @@ from xapp.backend.base import Batch, Sampler
 from xapp.backend.byte_vocab import ByteVocab
 from xapp.backend.fake import END_TOKEN, FakeBackend
 from xapp.config import EngineSettings
+from xapp.domain.kinds import ModelKind
 from xapp.domain.messages import (
     Cancel,
     Extend,
@@ -138,7 +139,9 @@ class InProcessNode(Node):
         self.clock = clock
         self.client: InProcessClient | None = None
 
-    def _new_client(self, path: Path, settings: EngineSettings, latencies: ModelLatencies) -> EngineClient:
+    def _new_client(
+        self, path: Path, settings: EngineSettings, latencies: ModelLatencies, kind: ModelKind
+    ) -> EngineClient:
         self.client = InProcessClient(settings, self.clock, latencies)
         return self.client
 

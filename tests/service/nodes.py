@@ -10,6 +10,7 @@ from tests.workers.workers import COMMAND, WorkerScript
 from xapp.backend.byte_vocab import ByteVocab
 from xapp.config import EngineSettings, Settings
 from xapp.domain.answers import Chunk, Event, Finished, Started
+from xapp.domain.kinds import ModelKind
 from xapp.domain.requests import Request
 from xapp.domain.states import ModelState
 from xapp.models.mark import Mark
@@ -76,7 +77,9 @@ class Node:
     async def _load_codec(self, _: Path) -> Codec:
         return LocalText(TextCodec(ByteVocab()))
 
-    def _new_client(self, path: Path, settings: EngineSettings, latencies: ModelLatencies) -> EngineClient:
+    def _new_client(
+        self, path: Path, settings: EngineSettings, latencies: ModelLatencies, kind: ModelKind
+    ) -> EngineClient:
         self.num_clients += 1
         return EngineClient(str(path), settings, command=COMMAND, latencies=latencies)
 

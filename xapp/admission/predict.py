@@ -50,6 +50,7 @@ class Predictor:
         self._clock = clock
         self._numbers = count()
         self._prefixes = PrefixGuess(info().kv_cells_total)
+        self._shares_prefixes = info().shares_prefixes
         self._residuals = Residuals(clock, lambda: self._ahead.price_s)
         self.lengths = AnswerLengths(clock)
         self.gains = Gains()
@@ -64,13 +65,14 @@ class Predictor:
         """Sets the size of the request."""
         opened.num_prompt = len(prompt)
         request = opened.request
-        opened.num_cached = 0 if request.deterministic else self._prefixes.num_cached(prompt, request.scope)
+        shares = self._shares_prefixes and not request.deterministic
+        opened.num_cached = self._prefixes.num_cached(prompt, request.scope) if shares else 0
         opened.max_tokens = max_tokens
 
     def submitted(self, opened: OpenRequest, stream: TokenStream) -> None:
         """Notes that the worker has the request."""
         opened.stream = stream
-        if not opened.request.deterministic:
+        if self._shares_prefixes and not opened.request.deterministic:
             self._prefixes.add(stream.request)
 
     def joined(self, opened: OpenRequest, computed: OpenRequest) -> None:

@@ -7,6 +7,9 @@ from xapp.steps.pace import Beside, Candidates, Pace
 from xapp.steps.step_cost import DEFAULT_CURVE, StepCost
 
 
+MANY_CELLS = 1 << 40
+
+
 @dataclass(frozen=True, slots=True)
 class Speeds:
     """The `cost` of a step, the `pace` of prompts, and the limits of concurrency."""
@@ -43,4 +46,5 @@ def speeds(info: ModelInfo, stats: Stats) -> Speeds:
     """Speeds as the worker measures them now, or as measured at the load before the first step."""
     cost = StepCost(info.curve or DEFAULT_CURVE, stats.prices, info.apart_from)
     pace = Pace(info.step_budget_s, info.prefill_share, info.batch_tokens)
-    return Speeds(cost, pace, info.num_slots, info.kv_cells_total)
+    # A model that makes vectors keeps no cells, so that they are never short.
+    return Speeds(cost, pace, info.num_slots, info.kv_cells_total or MANY_CELLS)

@@ -31,8 +31,8 @@ class Batch:
     probes, no drafts and no shared cells. `split` has the numbers of tokens of answers to compute at a time;
     empty: all at once. `num_cells` are in use before the step. `isolated`: all tokens are of the one sequence
     in the separate KV cache, as its sequence id 0. Texts to embed have the numbers from 0 as sequence ids, and
-    an output behind their last token. `hurried`: a request that somebody waits for has a part in the batch of
-    texts.
+    an output behind their last token, and keep no cells. `hurried`: a request that somebody waits for has a
+    part in the batch of texts.
     """
 
     tokens: list[int] = field(default_factory=list)
@@ -47,6 +47,7 @@ class Batch:
     split: list[int] = field(default_factory=list)
     num_cells: int = 0
     isolated: bool = False
+    keeps_cells: bool = True
     hurried: bool = False
 
     def __len__(self) -> int:
@@ -55,7 +56,7 @@ class Batch:
     @property
     def num_read(self) -> int:
         """Cells that attention reads, for all tokens together: a token reads as many as its position."""
-        return sum(self.positions)
+        return sum(self.positions) if self.keeps_cells else 0
 
     def parts(self) -> Iterator["Batch"]:
         """The batches to compute: the whole batch, or its parts by `split`."""

@@ -6,6 +6,7 @@ Tests and the fake backend use it. Tokens 0 to 255 are bytes, followed by BOS, E
 import re
 
 from xapp.backend.tokenizer import Control
+from xapp.domain.text_frames import Frame, TextFrames
 
 BOS, EOS, IM_START, IM_END = range(256, 260)
 SIZE = 260
@@ -26,6 +27,7 @@ class ByteVocab:
     max_piece_bytes = max(map(len, _TEXTS.values()))
     size = SIZE
     splits_words = True
+    frames = TextFrames(Frame((BOS,), (), (EOS,)), Frame((BOS,), (EOS,), (EOS,)))
 
     def __init__(self, *, add_bos: bool = False, chat_template: str | None = _TEMPLATE) -> None:
         self.add_bos = add_bos

@@ -30,6 +30,8 @@ class ContextParams:
     flash_attention: bool
     unified: bool = True
     """One cache for all sequences. Otherwise each sequence has a cache of `cells` / `sequences` cells."""
+    pooling: int | None = None
+    """llama.cpp's number of the way in which the vectors of a text's tokens become one. None: no vectors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,8 @@ def new_context(model: Any, params: ContextParams, path: str) -> Any:
     # A prefix can only be shared while all its cells exist: keep the cells that a sliding window has left.
     native.swa_full = True
     native.no_perf = True
+    if params.pooling is not None:
+        native.embeddings, native.pooling_type = True, params.pooling
     with captured_errors() as lines:
         context = llama.llama_init_from_model(model, native)
     if not context:

@@ -2,6 +2,8 @@
 
 from typing import Protocol, Self
 
+from xapp.domain.text_frames import TextFrames
+
 
 class Control(int):
     """A control token's id, and whether it strips the white space before and after it."""
@@ -33,6 +35,7 @@ class Tokenizer(Protocol):
     controls: dict[str, Control]
     added: dict[str, Control]
     markup: dict[str, Control]
+    frames: TextFrames
     splits_words: bool
     """Whether regular expressions split the text first, so that it may be cut between words beforehand."""
 

@@ -15,6 +15,7 @@ from xapp.backend.load_error import check_readable, load_reason
 from xapp.backend.native import captured_errors, llama
 from xapp.backend.native_memory import give_back_heap
 from xapp.backend.tokenizer import Control
+from xapp.backend.vocab_frames import frames_of
 from xapp.errors import ModelError, Unavailable
 
 PIECE_BYTES = 256
@@ -62,6 +63,10 @@ class Vocab:
         self.splits_words: bool = llama.llama_vocab_type(self._vocab) == _BPE
         template: bytes | None = llama.llama_model_chat_template(self._model, None)
         self.chat_template = template.decode(errors="replace") if template else None
+        rerank: bytes | None = llama.llama_model_chat_template(self._model, b"rerank")
+        self.frames = frames_of(
+            self._vocab, self.tokenize, rerank.decode(errors="replace") if rerank else None
+        )
         self.controls: dict[str, Control] = {}
         self.added: dict[str, Control] = {}
         self.markup: dict[str, Control] = {}

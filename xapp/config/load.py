@@ -5,10 +5,11 @@ from typing import Any
 
 import msgspec
 
+from xapp.config.engine import EngineSettings
 from xapp.config.environment import read_environment
 from xapp.config.file import ModelTables, Values, split
 from xapp.config.keys import BY_FLAT, KEYS_OF_A_MODEL, MODELS, TABLES, Key
-from xapp.config.models import ModelSettings
+from xapp.config.models import OWN_KEYS, ModelSettings
 from xapp.config.settings import Settings
 from xapp.domain.kinds import MODEL_KINDS
 from xapp.errors import ConfigError
@@ -57,18 +58,29 @@ def _models(values: Values, tables: ModelTables) -> dict[str, ModelSettings]:
 
 
 def _model(where: str, table: dict[str, Any], engine: dict[str, Any]) -> ModelSettings:
-    own = {name: value for name, value in table.items() if name != "kind"}
+    own = {name: value for name, value in table.items() if name not in OWN_KEYS}
     for name, value in own.items():
         _check_of_model(where, name, value)
     merged = msgspec.convert(engine | own, TABLES["engine"], strict=False)
-    return ModelSettings(kind=_kind(where, table.get("kind", "")), engine=merged)
+    return _with_own_keys(where, table, merged)
+
+
+def _with_own_keys(where: str, table: dict[str, Any], engine: EngineSettings) -> ModelSettings:
+    kind = _kind(where, table.get("kind", ""))
+    others = {name: table[name] for name in OWN_KEYS if name in table and name != "kind"}
+    for name, value in others.items():
+        try:
+            msgspec.convert({name: value}, ModelSettings)
+        except msgspec.ValidationError as error:
+            raise ConfigError(f"{where}.{name}", f"{value!r}: {str(error).split(' - at ')[0]}") from error
+    return ModelSettings(kind=kind, engine=engine, **others)
 
 
 def _check_of_model(where: str, name: str, value: Any) -> None:
     if name == "backend":
         raise ConfigError(f"{where}.{name}", "it is the same for all models: set it in [engine]")
     if name not in _OF_A_MODEL:
-        near = nearest(name, {*_OF_A_MODEL, "kind"})
+        near = nearest(name, {*_OF_A_MODEL, *OWN_KEYS})
         hint = f"; did you mean {where}.{near}?" if near else ""
         raise ConfigError(f"{where}.{name}", f"no such setting of a model{hint}")
     _check(_OF_A_MODEL[name], value, f"{where}.{name}")

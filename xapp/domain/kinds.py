@@ -30,8 +30,8 @@ class ModelKind:
 
 
 GENERATE = ModelKind("generate", Capability.GENERATE, has_worker=True)
-EMBEDDING = ModelKind("embedding", Capability.EMBED)
-RERANKER = ModelKind("reranker", Capability.RANK)
+EMBEDDING = ModelKind("embedding", Capability.EMBED, has_worker=True)
+RERANKER = ModelKind("reranker", Capability.RANK, has_worker=True)
 
 MODEL_KINDS = {kind.name: kind for kind in (GENERATE, EMBEDDING, RERANKER)}
 """The kinds by name."""

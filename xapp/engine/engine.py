@@ -64,7 +64,9 @@ class Engine:
         self._context_length = info.context_length
         self._step_time = step_time or StepTime(info.curve or DEFAULT_CURVE, info.apart_from)
         self._lookout = lookout or NoLookout()
-        self._kv_cache = KVCache(backend, info.kv_cells_total, reuse=prefix_cache, max_batch=max_batch)
+        # A worker of vectors keeps no cells. There, the longest texts that run are what is reserved.
+        cells = info.kv_cells_total or info.num_slots * info.context_length
+        self._kv_cache = KVCache(backend, cells, reuse=prefix_cache, max_batch=max_batch)
         self._scheduler = Scheduler(
             self._kv_cache,
             self._step_time,

@@ -40,8 +40,9 @@ class Plan:
 
     @property
     def prompts(self) -> list[Sequence]:
-        """The sequences with a part of their prompt in the batch, in order."""
-        return [sequence for sequence, count, _, _ in self.parts[self.num_decoding :] if count]
+        """The sequences with a part of their prompt or with texts in the batch, in order."""
+        every = not self.batch.keeps_cells
+        return [sequence for sequence, count, _, _ in self.parts[self.num_decoding :] if count or every]
 
     @property
     def may_be_interrupted(self) -> bool:

@@ -1,8 +1,9 @@
 """The worker process: one model, one thread. Its loop: inbox → step → events.
 
-    python -m xapp.engine.worker FD MODEL_PATH SETTINGS_JSON
+    python -m xapp.engine.worker FD MODEL_PATH SETTINGS_JSON [KIND]
 
-FD is one end of a socket pair to the server. The worker ends when the socket closes. It blocks on the
+FD is one end of a socket pair to the server. KIND is a name of
+`kinds.MODEL_KINDS`, by default that of a model that generates text. The worker ends when the socket closes. It blocks on the
 socket while it has no work, and also while the server does not read. Further back-pressure is not needed,
 since the server always reads. A second thread reads the socket while a long step computes (`inbox`). The
 two threads never read at once.
@@ -21,6 +22,7 @@ from xapp.backend.base import Backend
 from xapp.backend.node import this_node
 from xapp.backend.spin import set_spin_count
 from xapp.config import EngineSettings
+from xapp.domain.kinds import GENERATE, MODEL_KINDS, ModelKind
 from xapp.domain.messages import (
     Cancel,
     Extend,
@@ -87,8 +89,12 @@ class Worker:
                 raise ServerGone
 
 
-def load_backend(path: str, settings: EngineSettings, on_progress: Callable[[float], None]) -> Backend:
-    """The backend that the settings name. Raises ModelError, ConfigError."""
+def load_backend(
+    path: str, kind: ModelKind, settings: EngineSettings, on_progress: Callable[[float], None]
+) -> Backend:
+    """The backend that the settings name, for a model of that kind. Raises ModelError, ConfigError."""
+    if not kind.generates:
+        return _load_embedder(path, kind, settings, on_progress)
     if settings.backend == "fake":
         from xapp.backend.fake import FakeBackend  # noqa: PLC0415  (a served model needs no fake)
 
@@ -98,25 +104,43 @@ def load_backend(path: str, settings: EngineSettings, on_progress: Callable[[flo
     return load(path, settings, this_node(), on_progress)
 
 
-LoadBackend: TypeAlias = Callable[[str, EngineSettings, Callable[[float], None]], Backend]
+def _load_embedder(
+    path: str, kind: ModelKind, settings: EngineSettings, on_progress: Callable[[float], None]
+) -> Backend:
+    if settings.backend == "fake":
+        from xapp.backend.fake_embedder import FakeEmbedder  # noqa: PLC0415
+
+        return FakeEmbedder(settings, kind)
+    from xapp.backend.llama_embed_load import load_embedder  # noqa: PLC0415
+
+    return load_embedder(path, kind, settings, this_node(), on_progress)
+
+
+LoadBackend: TypeAlias = Callable[[str, ModelKind, EngineSettings, Callable[[float], None]], Backend]
 
 
 def new_engine(backend: Backend, settings: EngineSettings, lookout: Lookout | None = None) -> Engine:
     """An engine with these settings."""
     return Engine(
         backend,
-        max_batch=settings.batch_tokens,
+        max_batch=backend.info.batch_tokens,
         prefix_cache=settings.prefix_cache and backend.info.shares_prefixes,
         ageing_s=settings.ageing_s,
         lookout=lookout,
     )
 
 
-def serve(sock: socket.socket, path: str, settings: EngineSettings, load: LoadBackend = load_backend) -> None:
+def serve(
+    sock: socket.socket,
+    path: str,
+    settings: EngineSettings,
+    kind: ModelKind = GENERATE,
+    load: LoadBackend = load_backend,
+) -> None:
     """Loads the model, reports to the server, and works until the server is gone."""
     inbox = Inbox(sock)
     try:
-        backend = load(path, settings, lambda fraction: inbox.send(Progress(fraction)))
+        backend = load(path, kind, settings, lambda fraction: inbox.send(Progress(fraction)))
     except XappError as error:
         inbox.send(LoadFailed(error.message, error.reason))
         return
@@ -132,11 +156,11 @@ def serve(sock: socket.socket, path: str, settings: EngineSettings, load: LoadBa
 
 def main() -> None:
     """Entry point of the worker process; the module's docstring has the arguments."""
-    fd, path, settings = sys.argv[1:]
+    fd, path, settings, kind = (*sys.argv[1:], GENERATE.name)[:4]
     set_spin_count(os.environ)
     sock = socket.socket(fileno=int(fd))
     try:
-        serve(sock, path, msgspec.json.decode(settings, type=EngineSettings))
+        serve(sock, path, msgspec.json.decode(settings, type=EngineSettings), MODEL_KINDS[kind])
     except ServerGone:
         return
 

@@ -91,6 +91,9 @@ class Entry:
     head_dim: int | None = None
     kv_note: str = ""
     note: str = ""
+    query_prefix: str = ""
+    passage_prefix: str = ""
+    min_dimensions: int | None = None
     package: Package | None = None
 
     @property

@@ -33,6 +33,12 @@ class GgufInfo:
     """The bytes of the metadata, mostly the vocabulary."""
     kind: ModelKind = GENERATE
     file_type: int | None = None
+    pooling: int | None = None
+    """llama.cpp's number of the way in which the vectors of a text's tokens become one."""
+    dimensions: int | None = None
+    """Numbers of the vector of a token."""
+    causal: bool = True
+    """Whether a token reads only the tokens before it. Otherwise the model keeps no KV cache."""
     origin: str = ""
     """For a file that was written here in another format: the digest of its source."""
 
@@ -75,6 +81,9 @@ def read_gguf(path: Path) -> GgufInfo:
         metadata_bytes=facts.header.metadata_bytes,
         kind=facts.kind,
         file_type=facts.file_type,
+        pooling=facts.number("pooling_type"),
+        dimensions=facts.number("embedding_length"),
+        causal=facts.value("attention.causal") is not False,
         origin=facts.text(ORIGIN_KEY),
     )
 

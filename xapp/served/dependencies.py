@@ -9,9 +9,10 @@ from pathlib import Path
 from xapp.backend.byte_vocab import ByteVocab
 from xapp.backend.node import this_node
 from xapp.config import EngineSettings, ModelSettings
+from xapp.domain.kinds import GENERATE, ModelKind
 from xapp.domain.prefix import PARKED_SHARE
 from xapp.models.catalogue import KvType
-from xapp.models.info import read_gguf
+from xapp.models.info import GgufInfo, read_gguf
 from xapp.models.mark import Mark, mark_of
 from xapp.models.parts import check_parts, model_digest, model_rehash, total_bytes
 from xapp.models.store import ModelFile, local_models, resolve
@@ -27,30 +28,40 @@ from xapp.workers.client import EngineClient
 
 MIN_CONTEXT_TOKENS = 512
 """Smallest number of tokens of KV cache for a model without a configured size."""
+MOST_HEADS, MOST_DIMENSIONS = 16, 1024
+"""Of a model that makes vectors and does not say its own numbers."""
+ROWS_OF_A_STEP = 16
+"""Vectors of a token that a step keeps at once: inputs and outputs of a layer, four times as wide inside."""
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
     """Memory that a model needs: weights, KV cache for at least the requested tokens, parked prefixes at
-    their limit, and the text process.
+    their limit, the text process, and a step of a model that makes vectors. `kind` is what the file says.
     """
 
     weights_bytes: int
     kv_bytes: int
     parked_bytes: int = 0
     text_bytes: int = 0
+    work_bytes: int = 0
+    kind: ModelKind = GENERATE
 
     @property
     def total_bytes(self) -> int:
         """Sum of all parts."""
-        return self.weights_bytes + self.kv_bytes + self.parked_bytes + self.text_bytes
+        kept = self.weights_bytes + self.kv_bytes + self.parked_bytes
+        return kept + self.text_bytes + self.work_bytes
 
 
 def memory_need(path: Path, own: ModelSettings) -> Need:
     """From the file's header, whose structure is checked. Raises ModelError naming a file, or a part."""
     check_parts(path)
     info = read_gguf(path)
-    require_worker(str(path), own.stated_kind or info.kind)
+    kind = own.stated_kind or info.kind
+    require_worker(str(path), kind)
+    if not kind.generates:
+        return need_of_vectors(path, info, kind, own.engine)
     settings = own.engine
     tokens = settings.kv_cells or settings.context_length or MIN_CONTEXT_TOKENS
     kv_type = KvType.Q8_0 if settings.kv_type == "q8_0" else KvType.F16
@@ -59,6 +70,18 @@ def memory_need(path: Path, own: ModelSettings) -> Need:
     parked_bytes = int(kv_bytes * PARKED_SHARE) if settings.prefix_cache else 0
     need = Need(total_bytes(path), kv_bytes, parked_bytes, resident_bytes(info.metadata_bytes))
     return _with_draft(need, Path(settings.draft), tokens, kv_type) if settings.draft else need
+
+
+def need_of_vectors(path: Path, info: GgufInfo, kind: ModelKind, settings: EngineSettings) -> Need:
+    """A step keeps the attention of all of its tokens to each other, for every head, and some rows of each
+    layer. Only a causal model has a KV cache, for the tokens of a step.
+    """
+    tokens = max(settings.batch_tokens, settings.context_length or MIN_CONTEXT_TOKENS)
+    heads, width = info.n_head_kv or MOST_HEADS, info.dimensions or MOST_DIMENSIONS
+    work_bytes = 4 * tokens * (heads * tokens + ROWS_OF_A_STEP * width)
+    per_token = info.geometry.bytes_per_token(KvType.F16) if info.geometry and info.causal else 0
+    text_bytes = resident_bytes(info.metadata_bytes)
+    return Need(total_bytes(path), tokens * per_token, 0, text_bytes, work_bytes, kind)
 
 
 def _with_draft(need: Need, draft: Path, tokens: int, kv_type: KvType) -> Need:
@@ -88,9 +111,11 @@ async def load_codec(path: Path) -> Codec:
     return await ModelText.load(str(path))
 
 
-def new_client(path: Path, settings: EngineSettings, latencies: ModelLatencies) -> EngineClient:
+def new_client(
+    path: Path, settings: EngineSettings, latencies: ModelLatencies, kind: ModelKind
+) -> EngineClient:
     """A worker that has not been started."""
-    return EngineClient(str(path), settings, latencies=latencies)
+    return EngineClient(str(path), settings, kind=kind, latencies=latencies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +132,7 @@ class ModelDependencies:
     memory_need: Callable[[Path, ModelSettings], Need] = memory_need
     available_bytes: Callable[[], int] = available_bytes
     load_codec: Callable[[Path], Awaitable[Codec]] = load_codec
-    new_client: Callable[[Path, EngineSettings, ModelLatencies], EngineClient] = new_client
+    new_client: Callable[[Path, EngineSettings, ModelLatencies, ModelKind], EngineClient] = new_client
 
     async def resolve_outside(self, name: str, models_dir: Path) -> ModelFile:
         """Finds the model of a name from the network, which is never a path. Raises NotFound, ModelError."""
@@ -130,7 +155,7 @@ def fake_dependencies() -> ModelDependencies:
         look=lambda _: (),
         origin=lambda _: "",
         difference=lambda *_: "",
-        memory_need=lambda *_: Need(0, 0),
+        memory_need=lambda _, own: Need(0, 0, kind=own.stated_kind or GENERATE),
         load_codec=byte_codec,
     )
 

@@ -1,7 +1,7 @@
 """The kind of a model, and the refusals that follow from it."""
 
 from xapp.config import ModelSettings
-from xapp.domain.kinds import GENERATE, ModelKind
+from xapp.domain.kinds import GENERATE, Capability, ModelKind
 from xapp.errors import ModelError
 from xapp.models.parts import check_parts
 from xapp.models.store import ModelFile
@@ -14,6 +14,12 @@ def stated_kind(file: ModelFile, own: ModelSettings) -> ModelKind:
     """
     in_catalogue = file.entry.kind.model_kind if file.entry is not None else GENERATE
     return own.stated_kind or in_catalogue
+
+
+def kind_of(file: ModelFile, own: ModelSettings, in_file: ModelKind) -> ModelKind:
+    """The kind of a model whose file was read. The file says it where nothing else does."""
+    stated = stated_kind(file, own)
+    return stated if own.stated_kind is not None or not stated.generates else in_file
 
 
 def check_loadable(file: ModelFile, own: ModelSettings) -> None:
@@ -34,8 +40,15 @@ def no_worker(name: str, kind: ModelKind) -> ModelError:
     return ModelError(text, reason="UNSUPPORTED_MODEL")
 
 
-def require_text(name: str, kind: ModelKind) -> None:
-    """Raises ModelError, reason UNSUPPORTED_MODEL, for a request for text to another kind of model."""
-    if not kind.generates:
-        text = f"{name} is of kind {kind.name}, a model that {kind.capability}: it generates no text"
-        raise ModelError(text, reason="UNSUPPORTED_MODEL")
+def require_capability(name: str, kind: ModelKind, needed: Capability) -> None:
+    """Raises ModelError, reason UNSUPPORTED_MODEL, for a request to a model of another kind."""
+    if kind.capability is not needed:
+        what = f"{name} is of kind {kind.name}, a model that {kind.capability}"
+        raise ModelError(f"{what}: {_LACKS[needed]}", reason="UNSUPPORTED_MODEL")
+
+
+_LACKS = {
+    Capability.GENERATE: "it generates no text",
+    Capability.EMBED: "it makes no vectors",
+    Capability.RANK: "it ranks nothing",
+}

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from xapp.config import Settings
+from xapp.domain.kinds import Capability
 from xapp.domain.states import ModelState, ModelStatus
 from xapp.errors import NotFound, XappError
 from xapp.models.store import ModelFile
@@ -27,6 +28,15 @@ class KnownModels:
     def get(self, name: str) -> ServedModel | None:
         """A model that is loaded, loading or failed."""
         return self.loaded.get(name or self.default_name)
+
+    def name_for(self, needed: Capability) -> str:
+        """The model that answers a request without a name; "" where there is none. For text it is the
+        default, for anything else the first model of that kind, in the order in which they were loaded.
+        """
+        if needed is Capability.GENERATE:
+            return self.default_name
+        able = (name for name, model in self.loaded.items() if model.kind.capability is needed)
+        return next(able, "")
 
     def sorted(self) -> list[ServedModel]:
         """All models that are loaded, loading or failed, sorted by name."""

@@ -11,10 +11,12 @@ from xapp.admission.admission import Admission
 from xapp.admission.policing import PolicedQuotas
 from xapp.admission.predict import Predictor
 from xapp.config import AdmissionSettings, ModelSettings
+from xapp.domain.kinds import ModelKind
 from xapp.domain.model_info import ModelInfo
 from xapp.errors import Exhausted
 from xapp.models.store import ModelFile
 from xapp.served.dependencies import ModelDependencies
+from xapp.served.kinds import kind_of
 from xapp.served.served_file import ServedFile
 from xapp.served.serving import Serving
 from xapp.text.prompts import Codec
@@ -43,8 +45,8 @@ class Loader:
         self._tools = tools
         self._quotas = quotas
 
-    async def check_memory(self) -> None:
-        """Raises Exhausted where the model does not fit, ModelError for an unusable file."""
+    async def check_memory(self) -> ModelKind:
+        """The kind of the model. Raises Exhausted where it does not fit, ModelError for an unusable file."""
         need = await asyncio.to_thread(self._tools.memory_need, self._file.path, self._own)
         limit = self._tools.available_bytes()
         if self._own.engine.memory_limit_mb is not None:
@@ -53,12 +55,13 @@ class Loader:
             raise Exhausted(
                 f"{self._name} needs {_mb(need.total_bytes)} MB ({_mb(need.weights_bytes)} MB of weights,"
                 f" {_mb(need.kv_bytes)} MB of KV cache, {_mb(need.parked_bytes)} MB for parked prefixes,"
-                f" {_mb(need.text_bytes)} MB for the text process)"
+                f" {_mb(need.text_bytes)} MB for the text process, {_mb(need.work_bytes)} MB for work)"
                 f" and {_mb(limit)} MB are available: unload another model, lower XAPP_CONTEXT_LENGTH,"
                 " or choose a smaller one",
                 reason="OUT_OF_MEMORY",
                 retry_after_s=MEMORY_RETRY_AFTER_S,
             )
+        return kind_of(self._file, self._own, need.kind)
 
     async def load(
         self, supervisor: Supervisor, disk: ServedFile, on_progress: Callable[[float], None]

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from xapp.admission.policing import PolicedQuotas, ServingPolicies
 from xapp.admission.quota import Quotas, parse_quotas
 from xapp.config import Settings
+from xapp.domain.kinds import Capability
 from xapp.domain.states import ModelState, ModelStatus
 from xapp.errors import ConfigError, Exhausted, FailedPrecondition, Unavailable, XappError
 from xapp.models.store import ModelFile
@@ -140,6 +141,10 @@ class ModelRegistry:
     def find(self, name: str) -> ServedModel:
         """Raises NotFound with the known names, ModelError for a model whose kind has no worker."""
         return self._known.find(name)
+
+    def name_for(self, needed: Capability) -> str:
+        """The model that answers a request without a name; "" where there is none."""
+        return self._known.name_for(needed)
 
     def status(self, name: str) -> ModelStatus:
         """The status of one model, loaded or on disk. Raises NotFound."""

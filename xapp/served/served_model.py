@@ -7,6 +7,7 @@ from pathlib import Path
 from xapp import logs
 from xapp.admission.policing import PolicedQuotas
 from xapp.config import Settings, WorkerSettings
+from xapp.domain.kinds import Capability
 from xapp.domain.states import ModelSample, ModelState, ModelStatus
 from xapp.errors import FailedPrecondition, Unavailable, XappError
 from xapp.models.parts import total_bytes
@@ -14,7 +15,7 @@ from xapp.models.store import ModelFile
 from xapp.served.changes import Changes
 from xapp.served.dependencies import ModelDependencies
 from xapp.served.draft_file import with_draft_file
-from xapp.served.kinds import require_text, stated_kind
+from xapp.served.kinds import require_capability, stated_kind
 from xapp.served.loader import Loader
 from xapp.served.served_file import ServedFile
 from xapp.served.serving import Serving
@@ -73,7 +74,7 @@ class ServedModel:
     def _new_worker(self) -> EngineClient:
         """Raises ModelError where the file has changed since the last worker: its vocabulary may differ."""
         self.disk.check()
-        return self._tools.new_client(self.file.path, self.own.engine, self.latencies)
+        return self._tools.new_client(self.file.path, self.own.engine, self.latencies, self.kind)
 
     @property
     def state(self) -> ModelState:
@@ -86,9 +87,9 @@ class ServedModel:
             return ModelState.DRAINING
         return ModelState.LOADING if self.serving is None else _STATES[self.supervisor.state]
 
-    def require_ready(self) -> Serving:
-        """Raises Unavailable, or the error of the load, unless the model serves and generates text."""
-        require_text(self.name, self.kind)
+    def require_ready(self, needed: Capability = Capability.GENERATE) -> Serving:
+        """Raises Unavailable, or the error of the load, unless the model serves and is `needed`."""
+        require_capability(self.name, self.kind, needed)
         if (error := self.load_error) is not None:
             reason = error.reason if error.code == FailedPrecondition.code else None
             raise FailedPrecondition(f"{self.name} could not be loaded: {error.message}", reason=reason)
@@ -108,7 +109,7 @@ class ServedModel:
             # The worker's own limit gives the better message, so it is first. This limit covers all other
             # reading.
             async with asyncio.timeout(self._settings.workers.load_timeout_s + LOAD_SLACK_S):
-                await self._loader.check_memory()
+                self.kind = await self._loader.check_memory()
                 self.serving = await self._loader.load(self.supervisor, self.disk, self._on_progress)
         except TimeoutError:
             limit_s = self._settings.workers.load_timeout_s

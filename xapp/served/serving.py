@@ -21,4 +21,5 @@ class Serving:
     @property
     def limit(self) -> int:
         """Tokens that prompt and answer of a request can have together."""
-        return min(self.info.context_length, self.info.kv_cells_total)
+        # A model that makes vectors keeps no cells.
+        return min(self.info.context_length, self.info.kv_cells_total or self.info.context_length)

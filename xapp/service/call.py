@@ -16,6 +16,7 @@ from xapp.admission.open_request import AdmissionRequest
 from xapp.config import AdmissionSettings
 from xapp.domain import scope
 from xapp.domain.decoding import Decoding
+from xapp.domain.kinds import Capability
 from xapp.domain.requests import Request
 from xapp.served.registry import ModelRegistry
 from xapp.served.served_model import ServedModel
@@ -72,15 +73,15 @@ class Calls:
         """A request id for a worker, used once."""
         return next(self._ids)
 
-    async def find(self, resolve: Resolve) -> Target:
-        """Resolves the request and finds its model. Takes no place. Raises the errors of `resolve`, and
-        NotFound, Unavailable, PermissionDenied, InvalidArgument.
+    async def find(self, resolve: Resolve, needed: Capability = Capability.GENERATE) -> Target:
+        """Resolves the request and finds its model, which is `needed`. Takes no place. Raises the errors of
+        `resolve`, and NotFound, ModelError, Unavailable, PermissionDenied, InvalidArgument.
         """
         arrival = monotonic()
         request = await resolve()
         model = self._registry.find(request.model)
         found_model(model.name)
-        serving = model.require_ready()
+        serving = model.require_ready(needed)
         limits = self._limits_for(request, model)
         decoding = decoding_of(request, serving.info)
         asked = admission_request(request, limits, serving.limit, arrival, decoding)
@@ -100,11 +101,12 @@ class Calls:
         self,
         resolve: Resolve,
         may_join: Callable[[Target], bool] = lambda _: False,
+        needed: Capability = Capability.GENERATE,
     ) -> AsyncIterator[Call]:
         """Holds a place while the block runs. Raises the errors of `find` and `Admission.enter`.
 
         `may_join`: whether the answer may be that of another request, as far as it is known now.
         """
-        target = await self.find(resolve)
+        target = await self.find(resolve, needed)
         with target.serving.admission.enter(target.admission_request, may_join=may_join(target)) as admitted:
             yield Call(target, admitted)

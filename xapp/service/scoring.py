@@ -85,14 +85,17 @@ def submission(request_id: int, cut: Cut, target: Target) -> Submit:
     )
 
 
-async def final_event(stream: TokenStream) -> SequenceFinished:
-    """Waits for the final event. Raises DeadlineExceeded, or the error of the stream."""
+LATE = "the deadline passed before the choices were scored"
+
+
+async def final_event(stream: TokenStream, late: str = LATE) -> SequenceFinished:
+    """Waits for the final event. Raises DeadlineExceeded with the text `late`, or the error of the stream."""
     while not stream.done:
         await stream.next()
     end = stream.finished
     assert end is not None
     if end.reason is FinishReason.EXPIRED:
-        raise DeadlineExceeded("the deadline passed before the choices were scored")
+        raise DeadlineExceeded(late)
     assert end.reason is FinishReason.STOP, "requests that do not fit are refused before"
     return end
 

@@ -15,6 +15,7 @@ from xapp.text.messages import (
     Checked,
     Ids,
     Read,
+    ReadTexts,
     Refused,
     Render,
     Rendered,
@@ -50,6 +51,9 @@ def _answer(codec: "TextCodec", request: ToText) -> Tokens | Rendered | Checked:
             return _render(request)
         case Check():
             return _check(request)
+        case ReadTexts():
+            lists = [codec.encode_text(_text(text)) for text in request.texts]
+            return Tokens(request.request_id, [Ids(0, array("i", each).tobytes()) for each in lists])
         case Read():
             return _tokens(codec, request)
 

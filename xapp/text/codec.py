@@ -42,6 +42,7 @@ class TextCodec:
         self._name = name
         self.max_piece_bytes = tokenizer.max_piece_bytes
         self.has_chat_template = tokenizer.chat_template is not None
+        self.frames = tokenizer.frames
         self._guard = Guard(tokenizer)
         self._template_fault: ModelError | None = None
         self._template = self._compile()
@@ -56,6 +57,10 @@ class TextCodec:
         else:
             tokens = self._tokenize(text, special=special)
         return self._bos(tokens) + tokens if add_bos else tokens
+
+    def encode_text(self, text: str) -> list[int]:
+        """The tokens of a text that becomes a vector: no special tokens, whatever it says."""
+        return self._tokenize(text)
 
     def render(self, messages: Sequence[ChatMessage]) -> str:
         """The prompt that the chat template makes, open for the answer.

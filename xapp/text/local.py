@@ -18,6 +18,7 @@ class LocalText:
         self.can_start = True
         self.has_chat_template = codec.has_chat_template
         self.max_piece_bytes = codec.max_piece_bytes
+        self.frames = codec.frames
         self.piece = codec.piece
         self.vocabulary = codec.vocabulary
 
@@ -30,6 +31,10 @@ class LocalText:
         if isinstance(prompt, str):
             return [self._codec.encode(prompt + choice) for choice in ("", *choices)]
         return self._codec.encode_answers(prompt, ("", *choices))
+
+    async def read_texts(self, texts: Sequence[str], client: str = "") -> list[list[int]]:
+        """Lists of tokens."""
+        return [self._codec.encode_text(text) for text in texts]
 
     async def render(self, template: str, values: Mapping[str, Any], client: str = "") -> str:
         """Text."""

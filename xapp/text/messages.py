@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from xapp.domain.text_frames import TextFrames
+
 # ---- server → text process
 
 NO_ID = 0
@@ -41,6 +43,16 @@ class Read(msgspec.Struct, frozen=True, tag="read"):
     limit_s: float = 0.0
 
 
+class ReadTexts(msgspec.Struct, frozen=True, tag="read_texts"):
+    """A request for the tokens of each text, without special tokens. Other fields as in Read."""
+
+    request_id: int
+    texts: list[bytes]
+    size: int = 0
+    forked: bool = False
+    limit_s: float = 0.0
+
+
 class Render(msgspec.Struct, frozen=True, tag="render"):
     """A request for a task's prompt: its template with these values. Other fields as in Read."""
 
@@ -62,7 +74,7 @@ class Check(msgspec.Struct, frozen=True, tag="check"):
     limit_s: float = 0.0
 
 
-ToText: TypeAlias = Read | Render | Check
+ToText: TypeAlias = Read | ReadTexts | Render | Check
 
 
 # ---- text process → server
@@ -75,7 +87,7 @@ def vocabulary_digest(pieces: bytes, starts: bytes) -> str:
 
 class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
     """The vocabulary is loaded. `pieces` are the bytes of all tokens in a row. `starts` has the start of
-    each token, and the end of the last token. `fingerprint` covers everything that tokenizing depends on.
+    each token, and the end of the last token. `frames` are the special tokens around texts. `fingerprint` covers everything that tokenizing depends on.
     """
 
     has_chat_template: bool
@@ -83,6 +95,7 @@ class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
     pieces: bytes
     starts: bytes
     fingerprint: bytes
+    frames: TextFrames = TextFrames()
 
 
 class LoadFailed(msgspec.Struct, frozen=True, tag="load_failed"):
@@ -100,7 +113,7 @@ class Ids(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Tokens(msgspec.Struct, frozen=True, tag="tokens"):
-    """The answer to Read."""
+    """The answer to Read and ReadTexts."""
 
     request_id: int
     lists: list[Ids]

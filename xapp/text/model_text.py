@@ -12,7 +12,16 @@ import msgspec
 from xapp.domain.chat import ChatMessage, Prompt
 from xapp.text.client import TEXT_COMMAND
 from xapp.text.dispatch import TextDispatcher
-from xapp.text.messages import NO_ID, Check, Loaded, Read, Render, Turn, vocabulary_digest
+from xapp.text.messages import (
+    NO_ID,
+    Check,
+    Loaded,
+    Read,
+    ReadTexts,
+    Render,
+    Turn,
+    vocabulary_digest,
+)
 from xapp.text.pieces import PieceTable
 from xapp.text.stream_text import TextStream
 from xapp.workers.supervisor import WorkerState
@@ -25,6 +34,7 @@ class ModelText:
         self._dispatcher = dispatcher
         self.has_chat_template = loaded.has_chat_template
         self.max_piece_bytes = loaded.max_piece_bytes
+        self.frames = loaded.frames
         self.vocabulary = vocabulary_digest(loaded.pieces, loaded.starts)
         self.piece: Callable[[int], bytes] = PieceTable(loaded).__getitem__
 
@@ -57,6 +67,13 @@ class ModelText:
     async def read_choices(self, prompt: Prompt, choices: Sequence[str], client: str = "") -> list[list[int]]:
         """The prompt's tokens, then for each choice the tokens of prompt and choice. Raises as `read`."""
         return await self._tokens(prompt, choices, client)
+
+    async def read_texts(self, texts: Sequence[str], client: str = "") -> list[list[int]]:
+        """The tokens of each text, without special tokens. Raises InvalidArgument with field `texts`."""
+        encoded = [text.encode(errors="replace") for text in texts]
+        request = ReadTexts(NO_ID, encoded, sum(map(len, encoded)))
+        lists: list[list[int]] = await self._dispatcher.finish(request, "texts", client)
+        return lists
 
     async def render(self, template: str, values: Mapping[str, Any], client: str = "") -> str:
         """The prompt from a task's template. Raises InvalidArgument with field `inputs`, Unavailable."""

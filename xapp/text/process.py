@@ -106,11 +106,16 @@ def load(path: str) -> "tuple[TextCodec, Loaded]":
         raise ModelError(text, reason="UNSUPPORTED_MODEL")
     places = starts.tobytes()
     fingerprint = _fingerprint(vocab, pieces, places)
-    return codec, Loaded(codec.has_chat_template, codec.max_piece_bytes, pieces, places, fingerprint)
+    return codec, Loaded(
+        codec.has_chat_template, codec.max_piece_bytes, pieces, places, fingerprint, vocab.frames
+    )
 
 
 def _fingerprint(vocab: "Vocab", pieces: bytes, starts: bytes) -> bytes:
-    facts = (vocab.chat_template, vocab.bos, vocab.eos, vocab.add_bos, vocab.controls, vocab.added)
+    facts = (
+        *(vocab.chat_template, vocab.bos, vocab.eos, vocab.add_bos, vocab.controls, vocab.added),
+        vocab.frames,
+    )
     return hashlib.sha256(b"".join((pieces, starts, repr(facts).encode(errors="replace")))).digest()
 
 

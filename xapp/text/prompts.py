@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from xapp.domain.chat import ChatMessage, Prompt
+from xapp.domain.text_frames import TextFrames
 from xapp.errors import Exhausted, InvalidArgument
 
 MAX_CHOICE_BYTES = 16 * 1024 * 1024
@@ -54,6 +55,11 @@ class Codec(Protocol):
         ...
 
     @property
+    def frames(self) -> TextFrames:
+        """The special tokens around texts."""
+        ...
+
+    @property
     def max_piece_bytes(self) -> int:
         """The largest number of bytes of one token."""
         ...
@@ -67,6 +73,10 @@ class Codec(Protocol):
 
         Raises InvalidArgument.
         """
+        ...
+
+    async def read_texts(self, texts: Sequence[str], client: str) -> list[list[int]]:
+        """The tokens of each text, without special tokens. Raises InvalidArgument with field `texts`."""
         ...
 
     async def render(self, template: str, values: Mapping[str, Any], client: str) -> str:
@@ -126,6 +136,14 @@ class PromptReader:
         with self._pending():
             first, *others = await self._codec.read_choices(prompt, choices, client)
         return _check_tokens(field, first, limit), others
+
+    async def read_texts(self, texts: Sequence[str], client: str = "") -> list[list[int]]:
+        """The tokens of each text, without special tokens. The caller bounds the texts.
+
+        Raises InvalidArgument with field `texts`, Exhausted.
+        """
+        with self._pending():
+            return await self._codec.read_texts(texts, client)
 
     async def render(self, template: str, values: Mapping[str, Any], client: str = "") -> str:
         """The prompt from a task's template. Raises InvalidArgument, Exhausted."""

@@ -9,6 +9,7 @@ from time import monotonic
 import msgspec
 
 from xapp.config import EngineSettings
+from xapp.domain.kinds import GENERATE, ModelKind
 from xapp.domain.messages import (
     Cancel,
     Extend,
@@ -47,10 +48,11 @@ class EngineClient(ProcessClient[ModelInfo]):
         model_path: str,
         settings: EngineSettings,
         *,
+        kind: ModelKind = GENERATE,
         command: Sequence[str] = WORKER_COMMAND,
         latencies: ModelLatencies | None = None,
     ) -> None:
-        arguments = (model_path, msgspec.json.encode(settings).decode())
+        arguments = (model_path, msgspec.json.encode(settings).decode(), kind.name)
         super().__init__("worker", model_path, command, arguments)
         self._latencies = latencies
         self.stats = Stats()
@@ -140,6 +142,9 @@ class EngineClient(ProcessClient[ModelInfo]):
             if (record := self._records.get(scored.request_id)) is not None:
                 record.log_probabilities = scored.log_probabilities
                 record.drawn = scored.tokens
+        for embedded in events.embedded:
+            if (record := self._records.get(embedded.request_id)) is not None:
+                record.vectors += embedded.vectors
         for finished in events.finished:
             if (record := self._records.pop(finished.request_id, None)) is not None:
                 record.on_finished(finished)

@@ -30,7 +30,7 @@ class TokenRecord:
     """All events of one request, kept until the end: a reader may join at any time.
 
     `reports` are parallel to `tokens` where the request asks for reports, otherwise empty.
-    Memory is bounded by the request's `max_tokens`. `first_at` and `last_at` are the arrival times of the
+    Memory is bounded by the request's `max_tokens`, and by its texts for `vectors`. `first_at` and `last_at` are the arrival times of the
     first and the last token in this process, seconds on CLOCK_MONOTONIC. `deadline` is the worker's
     deadline.
     """
@@ -51,6 +51,7 @@ class TokenRecord:
         "request",
         "started",
         "tokens",
+        "vectors",
     )
 
     def __init__(
@@ -64,6 +65,7 @@ class TokenRecord:
         self.log_probabilities: list[list[float]] = []
         self.reports: list[TokenReport] = []
         self.drawn: list[int] = []
+        self.vectors = bytearray()
         self.doubts: set[int] = set()
         self.first_at: float | None = None
         self.last_at = 0.0

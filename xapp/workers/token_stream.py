@@ -76,6 +76,11 @@ class TokenStream:
         return self.record.log_probabilities
 
     @property
+    def vectors(self) -> bytearray:
+        """The vectors of texts, once a request for them has finished."""
+        return self.record.vectors
+
+    @property
     def reports(self) -> list[TokenReport]:
         """Parallel to the tokens of the record, where the request asks for reports."""
         return self.record.reports

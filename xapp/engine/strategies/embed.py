@@ -50,6 +50,7 @@ class Embed(Decode):
             self._places.append(place)
             room -= len(tokens)
         if self._places:
+            batch.keeps_cells = False
             batch.hurried |= sequence.request.priority is not Priority.BATCH
         return 0
 

@@ -85,6 +85,8 @@ class Model(_message.Message):
     STRATEGY_FIELD_NUMBER: _builtins.int
     DRAFT_FIELD_NUMBER: _builtins.int
     VOCABULARY_DIGEST_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    DIMENSIONS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name that requests use."""
     state: Global___ModelState.ValueType
@@ -131,6 +133,10 @@ class Model(_message.Message):
     """"sha256:" and the hex digest of the vocabulary: models with the same digest may check each
     other's drafts. Only of a loaded model.
     """
+    kind: _builtins.str
+    """Its purpose: "generate", "embedding" or "reranker". Only of a loaded model."""
+    dimensions: _builtins.int
+    """Numbers of its vectors. Only of a model of kind "embedding"."""
     def __init__(
         self,
         *,
@@ -156,10 +162,12 @@ class Model(_message.Message):
         strategy: _builtins.str = ...,
         draft: _builtins.str = ...,
         vocabulary_digest: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        dimensions: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_length", b"context_length", "description", b"description", "digest", b"digest", "draft", b"draft", "error", b"error", "flash_attention", b"flash_attention", "gpu_layers", b"gpu_layers", "has_chat_template", b"has_chat_template", "is_default", b"is_default", "kv_cells_total", b"kv_cells_total", "kv_type", b"kv_type", "license", b"license", "memory_bytes", b"memory_bytes", "name", b"name", "num_restarts", b"num_restarts", "num_slots", b"num_slots", "num_threads", b"num_threads", "size_bytes", b"size_bytes", "state", b"state", "strategy", b"strategy", "vocabulary_digest", b"vocabulary_digest", "warning", b"warning"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_length", b"context_length", "description", b"description", "digest", b"digest", "dimensions", b"dimensions", "draft", b"draft", "error", b"error", "flash_attention", b"flash_attention", "gpu_layers", b"gpu_layers", "has_chat_template", b"has_chat_template", "is_default", b"is_default", "kind", b"kind", "kv_cells_total", b"kv_cells_total", "kv_type", b"kv_type", "license", b"license", "memory_bytes", b"memory_bytes", "name", b"name", "num_restarts", b"num_restarts", "num_slots", b"num_slots", "num_threads", b"num_threads", "size_bytes", b"size_bytes", "state", b"state", "strategy", b"strategy", "vocabulary_digest", b"vocabulary_digest", "warning", b"warning"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
