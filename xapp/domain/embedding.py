@@ -90,7 +90,7 @@ class EmbeddedText:
     num_lost_tokens: int = 0
 
     @property
-    def values(self) -> array[float]:
+    def values(self) -> "array[float]":
         """The numbers of the vector."""
         return array("f", self.vector)
 

@@ -102,13 +102,13 @@ class CollectionSpec:
 
 @dataclass(frozen=True, slots=True)
 class CollectionInfo:
-    """A collection. `scope` is that of its owner, "" where it is shared. `error` is "" where it can be used.
+    """A collection. `owner` is "" where it is shared. `error` is "" where it can be used.
 
     `embedding_digest` "" is a collection without vectors. `created`: seconds since 1970.
     """
 
     name: str
-    scope: str = ""
+    owner: str = ""
     error: str = ""
     reason: str = ""
     embedding_model: str = ""

@@ -6,11 +6,10 @@ from html.parser import HTMLParser
 from xapp.retrieval.documents.parsed import MAX_TEXT_CHARS, Outline, Parsed, Unread
 
 _HIDDEN = frozenset(("script", "style", "noscript", "template", "svg", "nav", "head"))
-_BLOCKS = frozenset(
-    "p div section article main header footer aside ul ol dl table tr blockquote pre form figure br hr li dt dd "
-    "h1 h2 h3 h4 h5 h6".split()
-)
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_PARTS = ("p", "div", "section", "article", "main", "header", "footer", "aside", "blockquote", "pre", "form")
+_LISTS = ("ul", "ol", "dl", "li", "dt", "dd", "table", "tr", "figure", "br", "hr")
+_BLOCKS = frozenset((*_PARTS, *_LISTS, *_HEADINGS))
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([A-Za-z0-9_-]{1,32})", re.IGNORECASE)
 _HEAD_BYTES = 2048
 

@@ -34,14 +34,19 @@ def read(
     return parsed.title, passages
 
 
+def is_pdf(name: str, media_type: str, content: bytes) -> bool:
+    """Whether the document will be read as a PDF."""
+    return PDF in (media_type.strip().lower(), _by_ending(name), _by_content(content[:8]))
+
+
 def _kind(name: str, media_type: str, content: bytes) -> tuple[str, str]:
     """The media type, and the charset that it names, or ""."""
     kind, _, parameters = media_type.partition(";")
     kind = kind.strip().lower() or _by_ending(name) or _by_content(content)
     if kind not in ENDINGS.values():
-        shown = kind[:64] or "its content"
+        what = f"the type {kind[:64]!r} is not known" if kind else "its content is of no known type"
         known = ", ".join(dict.fromkeys(ENDINGS.values()))
-        raise Unread("UNKNOWN_TYPE", f"{shown!r} is no known type: there are {known}")
+        raise Unread("UNKNOWN_TYPE", f"{what}: there are {known}")
     return kind, _charset(parameters)
 
 
