@@ -64,7 +64,9 @@ Filter: TypeAlias = tuple[Condition, ...]
 
 @dataclass(frozen=True, slots=True)
 class Grounding:
-    """The passages that a request for an answer wants. `query` "" is the last user message."""
+    """The passages that a request for an answer wants. `query` "" is the last user message. `scope` decides
+    which collections the caller sees.
+    """
 
     collection: str
     top_k: int = DEFAULT_TOP_K
@@ -73,6 +75,7 @@ class Grounding:
     max_context_tokens: int = DEFAULT_CONTEXT_TOKENS
     on_nothing: NothingFound = NothingFound.FAIL
     query: str = ""
+    scope: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ class Ingest:
         info = await self._shelf.describe(opened)
         if info.num_passages + more > self._max_passages:
             text = (
-                f"the collection {info.name!r} has {info.num_passages:,} passages, and {more:,} more do not fit: "
+                f"the collection {info.name!r} has {info.num_passages:,} passages, {more:,} more do not fit: "
                 f"XAPP_RETRIEVAL_MAX_PASSAGES is {self._max_passages:,}"
             )
             raise Exhausted(text, reason="COLLECTION_FULL", metadata={"collection": info.name})

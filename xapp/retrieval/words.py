@@ -5,9 +5,9 @@ import re
 MAX_WORDS = 48
 _WORD = re.compile(r"\w+")
 _ENGLISH = """
-a an and are as at be been but by can could did do does for from had has have how i if in into is it its may me
-my not of on or our shall should so such than that the their them then there these they this those to was we were
-what when where which while who whom whose why will with would you your following
+a an and are as at be been but by can could did do does for from had has have how i if in into is it its may
+me my not of on or our shall should so such than that the their them then there these they this those to was
+we were what when where which while who whom whose why will with would you your following
 """
 _COMMON = frozenset(_ENGLISH.split())
 """Words that most English passages have. Each of them would make a search read most of the collection."""
