@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
+from tests.fake_embedding import FakeEmbedding
 from xapp.domain.answers import (
     ChoiceScore,
     Chunk,
@@ -15,6 +18,8 @@ from xapp.domain.answers import (
     Started,
     Tokens,
 )
+from xapp.domain.embedding import EmbedRequest, EmbedResult, RerankRequest, RerankResult
+from xapp.domain.kinds import Capability
 from xapp.domain.messages import FinishReason, ModelInfo, Stats
 from xapp.domain.requests import Prompt, Request, ScoreRequest
 from xapp.domain.serving_policy import ServingPolicy
@@ -90,6 +95,7 @@ class FakeService:
     tasks: Sequence[Task] = ()
     policies: dict[str, ServingPolicy] = field(default_factory=dict)
     changes: Changes = field(default_factory=Changes)
+    vectors: FakeEmbedding = field(default_factory=FakeEmbedding)
 
     def set_ready(self, ready: bool) -> None:
         self.ready = ready
@@ -120,6 +126,17 @@ class FakeService:
         scores = tuple(ChoiceScore(choice, -1.0, 1, -1.0, 0.5) for choice in request.choices)
         return ScoreResult(started(request.request), FINISHED, scores, 0, 0.0)
 
+    def name_for(self, needed: Capability) -> str:
+        return MODEL if needed is Capability.GENERATE else self.vectors.model
+
+    async def embed(self, request: EmbedRequest) -> EmbedResult:
+        self._raise()
+        return await self.vectors.embed(request)
+
+    async def rerank(self, request: RerankRequest) -> RerankResult:
+        self._raise()
+        return await self.vectors.rerank(request)
+
     async def tokenize(self, model: str, prompt: Prompt, client: str) -> Tokens:
         self._raise()
         return Tokens([1, 2, 3], 2048)
@@ -137,6 +154,9 @@ class FakeService:
         return ModelStatus(MODEL, ModelState.READY, True, info=INFO, num_restarts=2, license="MIT")
 
     def get_model(self, name: str) -> ModelStatus:
+        if name == self.vectors.model:
+            info = msgspec.structs.replace(INFO, kind="embedding", dimensions=self.vectors.dimensions)
+            return ModelStatus(name, ModelState.READY, info=info)
         if name not in ("", MODEL):
             raise NotFound(f"no model {name!r}", metadata={"models": MODEL})
         return self.status

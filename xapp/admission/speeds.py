@@ -6,7 +6,6 @@ from xapp.domain.messages import ModelInfo, Stats
 from xapp.steps.pace import Beside, Candidates, Pace
 from xapp.steps.step_cost import DEFAULT_CURVE, StepCost
 
-
 MANY_CELLS = 1 << 40
 
 

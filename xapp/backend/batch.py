@@ -30,9 +30,9 @@ class Batch:
     drawn before equals the draft. `apart`: the prompts are computed first, then the answers; there are no
     probes, no drafts and no shared cells. `split` has the numbers of tokens of answers to compute at a time;
     empty: all at once. `num_cells` are in use before the step. `isolated`: all tokens are of the one sequence
-    in the separate KV cache, as its sequence id 0. Texts to embed have the numbers from 0 as sequence ids, and
-    an output behind their last token, and keep no cells. `hurried`: a request that somebody waits for has a
-    part in the batch of texts.
+    in the separate KV cache, as its sequence id 0. Without `keeps_cells` the batch has texts to embed: their
+    sequence ids are the numbers from 0, and each has an output behind its last token. `hurried`: somebody
+    waits for one of these texts.
     """
 
     tokens: list[int] = field(default_factory=list)

@@ -47,7 +47,7 @@ def load_embedder(
     length = _context_length(model, settings)
     params = _params(path, settings, node, pooling, length)
     context = new_context(model, params, path)
-    info = _info(model, path, kind, params, settings, length)
+    info = _info(model, path, kind, settings, (params, length))
     embedder = LlamaEmbedder(model, context, info, num_texts=params.sequences, max_batch=params.batch)
     self_test(embedder, path)
     embedder.info = _with_curve(embedder)
@@ -99,9 +99,9 @@ def _params(path: str, settings: EngineSettings, node: Node, pooling: int, lengt
 
 
 def _info(
-    model: Any, path: str, kind: ModelKind, params: ContextParams, settings: EngineSettings, length: int
+    model: Any, path: str, kind: ModelKind, settings: EngineSettings, sizes: tuple[ContextParams, int]
 ) -> ModelInfo:
-    ranks = kind is RERANKER
+    (params, length), ranks = sizes, kind is RERANKER
     return ModelInfo(
         description=description(model),
         size_bytes=total_bytes(Path(path)),

@@ -8,7 +8,7 @@ from xapp.domain.text_frames import Frame, TextFrames
 _QUERY, _DOCUMENT = "{query}", "{document}"
 
 
-def frames_of(vocab: Any, tokenize: "Any", template: str | None) -> TextFrames:
+def frames_of(vocab: Any, tokenize: Any, template: str | None) -> TextFrames:
     """`vocab` is native. `tokenize` is Vocab's. `template` is the file's own template for rerankers."""
     single = _single(vocab, tokenize)
     from_template = _from_template(tokenize, template) if template else None
@@ -23,7 +23,7 @@ def _single(vocab: Any, tokenize: Any) -> Frame:
 
 
 def _pair(vocab: Any, single: Frame) -> Frame:
-    """As the models were trained: a query ends as a text does, and a separator follows where they have one."""
+    """As models are trained: a query ends as a text does, and a separator follows if they have one."""
     sep = llama.llama_vocab_sep(vocab)
     ends = single.end if llama.llama_vocab_get_add_eos(vocab) else ()
     separates = llama.llama_vocab_get_add_sep(vocab) and sep >= 0

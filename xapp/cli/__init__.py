@@ -41,6 +41,8 @@ _COMMANDS = {
     "generate": _Lazy("xapp.cli.generate", "generate", "Stream an answer from a node."),
     "estimate": _Lazy("xapp.cli.estimate", "estimate", "Predict what an answer would take now."),
     "score": _Lazy("xapp.cli.score", "score", "Tell how likely each of several answers is."),
+    "embed": _Lazy("xapp.cli.embed", "embed", "Turn texts into vectors."),
+    "rerank": _Lazy("xapp.cli.rerank", "rerank", "Sort documents by their relevance for a query."),
     "tokenize": _Lazy("xapp.cli.tokenize", "tokenize", "Count a prompt's tokens."),
     "tasks": _Lazy("xapp.cli.tasks", "tasks", "See, check and run named questions."),
     "token": _Lazy("xapp.cli.token", "token", "Make a bearer token for a node."),

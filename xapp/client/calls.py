@@ -10,8 +10,8 @@ import grpc
 from xapp.client.channel import explained, is_serving_within, open_channel
 from xapp.client.errors import ClientError, decode_error
 from xapp.client.retry import Attempts, Retry
+from xapp.inference.v1 import embedding_pb2_grpc, inference_pb2_grpc, models_pb2_grpc
 from xapp.inference.v1 import inference_pb2 as pb
-from xapp.inference.v1 import inference_pb2_grpc, models_pb2_grpc
 from xapp.pool import HOME_KEY, Homes, by_home, is_pool, prefix_key, weighted
 
 _CLIENT_KEY = "x-client-id"
@@ -21,7 +21,7 @@ _Metadata: TypeAlias = tuple[tuple[str, str], ...]
 
 
 class Calls:
-    """The calls to one target. `inference` and `models` are the stubs of its services.
+    """The calls to one target. `inference`, `embedding` and `models` are the stubs of its services.
 
     The arguments are those of `Client`. All methods raise ClientError.
     """
@@ -46,6 +46,7 @@ class Calls:
         self._channel = open_channel(target, credentials, weighted(told_apart=not token), server_name)
         self._channels = [self._channel]
         self.inference: Any = inference_pb2_grpc.InferenceServiceStub(self._channel)
+        self.embedding: Any = embedding_pb2_grpc.EmbeddingServiceStub(self._channel)
         self.models: Any = models_pb2_grpc.ModelServiceStub(self._channel)
         self._homes: Homes | None = None
         if affinity and self._in_pool:

@@ -8,6 +8,7 @@ from typing import Any, Self
 import grpc
 
 from xapp.client.calls import Calls
+from xapp.client.embedding_methods import EmbeddingMethods
 from xapp.client.errors import ClientError
 from xapp.client.inputs import Asked, Input, duration, input_fields
 from xapp.client.retry import Retry
@@ -16,7 +17,7 @@ from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import models_pb2
 
 
-class Client:
+class Client(EmbeddingMethods):
     """A client of one target, and an async context manager. Without `credentials` it speaks plain text.
 
     `xapp.tls.credentials` makes `credentials`. `token` is the bearer token of the calls. `client_id` is this

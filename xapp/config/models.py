@@ -8,7 +8,6 @@ from msgspec import Meta
 from xapp.config.engine import EngineSettings
 from xapp.domain.kinds import MODEL_KINDS, ModelKind
 
-
 Prefix = Annotated[str, Meta(max_length=2000)]
 
 

@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Protocol
 
 from xapp.domain.answers import Estimate, Event, ScoreResult, Tokens
+from xapp.domain.embedding import Embedding
+from xapp.domain.kinds import Capability
 from xapp.domain.requests import Prompt, Request, ScoreRequest
 from xapp.domain.serving_policy import ServingPolicy
 from xapp.domain.states import ModelSample, ModelStatus, TasksState
@@ -58,6 +60,13 @@ class Models(Protocol):
 
     def get_model(self, name: str) -> ModelStatus:
         """Raises NotFound."""
+        ...
+
+    def name_for(self, needed: Capability) -> str:
+        """The model that answers a request of that kind without a name; "" where there is none.
+
+        What ranks is the first reranker, else the first embedding model, else the default model.
+        """
         ...
 
     def load_model(self, name: str) -> AsyncGenerator[ModelStatus, None]:
@@ -114,5 +123,5 @@ class Inference(Generation, Scoring, Tokenizing, TaskCatalogue, Protocol):
     """The part of the service behind InferenceService."""
 
 
-class Service(Inference, Verification, Models, Readiness, Policed, Protocol):
+class Service(Inference, Verification, Embedding, Models, Readiness, Policed, Protocol):
     """The whole service of a node."""

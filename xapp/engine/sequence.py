@@ -34,8 +34,8 @@ class Sequence:
     """`tokens` is the prompt and the generated tokens. The first `num_computed` of them have KV cells.
 
     `strategy` decides how the sequence advances. It may hold cells of drafts behind `tokens`. `result` is the
-    result of a request that asks for no tokens, or the next part of it. `doubts` are the doubtful places of the answer that were not
-    reported yet.
+    result of a request that asks for no tokens, or the next part of it. `doubts` are the doubtful places of
+    the answer that were not reported yet.
 
     A preempted sequence waits. If it is paused, it keeps its cells and resumes in the state `resumes_as`.
     If it is evicted, it loses its cells and prefills all its `tokens`. Its sampler stays, so that

@@ -2,11 +2,11 @@
 
     python -m xapp.engine.worker FD MODEL_PATH SETTINGS_JSON [KIND]
 
-FD is one end of a socket pair to the server. KIND is a name of
-`kinds.MODEL_KINDS`, by default that of a model that generates text. The worker ends when the socket closes. It blocks on the
-socket while it has no work, and also while the server does not read. Further back-pressure is not needed,
-since the server always reads. A second thread reads the socket while a long step computes (`inbox`). The
-two threads never read at once.
+FD is one end of a socket pair to the server. KIND is a name of `kinds.MODEL_KINDS`, by default that of a
+model that generates text. The worker ends when the socket closes. It blocks on the socket while it has no
+work, and also while the server does not read. Further back-pressure is not needed, since the server always
+reads. A second thread reads the socket while a long step computes (`inbox`). The two threads never read at
+once.
 """
 
 import gc

@@ -47,6 +47,7 @@ _CODES = {
     "BAD_TOKEN": "invalid_api_key",
     "MODEL_NOT_FOUND": "model_not_found",
     "PROMPT_TOO_LONG": "context_length_exceeded",
+    "TEXT_TOO_LONG": "context_length_exceeded",
 }
 _FIELDS = (
     (re.compile(r"^chat\.messages"), "messages"),
@@ -54,6 +55,7 @@ _FIELDS = (
     (re.compile(r"^sampling\."), ""),
     (re.compile(r"^format(\.json_schema|\.grammar)?$"), "response_format"),
     (re.compile(r"^max_token_gap$"), "max_token_gap_ms"),
+    (re.compile(r"^texts"), "input"),
 )
 """The names of the domain's fields in the dialect."""
 

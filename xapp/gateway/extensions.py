@@ -30,22 +30,27 @@ POLICIES = {"reject": DeadlinePolicy.REJECT, "best_effort": DeadlinePolicy.BEST_
 PRIORITIES = {each.name.lower(): each for each in Priority}
 
 
-class Extensions(msgspec.Struct, frozen=True, kw_only=True):
-    """The fields of a body that asks for an answer, beyond those of the dialect."""
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """The fields of every body whose request waits for its turn."""
 
     deadline_ms: Milliseconds | None = None
-    deadline_policy: str | None = None
     priority: str | None = None
+    correlation_id: str | None = None
+
+
+class Extensions(Waiting, frozen=True, kw_only=True):
+    """The fields of a body that asks for an answer, beyond those of the dialect."""
+
+    deadline_policy: str | None = None
     max_token_gap_ms: Milliseconds | None = None
     deterministic: bool | None = None
     ignore_eos: bool | None = None
-    correlation_id: str | None = None
     task: Annotated[str, Meta(min_length=1, max_length=MAX_TASK_CHARS)] | None = None
     inputs: dict[str, Any] | None = None
     input_timestamp: Annotated[float, Meta(ge=0, le=1e11)] | None = None
 
 
-def deadline(fields: Extensions, headers: Mapping[str, str]) -> float | None:
+def deadline(fields: Waiting, headers: Mapping[str, str]) -> float | None:
     """On CLOCK_MONOTONIC; None where the caller set none."""
     milliseconds = fields.deadline_ms
     if milliseconds is None and (text := headers.get(DEADLINE)):
@@ -68,7 +73,7 @@ def deadline_policy(fields: Extensions, headers: Mapping[str, str]) -> DeadlineP
     return _one_of("deadline_policy", fields.deadline_policy, POLICY, headers, POLICIES) or POLICIES["reject"]
 
 
-def priority(fields: Extensions, headers: Mapping[str, str]) -> Priority | None:
+def priority(fields: Waiting, headers: Mapping[str, str]) -> Priority | None:
     """The class; None where the caller set none."""
     found: Priority | None = _one_of("priority", fields.priority, PRIORITY, headers, PRIORITIES)
     return found
@@ -83,7 +88,7 @@ def _one_of(field: str, value: str | None, header: str, headers: Mapping[str, st
     return found
 
 
-def correlation_id(fields: Extensions, otherwise: str) -> str:
+def correlation_id(fields: Waiting, otherwise: str) -> str:
     """The request's name in the logs."""
     if fields.correlation_id is None:
         return otherwise

@@ -12,7 +12,7 @@ from xapp import logs
 from xapp.edge import caller_text
 from xapp.edge.http_caller import shown
 from xapp.errors import InvalidArgument, NotFound, XappError
-from xapp.gateway import node_routes, routes
+from xapp.gateway import node_routes, routes, vector_routes
 from xapp.gateway.browsers import Browsers
 from xapp.gateway.dialect_errors import refusal
 from xapp.gateway.extensions import CLIENT, CORRELATION
@@ -24,7 +24,7 @@ from xapp.security.audit import audited
 from xapp.security.refusals import NOT_LET_IN, Refusals
 from xapp.telemetry.metrics import Metrics
 
-_METHODS = routes.METHODS | node_routes.METHODS
+_METHODS = routes.METHODS | node_routes.METHODS | vector_routes.METHODS
 _OPEN_PATHS = frozenset((PAGE_PATH, FILE_PATH))
 """The page itself has no secrets; a caller enters the key there."""
 

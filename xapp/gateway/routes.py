@@ -8,7 +8,7 @@ from aiohttp import web
 
 from xapp import logs
 from xapp.domain.service import Service
-from xapp.errors import NotFound, XappError
+from xapp.errors import NotFound
 from xapp.gateway.answer_objects import CHAT, COMPLETION, Form
 from xapp.gateway.answering import Answering
 from xapp.gateway.bodies import Bodies
@@ -28,12 +28,9 @@ METHODS = {
     "/v1/completions": "Generate",
     "/v1/models": "ListModels",
     "/v1/models/{id}": "GetModel",
-    "/v1/embeddings": "Generate",
-    "/v1/rerank": "Generate",
     "/tokenize": "Tokenize",
     "/detokenize": "Tokenize",
 }
-_NOT_YET = {"/v1/embeddings": "turns text into vectors", "/v1/rerank": "ranks documents"}
 
 
 class Routes:
@@ -55,7 +52,6 @@ class Routes:
             web.post("/tokenize", self.tokenize),
             web.post("/detokenize", self.detokenize),
             web.get(HEALTH_PATH, self.health),
-            *(web.post(path, self.not_yet) for path in _NOT_YET),
         ]
 
     def _of_models(self) -> list[web.RouteDef]:
@@ -122,11 +118,6 @@ class Routes:
         """GET /health: 200 while the default model serves."""
         ready = self._service.ready
         return web.json_response({"status": "ok" if ready else "not ready"}, status=200 if ready else 503)
-
-    async def not_yet(self, request: web.Request) -> web.Response:
-        """A path of the dialect that this build does not serve."""
-        text = f"no model of this node {_NOT_YET[request.path]} in this build"
-        raise XappError(text, reason="NOT_IMPLEMENTED")
 
 
 def _json(value: object) -> web.Response:

@@ -19,6 +19,7 @@ from xapp.gateway.guards import Guards, add_headers
 from xapp.gateway.node_routes import NodeRoutes
 from xapp.gateway.page_routes import PageRoutes
 from xapp.gateway.routes import Routes
+from xapp.gateway.vector_routes import VectorRoutes
 from xapp.security.access import Access
 from xapp.security.security import Security
 from xapp.telemetry.host import HostReader
@@ -55,7 +56,9 @@ async def serve_openai(
     reader = NodeReader(service, host)
     app.add_routes(NodeRoutes(service, access, reader, settings.node.name or socket.gethostname()).table())
     app.add_routes(PageRoutes().table())
-    app.add_routes(Routes(service, access, answering, Bodies(settings.server.max_message_bytes)).table())
+    bodies = Bodies(settings.server.max_message_bytes)
+    app.add_routes(Routes(service, access, answering, bodies).table())
+    app.add_routes(VectorRoutes(service, access, metrics, bodies, settings.log).table())
     app.on_response_prepare.append(add_headers)
     address = HttpAddress(settings.server.host, port, PORT_KEY)
     most = settings.server.max_connections

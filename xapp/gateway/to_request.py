@@ -32,7 +32,7 @@ def to_request(
     top_log_probabilities: int | None = None,
 ) -> Request:
     """Raises InvalidArgument with the field."""
-    client, scope = _client_of(asker.caller, fields.user)
+    client, scope = client_of(asker.caller, fields.user)
     priority = extensions.priority(fields, asker.headers)
     gap_ms = fields.max_token_gap_ms
     return Request(
@@ -57,7 +57,7 @@ def to_request(
     )
 
 
-def _client_of(caller: Principal, user: str | None) -> tuple[str, str]:
+def client_of(caller: Principal, user: str | None) -> tuple[str, str]:
     """The client and the scope.
 
     A caller without a name is the `user` that it names. Users of a principal that proved its name do not

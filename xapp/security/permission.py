@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from xapp.domain.kinds import Capability
 from xapp.domain.service import Models, TaskCatalogue
 from xapp.domain.task import Task
 from xapp.security.policy import Policy
@@ -18,11 +19,15 @@ class Named(Models, TaskCatalogue, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The names in a request; "" is the default. `priority` is None for requests that have no class."""
+    """The names in a request; "" is the default. `priority` is None for requests that have no class.
+
+    `needed`: what the model has to be able to do.
+    """
 
     model: str = ""
     task: str = ""
     priority: str | None = ""
+    needed: Capability = Capability.GENERATE
 
 
 def check_request(policy: Policy, caller: Principal, named: Named, asked: Asked) -> None:
@@ -42,7 +47,7 @@ def check_request(policy: Policy, caller: Principal, named: Named, asked: Asked)
 def _models(asked: Asked, versions: Iterable[Task], named: Named) -> set[str]:
     """The models that may answer: the model in the request, otherwise the models of its task's versions."""
     wanted = {asked.model} if asked.model else {each.model for each in versions} or {""}
-    return {model or named.get_model("").name for model in wanted}
+    return {model or named.name_for(asked.needed) for model in wanted}
 
 
 def _priorities(priority: str, versions: Iterable[Task]) -> set[str]:

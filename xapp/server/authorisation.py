@@ -3,7 +3,9 @@
 from collections.abc import Collection
 from typing import Any
 
+from xapp.domain.kinds import Capability
 from xapp.domain.service import Service
+from xapp.inference.v1 import embedding_pb2
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.security import principal
 from xapp.security.access import Access
@@ -38,7 +40,11 @@ def allowing_request(access: Access, service: Service) -> Guard:
 def asked_of(request: Any) -> Asked:
     """What a request of the contract names: its model, its task and its class."""
     priority = _priority(request.priority) if hasattr(request, "priority") else None
-    return Asked(request.model, getattr(request, "task", ""), priority)
+    needed = _NEEDED.get(type(request), Capability.GENERATE)
+    return Asked(request.model, getattr(request, "task", ""), priority, needed)
+
+
+_NEEDED = {embedding_pb2.EmbedRequest: Capability.EMBED, embedding_pb2.RerankRequest: Capability.RANK}
 
 
 def _priority(number: int) -> str:

@@ -16,6 +16,7 @@ from xapp.domain.answers import (
     ToolCallDelta,
 )
 from xapp.domain.big_little import PairFigures
+from xapp.domain.kinds import EMBEDDING
 from xapp.domain.messages import FinishReason
 from xapp.domain.routing import Routed
 from xapp.domain.states import ModelState, ModelStatus
@@ -215,4 +216,6 @@ def model(status: ModelStatus) -> models_pb2.Model:
         wire.description = info.description
         wire.strategy = info.strategy
         wire.draft = info.draft
+        wire.kind = info.kind
+        wire.dimensions = info.dimensions if info.kind == EMBEDDING.name else 0
     return wire

@@ -25,6 +25,7 @@ from xapp.server.call import Call, Guard, address_of
 from xapp.server.callers_faults import keep_out
 from xapp.server.correlation import name_call
 from xapp.server.credentials import server_credentials
+from xapp.server.embedding import EmbeddingServicer
 from xapp.server.grpc_service import GrpcService, methods_of
 from xapp.server.health import HealthServicer
 from xapp.server.health_thread import Status
@@ -141,6 +142,8 @@ async def serve_grpc(
     )
     open_rca = OpenRcaServicer(reports, watchdog)
     verification = VerificationServicer(service, metrics, watchdog, lambda: access.policy)
+    most = settings.server.max_message_bytes
+    embedding = EmbeddingServicer(service, metrics, max_bytes=most, log_texts=settings.log.prompts)
     closed = _closed_services(access)
     open_inference = _open_inference(service, settings, metrics, watchdog, access)
     services = node_services(
@@ -149,6 +152,7 @@ async def serve_grpc(
         open_rca,
         verification,
         watchdog,
+        embedding=embedding,
         open_inference=open_inference,
         closed=closed,
         policy=lambda: access.policy,

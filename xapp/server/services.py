@@ -9,6 +9,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from xapp.domain.service import Service
 from xapp.edge.watchdog import Watchdog
 from xapp.inference.v1 import (
+    embedding_pb2,
+    embedding_pb2_grpc,
     inference_pb2,
     inference_pb2_grpc,
     models_pb2,
@@ -19,6 +21,7 @@ from xapp.inference.v1 import (
 from xapp.kserve import open_inference_pb2, open_inference_pb2_grpc
 from xapp.orca import open_rca_pb2, open_rca_pb2_grpc
 from xapp.security.policy import ANYTHING_GOES, Policy
+from xapp.server.embedding import EmbeddingServicer
 from xapp.server.grpc_service import GrpcService
 from xapp.server.health import HealthServicer, Subscribe
 from xapp.server.models_servicer import ModelServicer
@@ -44,6 +47,7 @@ def node_services(
     verification: VerificationServicer,
     watchdog: Watchdog,
     *,
+    embedding: EmbeddingServicer,
     open_inference: OpenInferenceServicer | None = None,
     closed: Collection[str] = (),
     policy: Callable[[], Policy] = lambda: ANYTHING_GOES,
@@ -76,6 +80,13 @@ def node_services(
             verification_pb2_grpc.add_VerificationServiceServicer_to_server,
             verification,
             serving=ready,
+        ),
+        GrpcService(
+            embedding_pb2.DESCRIPTOR.services_by_name["EmbeddingService"],
+            embedding_pb2_grpc.add_EmbeddingServiceServicer_to_server,
+            embedding,
+            serving=ready,
+            work=frozenset({"Embed", "Rerank"}),
         ),
         GrpcService(LOAD, open_rca_pb2_grpc.add_OpenRcaServiceServicer_to_server, open_rca),
     )

@@ -11,6 +11,8 @@ from typing import Any, Self
 
 from xapp.config import Settings
 from xapp.domain.answers import Estimate, Event, ScoreResult, Tokens
+from xapp.domain.embedding import EmbedRequest, EmbedResult, RerankRequest, RerankResult
+from xapp.domain.kinds import Capability
 from xapp.domain.requests import Prompt, Request, ScoreRequest
 from xapp.domain.serving_policy import ServingPolicy
 from xapp.domain.states import ModelSample, ModelState, ModelStatus, TasksState
@@ -22,9 +24,12 @@ from xapp.served.dependencies import ModelDependencies, dependencies_for
 from xapp.served.registry import ModelRegistry
 from xapp.served.serving import Serving
 from xapp.service.call import Calls
+from xapp.service.embedding import Embedding
 from xapp.service.generation import Generation, TokenSource
+from xapp.service.likelihood import Likelihood
 from xapp.service.outbound import Outbound, Outbounds
 from xapp.service.pins import Pins
+from xapp.service.rerank import Reranking
 from xapp.service.scoring import Scoring
 from xapp.service.verify import Verifications
 from xapp.tasks.tasks import Tasks
@@ -47,6 +52,9 @@ class NodeService:
         self._generation = Generation(calls, self._tasks, self._formats)
         self._scoring = Scoring(calls, self._tasks)
         self._verifications = Verifications(calls)
+        self._embedding = Embedding(calls, self._registry)
+        likelihood = Likelihood(self._registry, self._scoring)
+        self._reranking = Reranking(calls, self._registry, self._embedding, likelihood)
         self._outbounds = Outbounds(calls, self._formats)
         isolated = settings.has_credentials
         self._pins = Pins(self._registry, self._tasks, calls.new_id, isolated=isolated)
@@ -136,6 +144,14 @@ class NodeService:
         """Implements Scoring.score."""
         return await self._scoring.score(request)
 
+    async def embed(self, request: EmbedRequest) -> EmbedResult:
+        """Implements Embedding.embed."""
+        return await self._embedding.embed(request)
+
+    async def rerank(self, request: RerankRequest) -> RerankResult:
+        """Implements Embedding.rerank."""
+        return await self._reranking.rerank(request)
+
     async def open_session(self, opening: Opening) -> Session:
         """Implements Verification.open_session."""
         return await self._verifications.open_session(opening)
@@ -190,6 +206,10 @@ class NodeService:
     def get_model(self, name: str) -> ModelStatus:
         """Raises NotFound."""
         return self._registry.status(name)
+
+    def name_for(self, needed: Capability) -> str:
+        """Implements Models.name_for."""
+        return self._reranking.name_for() if needed is Capability.RANK else self._registry.name_for(needed)
 
     def load_model(self, name: str) -> AsyncGenerator[ModelStatus, None]:
         """Yields at least one status; the last one is READY, else it raises."""

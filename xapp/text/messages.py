@@ -87,7 +87,8 @@ def vocabulary_digest(pieces: bytes, starts: bytes) -> str:
 
 class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
     """The vocabulary is loaded. `pieces` are the bytes of all tokens in a row. `starts` has the start of
-    each token, and the end of the last token. `frames` are the special tokens around texts. `fingerprint` covers everything that tokenizing depends on.
+    each token, and the end of the last token. `frames` are the special tokens around texts. `fingerprint`
+    covers everything that tokenizing depends on.
     """
 
     has_chat_template: bool

@@ -138,6 +138,13 @@ class EngineClient(ProcessClient[ModelInfo]):
             self._note_doubts(events.doubts)
         if events.tokens:
             self._deliver(events.tokens, self._last_message_at)
+        self._on_results(events)
+        for finished in events.finished:
+            if (record := self._records.pop(finished.request_id, None)) is not None:
+                record.on_finished(finished)
+
+    def _on_results(self, events: StepEvents) -> None:
+        """The results of requests that ask for no tokens."""
         for scored in events.scored:
             if (record := self._records.get(scored.request_id)) is not None:
                 record.log_probabilities = scored.log_probabilities
@@ -145,9 +152,6 @@ class EngineClient(ProcessClient[ModelInfo]):
         for embedded in events.embedded:
             if (record := self._records.get(embedded.request_id)) is not None:
                 record.vectors += embedded.vectors
-        for finished in events.finished:
-            if (record := self._records.pop(finished.request_id, None)) is not None:
-                record.on_finished(finished)
 
     def _note_doubts(self, doubts: list[int]) -> None:
         """Before the tokens themselves, so that a reader of a token knows."""

@@ -29,10 +29,10 @@ class Reader(Protocol):
 class TokenRecord:
     """All events of one request, kept until the end: a reader may join at any time.
 
-    `reports` are parallel to `tokens` where the request asks for reports, otherwise empty.
-    Memory is bounded by the request's `max_tokens`, and by its texts for `vectors`. `first_at` and `last_at` are the arrival times of the
-    first and the last token in this process, seconds on CLOCK_MONOTONIC. `deadline` is the worker's
-    deadline.
+    `reports` are parallel to `tokens` where the request asks for reports, otherwise empty. Memory is bounded
+    by the request's `max_tokens`, that of `vectors` by its texts. `first_at` and `last_at` are the arrival
+    times of the first and the last token in this process, seconds on CLOCK_MONOTONIC. `deadline` is the
+    worker's deadline.
     """
 
     __slots__ = (
