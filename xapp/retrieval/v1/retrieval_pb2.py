@@ -4,15 +4,18 @@
 # source: xapp/retrieval/v1/retrieval.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
-
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
-
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "xapp/retrieval/v1/retrieval.proto"
+    _runtime_version.Domain.PUBLIC,
+    7,
+    35,
+    1,
+    '',
+    'xapp/retrieval/v1/retrieval.proto'
 )
 # @@protoc_insertion_point(imports)
 
@@ -24,72 +27,68 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
-    b'\n!xapp/retrieval/v1/retrieval.proto\x12\x11xapp.retrieval.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xe7\x02\n\nCollection\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06shared\x18\x02 \x01(\x08\x12\x31\n\x05state\x18\x03 \x01(\x0e\x32".xapp.retrieval.v1.CollectionState\x12\r\n\x05\x65rror\x18\x04 \x01(\t\x12\x17\n\x0f\x65mbedding_model\x18\x05 \x01(\t\x12\x18\n\x10\x65mbedding_digest\x18\x06 \x01(\t\x12\x12\n\ndimensions\x18\x07 \x01(\x05\x12\x15\n\rnum_documents\x18\x08 \x01(\x03\x12\x14\n\x0cnum_passages\x18\t \x01(\x03\x12\x12\n\nsize_bytes\x18\n \x01(\x03\x12\x15\n\rpassage_chars\x18\x0b \x01(\x05\x12\x15\n\roverlap_chars\x18\x0c \x01(\x05\x12\x16\n\x0eschema_version\x18\r \x01(\x05\x12+\n\x07\x63reated\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp"\xc0\x01\n\x17\x43reateCollectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x17\n\x0f\x65mbedding_model\x18\x02 \x01(\t\x12\x12\n\nwords_only\x18\x03 \x01(\x08\x12\x0e\n\x06shared\x18\x04 \x01(\x08\x12\x1a\n\rpassage_chars\x18\x05 \x01(\x05H\x00\x88\x01\x01\x12\x1a\n\roverlap_chars\x18\x06 \x01(\x05H\x01\x88\x01\x01\x42\x10\n\x0e_passage_charsB\x10\n\x0e_overlap_chars"M\n\x18\x43reateCollectionResponse\x12\x31\n\ncollection\x18\x01 \x01(\x0b\x32\x1d.xapp.retrieval.v1.Collection"$\n\x14GetCollectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t"J\n\x15GetCollectionResponse\x12\x31\n\ncollection\x18\x01 \x01(\x0b\x32\x1d.xapp.retrieval.v1.Collection"\x18\n\x16ListCollectionsRequest"M\n\x17ListCollectionsResponse\x12\x32\n\x0b\x63ollections\x18\x01 \x03(\x0b\x32\x1d.xapp.retrieval.v1.Collection"\'\n\x17\x44\x65leteCollectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t"\x1a\n\x18\x44\x65leteCollectionResponse"R\n\x07Passage\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\r\n\x05start\x18\x03 \x01(\x03\x12\x0b\n\x03\x65nd\x18\x04 \x01(\x03\x12\x0e\n\x06vector\x18\x05 \x03(\x02"\xbd\x01\n\x08\x44ocument\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x12\n\nmedia_type\x18\x03 \x01(\t\x12)\n\x08metadata\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0f\n\x07\x63ontent\x18\x05 \x01(\x0c\x12,\n\x08passages\x18\x06 \x03(\x0b\x32\x1a.xapp.retrieval.v1.Passage\x12\x18\n\x10\x65mbedding_digest\x18\x07 \x01(\t"l\n\rUpsertRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12/\n\x08\x64ocument\x18\x02 \x01(\x0b\x32\x1b.xapp.retrieval.v1.DocumentH\x00\x12\x0e\n\x04\x64\x61ta\x18\x03 \x01(\x0cH\x00\x42\x06\n\x04part"\x94\x01\n\x0cUpsertResult\x12\n\n\x02id\x18\x01 \x01(\t\x12\x31\n\x07outcome\x18\x02 \x01(\x0e\x32 .xapp.retrieval.v1.UpsertOutcome\x12\x14\n\x0cnum_passages\x18\x03 \x01(\x05\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\x12\x0e\n\x06\x64igest\x18\x06 \x01(\t"B\n\x0eUpsertResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.xapp.retrieval.v1.UpsertResult"Y\n\rDeleteRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x03(\t\x12\'\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct"\'\n\x0e\x44\x65leteResponse\x12\x15\n\rnum_documents\x18\x01 \x01(\x03"*\n\x14ListDocumentsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t"z\n\x0c\x44ocumentInfo\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x14\n\x0cnum_passages\x18\x04 \x01(\x05\x12)\n\x08metadata\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct"K\n\x15ListDocumentsResponse\x12\x32\n\tdocuments\x18\x01 \x03(\x0b\x32\x1f.xapp.retrieval.v1.DocumentInfo"\xd9\x01\n\rSearchRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05query\x18\x02 \x01(\t\x12\x12\n\x05top_k\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x11\n\tmin_score\x18\x04 \x01(\x01\x12\'\n\x06\x66ilter\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\x12+\n\x04mode\x18\x06 \x01(\x0e\x32\x1d.xapp.retrieval.v1.SearchMode\x12\x13\n\x06rerank\x18\x07 \x01(\x08H\x01\x88\x01\x01\x42\x08\n\x06_top_kB\t\n\x07_rerank"\xfc\x01\n\x03Hit\x12\x10\n\x08\x64ocument\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\r\n\x05start\x18\x03 \x01(\x03\x12\x0b\n\x03\x65nd\x18\x04 \x01(\x03\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x0e\n\x06\x64igest\x18\x06 \x01(\t\x12\r\n\x05score\x18\x07 \x01(\x01\x12\x13\n\x06\x63osine\x18\x08 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\x04\x62m25\x18\t \x01(\x01H\x01\x88\x01\x01\x12\x16\n\trelevance\x18\n \x01(\x01H\x02\x88\x01\x01\x12)\n\x08metadata\x18\x0b \x01(\x0b\x32\x17.google.protobuf.StructB\t\n\x07_cosineB\x07\n\x05_bm25B\x0c\n\n_relevance"\x95\x02\n\x0eSearchResponse\x12$\n\x04hits\x18\x01 \x03(\x0b\x32\x16.xapp.retrieval.v1.Hit\x12+\n\x04mode\x18\x02 \x01(\x0e\x32\x1d.xapp.retrieval.v1.SearchMode\x12\x15\n\rrerank_method\x18\x03 \x01(\t\x12\x31\n\x0e\x65mbed_duration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0fsearch_duration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0frerank_duration\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration"#\n\rBackupRequest\x12\x12\n\ncollection\x18\x01 \x01(\t"\x1e\n\x0e\x42\x61\x63kupResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c*l\n\x0f\x43ollectionState\x12 \n\x1c\x43OLLECTION_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43OLLECTION_STATE_READY\x10\x01\x12\x1b\n\x17\x43OLLECTION_STATE_FAILED\x10\x02*\xa0\x01\n\rUpsertOutcome\x12\x1e\n\x1aUPSERT_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n\x14UPSERT_OUTCOME_ADDED\x10\x01\x12\x1b\n\x17UPSERT_OUTCOME_REPLACED\x10\x02\x12\x1c\n\x18UPSERT_OUTCOME_UNCHANGED\x10\x03\x12\x1a\n\x16UPSERT_OUTCOME_SKIPPED\x10\x04*q\n\nSearchMode\x12\x1b\n\x17SEARCH_MODE_UNSPECIFIED\x10\x00\x12\x16\n\x12SEARCH_MODE_HYBRID\x10\x01\x12\x15\n\x11SEARCH_MODE_WORDS\x10\x02\x12\x17\n\x13SEARCH_MODE_VECTORS\x10\x03\x32\xe0\x06\n\x10RetrievalService\x12k\n\x10\x43reateCollection\x12*.xapp.retrieval.v1.CreateCollectionRequest\x1a+.xapp.retrieval.v1.CreateCollectionResponse\x12\x62\n\rGetCollection\x12\'.xapp.retrieval.v1.GetCollectionRequest\x1a(.xapp.retrieval.v1.GetCollectionResponse\x12h\n\x0fListCollections\x12).xapp.retrieval.v1.ListCollectionsRequest\x1a*.xapp.retrieval.v1.ListCollectionsResponse\x12k\n\x10\x44\x65leteCollection\x12*.xapp.retrieval.v1.DeleteCollectionRequest\x1a+.xapp.retrieval.v1.DeleteCollectionResponse\x12O\n\x06Upsert\x12 .xapp.retrieval.v1.UpsertRequest\x1a!.xapp.retrieval.v1.UpsertResponse(\x01\x12M\n\x06\x44\x65lete\x12 .xapp.retrieval.v1.DeleteRequest\x1a!.xapp.retrieval.v1.DeleteResponse\x12\x64\n\rListDocuments\x12\'.xapp.retrieval.v1.ListDocumentsRequest\x1a(.xapp.retrieval.v1.ListDocumentsResponse0\x01\x12M\n\x06Search\x12 .xapp.retrieval.v1.SearchRequest\x1a!.xapp.retrieval.v1.SearchResponse\x12O\n\x06\x42\x61\x63kup\x12 .xapp.retrieval.v1.BackupRequest\x1a!.xapp.retrieval.v1.BackupResponse0\x01\x42\x45\n\x11xapp.retrieval.v1P\x01Z.genai-xapp/clients/go/retrieval/v1;retrievalv1b\x06proto3'
-)
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!xapp/retrieval/v1/retrieval.proto\x12\x11xapp.retrieval.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe7\x02\n\nCollection\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06shared\x18\x02 \x01(\x08\x12\x31\n\x05state\x18\x03 \x01(\x0e\x32\".xapp.retrieval.v1.CollectionState\x12\r\n\x05\x65rror\x18\x04 \x01(\t\x12\x17\n\x0f\x65mbedding_model\x18\x05 \x01(\t\x12\x18\n\x10\x65mbedding_digest\x18\x06 \x01(\t\x12\x12\n\ndimensions\x18\x07 \x01(\x05\x12\x15\n\rnum_documents\x18\x08 \x01(\x03\x12\x14\n\x0cnum_passages\x18\t \x01(\x03\x12\x12\n\nsize_bytes\x18\n \x01(\x03\x12\x15\n\rpassage_chars\x18\x0b \x01(\x05\x12\x15\n\roverlap_chars\x18\x0c \x01(\x05\x12\x16\n\x0eschema_version\x18\r \x01(\x05\x12+\n\x07\x63reated\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc0\x01\n\x17\x43reateCollectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x17\n\x0f\x65mbedding_model\x18\x02 \x01(\t\x12\x12\n\nwords_only\x18\x03 \x01(\x08\x12\x0e\n\x06shared\x18\x04 \x01(\x08\x12\x1a\n\rpassage_chars\x18\x05 \x01(\x05H\x00\x88\x01\x01\x12\x1a\n\roverlap_chars\x18\x06 \x01(\x05H\x01\x88\x01\x01\x42\x10\n\x0e_passage_charsB\x10\n\x0e_overlap_chars\"M\n\x18\x43reateCollectionResponse\x12\x31\n\ncollection\x18\x01 \x01(\x0b\x32\x1d.xapp.retrieval.v1.Collection\"$\n\x14GetCollectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"J\n\x15GetCollectionResponse\x12\x31\n\ncollection\x18\x01 \x01(\x0b\x32\x1d.xapp.retrieval.v1.Collection\"\x18\n\x16ListCollectionsRequest\"M\n\x17ListCollectionsResponse\x12\x32\n\x0b\x63ollections\x18\x01 \x03(\x0b\x32\x1d.xapp.retrieval.v1.Collection\"\'\n\x17\x44\x65leteCollectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x1a\n\x18\x44\x65leteCollectionResponse\"R\n\x07Passage\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\r\n\x05start\x18\x03 \x01(\x03\x12\x0b\n\x03\x65nd\x18\x04 \x01(\x03\x12\x0e\n\x06vector\x18\x05 \x03(\x02\"\xbd\x01\n\x08\x44ocument\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x12\n\nmedia_type\x18\x03 \x01(\t\x12)\n\x08metadata\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0f\n\x07\x63ontent\x18\x05 \x01(\x0c\x12,\n\x08passages\x18\x06 \x03(\x0b\x32\x1a.xapp.retrieval.v1.Passage\x12\x18\n\x10\x65mbedding_digest\x18\x07 \x01(\t\"l\n\rUpsertRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12/\n\x08\x64ocument\x18\x02 \x01(\x0b\x32\x1b.xapp.retrieval.v1.DocumentH\x00\x12\x0e\n\x04\x64\x61ta\x18\x03 \x01(\x0cH\x00\x42\x06\n\x04part\"\x94\x01\n\x0cUpsertResult\x12\n\n\x02id\x18\x01 \x01(\t\x12\x31\n\x07outcome\x18\x02 \x01(\x0e\x32 .xapp.retrieval.v1.UpsertOutcome\x12\x14\n\x0cnum_passages\x18\x03 \x01(\x05\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\x12\x0e\n\x06\x64igest\x18\x06 \x01(\t\"B\n\x0eUpsertResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.xapp.retrieval.v1.UpsertResult\"Y\n\rDeleteRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x03(\t\x12\'\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\"\'\n\x0e\x44\x65leteResponse\x12\x15\n\rnum_documents\x18\x01 \x01(\x03\"*\n\x14ListDocumentsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\"z\n\x0c\x44ocumentInfo\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x14\n\x0cnum_passages\x18\x04 \x01(\x05\x12)\n\x08metadata\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\"K\n\x15ListDocumentsResponse\x12\x32\n\tdocuments\x18\x01 \x03(\x0b\x32\x1f.xapp.retrieval.v1.DocumentInfo\"\xd9\x01\n\rSearchRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05query\x18\x02 \x01(\t\x12\x12\n\x05top_k\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x11\n\tmin_score\x18\x04 \x01(\x01\x12\'\n\x06\x66ilter\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\x12+\n\x04mode\x18\x06 \x01(\x0e\x32\x1d.xapp.retrieval.v1.SearchMode\x12\x13\n\x06rerank\x18\x07 \x01(\x08H\x01\x88\x01\x01\x42\x08\n\x06_top_kB\t\n\x07_rerank\"\xfc\x01\n\x03Hit\x12\x10\n\x08\x64ocument\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\r\n\x05start\x18\x03 \x01(\x03\x12\x0b\n\x03\x65nd\x18\x04 \x01(\x03\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x0e\n\x06\x64igest\x18\x06 \x01(\t\x12\r\n\x05score\x18\x07 \x01(\x01\x12\x13\n\x06\x63osine\x18\x08 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\x04\x62m25\x18\t \x01(\x01H\x01\x88\x01\x01\x12\x16\n\trelevance\x18\n \x01(\x01H\x02\x88\x01\x01\x12)\n\x08metadata\x18\x0b \x01(\x0b\x32\x17.google.protobuf.StructB\t\n\x07_cosineB\x07\n\x05_bm25B\x0c\n\n_relevance\"\x95\x02\n\x0eSearchResponse\x12$\n\x04hits\x18\x01 \x03(\x0b\x32\x16.xapp.retrieval.v1.Hit\x12+\n\x04mode\x18\x02 \x01(\x0e\x32\x1d.xapp.retrieval.v1.SearchMode\x12\x15\n\rrerank_method\x18\x03 \x01(\t\x12\x31\n\x0e\x65mbed_duration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0fsearch_duration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x32\n\x0frerank_duration\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"#\n\rBackupRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\"\x1e\n\x0e\x42\x61\x63kupResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c*l\n\x0f\x43ollectionState\x12 \n\x1c\x43OLLECTION_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43OLLECTION_STATE_READY\x10\x01\x12\x1b\n\x17\x43OLLECTION_STATE_FAILED\x10\x02*\xa0\x01\n\rUpsertOutcome\x12\x1e\n\x1aUPSERT_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n\x14UPSERT_OUTCOME_ADDED\x10\x01\x12\x1b\n\x17UPSERT_OUTCOME_REPLACED\x10\x02\x12\x1c\n\x18UPSERT_OUTCOME_UNCHANGED\x10\x03\x12\x1a\n\x16UPSERT_OUTCOME_SKIPPED\x10\x04*q\n\nSearchMode\x12\x1b\n\x17SEARCH_MODE_UNSPECIFIED\x10\x00\x12\x16\n\x12SEARCH_MODE_HYBRID\x10\x01\x12\x15\n\x11SEARCH_MODE_WORDS\x10\x02\x12\x17\n\x13SEARCH_MODE_VECTORS\x10\x03\x32\xe0\x06\n\x10RetrievalService\x12k\n\x10\x43reateCollection\x12*.xapp.retrieval.v1.CreateCollectionRequest\x1a+.xapp.retrieval.v1.CreateCollectionResponse\x12\x62\n\rGetCollection\x12\'.xapp.retrieval.v1.GetCollectionRequest\x1a(.xapp.retrieval.v1.GetCollectionResponse\x12h\n\x0fListCollections\x12).xapp.retrieval.v1.ListCollectionsRequest\x1a*.xapp.retrieval.v1.ListCollectionsResponse\x12k\n\x10\x44\x65leteCollection\x12*.xapp.retrieval.v1.DeleteCollectionRequest\x1a+.xapp.retrieval.v1.DeleteCollectionResponse\x12O\n\x06Upsert\x12 .xapp.retrieval.v1.UpsertRequest\x1a!.xapp.retrieval.v1.UpsertResponse(\x01\x12M\n\x06\x44\x65lete\x12 .xapp.retrieval.v1.DeleteRequest\x1a!.xapp.retrieval.v1.DeleteResponse\x12\x64\n\rListDocuments\x12\'.xapp.retrieval.v1.ListDocumentsRequest\x1a(.xapp.retrieval.v1.ListDocumentsResponse0\x01\x12M\n\x06Search\x12 .xapp.retrieval.v1.SearchRequest\x1a!.xapp.retrieval.v1.SearchResponse\x12O\n\x06\x42\x61\x63kup\x12 .xapp.retrieval.v1.BackupRequest\x1a!.xapp.retrieval.v1.BackupResponse0\x01\x42\x45\n\x11xapp.retrieval.v1P\x01Z.genai-xapp/clients/go/retrieval/v1;retrievalv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "xapp.retrieval.v1.retrieval_pb2", _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'xapp.retrieval.v1.retrieval_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-    _globals["DESCRIPTOR"]._loaded_options = None
-    _globals[
-        "DESCRIPTOR"
-    ]._serialized_options = b"\n\021xapp.retrieval.v1P\001Z.genai-xapp/clients/go/retrieval/v1;retrievalv1"
-    _globals["_COLLECTIONSTATE"]._serialized_start = 2881
-    _globals["_COLLECTIONSTATE"]._serialized_end = 2989
-    _globals["_UPSERTOUTCOME"]._serialized_start = 2992
-    _globals["_UPSERTOUTCOME"]._serialized_end = 3152
-    _globals["_SEARCHMODE"]._serialized_start = 3154
-    _globals["_SEARCHMODE"]._serialized_end = 3267
-    _globals["_COLLECTION"]._serialized_start = 152
-    _globals["_COLLECTION"]._serialized_end = 511
-    _globals["_CREATECOLLECTIONREQUEST"]._serialized_start = 514
-    _globals["_CREATECOLLECTIONREQUEST"]._serialized_end = 706
-    _globals["_CREATECOLLECTIONRESPONSE"]._serialized_start = 708
-    _globals["_CREATECOLLECTIONRESPONSE"]._serialized_end = 785
-    _globals["_GETCOLLECTIONREQUEST"]._serialized_start = 787
-    _globals["_GETCOLLECTIONREQUEST"]._serialized_end = 823
-    _globals["_GETCOLLECTIONRESPONSE"]._serialized_start = 825
-    _globals["_GETCOLLECTIONRESPONSE"]._serialized_end = 899
-    _globals["_LISTCOLLECTIONSREQUEST"]._serialized_start = 901
-    _globals["_LISTCOLLECTIONSREQUEST"]._serialized_end = 925
-    _globals["_LISTCOLLECTIONSRESPONSE"]._serialized_start = 927
-    _globals["_LISTCOLLECTIONSRESPONSE"]._serialized_end = 1004
-    _globals["_DELETECOLLECTIONREQUEST"]._serialized_start = 1006
-    _globals["_DELETECOLLECTIONREQUEST"]._serialized_end = 1045
-    _globals["_DELETECOLLECTIONRESPONSE"]._serialized_start = 1047
-    _globals["_DELETECOLLECTIONRESPONSE"]._serialized_end = 1073
-    _globals["_PASSAGE"]._serialized_start = 1075
-    _globals["_PASSAGE"]._serialized_end = 1157
-    _globals["_DOCUMENT"]._serialized_start = 1160
-    _globals["_DOCUMENT"]._serialized_end = 1349
-    _globals["_UPSERTREQUEST"]._serialized_start = 1351
-    _globals["_UPSERTREQUEST"]._serialized_end = 1459
-    _globals["_UPSERTRESULT"]._serialized_start = 1462
-    _globals["_UPSERTRESULT"]._serialized_end = 1610
-    _globals["_UPSERTRESPONSE"]._serialized_start = 1612
-    _globals["_UPSERTRESPONSE"]._serialized_end = 1678
-    _globals["_DELETEREQUEST"]._serialized_start = 1680
-    _globals["_DELETEREQUEST"]._serialized_end = 1769
-    _globals["_DELETERESPONSE"]._serialized_start = 1771
-    _globals["_DELETERESPONSE"]._serialized_end = 1810
-    _globals["_LISTDOCUMENTSREQUEST"]._serialized_start = 1812
-    _globals["_LISTDOCUMENTSREQUEST"]._serialized_end = 1854
-    _globals["_DOCUMENTINFO"]._serialized_start = 1856
-    _globals["_DOCUMENTINFO"]._serialized_end = 1978
-    _globals["_LISTDOCUMENTSRESPONSE"]._serialized_start = 1980
-    _globals["_LISTDOCUMENTSRESPONSE"]._serialized_end = 2055
-    _globals["_SEARCHREQUEST"]._serialized_start = 2058
-    _globals["_SEARCHREQUEST"]._serialized_end = 2275
-    _globals["_HIT"]._serialized_start = 2278
-    _globals["_HIT"]._serialized_end = 2530
-    _globals["_SEARCHRESPONSE"]._serialized_start = 2533
-    _globals["_SEARCHRESPONSE"]._serialized_end = 2810
-    _globals["_BACKUPREQUEST"]._serialized_start = 2812
-    _globals["_BACKUPREQUEST"]._serialized_end = 2847
-    _globals["_BACKUPRESPONSE"]._serialized_start = 2849
-    _globals["_BACKUPRESPONSE"]._serialized_end = 2879
-    _globals["_RETRIEVALSERVICE"]._serialized_start = 3270
-    _globals["_RETRIEVALSERVICE"]._serialized_end = 4134
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\021xapp.retrieval.v1P\001Z.genai-xapp/clients/go/retrieval/v1;retrievalv1'
+  _globals['_COLLECTIONSTATE']._serialized_start=2881
+  _globals['_COLLECTIONSTATE']._serialized_end=2989
+  _globals['_UPSERTOUTCOME']._serialized_start=2992
+  _globals['_UPSERTOUTCOME']._serialized_end=3152
+  _globals['_SEARCHMODE']._serialized_start=3154
+  _globals['_SEARCHMODE']._serialized_end=3267
+  _globals['_COLLECTION']._serialized_start=152
+  _globals['_COLLECTION']._serialized_end=511
+  _globals['_CREATECOLLECTIONREQUEST']._serialized_start=514
+  _globals['_CREATECOLLECTIONREQUEST']._serialized_end=706
+  _globals['_CREATECOLLECTIONRESPONSE']._serialized_start=708
+  _globals['_CREATECOLLECTIONRESPONSE']._serialized_end=785
+  _globals['_GETCOLLECTIONREQUEST']._serialized_start=787
+  _globals['_GETCOLLECTIONREQUEST']._serialized_end=823
+  _globals['_GETCOLLECTIONRESPONSE']._serialized_start=825
+  _globals['_GETCOLLECTIONRESPONSE']._serialized_end=899
+  _globals['_LISTCOLLECTIONSREQUEST']._serialized_start=901
+  _globals['_LISTCOLLECTIONSREQUEST']._serialized_end=925
+  _globals['_LISTCOLLECTIONSRESPONSE']._serialized_start=927
+  _globals['_LISTCOLLECTIONSRESPONSE']._serialized_end=1004
+  _globals['_DELETECOLLECTIONREQUEST']._serialized_start=1006
+  _globals['_DELETECOLLECTIONREQUEST']._serialized_end=1045
+  _globals['_DELETECOLLECTIONRESPONSE']._serialized_start=1047
+  _globals['_DELETECOLLECTIONRESPONSE']._serialized_end=1073
+  _globals['_PASSAGE']._serialized_start=1075
+  _globals['_PASSAGE']._serialized_end=1157
+  _globals['_DOCUMENT']._serialized_start=1160
+  _globals['_DOCUMENT']._serialized_end=1349
+  _globals['_UPSERTREQUEST']._serialized_start=1351
+  _globals['_UPSERTREQUEST']._serialized_end=1459
+  _globals['_UPSERTRESULT']._serialized_start=1462
+  _globals['_UPSERTRESULT']._serialized_end=1610
+  _globals['_UPSERTRESPONSE']._serialized_start=1612
+  _globals['_UPSERTRESPONSE']._serialized_end=1678
+  _globals['_DELETEREQUEST']._serialized_start=1680
+  _globals['_DELETEREQUEST']._serialized_end=1769
+  _globals['_DELETERESPONSE']._serialized_start=1771
+  _globals['_DELETERESPONSE']._serialized_end=1810
+  _globals['_LISTDOCUMENTSREQUEST']._serialized_start=1812
+  _globals['_LISTDOCUMENTSREQUEST']._serialized_end=1854
+  _globals['_DOCUMENTINFO']._serialized_start=1856
+  _globals['_DOCUMENTINFO']._serialized_end=1978
+  _globals['_LISTDOCUMENTSRESPONSE']._serialized_start=1980
+  _globals['_LISTDOCUMENTSRESPONSE']._serialized_end=2055
+  _globals['_SEARCHREQUEST']._serialized_start=2058
+  _globals['_SEARCHREQUEST']._serialized_end=2275
+  _globals['_HIT']._serialized_start=2278
+  _globals['_HIT']._serialized_end=2530
+  _globals['_SEARCHRESPONSE']._serialized_start=2533
+  _globals['_SEARCHRESPONSE']._serialized_end=2810
+  _globals['_BACKUPREQUEST']._serialized_start=2812
+  _globals['_BACKUPREQUEST']._serialized_end=2847
+  _globals['_BACKUPRESPONSE']._serialized_start=2849
+  _globals['_BACKUPRESPONSE']._serialized_end=2879
+  _globals['_RETRIEVALSERVICE']._serialized_start=3270
+  _globals['_RETRIEVALSERVICE']._serialized_end=4134
 # @@protoc_insertion_point(module_scope)

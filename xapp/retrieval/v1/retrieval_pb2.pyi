@@ -26,9 +26,7 @@ class _CollectionState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _CollectionStateEnumTypeWrapper(
-    _enum_type_wrapper._EnumTypeWrapper[_CollectionState.ValueType], _builtins.type
-):
+class _CollectionStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CollectionState.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     COLLECTION_STATE_UNSPECIFIED: _CollectionState.ValueType  # 0
     """Never sent."""
@@ -52,9 +50,7 @@ class _UpsertOutcome:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _UpsertOutcomeEnumTypeWrapper(
-    _enum_type_wrapper._EnumTypeWrapper[_UpsertOutcome.ValueType], _builtins.type
-):
+class _UpsertOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UpsertOutcome.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     UPSERT_OUTCOME_UNSPECIFIED: _UpsertOutcome.ValueType  # 0
     """Never sent."""
@@ -180,36 +176,7 @@ class Collection(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created", b"created"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "created",
-        b"created",
-        "dimensions",
-        b"dimensions",
-        "embedding_digest",
-        b"embedding_digest",
-        "embedding_model",
-        b"embedding_model",
-        "error",
-        b"error",
-        "name",
-        b"name",
-        "num_documents",
-        b"num_documents",
-        "num_passages",
-        b"num_passages",
-        "overlap_chars",
-        b"overlap_chars",
-        "passage_chars",
-        b"passage_chars",
-        "schema_version",
-        b"schema_version",
-        "shared",
-        b"shared",
-        "size_bytes",
-        b"size_bytes",
-        "state",
-        b"state",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "dimensions", b"dimensions", "embedding_digest", b"embedding_digest", "embedding_model", b"embedding_model", "error", b"error", "name", b"name", "num_documents", b"num_documents", "num_passages", b"num_passages", "overlap_chars", b"overlap_chars", "passage_chars", b"passage_chars", "schema_version", b"schema_version", "shared", b"shared", "size_bytes", b"size_bytes", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -251,48 +218,18 @@ class CreateCollectionRequest(_message.Message):
         passage_chars: _builtins.int | None = ...,
         overlap_chars: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "_overlap_chars",
-        b"_overlap_chars",
-        "_passage_chars",
-        b"_passage_chars",
-        "overlap_chars",
-        b"overlap_chars",
-        "passage_chars",
-        b"passage_chars",
-    ]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_overlap_chars", b"_overlap_chars", "_passage_chars", b"_passage_chars", "overlap_chars", b"overlap_chars", "passage_chars", b"passage_chars"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_overlap_chars",
-        b"_overlap_chars",
-        "_passage_chars",
-        b"_passage_chars",
-        "embedding_model",
-        b"embedding_model",
-        "name",
-        b"name",
-        "overlap_chars",
-        b"overlap_chars",
-        "passage_chars",
-        b"passage_chars",
-        "shared",
-        b"shared",
-        "words_only",
-        b"words_only",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_overlap_chars", b"_overlap_chars", "_passage_chars", b"_passage_chars", "embedding_model", b"embedding_model", "name", b"name", "overlap_chars", b"overlap_chars", "passage_chars", b"passage_chars", "shared", b"shared", "words_only", b"words_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__overlap_chars: _TypeAlias = _typing.Literal["overlap_chars"]  # noqa: Y015
     _WhichOneofArgType__overlap_chars: _TypeAlias = _typing.Literal["_overlap_chars", b"_overlap_chars"]  # noqa: Y015
     _WhichOneofReturnType__passage_chars: _TypeAlias = _typing.Literal["passage_chars"]  # noqa: Y015
     _WhichOneofArgType__passage_chars: _TypeAlias = _typing.Literal["_passage_chars", b"_passage_chars"]  # noqa: Y015
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__overlap_chars
-    ) -> _WhichOneofReturnType__overlap_chars | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__overlap_chars) -> _WhichOneofReturnType__overlap_chars | None: ...
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__passage_chars
-    ) -> _WhichOneofReturnType__passage_chars | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__passage_chars) -> _WhichOneofReturnType__passage_chars | None: ...
 
 Global___CreateCollectionRequest: _TypeAlias = CreateCollectionRequest  # noqa: Y015
 
@@ -480,9 +417,7 @@ class Passage(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "end", b"end", "start", b"start", "text", b"text", "title", b"title", "vector", b"vector"
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "start", b"start", "text", b"text", "title", b"title", "vector", b"vector"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -534,22 +469,7 @@ class Document(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "content",
-        b"content",
-        "embedding_digest",
-        b"embedding_digest",
-        "id",
-        b"id",
-        "media_type",
-        b"media_type",
-        "metadata",
-        b"metadata",
-        "passages",
-        b"passages",
-        "title",
-        b"title",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "embedding_digest", b"embedding_digest", "id", b"id", "media_type", b"media_type", "metadata", b"metadata", "passages", b"passages", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -581,9 +501,7 @@ class UpsertRequest(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "document", b"document", "part", b"part"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "collection", b"collection", "data", b"data", "document", b"document", "part", b"part"
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "data", b"data", "document", b"document", "part", b"part"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["document", "data"]  # noqa: Y015
     _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
@@ -629,20 +547,7 @@ class UpsertResult(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "digest",
-        b"digest",
-        "id",
-        b"id",
-        "message",
-        b"message",
-        "num_passages",
-        b"num_passages",
-        "outcome",
-        b"outcome",
-        "reason",
-        b"reason",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "id", b"id", "message", b"message", "num_passages", b"num_passages", "outcome", b"outcome", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -700,9 +605,7 @@ class DeleteRequest(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "collection", b"collection", "filter", b"filter", "ids", b"ids"
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "filter", b"filter", "ids", b"ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -786,18 +689,7 @@ class DocumentInfo(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "digest",
-        b"digest",
-        "id",
-        b"id",
-        "metadata",
-        b"metadata",
-        "num_passages",
-        b"num_passages",
-        "title",
-        b"title",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "id", b"id", "metadata", b"metadata", "num_passages", b"num_passages", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -869,39 +761,9 @@ class SearchRequest(_message.Message):
         mode: Global___SearchMode.ValueType = ...,
         rerank: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "_rerank",
-        b"_rerank",
-        "_top_k",
-        b"_top_k",
-        "filter",
-        b"filter",
-        "rerank",
-        b"rerank",
-        "top_k",
-        b"top_k",
-    ]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_rerank", b"_rerank", "_top_k", b"_top_k", "filter", b"filter", "rerank", b"rerank", "top_k", b"top_k"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_rerank",
-        b"_rerank",
-        "_top_k",
-        b"_top_k",
-        "collection",
-        b"collection",
-        "filter",
-        b"filter",
-        "min_score",
-        b"min_score",
-        "mode",
-        b"mode",
-        "query",
-        b"query",
-        "rerank",
-        b"rerank",
-        "top_k",
-        b"top_k",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rerank", b"_rerank", "_top_k", b"_top_k", "collection", b"collection", "filter", b"filter", "min_score", b"min_score", "mode", b"mode", "query", b"query", "rerank", b"rerank", "top_k", b"top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__rerank: _TypeAlias = _typing.Literal["rerank"]  # noqa: Y015
     _WhichOneofArgType__rerank: _TypeAlias = _typing.Literal["_rerank", b"_rerank"]  # noqa: Y015
@@ -972,53 +834,9 @@ class Hit(_message.Message):
         relevance: _builtins.float | None = ...,
         metadata: _struct_pb2.Struct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "_bm25",
-        b"_bm25",
-        "_cosine",
-        b"_cosine",
-        "_relevance",
-        b"_relevance",
-        "bm25",
-        b"bm25",
-        "cosine",
-        b"cosine",
-        "metadata",
-        b"metadata",
-        "relevance",
-        b"relevance",
-    ]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bm25", b"_bm25", "_cosine", b"_cosine", "_relevance", b"_relevance", "bm25", b"bm25", "cosine", b"cosine", "metadata", b"metadata", "relevance", b"relevance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "_bm25",
-        b"_bm25",
-        "_cosine",
-        b"_cosine",
-        "_relevance",
-        b"_relevance",
-        "bm25",
-        b"bm25",
-        "cosine",
-        b"cosine",
-        "digest",
-        b"digest",
-        "document",
-        b"document",
-        "end",
-        b"end",
-        "metadata",
-        b"metadata",
-        "relevance",
-        b"relevance",
-        "score",
-        b"score",
-        "start",
-        b"start",
-        "text",
-        b"text",
-        "title",
-        b"title",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bm25", b"_bm25", "_cosine", b"_cosine", "_relevance", b"_relevance", "bm25", b"bm25", "cosine", b"cosine", "digest", b"digest", "document", b"document", "end", b"end", "metadata", b"metadata", "relevance", b"relevance", "score", b"score", "start", b"start", "text", b"text", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__bm25: _TypeAlias = _typing.Literal["bm25"]  # noqa: Y015
     _WhichOneofArgType__bm25: _TypeAlias = _typing.Literal["_bm25", b"_bm25"]  # noqa: Y015
@@ -1031,9 +849,7 @@ class Hit(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cosine) -> _WhichOneofReturnType__cosine | None: ...
     @_typing.overload
-    def WhichOneof(
-        self, oneof_group: _WhichOneofArgType__relevance
-    ) -> _WhichOneofReturnType__relevance | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__relevance) -> _WhichOneofReturnType__relevance | None: ...
 
 Global___Hit: _TypeAlias = Hit  # noqa: Y015
 
@@ -1079,29 +895,9 @@ class SearchResponse(_message.Message):
         search_duration: _duration_pb2.Duration | None = ...,
         rerank_duration: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal[
-        "embed_duration",
-        b"embed_duration",
-        "rerank_duration",
-        b"rerank_duration",
-        "search_duration",
-        b"search_duration",
-    ]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["embed_duration", b"embed_duration", "rerank_duration", b"rerank_duration", "search_duration", b"search_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal[
-        "embed_duration",
-        b"embed_duration",
-        "hits",
-        b"hits",
-        "mode",
-        b"mode",
-        "rerank_duration",
-        b"rerank_duration",
-        "rerank_method",
-        b"rerank_method",
-        "search_duration",
-        b"search_duration",
-    ]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embed_duration", b"embed_duration", "hits", b"hits", "mode", b"mode", "rerank_duration", b"rerank_duration", "rerank_method", b"rerank_method", "search_duration", b"search_duration"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -19,6 +19,7 @@ else:
 _T = _typing.TypeVar("_T")
 
 class _MaybeAsyncIterator(_abc.AsyncIterator[_T], _abc.Iterator[_T], metaclass=_abc_1.ABCMeta): ...
+
 class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ignore[misc, type-arg]
     ...
 
@@ -38,21 +39,13 @@ class RetrievalServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RetrievalServiceAsyncStub: ...
-    CreateCollection: _grpc.UnaryUnaryMultiCallable[
-        _retrieval_pb2.CreateCollectionRequest, _retrieval_pb2.CreateCollectionResponse
-    ]
+    CreateCollection: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.CreateCollectionRequest, _retrieval_pb2.CreateCollectionResponse]
     """CreateCollection makes an empty collection. ALREADY_EXISTS where the caller sees one of this name."""
-    GetCollection: _grpc.UnaryUnaryMultiCallable[
-        _retrieval_pb2.GetCollectionRequest, _retrieval_pb2.GetCollectionResponse
-    ]
+    GetCollection: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.GetCollectionRequest, _retrieval_pb2.GetCollectionResponse]
     """GetCollection describes one collection."""
-    ListCollections: _grpc.UnaryUnaryMultiCallable[
-        _retrieval_pb2.ListCollectionsRequest, _retrieval_pb2.ListCollectionsResponse
-    ]
+    ListCollections: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.ListCollectionsRequest, _retrieval_pb2.ListCollectionsResponse]
     """ListCollections describes the collections that the caller may use, sorted by name."""
-    DeleteCollection: _grpc.UnaryUnaryMultiCallable[
-        _retrieval_pb2.DeleteCollectionRequest, _retrieval_pb2.DeleteCollectionResponse
-    ]
+    DeleteCollection: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.DeleteCollectionRequest, _retrieval_pb2.DeleteCollectionResponse]
     """DeleteCollection removes a collection with everything in it."""
     Upsert: _grpc.StreamUnaryMultiCallable[_retrieval_pb2.UpsertRequest, _retrieval_pb2.UpsertResponse]
     """Upsert adds documents, or replaces those of the same id. A document is stored as a whole or not at all. A
@@ -61,9 +54,7 @@ class RetrievalServiceStub:
     """
     Delete: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.DeleteRequest, _retrieval_pb2.DeleteResponse]
     """Delete removes documents by their ids, or by a filter."""
-    ListDocuments: _grpc.UnaryStreamMultiCallable[
-        _retrieval_pb2.ListDocumentsRequest, _retrieval_pb2.ListDocumentsResponse
-    ]
+    ListDocuments: _grpc.UnaryStreamMultiCallable[_retrieval_pb2.ListDocumentsRequest, _retrieval_pb2.ListDocumentsResponse]
     """ListDocuments streams the documents of a collection, sorted by id."""
     Search: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.SearchRequest, _retrieval_pb2.SearchResponse]
     """Search finds the passages that fit a question best."""
@@ -83,21 +74,13 @@ class RetrievalServiceAsyncStub(RetrievalServiceStub):
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    CreateCollection: _aio.UnaryUnaryMultiCallable[
-        _retrieval_pb2.CreateCollectionRequest, _retrieval_pb2.CreateCollectionResponse
-    ]  # type: ignore[assignment]
+    CreateCollection: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.CreateCollectionRequest, _retrieval_pb2.CreateCollectionResponse]  # type: ignore[assignment]
     """CreateCollection makes an empty collection. ALREADY_EXISTS where the caller sees one of this name."""
-    GetCollection: _aio.UnaryUnaryMultiCallable[
-        _retrieval_pb2.GetCollectionRequest, _retrieval_pb2.GetCollectionResponse
-    ]  # type: ignore[assignment]
+    GetCollection: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.GetCollectionRequest, _retrieval_pb2.GetCollectionResponse]  # type: ignore[assignment]
     """GetCollection describes one collection."""
-    ListCollections: _aio.UnaryUnaryMultiCallable[
-        _retrieval_pb2.ListCollectionsRequest, _retrieval_pb2.ListCollectionsResponse
-    ]  # type: ignore[assignment]
+    ListCollections: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.ListCollectionsRequest, _retrieval_pb2.ListCollectionsResponse]  # type: ignore[assignment]
     """ListCollections describes the collections that the caller may use, sorted by name."""
-    DeleteCollection: _aio.UnaryUnaryMultiCallable[
-        _retrieval_pb2.DeleteCollectionRequest, _retrieval_pb2.DeleteCollectionResponse
-    ]  # type: ignore[assignment]
+    DeleteCollection: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.DeleteCollectionRequest, _retrieval_pb2.DeleteCollectionResponse]  # type: ignore[assignment]
     """DeleteCollection removes a collection with everything in it."""
     Upsert: _aio.StreamUnaryMultiCallable[_retrieval_pb2.UpsertRequest, _retrieval_pb2.UpsertResponse]  # type: ignore[assignment]
     """Upsert adds documents, or replaces those of the same id. A document is stored as a whole or not at all. A
@@ -106,9 +89,7 @@ class RetrievalServiceAsyncStub(RetrievalServiceStub):
     """
     Delete: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.DeleteRequest, _retrieval_pb2.DeleteResponse]  # type: ignore[assignment]
     """Delete removes documents by their ids, or by a filter."""
-    ListDocuments: _aio.UnaryStreamMultiCallable[
-        _retrieval_pb2.ListDocumentsRequest, _retrieval_pb2.ListDocumentsResponse
-    ]  # type: ignore[assignment]
+    ListDocuments: _aio.UnaryStreamMultiCallable[_retrieval_pb2.ListDocumentsRequest, _retrieval_pb2.ListDocumentsResponse]  # type: ignore[assignment]
     """ListDocuments streams the documents of a collection, sorted by id."""
     Search: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.SearchRequest, _retrieval_pb2.SearchResponse]  # type: ignore[assignment]
     """Search finds the passages that fit a question best."""
@@ -131,9 +112,7 @@ class RetrievalServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _retrieval_pb2.CreateCollectionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _retrieval_pb2.CreateCollectionResponse, _abc.Awaitable[_retrieval_pb2.CreateCollectionResponse]
-    ]:
+    ) -> _typing.Union[_retrieval_pb2.CreateCollectionResponse, _abc.Awaitable[_retrieval_pb2.CreateCollectionResponse]]:
         """CreateCollection makes an empty collection. ALREADY_EXISTS where the caller sees one of this name."""
 
     @_abc_1.abstractmethod
@@ -141,9 +120,7 @@ class RetrievalServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _retrieval_pb2.GetCollectionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _retrieval_pb2.GetCollectionResponse, _abc.Awaitable[_retrieval_pb2.GetCollectionResponse]
-    ]:
+    ) -> _typing.Union[_retrieval_pb2.GetCollectionResponse, _abc.Awaitable[_retrieval_pb2.GetCollectionResponse]]:
         """GetCollection describes one collection."""
 
     @_abc_1.abstractmethod
@@ -151,9 +128,7 @@ class RetrievalServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _retrieval_pb2.ListCollectionsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _retrieval_pb2.ListCollectionsResponse, _abc.Awaitable[_retrieval_pb2.ListCollectionsResponse]
-    ]:
+    ) -> _typing.Union[_retrieval_pb2.ListCollectionsResponse, _abc.Awaitable[_retrieval_pb2.ListCollectionsResponse]]:
         """ListCollections describes the collections that the caller may use, sorted by name."""
 
     @_abc_1.abstractmethod
@@ -161,9 +136,7 @@ class RetrievalServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _retrieval_pb2.DeleteCollectionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _retrieval_pb2.DeleteCollectionResponse, _abc.Awaitable[_retrieval_pb2.DeleteCollectionResponse]
-    ]:
+    ) -> _typing.Union[_retrieval_pb2.DeleteCollectionResponse, _abc.Awaitable[_retrieval_pb2.DeleteCollectionResponse]]:
         """DeleteCollection removes a collection with everything in it."""
 
     @_abc_1.abstractmethod
@@ -190,10 +163,7 @@ class RetrievalServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _retrieval_pb2.ListDocumentsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _abc.Iterator[_retrieval_pb2.ListDocumentsResponse],
-        _abc.AsyncIterator[_retrieval_pb2.ListDocumentsResponse],
-    ]:
+    ) -> _typing.Union[_abc.Iterator[_retrieval_pb2.ListDocumentsResponse], _abc.AsyncIterator[_retrieval_pb2.ListDocumentsResponse]]:
         """ListDocuments streams the documents of a collection, sorted by id."""
 
     @_abc_1.abstractmethod
@@ -209,13 +179,9 @@ class RetrievalServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _retrieval_pb2.BackupRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[
-        _abc.Iterator[_retrieval_pb2.BackupResponse], _abc.AsyncIterator[_retrieval_pb2.BackupResponse]
-    ]:
+    ) -> _typing.Union[_abc.Iterator[_retrieval_pb2.BackupResponse], _abc.AsyncIterator[_retrieval_pb2.BackupResponse]]:
         """Backup streams a consistent copy of a collection's file, while it is in use. FAILED_PRECONDITION where the
         collections are in a database, which has back-ups of its own.
         """
 
-def add_RetrievalServiceServicer_to_server(
-    servicer: RetrievalServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]
-) -> None: ...
+def add_RetrievalServiceServicer_to_server(servicer: RetrievalServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
