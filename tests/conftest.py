@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 from tests.live import LiveServer, serving
+from tests.models.minilm import minilm_file
 from tests.models.shallow import shallow
 from xapp.folders import default_models_dir
 
@@ -51,6 +52,12 @@ def default_model_path() -> Path:
     if not path.is_file():
         pytest.fail(f"{path} is missing: run `make model`")
     return path
+
+
+@pytest.fixture(scope="session")
+def minilm_path(user_cache: Path) -> Path:
+    """A real embedding model, for tests marked slow. They are skipped where it cannot be fetched."""
+    return minilm_file(user_cache / "genai-xapp" / "test-models")
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from xapp.config import ModelSettings, Settings, load_settings
+from xapp.config.models import OWN_KEYS
 
 
 def flat_settings(own: Mapping[str, Mapping[str, Any]] | None = None, **values: Any) -> Settings:
@@ -16,5 +17,5 @@ def flat_settings(own: Mapping[str, Mapping[str, Any]] | None = None, **values: 
 
 
 def _own(settings: Settings, table: dict[str, Any]) -> ModelSettings:
-    kind = table.pop("kind", "")
-    return ModelSettings(kind=kind, engine=msgspec.structs.replace(settings.engine, **table))
+    own = {name: table.pop(name) for name in OWN_KEYS if name in table}
+    return ModelSettings(engine=msgspec.structs.replace(settings.engine, **table), **own)

@@ -1,6 +1,7 @@
 """A node that does what a test wrote down: for clients, which must not need an engine."""
 
 import threading
+from array import array
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,8 +13,14 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
+from xapp.inference.v1 import (
+    embedding_pb2,
+    embedding_pb2_grpc,
+    inference_pb2_grpc,
+    models_pb2,
+    models_pb2_grpc,
+)
 from xapp.inference.v1 import inference_pb2 as pb
-from xapp.inference.v1 import inference_pb2_grpc, models_pb2, models_pb2_grpc
 
 
 @dataclass(frozen=True)
@@ -95,12 +102,18 @@ ANSWER: Sequence[Step] = (started(), chunk("Hello"), chunk(" wörld"), finished(
 
 
 @dataclass
-class ScriptedNode(inference_pb2_grpc.InferenceServiceServicer, models_pb2_grpc.ModelServiceServicer):
+class ScriptedNode(
+    inference_pb2_grpc.InferenceServiceServicer,
+    embedding_pb2_grpc.EmbeddingServiceServicer,
+    models_pb2_grpc.ModelServiceServicer,
+):
     """`script` is one list of steps a Generate call; the last one is repeated. Requests are kept."""
 
     script: list[Sequence[Step]] = field(default_factory=lambda: [ANSWER])
     requests: list[pb.GenerateRequest] = field(default_factory=list)
     scored: list[pb.ScoreRequest] = field(default_factory=list)
+    embedded: list[embedding_pb2.EmbedRequest] = field(default_factory=list)
+    reranked: list[embedding_pb2.RerankRequest] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
     target: str = ""
 
@@ -135,6 +148,35 @@ class ScriptedNode(inference_pb2_grpc.InferenceServiceServicer, models_pb2_grpc.
         abstained = request.min_margin > 0.5
         winner = None if abstained else 0
         return pb.ScoreResponse(choices=choices, winner=winner, abstained=abstained, margin=0.5)
+
+    def Embed(self, request: embedding_pb2.EmbedRequest, context: Any) -> embedding_pb2.EmbedResponse:  # noqa: N802
+        """A vector is the length of its text, and 1."""
+        self.embedded.append(request)
+        packed = request.encoding == embedding_pb2.VECTOR_ENCODING_PACKED
+        vectors = [[float(len(text)), 1.0] for text in request.texts]
+        embeddings = [
+            embedding_pb2.TextEmbedding(
+                values=() if packed else vector,
+                packed=array("f", vector).tobytes() if packed else b"",
+                num_tokens=3,
+                num_lost_tokens=7 if len(text) > 9 else 0,
+            )
+            for text, vector in zip(request.texts, vectors, strict=True)
+        ]
+        return embedding_pb2.EmbedResponse(
+            model="e", dimensions=2, embeddings=embeddings, num_tokens=3 * len(vectors)
+        )
+
+    def Rerank(self, request: embedding_pb2.RerankRequest, context: Any) -> embedding_pb2.RerankResponse:  # noqa: N802
+        """The longest document is the most relevant."""
+        self.reranked.append(request)
+        lengths = sorted(((len(text), index) for index, text in enumerate(request.documents)), reverse=True)
+        documents = [
+            embedding_pb2.RankedDocument(index=index, score=length, relevance=length / 100)
+            for length, index in lengths[: request.top_n or None]
+        ]
+        method = embedding_pb2.RERANK_METHOD_CROSS_ENCODER
+        return embedding_pb2.RerankResponse(model="r", method=method, documents=documents, num_tokens=9)
 
     def ListTasks(self, request: pb.ListTasksRequest, context: Any) -> pb.ListTasksResponse:  # noqa: N802
         return pb.ListTasksResponse(tasks=TASKS)
@@ -198,6 +240,7 @@ def scripted_node() -> Iterator[ScriptedNode]:
     node = ScriptedNode()
     server = grpc.server(ThreadPoolExecutor(8))
     inference_pb2_grpc.add_InferenceServiceServicer_to_server(node, server)
+    embedding_pb2_grpc.add_EmbeddingServiceServicer_to_server(node, server)
     models_pb2_grpc.add_ModelServiceServicer_to_server(node, server)
     node.target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     server.start()

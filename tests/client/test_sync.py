@@ -33,7 +33,7 @@ def client(node: ScriptedNode) -> Iterator[SyncClient]:
 
 
 def public(kind: type) -> set[str]:
-    return {name for name in vars(kind) if not name.startswith("_")}
+    return {name for name in dir(kind) if not name.startswith("_")}
 
 
 def test_it_has_every_method_of_the_client() -> None:
@@ -51,6 +51,8 @@ def test_a_stream_is_read_with_for(client: SyncClient, node: ScriptedNode) -> No
 def test_the_other_calls(client: SyncClient) -> None:
     assert client.tokenize("abc").num_tokens == 3
     assert client.score("p", ["a", "b"]).winner == 0
+    assert list(client.embed(["abc"])[0]) == [3.0, 1.0]
+    assert client.rerank("q", ["a", "bc"]).documents[0].index == 1
     assert client.estimate("abc").admitted
     assert client.list_models()[0].name == "m"
     assert client.list_tasks()[0].name == "triage"

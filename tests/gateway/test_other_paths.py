@@ -1,4 +1,4 @@
-"""Plain completions, models, tokens, health, and the paths that this build does not serve."""
+"""Plain completions, models, tokens, health, and unknown paths."""
 
 import pytest
 
@@ -57,13 +57,6 @@ async def test_health_follows_the_service(gateway: Gateway) -> None:
     assert (await gateway.get("/health")).status == 200
     gateway.service.ready = False
     assert (await gateway.get("/health")).status == 503
-
-
-@pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/rerank"])
-async def test_what_this_build_does_not_serve(gateway: Gateway, path: str) -> None:
-    answer = await gateway.post(path, {"input": "hi"})
-    assert answer.error == (501, "not_implemented", None)
-    assert answer.headers["x-should-retry"] == "false"
 
 
 async def test_unknown_paths_and_methods(gateway: Gateway) -> None:

@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Mapping, Sequence
 
-Value = str | int | bool | list[int] | list[str] | list[float]
+Value = str | int | float | bool | list[int] | list[str] | list[float]
 F32, Q4_1 = 0, 3
 LLAMA: dict[str, Value] = {
     "general.architecture": "llama",
@@ -31,6 +31,8 @@ def value_bytes(value: Value) -> bytes:
         return struct.pack("<I?", 7, value)
     if isinstance(value, int):
         return struct.pack("<II", 4, value)
+    if isinstance(value, float):
+        return struct.pack("<If", 6, value)
     if value and isinstance(value[0], str):
         return struct.pack("<IIQ", 9, 8, len(value)) + b"".join(text(str(item)) for item in value)
     if value and isinstance(value[0], float):

@@ -75,6 +75,12 @@ def test_the_default_file_is_as_stated() -> None:
     assert info.has_chat_template
 
 
-def test_only_language_models_can_be_served() -> None:
-    kinds = {entry.kind for entry in ENTRIES if not entry.kind.servable}
-    assert kinds == {Kind.EMBEDDING, Kind.RERANKER}
+def test_every_kind_can_be_served() -> None:
+    assert {entry.kind for entry in ENTRIES} >= {Kind.CHAT, Kind.EMBEDDING, Kind.RERANKER}
+    assert all(entry.kind.servable for entry in ENTRIES)
+
+
+def test_only_embedding_models_have_prefixes_and_shorter_vectors() -> None:
+    for entry in ENTRIES:
+        facts = (entry.query_prefix, entry.passage_prefix, entry.min_dimensions)
+        assert entry.kind is Kind.EMBEDDING or not any(facts)

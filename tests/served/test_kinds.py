@@ -18,7 +18,14 @@ from xapp.served.dependencies import ModelDependencies, Need
 from xapp.served.kinds import require_worker, stated_kind
 from xapp.service.service import NodeService
 
-EMBEDDER = {"other": {"kind": "embedding"}}
+STATUES = ModelKind("statues", Capability.EMBED)
+"""A kind that no worker of this build can load."""
+OWN = {"other": {"kind": "statues"}}
+
+
+@pytest.fixture(autouse=True)
+def statues(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MODEL_KINDS, STATUES.name, STATUES)
 
 
 def model_of(kind: Kind) -> ModelFile:
@@ -36,12 +43,12 @@ def test_the_settings_count_before_the_catalogue() -> None:
 @pytest.mark.parametrize("kind", Kind)
 def test_every_kind_of_the_catalogue_has_a_kind_of_model(kind: Kind) -> None:
     assert kind.model_kind in MODEL_KINDS.values()
-    assert kind.servable == (kind in {Kind.CHAT, Kind.COMPLETION})
+    assert kind.servable
 
 
 async def test_a_kind_without_a_worker_stops_the_start(node: Node) -> None:
-    service = node.service(model="other", own=EMBEDDER)
-    with pytest.raises(ConfigError, match=r"XAPP_MODEL: other is of kind embedding, .* has no worker yet"):
+    service = node.service(model="other", own=OWN)
+    with pytest.raises(ConfigError, match=r"XAPP_MODEL: other is of kind statues, .* has no worker yet"):
         await service.start()
     await service.aclose()
 
@@ -53,29 +60,29 @@ async def refusal(service: NodeService, name: str) -> XappError:
 
 
 async def test_a_kind_without_a_worker_is_not_loaded_and_asked_nothing(node: Node) -> None:
-    async with node.serving(own=EMBEDDER) as service:
+    async with node.serving(own=OWN) as service:
         with pytest.raises(ModelError, match="no worker yet") as caught:
             _ = [status async for status in service.load_model("other")]
         assert caught.value.reason == "UNSUPPORTED_MODEL"
         refused = await refusal(service, "other")
         assert (refused.code, refused.reason) == ("FAILED_PRECONDITION", "UNSUPPORTED_MODEL")
-        assert "other is of kind embedding" in refused.message
+        assert "other is of kind statues" in refused.message
         assert service.get_model("other").state is ModelState.AVAILABLE
 
 
-class EmbeddingNode(Node):
+class StatuesNode(Node):
     """The header of `other` tells its kind, which is seen when it is loaded."""
 
     def tools(self) -> ModelDependencies:
         return dataclasses.replace(super().tools(), memory_need=self._memory_need)
 
     def _memory_need(self, path: Path, own: ModelSettings) -> Need:
-        require_worker(path.stem, EMBEDDING if path.stem == "other" else GENERATE)
+        require_worker(path.stem, STATUES if path.stem == "other" else GENERATE)
         return self.needs
 
 
 async def test_a_kind_that_only_the_file_tells_is_refused_with_the_same_reason(tmp_path: Path) -> None:
-    async with EmbeddingNode(tmp_path).serving() as service:
+    async with StatuesNode(tmp_path).serving() as service:
         with pytest.raises(ModelError, match="no worker yet"):
             _ = [status async for status in service.load_model("other")]
         refused = await refusal(service, "other")

@@ -14,6 +14,7 @@ from tests.models.gguf_file import LLAMA, gguf_bytes
 from tests.service.nodes import DIGEST, Node, collect, is_ready, pid_of, text_of
 from tests.workers.workers import until
 from xapp.config import EngineSettings, ModelSettings
+from xapp.domain.kinds import GENERATE
 from xapp.domain.prefix import PARKED_SHARE
 from xapp.domain.requests import Request
 from xapp.domain.states import ModelState, ModelStatus
@@ -270,13 +271,19 @@ def test_the_real_tools_read_the_header(tmp_path: Path, node: Node) -> None:
 
 
 @pytest.mark.parametrize(("pooling", "kind"), [(1, "embedding"), (4, "reranker")])
-def test_a_kind_without_a_worker_is_refused_by_its_header(tmp_path: Path, pooling: int, kind: str) -> None:
+def test_the_header_tells_the_kind_and_the_memory_of_a_step(tmp_path: Path, pooling: int, kind: str) -> None:
     path = tmp_path / "embed.gguf"
+    encoder = LLAMA | {"llama.pooling_type": pooling, "llama.attention.causal": False}
+    path.write_bytes(gguf_bytes(encoder))
+    need = ModelDependencies().memory_need(path, ModelSettings())
+    assert need.kind.name == kind
+    assert (need.kv_bytes, need.parked_bytes) == (0, 0)
+    assert need.total_bytes == need.weights_bytes + need.text_bytes + need.work_bytes
+    longer = ModelSettings(engine=EngineSettings(context_length=1024))
+    assert ModelDependencies().memory_need(path, longer).work_bytes > 2 * need.work_bytes
+    assert ModelDependencies().memory_need(path, ModelSettings(kind="generate")).kind is GENERATE
     path.write_bytes(gguf_bytes(LLAMA | {"llama.pooling_type": pooling}))
-    with pytest.raises(ModelError, match=f"of kind {kind}, .*: this kind has no worker yet") as caught:
-        ModelDependencies().memory_need(path, ModelSettings())
-    assert caught.value.reason == "UNSUPPORTED_MODEL"
-    assert ModelDependencies().memory_need(path, ModelSettings(kind="generate")).weights_bytes > 0
+    assert ModelDependencies().memory_need(path, ModelSettings()).kv_bytes > 0, "a causal model has cells"
 
 
 class SmallNode(Node):

@@ -16,6 +16,7 @@ _COMMANDS = {
     "engine": "The engine against bare llama.cpp and the memory's bandwidth.",
     "serving": "Speed and memory of serving against their bars.",
     "promises": "Deadlines, priorities and predictions against their bars.",
+    "embedding": "Vectors against bare llama.cpp, and answers beside them.",
     "pool": "Several nodes behind one target against their bars.",
     "speculation": "What drafts gain, cost, and where answers part.",
     "big-little": "A little and a big model over a line, against both alone.",

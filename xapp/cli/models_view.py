@@ -26,6 +26,7 @@ from xapp.models.digest import record_of
 from xapp.models.info import GgufInfo, read_gguf
 from xapp.models.parts import check_parts, total_bytes
 from xapp.models.store import ModelFile, local_models
+from xapp.models.vector_memory import step_bytes
 from xapp.visible import visible
 
 LINE_EVERY_S = 5.0
@@ -71,10 +72,25 @@ class Row:
 
     @property
     def memory_bytes(self) -> int | None:
-        """Bytes; None if the size or the KV geometry is unknown."""
+        """Bytes; None if the size or the KV geometry is unknown. A model of vectors keeps no KV cache."""
+        if not self.generates:
+            return None if self.size_bytes is None else self.size_bytes + self._step_bytes
         geometry = self.info.geometry if self.info else None
         geometry = geometry or (self.entry.geometry if self.entry else None)
         return weights_and_kv(self.size_bytes, geometry, self.memory_context, self.kv_type)
+
+    @property
+    def generates(self) -> bool:
+        """Whether it is a model that generates text."""
+        in_file = self.info is None or self.info.kind.generates
+        return in_file and (self.entry is None or self.entry.kind.model_kind.generates)
+
+    @property
+    def _step_bytes(self) -> int:
+        if self.info is not None:
+            return step_bytes(self.info.n_head_kv, self.info.dimensions)
+        heads = self.entry.n_head_kv if self.entry else None
+        return step_bytes(heads, heads * (self.entry.head_dim or 0) if self.entry and heads else None)
 
     @property
     def license(self) -> str:
@@ -251,8 +267,8 @@ def _bars(console: Console) -> Bars:
 
 
 def kind_note(entry: Entry | None) -> str:
-    """A warning after the pull of a model that Generate cannot serve."""
-    if entry is None or entry.kind.servable:
+    """What to do with a pulled model that does not generate."""
+    if entry is None or entry.kind.model_kind.generates:
         return ""
-    word = "an embedding model" if entry.kind is Kind.EMBEDDING else "a reranker"
-    return f"{entry.name} is {word}: Generate cannot serve it"
+    word, verb = ("an embedding model", "embed") if entry.kind is Kind.EMBEDDING else ("a reranker", "rerank")
+    return f"{entry.name} is {word}: load it beside a language model, and ask it with genai-xapp {verb}"

@@ -16,6 +16,7 @@ from xapp.models.info import GgufInfo, read_gguf
 from xapp.models.mark import Mark, mark_of
 from xapp.models.parts import check_parts, model_digest, model_rehash, total_bytes
 from xapp.models.store import ModelFile, local_models, resolve
+from xapp.models.vector_memory import STEP_TOKENS, step_bytes
 from xapp.models.verify import difference
 from xapp.served.kinds import require_worker
 from xapp.telemetry.latency import ModelLatencies
@@ -28,10 +29,6 @@ from xapp.workers.client import EngineClient
 
 MIN_CONTEXT_TOKENS = 512
 """Smallest number of tokens of KV cache for a model without a configured size."""
-MOST_HEADS, MOST_DIMENSIONS = 16, 1024
-"""Of a model that makes vectors and does not say its own numbers."""
-ROWS_OF_A_STEP = 16
-"""Vectors of a token that a step keeps at once: inputs and outputs of a layer, four times as wide inside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +70,9 @@ def memory_need(path: Path, own: ModelSettings) -> Need:
 
 
 def need_of_vectors(path: Path, info: GgufInfo, kind: ModelKind, settings: EngineSettings) -> Need:
-    """A step keeps the attention of all of its tokens to each other, for every head, and some rows of each
-    layer. Only a causal model has a KV cache, for the tokens of a step.
-    """
-    tokens = max(settings.batch_tokens, settings.context_length or MIN_CONTEXT_TOKENS)
-    heads, width = info.n_head_kv or MOST_HEADS, info.dimensions or MOST_DIMENSIONS
-    work_bytes = 4 * tokens * (heads * tokens + ROWS_OF_A_STEP * width)
+    """Only a causal model has a KV cache, for the tokens of a step."""
+    tokens = max(settings.batch_tokens, settings.context_length or STEP_TOKENS)
+    work_bytes = step_bytes(info.n_head_kv, info.dimensions, tokens)
     per_token = info.geometry.bytes_per_token(KvType.F16) if info.geometry and info.causal else 0
     text_bytes = resident_bytes(info.metadata_bytes)
     return Need(total_bytes(path), tokens * per_token, 0, text_bytes, work_bytes, kind)

@@ -125,7 +125,8 @@ async def _pairs(call: Call, request: RerankRequest) -> tuple[list[list[int]], l
 def _check(request: RerankRequest) -> None:
     if request.top_n is not None and request.top_n < 1:
         raise InvalidArgument("top_n", f"must be at least 1, is {request.top_n}")
-    check_texts("query", (request.query,))
+    if not request.query:
+        raise InvalidArgument("query", "is empty")
     check_texts("documents", request.documents)
 
 

@@ -102,11 +102,9 @@ async def spawn(command: Sequence[str], *arguments: str) -> tuple[WorkerProcess,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            # The server handles a Ctrl-C in the terminal: it drains, then ends the worker.
-            start_new_session=True,
             # Otherwise ggml starts a debugger on itself, which is slow and hides the cause.
             env={**os.environ, "GGML_NO_BACKTRACE": "1"},
-            preexec_fn=_die_with_parent,
+            preexec_fn=_stand_apart,
         )
     except BaseException:
         ours.close()
@@ -116,6 +114,13 @@ async def spawn(command: Sequence[str], *arguments: str) -> tuple[WorkerProcess,
     return WorkerProcess(process), ours
 
 
-def _die_with_parent() -> None:
-    """A worker ends when its socket closes, but a stopped worker does not notice that."""
+def _stand_apart() -> None:
+    """A worker ends when its socket closes, but a stopped worker does not notice that.
+
+    The server handles a Ctrl-C in the terminal: it drains, then ends the worker. So the worker is in a
+    process group of its own. It stays in the server's session: Linux compares the niceness of threads within
+    a session only (sched_autogroup_enabled), and the worker of an embedding model makes way for the worker
+    of a language model.
+    """
+    os.setpgid(0, 0)
     _PRCTL(_PR_SET_PDEATHSIG, signal.SIGKILL)
