@@ -7,7 +7,7 @@ import msgspec
 
 from xapp.domain.answers import Chunk, Finished, Started
 from xapp.errors import XappError
-from xapp.gateway.answer_objects import Form, ending, head, usage
+from xapp.gateway.answer_objects import Form, ending, head, sources, usage
 from xapp.gateway.call_objects import delta
 from xapp.gateway.dialect_errors import body_of
 from xapp.gateway.log_probabilities import of_chat, of_completion
@@ -35,6 +35,7 @@ class Chunks:
         self._index = index
         self._offset = 0
         self._head = head(form, started, streamed=True)
+        self._sources = sources(started)
         self._no_usage: dict[str, Any] = {"usage": None} if include_usage else {}
         before, after = self._chunk(self._said(_MARK), None).split(_encode(_MARK))
         self._before, self._after = before, after
@@ -43,7 +44,7 @@ class Chunks:
         """The first chunk; b"" where the dialect has none."""
         if not self._form.is_chat:
             return b""
-        return self._chunk({"delta": {"role": "assistant", "content": ""}}, None)
+        return self._chunk({"delta": {"role": "assistant", "content": ""}, **self._sources}, None)
 
     def text(self, chunk: Chunk) -> bytes:
         """The next piece. Called for every token."""
