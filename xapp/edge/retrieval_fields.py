@@ -76,7 +76,7 @@ def _scalars(field: str, value: Any) -> tuple[Scalar, ...]:
 
 
 def _scalar(field: str, value: Any) -> Scalar:
-    if isinstance(value, bool | str):
+    if isinstance(value, bool) or (isinstance(value, str) and "\0" not in value):
         return value
     if isinstance(value, int | float) and math.isfinite(value):
         return float(value)

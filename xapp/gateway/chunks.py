@@ -1,6 +1,6 @@
 """The chunks of a streamed answer as server-sent events. A chunk costs little: only its text is encoded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,6 +14,7 @@ from xapp.gateway.log_probabilities import of_chat, of_completion
 
 DONE = b"data: [DONE]\n\n"
 _MARK = "\x00text\x00"
+_NOTHING: Mapping[str, Any] = {}
 _encode = msgspec.json.Encoder().encode
 
 
@@ -42,9 +43,9 @@ class Chunks:
 
     def opening(self) -> bytes:
         """The first chunk; b"" where the dialect has none."""
-        if not self._form.is_chat:
-            return b""
-        return self._chunk({"delta": {"role": "assistant", "content": ""}, **self._sources}, None)
+        if self._form.is_chat:
+            return self._chunk({"delta": {"role": "assistant", "content": ""}}, None, beside=self._sources)
+        return self._chunk(self._said(""), None, beside=self._sources) if self._sources else b""
 
     def text(self, chunk: Chunk) -> bytes:
         """The next piece. Called for every token."""
@@ -81,8 +82,12 @@ class Chunks:
         return {"delta": said}
 
     def _chunk(
-        self, said: dict[str, Any], finished: Finished | None, logprobs: dict[str, Any] | None = None
+        self,
+        said: dict[str, Any],
+        finished: Finished | None,
+        logprobs: dict[str, Any] | None = None,
+        beside: Mapping[str, Any] = _NOTHING,
     ) -> bytes:
         end = {"finish_reason": None} if finished is None else ending(finished)
         choice = {"index": self._index, **said, "logprobs": logprobs, **end}
-        return sent({**self._head, "choices": [choice], **self._no_usage})
+        return sent({**self._head, "choices": [choice], **self._no_usage, **beside})

@@ -53,7 +53,14 @@ class Shelf:
 
     def start(self) -> None:
         """Opens and checks every collection, and returns at once."""
-        self._starting = asyncio.create_task(self._look())
+        self._starting = asyncio.create_task(self._begin())
+
+    async def _begin(self) -> None:
+        """A database that does not answer is asked again by the first caller."""
+        try:
+            await self._look()
+        except XappError as error:
+            _failed(error, "")
 
     async def aclose(self) -> None:
         """Closes every collection. Safe to call twice."""
@@ -74,7 +81,7 @@ class Shelf:
     async def _look(self) -> None:
         """Opens collections that are new in the folder or the database. Forgets those that are gone."""
         async with self._looking:
-            keys = await self.in_thread(self._stores.keys)
+            keys = await self.in_thread(self._stores.all_keys)
             for gone in self._opened.keys() - set(keys):
                 self._opened.pop(gone).failed(_not_found(gone.name))
             for key in keys:
@@ -87,8 +94,7 @@ class Shelf:
             opened.info = await self.in_thread(opened.store.info)
         except XappError as error:
             opened.failed(error)
-            fields: dict[str, object] = {"event": "collection_failed", "collection": opened.key.name}
-            logs.event(_log, error.message, fields | {"reason": error.reason}, level=logging.ERROR)
+            _failed(error, opened.key.name)
         self._opened[opened.key] = opened
 
     async def list(self, scope: str) -> list[CollectionInfo]:
@@ -195,6 +201,15 @@ class Shelf:
             opened.store, opened.error = None, _not_found(opened.key.name)
             self._opened.pop(opened.key, None)
             await self.in_thread(lambda: self._stores.drop(opened.key))
+
+
+def _failed(error: XappError, collection: str) -> None:
+    fields: dict[str, object] = {
+        "event": "collection_failed",
+        "collection": collection,
+        "reason": error.reason,
+    }
+    logs.event(_log, error.message, fields, level=logging.ERROR)
 
 
 def _cached(opened: Opened) -> int:

@@ -107,8 +107,8 @@ def to_document(wire: pb.Document) -> Document:
 
 def _passage(index: int, wire: pb.Passage) -> Passage:
     place = f"document.passages[{index}]"
-    if not wire.text.strip():
-        raise InvalidArgument(f"{place}.text", "is empty")
+    if not wire.text.strip() or "\0" in wire.text + wire.title:
+        raise InvalidArgument(f"{place}.text", "is empty, or has zero bytes")
     if not 0 <= wire.start <= wire.end:
         raise InvalidArgument(f"{place}.start", "must be 0 or more, and at most `end`")
     title = short(f"{place}.title", wire.title, MAX_TITLE_CHARS)

@@ -117,7 +117,7 @@ class VectorStore(Protocol):
 class Stores(Protocol):
     """All collections of one place."""
 
-    def keys(self) -> list[Key]:
+    def all_keys(self) -> list[Key]:
         """Every collection."""
         ...
 

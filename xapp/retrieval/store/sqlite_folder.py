@@ -26,7 +26,7 @@ class SqliteStores:
         except OSError as error:
             raise ConfigError(FOLDER_KEY, f"{folder}: {error.strerror}") from error
 
-    def keys(self) -> list[Key]:
+    def all_keys(self) -> list[Key]:
         """Implements Stores."""
         return [_key_of(path) for path in sorted(self._folder.glob(f"[!.]*{ENDING}"))]
 
