@@ -30,6 +30,11 @@ class Parser:
         self._socket: socket.socket | None = None
         self._frames = FrameBuffer()
 
+    @property
+    def pid(self) -> int | None:
+        """The process id; None without a process."""
+        return self._process.pid if self._process is not None else None
+
     async def parse(
         self, document: Document, passage_chars: int, overlap_chars: int
     ) -> tuple[str, list[Passage]]:
