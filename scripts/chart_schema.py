@@ -13,7 +13,8 @@ from typing import Any
 
 import msgspec
 
-from xapp.config import KEYS, KEYS_OF_A_MODEL, TABLES, Key, Settings
+from xapp.config import KEYS, KEYS_OF_A_MODEL, TABLES, Key, ModelSettings, Settings
+from xapp.config.models import OWN_KEYS
 from xapp.domain.kinds import MODEL_KINDS
 from xapp.ric.descriptor import controls_schema
 from xapp.ric.policy_type import policy_type
@@ -63,8 +64,11 @@ def _table(table: str, fields: dict[Key, dict[str, Any]]) -> dict[str, Any]:
 
 def _of_a_model(fields: dict[Key, dict[str, Any]]) -> dict[str, Any]:
     kind = {"enum": sorted(MODEL_KINDS)}
+    (_, components) = msgspec.json.schema_components([ModelSettings])
+    own = components["ModelSettings"]["properties"]
+    vectors = {name: _without_default(own[name]) for name in OWN_KEYS if name != "kind"}
     engine = {key.name: _without_default(field) for key, field in fields.items() if key in KEYS_OF_A_MODEL}
-    return _closed({"kind": kind} | engine)
+    return _closed({"kind": kind} | vectors | engine)
 
 
 def _without_default(field: dict[str, Any]) -> dict[str, Any]:

@@ -14,4 +14,4 @@ GOBIN="$plugins" go install google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
   --go_out=. --go_opt=module=genai-xapp/clients/go \
   --go-grpc_out=. --go-grpc_opt=module=genai-xapp/clients/go \
   xapp/inference/v1/inference.proto xapp/inference/v1/models.proto \
-  xapp/inference/v1/verification.proto
+  xapp/inference/v1/verification.proto xapp/inference/v1/embedding.proto

@@ -54,6 +54,12 @@ def test_a_models_own_table_counts_before_what_holds_for_all(tmp_path: Path) -> 
             " did you mean embedding?",
         ),
         ("[models.a]\nkind = []", "models.a.kind: []: no such kind, there are generate, embedding, reranker"),
+        ("[models.a]\nquery_prefix = 1", "models.a.query_prefix: 1: Expected `str | null`, got `int`"),
+        ("[models.a]\nmin_dimensions = 0", "models.a.min_dimensions: 0: Expected `int` >= 1"),
+        (
+            "[models.a]\nquery_prefx = 'q'",
+            "models.a.query_prefx: no such setting of a model; did you mean models.a.query_prefix?",
+        ),
         ("[models]\na = 1", "models.a: a table is wanted, [models.a] (in FILE)"),
         (
             "[models.qwen2.5-0.5b]\nslots = 1",
@@ -64,6 +70,19 @@ def test_a_models_own_table_counts_before_what_holds_for_all(tmp_path: Path) -> 
 def test_a_bad_table_names_model_and_key(tmp_path: Path, table: str, message: str) -> None:
     environ = settings_file(tmp_path, table)
     assert refused(environ).message.replace(environ["XAPP_CONFIG_FILE"], "FILE") == message
+
+
+def test_a_model_of_vectors_has_keys_of_its_own(tmp_path: Path) -> None:
+    vectors = "query_prefix = 'q: '\npassage_prefix = ''\nmin_dimensions = 64"
+    table = f"[models.a]\nkind = 'embedding'\nslots = 2\n{vectors}"
+    own = load_settings(settings_file(tmp_path, table)).of_model("a")
+    assert (own.kind, own.query_prefix, own.passage_prefix, own.min_dimensions) == (
+        "embedding",
+        "q: ",
+        "",
+        64,
+    )
+    assert own.engine.slots == 2
 
 
 def test_models_without_a_table_are_the_names_to_load(tmp_path: Path) -> None:

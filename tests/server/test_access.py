@@ -21,8 +21,8 @@ from tests.server.shapes import SHAPES
 from tests.server.test_tasks import TASK
 from xapp.config import Settings
 from xapp.domain.scope import of_principal
+from xapp.inference.v1 import embedding_pb2, embedding_pb2_grpc, models_pb2
 from xapp.inference.v1 import inference_pb2 as pb
-from xapp.inference.v1 import models_pb2
 from xapp.orca import open_rca_pb2, open_rca_pb2_grpc
 from xapp.security import principal
 from xapp.security.access import Access
@@ -210,6 +210,21 @@ async def test_methods_models_tasks_and_priorities(guarded: Node) -> None:
         pb.GenerateRequest(prompt="hi", priority=pb.PRIORITY_BATCH), metadata=planner
     )
     assert [event async for event in call][-1].HasField("finished"), "no model named: the default is allowed"
+
+
+async def test_a_policy_holds_for_the_model_that_makes_vectors(tmp_path: Path) -> None:
+    """A request without a model is for the embedding model, not for the default model."""
+    policy = '[planner]\nmethods = ["Embed"]\nmodels = ["tiny-e*"]\n[guest]\nmodels = ["tiny"]\n'
+    async with running(FakeService(), secured(tmp_path, policy)) as node:
+        stub: Any = embedding_pb2_grpc.EmbeddingServiceStub(node.channel)
+        embed, rerank = embedding_pb2.EmbedRequest(texts=["a"]), embedding_pb2.RerankRequest(query="a")
+        await stub.Embed(embed, metadata=bearer("planner"))
+        assert (await reason(stub.Rerank(rerank, metadata=bearer("planner"))))[1] == "METHOD_NOT_ALLOWED"
+        for call in (
+            stub.Embed(embed, metadata=bearer("guest")),
+            stub.Rerank(rerank, metadata=bearer("guest")),
+        ):
+            assert (await reason(call))[1] == "MODEL_NOT_ALLOWED"
 
 
 async def test_who_has_no_table_may_do_nothing(guarded: Node) -> None:

@@ -11,15 +11,15 @@ from tests.server.conftest import Node, settings
 from tests.server.fake_service import INFO, MODEL, FakeHost, FakeService
 from tests.server.rich import details_of
 from xapp.errors import ConfigError, FailedPrecondition
+from xapp.inference.v1 import embedding_pb2, inference_pb2_grpc, models_pb2
 from xapp.inference.v1 import inference_pb2 as pb
-from xapp.inference.v1 import inference_pb2_grpc, models_pb2
 from xapp.server.server import serve_grpc
 from xapp.telemetry.metrics import Metrics
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
-SERVICES = ("InferenceService", "ModelService", "VerificationService")
+SERVICES = ("InferenceService", "ModelService", "VerificationService", "EmbeddingService")
 NAMES = ["", *(f"xapp.inference.v1.{name}" for name in SERVICES)]
 
 
@@ -79,6 +79,7 @@ def _methods() -> list[str]:
     services = (
         *pb.DESCRIPTOR.services_by_name.values(),
         *models_pb2.DESCRIPTOR.services_by_name.values(),
+        *embedding_pb2.DESCRIPTOR.services_by_name.values(),
         *health_pb2.DESCRIPTOR.services_by_name.values(),
     )
     return [method.full_name for service in services for method in service.methods]

@@ -29,6 +29,7 @@ from xapp.domain.embedding import (
 from xapp.domain.kinds import Capability
 from xapp.domain.messages import Priority
 from xapp.domain.requests import Request
+from xapp.domain.text_frames import TextTokens
 from xapp.errors import (
     DeadlineExceeded,
     Exhausted,
@@ -42,6 +43,7 @@ from xapp.service.fitting import fit
 from xapp.service.rerank import cosines, logistic
 from xapp.service.service import NodeService
 from xapp.service.vectors import _split
+from xapp.text.answer import _cut
 
 LENGTH = 100
 """Tokens that the models read, special tokens included."""
@@ -243,7 +245,7 @@ async def test_a_vector_that_is_not_finite_is_never_sent() -> None:
 )
 def test_what_is_cut_is_counted(tokens: list[int], room: int, truncation: Truncation, prefix: int) -> None:
     try:
-        fitted = fit("texts[0]", tokens, room, truncation, prefix)
+        fitted = fit("texts[0]", TextTokens(tokens), room, truncation, prefix)
     except InvalidArgument:
         assert len(tokens) > room
         assert truncation is Truncation.NONE or room <= prefix
@@ -255,6 +257,24 @@ def test_what_is_cut_is_counted(tokens: list[int], room: int, truncation: Trunca
     if fitted.num_lost and truncation is Truncation.START:
         assert fitted.tokens[:prefix] == tokens[:prefix]
         assert fitted.tokens[prefix:] == tokens[len(tokens) - room + prefix :]
+
+
+@given(st.integers(1, 8), st.integers(0, 30), st.sampled_from(Truncation), st.integers(0, 3))
+def test_a_text_without_its_middle_is_cut_alike(
+    room: int, count: int, truncation: Truncation, prefix: int
+) -> None:
+    """The text process leaves out what the model cannot read: the result is the same."""
+    tokens = list(range(count))
+    data, num_dropped = _cut(tokens, room)
+    short = TextTokens(array("i", data).tolist(), num_dropped)
+    assert len(short) == count
+    outcomes = []
+    for text in (TextTokens(tokens), short):
+        try:
+            outcomes.append(str(fit("t", text, room, truncation, prefix)))
+        except InvalidArgument as error:
+            outcomes.append(error.message)
+    assert outcomes[0] == outcomes[1]
 
 
 # ---- rerank

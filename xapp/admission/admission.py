@@ -253,11 +253,19 @@ class AdmittedRequest:
 
     def tokenized(self, prompt: list[int], max_tokens: int) -> None:
         """Checks the deadline again with the known size. Raises Exhausted as `check_deadline` does."""
+        self._predictor.tokenized(self._opened, prompt, max_tokens)
+        self._admit(len(prompt))
+
+    def counted(self, num_tokens: int) -> None:
+        """As `tokenized`, for texts of so many tokens in all, which share nothing with others."""
+        self._predictor.counted(self._opened, num_tokens)
+        self._admit(num_tokens)
+
+    def _admit(self, num_prompt: int) -> None:
         opened = self._opened
-        self._predictor.tokenized(opened, prompt, max_tokens)
         self._admission.place(opened)
         self._admission.admit(opened)
-        self._charge.set(len(prompt) + opened.num_expected)
+        self._charge.set(num_prompt + opened.num_expected)
 
     def placed(self, submit: Submit) -> Submit:
         """The request for the worker with its turn."""

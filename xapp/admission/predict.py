@@ -65,9 +65,12 @@ class Predictor:
         """Sets the size of the request."""
         opened.num_prompt = len(prompt)
         request = opened.request
-        shares = self._shares_prefixes and not request.deterministic
-        opened.num_cached = self._prefixes.num_cached(prompt, request.scope) if shares else 0
+        opened.num_cached = 0 if request.deterministic else self._prefixes.num_cached(prompt, request.scope)
         opened.max_tokens = max_tokens
+
+    def counted(self, opened: OpenRequest, num_tokens: int) -> None:
+        """Sets the size of a request that generates nothing, and of whose tokens none is cached."""
+        opened.num_prompt, opened.num_cached, opened.max_tokens = num_tokens, 0, 1
 
     def submitted(self, opened: OpenRequest, stream: TokenStream) -> None:
         """Notes that the worker has the request."""

@@ -54,6 +54,11 @@ class Batch:
         return len(self.tokens)
 
     @property
+    def quiet(self) -> bool:
+        """Whether nobody waits for any of its texts, so that it makes way for other work of the node."""
+        return not (self.keeps_cells or self.hurried)
+
+    @property
     def num_read(self) -> int:
         """Cells that attention reads, for all tokens together: a token reads as many as its position."""
         return sum(self.positions) if self.keeps_cells else 0

@@ -25,7 +25,7 @@ _vector_address: Callable[[Any, int], int | None] = ctypes.CFUNCTYPE(
 class LlamaEmbedder(NoCells):
     """A Backend with Pooling. Takes over `model` and `context`, which `llama_embed_load` makes.
 
-    Batches of requests that nobody waits for are computed in a quiet thread.
+    Quiet batches are computed in a thread of their own.
     """
 
     def __init__(self, model: Any, context: Any, info: ModelInfo, *, num_texts: int, max_batch: int) -> None:
@@ -45,10 +45,10 @@ class LlamaEmbedder(NoCells):
         if self._memory:
             llama.llama_memory_clear(self._memory, False)  # a causal model used cells in the last step
         native = self._batch.fill(batch)
-        if batch.hurried:
-            self._context.compute(native, outputs=False)
-        else:
+        if batch.quiet:
             self._quiet.run(lambda: self._context.compute(native, outputs=False))
+        else:
+            self._context.compute(native, outputs=False)
         return [NOT_DRAWN] * len(batch.outputs)
 
     def vectors(self, places: Sequence[int], dimensions: int, *, normalized: bool) -> bytes:

@@ -16,6 +16,7 @@ from xapp.backend.native import captured_errors, llama
 from xapp.backend.native_memory import give_back_heap
 from xapp.backend.tokenizer import Control
 from xapp.backend.vocab_frames import frames_of
+from xapp.domain.text_frames import TextFrames
 from xapp.errors import ModelError, Unavailable
 
 PIECE_BYTES = 256
@@ -63,10 +64,7 @@ class Vocab:
         self.splits_words: bool = llama.llama_vocab_type(self._vocab) == _BPE
         template: bytes | None = llama.llama_model_chat_template(self._model, None)
         self.chat_template = template.decode(errors="replace") if template else None
-        rerank: bytes | None = llama.llama_model_chat_template(self._model, b"rerank")
-        self.frames = frames_of(
-            self._vocab, self.tokenize, rerank.decode(errors="replace") if rerank else None
-        )
+        self.frames = self._frames()
         self.controls: dict[str, Control] = {}
         self.added: dict[str, Control] = {}
         self.markup: dict[str, Control] = {}
@@ -137,6 +135,11 @@ class Vocab:
         buffer = (ctypes.c_int32 * capacity)()
         count = llama.llama_tokenize(self._vocab, data, len(data), buffer, capacity, add, parse)
         return (buffer[: max(count, 0)], count)
+
+    def _frames(self) -> TextFrames:
+        template: bytes | None = llama.llama_model_chat_template(self._model, b"rerank")
+        shown = template.decode(errors="replace") if template else None
+        return frames_of(self._vocab, lambda text: self.tokenize(text, parse_special=True), shown)
 
     def _check_controls(self, path: str | os.PathLike[str]) -> None:
         if (longest := max(map(len, {**self.controls, **self.added}), default=0)) > MAX_CONTROL_CHARS:

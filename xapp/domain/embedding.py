@@ -16,6 +16,8 @@ MAX_TEXTS = 2048
 """Texts of one request."""
 MAX_TEXT_BYTES = 8 * 1024 * 1024
 """UTF-8 bytes of all texts of one request together."""
+MAX_TOKENS = 300_000
+"""Tokens of all texts of one request together, after they were cut. They travel in one message."""
 FLOAT_BYTES = 4
 
 

@@ -3,6 +3,8 @@
 They are the model's own. A caller's text makes no special tokens, whatever marks it carries.
 """
 
+from dataclasses import dataclass
+
 import msgspec
 
 
@@ -32,3 +34,14 @@ class TextFrames(msgspec.Struct, frozen=True, array_like=True):
 
     single: Frame = Frame()
     pair: Frame = Frame()
+
+
+@dataclass(frozen=True, slots=True)
+class TextTokens:
+    """The tokens of a text, without special tokens. A long text lacks `num_dropped` tokens in its middle."""
+
+    tokens: list[int]
+    num_dropped: int = 0
+
+    def __len__(self) -> int:
+        return len(self.tokens) + self.num_dropped

@@ -206,9 +206,10 @@ class Engine:
         self, plan: Plan, tokens: list[int], read: list[list[float]], began: float, decoding: float
     ) -> None:
         now = self._clock()
-        # The time of admission, for instance of restoring a parked prefix, is not part of a prompt token's
-        # price.
-        self._step_time.observe(plan.num_decode, plan.num_prefill, now - decoding, plan.batch.num_read)
+        if not plan.batch.quiet:  # its time says how busy the node is, not how long a hurried step takes
+            # The time of admission, for instance of restoring a parked prefix, is not part of a prompt
+            # token's price.
+            self._step_time.observe(plan.num_decode, plan.num_prefill, now - decoding, plan.batch.num_read)
         self._count(plan, now - began)
         for sequence, count, _, _ in plan.parts:
             self._kv_cache.computed(sequence, count)

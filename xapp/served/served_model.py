@@ -88,8 +88,9 @@ class ServedModel:
         return ModelState.LOADING if self.serving is None else _STATES[self.supervisor.state]
 
     def require_ready(self, needed: Capability = Capability.GENERATE) -> Serving:
-        """Raises Unavailable, or the error of the load, unless the model serves and is `needed`."""
-        require_capability(self.name, self.kind, needed)
+        """Raises Unavailable, or the error of the load, unless the model serves; ModelError for a model of
+        another kind than `needed`.
+        """
         if (error := self.load_error) is not None:
             reason = error.reason if error.code == FailedPrecondition.code else None
             raise FailedPrecondition(f"{self.name} could not be loaded: {error.message}", reason=reason)
@@ -97,6 +98,7 @@ class ServedModel:
             raise Unavailable(f"{self.name} is draining", reason="DRAINING", retry_after_s=1.0)
         if self.serving is None:
             raise Unavailable(f"{self.name} is being loaded", reason="MODEL_LOADING", retry_after_s=1.0)
+        require_capability(self.name, self.kind, needed)  # known for certain once the file was read
         return self.serving
 
     async def load(self) -> None:

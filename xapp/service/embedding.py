@@ -3,12 +3,13 @@
 from xapp.domain.embedding import EmbeddedText, EmbedRequest, EmbedResult
 from xapp.domain.kinds import Capability
 from xapp.domain.messages import Embed
-from xapp.errors import FailedPrecondition, InvalidArgument
+from xapp.domain.states import ModelState
+from xapp.errors import FailedPrecondition, InvalidArgument, Unavailable
 from xapp.served.registry import ModelRegistry
 from xapp.served.served_model import ServedModel
 from xapp.served.vector_facts import least_dimensions, prefix_of
 from xapp.service.call import Call, Calls
-from xapp.service.fitting import Fitted, check_texts, fit
+from xapp.service.fitting import Fitted, check_texts, check_tokens, fit
 from xapp.service.vectors import compute, resolved
 
 
@@ -28,9 +29,8 @@ class Embedding:
             dimensions = _dimensions(request.dimensions, model, serving.info.dimensions)
             fitted = await self._fit(call, request)
             texts = [serving.codec.frames.single.around(each.tokens) for each in fitted]
-            _check_tokens(texts)
             embed = Embed(texts, dimensions, request.normalized)
-            computed = await compute(self._calls, call, texts, embed)
+            computed = await compute(self._calls, call, embed, check_tokens("texts", texts))
             return EmbedResult(
                 model.name,
                 serving.digest,
@@ -44,9 +44,12 @@ class Embedding:
             )
 
     def _model_for(self, name: str) -> str:
-        """Raises FailedPrecondition, reason NO_EMBEDDING_MODEL."""
+        """Raises FailedPrecondition, reason NO_EMBEDDING_MODEL; Unavailable while that is not known."""
         found = name or self._registry.name_for(Capability.EMBED)
         if not found:
+            if any(each.state is ModelState.LOADING for each in self._registry.models):
+                text = "the node's models are being loaded"
+                raise Unavailable(text, reason="MODEL_LOADING", retry_after_s=1.0)
             text = "this node has no model of kind embedding: add one to [node] models"
             raise FailedPrecondition(text, reason="NO_EMBEDDING_MODEL")
         return found
@@ -58,18 +61,12 @@ class Embedding:
         prefix = prefix_of(call.target.model, request.role)
         wanted = [prefix + text for text in request.texts]
         # The prefix itself is read as well: where a text loses its start, the prefix stays.
-        first, *lists = await serving.prompts.read_texts([prefix, *wanted], request.caller.client)
         room = serving.limit - serving.codec.frames.single.num_tokens
+        first, *others = await serving.prompts.read_texts([prefix, *wanted], room, request.caller.client)
         return [
-            fit(f"texts[{index}]", tokens, room, request.truncation, len(first))
-            for index, tokens in enumerate(lists)
+            fit(f"texts[{index}]", text, room, request.truncation, len(first))
+            for index, text in enumerate(others)
         ]
-
-
-def _check_tokens(texts: list[list[int]]) -> None:
-    for index, tokens in enumerate(texts):
-        if not tokens:
-            raise InvalidArgument(f"texts[{index}]", "has no tokens", reason="EMPTY_TEXT")
 
 
 def _dimensions(asked: int | None, model: ServedModel, own: int) -> int:

@@ -62,12 +62,12 @@ class Likelihood:
 
     async def _fit(self, serving: Serving, request: RerankRequest) -> list[Fitted]:
         """The documents beside the query in the context."""
-        query, *lists = await serving.prompts.read_texts(
-            (request.query, *request.documents), request.caller.client
+        query, *documents = await serving.prompts.read_texts(
+            (request.query, *request.documents), serving.limit, request.caller.client
         )
         room = serving.limit - FRAME_TOKENS - len(query)
         return [
-            fit(f"documents[{index}]", tokens, room, request.truncation) for index, tokens in enumerate(lists)
+            fit(f"documents[{index}]", text, room, request.truncation) for index, text in enumerate(documents)
         ]
 
     async def _score(

@@ -25,7 +25,7 @@ from xapp.errors import InvalidArgument
 from xapp.served.registry import ModelRegistry
 from xapp.service.call import Call, Calls
 from xapp.service.embedding import Embedding
-from xapp.service.fitting import Fitted, check_texts, fit
+from xapp.service.fitting import Fitted, check_texts, check_tokens, fit
 from xapp.service.likelihood import MAX_DOCUMENTS, Likelihood
 from xapp.service.vectors import compute, resolved
 
@@ -65,7 +65,8 @@ class Reranking:
         resolve = resolved(request.model, request.caller, (request.query, *request.documents))
         async with self._calls.enter(resolve, needed=Capability.RANK) as call:
             pairs, fitted = await _pairs(call, request)
-            computed = await compute(self._calls, call, pairs, Embed(pairs, 1, normalized=False))
+            num_tokens = check_tokens("documents", pairs)
+            computed = await compute(self._calls, call, Embed(pairs, 1, normalized=False), num_tokens)
             documents = [
                 RankedDocument(index, score, logistic(score), len(pair), each.num_lost)
                 for index, (score, pair, each) in enumerate(
@@ -77,7 +78,7 @@ class Reranking:
                 call.target.serving.digest,
                 RerankMethod.CROSS_ENCODER,
                 tuple(documents),
-                sum(map(len, pairs)),
+                num_tokens,
                 computed.queue_s,
                 computed.compute_s,
             )
@@ -110,16 +111,16 @@ async def _pairs(call: Call, request: RerankRequest) -> tuple[list[list[int]], l
     serving = call.target.serving
     frame = serving.codec.frames.pair
     query, *documents = await serving.prompts.read_texts(
-        (request.query, *request.documents), request.caller.client
+        (request.query, *request.documents), serving.limit, request.caller.client
     )
     room = serving.limit - frame.num_tokens - len(query)
     if room < 1:
         text = f"has {len(query)} tokens, and the model reads {serving.limit} of query and document"
         raise InvalidArgument("query", text, reason="TEXT_TOO_LONG")
     fitted = [
-        fit(f"documents[{index}]", tokens, room, request.truncation) for index, tokens in enumerate(documents)
+        fit(f"documents[{index}]", text, room, request.truncation) for index, text in enumerate(documents)
     ]
-    return [frame.around_pair(query, each.tokens) for each in fitted], fitted
+    return [frame.around_pair(query.tokens, each.tokens) for each in fitted], fitted
 
 
 def _check(request: RerankRequest) -> None:

@@ -50,16 +50,18 @@ def resolved(model: str, caller: Caller, texts: Sequence[str]) -> Resolve:
     return resolve
 
 
-async def compute(calls: Calls, call: Call, texts: list[list[int]], embed: Embed) -> Computed:
-    """The vectors of `embed`'s texts. Raises the errors of admission, DeadlineExceeded, ModelError."""
-    call.admitted.tokenized([token for tokens in texts for token in tokens], 1)
+async def compute(calls: Calls, call: Call, embed: Embed, num_tokens: int) -> Computed:
+    """The vectors of texts of `num_tokens` in all. Raises the errors of admission, DeadlineExceeded,
+    ModelError.
+    """
+    call.admitted.counted(num_tokens)
     submit = call.admitted.placed(_submission(calls.new_id(), call, embed))
     model = call.target.model
     with closing(model.supervisor.submit(submit)) as stream, call.admitted.following(stream):
         end = await final_event(stream, LATE)
         assert end.started_at is not None
         _finish(call, submit, end)
-        vectors = await _split(bytes(stream.vectors), len(texts), model.name)
+        vectors = await _split(bytes(stream.vectors), len(embed.texts), model.name)
         return Computed(vectors, max(0.0, end.started_at - submit.arrival), end.at - end.started_at)
 
 

@@ -19,6 +19,7 @@ from xapp.text.messages import (
     Refused,
     Render,
     Rendered,
+    TextsRead,
     Tokens,
     ToText,
     Turn,
@@ -45,15 +46,15 @@ def answer(codec: "TextCodec", request: ToText) -> bytes:
     return frame
 
 
-def _answer(codec: "TextCodec", request: ToText) -> Tokens | Rendered | Checked:
+def _answer(codec: "TextCodec", request: ToText) -> Tokens | TextsRead | Rendered | Checked:
     match request:
         case Render():
             return _render(request)
         case Check():
             return _check(request)
         case ReadTexts():
-            lists = [codec.encode_text(_text(text)) for text in request.texts]
-            return Tokens(request.request_id, [Ids(0, array("i", each).tobytes()) for each in lists])
+            lists = (codec.encode_text(_text(text)) for text in request.texts)
+            return TextsRead(request.request_id, [_cut(each, request.most) for each in lists])
         case Read():
             return _tokens(codec, request)
 
@@ -88,6 +89,13 @@ def _read(codec: "TextCodec", request: Read) -> list[list[int]]:
         return [codec.encode(text + choice) for choice in choices or ("",)]
     turns = [_message(turn) for turn in request.turns]
     return [codec.encode_chat(turns)] if choices is None else codec.encode_answers(turns, choices)
+
+
+def _cut(tokens: list[int], most: int) -> tuple[bytes, int]:
+    """The tokens, without the middle where there are more than twice `most`."""
+    num_dropped = max(0, len(tokens) - 2 * most)
+    kept = [*tokens[:most], *tokens[-most:]] if num_dropped else tokens
+    return array("i", kept).tobytes(), num_dropped
 
 
 def _message(turn: Turn) -> ChatMessage:

@@ -15,6 +15,7 @@ from xapp.text.messages import (
     LoadFailed,
     Refused,
     Rendered,
+    TextsRead,
     Tokens,
     ToText,
     decode_from_text,
@@ -24,7 +25,7 @@ from xapp.workers.process_client import ProcessClient
 TEXT_COMMAND = (sys.executable, "-m", "xapp.text.process")
 _CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGPROF)
 
-Reply = Tokens | Rendered | Checked | Refused | Broke
+Reply = Tokens | TextsRead | Rendered | Checked | Refused | Broke
 
 
 class TextClient(ProcessClient[Loaded]):

@@ -14,9 +14,20 @@ from typing import Any
 
 import msgspec
 
+from xapp.domain.text_frames import TextTokens
 from xapp.errors import InvalidArgument, ModelError, Unavailable, XappError
 from xapp.text.client import Reply, TextClient
-from xapp.text.messages import Broke, Check, Checked, Ids, Loaded, Refused, Rendered, ToText
+from xapp.text.messages import (
+    Broke,
+    Check,
+    Checked,
+    Ids,
+    Loaded,
+    Refused,
+    Rendered,
+    TextsRead,
+    ToText,
+)
 from xapp.text.queue import FairQueue, Job
 from xapp.workers.process_client import UNLOADING
 from xapp.workers.supervisor import ProcessSupervisor, RestartPolicy, WorkerState
@@ -133,6 +144,8 @@ class TextDispatcher:
             self._end(job, reply.text.decode())
         elif isinstance(reply, Checked):
             self._end(job, reply.faults)
+        elif isinstance(reply, TextsRead):
+            self._end(job, [TextTokens(array("i", ids).tolist(), lost) for ids, lost in reply.texts])
         else:
             self._end(job, _unpacked(reply.lists))
         self._pump()
@@ -165,7 +178,8 @@ class TextDispatcher:
         job.request = msgspec.structs.replace(job.request, request_id=next(self._ids), forked=True)
         self._waiting[True].put_back(job)
 
-    def _end(self, job: Job, result: list[list[int]] | list[str] | str | XappError) -> None:
+    def _end(self, job: Job, result: Any) -> None:
+        """`result` is what `finish` returns, or an XappError."""
         self._forget(job)
         if job.given_up:
             return

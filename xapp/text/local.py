@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xapp.domain.chat import Prompt
+from xapp.domain.text_frames import TextTokens
 from xapp.text.codec import TextCodec
 from xapp.text.stream_text import TextStream
 from xapp.text.task_template import render
@@ -32,9 +33,9 @@ class LocalText:
             return [self._codec.encode(prompt + choice) for choice in ("", *choices)]
         return self._codec.encode_answers(prompt, ("", *choices))
 
-    async def read_texts(self, texts: Sequence[str], client: str = "") -> list[list[int]]:
-        """Lists of tokens."""
-        return [self._codec.encode_text(text) for text in texts]
+    async def read_texts(self, texts: Sequence[str], most: int, client: str = "") -> list[TextTokens]:
+        """The tokens of each text."""
+        return [TextTokens(self._codec.encode_text(text)) for text in texts]
 
     async def render(self, template: str, values: Mapping[str, Any], client: str = "") -> str:
         """Text."""

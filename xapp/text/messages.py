@@ -44,10 +44,14 @@ class Read(msgspec.Struct, frozen=True, tag="read"):
 
 
 class ReadTexts(msgspec.Struct, frozen=True, tag="read_texts"):
-    """A request for the tokens of each text, without special tokens. Other fields as in Read."""
+    """A request for the tokens of each text, without special tokens. Other fields as in Read.
+
+    Of a longer text the answer has the first `most` and the last `most` tokens: the model reads no more.
+    """
 
     request_id: int
     texts: list[bytes]
+    most: int
     size: int = 0
     forked: bool = False
     limit_s: float = 0.0
@@ -114,10 +118,17 @@ class Ids(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Tokens(msgspec.Struct, frozen=True, tag="tokens"):
-    """The answer to Read and ReadTexts."""
+    """The answer to Read."""
 
     request_id: int
     lists: list[Ids]
+
+
+class TextsRead(msgspec.Struct, frozen=True, tag="texts_read"):
+    """The answer to ReadTexts: for each text its tokens, and how many are left out in the middle."""
+
+    request_id: int
+    texts: list[tuple[bytes, int]]
 
 
 class Rendered(msgspec.Struct, frozen=True, tag="rendered"):
@@ -150,7 +161,7 @@ class Broke(msgspec.Struct, frozen=True, tag="broke"):
     why: str
 
 
-FromText: TypeAlias = Loaded | LoadFailed | Tokens | Rendered | Checked | Refused | Broke
+FromText: TypeAlias = Loaded | LoadFailed | Tokens | TextsRead | Rendered | Checked | Refused | Broke
 
 _to_text = msgspec.msgpack.Decoder(ToText)
 _from_text = msgspec.msgpack.Decoder(FromText)

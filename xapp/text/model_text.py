@@ -10,6 +10,7 @@ from typing import Any, Self
 import msgspec
 
 from xapp.domain.chat import ChatMessage, Prompt
+from xapp.domain.text_frames import TextTokens
 from xapp.text.client import TEXT_COMMAND
 from xapp.text.dispatch import TextDispatcher
 from xapp.text.messages import (
@@ -68,11 +69,14 @@ class ModelText:
         """The prompt's tokens, then for each choice the tokens of prompt and choice. Raises as `read`."""
         return await self._tokens(prompt, choices, client)
 
-    async def read_texts(self, texts: Sequence[str], client: str = "") -> list[list[int]]:
-        """The tokens of each text, without special tokens. Raises InvalidArgument with field `texts`."""
+    async def read_texts(self, texts: Sequence[str], most: int, client: str = "") -> list[TextTokens]:
+        """The tokens of each text, of a longer text the first and the last `most`.
+
+        Raises InvalidArgument with field `texts`, Unavailable.
+        """
         encoded = [text.encode(errors="replace") for text in texts]
-        request = ReadTexts(NO_ID, encoded, sum(map(len, encoded)))
-        lists: list[list[int]] = await self._dispatcher.finish(request, "texts", client)
+        request = ReadTexts(NO_ID, encoded, most, sum(map(len, encoded)))
+        lists: list[TextTokens] = await self._dispatcher.finish(request, "texts", client)
         return lists
 
     async def render(self, template: str, values: Mapping[str, Any], client: str = "") -> str:

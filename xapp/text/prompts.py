@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from xapp.domain.chat import ChatMessage, Prompt
-from xapp.domain.text_frames import TextFrames
+from xapp.domain.text_frames import TextFrames, TextTokens
 from xapp.errors import Exhausted, InvalidArgument
 
 MAX_CHOICE_BYTES = 16 * 1024 * 1024
@@ -75,8 +75,10 @@ class Codec(Protocol):
         """
         ...
 
-    async def read_texts(self, texts: Sequence[str], client: str) -> list[list[int]]:
-        """The tokens of each text, without special tokens. Raises InvalidArgument with field `texts`."""
+    async def read_texts(self, texts: Sequence[str], most: int, client: str) -> list[TextTokens]:
+        """The tokens of each text, without special tokens. A longer text may lack all but its first and its
+        last `most` tokens. Raises InvalidArgument with field `texts`.
+        """
         ...
 
     async def render(self, template: str, values: Mapping[str, Any], client: str) -> str:
@@ -137,13 +139,10 @@ class PromptReader:
             first, *others = await self._codec.read_choices(prompt, choices, client)
         return _check_tokens(field, first, limit), others
 
-    async def read_texts(self, texts: Sequence[str], client: str = "") -> list[list[int]]:
-        """The tokens of each text, without special tokens. The caller bounds the texts.
-
-        Raises InvalidArgument with field `texts`, Exhausted.
-        """
+    async def read_texts(self, texts: Sequence[str], most: int, client: str = "") -> list[TextTokens]:
+        """As Codec. The caller bounds the texts. Raises InvalidArgument with field `texts`, Exhausted."""
         with self._pending():
-            return await self._codec.read_texts(texts, client)
+            return await self._codec.read_texts(texts, most, client)
 
     async def render(self, template: str, values: Mapping[str, Any], client: str = "") -> str:
         """The prompt from a task's template. Raises InvalidArgument, Exhausted."""

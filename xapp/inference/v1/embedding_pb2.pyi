@@ -158,7 +158,7 @@ class EmbedRequest(_message.Message):
     """Names the call in the logs, as in GenerateRequest."""
     @_builtins.property
     def texts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """1 to 2,048 texts, none of them empty, 8 MiB in all."""
+        """1 to 2,048 texts, none of them empty, 8 MiB and 300,000 tokens in all."""
 
     def __init__(
         self,
@@ -305,7 +305,9 @@ class RerankRequest(_message.Message):
     """Names the call in the logs, as in GenerateRequest."""
     @_builtins.property
     def documents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """1 to 2,048 documents, none of them empty, 8 MiB in all. QUERY_LIKELIHOOD takes at most 64."""
+        """1 to 2,048 documents, none of them empty, 8 MiB and 300,000 tokens in all, the query counted
+        with each. QUERY_LIKELIHOOD takes at most 64.
+        """
 
     def __init__(
         self,
