@@ -61,6 +61,7 @@ _COMMANDS = {
     "demo-big-little": _Lazy(
         "xapp.cli.demo_big_little", "demo_big_little", "A little and a big model on two nodes, one question."
     ),
+    "demo-rag": _Lazy("xapp.cli.demo_rag", "demo_rag", "Index a folder, and ask with and without it."),
     "bench": _Lazy("xapp.cli.bench", "bench", "Measure speed and memory."),
 }
 

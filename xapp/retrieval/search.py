@@ -39,7 +39,7 @@ class Search:
         embedded = monotonic()
         # More candidates than are asked for: the least score, and the reranker, drop some.
         most = max(CANDIDATES, request.top_k)
-        hits = await self._shelf.run(opened, lambda store: _hits(store, request, mode, vector, most))
+        hits = await self._shelf.run(opened, lambda store: hits_of(store, request, mode, vector, most))
         result = SearchResult(tuple(hits), mode, embed_s=embedded - begun, search_s=monotonic() - embedded)
         if request.rerank or (request.rerank is None and self._rerank_model):
             result = await self._reranked(result, request)
@@ -71,10 +71,10 @@ def _mode(request: SearchRequest, info: CollectionInfo) -> SearchMode:
     return SearchMode.WORDS
 
 
-def _hits(
+def hits_of(
     store: VectorStore, request: SearchRequest, mode: SearchMode, vector: bytes, most: int
 ) -> list[Hit]:
-    """Runs in a thread."""
+    """The candidates of a collection, the best first. Blocks."""
     words: Sequence[Found] = ()
     near: Sequence[Found] = ()
     if mode is not SearchMode.VECTORS:

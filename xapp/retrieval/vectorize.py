@@ -79,7 +79,7 @@ def _of_length_one(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     if not (np.isfinite(lengths).all() and (lengths > _LEAST_LENGTH).all()):
         text = "the embedding model made a vector that is zero or not finite"
-        raise FailedPrecondition(text, reason="BAD_VECTORS")
+        raise FailedPrecondition(text, reason="NOT_FINITE")
     unit: npt.NDArray[np.float32] = rows / lengths
     return unit
 

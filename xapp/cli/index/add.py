@@ -98,7 +98,7 @@ async def _add(
     async with node.client() as client:
         await _make_sure(client, collection)
         for file in files:
-            report.tell(await _added(client, collection, file, metadata))
+            report.tell(await add_file(client, collection, file, metadata))
 
 
 async def _make_sure(client: Client, collection: str) -> None:
@@ -111,9 +111,10 @@ async def _make_sure(client: Client, collection: str) -> None:
         await client.create_collection(collection)
 
 
-async def _added(
+async def add_file(
     client: Client, collection: str, file: FoundFile, metadata: Mapping[str, Any]
 ) -> pb.UpsertResult:
+    """Stores one file, or says why it is skipped."""
     if file.skipped:
         return _skipped(file, *file.skipped.split(": ", 1))
     try:

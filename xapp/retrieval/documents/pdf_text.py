@@ -1,8 +1,10 @@
 """PDF: the text of its pages, by pypdf. Its clauses are its sections; without clauses, its pages."""
 
+import importlib.util
 import io
 import logging
 
+from xapp.extras import how_to_add
 from xapp.retrieval.documents import clauses
 from xapp.retrieval.documents.parsed import MAX_TEXT_CHARS, MAX_TITLE_CHARS, Parsed, Section, Unread
 
@@ -26,7 +28,14 @@ def parse(content: bytes) -> Parsed:
     return clauses.parse(text, title) or Parsed(text, tuple(_sections(pages)), title)
 
 
+def is_installed() -> bool:
+    """Whether PDF files can be read here."""
+    return importlib.util.find_spec("pypdf") is not None
+
+
 def _read(content: bytes) -> tuple[list[str], str]:
+    if not is_installed():
+        raise Unread("UNREADABLE", f"needs the extra for PDF files: {how_to_add('server,retrieval')}")
     import pypdf  # noqa: PLC0415  only a node with PDFs pays for it
 
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)

@@ -14,6 +14,7 @@ from time import monotonic
 
 from xapp.domain.frames import MAX_FRAME_BYTES, FrameBuffer, encode
 from xapp.retrieval.documents.parsed import Unread
+from xapp.retrieval.documents.pdf_text import is_installed
 from xapp.retrieval.documents.read import is_pdf, read
 from xapp.retrieval.parser.messages import Parse, Piece, Pieces, Unreadable, decode_parse
 from xapp.text import limits
@@ -26,7 +27,7 @@ def serve(sock: socket.socket) -> None:
     while data := sock.recv(RECEIVE_BYTES):
         for body in frames.feed(data):
             request = decode_parse(body)
-            if is_pdf(request.name, request.media_type, request.content):
+            if is_pdf(request.name, request.media_type, request.content) and is_installed():
                 # Here, so that not every forked process imports it for half a second.
                 import pypdf  # noqa: F401, PLC0415
             forked = fork(partial(answer, request), request)

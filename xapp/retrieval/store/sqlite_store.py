@@ -202,6 +202,14 @@ class SqliteStore:
             rows = self._db.execute(query, (json.dumps(list(numbers)),)).fetchall()
         return [StoredPassage(row[0], *self._metadata[row[1]], Passage(*row[2:])) for row in rows]
 
+    def texts_of(self, document: str) -> list[str]:
+        """The passages of a document, in order: for checks."""
+        query = "SELECT text FROM passages WHERE document = ? ORDER BY number"
+        with told(self._name):
+            return [
+                text for number in self._numbers([document]) for (text,) in self._db.execute(query, (number,))
+            ]
+
     def backup(self, path: Path) -> None:
         """Implements VectorStore."""
         with told(self._name), contextlib.closing(sqlite3.connect(path)) as copy:

@@ -31,7 +31,7 @@ class RetrievalServiceStub:
 
     A collection belongs to the scope of the caller that made it, or is shared with every caller. Errors are as in
     InferenceService. FAILED_PRECONDITION has a reason: EMBEDDING_DIFFERS, COLLECTION_IN_USE, COLLECTION_DAMAGED,
-    NEWER_SCHEMA, NO_EMBEDDING.
+    NEWER_SCHEMA, NO_EMBEDDING_MODEL.
     """
 
     def __init__(self, channel):
@@ -93,7 +93,7 @@ class RetrievalServiceServicer:
 
     A collection belongs to the scope of the caller that made it, or is shared with every caller. Errors are as in
     InferenceService. FAILED_PRECONDITION has a reason: EMBEDDING_DIFFERS, COLLECTION_IN_USE, COLLECTION_DAMAGED,
-    NEWER_SCHEMA, NO_EMBEDDING.
+    NEWER_SCHEMA, NO_EMBEDDING_MODEL.
     """
 
     def CreateCollection(self, request, context):
@@ -224,7 +224,7 @@ class RetrievalService:
 
     A collection belongs to the scope of the caller that made it, or is shared with every caller. Errors are as in
     InferenceService. FAILED_PRECONDITION has a reason: EMBEDDING_DIFFERS, COLLECTION_IN_USE, COLLECTION_DAMAGED,
-    NEWER_SCHEMA, NO_EMBEDDING.
+    NEWER_SCHEMA, NO_EMBEDDING_MODEL.
     """
 
     @staticmethod

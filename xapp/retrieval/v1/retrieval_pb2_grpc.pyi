@@ -32,7 +32,7 @@ class RetrievalServiceStub:
 
     A collection belongs to the scope of the caller that made it, or is shared with every caller. Errors are as in
     InferenceService. FAILED_PRECONDITION has a reason: EMBEDDING_DIFFERS, COLLECTION_IN_USE, COLLECTION_DAMAGED,
-    NEWER_SCHEMA, NO_EMBEDDING.
+    NEWER_SCHEMA, NO_EMBEDDING_MODEL.
     """
 
     @_typing.overload
@@ -70,7 +70,7 @@ class RetrievalServiceAsyncStub(RetrievalServiceStub):
 
     A collection belongs to the scope of the caller that made it, or is shared with every caller. Errors are as in
     InferenceService. FAILED_PRECONDITION has a reason: EMBEDDING_DIFFERS, COLLECTION_IN_USE, COLLECTION_DAMAGED,
-    NEWER_SCHEMA, NO_EMBEDDING.
+    NEWER_SCHEMA, NO_EMBEDDING_MODEL.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -104,7 +104,7 @@ class RetrievalServiceServicer(metaclass=_abc_1.ABCMeta):
 
     A collection belongs to the scope of the caller that made it, or is shared with every caller. Errors are as in
     InferenceService. FAILED_PRECONDITION has a reason: EMBEDDING_DIFFERS, COLLECTION_IN_USE, COLLECTION_DAMAGED,
-    NEWER_SCHEMA, NO_EMBEDDING.
+    NEWER_SCHEMA, NO_EMBEDDING_MODEL.
     """
 
     @_abc_1.abstractmethod
