@@ -48,8 +48,8 @@ def retrieval(
 ) -> None:
     """Collections against their bars: the cost of a search, crashes, and what is found.
 
-    A sentence that is taken out of its passage has to find the passage. Those of --questions count whose right
-    answer is in the corpus; --model answers them with and without passages. Exit code 0 whatever the
+    A sentence that is taken out of its passage has to find the passage. Those of --questions count whose
+    right answer is in the corpus; --model answers them with and without passages. Exit code 0 whatever the
     figures say, 1 when some are missing.
     """
     path = resolve(embedder, Path(load_settings(os.environ).node.models_dir)).path

@@ -1,7 +1,7 @@
 """A corpus of real documents, and questions to it whose passages are known.
 
 Two kinds of questions: a sentence that was taken out of its passage has to find that passage, which needs no
-labels (inverse cloze task, arXiv 1906.00300); and multiple-choice questions whose right answer is in a passage.
+labels (inverse cloze task, arXiv 1906.00300); and multiple-choice questions with an answer in a passage.
 """
 
 import random

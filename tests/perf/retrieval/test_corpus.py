@@ -10,7 +10,7 @@ from xapp.domain.retrieval import Passage
 
 LONG = (
     "The near-RT RIC hosts xApps that control the network. An operator loads them at any time, it takes a "
-    "while. The interface E2 connects the RIC with the base stations of the network, and carries their reports."
+    "while. The interface E2 connects the RIC with the base stations of the network and has their reports."
 )
 TEXT = Text("a.md", (Passage(LONG, "RIC", 0, len(LONG)), Passage("Too short.", "RIC", 300, 310)))
 
