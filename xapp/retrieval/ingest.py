@@ -1,5 +1,6 @@
 """Ingest: a document becomes passages with vectors, and is stored as a whole or not at all."""
 
+import asyncio
 import hashlib
 import json
 from dataclasses import replace
@@ -31,7 +32,8 @@ class Ingest:
 
     async def upsert(self, opened: Opened, document: Document, caller: Caller) -> UpsertResult:
         """Implements Retrieval.upsert."""
-        digest = digest_of(document, opened.info)
+        # Whatever is done with a whole document takes milliseconds: the event loop has other work.
+        digest = await asyncio.to_thread(digest_of, document, opened.info)
         shown = content_digest(digest)
         known, count = await self._shelf.run(opened, lambda store: store.digest_of(document.id))
         if known == digest:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from xapp import logs
 from xapp.domain.retrieval import CollectionInfo
-from xapp.errors import Exhausted, FailedPrecondition, NotFound, XappError
+from xapp.errors import Exhausted, FailedPrecondition, NotFound, Unavailable, XappError
 from xapp.retrieval.store.base import Key, Stores, VectorStore, owner_of
 
 THREADS = 4
@@ -50,6 +50,7 @@ class Shelf:
         self._starting: asyncio.Task[None] | None = None
         self._num_pending = 0
         self._uses = 0
+        self._closed = False
 
     def start(self) -> None:
         """Opens and checks every collection, and returns at once."""
@@ -64,14 +65,15 @@ class Shelf:
 
     async def aclose(self) -> None:
         """Closes every collection. Safe to call twice."""
+        self._closed = True
         if self._starting is not None:
             self._starting.cancel()
             await asyncio.wait([self._starting])
         for opened in self._opened.values():
             async with opened.lock:
                 if opened.store is not None:
-                    await self.in_thread(opened.store.close)
-                    opened.store = None
+                    await self._finish(opened.store.close)
+                opened.store, opened.error = None, _ending()
         self._opened.clear()
         self._stores.close()
         self._pool.shutdown(wait=False)
@@ -163,6 +165,12 @@ class Shelf:
             self._spare_memory()
 
     async def in_thread(self, work: Callable[[], _T]) -> _T:
+        """Runs `work` in a thread. Raises Unavailable once the node ends."""
+        if self._closed:
+            raise _ending()
+        return await self._finish(work)
+
+    async def _finish(self, work: Callable[[], _T]) -> _T:
         """A cancelled caller waits for the thread: a collection is never used by two."""
         future = asyncio.get_running_loop().run_in_executor(self._pool, work)
         try:
@@ -210,6 +218,10 @@ def _failed(error: XappError, collection: str) -> None:
         "reason": error.reason,
     }
     logs.event(_log, error.message, fields, level=logging.ERROR)
+
+
+def _ending() -> Unavailable:
+    return Unavailable("the node ends", reason="DRAINING", retry_after_s=_RETRY_AFTER_S)
 
 
 def _cached(opened: Opened) -> int:

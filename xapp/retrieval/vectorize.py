@@ -1,5 +1,6 @@
 """Vectors for passages and questions: by the node's embedding models, or brought along by the caller."""
 
+import asyncio
 from dataclasses import replace
 
 import numpy as np
@@ -35,7 +36,7 @@ class Vectorize:
         """The document's passages, each with its vector. Raises as `question`, and InvalidArgument."""
         if not info.has_vectors:
             return list(document.passages)
-        given = [_checked(index, each, document, info) for index, each in enumerate(document.passages)]
+        given = await asyncio.to_thread(_all_checked, document, info)
         lacking = [index for index, each in enumerate(given) if not each.vector]
         for start in range(0, len(lacking), BATCH):
             some = lacking[start : start + BATCH]
@@ -82,6 +83,10 @@ def _of_length_one(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         raise FailedPrecondition(text, reason="NOT_FINITE")
     unit: npt.NDArray[np.float32] = rows / lengths
     return unit
+
+
+def _all_checked(document: Document, info: CollectionInfo) -> list[Passage]:
+    return [_checked(index, each, document, info) for index, each in enumerate(document.passages)]
 
 
 def _checked(index: int, passage: Passage, document: Document, info: CollectionInfo) -> Passage:

@@ -124,7 +124,7 @@ class RetrievalServicer(retrieval_pb2_grpc.RetrievalServiceServicer):
                         yield collection, replace(document, content=bytes(content)), size
                     count += 1
                     _check_count(count)
-                    document = wire.to_document(message.document)
+                    document = await asyncio.to_thread(wire.to_document, message.document)
                     content, size = bytearray(document.content), len(document.content)
                 case "data" if document is not None and not document.passages:
                     size += len(message.data)

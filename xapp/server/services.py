@@ -37,9 +37,12 @@ HEALTH: ServiceDescriptor = health_pb2.DESCRIPTOR.services_by_name["Health"]
 MODELS: ServiceDescriptor = models_pb2.DESCRIPTOR.services_by_name["ModelService"]
 REFLECTION: ServiceDescriptor = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]
 LOAD: ServiceDescriptor = open_rca_pb2.DESCRIPTOR.services_by_name["OpenRcaService"]
+RETRIEVAL: ServiceDescriptor = retrieval_pb2.DESCRIPTOR.services_by_name["RetrievalService"]
 OPEN_INFERENCE: ServiceDescriptor = open_inference_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"]
-CLOSABLE_METHODS: list[str] = [method.name for each in (MODELS, REFLECTION) for method in each.methods]
-"""Services that a policy may name although they are closed."""
+CLOSABLE_METHODS: list[str] = [
+    method.name for each in (MODELS, REFLECTION, RETRIEVAL) for method in each.methods
+]
+"""Methods that a policy may name although their service is closed, or not set up."""
 
 
 def node_services(
@@ -114,7 +117,7 @@ def _open_inference(servicer: OpenInferenceServicer, ready: Callable[[], bool]) 
 
 def _retrieval(servicer: RetrievalServicer, ready: Callable[[], bool]) -> GrpcService:
     return GrpcService(
-        retrieval_pb2.DESCRIPTOR.services_by_name["RetrievalService"],
+        RETRIEVAL,
         retrieval_pb2_grpc.add_RetrievalServiceServicer_to_server,
         servicer,
         serving=ready,

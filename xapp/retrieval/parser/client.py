@@ -51,7 +51,8 @@ class Parser:
             LEAST_S + S_PER_MB * size / 1e6,
         )
         async with self._lock:
-            return _told(await self._ask(request))
+            answer = await self._ask(request)
+        return await asyncio.to_thread(_told, answer)
 
     async def _ask(self, request: Parse) -> FromParser:
         try:
