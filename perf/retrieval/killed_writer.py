@@ -9,7 +9,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import count
@@ -50,15 +50,15 @@ def document(name: int, number: int) -> StoredDocument:
     return StoredDocument(f"doc-{name}", str(number), "Title", {}, passages)
 
 
-def write(folder: Path, first: int) -> Iterator[tuple[int, int]]:
+def write(folder: Path, first: int) -> Generator[tuple[int, int], None, None]:
     """Stores documents for ever. Each other document takes the place of an old one."""
     stores = SqliteStores(folder, MAX_BYTES)
     info = CollectionInfo("docs", embedding_model="m", embedding_digest="sha256:0", dimensions=DIMENSIONS)
-    store = stores.open(KEY) if stores.all_keys() else stores.create(KEY, info)
-    for number in count(first):
-        name = number if number % 2 else number // 4
-        store.put(document(name, number))
-        yield name, number
+    with closing(stores.open(KEY) if stores.all_keys() else stores.create(KEY, info)) as store:
+        for number in count(first):
+            name = number if number % 2 else number // 4
+            store.put(document(name, number))
+            yield name, number
 
 
 def kill_writers(folder: Path, kills: int, seed: int = 7) -> Iterator[Damage]:

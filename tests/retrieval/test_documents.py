@@ -158,7 +158,7 @@ _TEXTS = st.lists(
 def test_passages_cover_the_text_and_say_where_they_are(text: str, most: int, overlap: int) -> None:
     parsed = Parsed(text, (Section(0, len(text)),))
     passages = cut(parsed, most, overlap)
-    covered = set()
+    covered: set[int] = set()
     for each in passages:
         assert each.text == text[each.start : each.end]
         assert each.text == each.text.strip()

@@ -182,7 +182,7 @@ def cut(vector: list[float], digest: str = DIGEST) -> Document:
 async def test_vectors_of_the_caller_are_taken(service: RetrievalService, embedding: FakeEmbedding) -> None:
     await service.create(CollectionSpec("docs"), ALL)
     asked = len(embedding.embedded)
-    result = await service.upsert("docs", cut([3.0] + [0.0] * (DIMENSIONS - 1)), ALL)
+    result = await service.upsert("docs", cut([3e38] + [0.0] * (DIMENSIONS - 1)), ALL)
     assert result.outcome is Outcome.ADDED
     assert len(embedding.embedded) == asked
 
@@ -194,7 +194,6 @@ async def test_vectors_of_the_caller_are_taken(service: RetrievalService, embedd
         ([inf] + [1.0] * (DIMENSIONS - 1), "not finite"),
         ([0.0] * DIMENSIONS, "is zero"),
         ([1.0] * (DIMENSIONS + 1), f"has {DIMENSIONS + 1} numbers"),
-        ([3e38] * DIMENSIONS, "too long"),
     ],
 )
 async def test_vectors_that_are_none_are_refused(
@@ -334,11 +333,11 @@ async def test_documents_are_listed_and_deleted(service: RetrievalService) -> No
 
 @pytest.mark.parametrize(
     "settings_of",
-    [{"folder": "x", "url": "postgresql://h/d"}, {"url": "mysql://h/d"}],
+    [RetrievalSettings(folder="x", url="postgresql://h/d"), RetrievalSettings(url="mysql://h/d")],
 )
-def test_a_wrong_place_stops_the_start(settings_of: dict[str, str], embedding: FakeEmbedding) -> None:
+def test_a_wrong_place_stops_the_start(settings_of: RetrievalSettings, embedding: FakeEmbedding) -> None:
     with pytest.raises(ConfigError, match="XAPP_RETRIEVAL_URL"):
-        RetrievalService(RetrievalSettings(**settings_of), embedding)
+        RetrievalService(settings_of, embedding)
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """What every engine of collections promises: files of SQLite, and PostgreSQL with pgvector."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.fake_embedding import vector_of
@@ -19,8 +21,10 @@ def stores(make_stores: MakeStores) -> Stores:
 
 
 @pytest.fixture
-def store(stores: Stores) -> VectorStore:
-    return stores.create(KEY, INFO)
+def store(stores: Stores) -> Iterator[VectorStore]:
+    store = stores.create(KEY, INFO)
+    yield store
+    store.close()
 
 
 def test_a_new_collection_is_empty_and_described(stores: Stores, store: VectorStore) -> None:

@@ -61,11 +61,16 @@ def _condition(field: str, name: str, value: Any) -> Condition:
     if not value or (unknown := value.keys() - _ASKED):
         shown = f", not {sorted(unknown)[0][:32]!r}" if value else ""
         raise InvalidArgument(field, f"takes at_least, at_most and not{shown}")
-    bounds = {
-        each: _scalar(f"{field}.{each}", value[each]) for each in ("at_least", "at_most") if each in value
-    }
-    none_of = _scalars(f"{field}.not", value["not"]) if "not" in value else None
-    return Condition(name, none_of=none_of, **bounds)
+    return Condition(
+        name,
+        none_of=_scalars(f"{field}.not", value["not"]) if "not" in value else None,
+        at_least=_bound(field, value, "at_least"),
+        at_most=_bound(field, value, "at_most"),
+    )
+
+
+def _bound(field: str, value: Mapping[str, Any], name: str) -> Scalar | None:
+    return _scalar(f"{field}.{name}", value[name]) if name in value else None
 
 
 def _scalars(field: str, value: Any) -> tuple[Scalar, ...]:

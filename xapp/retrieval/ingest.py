@@ -11,7 +11,7 @@ from xapp.errors import Exhausted
 from xapp.retrieval.documents.parsed import Unread
 from xapp.retrieval.parser.client import Parser
 from xapp.retrieval.shelf import Opened, Shelf
-from xapp.retrieval.store.base import StoredDocument
+from xapp.retrieval.store.base import StoredDocument, content_digest
 from xapp.retrieval.vectorize import Vectorize
 
 CUT_VERSION = 1
@@ -85,8 +85,3 @@ def digest_of(document: Document, info: CollectionInfo) -> str:
         CUT_VERSION,
     )
     return f"sha256:{content.hexdigest()} {hashlib.sha256(repr(details).encode()).hexdigest()}"
-
-
-def content_digest(digest: str) -> str:
-    """The part of a digest that callers see."""
-    return digest.partition(" ")[0]

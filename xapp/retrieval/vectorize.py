@@ -28,7 +28,8 @@ class Vectorize:
     async def question(self, query: str, info: CollectionInfo, caller: Caller) -> bytes:
         """The vector of a question. Raises FailedPrecondition, and as `Embedding.embed`."""
         result = await self._embedding.embed(_asked((query,), info.embedding_model, TextRole.QUERY, caller))
-        return _rows(result, info)[0].tobytes()
+        vector: bytes = _rows(result, info)[0].tobytes()
+        return vector
 
     async def passages(
         self, document: Document, title: str, info: CollectionInfo, caller: Caller
@@ -103,7 +104,8 @@ def _checked(index: int, passage: Passage, document: Document, info: CollectionI
         )
     if not np.isfinite(row).all():
         raise InvalidArgument(field, "has a number that is not finite")
-    length = np.linalg.norm(row)
-    if not (np.isfinite(length) and length > _LEAST_LENGTH):
-        raise InvalidArgument(field, "is zero, or too long")
-    return replace(passage, vector=(row / length).astype(np.float32).tobytes())
+    # The square of a large float32 is no float32.
+    wide = row.astype(np.float64)
+    if (length := np.linalg.norm(wide)) <= _LEAST_LENGTH:
+        raise InvalidArgument(field, "is zero")
+    return replace(passage, vector=(wide / length).astype(np.float32).tobytes())

@@ -75,7 +75,8 @@ class Parser:
                 raise EOFError("it ended")
             for body in self._frames.feed(data):
                 # The answer to a caller that gave up comes first, and is nobody's.
-                if (told := decode_from_parser(body)).request_id == request.request_id:
+                told: FromParser = decode_from_parser(body)
+                if told.request_id == request.request_id:
                     return told
 
     async def _started(self) -> socket.socket:

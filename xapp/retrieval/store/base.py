@@ -29,6 +29,11 @@ def owner_of(scope: str) -> str:
     return hashlib.sha256(scope.encode()).hexdigest()[:_OWNER_CHARS] if scope else ""
 
 
+def content_digest(digest: str) -> str:
+    """The part of a document's digest that callers see: that of its content."""
+    return digest.partition(" ")[0]
+
+
 class Found(NamedTuple):
     """A passage by its number in the store, and its score: BM25, or a cosine."""
 

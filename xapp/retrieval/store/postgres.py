@@ -12,7 +12,14 @@ import numpy as np
 
 from xapp.domain.retrieval import CollectionInfo, DocumentInfo, Filter, Passage
 from xapp.errors import AlreadyExists, FailedPrecondition
-from xapp.retrieval.store.base import SCHEMA_VERSION, Found, Key, StoredDocument, StoredPassage
+from xapp.retrieval.store.base import (
+    SCHEMA_VERSION,
+    Found,
+    Key,
+    StoredDocument,
+    StoredPassage,
+    content_digest,
+)
 from xapp.retrieval.store.fits import fits
 from xapp.retrieval.store.postgres_link import Connection, PostgresLink
 
@@ -56,7 +63,9 @@ class PostgresStore:
         )
 
     def _one(self, query: str, values: Sequence[object]) -> tuple[Any, ...]:
-        row = self._link.run(lambda connection: connection.execute(query, values).fetchone())
+        row: tuple[Any, ...] | None = self._link.run(
+            lambda connection: connection.execute(query, values).fetchone()
+        )
         assert row is not None
         return row
 
@@ -135,7 +144,8 @@ class PostgresStore:
             "SELECT id, digest, title, num_passages, metadata FROM documents"
             " WHERE collection = %s AND id > %s ORDER BY id LIMIT %s"
         )
-        return [DocumentInfo(*row) for row in self._all(query, (self._number, after, most))]
+        rows = self._all(query, (self._number, after, most))
+        return [DocumentInfo(name, content_digest(digest), *others) for name, digest, *others in rows]
 
     def by_words(self, words: Sequence[str], most: int, condition: Filter) -> list[Found]:
         """Implements VectorStore."""
@@ -179,7 +189,11 @@ class PostgresStore:
             "SELECT p.number, d.id, d.metadata, p.text, p.title, p.starts, p.ends FROM passages p"
             " JOIN documents d ON d.number = p.document WHERE p.number = ANY(%s)"
         )
-        return [StoredPassage(*row[:3], Passage(*row[3:])) for row in self._all(query, (list(numbers),))]
+        rows = self._all(query, (list(numbers),))
+        return [
+            StoredPassage(number, document, metadata, Passage(*passage))
+            for number, document, metadata, *passage in rows
+        ]
 
     def backup(self, path: Path) -> None:
         """Implements VectorStore."""

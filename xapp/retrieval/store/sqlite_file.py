@@ -107,4 +107,4 @@ def _check(connection: sqlite3.Connection, name: str) -> None:
     faults = [row[0] for row in connection.execute(f"PRAGMA integrity_check({_MOST_FAULTS})")]
     if faults != ["ok"]:
         raise damaged(name, "; ".join(faults)[:300])
-    connection.execute("INSERT INTO words (words) VALUES ('integrity-check')")
+    connection.execute("INSERT INTO words (words, rank) VALUES ('integrity-check', 1)")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from xapp.domain.retrieval import CollectionInfo, DocumentInfo, Filter, Metadata, Passage
 from xapp.retrieval.store import sqlite_file
-from xapp.retrieval.store.base import SCHEMA_VERSION, Found, StoredDocument, StoredPassage
+from xapp.retrieval.store.base import SCHEMA_VERSION, Found, StoredDocument, StoredPassage, content_digest
 from xapp.retrieval.store.fits import fits
 from xapp.retrieval.store.sqlite_errors import told
 from xapp.retrieval.store.vectors import Vectors
@@ -154,7 +154,10 @@ class SqliteStore:
         )
         with told(self._name):
             rows = self._db.execute(query, (after, most)).fetchall()
-        return [DocumentInfo(*row[:4], json.loads(row[4])) for row in rows]
+        return [
+            DocumentInfo(name, content_digest(digest), title, count, json.loads(text))
+            for name, digest, title, count, text in rows
+        ]
 
     def by_words(self, words: Sequence[str], most: int, condition: Filter) -> list[Found]:
         """Implements VectorStore."""
