@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.slow
 TEXTS = ([101, 1037, 3526, 102], [101, 2003, 2091, 1012, 102], [101, *[7170] * 150, 102])
 
 
-def load(path: Path, kind: ModelKind = EMBEDDING, **settings: int) -> LlamaEmbedder:
+def load(path: Path, kind: ModelKind = EMBEDDING, **settings: Any) -> LlamaEmbedder:
     return load_embedder(str(path), kind, EngineSettings(**settings), this_node(), lambda _: None)
 
 

@@ -71,7 +71,7 @@ def _attention(model: MiniLm, prefix: str, rows: Floats) -> Floats:
     scores = np.einsum("qhd,khd->hqk", query, key) / math.sqrt(query.shape[-1])
     scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
     shares = scores / scores.sum(axis=-1, keepdims=True)
-    return np.einsum("hqk,khd->qhd", shares, value).reshape(len(rows), -1)
+    return np.asarray(np.einsum("hqk,khd->qhd", shares, value).reshape(len(rows), -1))
 
 
 def _linear(model: MiniLm, name: str, rows: Floats) -> Floats:

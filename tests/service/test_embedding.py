@@ -61,7 +61,7 @@ OWN: dict[str, dict[str, Any]] = {
 
 
 def settings(**values: Any) -> Any:
-    defaults = {
+    defaults: dict[str, Any] = {
         "model": "fake",
         "backend": "fake",
         "models": "vectors,plain,ranker",

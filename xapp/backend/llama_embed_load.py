@@ -62,13 +62,14 @@ def _pooling(path: str, kind: ModelKind) -> int:
     """
     if kind is not RERANKER:
         stated = read_gguf(Path(path)).pooling
-        return stated if stated in _POOLINGS else int(llama.LLAMA_POOLING_TYPE_MEAN)
+        return stated if stated is not None and stated in _POOLINGS else _MEAN
     if not any(_HEAD in read_tensor_bytes(part) for part in all_parts(Path(path))):
         text = f"{path}: a reranker needs the tensor {_HEAD}, and this file has none: its scores mean nothing"
         raise ModelError(text, reason="NO_RANKING_HEAD")
     return int(llama.LLAMA_POOLING_TYPE_RANK)
 
 
+_MEAN = int(llama.LLAMA_POOLING_TYPE_MEAN)
 _POOLINGS = (llama.LLAMA_POOLING_TYPE_MEAN, llama.LLAMA_POOLING_TYPE_CLS, llama.LLAMA_POOLING_TYPE_LAST)
 
 
