@@ -32,6 +32,10 @@ demo: setup ## Start a server, stream one answer from it, show its metrics, stop
 demo-big-little: setup model ## Start two nodes, ask one question little-only, verified, corrected, guided
 	@$(BIN)/genai-xapp demo-big-little $(ARGS)
 
+.PHONY: demo-rag
+demo-rag: setup model ## Start a node, index docs/, ask one question without and with its passages
+	@$(BIN)/genai-xapp demo-rag --embedder "$$($(BIN)/python -m scripts.demo_embedder)" $(ARGS)
+
 .PHONY: serve
 serve: setup ## Serve the default model on ports 50051 (gRPC) and 8080 (HTTP)
 	@exec $(BIN)/genai-xapp serve $(ARGS)

@@ -30,6 +30,7 @@ LAYERS_WITH_REASONS = (
     *("server", "edge", "security", "routing", "service", "served", "admission", "tasks"),
     *("text", "formats", "workers", "engine", "backend"),
     "routing/big_little",
+    *("retrieval", "retrieval/store", "retrieval/parser"),
 )
 
 

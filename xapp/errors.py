@@ -3,6 +3,7 @@
     XappError
     ├── InvalidArgument      INVALID_ARGUMENT     names the field
     ├── NotFound             NOT_FOUND            lists the known names
+    ├── AlreadyExists        ALREADY_EXISTS
     ├── Unauthenticated      UNAUTHENTICATED      names the missing credential
     ├── PermissionDenied     PERMISSION_DENIED    names the principal and the denied action
     ├── FailedPrecondition   FAILED_PRECONDITION
@@ -56,6 +57,13 @@ class NotFound(XappError):
 
     code = "NOT_FOUND"
     default_reason = "MODEL_NOT_FOUND"
+
+
+class AlreadyExists(XappError):
+    """There is something of this name."""
+
+    code = "ALREADY_EXISTS"
+    default_reason = "COLLECTION_EXISTS"
 
 
 class Unauthenticated(XappError):

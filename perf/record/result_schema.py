@@ -28,6 +28,7 @@ class Mode(enum.StrEnum):
     PROMISES = "promises"
     POOL = "pool"
     EMBEDDING = "embedding"
+    RETRIEVAL = "retrieval"
     SPECULATION = "speculation"
     BIG_LITTLE = "big-little"
     ROUTING = "routing"

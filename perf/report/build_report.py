@@ -36,6 +36,7 @@ _SECTIONS: dict[Mode, Callable[[Sequence[Run]], Section]] = {
     Mode.PROMISES: bars_section.section,
     Mode.POOL: bars_section.section,
     Mode.EMBEDDING: bars_section.section,
+    Mode.RETRIEVAL: bars_section.section,
     Mode.SPECULATION: speculation_section.section,
     Mode.BIG_LITTLE: bars_section.section,
     Mode.ROUTING: bars_section.section,

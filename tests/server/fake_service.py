@@ -22,6 +22,7 @@ from xapp.domain.embedding import EmbedRequest, EmbedResult, RerankRequest, Rera
 from xapp.domain.kinds import Capability
 from xapp.domain.messages import FinishReason, ModelInfo, Stats
 from xapp.domain.requests import Prompt, Request, ScoreRequest
+from xapp.domain.retrieval import Retrieval
 from xapp.domain.serving_policy import ServingPolicy
 from xapp.domain.states import ModelSample, ModelState, ModelStatus, TasksState
 from xapp.domain.task import Task
@@ -96,6 +97,7 @@ class FakeService:
     policies: dict[str, ServingPolicy] = field(default_factory=dict)
     changes: Changes = field(default_factory=Changes)
     vectors: FakeEmbedding = field(default_factory=FakeEmbedding)
+    collections: Retrieval | None = None
 
     def set_ready(self, ready: bool) -> None:
         self.ready = ready

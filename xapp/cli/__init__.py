@@ -44,6 +44,7 @@ _COMMANDS = {
     "embed": _Lazy("xapp.cli.embed", "embed", "Turn texts into vectors."),
     "rerank": _Lazy("xapp.cli.rerank", "rerank", "Sort documents by their relevance for a query."),
     "tokenize": _Lazy("xapp.cli.tokenize", "tokenize", "Count a prompt's tokens."),
+    "index": _Lazy("xapp.cli.index.command", "index", "Keep and search collections of documents."),
     "tasks": _Lazy("xapp.cli.tasks", "tasks", "See, check and run named questions."),
     "token": _Lazy("xapp.cli.token", "token", "Make a bearer token for a node."),
     "replay": _Lazy("xapp.cli.replay", "replay", "Run a recorded request again and compare."),
@@ -60,6 +61,7 @@ _COMMANDS = {
     "demo-big-little": _Lazy(
         "xapp.cli.demo_big_little", "demo_big_little", "A little and a big model on two nodes, one question."
     ),
+    "demo-rag": _Lazy("xapp.cli.demo_rag", "demo_rag", "Index a folder, and ask with and without it."),
     "bench": _Lazy("xapp.cli.bench", "bench", "Measure speed and memory."),
 }
 

@@ -17,6 +17,7 @@ _COMMANDS = {
     "serving": "Speed and memory of serving against their bars.",
     "promises": "Deadlines, priorities and predictions against their bars.",
     "embedding": "Vectors against bare llama.cpp, and answers beside them.",
+    "retrieval": "The cost of a search, crashes, and how well passages are found.",
     "pool": "Several nodes behind one target against their bars.",
     "speculation": "What drafts gain, cost, and where answers part.",
     "big-little": "A little and a big model over a line, against both alone.",

@@ -24,6 +24,7 @@ from xapp.cli.options import (
     system_option,
     waiting_options,
 )
+from xapp.cli.passages import Sources, passage_options, retrieval_of, taken
 from xapp.cli.record import Recorder, record_option
 from xapp.cli.say import say, shown
 from xapp.client import duration
@@ -127,6 +128,7 @@ class Watch:
     "--best-effort", is_flag=True, help="At the deadline cut the answer, rather than refuse or fail."
 )
 @format_options
+@passage_options
 @click.option("--client-id", default="", help="The name by which the node's quotas know this client.")
 @record_option
 @json_option
@@ -148,6 +150,7 @@ def generate(
     json_schema: str | None,
     grammar: str | None,
     choices: tuple[str, ...],
+    collection: str,
     client_id: str,
     record: Path | None,
     as_json: bool,
@@ -157,7 +160,7 @@ def generate(
     ignore_eos: bool,
     priority: str,
     correlation_id: str,
-    **sampling: Any,
+    **others: Any,
 ) -> None:
     """Stream the answer to PROMPT (- or nothing: read it from standard input).
 
@@ -166,12 +169,14 @@ def generate(
       genai-xapp generate --system "Answer in one word." "Is 7 prime?"
       git diff | genai-xapp generate - --raw --max-tokens 64 --deadline 30s
       genai-xapp generate "Is 7 prime?" --choices yes,no
+      genai-xapp generate "How does the node register?" --collection docs
       genai-xapp generate "Describe a cell." --json-schema cell.schema.json
       genai-xapp generate --json "Hello" | jq -r '.chunk.text // empty'
 
     Exit code 0: answered. 1: an error, said as `code: message`. 130: Ctrl-C, which cancels the request.
     """  # noqa: D301  click reads \b as a backspace
     asked = read_input(prompt, system_text, chat=chat)
+    retrieval, sampling = retrieval_of(collection, taken(others)), others
     request = pb.GenerateRequest(
         model=model,
         max_tokens=max_tokens,
@@ -186,6 +191,7 @@ def generate(
         deterministic=record is not None if deterministic is None else deterministic,
         strategy=strategy_of(strategy),
         routing=_routing(routing, threshold),
+        retrieval=retrieval,
         **asked,
     )
     recorder = Recorder(request)
@@ -222,13 +228,14 @@ async def _stream(
     as_json: bool,
 ) -> Watch:
     write, flush = sys.stdout.write, sys.stdout.flush
-    watch, ended = Watch(), True
+    watch, sources, ended = Watch(), Sources(), True
     async with node.client(client_id) as client:
         try:
             async with aclosing(client.generate_request(request, deadline_s=deadline)) as events:
                 async for event in events:
                     watch.follow(event)
                     recorder.follow(event)
+                    sources.follow(event)
                     if as_json:
                         write(json_line(event) + "\n")
                     elif event.HasField("chunk"):
@@ -239,4 +246,7 @@ async def _stream(
             if not ended:
                 write("\n")
                 flush()
+    if not as_json:
+        for line in sources.lines():
+            say(line, err=True)
     return watch

@@ -13,6 +13,7 @@ import click
 from xapp.cli.group import NearGroup
 from xapp.cli.node import Node, node_options
 from xapp.cli.options import Duration, deterministic_option, json_line, json_option
+from xapp.cli.passages import Sources, passage_options, retrieval_of, taken
 from xapp.cli.record import Recorder, record_option
 from xapp.cli.say import say, shown
 from xapp.client import Client, TaskCall, input_fields, task
@@ -80,6 +81,7 @@ def check(files: Sequence[Path]) -> None:
     "--deadline", type=Duration(), metavar="30s", help="Give up after this long. Default: the task's."
 )
 @deterministic_option
+@passage_options
 @record_option
 @json_option
 def run(
@@ -93,6 +95,8 @@ def run(
     deterministic: bool | None,
     record: Path | None,
     as_json: bool,
+    collection: str,
+    **passages: Any,
 ) -> None:
     """Run task NAME, or NAME@VERSION: its answer, or each choice with its probability.
 
@@ -104,6 +108,7 @@ def run(
     request = pb.GenerateRequest(
         model=model,
         deterministic=record is not None if deterministic is None else deterministic,
+        retrieval=retrieval_of(collection, taken(passages)),
         **input_fields(call),
     )
     recorder = asyncio.run(_run(node, call, request, deadline, recording=record is not None, as_json=as_json))
@@ -165,12 +170,16 @@ async def _show_answer(
     *,
     as_json: bool,
 ) -> None:
+    sources = Sources()
     async with aclosing(client.generate_request(request, deadline_s=deadline)) as events:
         async for event in events:
             recorder.follow(event)
+            sources.follow(event)
             if as_json:
                 say(json_line(event))
             elif event.HasField("chunk"):
                 click.echo(shown(event.chunk.text), nl=False)
     if not as_json:
         click.echo()
+        for line in sources.lines():
+            say(line, err=True)

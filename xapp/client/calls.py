@@ -1,7 +1,7 @@
 """Calls: the channels to one target, repeated attempts, the home node of a call, and errors."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Any, TypeAlias
 
@@ -13,6 +13,7 @@ from xapp.client.retry import Attempts, Retry
 from xapp.inference.v1 import embedding_pb2_grpc, inference_pb2_grpc, models_pb2_grpc
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.pool import HOME_KEY, Homes, by_home, is_pool, prefix_key, weighted
+from xapp.retrieval.v1 import retrieval_pb2_grpc
 
 _CLIENT_KEY = "x-client-id"
 _AUTHORIZATION_KEY = "authorization"
@@ -21,7 +22,8 @@ _Metadata: TypeAlias = tuple[tuple[str, str], ...]
 
 
 class Calls:
-    """The calls to one target. `inference`, `embedding` and `models` are the stubs of its services.
+    """The calls to one target. `inference`, `embedding`, `retrieval` and `models` are the stubs of its
+    services.
 
     The arguments are those of `Client`. All methods raise ClientError.
     """
@@ -47,6 +49,7 @@ class Calls:
         self._channels = [self._channel]
         self.inference: Any = inference_pb2_grpc.InferenceServiceStub(self._channel)
         self.embedding: Any = embedding_pb2_grpc.EmbeddingServiceStub(self._channel)
+        self.retrieval: Any = retrieval_pb2_grpc.RetrievalServiceStub(self._channel)
         self.models: Any = models_pb2_grpc.ModelServiceStub(self._channel)
         self._homes: Homes | None = None
         if affinity and self._in_pool:
@@ -78,6 +81,13 @@ class Calls:
             raise self._error(error) from error
         finally:
             call.cancel()
+
+    async def upload(self, method: _Method, requests: AsyncIterator[Any], deadline_s: float | None) -> Any:
+        """The response to a stream of requests, without a second try."""
+        try:
+            return await method(requests, timeout=deadline_s, metadata=self._metadata)
+        except grpc.aio.AioRpcError as error:
+            raise self._error(error) from error
 
     async def score(self, request: pb.ScoreRequest, deadline_s: float | None) -> Any:
         """As `unary`, at the request's home first."""

@@ -11,13 +11,14 @@ from xapp.client.calls import Calls
 from xapp.client.embedding_methods import EmbeddingMethods
 from xapp.client.errors import ClientError
 from xapp.client.inputs import Asked, Input, duration, input_fields
+from xapp.client.retrieval_methods import RetrievalMethods
 from xapp.client.retry import Retry
 from xapp.hosts import DEFAULT_TARGET
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import models_pb2
 
 
-class Client(EmbeddingMethods):
+class Client(EmbeddingMethods, RetrievalMethods):
     """A client of one target, and an async context manager. Without `credentials` it speaks plain text.
 
     `xapp.tls.credentials` makes `credentials`. `token` is the bearer token of the calls. `client_id` is this
@@ -78,13 +79,15 @@ class Client(EmbeddingMethods):
         deterministic: bool = False,
         strategy: pb.DecodingStrategy | None = None,
         routing: pb.Routing | None = None,
+        retrieval: pb.Retrieval | None = None,
     ) -> AsyncGenerator[pb.GenerateResponse, None]:
         """The events of one answer. `prompt` is raw text, messages for the chat template, or a `task`.
 
         `deterministic`: the node gives the same answer again, bit for bit, whatever else it does. `format`:
         the result of `json_schema`, `grammar` or `choices`; Finished says whether the answer has it.
         `strategy`: the decoding strategy, for instance with guesses from the answer's own text.
-        `routing`: who answers, the node or its upstream. Closing the generator, or cancelling its task,
+        `routing`: who answers, the node or its upstream. `retrieval`: answer with the passages of a
+        collection. Closing the generator, or cancelling its task,
         cancels the request on the node.
         """
         request = pb.GenerateRequest(
@@ -101,6 +104,7 @@ class Client(EmbeddingMethods):
             deterministic=deterministic,
             strategy=strategy,
             routing=routing,
+            retrieval=retrieval,
             **input_fields(prompt),
         )
         async with aclosing(self.generate_request(request, deadline_s=deadline_s)) as events:

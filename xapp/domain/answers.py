@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from xapp.domain.big_little import PairFigures
 from xapp.domain.messages import FinishReason
+from xapp.domain.retrieval import Source
 from xapp.domain.routing import Routed
 
 
@@ -48,7 +49,7 @@ class Started:
 
     `joined`: the answer is that of an identical request that was already running. `in_reasoning`: the prompt
     opens the model's reasoning, so that the answer begins within it. `routed` is None
-    where no upstream could have answered.
+    where no upstream could have answered. `sources` are the passages in the prompt.
     """
 
     model: str
@@ -62,6 +63,7 @@ class Started:
     joined: bool = False
     in_reasoning: bool = False
     routed: Routed | None = None
+    sources: tuple[Source, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,8 @@ class Chunk:
 class Finished:
     """Last event of a stream. `format_complete` is None without a format. `num_accepted` of `num_drafted`
     drafts in `num_draft_steps` steps were right. `gain` is that of SequenceFinished. `pair`: what an
-    answer of two models took. `routed` as in Started.
+    answer of two models took. `routed` as in Started. `cited`: numbers of the sources that the answer cites.
+    `abstained`: nothing was found to answer with.
     """
 
     reason: FinishReason
@@ -116,6 +119,8 @@ class Finished:
     num_reasoning_tokens: int = 0
     pair: PairFigures | None = None
     routed: Routed | None = None
+    cited: tuple[int, ...] = ()
+    abstained: bool = False
 
 
 Event: TypeAlias = Started | Chunk | Finished

@@ -12,6 +12,7 @@ from xapp.domain.big_little import BigLittle, Guided, Verified
 from xapp.domain.decoding import Decoding
 from xapp.domain.format_kinds import Format
 from xapp.domain.priority import Priority
+from xapp.domain.retrieval import Grounding
 from xapp.domain.routing import Routing
 from xapp.domain.sampling import SamplingParams
 from xapp.domain.task_call import TaskCall
@@ -42,6 +43,7 @@ class Request:
     gap between tokens is planned. The answer to a `deterministic` request can be repeated bit for bit.
     `strategy` decides how the answer is decoded; None is the model's default. `routing` None is the node's
     own choice of who answers.
+    `retrieval`: the passages that the prompt gets.
     `hops` nodes have sent the request on. A request that is not `counted` is a part of another request, which
     pays the quota.
     """
@@ -68,6 +70,7 @@ class Request:
     routing: Routing | None = None
     hops: int = 0
     counted: bool = True
+    retrieval: Grounding | None = None
 
 
 @dataclass(frozen=True, slots=True)

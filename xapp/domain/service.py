@@ -10,6 +10,7 @@ from xapp.domain.answers import Estimate, Event, ScoreResult, Tokens
 from xapp.domain.embedding import Embedding
 from xapp.domain.kinds import Capability
 from xapp.domain.requests import Prompt, Request, ScoreRequest
+from xapp.domain.retrieval import Retrieval
 from xapp.domain.serving_policy import ServingPolicy
 from xapp.domain.states import ModelSample, ModelStatus, TasksState
 from xapp.domain.task import Task
@@ -125,3 +126,8 @@ class Inference(Generation, Scoring, Tokenizing, TaskCatalogue, Protocol):
 
 class Service(Inference, Verification, Embedding, Models, Readiness, Policed, Protocol):
     """The whole service of a node."""
+
+    @property
+    def collections(self) -> Retrieval | None:
+        """The collections of documents; None where the settings name no place for them."""
+        ...

@@ -5,7 +5,7 @@ Chat and plain completions differ in names only. A `Form` has these names.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from xapp.domain.answers import Finished, Started
@@ -40,6 +40,11 @@ def head(form: Form, started: Started, *, streamed: bool) -> dict[str, Any]:
     }
 
 
+def sources(started: Started) -> dict[str, Any]:
+    """The passages in the prompt, which are not in the dialect; nothing without retrieval."""
+    return {"sources": [asdict(each) for each in started.sources]} if started.sources else {}
+
+
 def ending(finished: Finished) -> dict[str, Any]:
     """Why an answer ended. `stop_reason`, which is not in the dialect, names a cut that is no length."""
     fields: dict[str, Any] = {"finish_reason": _REASONS.get(finished.reason, "length")}
@@ -47,6 +52,10 @@ def ending(finished: Finished) -> dict[str, Any]:
         fields["stop_reason"] = finished.reason.value
     if finished.format_complete is not None:
         fields["format_complete"] = finished.format_complete
+    if finished.cited:
+        fields["cited_sources"] = list(finished.cited)
+    if finished.abstained:
+        fields["abstained"] = True
     return fields
 
 

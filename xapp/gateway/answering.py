@@ -14,7 +14,7 @@ from xapp.domain.service import Generation
 from xapp.edge.watchdog import Watchdog, WatchedStream
 from xapp.errors import XappError
 from xapp.gateway import chunks
-from xapp.gateway.answer_objects import Form, head, headers_of, usage
+from xapp.gateway.answer_objects import Form, head, headers_of, sources, usage
 from xapp.gateway.reasoning import ReasoningGuard
 from xapp.gateway.sampling_fields import Ask
 from xapp.gateway.several import merged
@@ -67,6 +67,7 @@ class Answering:
             **head(form, started, streamed=False),
             "choices": [answer.choice() for answer in answers],
             "usage": usage(finished),
+            **sources(started),
         }
         response = web.Response(body=msgspec.json.encode(body), content_type="application/json")
         response.headers.update(headers_of(started))

@@ -1,19 +1,20 @@
 """The chunks of a streamed answer as server-sent events. A chunk costs little: only its text is encoded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from xapp.domain.answers import Chunk, Finished, Started
 from xapp.errors import XappError
-from xapp.gateway.answer_objects import Form, ending, head, usage
+from xapp.gateway.answer_objects import Form, ending, head, sources, usage
 from xapp.gateway.call_objects import delta
 from xapp.gateway.dialect_errors import body_of
 from xapp.gateway.log_probabilities import of_chat, of_completion
 
 DONE = b"data: [DONE]\n\n"
 _MARK = "\x00text\x00"
+_NOTHING: Mapping[str, Any] = {}
 _encode = msgspec.json.Encoder().encode
 
 
@@ -35,15 +36,16 @@ class Chunks:
         self._index = index
         self._offset = 0
         self._head = head(form, started, streamed=True)
+        self._sources = sources(started)
         self._no_usage: dict[str, Any] = {"usage": None} if include_usage else {}
         before, after = self._chunk(self._said(_MARK), None).split(_encode(_MARK))
         self._before, self._after = before, after
 
     def opening(self) -> bytes:
         """The first chunk; b"" where the dialect has none."""
-        if not self._form.is_chat:
-            return b""
-        return self._chunk({"delta": {"role": "assistant", "content": ""}}, None)
+        if self._form.is_chat:
+            return self._chunk({"delta": {"role": "assistant", "content": ""}}, None, beside=self._sources)
+        return self._chunk(self._said(""), None, beside=self._sources) if self._sources else b""
 
     def text(self, chunk: Chunk) -> bytes:
         """The next piece. Called for every token."""
@@ -80,8 +82,12 @@ class Chunks:
         return {"delta": said}
 
     def _chunk(
-        self, said: dict[str, Any], finished: Finished | None, logprobs: dict[str, Any] | None = None
+        self,
+        said: dict[str, Any],
+        finished: Finished | None,
+        logprobs: dict[str, Any] | None = None,
+        beside: Mapping[str, Any] = _NOTHING,
     ) -> bytes:
         end = {"finish_reason": None} if finished is None else ending(finished)
         choice = {"index": self._index, **said, "logprobs": logprobs, **end}
-        return sent({**self._head, "choices": [choice], **self._no_usage})
+        return sent({**self._head, "choices": [choice], **self._no_usage, **beside})

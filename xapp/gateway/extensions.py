@@ -1,4 +1,4 @@
-"""What OpenAI's dialect has no word for: deadline, class, task, and the names of a request and its caller.
+"""What OpenAI's dialect has no word for: deadline, class, task, passages, and names of request and caller.
 
 Each is a field of the body, which OpenAI's clients send with `extra_body`. Some are headers as well, for
 proxies and for clients that cannot change the body. A field wins over a header.
@@ -6,15 +6,17 @@ proxies and for clients that cannot change the body. A field wins over a header.
 
 from collections.abc import Mapping
 from time import monotonic
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from xapp.domain.priority import Priority
 from xapp.domain.requests import DeadlinePolicy
+from xapp.domain.retrieval import Grounding, NothingFound
 from xapp.domain.task_call import TaskCall
 from xapp.edge import caller_text
+from xapp.edge.retrieval_fields import to_grounding
 from xapp.errors import InvalidArgument
 
 DEADLINE, POLICY, PRIORITY = "X-Deadline-Ms", "X-Deadline-Policy", "X-Priority"
@@ -38,6 +40,18 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     correlation_id: str | None = None
 
 
+class RetrievalFields(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The passages that the answer gets."""
+
+    collection: str
+    top_k: int | None = None
+    min_score: float = 0.0
+    filter: dict[str, Any] | None = None
+    max_context_tokens: int | None = None
+    on_nothing: Literal["fail", "abstain"] = "fail"
+    query: str = ""
+
+
 class Extensions(Waiting, frozen=True, kw_only=True):
     """The fields of a body that asks for an answer, beyond those of the dialect."""
 
@@ -48,6 +62,7 @@ class Extensions(Waiting, frozen=True, kw_only=True):
     task: Annotated[str, Meta(min_length=1, max_length=MAX_TASK_CHARS)] | None = None
     inputs: dict[str, Any] | None = None
     input_timestamp: Annotated[float, Meta(ge=0, le=1e11)] | None = None
+    retrieval: RetrievalFields | None = None
 
 
 def deadline(fields: Waiting, headers: Mapping[str, str]) -> float | None:
@@ -93,6 +108,22 @@ def correlation_id(fields: Waiting, otherwise: str) -> str:
     if fields.correlation_id is None:
         return otherwise
     return caller_text.correlation_id("correlation_id", fields.correlation_id)
+
+
+def grounding(fields: Extensions, scope: str) -> Grounding | None:
+    """The passages that the answer gets; None for none."""
+    if (asked := fields.retrieval) is None:
+        return None
+    return to_grounding(
+        asked.collection,
+        scope,
+        top_k=asked.top_k,
+        min_score=asked.min_score,
+        condition=asked.filter or {},
+        max_context_tokens=asked.max_context_tokens,
+        on_nothing=NothingFound[asked.on_nothing.upper()],
+        query=asked.query,
+    )
 
 
 def task_call(fields: Extensions, asked: Priority | None) -> TaskCall | None:

@@ -78,7 +78,9 @@ class Routes:
         priority = ask.request.priority.name.lower()
         if task is not None and task.priority is None:
             priority = ""
-        self._check(Asked(ask.request.model, task.name if task else "", priority))
+        retrieval = ask.request.retrieval
+        collection = retrieval.collection if retrieval else ""
+        self._check(Asked(ask.request.model, task.name if task else "", priority, collection=collection))
         return await self._answering.answer(request, ask, form)
 
     def _check(self, asked: Asked) -> None:

@@ -53,6 +53,7 @@ def to_request(
         scope=scope,
         format=form,
         task=extensions.task_call(fields, priority),
+        retrieval=extensions.grounding(fields, asker.caller.scope),
         hops=hops.parse(asker.headers.get(hops.KEY, "0")),
     )
 

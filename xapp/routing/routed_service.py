@@ -1,13 +1,17 @@
-"""RoutedService: the service of a node that may have an upstream. Without one it is the node's own."""
+"""RoutedService: the service of a node that may have an upstream, and collections of documents."""
 
 import asyncio
 from collections.abc import AsyncGenerator
 from time import monotonic
+from typing import Protocol
 
 from xapp.config import Settings
-from xapp.domain.answers import Event
+from xapp.domain.answers import Estimate, Event
 from xapp.domain.requests import Request
+from xapp.domain.retrieval import Retrieval
 from xapp.domain.routing import Routed, Routing, RoutingMode
+from xapp.domain.service import Generation
+from xapp.errors import FailedPrecondition
 from xapp.routing.chooser import Chooser, without_upstream
 from xapp.routing.classifier import Classifier, check_model
 from xapp.routing.destination import Upstream
@@ -19,12 +23,24 @@ from xapp.served.dependencies import ModelDependencies
 from xapp.service.service import NodeService
 
 
+class RunnableRetrieval(Retrieval, Protocol):
+    """Collections that are opened and closed."""
+
+    def start(self) -> None:
+        """Begins to open them, and returns."""
+        ...
+
+    async def aclose(self) -> None:
+        """Closes them. Safe to call twice."""
+        ...
+
+
 class LocalService:
     """The node's own verbs, by which the router answers here."""
 
-    def __init__(self, service: NodeService) -> None:
+    def __init__(self, service: "RoutedService") -> None:
         self.generate = service.generate_here
-        self.estimate = service.estimate
+        self.estimate = service.estimate_here
         self.score = service.score
         self.resolve = service.resolve
         self.outbound = service.outbound
@@ -41,6 +57,17 @@ class RoutedService(NodeService):
         self._classifier: Classifier | None = None
         self._link = Link(settings.upstream.max_in_flight)
         check_upstream(settings.upstream)
+        self._collections: RunnableRetrieval | None = None
+        self._grounded: Generation | None = None
+
+    @property
+    def collections(self) -> Retrieval | None:
+        """Implements Service."""
+        return self._collections
+
+    def use_retrieval(self, collections: RunnableRetrieval, grounded: Generation) -> None:
+        """Keeps `collections`, and answers with their passages by `grounded`. Before `start`."""
+        self._collections, self._grounded = collections, grounded
 
     async def start(self) -> None:
         """Makes the upstream, which belongs to the running loop; then as NodeService."""
@@ -49,6 +76,8 @@ class RoutedService(NodeService):
             self._upstream = make_upstream(self._upstream_settings)
             self._router = self._route_to(self._upstream)
         await super().start()
+        if self._collections is not None:
+            self._collections.start()
 
     def _route_to(self, upstream: Upstream) -> Router:
         settings, here = self._upstream_settings, LocalService(self)
@@ -69,6 +98,28 @@ class RoutedService(NodeService):
 
     def generate(self, request: Request) -> AsyncGenerator[Event, None]:
         """Implements Generation.generate."""
+        if request.retrieval is not None:
+            return self._with_passages().generate(request)
+        return self.answer(request)
+
+    async def estimate(self, request: Request) -> Estimate:
+        """Implements Generation.estimate."""
+        if request.retrieval is not None:
+            return await self._with_passages().estimate(request)
+        return await self.estimate_here(request)
+
+    async def estimate_here(self, request: Request) -> Estimate:
+        """`estimate` for a request without retrieval."""
+        return await super().estimate(request)
+
+    def _with_passages(self) -> Generation:
+        if self._grounded is None:
+            text = "this node has no collections: set [retrieval] folder"
+            raise FailedPrecondition(text, reason="NO_COLLECTIONS")
+        return self._grounded
+
+    def answer(self, request: Request) -> AsyncGenerator[Event, None]:
+        """`generate` for a request without retrieval: here, or at the upstream."""
         if self._router is not None:
             return self._router.stream(request)
         if request.routing is None:
@@ -88,7 +139,9 @@ class RoutedService(NodeService):
         return True
 
     async def aclose(self) -> None:
-        """Ends the requests at the upstream, too."""
+        """Ends the requests at the upstream, too, and closes the collections."""
+        if self._collections is not None:
+            await self._collections.aclose()
         if self._upstream is not None:
             await self._upstream.aclose()
         await super().aclose()

@@ -21,17 +21,18 @@ class Named(Models, TaskCatalogue, Protocol):
 class Asked:
     """The names in a request; "" is the default. `priority` is None for requests that have no class.
 
-    `needed`: what the model has to be able to do.
+    `needed`: what the model has to be able to do. `collection` "" is none.
     """
 
     model: str = ""
     task: str = ""
     priority: str | None = ""
     needed: Capability = Capability.GENERATE
+    collection: str = ""
 
 
 def check_request(policy: Policy, caller: Principal, named: Named, asked: Asked) -> None:
-    """Raises PermissionDenied, reason MODEL_, TASK_ or PRIORITY_NOT_ALLOWED, and NotFound."""
+    """Raises PermissionDenied, reason MODEL_, TASK_, COLLECTION_ or PRIORITY_NOT_ALLOWED, and NotFound."""
     rule = policy.rule(caller)
     if rule is not None and rule.is_unbounded:
         return
@@ -40,6 +41,8 @@ def check_request(policy: Policy, caller: Principal, named: Named, asked: Asked)
     if task:
         policy.check_task(caller, task)
     policy.check_model(caller, _models(asked, versions, named))
+    if asked.collection:
+        policy.check_collection(caller, asked.collection)
     if asked.priority is not None:
         policy.check_priority(caller, _priorities(asked.priority, versions))
 

@@ -37,7 +37,8 @@ Priority = Literal["critical", "interactive", "batch"]
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The rights of one principal; None is everything. Names of models and tasks may have `*` and `?`.
+    """The rights of one principal; None is everything. Names of models, tasks and collections may
+    have `*` and `?`.
 
     Principals whose rules have the same `shares` share prefixes and joined answers.
     """
@@ -47,16 +48,17 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     models: tuple[str, ...] | None = None
     tasks: tuple[str, ...] | None = None
     priorities: tuple[Priority, ...] | None = None
+    collections: tuple[str, ...] | None = None
     shares: Annotated[str, Meta(min_length=1, max_length=MAX_NAME_CHARS)] | None = None
 
     @property
     def is_unbounded(self) -> bool:
-        """Whether every model, task and class is allowed."""
-        return self.admin or (self.models is None and self.tasks is None and self.priorities is None)
+        """Whether every model, task, class and collection is allowed."""
+        return self.admin or (self.models, self.tasks, self.priorities, self.collections) == (None,) * 4
 
 
 _ANYTHING = Rule(admin=True)
-_NOTHING = Rule(methods=(), models=(), tasks=(), priorities=())
+_NOTHING = Rule(methods=(), models=(), tasks=(), priorities=(), collections=())
 
 
 class Policy:
@@ -121,6 +123,19 @@ class Policy:
         """Raises PermissionDenied unless the principal may run the task, which has no version here."""
         if not self.allows_task(who, task):
             raise _denied(who.name, "task", task, reason="TASK_NOT_ALLOWED")
+
+    def allows_collection(self, who: Principal, collection: str) -> bool:
+        """Whether the principal may use a collection of this name, its own or a shared one."""
+        rule = self.rule(who) or _NOTHING
+        return rule.admin or _allows(rule.collections, collection)
+
+    def check_collection(self, who: Principal, collection: str, *, shares: bool = False) -> None:
+        """Raises PermissionDenied unless the principal may use the collection. `shares`: unless it may change
+        what it shares with everybody.
+        """
+        rule = self.rule(who) or _NOTHING
+        if not self.allows_collection(who, collection) or (shares and not rule.admin):
+            raise _denied(who.name, "collection", collection, reason="COLLECTION_NOT_ALLOWED")
 
     def check_priority(self, who: Principal, priorities: Iterable[str]) -> None:
         """Raises PermissionDenied unless the principal may ask in each of these classes."""

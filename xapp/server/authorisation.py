@@ -28,7 +28,7 @@ def allowing_method(access: Access, open_services: Collection[str], admin_paths:
 
 
 def allowing_request(access: Access, service: Service) -> Guard:
-    """A guard. It raises PermissionDenied, reason MODEL_, TASK_ or PRIORITY_NOT_ALLOWED."""
+    """A guard. It raises PermissionDenied, reason MODEL_, TASK_, COLLECTION_ or PRIORITY_NOT_ALLOWED."""
 
     async def allow(call: Call) -> None:
         if not call.method.takes_stream and hasattr(call.request, "model"):
@@ -38,10 +38,11 @@ def allowing_request(access: Access, service: Service) -> Guard:
 
 
 def asked_of(request: Any) -> Asked:
-    """What a request of the contract names: its model, its task and its class."""
+    """What a request of the contract names: its model, task, class, and collection."""
     priority = _priority(request.priority) if hasattr(request, "priority") else None
     needed = _NEEDED.get(type(request), Capability.GENERATE)
-    return Asked(request.model, getattr(request, "task", ""), priority, needed)
+    collection = request.retrieval.collection if hasattr(request, "retrieval") else ""
+    return Asked(request.model, getattr(request, "task", ""), priority, needed, collection)
 
 
 _NEEDED = {embedding_pb2.EmbedRequest: Capability.EMBED, embedding_pb2.RerankRequest: Capability.RANK}

@@ -21,6 +21,7 @@ from xapp.formats.prepare import MAX_CHOICES
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.security.principal import ANONYMOUS, Principal
 from xapp.server.paired import to_paired
+from xapp.server.retrieval_wire import to_retrieval
 from xapp.server.routing import to_routing
 from xapp.server.tasks import to_call
 
@@ -87,6 +88,7 @@ def to_request(
         task=task,
         routing=to_routing(wire) if wire.HasField("routing") else None,
         hops=hops,
+        retrieval=to_retrieval(wire.retrieval, caller.scope) if wire.HasField("retrieval") else None,
     )
 
 

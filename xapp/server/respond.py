@@ -23,6 +23,7 @@ from xapp.domain.states import ModelState, ModelStatus
 from xapp.durations import to_duration
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import models_pb2
+from xapp.server.retrieval_wire import source
 
 _FINISH_REASONS = {
     FinishReason.STOP: pb.FINISH_REASON_STOP,
@@ -80,6 +81,7 @@ def _started(event: Started) -> pb.Started:
         provenance=provenance(event.provenance),
         joined=event.joined,
         routed=_routed(event.routed),
+        sources=map(source, event.sources),
     )
 
 
@@ -98,6 +100,8 @@ def _finished(event: Finished) -> pb.Finished:
         provenance=provenance(event.provenance),
         speculation=_speculation(event),
         routed=_routed(event.routed),
+        cited_sources=event.cited,
+        abstained=event.abstained,
     )
 
 

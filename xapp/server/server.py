@@ -39,6 +39,7 @@ from xapp.server.open_rca_servicer import OpenRcaServicer
 from xapp.server.pulse import Pulse
 from xapp.server.receipt import Receipts
 from xapp.server.request import reading
+from xapp.server.retrieval import RetrievalServicer
 from xapp.server.routing import count_hops
 from xapp.server.self_call import SelfCall
 from xapp.server.servicer import InferenceServicer
@@ -156,6 +157,7 @@ async def serve_grpc(
         watchdog,
         embedding=embedding,
         open_inference=open_inference,
+        retrieval=_retrieval(service, settings, watchdog, access),
         closed=closed,
         policy=lambda: access.policy,
     )
@@ -194,6 +196,16 @@ def _open_inference(
         return None
     policy = (lambda: access.policy) if access.required else (lambda: ANYTHING_GOES)
     return OpenInferenceServicer(service, metrics, watchdog, policy, log_prompts=settings.log.prompts)
+
+
+def _retrieval(
+    service: Service, settings: Settings, watchdog: Watchdog, access: Access
+) -> RetrievalServicer | None:
+    if service.collections is None:
+        return None
+    policy = (lambda: access.policy) if access.required else (lambda: ANYTHING_GOES)
+    most = settings.retrieval.max_document_bytes
+    return RetrievalServicer(service.collections, watchdog, policy, max_bytes=most)
 
 
 async def _end(tasks: list["asyncio.Task[None]"]) -> None:

@@ -20,6 +20,7 @@ from xapp.inference.v1 import (
 )
 from xapp.kserve import open_inference_pb2, open_inference_pb2_grpc
 from xapp.orca import open_rca_pb2, open_rca_pb2_grpc
+from xapp.retrieval.v1 import retrieval_pb2, retrieval_pb2_grpc
 from xapp.security.policy import ANYTHING_GOES, Policy
 from xapp.server.embedding import EmbeddingServicer
 from xapp.server.grpc_service import GrpcService
@@ -28,6 +29,7 @@ from xapp.server.models_servicer import ModelServicer
 from xapp.server.open_inference_servicer import OpenInferenceServicer
 from xapp.server.open_rca_servicer import OpenRcaServicer
 from xapp.server.reflection import ReflectionServicer
+from xapp.server.retrieval import RetrievalServicer
 from xapp.server.servicer import InferenceServicer
 from xapp.server.verification import VerificationServicer
 
@@ -35,9 +37,12 @@ HEALTH: ServiceDescriptor = health_pb2.DESCRIPTOR.services_by_name["Health"]
 MODELS: ServiceDescriptor = models_pb2.DESCRIPTOR.services_by_name["ModelService"]
 REFLECTION: ServiceDescriptor = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]
 LOAD: ServiceDescriptor = open_rca_pb2.DESCRIPTOR.services_by_name["OpenRcaService"]
+RETRIEVAL: ServiceDescriptor = retrieval_pb2.DESCRIPTOR.services_by_name["RetrievalService"]
 OPEN_INFERENCE: ServiceDescriptor = open_inference_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"]
-CLOSABLE_METHODS: list[str] = [method.name for each in (MODELS, REFLECTION) for method in each.methods]
-"""Services that a policy may name although they are closed."""
+CLOSABLE_METHODS: list[str] = [
+    method.name for each in (MODELS, REFLECTION, RETRIEVAL) for method in each.methods
+]
+"""Methods that a policy may name although their service is closed, or not set up."""
 
 
 def node_services(
@@ -49,12 +54,13 @@ def node_services(
     *,
     embedding: EmbeddingServicer,
     open_inference: OpenInferenceServicer | None = None,
+    retrieval: RetrievalServicer | None = None,
     closed: Collection[str] = (),
     policy: Callable[[], Policy] = lambda: ANYTHING_GOES,
 ) -> tuple[GrpcService, ...]:
     """The services of a node, with health and reflection, without the `closed` services.
 
-    `open_inference` is None where the settings do not ask for that protocol.
+    `open_inference` and `retrieval` are None where the settings do not ask for them.
     """
 
     def ready() -> bool:
@@ -92,6 +98,8 @@ def node_services(
     )
     if open_inference is not None:
         own = (*own, _open_inference(open_inference, ready))
+    if retrieval is not None:
+        own = (*own, _retrieval(retrieval, ready))
     served = tuple(each for each in own if each.name not in closed)
     every = with_health_and_reflection(served, ready, watchdog, service.subscribe)
     return tuple(each for each in every if each.name not in closed)
@@ -104,6 +112,16 @@ def _open_inference(servicer: OpenInferenceServicer, ready: Callable[[], bool]) 
         servicer,
         serving=ready,
         work=frozenset({"ModelInfer", "ModelStreamInfer"}),
+    )
+
+
+def _retrieval(servicer: RetrievalServicer, ready: Callable[[], bool]) -> GrpcService:
+    return GrpcService(
+        RETRIEVAL,
+        retrieval_pb2_grpc.add_RetrievalServiceServicer_to_server,
+        servicer,
+        serving=ready,
+        work=frozenset({"Search", "Upsert"}),
     )
 
 

@@ -15,6 +15,7 @@ from xapp.domain.answers import Estimate, Event, ScoreResult, Tokens
 from xapp.domain.embedding import EmbedRequest, EmbedResult, RerankRequest, RerankResult
 from xapp.domain.kinds import Capability
 from xapp.domain.requests import Prompt, Request, ScoreRequest
+from xapp.domain.retrieval import Retrieval
 from xapp.domain.serving_policy import ServingPolicy
 from xapp.domain.states import ModelSample, ModelState, ModelStatus, TasksState
 from xapp.domain.task import Task
@@ -60,6 +61,11 @@ class NodeService:
         isolated = settings.has_credentials
         self._pins = Pins(self._registry, self._tasks, calls.new_id, isolated=isolated)
         self._draining = False
+
+    @property
+    def collections(self) -> Retrieval | None:
+        """Implements Service: a node by itself has none."""
+        return None
 
     def use_pair(self, source: TokenSource) -> None:
         """Answers requests for two models with `source`. Before `start`."""

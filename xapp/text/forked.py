@@ -3,16 +3,13 @@
 import ctypes
 import os
 import signal
+from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from xapp.domain.messages import encode
 from xapp.text import limits
-from xapp.text.answer import answer
-from xapp.text.messages import Broke, ToText
-
-if TYPE_CHECKING:
-    from xapp.text.codec import TextCodec
+from xapp.text.messages import Broke
 
 RECEIVE_BYTES = 1 << 18
 _PR_SET_PDEATHSIG = 1
@@ -20,10 +17,29 @@ WALL_S_PER_CPU_S = 5.0
 """Wall time a second of the CPU limit. A text waits for a CPU on a busy machine, but not for ever."""
 
 
+class Forked(Protocol):
+    """A request for a forked process. `size` is in bytes, `limit_s` in seconds of CPU time."""
+
+    @property
+    def request_id(self) -> int:
+        """Its number."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """What its memory is derived from."""
+        ...
+
+    @property
+    def limit_s(self) -> float:
+        """Its limit."""
+        ...
+
+
 class ForkedText:
     """A forked process with one text."""
 
-    def __init__(self, request: ToText, pid: int, pipe: int) -> None:
+    def __init__(self, request: Forked, pid: int, pipe: int) -> None:
         self.request = request
         self.pid = pid
         self.pipe = pipe
@@ -58,23 +74,23 @@ class ForkedText:
         return f"it ended with exit code {os.waitstatus_to_exitcode(status)}"
 
 
-def fork(codec: "TextCodec", request: ToText) -> ForkedText:
-    """Begins the text in a forked process."""
+def fork(work: Callable[[], bytes], request: Forked) -> ForkedText:
+    """Begins `work`, which answers the request, in a forked process."""
     read_end, write_end = os.pipe()
     pid = os.fork()
     if pid == 0:
-        _run(codec, request, write_end)
+        _run(work, request, write_end)
     os.close(write_end)
     return ForkedText(request, pid, read_end)
 
 
-def _run(codec: "TextCodec", request: ToText, pipe: int) -> None:
+def _run(work: Callable[[], bytes], request: Forked, pipe: int) -> None:
     """Runs in the forked process. It never returns, and shares only the pipe with its parent."""
     try:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         limits.limit_memory(limits.room_for(request.size))
         with limits.limited_time(request.limit_s):
-            data = memoryview(answer(codec, request))
+            data = memoryview(work())
         while data:
             data = data[os.write(pipe, data) :]
         os._exit(0)

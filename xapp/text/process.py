@@ -13,6 +13,7 @@ import os
 import select
 import socket
 import sys
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -75,7 +76,7 @@ class TextProcess:
     def _fork(self, request: ToText) -> None:
         if isinstance(request, Check):
             import_validate()
-        forked = fork(self._codec, request)
+        forked = fork(partial(answer, self._codec, request), request)
         self._forked[forked.pipe] = forked
         self._poll.register(forked.pipe, select.POLLIN)
 

@@ -112,6 +112,30 @@ FINISH_REASON_DEADLINE.
 """
 Global___DeadlinePolicy: _TypeAlias = DeadlinePolicy  # noqa: Y015
 
+class _NothingFound:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _NothingFoundEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NothingFound.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    NOTHING_FOUND_UNSPECIFIED: _NothingFound.ValueType  # 0
+    """Unset: FAIL."""
+    NOTHING_FOUND_FAIL: _NothingFound.ValueType  # 1
+    """FAILED_PRECONDITION, reason NOTHING_FOUND."""
+    NOTHING_FOUND_ABSTAIN: _NothingFound.ValueType  # 2
+    """The answer says so, and Finished has `abstained`. No model is asked."""
+
+class NothingFound(_NothingFound, metaclass=_NothingFoundEnumTypeWrapper):
+    """NothingFound says what becomes of a request whose collection has no passage for it."""
+
+NOTHING_FOUND_UNSPECIFIED: NothingFound.ValueType  # 0
+"""Unset: FAIL."""
+NOTHING_FOUND_FAIL: NothingFound.ValueType  # 1
+"""FAILED_PRECONDITION, reason NOTHING_FOUND."""
+NOTHING_FOUND_ABSTAIN: NothingFound.ValueType  # 2
+"""The answer says so, and Finished has `abstained`. No model is asked."""
+Global___NothingFound: _TypeAlias = NothingFound  # noqa: Y015
+
 class _RoutingMode:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -658,6 +682,7 @@ class GenerateRequest(_message.Message):
     TOOL_CHOICE_FIELD_NUMBER: _builtins.int
     PARALLEL_TOOL_CALLS_FIELD_NUMBER: _builtins.int
     ROUTING_FIELD_NUMBER: _builtins.int
+    RETRIEVAL_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of a served model; "" is the node's default."""
     prompt: _builtins.str
@@ -740,6 +765,10 @@ class GenerateRequest(_message.Message):
     def routing(self) -> Global___Routing:
         """Who answers: this node or its upstream. Default: the node's setting `[upstream] mode`."""
 
+    @_builtins.property
+    def retrieval(self) -> Global___Retrieval:
+        """Answer with passages of a collection (xapp.retrieval.v1). Needs a `chat` or a `task`. Default: none."""
+
     def __init__(
         self,
         *,
@@ -764,10 +793,11 @@ class GenerateRequest(_message.Message):
         tool_choice: Global___ToolChoice | None = ...,
         parallel_tool_calls: _builtins.bool | None = ...,
         routing: Global___Routing | None = ...,
+        retrieval: Global___Retrieval | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "_parallel_tool_calls", b"_parallel_tool_calls", "chat", b"chat", "format", b"format", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "parallel_tool_calls", b"parallel_tool_calls", "prompt", b"prompt", "routing", b"routing", "sampling", b"sampling", "strategy", b"strategy", "tool_choice", b"tool_choice"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "_parallel_tool_calls", b"_parallel_tool_calls", "chat", b"chat", "format", b"format", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "parallel_tool_calls", b"parallel_tool_calls", "prompt", b"prompt", "retrieval", b"retrieval", "routing", b"routing", "sampling", b"sampling", "strategy", b"strategy", "tool_choice", b"tool_choice"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "_parallel_tool_calls", b"_parallel_tool_calls", "chat", b"chat", "correlation_id", b"correlation_id", "deadline_policy", b"deadline_policy", "deterministic", b"deterministic", "format", b"format", "ignore_eos", b"ignore_eos", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "model", b"model", "parallel_tool_calls", b"parallel_tool_calls", "priority", b"priority", "prompt", b"prompt", "routing", b"routing", "sampling", b"sampling", "stop", b"stop", "strategy", b"strategy", "task", b"task", "tool_choice", b"tool_choice", "tools", b"tools"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "_parallel_tool_calls", b"_parallel_tool_calls", "chat", b"chat", "correlation_id", b"correlation_id", "deadline_policy", b"deadline_policy", "deterministic", b"deterministic", "format", b"format", "ignore_eos", b"ignore_eos", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "model", b"model", "parallel_tool_calls", b"parallel_tool_calls", "priority", b"priority", "prompt", b"prompt", "retrieval", b"retrieval", "routing", b"routing", "sampling", b"sampling", "stop", b"stop", "strategy", b"strategy", "task", b"task", "tool_choice", b"tool_choice", "tools", b"tools"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_tokens: _TypeAlias = _typing.Literal["max_tokens"]  # noqa: Y015
     _WhichOneofArgType__max_tokens: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens"]  # noqa: Y015
@@ -783,6 +813,113 @@ class GenerateRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_input) -> _WhichOneofReturnType_input | None: ...
 
 Global___GenerateRequest: _TypeAlias = GenerateRequest  # noqa: Y015
+
+@_typing.final
+class Retrieval(_message.Message):
+    """Retrieval puts passages of a collection before the last user message of a prompt."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    TOP_K_FIELD_NUMBER: _builtins.int
+    MIN_SCORE_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    MAX_CONTEXT_TOKENS_FIELD_NUMBER: _builtins.int
+    ON_NOTHING_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """The collection."""
+    top_k: _builtins.int
+    """Most passages, 1 to 20. Default 5."""
+    min_score: _builtins.float
+    """Least score of a passage, 0 to 1, as in xapp.retrieval.v1.Hit. Default 0."""
+    max_context_tokens: _builtins.int
+    """Most tokens of all passages together, at least 16. Default 1,024. Fewer fit where the context or the
+    deadline leaves less.
+    """
+    on_nothing: Global___NothingFound.ValueType
+    """When no passage is found."""
+    query: _builtins.str
+    """What to search for, at most 8,192 characters. Default: the last user message."""
+    @_builtins.property
+    def filter(self) -> _struct_pb2.Struct:
+        """As in xapp.retrieval.v1.SearchRequest."""
+
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        top_k: _builtins.int | None = ...,
+        min_score: _builtins.float = ...,
+        filter: _struct_pb2.Struct | None = ...,
+        max_context_tokens: _builtins.int | None = ...,
+        on_nothing: Global___NothingFound.ValueType = ...,
+        query: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_context_tokens", b"_max_context_tokens", "_top_k", b"_top_k", "filter", b"filter", "max_context_tokens", b"max_context_tokens", "top_k", b"top_k"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_context_tokens", b"_max_context_tokens", "_top_k", b"_top_k", "collection", b"collection", "filter", b"filter", "max_context_tokens", b"max_context_tokens", "min_score", b"min_score", "on_nothing", b"on_nothing", "query", b"query", "top_k", b"top_k"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_context_tokens: _TypeAlias = _typing.Literal["max_context_tokens"]  # noqa: Y015
+    _WhichOneofArgType__max_context_tokens: _TypeAlias = _typing.Literal["_max_context_tokens", b"_max_context_tokens"]  # noqa: Y015
+    _WhichOneofReturnType__top_k: _TypeAlias = _typing.Literal["top_k"]  # noqa: Y015
+    _WhichOneofArgType__top_k: _TypeAlias = _typing.Literal["_top_k", b"_top_k"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_context_tokens) -> _WhichOneofReturnType__max_context_tokens | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__top_k) -> _WhichOneofReturnType__top_k | None: ...
+
+Global___Retrieval: _TypeAlias = Retrieval  # noqa: Y015
+
+@_typing.final
+class Source(_message.Message):
+    """Source is a passage in the prompt of an answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """Its number in the prompt, from 1: an answer cites it as [1]."""
+    document: _builtins.str
+    """The document's id."""
+    title: _builtins.str
+    """Titles above the passage, joined by " › "."""
+    start: _builtins.int
+    """Its place in the document's text, in characters: the first, and the one behind the last."""
+    end: _builtins.int
+    """As above."""
+    score: _builtins.float
+    """As in xapp.retrieval.v1.Hit."""
+    digest: _builtins.str
+    """"sha256:" and the hex digest of the passage's text."""
+    collection: _builtins.str
+    """The collection."""
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        document: _builtins.str = ...,
+        title: _builtins.str = ...,
+        start: _builtins.int = ...,
+        end: _builtins.int = ...,
+        score: _builtins.float = ...,
+        digest: _builtins.str = ...,
+        collection: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "digest", b"digest", "document", b"document", "end", b"end", "number", b"number", "score", b"score", "start", b"start", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Source: _TypeAlias = Source  # noqa: Y015
 
 @_typing.final
 class Routing(_message.Message):
@@ -1193,6 +1330,7 @@ class Started(_message.Message):
     PROVENANCE_FIELD_NUMBER: _builtins.int
     JOINED_FIELD_NUMBER: _builtins.int
     ROUTED_FIELD_NUMBER: _builtins.int
+    SOURCES_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The served model's name."""
     model_digest: _builtins.str
@@ -1221,6 +1359,10 @@ class Started(_message.Message):
         upstream answers, all other fields are about the upstream's model.
         """
 
+    @_builtins.property
+    def sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___Source]:
+        """The passages in the prompt, where `retrieval` was asked for."""
+
     def __init__(
         self,
         *,
@@ -1234,10 +1376,11 @@ class Started(_message.Message):
         provenance: Global___Provenance | None = ...,
         joined: _builtins.bool = ...,
         routed: Global___Routed | None = ...,
+        sources: _abc.Iterable[Global___Source] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["provenance", b"provenance", "queue_duration", b"queue_duration", "routed", b"routed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["correlation_id", b"correlation_id", "joined", b"joined", "model", b"model", "model_digest", b"model_digest", "num_cached_tokens", b"num_cached_tokens", "num_prompt_tokens", b"num_prompt_tokens", "provenance", b"provenance", "queue_duration", b"queue_duration", "routed", b"routed", "seed", b"seed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["correlation_id", b"correlation_id", "joined", b"joined", "model", b"model", "model_digest", b"model_digest", "num_cached_tokens", b"num_cached_tokens", "num_prompt_tokens", b"num_prompt_tokens", "provenance", b"provenance", "queue_duration", b"queue_duration", "routed", b"routed", "seed", b"seed", "sources", b"sources"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1432,10 +1575,14 @@ class Finished(_message.Message):
     PROVENANCE_FIELD_NUMBER: _builtins.int
     SPECULATION_FIELD_NUMBER: _builtins.int
     ROUTED_FIELD_NUMBER: _builtins.int
+    CITED_SOURCES_FIELD_NUMBER: _builtins.int
+    ABSTAINED_FIELD_NUMBER: _builtins.int
     finish_reason: Global___FinishReason.ValueType
     """Why the answer ended."""
     format_complete: _builtins.bool
     """Whether the answer is whole and conforms to `format`; unset when none was asked for."""
+    abstained: _builtins.bool
+    """Whether the answer only says that nothing was found, see NothingFound."""
     @_builtins.property
     def usage(self) -> Global___Usage:
         """Tokens used."""
@@ -1456,6 +1603,10 @@ class Finished(_message.Message):
     def routed(self) -> Global___Routed:
         """As in Started."""
 
+    @_builtins.property
+    def cited_sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Numbers of the sources that the answer cites, in order. Read from the text: a model may cite wrongly."""
+
     def __init__(
         self,
         *,
@@ -1466,10 +1617,12 @@ class Finished(_message.Message):
         provenance: Global___Provenance | None = ...,
         speculation: Global___Speculation | None = ...,
         routed: Global___Routed | None = ...,
+        cited_sources: _abc.Iterable[_builtins.int] | None = ...,
+        abstained: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_format_complete", b"_format_complete", "format_complete", b"format_complete", "provenance", b"provenance", "routed", b"routed", "speculation", b"speculation", "timing", b"timing", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_format_complete", b"_format_complete", "finish_reason", b"finish_reason", "format_complete", b"format_complete", "provenance", b"provenance", "routed", b"routed", "speculation", b"speculation", "timing", b"timing", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_format_complete", b"_format_complete", "abstained", b"abstained", "cited_sources", b"cited_sources", "finish_reason", b"finish_reason", "format_complete", b"format_complete", "provenance", b"provenance", "routed", b"routed", "speculation", b"speculation", "timing", b"timing", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__format_complete: _TypeAlias = _typing.Literal["format_complete"]  # noqa: Y015
     _WhichOneofArgType__format_complete: _TypeAlias = _typing.Literal["_format_complete", b"_format_complete"]  # noqa: Y015
@@ -2136,6 +2289,7 @@ class EstimateRequest(_message.Message):
     DETERMINISTIC_FIELD_NUMBER: _builtins.int
     STRATEGY_FIELD_NUMBER: _builtins.int
     TOOLS_FIELD_NUMBER: _builtins.int
+    RETRIEVAL_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of a served model; "" is the node's default."""
     prompt: _builtins.str
@@ -2176,6 +2330,10 @@ class EstimateRequest(_message.Message):
     def tools(self) -> _containers.RepeatedCompositeFieldContainer[Global___Tool]:
         """As in GenerateRequest."""
 
+    @_builtins.property
+    def retrieval(self) -> Global___Retrieval:
+        """As in GenerateRequest. The passages are searched, so that their tokens count."""
+
     def __init__(
         self,
         *,
@@ -2192,10 +2350,11 @@ class EstimateRequest(_message.Message):
         deterministic: _builtins.bool = ...,
         strategy: Global___DecodingStrategy | None = ...,
         tools: _abc.Iterable[Global___Tool] | None = ...,
+        retrieval: Global___Retrieval | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "deadline", b"deadline", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "prompt", b"prompt", "strategy", b"strategy"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "deadline", b"deadline", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "prompt", b"prompt", "retrieval", b"retrieval", "strategy", b"strategy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "deadline", b"deadline", "deterministic", b"deterministic", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "model", b"model", "priority", b"priority", "prompt", b"prompt", "strategy", b"strategy", "task", b"task", "tools", b"tools"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens", "chat", b"chat", "deadline", b"deadline", "deterministic", b"deterministic", "input", b"input", "input_timestamp", b"input_timestamp", "inputs", b"inputs", "max_token_gap", b"max_token_gap", "max_tokens", b"max_tokens", "model", b"model", "priority", b"priority", "prompt", b"prompt", "retrieval", b"retrieval", "strategy", b"strategy", "task", b"task", "tools", b"tools"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_tokens: _TypeAlias = _typing.Literal["max_tokens"]  # noqa: Y015
     _WhichOneofArgType__max_tokens: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens"]  # noqa: Y015

@@ -1,0 +1,1 @@
+"""Collections of documents: how fast they are searched, how well, and what a crash costs."""

@@ -1,0 +1,1 @@
+"""`genai-xapp index`: collections of documents on a node."""

@@ -1,0 +1,1 @@
+"""Strangers' documents, parsed in a process with limits of memory and time."""

@@ -1,0 +1,1 @@
+"""Where collections are kept: SQLite files on this node, or PostgreSQL with pgvector."""

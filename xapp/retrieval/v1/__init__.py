@@ -1,0 +1,1 @@
+"""The retrieval API, generated from proto/."""

@@ -1,0 +1,111 @@
+"""Vectors for passages and questions: by the node's embedding models, or brought along by the caller."""
+
+import asyncio
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from xapp.domain.embedding import Caller, Embedding, EmbedRequest, EmbedResult, TextRole, Truncation
+from xapp.domain.retrieval import CollectionInfo, Document, Passage
+from xapp.errors import FailedPrecondition, InvalidArgument
+
+BATCH = 64
+"""Passages of one request for vectors."""
+_LEAST_LENGTH = 1e-12
+
+
+class Vectorize:
+    """Makes vectors of length 1, and refuses those that do not belong into a collection."""
+
+    def __init__(self, embedding: Embedding) -> None:
+        self._embedding = embedding
+
+    async def facts(self, model: str, caller: Caller) -> EmbedResult:
+        """Name, digest and dimensions of a model: those of a vector that it makes."""
+        return await self._embedding.embed(_asked(("dimensions",), model, TextRole.PLAIN, caller))
+
+    async def question(self, query: str, info: CollectionInfo, caller: Caller) -> bytes:
+        """The vector of a question. Raises FailedPrecondition, and as `Embedding.embed`."""
+        result = await self._embedding.embed(_asked((query,), info.embedding_model, TextRole.QUERY, caller))
+        vector: bytes = _rows(result, info)[0].tobytes()
+        return vector
+
+    async def passages(
+        self, document: Document, title: str, info: CollectionInfo, caller: Caller
+    ) -> list[Passage]:
+        """The document's passages, each with its vector. Raises as `question`, and InvalidArgument."""
+        if not info.has_vectors:
+            return list(document.passages)
+        given = await asyncio.to_thread(_all_checked, document, info)
+        lacking = [index for index, each in enumerate(given) if not each.vector]
+        for start in range(0, len(lacking), BATCH):
+            some = lacking[start : start + BATCH]
+            texts = tuple(_text(given[index], title) for index in some)
+            result = await self._embedding.embed(
+                _asked(texts, info.embedding_model, TextRole.PASSAGE, caller)
+            )
+            for index, row in zip(some, _rows(result, info), strict=True):
+                given[index] = replace(given[index], vector=row.tobytes())
+        return given
+
+
+def _asked(texts: tuple[str, ...], model: str, role: TextRole, caller: Caller) -> EmbedRequest:
+    return EmbedRequest(texts, model, role, Truncation.END, caller=caller)
+
+
+def _text(passage: Passage, title: str) -> str:
+    """What the model reads: a passage says little without its titles."""
+    above = passage.title or title
+    return f"{above}\n{passage.text}" if above else passage.text
+
+
+def _rows(result: EmbedResult, info: CollectionInfo) -> npt.NDArray[np.float32]:
+    if result.model_digest != info.embedding_digest:
+        raise differs(info, result.model_digest)
+    rows = np.frombuffer(b"".join(each.vector for each in result.texts), np.float32)
+    return _of_length_one(rows.reshape(len(result.texts), -1))
+
+
+def differs(info: CollectionInfo, digest: str) -> FailedPrecondition:
+    """The error for vectors of another model."""
+    text = (
+        f"the collection {info.name!r} is of {info.embedding_model!r}, {info.embedding_digest[:19]}…: "
+        f"those of {digest[:19]}… cannot be compared with them: load that model, or make a new collection"
+    )
+    metadata = {"collection": info.name, "has": info.embedding_digest, "given": digest}
+    return FailedPrecondition(text, reason="EMBEDDING_DIFFERS", metadata=metadata)
+
+
+def _of_length_one(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    if not (np.isfinite(lengths).all() and (lengths > _LEAST_LENGTH).all()):
+        text = "the embedding model made a vector that is zero or not finite"
+        raise FailedPrecondition(text, reason="NOT_FINITE")
+    unit: npt.NDArray[np.float32] = rows / lengths
+    return unit
+
+
+def _all_checked(document: Document, info: CollectionInfo) -> list[Passage]:
+    return [_checked(index, each, document, info) for index, each in enumerate(document.passages)]
+
+
+def _checked(index: int, passage: Passage, document: Document, info: CollectionInfo) -> Passage:
+    """A passage whose vector, if it has one, is of the collection's model, and of length 1."""
+    if not passage.vector:
+        return passage
+    field = f"document.passages[{index}].vector"
+    if document.embedding_digest != info.embedding_digest:
+        raise differs(info, document.embedding_digest or "an unnamed model")
+    row = np.frombuffer(passage.vector, np.float32)
+    if len(row) != info.dimensions:
+        raise InvalidArgument(
+            field, f"has {len(row)} numbers, the collection's vectors have {info.dimensions}"
+        )
+    if not np.isfinite(row).all():
+        raise InvalidArgument(field, "has a number that is not finite")
+    # The square of a large float32 is no float32.
+    wide = row.astype(np.float64)
+    if (length := np.linalg.norm(wide)) <= _LEAST_LENGTH:
+        raise InvalidArgument(field, "is zero")
+    return replace(passage, vector=(wide / length).astype(np.float32).tobytes())

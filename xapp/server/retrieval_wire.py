@@ -1,0 +1,268 @@
+"""Converts retrieval from and to the wire. Raises InvalidArgument with the field."""
+
+from array import array
+from collections.abc import Mapping
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.struct_pb2 import Struct
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from xapp.domain.embedding import Caller
+from xapp.domain.retrieval import (
+    DEFAULT_TOP_K,
+    MAX_QUERY_CHARS,
+    MAX_TOP_K,
+    CollectionInfo,
+    CollectionSpec,
+    Document,
+    DocumentInfo,
+    Filter,
+    Grounding,
+    Hit,
+    NothingFound,
+    Outcome,
+    Passage,
+    SearchMode,
+    SearchRequest,
+    SearchResult,
+    Source,
+    UpsertResult,
+)
+from xapp.durations import to_duration
+from xapp.edge.retrieval_fields import (
+    collection_name,
+    score,
+    short,
+    to_filter,
+    to_grounding,
+    to_metadata,
+    within,
+)
+from xapp.errors import InvalidArgument
+from xapp.inference.v1 import inference_pb2
+from xapp.retrieval.v1 import retrieval_pb2 as pb
+
+MAX_ID_CHARS = 512
+MAX_TITLE_CHARS = 512
+MAX_PASSAGES = 20_000
+_PASSAGE_CHARS = (200, 8000)
+_MODES = {
+    pb.SEARCH_MODE_UNSPECIFIED: None,
+    pb.SEARCH_MODE_HYBRID: SearchMode.HYBRID,
+    pb.SEARCH_MODE_WORDS: SearchMode.WORDS,
+    pb.SEARCH_MODE_VECTORS: SearchMode.VECTORS,
+}
+_NOTHING_FOUND = {
+    inference_pb2.NOTHING_FOUND_UNSPECIFIED: NothingFound.FAIL,
+    inference_pb2.NOTHING_FOUND_FAIL: NothingFound.FAIL,
+    inference_pb2.NOTHING_FOUND_ABSTAIN: NothingFound.ABSTAIN,
+}
+_OUTCOMES = {
+    Outcome.ADDED: pb.UPSERT_OUTCOME_ADDED,
+    Outcome.REPLACED: pb.UPSERT_OUTCOME_REPLACED,
+    Outcome.UNCHANGED: pb.UPSERT_OUTCOME_UNCHANGED,
+    Outcome.SKIPPED: pb.UPSERT_OUTCOME_SKIPPED,
+}
+
+
+# ---- requests
+
+
+def to_spec(wire: pb.CreateCollectionRequest) -> CollectionSpec:
+    """A new collection."""
+    if wire.words_only and wire.embedding_model:
+        raise InvalidArgument("words_only", "cannot be set beside embedding_model")
+    default = CollectionSpec("")
+    size = wire.passage_chars if wire.HasField("passage_chars") else default.passage_chars
+    overlap = wire.overlap_chars if wire.HasField("overlap_chars") else min(default.overlap_chars, size // 2)
+    return CollectionSpec(
+        name=collection_name("name", wire.name),
+        embedding_model=None if wire.words_only else wire.embedding_model,
+        shared=wire.shared,
+        passage_chars=within("passage_chars", size, *_PASSAGE_CHARS),
+        overlap_chars=within("overlap_chars", overlap, 0, size // 2),
+    )
+
+
+def to_document(wire: pb.Document) -> Document:
+    """A document, with as much of its content as the message has."""
+    if not 1 <= len(wire.id) <= MAX_ID_CHARS or not wire.id.isprintable():
+        raise InvalidArgument("document.id", f"must be 1 to {MAX_ID_CHARS} printable characters")
+    if wire.passages and wire.content:
+        raise InvalidArgument("document.passages", "cannot be set beside content")
+    if len(wire.passages) > MAX_PASSAGES:
+        text = f"has {len(wire.passages):,} passages, at most {MAX_PASSAGES:,} are taken"
+        raise InvalidArgument("document.passages", text)
+    return Document(
+        id=wire.id,
+        title=short("document.title", wire.title, MAX_TITLE_CHARS),
+        media_type=short("document.media_type", wire.media_type, MAX_TITLE_CHARS),
+        metadata=to_metadata("document.metadata", _values(wire.metadata)),
+        content=wire.content,
+        passages=tuple(_passage(index, each) for index, each in enumerate(wire.passages)),
+        embedding_digest=wire.embedding_digest,
+    )
+
+
+def _passage(index: int, wire: pb.Passage) -> Passage:
+    place = f"document.passages[{index}]"
+    if not wire.text.strip() or "\0" in wire.text + wire.title:
+        raise InvalidArgument(f"{place}.text", "is empty, or has zero bytes")
+    if not 0 <= wire.start <= wire.end:
+        raise InvalidArgument(f"{place}.start", "must be 0 or more, and at most `end`")
+    title = short(f"{place}.title", wire.title, MAX_TITLE_CHARS)
+    return Passage(wire.text, title, wire.start, wire.end, array("f", wire.vector).tobytes())
+
+
+def to_deleted(wire: pb.DeleteRequest) -> tuple[list[str] | None, Filter]:
+    """The ids, or None and a filter."""
+    if wire.ids and wire.HasField("filter"):
+        raise InvalidArgument("filter", "cannot be set beside ids")
+    if len(wire.ids) > (most := 10_000):
+        raise InvalidArgument("ids", f"has {len(wire.ids):,} ids, at most {most:,} are taken")
+    if wire.ids:
+        return list(wire.ids), ()
+    condition = to_filter("filter", _values(wire.filter))
+    if not condition:
+        raise InvalidArgument("ids", "name documents, or set a filter")
+    return None, condition
+
+
+def to_search(wire: pb.SearchRequest, caller: Caller) -> SearchRequest:
+    """A question to a collection."""
+    if wire.mode not in _MODES:
+        raise InvalidArgument("mode", f"{wire.mode} is no mode")
+    if not wire.query.strip():
+        raise InvalidArgument("query", "is empty")
+    return SearchRequest(
+        collection=collection_name("collection", wire.collection),
+        query=short("query", wire.query, MAX_QUERY_CHARS),
+        top_k=within("top_k", wire.top_k, 1, MAX_TOP_K) if wire.HasField("top_k") else DEFAULT_TOP_K,
+        min_score=score("min_score", wire.min_score),
+        filter=to_filter("filter", _values(wire.filter)),
+        mode=_MODES[wire.mode],
+        rerank=wire.rerank if wire.HasField("rerank") else None,
+        caller=caller,
+    )
+
+
+def to_retrieval(wire: inference_pb2.Retrieval, scope: str) -> Grounding:
+    """The passages that a request for an answer wants."""
+    if (on_nothing := _NOTHING_FOUND.get(wire.on_nothing)) is None:
+        raise InvalidArgument("retrieval.on_nothing", f"{wire.on_nothing} is no value")
+    return to_grounding(
+        wire.collection,
+        scope,
+        top_k=wire.top_k if wire.HasField("top_k") else None,
+        min_score=wire.min_score,
+        condition=_values(wire.filter),
+        max_context_tokens=wire.max_context_tokens if wire.HasField("max_context_tokens") else None,
+        on_nothing=on_nothing,
+        query=wire.query,
+    )
+
+
+def _values(wire: Struct) -> Mapping[str, Any]:
+    values: Mapping[str, Any] = MessageToDict(wire)
+    return values
+
+
+# ---- answers
+
+
+def collection(info: CollectionInfo) -> pb.Collection:
+    """A collection."""
+    wire = pb.Collection(
+        name=info.name,
+        shared=not info.owner,
+        state=pb.COLLECTION_STATE_FAILED if info.error else pb.COLLECTION_STATE_READY,
+        error=info.error,
+        embedding_model=info.embedding_model,
+        embedding_digest=info.embedding_digest,
+        dimensions=info.dimensions,
+        num_documents=info.num_documents,
+        num_passages=info.num_passages,
+        size_bytes=info.size_bytes,
+        passage_chars=info.passage_chars,
+        overlap_chars=info.overlap_chars,
+        schema_version=info.schema_version,
+    )
+    if info.created:
+        wire.created.CopyFrom(_timestamp(info.created))
+    return wire
+
+
+def _timestamp(seconds: float) -> Timestamp:
+    return Timestamp(seconds=int(seconds), nanos=int(seconds % 1 * 1e9))
+
+
+def result(upserted: UpsertResult) -> pb.UpsertResult:
+    """What became of a document."""
+    return pb.UpsertResult(
+        id=upserted.id,
+        outcome=_OUTCOMES[upserted.outcome],
+        num_passages=upserted.num_passages,
+        reason=upserted.reason,
+        message=upserted.message,
+        digest=upserted.digest,
+    )
+
+
+def document(info: DocumentInfo) -> pb.DocumentInfo:
+    """A stored document."""
+    return pb.DocumentInfo(
+        id=info.id,
+        digest=info.digest,
+        title=info.title,
+        num_passages=info.num_passages,
+        metadata=_struct(info.metadata),
+    )
+
+
+def searched(found: SearchResult) -> pb.SearchResponse:
+    """The passages."""
+    return pb.SearchResponse(
+        hits=map(_hit, found.hits),
+        mode=next(wire for wire, mode in _MODES.items() if mode is found.mode),
+        rerank_method=found.rerank_method,
+        embed_duration=to_duration(found.embed_s),
+        search_duration=to_duration(found.search_s),
+        rerank_duration=to_duration(found.rerank_s),
+    )
+
+
+def _hit(hit: Hit) -> pb.Hit:
+    return pb.Hit(
+        document=hit.document,
+        title=hit.title,
+        start=hit.start,
+        end=hit.end,
+        text=hit.text,
+        digest=hit.digest,
+        score=hit.score,
+        cosine=hit.cosine,
+        bm25=hit.bm25,
+        relevance=hit.relevance,
+        metadata=_struct(hit.metadata),
+    )
+
+
+def source(each: Source) -> inference_pb2.Source:
+    """A passage in a prompt."""
+    return inference_pb2.Source(
+        number=each.number,
+        document=each.document,
+        title=each.title,
+        start=each.start,
+        end=each.end,
+        score=each.score,
+        digest=each.digest,
+        collection=each.collection,
+    )
+
+
+def _struct(values: Mapping[str, Any]) -> Struct:
+    wire = Struct()
+    wire.update(dict(values))
+    return wire
