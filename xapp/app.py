@@ -27,6 +27,7 @@ from xapp.security.security import Security
 
 if TYPE_CHECKING:
     from xapp.ric.link import RicLink
+    from xapp.speech.node import SpeechNode
     from xapp.telemetry.host import HostReader
     from xapp.telemetry.metrics import Metrics
 
@@ -160,7 +161,10 @@ async def _listening(
     host, metrics = PsutilReader(), Metrics()
     link = RicLink(service, settings, host, security.not_after)
     async with (
-        serve_grpc(service, settings, metrics, host, stop.on_listener_lost, security=security) as grpc_server,
+        _speech(service, settings) as speech,
+        serve_grpc(
+            service, settings, metrics, host, stop.on_listener_lost, security=security, speech=speech
+        ) as grpc_server,
         serve_http(
             service, settings, metrics, host, grpc_server.self_call, security=security, link=link
         ) as http_server,
@@ -172,6 +176,18 @@ async def _listening(
             ports["openai_port"] = openai_port
         logs.event(_log, "listening", {"event": "listening", "host": settings.server.host, **ports})
         yield _Listening(grpc_server.port, link)
+
+
+@contextlib.asynccontextmanager
+async def _speech(service: Service, settings: Settings) -> AsyncIterator["SpeechNode | None"]:
+    """The engines of speech; None where the settings have none."""
+    if not settings.speech.on:
+        yield None
+        return
+    from xapp.speech.node import speech_node  # noqa: PLC0415
+
+    async with speech_node(settings, service) as node:
+        yield node
 
 
 @contextlib.asynccontextmanager

@@ -17,6 +17,7 @@ from xapp.config.node import NodeSettings
 from xapp.config.ric import RicSettings
 from xapp.config.server import ServerSettings
 from xapp.config.settings import Settings
+from xapp.config.speech import SpeechSettings
 from xapp.config.tasks import TaskSettings
 from xapp.config.tls import TlsSettings
 from xapp.config.upstream import UpstreamSettings
@@ -39,6 +40,7 @@ __all__ = [
     "RicSettings",
     "ServerSettings",
     "Settings",
+    "SpeechSettings",
     "TaskSettings",
     "TlsSettings",
     "UpstreamSettings",

@@ -8,6 +8,7 @@ from xapp.config.big import BigSettings
 from xapp.config.openai import OpenAiSettings
 from xapp.config.ric import RicSettings
 from xapp.config.settings import Settings
+from xapp.config.speech import SpeechSettings
 from xapp.config.upstream import UpstreamSettings
 
 PREFIX = "XAPP_"
@@ -30,6 +31,7 @@ _FLAT = {
     **{f"openai.{name}": f"openai_{name}" for name in OpenAiSettings.__struct_fields__},
     **{f"ric.{name}": f"ric_{name}" for name in RicSettings.__struct_fields__},
     **{f"big.{name}": f"big_{name}" for name in BigSettings.__struct_fields__},
+    **{f"speech.{name}": f"speech_{name}" for name in SpeechSettings.__struct_fields__},
     **{"log.level": "log_level", "log.format": "log_format", "log.prompts": "log_prompts"},
 }
 

@@ -12,6 +12,7 @@ from xapp.config.node import NodeSettings
 from xapp.config.openai import OpenAiSettings
 from xapp.config.ric import RicSettings
 from xapp.config.server import ServerSettings
+from xapp.config.speech import SpeechSettings
 from xapp.config.tasks import TaskSettings
 from xapp.config.tls import TlsSettings
 from xapp.config.upstream import UpstreamSettings
@@ -32,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tasks: TaskSettings = TaskSettings()
     big: BigSettings = BigSettings()
     upstream: UpstreamSettings = UpstreamSettings()
+    speech: SpeechSettings = SpeechSettings()
     ric: RicSettings = RicSettings()
     log: LogSettings = LogSettings()
     models: dict[str, ModelSettings] = {}

@@ -45,12 +45,15 @@ def node_services(
     watchdog: Watchdog,
     *,
     open_inference: OpenInferenceServicer | None = None,
+    more: tuple[GrpcService, ...] = (),
+    subscribe: Subscribe | None = None,
     closed: Collection[str] = (),
     policy: Callable[[], Policy] = lambda: ANYTHING_GOES,
 ) -> tuple[GrpcService, ...]:
     """The services of a node, with health and reflection, without the `closed` services.
 
-    `open_inference` is None where the settings do not ask for that protocol.
+    `open_inference` is None where the settings do not ask for that protocol. `more` are entries of other
+    parts of the node; then `subscribe` reports possible changes of their health as well.
     """
 
     def ready() -> bool:
@@ -81,8 +84,8 @@ def node_services(
     )
     if open_inference is not None:
         own = (*own, _open_inference(open_inference, ready))
-    served = tuple(each for each in own if each.name not in closed)
-    every = with_health_and_reflection(served, ready, watchdog, service.subscribe)
+    served = tuple(each for each in (*own, *more) if each.name not in closed)
+    every = with_health_and_reflection(served, ready, watchdog, subscribe or service.subscribe)
     return tuple(each for each in every if each.name not in closed)
 
 
