@@ -32,6 +32,11 @@ demo: setup ## Start a server, stream one answer from it, show its metrics, stop
 demo-big-little: setup model ## Start two nodes, ask one question little-only, verified, corrected, guided
 	@$(BIN)/genai-xapp demo-big-little $(ARGS)
 
+.PHONY: demo-voice
+demo-voice: setup model ## Ask a node by voice, from a WAV file to a WAV file, without a sound card
+	@$(PIP) install --quiet --require-hashes -r requirements/speech.txt
+	@$(BIN)/genai-xapp demo-voice $(ARGS)
+
 .PHONY: serve
 serve: setup ## Serve the default model on ports 50051 (gRPC) and 8080 (HTTP)
 	@exec $(BIN)/genai-xapp serve $(ARGS)

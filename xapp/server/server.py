@@ -48,7 +48,7 @@ from xapp.telemetry.metrics import Metrics
 from xapp.telemetry.reading import NodeReader
 
 if TYPE_CHECKING:
-    from xapp.speech.node import SpeechNode
+    from xapp.speech.speech import Speech
 
 MAX_STREAMS_PER_CONNECTION = 256
 MAX_PENDING_CALLS = 10_500
@@ -122,7 +122,7 @@ async def serve_grpc(
     on_lost: Callable[[], None] = lambda: None,
     *,
     security: Security | None = None,
-    speech: "SpeechNode | None" = None,
+    speech: "Speech | None" = None,
 ) -> AsyncIterator[GrpcServer]:
     """Listens for the length of the block. Raises ConfigError when the port cannot be opened.
 
@@ -199,7 +199,7 @@ def _open_inference(
 
 
 def _speech_services(
-    speech: "SpeechNode", service: Service, access: Access, parts: tuple[Settings, Metrics, Watchdog]
+    speech: "Speech", service: Service, access: Access, parts: tuple[Settings, Metrics, Watchdog]
 ) -> tuple[GrpcService, ...]:
     # Only a node with engines of speech imports their services.
     from xapp.server.speech.services import speech_services  # noqa: PLC0415
@@ -209,7 +209,7 @@ def _speech_services(
     return speech_services(speech, service, policy, Shared(*parts))
 
 
-def _subscribe(service: Service, speech: "SpeechNode | None") -> Subscribe:
+def _subscribe(service: Service, speech: "Speech | None") -> Subscribe:
     """Reports changes of the models and of the engines of speech."""
     if speech is None:
         return service.subscribe

@@ -85,28 +85,6 @@ class SpeechNode:
         for supervisor in self._supervisors:
             await supervisor.aclose("the node ends")
 
-    # ---- readiness
-
-    @property
-    def recognises(self) -> bool:
-        """Whether recognition is ready."""
-        return self.recogniser is not None and self.recogniser.ready
-
-    @property
-    def speaks(self) -> bool:
-        """Whether synthesis is ready."""
-        return any(engine.ready for engine in self.voices.engines)
-
-    @property
-    def translates(self) -> bool:
-        """Whether translation is ready."""
-        return any(engine.ready for engine in self.translations.engines)
-
-    @property
-    def converses(self) -> bool:
-        """Whether conversations are ready."""
-        return self.recognises and self.speaks and self._service.ready
-
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Calls `listener` when an engine's state may have changed. Returns a function that ends this."""
         return self._changes.subscribe(listener)

@@ -18,13 +18,13 @@ from xapp.server.speech.shared import Shared
 from xapp.server.speech.synthesis import SynthesisServicer
 from xapp.server.speech.translation import TranslationServicer
 from xapp.server.speech.voice import VoiceServicer
-from xapp.speech.node import SpeechNode
 from xapp.speech.protocols import Recogniser
+from xapp.speech.speech import Speech, recognises, speaks, translates
 from xapp.speech.v1 import speech_pb2, speech_pb2_grpc
 
 
 def speech_services(
-    speech: SpeechNode, service: Service, policy: Callable[[], Policy], shared: Shared
+    speech: Speech, service: Service, policy: Callable[[], Policy], shared: Shared
 ) -> tuple[GrpcService, ...]:
     """The entries."""
     found = [_voice(speech, service, policy, shared)]
@@ -37,38 +37,38 @@ def speech_services(
     return tuple(found)
 
 
-def _recognition(speech: SpeechNode, recogniser: Recogniser, shared: Shared) -> GrpcService:
+def _recognition(speech: Speech, recogniser: Recogniser, shared: Shared) -> GrpcService:
     return GrpcService(
         riva_asr_pb2.DESCRIPTOR.services_by_name["RivaSpeechRecognition"],
         riva_asr_pb2_grpc.add_RivaSpeechRecognitionServicer_to_server,
         RecognitionServicer(recogniser, shared),
-        serving=lambda: speech.recognises,
+        serving=lambda: recognises(speech),
     )
 
 
-def _synthesis(speech: SpeechNode, shared: Shared) -> GrpcService:
+def _synthesis(speech: Speech, shared: Shared) -> GrpcService:
     return GrpcService(
         riva_tts_pb2.DESCRIPTOR.services_by_name["RivaSpeechSynthesis"],
         riva_tts_pb2_grpc.add_RivaSpeechSynthesisServicer_to_server,
         SynthesisServicer(speech.voices, shared),
-        serving=lambda: speech.speaks,
+        serving=lambda: speaks(speech),
     )
 
 
-def _translation(speech: SpeechNode, shared: Shared) -> GrpcService:
+def _translation(speech: Speech, shared: Shared) -> GrpcService:
     return GrpcService(
         riva_nmt_pb2.DESCRIPTOR.services_by_name["RivaTranslation"],
         riva_nmt_pb2_grpc.add_RivaTranslationServicer_to_server,
         TranslationServicer(speech.translations, speech.recogniser, speech.voices, shared),
-        serving=lambda: speech.translates,
+        serving=lambda: translates(speech),
     )
 
 
-def _voice(speech: SpeechNode, service: Service, policy: Callable[[], Policy], shared: Shared) -> GrpcService:
+def _voice(speech: Speech, service: Service, policy: Callable[[], Policy], shared: Shared) -> GrpcService:
     return GrpcService(
         speech_pb2.DESCRIPTOR.services_by_name["VoiceService"],
         speech_pb2_grpc.add_VoiceServiceServicer_to_server,
         VoiceServicer(speech, service, policy, shared),
-        serving=lambda: speech.converses,
+        serving=lambda: recognises(speech) and speaks(speech) and service.ready,
         work=frozenset({"Converse"}),
     )

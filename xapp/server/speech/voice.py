@@ -20,7 +20,7 @@ from xapp.server.speech.shared import Shared
 from xapp.server.speech.voice_convert import response, to_input, to_setup
 from xapp.speech.conversation.conversation import Conversation
 from xapp.speech.conversation.events import Input, SaidSentence, TurnEnded
-from xapp.speech.node import SpeechNode
+from xapp.speech.speech import Speech
 from xapp.speech.synthesis.voices import Voice
 from xapp.speech.v1 import speech_pb2 as pb
 from xapp.speech.v1 import speech_pb2_grpc
@@ -30,7 +30,7 @@ class VoiceServicer(speech_pb2_grpc.VoiceServiceServicer):
     """`policy` decides what a caller's turns may ask of the model: guards do not see a stream's messages."""
 
     def __init__(
-        self, speech: SpeechNode, service: Service, policy: Callable[[], Policy], shared: Shared
+        self, speech: Speech, service: Service, policy: Callable[[], Policy], shared: Shared
     ) -> None:
         self._speech = speech
         self._service = service

@@ -71,6 +71,11 @@ class Decoder:
         if task in self._tasks:
             self._tasks.remove(task)
 
+    @property
+    def has_work(self) -> bool:
+        """Whether a task waits."""
+        return bool(self._tasks)
+
     def step(self) -> None:
         """Waits for a task and recognises it."""
         with self._more:
