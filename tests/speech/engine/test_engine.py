@@ -44,7 +44,7 @@ async def said(supervisor: EngineSupervisor, text: str) -> bytes:
 
 async def until_ready(supervisor: EngineSupervisor) -> None:
     async with asyncio.timeout(WITHIN_S):
-        while not supervisor.ready:
+        while not supervisor.ready:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 

@@ -7,7 +7,7 @@ from tests.server.fake_service import FINISHED, FakeService, started
 from xapp.domain.answers import Chunk, Event
 from xapp.domain.format_kinds import JsonSchema
 from xapp.domain.requests import Request
-from xapp.errors import InvalidArgument, NotFound, Unavailable
+from xapp.errors import FailedPrecondition, InvalidArgument, NotFound
 from xapp.speech.fakes import FakeTranslator
 from xapp.speech.protocols import Speaker
 from xapp.speech.translation.llm import LlmTranslator
@@ -59,5 +59,5 @@ async def test_the_language_model_answers_in_a_schema() -> None:
 
 async def test_a_translation_that_is_cut() -> None:
     engine, _ = llm('{"translation": "Hol')
-    with pytest.raises(Unavailable, match="cut"):
+    with pytest.raises(FailedPrecondition, match="cut"):
         await engine.translate("Hello", "en", "es", ASKED)

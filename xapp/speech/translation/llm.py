@@ -12,7 +12,7 @@ from xapp.domain.chat import ChatMessage
 from xapp.domain.format_kinds import JsonSchema
 from xapp.domain.requests import Request
 from xapp.domain.service import Generation
-from xapp.errors import Unavailable
+from xapp.errors import FailedPrecondition
 from xapp.speech.protocols import Speaker
 
 NAMES = {
@@ -88,5 +88,5 @@ def _translation(answer: str) -> str:
         found = json.loads(answer)["translation"]
     except (ValueError, KeyError, TypeError) as error:
         message = "the language model's translation was cut: ask for a shorter text"
-        raise Unavailable(message, reason="TRANSLATION_CUT", retry_after_s=None) from error
+        raise FailedPrecondition(message, reason="TRANSLATION_CUT") from error
     return str(found).strip()
