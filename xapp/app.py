@@ -169,7 +169,7 @@ async def _listening(
             service, settings, metrics, host, grpc_server.self_call, security=security, link=link
         ) as http_server,
         link.running(),
-        _gateway(service, settings, metrics, host, security) as openai_port,
+        _gateway(service, settings, metrics, host, security=security, speech=speech) as openai_port,
     ):
         ports: dict[str, object] = {"grpc_port": grpc_server.port, "http_port": http_server.port}
         if openai_port:
@@ -192,7 +192,13 @@ async def _speech(service: Service, settings: Settings) -> AsyncIterator["Speech
 
 @contextlib.asynccontextmanager
 async def _gateway(
-    service: Service, settings: Settings, metrics: "Metrics", host: "HostReader", security: Security
+    service: Service,
+    settings: Settings,
+    metrics: "Metrics",
+    host: "HostReader",
+    *,
+    security: Security,
+    speech: "SpeechNode | None",
 ) -> AsyncIterator[int]:
     """The port with OpenAI's dialect; 0 where the settings have none."""
     if not settings.openai.port:
@@ -201,7 +207,7 @@ async def _gateway(
     from xapp.gateway.server import serve_openai  # noqa: PLC0415
 
     async with serve_openai(
-        service, settings, metrics, host, port=settings.openai.port, security=security
+        service, settings, metrics, host, port=settings.openai.port, security=security, speech=speech
     ) as port:
         yield port
 

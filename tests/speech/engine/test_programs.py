@@ -29,7 +29,7 @@ async def test_a_text_goes_in_unchanged_and_runs_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert await out(COPY, NASTY) == NASTY.encode()
-    assert not os.listdir(tmp_path)
+    assert not os.listdir(tmp_path)  # noqa: PTH208
 
 
 async def test_an_error_is_the_last_line_of_its_output() -> None:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from xapp.config import Settings, SpeechSettings
+from xapp.edge.limit import Limit
 from xapp.edge.watchdog import Watchdog, WatchedStream
-from xapp.server.limit import Limit
 from xapp.telemetry.metrics import Metrics
 
 _ENVELOPE_BYTES = 64 * 1024

@@ -100,9 +100,10 @@ class Conversation:
                 return
             with self._recogniser.listen(first.sample_rate, self._setup.options) as hearing:
                 self._hearing = hearing
-                feeding = group.create_task(self._feed(hearing, first, audio))
-                await self._follow(hearing, group)
-                await feeding
+                # A group of its own: the feeder has ended when its audio is closed.
+                async with asyncio.TaskGroup() as feeding:
+                    feeding.create_task(self._feed(hearing, first, audio))
+                    await self._follow(hearing, group)
 
     async def _feed(self, hearing: Hearing, first: Pcm, audio: AsyncGenerator[Pcm, None]) -> None:
         await self._send(hearing, first)
