@@ -1,12 +1,14 @@
 """VoiceService: converts and delegates. One call is one conversation."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
 
 import grpc
 
 from xapp import logs
+from xapp.domain.answers import Event
+from xapp.domain.requests import Request
 from xapp.domain.service import Service
 from xapp.errors import FailedPrecondition
 from xapp.inference.v1 import inference_pb2
@@ -24,6 +26,8 @@ from xapp.speech.speech import Speech
 from xapp.speech.synthesis.voices import Voice
 from xapp.speech.v1 import speech_pb2 as pb
 from xapp.speech.v1 import speech_pb2_grpc
+from xapp.telemetry.metrics import Metrics
+from xapp.telemetry.observation import Observation
 
 
 class VoiceServicer(speech_pb2_grpc.VoiceServiceServicer):
@@ -63,7 +67,8 @@ class VoiceServicer(speech_pb2_grpc.VoiceServiceServicer):
             message = "a conversation needs recognition and synthesis: see [speech] of the node's settings"
             raise FailedPrecondition(message, reason="NO_SPEECH_ENGINE")
         voice = self._speech.voices.find(setup.voice, setup.options.language, setup.output.sample_rate)
-        return Conversation(setup, recogniser, voice, self._service), voice
+        generation = _Observed(self._service, self._shared.metrics)
+        return Conversation(setup, recogniser, voice, generation), voice
 
     def _authorise(self, template: inference_pb2.GenerateRequest) -> None:
         """Raises PermissionDenied, reason MODEL_, TASK_ or PRIORITY_NOT_ALLOWED."""
@@ -100,6 +105,23 @@ class VoiceServicer(speech_pb2_grpc.VoiceServiceServicer):
             synthesis=[_engine(each, each.voices) for each in speech.voices.engines],
             translation=[_engine(each) for each in speech.translations.engines],
         )
+
+
+class _Observed:
+    """Generation whose requests are counted and logged, as those of Generate are."""
+
+    def __init__(self, service: Service, metrics: Metrics) -> None:
+        self._service = service
+        self._metrics = metrics
+        self.estimate = service.estimate
+
+    async def generate(self, request: Request) -> AsyncGenerator[Event, None]:
+        """Implements Generation.generate."""
+        with Observation(self._metrics, request.model) as observation:
+            async with aclosing(self._service.generate(request)) as events:
+                async for event in events:
+                    observation.record(event)
+                    yield event
 
 
 def _engine(engine: Any, voices: Any = ()) -> pb.SpeechEngine:
