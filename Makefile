@@ -36,6 +36,11 @@ demo-big-little: setup model ## Start two nodes, ask one question little-only, v
 demo-rag: setup model ## Start a node, index docs/, ask one question without and with its passages
 	@$(BIN)/genai-xapp demo-rag --embedder "$$($(BIN)/python -m scripts.demo_embedder)" $(ARGS)
 
+.PHONY: demo-voice
+demo-voice: setup model ## Ask a node by voice, from a WAV file to a WAV file, without a sound card
+	@$(PIP) install --quiet --require-hashes -r requirements/speech.txt
+	@$(BIN)/genai-xapp demo-voice $(ARGS)
+
 .PHONY: serve
 serve: setup ## Serve the default model on ports 50051 (gRPC) and 8080 (HTTP)
 	@exec $(BIN)/genai-xapp serve $(ARGS)

@@ -32,6 +32,7 @@ class Mode(enum.StrEnum):
     SPECULATION = "speculation"
     BIG_LITTLE = "big-little"
     ROUTING = "routing"
+    SPEECH = "speech"
 
 
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

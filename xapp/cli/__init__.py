@@ -46,6 +46,8 @@ _COMMANDS = {
     "tokenize": _Lazy("xapp.cli.tokenize", "tokenize", "Count a prompt's tokens."),
     "index": _Lazy("xapp.cli.index.command", "index", "Keep and search collections of documents."),
     "tasks": _Lazy("xapp.cli.tasks", "tasks", "See, check and run named questions."),
+    "speak": _Lazy("xapp.cli.speak", "speak", "Speak a text into a WAV file."),
+    "transcribe": _Lazy("xapp.cli.transcribe", "transcribe", "Print what is said in a file of audio."),
     "token": _Lazy("xapp.cli.token", "token", "Make a bearer token for a node."),
     "replay": _Lazy("xapp.cli.replay", "replay", "Run a recorded request again and compare."),
     "metrics": _Lazy("xapp.cli.metrics", "metrics", "Watch a node's load and speed."),
@@ -62,6 +64,9 @@ _COMMANDS = {
         "xapp.cli.demo_big_little", "demo_big_little", "A little and a big model on two nodes, one question."
     ),
     "demo-rag": _Lazy("xapp.cli.demo_rag", "demo_rag", "Index a folder, and ask with and without it."),
+    "demo-voice": _Lazy(
+        "xapp.cli.demo_voice", "demo_voice", "Ask a node by voice: from a WAV file to a WAV file."
+    ),
     "bench": _Lazy("xapp.cli.bench", "bench", "Measure speed and memory."),
 }
 

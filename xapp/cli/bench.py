@@ -22,6 +22,7 @@ _COMMANDS = {
     "speculation": "What drafts gain, cost, and where answers part.",
     "big-little": "A little and a big model over a line, against both alone.",
     "routing": "Signals that say what a little model should leave to a big one.",
+    "speech": "Word errors, speed and first audio of speech against their bars.",
     "report": "One page with tables and pictures from result files.",
     "diff": "What got slower between two result files.",
 }

@@ -18,6 +18,7 @@ from xapp.config.retrieval import RetrievalSettings
 from xapp.config.ric import RicSettings
 from xapp.config.server import ServerSettings
 from xapp.config.settings import Settings
+from xapp.config.speech import SpeechSettings
 from xapp.config.tasks import TaskSettings
 from xapp.config.tls import TlsSettings
 from xapp.config.upstream import UpstreamSettings
@@ -41,6 +42,7 @@ __all__ = [
     "RicSettings",
     "ServerSettings",
     "Settings",
+    "SpeechSettings",
     "TaskSettings",
     "TlsSettings",
     "UpstreamSettings",

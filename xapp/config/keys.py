@@ -9,6 +9,7 @@ from xapp.config.openai import OpenAiSettings
 from xapp.config.retrieval import RetrievalSettings
 from xapp.config.ric import RicSettings
 from xapp.config.settings import Settings
+from xapp.config.speech import SpeechSettings
 from xapp.config.upstream import UpstreamSettings
 
 PREFIX = "XAPP_"
@@ -32,6 +33,7 @@ _FLAT = {
     **{f"retrieval.{name}": f"retrieval_{name}" for name in RetrievalSettings.__struct_fields__},
     **{f"ric.{name}": f"ric_{name}" for name in RicSettings.__struct_fields__},
     **{f"big.{name}": f"big_{name}" for name in BigSettings.__struct_fields__},
+    **{f"speech.{name}": f"speech_{name}" for name in SpeechSettings.__struct_fields__},
     **{"log.level": "log_level", "log.format": "log_format", "log.prompts": "log_prompts"},
 }
 

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import grpc
 
@@ -28,7 +29,7 @@ from xapp.server.correlation import name_call
 from xapp.server.credentials import server_credentials
 from xapp.server.embedding import EmbeddingServicer
 from xapp.server.grpc_service import GrpcService, methods_of
-from xapp.server.health import HealthServicer
+from xapp.server.health import HealthServicer, Subscribe
 from xapp.server.health_thread import Status
 from xapp.server.heap_keeper import HeapKeeper
 from xapp.server.listener import Listener
@@ -48,6 +49,9 @@ from xapp.server.verification import VerificationServicer
 from xapp.telemetry.host import HostReader
 from xapp.telemetry.metrics import Metrics
 from xapp.telemetry.reading import NodeReader
+
+if TYPE_CHECKING:
+    from xapp.speech.speech import Speech
 
 MAX_STREAMS_PER_CONNECTION = 256
 MAX_PENDING_CALLS = 10_500
@@ -121,12 +125,13 @@ async def serve_grpc(
     on_lost: Callable[[], None] = lambda: None,
     *,
     security: Security | None = None,
+    speech: "Speech | None" = None,
 ) -> AsyncIterator[GrpcServer]:
     """Listens for the length of the block. Raises ConfigError when the port cannot be opened.
 
     Without `security` the port is plain text and asks for no credentials. A listener that ends by itself is
-    replaced, and `on_lost` is called when that fails. On leaving, streams of metrics and of load reports
-    end at once. Other calls have STOP_GRACE_S to end.
+    replaced, and `on_lost` is called when that fails. `speech` adds its services. On
+    leaving, streams of metrics and of load reports end at once. Other calls have STOP_GRACE_S to end.
     """
     keep_out()
     free_failed_batches()
@@ -149,6 +154,7 @@ async def serve_grpc(
     embedding = EmbeddingServicer(service, metrics, max_bytes=most, log_texts=settings.log.prompts)
     closed = _closed_services(access)
     open_inference = _open_inference(service, settings, metrics, watchdog, access)
+    more = _speech_services(speech, service, access, (settings, metrics, watchdog)) if speech else ()
     services = node_services(
         service,
         inference,
@@ -158,6 +164,8 @@ async def serve_grpc(
         embedding=embedding,
         open_inference=open_inference,
         retrieval=_retrieval(service, settings, watchdog, access),
+        more=more,
+        subscribe=_subscribe(service, speech),
         closed=closed,
         policy=lambda: access.policy,
     )
@@ -206,6 +214,34 @@ def _retrieval(
     policy = (lambda: access.policy) if access.required else (lambda: ANYTHING_GOES)
     most = settings.retrieval.max_document_bytes
     return RetrievalServicer(service.collections, watchdog, policy, max_bytes=most)
+
+
+def _speech_services(
+    speech: "Speech", service: Service, access: Access, parts: tuple[Settings, Metrics, Watchdog]
+) -> tuple[GrpcService, ...]:
+    # Only a node with engines of speech imports their services.
+    from xapp.server.speech.services import speech_services  # noqa: PLC0415
+    from xapp.server.speech.shared import Shared  # noqa: PLC0415
+
+    policy = (lambda: access.policy) if access.required else (lambda: ANYTHING_GOES)
+    return speech_services(speech, service, policy, Shared(*parts))
+
+
+def _subscribe(service: Service, speech: "Speech | None") -> Subscribe:
+    """Reports changes of the models and of the engines of speech."""
+    if speech is None:
+        return service.subscribe
+
+    def subscribe(listener: Callable[[], None]) -> Callable[[], None]:
+        ends = (service.subscribe(listener), speech.subscribe(listener))
+
+        def end() -> None:
+            for each in ends:
+                each()
+
+        return end
+
+    return subscribe
 
 
 async def _end(tasks: list["asyncio.Task[None]"]) -> None:

@@ -55,12 +55,15 @@ def node_services(
     embedding: EmbeddingServicer,
     open_inference: OpenInferenceServicer | None = None,
     retrieval: RetrievalServicer | None = None,
+    more: tuple[GrpcService, ...] = (),
+    subscribe: Subscribe | None = None,
     closed: Collection[str] = (),
     policy: Callable[[], Policy] = lambda: ANYTHING_GOES,
 ) -> tuple[GrpcService, ...]:
     """The services of a node, with health and reflection, without the `closed` services.
 
-    `open_inference` and `retrieval` are None where the settings do not ask for them.
+    `open_inference` and `retrieval` are None where the settings do not ask for them. `more` are entries of
+    other parts of the node; then `subscribe` reports possible changes of their health as well.
     """
 
     def ready() -> bool:
@@ -100,8 +103,8 @@ def node_services(
         own = (*own, _open_inference(open_inference, ready))
     if retrieval is not None:
         own = (*own, _retrieval(retrieval, ready))
-    served = tuple(each for each in own if each.name not in closed)
-    every = with_health_and_reflection(served, ready, watchdog, service.subscribe)
+    served = tuple(each for each in (*own, *more) if each.name not in closed)
+    every = with_health_and_reflection(served, ready, watchdog, subscribe or service.subscribe)
     return tuple(each for each in every if each.name not in closed)
 
 

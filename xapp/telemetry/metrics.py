@@ -144,6 +144,25 @@ class Metrics:
             "model",
             "kind",
         )
+        self.speech_heard = self._counter("speech_heard_seconds", "Audio that was sent to be recognised.")
+        self.speech_spoken = self._counter(
+            "speech_spoken_seconds", "Audio that was spoken, by engine.", "engine"
+        )
+        self.translated = self._counter(
+            "translated_characters", "Characters that were translated, by engine.", "engine"
+        )
+        self.speech_turns = self._counter(
+            "speech_turns",
+            "Turns of spoken conversations; end is complete, barge-in, interrupted, failed.",
+            "end",
+        )
+        self.speech_first_audio = Histogram(
+            "speech_first_audio_seconds",
+            "From the end of speech to the first audio of the answer.",
+            namespace=NAMESPACE,
+            registry=self.registry,
+            buckets=_DURATION_BUCKETS,
+        )
         self.rpc_errors = self._counter("rpc_errors", "RPCs that ended with an error.", "method", "code")
         self.request_duration = self._histogram(
             "request_duration_seconds", "From the call to the end of the answer.", _DURATION_BUCKETS
