@@ -54,13 +54,30 @@ class Tuning(msgspec.Struct, frozen=True):
     curve: StepCurve | None = None
 
 
+class Shard(msgspec.Struct, frozen=True):
+    """The layers of a model at one place, `num_layers` from `first_layer` on; `host` "" is this node.
+
+    `weight_bytes` and `kv_bytes` are what the place stores. `bytes_per_s`: how fast it was measured to read
+    weights.
+    """
+
+    host: str
+    first_layer: int
+    num_layers: int
+    weight_bytes: int
+    kv_bytes: int
+    bytes_per_s: float
+
+
 class ModelInfo(msgspec.Struct, frozen=True):
     """The properties of a loaded model, and the size of its engine on this node.
 
     `step_budget_s` is a fixed bound of a step with prompts, None is `auto` (`pace`). `curve` is None
     without measurements. A step with prompts and answers and at least `apart_from` tokens computes the
     prompts first, then the answers; None: never. `strategy` is the default strategy, a name of
-    `decoding.BY_NAME`. `draft` is the file of the draft model, "" without one.
+    `decoding.BY_NAME`. `draft` is the file of the draft model, "" without one. `shards` has the places of the
+    layers, this node first; none for a model that is on this node alone. `missing_hosts` are helpers of the
+    settings that did not answer, each with the reason.
     """
 
     description: str
@@ -83,3 +100,5 @@ class ModelInfo(msgspec.Struct, frozen=True):
     tuning: Tuning | None = None
     strategy: str = "plain"
     draft: str = ""
+    shards: tuple[Shard, ...] = ()
+    missing_hosts: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from xapp.telemetry.cgroup import memory_kills
-from xapp.workers.worker_exit import explain_exit, gave_up_at
+from xapp.workers.worker_exit import explain_exit, gave_up_at, lost_hosts
 
 WORKER_COMMAND = (sys.executable, "-m", "xapp.engine.worker")
 MAX_KEPT_LINES = 200
@@ -35,6 +35,8 @@ class WorkerProcess:
         self.lines: deque[str] = deque(maxlen=MAX_KEPT_LINES)
         self.gave_up_at = ""
         """After `reap`: the failed assertion of native code, or ""."""
+        self.lost_hosts = ""
+        """After `reap`: the helpers whose loss ended the process, or ""."""
         self._reader = asyncio.create_task(self._read_output())
 
     @property
@@ -52,6 +54,14 @@ class WorkerProcess:
         if self._process.returncode is None:
             self._process.kill()
 
+    async def wait(self, at_most_s: float) -> None:
+        """Returns when the process has ended, or after that time."""
+        try:
+            async with asyncio.timeout(at_most_s):
+                await self._process.wait()
+        except TimeoutError:
+            return
+
     async def reap(self, patience_s: float) -> str:
         """Waits for the end, forced after `patience_s`. Returns the cause of the end as a sentence."""
         try:
@@ -63,6 +73,7 @@ class WorkerProcess:
         await self._finish_output()
         assert self._process.returncode is not None
         self.gave_up_at = gave_up_at(self._process.returncode, self.lines)
+        self.lost_hosts = lost_hosts(self._process.returncode, self.lines)
         last_line = self.gave_up_at or (self.lines[-1] if self.lines else "")
         for_memory = memory_kills() > self._kills_before
         return explain_exit(self._process.returncode, last_line, for_memory=for_memory)
