@@ -62,7 +62,7 @@ def _check_host(settings: HelperSettings) -> None:
         raise ConfigError(KEYS["host"], text)
     if not is_loopback(settings.host) and not settings.insecure:
         text = (
-            f"other machines can reach {settings.host}, and llama.cpp's RPC has no authentication: who reaches"
+            f"other machines can reach {settings.host}, and the protocol has no authentication: who reaches"
             " it can use this process as it likes. XAPP_INSECURE=true permits it in a closed network"
         )
         raise ConfigError(KEYS["host"], text)

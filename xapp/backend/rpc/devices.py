@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xapp.backend.native import llama
-from xapp.errors import FailedPrecondition
+from xapp.backend.rpc.errors import no_rpc
 
 CPU = 0
 GPUS = (1, 2)
@@ -41,8 +41,7 @@ def rpc_function(name: str, result: Any, *arguments: Any) -> Any:
     registry = _registry(b"RPC")
     address = _lookup(registry, name.encode()) if registry else None
     if not address:
-        text = "this build of llama.cpp has no RPC: build it with CMAKE_ARGS=-DGGML_RPC=ON (make rebuild)"
-        raise FailedPrecondition(text, reason="NO_RPC")
+        raise no_rpc()
     return ctypes.CFUNCTYPE(result, *arguments)(address)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from xapp.backend.rpc.devices import Offload, cpu_device, has_rpc, helper_device
+from xapp.backend.rpc.errors import no_rpc
 from xapp.backend.rpc.lost_host import Connections, watch
 from xapp.backend.rpc.plan import Plan, plan
 from xapp.backend.rpc.probe import HostState, probe
@@ -11,7 +12,6 @@ from xapp.backend.rpc.speed import NEED_BYTES, bytes_per_s, keep_open
 from xapp.backend.sizing import Node
 from xapp.config import EngineSettings
 from xapp.domain.model_info import Shard
-from xapp.errors import ModelError
 
 UNMEASURED = 1e6
 """Bytes a second of a helper without memory for a measurement: the slowest."""
@@ -38,8 +38,7 @@ def place(path: str, settings: EngineSettings, node: Node) -> Placement:
     if not settings.rpc_hosts:
         return Placement(node, settings)
     if not has_rpc():
-        text = "this build of llama.cpp has no RPC: build it with CMAKE_ARGS=-DGGML_RPC=ON (XAPP_RPC_HOSTS)"
-        raise ModelError(text, reason="NO_RPC")
+        raise no_rpc()
     threads = settings.threads or node.cores
     planned = plan(path, settings, node, probe, partial(_speed, threads))
     return Placement(planned.node, planned.settings, _offload(planned), planned.shards, planned.missing)

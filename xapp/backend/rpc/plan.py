@@ -1,4 +1,4 @@
-"""Plans where the layers of a model go: asks the helpers, sizes the cache for all memory, splits the layers."""
+"""Plans where the layers of a model go: asks the helpers, sizes the cache, splits the layers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from xapp.backend.rpc.errors import LOST, RETRY_AFTER_S
+from xapp.backend.rpc.errors import memory_lost
 from xapp.backend.rpc.probe import HostState
 from xapp.backend.rpc.split import SPLIT_KEY, Layer, Place, check_split, fastest_split
 from xapp.backend.sizing import RESERVE_BYTES, Geometry, Node, kv_bytes_per_cell, size
@@ -188,8 +188,7 @@ def _no_room(
     need = _mb(sum(layer.bytes for layer in layers))
     text = f"{path}: its layers need {need} MB, and there is room for: {rooms}"
     if hosts.missing:
-        message = f"{text}; {'; '.join(hosts.missing)}"
-        return Unavailable(message, reason=LOST, retry_after_s=RETRY_AFTER_S)
+        return memory_lost("; ".join((text, *hosts.missing)))
     return ModelError(text, reason="OUT_OF_MEMORY")
 
 
