@@ -27,6 +27,7 @@ class Mode(enum.StrEnum):
     SERVING = "serving"
     PROMISES = "promises"
     POOL = "pool"
+    SHARDS = "shards"
     SPECULATION = "speculation"
     BIG_LITTLE = "big-little"
     ROUTING = "routing"

@@ -35,6 +35,7 @@ _SECTIONS: dict[Mode, Callable[[Sequence[Run]], Section]] = {
     Mode.SERVING: bars_section.section,
     Mode.PROMISES: bars_section.section,
     Mode.POOL: bars_section.section,
+    Mode.SHARDS: bars_section.section,
     Mode.SPECULATION: speculation_section.section,
     Mode.BIG_LITTLE: bars_section.section,
     Mode.ROUTING: bars_section.section,

@@ -17,6 +17,7 @@ _COMMANDS = {
     "serving": "Speed and memory of serving against their bars.",
     "promises": "Deadlines, priorities and predictions against their bars.",
     "pool": "Several nodes behind one target against their bars.",
+    "shards": "A model over helpers, against one process.",
     "speculation": "What drafts gain, cost, and where answers part.",
     "big-little": "A little and a big model over a line, against both alone.",
     "routing": "Signals that say what a little model should leave to a big one.",

@@ -1,5 +1,6 @@
 """Places a model's layers at helpers: probes, connects, measures, plans."""
 
+import time
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,10 +12,15 @@ from xapp.backend.rpc.probe import HostState, probe
 from xapp.backend.rpc.speed import NEED_BYTES, bytes_per_s, keep_open
 from xapp.backend.sizing import Node
 from xapp.config import EngineSettings
+from xapp.config.rpc_hosts import RpcHost
 from xapp.domain.model_info import Shard
+from xapp.errors import Unavailable
 
 UNMEASURED = 1e6
 """Bytes a second of a helper without memory for a measurement: the slowest."""
+PATIENCE_S = 3.0
+"""A helper whose process has died is back after a second or two. It need not be left out for that."""
+AGAIN_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +46,20 @@ def place(path: str, settings: EngineSettings, node: Node) -> Placement:
     if not has_rpc():
         raise no_rpc()
     threads = settings.threads or node.cores
-    planned = plan(path, settings, node, probe, partial(_speed, threads))
+    planned = plan(path, settings, node, _probe_patiently, partial(_speed, threads))
     return Placement(planned.node, planned.settings, _offload(planned), planned.shards, planned.missing)
+
+
+def _probe_patiently(host: RpcHost) -> HostState:
+    """Raises as `probe` does, Unavailable after PATIENCE_S."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return probe(host)
+        except Unavailable:
+            if time.monotonic() > until:
+                raise
+        time.sleep(AGAIN_S)
 
 
 def _speed(threads: int, state: HostState | None) -> float:
