@@ -1,7 +1,7 @@
 """A worker for tests of the server's side: real process, real frames, scripted behaviour.
 
-The "model file" is JSON: {"load": HOW}. HOW is "ok", "fail", "silent", "garbage", "assert", "lost", or the name
-of a signal.
+The "model file" is JSON: {"load": HOW}. HOW is "ok", "fail", "silent", "garbage", "assert", "lost", or the
+name of a signal.
 A prompt is text, one code point a token. The answer to a prompt is the prompt itself, one token a step, then
 STOP (with ignore_eos: again and again until max_tokens). Prompts that start with "!" are orders:
     !lost      three tokens, then this process aborts as llama.cpp does when a helper is lost
