@@ -37,9 +37,9 @@ def profile(model: Any, path: str, placed: Placement, sizing: Sizing) -> Profile
     options = choices(placed.settings, placed.node, sizing)
     if not can_share_prefixes(model):  # then its cache cannot be filled by copies
         return Profile(untuned(options, TuningSource.UNSUPPORTED), options.threads[:1])
-    cache = TuningCache(
-        Path(path), sizing.kv_type, options, _build(f"{placed.settings.gpu_layers} {placed.places}")
-    )
+    if placed.offload is not None:  # to fill a helper's cache by copies takes half a million messages
+        return Profile(untuned(options, TuningSource.UNSUPPORTED), options.threads[:1])
+    cache = TuningCache(Path(path), sizing.kv_type, options, _build(placed.settings.gpu_layers))
     if (known := cache.read()) is not None:
         return Profile(known, options.threads, cache)
     return Profile(_measured(model, path, options, sizing), options.threads, cache)
@@ -68,8 +68,8 @@ def _trial(model: Any, path: str, sizing: Sizing, flash_attention: bool) -> Any:
     return trial(model, params, path)
 
 
-def _build(placement: str) -> str:
+def _build(gpu_layers: int) -> str:
     """The properties of the backend that decide its speed: CPU features of the build, and version."""
     features: bytes = llama.llama_print_system_info()
     library = Path(llama._lib._name).stat()  # size and time of the build represent its version
-    return f"{features.decode(errors='replace')} {library.st_size} {library.st_mtime_ns} {placement}"
+    return f"{features.decode(errors='replace')} {library.st_size} {library.st_mtime_ns} {gpu_layers}"

@@ -9,7 +9,7 @@ import click
 
 from xapp import logs
 from xapp.cli.say import say
-from xapp.errors import ConfigError
+from xapp.errors import ConfigError, FailedPrecondition
 
 EXIT_CONFIG = 2
 
@@ -86,7 +86,7 @@ def rpc_serve(**options: Any) -> None:
             os.environ.get("XAPP_LOG_LEVEL") or "info", form=os.environ.get("XAPP_LOG_FORMAT") or "auto"
         )
         asyncio.run(run_until_signal(HelperSettings(**options)))
-    except ConfigError as error:
+    except (ConfigError, FailedPrecondition) as error:
         logs.flush()
         say(f"genai-xapp: {error.message}", err=True)
         sys.exit(EXIT_CONFIG)

@@ -10,6 +10,7 @@ import socket
 import sys
 
 from xapp.backend.spin import set_spin_count
+from xapp.errors import XappError
 
 EXIT_NOT_LISTENING = 4
 
@@ -21,14 +22,17 @@ def main() -> None:
     from xapp.backend.rpc.serve import serve  # noqa: PLC0415  libgomp reads the spin count when it is loaded
 
     parent = socket.socket(fileno=int(fd))
-    serve(
-        host,
-        int(port),
-        memory_bytes=int(memory_bytes),
-        threads=int(threads),
-        cache_dir=cache_dir,
-        on_listening=lambda found: parent.sendall(f"{found}\n".encode()),
-    )
+    try:
+        serve(
+            host,
+            int(port),
+            memory_bytes=int(memory_bytes),
+            threads=int(threads),
+            cache_dir=cache_dir,
+            on_listening=lambda found: parent.sendall(f"{found}\n".encode()),
+        )
+    except XappError as error:
+        sys.exit(error.message)
     sys.exit(EXIT_NOT_LISTENING)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from time import monotonic
 
 from xapp import logs
-from xapp.errors import ConfigError
+from xapp.errors import FailedPrecondition
 from xapp.helper.settings import KEYS, MB, HelperSettings, check
 from xapp.helper.tensor_cache import TensorCache
 from xapp.hosts import is_loopback
@@ -27,7 +27,7 @@ _log = logging.getLogger("xapp.helper")
 
 
 async def run(settings: HelperSettings, *, stop: asyncio.Event, command: Sequence[str] = COMMAND) -> None:
-    """Serves until `stop`. Raises ConfigError naming the key where the helper cannot start."""
+    """Serves until `stop`. Raises ConfigError naming the key, FailedPrecondition where it cannot listen."""
     check(settings)
     check_free(settings.host, {KEYS["port"]: settings.port}, host_key=KEYS["host"])
     _warn(settings)
@@ -71,7 +71,7 @@ class _Helper:
             self._cache = TensorCache(Path(settings.cache_dir), settings.cache_mb * MB)
 
     async def run(self) -> None:
-        """Raises ConfigError where the first process does not listen."""
+        """Raises FailedPrecondition where the first process does not listen."""
         port = self._settings.port
         first = True
         while True:
@@ -83,7 +83,7 @@ class _Helper:
                 # A port that the system chose stays the port of later processes: nodes know it.
                 port = await self._listening(process, ours) or port
                 if first and process.returncode is not None:
-                    raise ConfigError(KEYS["port"], await process.reap(EXIT_PATIENCE_S))
+                    raise FailedPrecondition(f"the helper cannot start: {process.last_line}")
                 first = False
                 await self._watch(process)
             finally:

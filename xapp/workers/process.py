@@ -49,6 +49,11 @@ class WorkerProcess:
         """The return code as `subprocess` states it; None before the end."""
         return self._process.returncode
 
+    @property
+    def last_line(self) -> str:
+        """The last line of its output; "" without one."""
+        return self.lines[-1] if self.lines else ""
+
     def kill(self) -> None:
         """Sends SIGKILL, unless the process has ended."""
         if self._process.returncode is None:
@@ -74,7 +79,7 @@ class WorkerProcess:
         assert self._process.returncode is not None
         self.gave_up_at = gave_up_at(self._process.returncode, self.lines)
         self.lost_hosts = lost_hosts(self._process.returncode, self.lines)
-        last_line = self.gave_up_at or (self.lines[-1] if self.lines else "")
+        last_line = self.gave_up_at or self.last_line
         for_memory = memory_kills() > self._kills_before
         return explain_exit(self._process.returncode, last_line, for_memory=for_memory)
 

@@ -33,11 +33,6 @@ class Placement:
     shards: tuple[Shard, ...] = ()
     missing: tuple[str, ...] = ()
 
-    @property
-    def places(self) -> str:
-        """Where the layers are, which decides the speed of the model."""
-        return " ".join(f"{shard.host}:{shard.num_layers}" for shard in self.shards)
-
 
 def place(path: str, settings: EngineSettings, node: Node) -> Placement:
     """Without helpers in the settings everything is on this node. Raises XappError."""
