@@ -32,6 +32,7 @@ LAYERS_WITH_REASONS = (
     *("routing/big_little", "server/speech", "speech"),
     *(f"speech/{part}" for part in ("audio", "engine", "recognition", "synthesis", "translation")),
     *("retrieval", "retrieval/store", "retrieval/parser"),
+    "backend/rpc",
 )
 
 
@@ -156,7 +157,7 @@ def test_the_tables_have_every_command_and_no_other() -> None:
     assert sorted(listed) == sorted(make_targets() | set(commands(main, "genai-xapp")))
 
 
-CALL = re.compile(r"^(?:[A-Z_]+=\S+ )*genai-xapp ([a-z]+)", re.MULTILINE)
+CALL = re.compile(r"^(?:[A-Z_]+=\S+ )*genai-xapp ([a-z-]+)", re.MULTILINE)
 
 
 def code_of(text: str) -> list[str]:

@@ -29,6 +29,7 @@ class Mode(enum.StrEnum):
     POOL = "pool"
     EMBEDDING = "embedding"
     RETRIEVAL = "retrieval"
+    SHARDS = "shards"
     SPECULATION = "speculation"
     BIG_LITTLE = "big-little"
     ROUTING = "routing"

@@ -36,6 +36,9 @@ class _Lazy:
 
 _COMMANDS = {
     "serve": _Lazy("xapp.cli.serve", "serve", "Serve a model over gRPC on this node."),
+    "rpc-serve": _Lazy(
+        "xapp.cli.rpc_serve", "rpc_serve", "Compute layers of a model for a node that serves it."
+    ),
     "run": _Lazy("xapp.cli.run", "run", "Fetch, serve and chat with a model: one command."),
     "chat": _Lazy("xapp.cli.chat.command", "chat", "Talk with a node; it remembers what was said."),
     "generate": _Lazy("xapp.cli.generate", "generate", "Stream an answer from a node."),

@@ -19,6 +19,7 @@ _COMMANDS = {
     "embedding": "Vectors against bare llama.cpp, and answers beside them.",
     "retrieval": "The cost of a search, crashes, and how well passages are found.",
     "pool": "Several nodes behind one target against their bars.",
+    "shards": "A model over helpers, against one process.",
     "speculation": "What drafts gain, cost, and where answers part.",
     "big-little": "A little and a big model over a line, against both alone.",
     "routing": "Signals that say what a little model should leave to a big one.",

@@ -11,7 +11,7 @@ from xapp.domain.big_little import PairFigures
 from xapp.domain.decoding import PLAIN, Decoding
 from xapp.domain.finish_reason import FinishReason
 from xapp.domain.frames import MAX_FRAME_BYTES, FrameBuffer, encode
-from xapp.domain.model_info import ModelInfo, StepCurve, StepTrial, Tuning, TuningSource
+from xapp.domain.model_info import ModelInfo, Shard, StepCurve, StepTrial, Tuning, TuningSource
 from xapp.domain.priority import Priority
 from xapp.domain.sampling import MAX_SEED, SamplingParams
 
@@ -36,6 +36,7 @@ __all__ = [
     "SequenceFinished",
     "SequenceScored",
     "SequenceStarted",
+    "Shard",
     "Shutdown",
     "Stats",
     "StepCurve",

@@ -17,6 +17,7 @@ from xapp.served.changes import Changes
 from xapp.served.dependencies import ModelDependencies
 from xapp.served.draft_file import check_draft
 from xapp.served.file_watch import FileWatch
+from xapp.served.helper_settings import check_helpers
 from xapp.served.kinds import check_loadable
 from xapp.served.known_models import KnownModels, available
 from xapp.served.loads import Loads
@@ -65,7 +66,9 @@ class ModelRegistry:
         self._known.default_name = default.name
         check_tables(self._settings.models, self._find_for_table, self.default_name)
         for file in files:
-            check_draft(self._settings.of_model(file.name), file, self._tools.resolve, self._dir)
+            own = self._settings.of_model(file.name)
+            check_draft(own, file, self._tools.resolve, self._dir)
+            check_helpers(file.name, own)
         models = [self._add(file) for file in files]
         self._spawn(self._load_in_turn(models))
         watch = FileWatch(lambda: self.models, self._tools.rehash, self._renew)

@@ -172,6 +172,7 @@ class ServedModel:
     def status(self, *, is_default: bool) -> ModelStatus:
         """The present status."""
         serving, entry = self.serving, self.file.entry
+        info = (self.supervisor.info or serving.info) if serving else None
         error = self.load_error.message if self.load_error is not None else self.supervisor.error
         return ModelStatus(
             name=self.name,
@@ -181,11 +182,11 @@ class ServedModel:
             digest=serving.digest if serving else "",
             size_bytes=file_size(self.file.path),
             license=entry.license if entry is not None else "",
-            info=(self.supervisor.info or serving.info) if serving else None,
+            info=info,
             has_chat_template=serving.codec.has_chat_template if serving else False,
             num_restarts=self.supervisor.num_restarts,
             progress=1.0 if serving else self.progress,
-            warning=self.warning,
+            warning="; ".join(filter(None, (self.warning, *(info.missing_hosts if info else ())))),
             vocabulary=self.serving.codec.vocabulary if self.serving else "",
         )
 

@@ -17,7 +17,7 @@ from xapp.domain.answers import (
 )
 from xapp.domain.big_little import PairFigures
 from xapp.domain.kinds import EMBEDDING
-from xapp.domain.messages import FinishReason
+from xapp.domain.messages import FinishReason, Shard
 from xapp.domain.routing import Routed
 from xapp.domain.states import ModelState, ModelStatus
 from xapp.durations import to_duration
@@ -222,4 +222,15 @@ def model(status: ModelStatus) -> models_pb2.Model:
         wire.draft = info.draft
         wire.kind = info.kind
         wire.dimensions = info.dimensions if info.kind == EMBEDDING.name else 0
+        wire.shards.extend(map(_shard, info.shards))
     return wire
+
+
+def _shard(shard: Shard) -> models_pb2.Shard:
+    return models_pb2.Shard(
+        host=shard.host,
+        first_layer=shard.first_layer,
+        num_layers=shard.num_layers,
+        memory_bytes=shard.weight_bytes + shard.kv_bytes,
+        bytes_per_second=shard.bytes_per_s,
+    )

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from xapp.failpoints import environ_of_child
 from xapp.telemetry.cgroup import memory_kills
-from xapp.workers.worker_exit import explain_exit, gave_up_at
+from xapp.workers.worker_exit import explain_exit, gave_up_at, lost_hosts
 
 WORKER_COMMAND = (sys.executable, "-m", "xapp.engine.worker")
 MAX_KEPT_LINES = 200
@@ -37,6 +37,8 @@ class WorkerProcess:
         self.lines: deque[str] = deque(maxlen=MAX_KEPT_LINES)
         self.gave_up_at = ""
         """After `reap`: the failed assertion of native code, or ""."""
+        self.lost_hosts = ""
+        """After `reap`: the helpers whose loss ended the process, or ""."""
         self._reader = asyncio.create_task(self._read_output())
 
     @property
@@ -54,10 +56,23 @@ class WorkerProcess:
         """The letter of the state in /proc, "T" for a process that a signal has stopped; "" after the end."""
         return _state_of(self._process.pid) if self._process.returncode is None else ""
 
+    @property
+    def last_line(self) -> str:
+        """The last line of its output; "" without one."""
+        return self.lines[-1] if self.lines else ""
+
     def kill(self) -> None:
         """Sends SIGKILL, unless the process has ended."""
         if self._process.returncode is None:
             self._process.kill()
+
+    async def wait(self, at_most_s: float) -> None:
+        """Returns when the process has ended, or after that time."""
+        try:
+            async with asyncio.timeout(at_most_s):
+                await self._process.wait()
+        except TimeoutError:
+            return
 
     async def reap(self, patience_s: float) -> str:
         """Waits for the end, forced after `patience_s`. Returns the cause of the end as a sentence."""
@@ -70,7 +85,8 @@ class WorkerProcess:
         await self._finish_output()
         assert self._process.returncode is not None
         self.gave_up_at = gave_up_at(self._process.returncode, self.lines)
-        last_line = self.gave_up_at or (self.lines[-1] if self.lines else "")
+        self.lost_hosts = lost_hosts(self._process.returncode, self.lines)
+        last_line = self.gave_up_at or self.last_line
         for_memory = memory_kills() > self._kills_before
         return explain_exit(self._process.returncode, last_line, for_memory=for_memory)
 

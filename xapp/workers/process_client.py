@@ -177,12 +177,20 @@ class ProcessClient(Generic[Info]):
 
     def _load_error(self, why: str) -> ModelError | Unavailable:
         """An assertion of native code during the load is a fault of the file: a retry cannot help."""
-        if self._closing or self._process is None or not self._process.gave_up_at:
+        process = self._process
+        if self._closing or process is None or not process.gave_up_at or process.lost_hosts:
             return self._end_error(why)
-        message = f"{self._model_path}: llama.cpp cannot run it: {self._process.gave_up_at}"
+        message = f"{self._model_path}: llama.cpp cannot run it: {process.gave_up_at}"
         return ModelError(message, reason="UNSUPPORTED_MODEL")
 
     def _end_error(self, why: str) -> Unavailable:
         if self._closing:
             return Unavailable(self._closing, reason="DRAINING", retry_after_s=RETRY_AFTER_S)
+        if self._process is not None and (hosts := self._process.lost_hosts):
+            return _lost(hosts)
         return Unavailable(why, retry_after_s=RETRY_AFTER_S)
+
+
+def _lost(hosts: str) -> Unavailable:
+    text = f"the connection to the helper {hosts} broke, which computes layers of the model (XAPP_RPC_HOSTS)"
+    return Unavailable(text, reason="RPC_HOST_LOST", metadata={"host": hosts}, retry_after_s=RETRY_AFTER_S)
