@@ -16,6 +16,7 @@ from xapp.domain.answers import (
     Tokens,
 )
 from xapp.domain.messages import FinishReason, ModelInfo, Stats
+from xapp.domain.power import PowerState
 from xapp.domain.requests import Prompt, Request, ScoreRequest
 from xapp.domain.serving_policy import ServingPolicy
 from xapp.domain.states import ModelSample, ModelState, ModelStatus, TasksState
@@ -90,6 +91,7 @@ class FakeService:
     tasks: Sequence[Task] = ()
     policies: dict[str, ServingPolicy] = field(default_factory=dict)
     changes: Changes = field(default_factory=Changes)
+    power: PowerState = PowerState()
 
     def set_ready(self, ready: bool) -> None:
         self.ready = ready
@@ -160,6 +162,10 @@ class FakeService:
 
     def list_tasks(self) -> Sequence[Task]:
         return self.tasks
+
+    @property
+    def power_state(self) -> PowerState:
+        return self.power
 
     @property
     def tasks_state(self) -> TasksState:

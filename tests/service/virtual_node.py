@@ -18,6 +18,7 @@ from xapp.admission.quota import Quotas
 from xapp.admission.turn import Order
 from xapp.config import EngineSettings
 from xapp.domain.answers import Estimate, Finished
+from xapp.domain.power import HeatOutlook
 from xapp.domain.messages import FinishReason, SequenceFinished, SequenceStarted, StepEvents, Submit
 from xapp.engine.engine import Engine
 from xapp.errors import Exhausted
@@ -92,7 +93,7 @@ class VirtualNode:
         self._admission = Admission(
             "virtual",
             SLOTS + 64,
-            Predictor(lambda: info, lambda: self._stats, self.clock),
+            Predictor(lambda: info, lambda: self._stats, self.clock, self.outlook),
             Quotas({}, self.clock),
             by_deadline=self.by_deadline,
             order=self.order,
@@ -100,6 +101,9 @@ class VirtualNode:
         )
         self._open: dict[int, Answer] = {}
         self._last_id = 0
+
+    def outlook(self) -> HeatOutlook:
+        return HeatOutlook()
 
     def open_loop(self, wanted: Sequence[Wanted]) -> None:
         """They come when they come, ascending; returns when all that were admitted have ended."""

@@ -15,6 +15,7 @@ from time import monotonic
 import msgspec
 
 from xapp.admission.averages import FIRST_GUESS_S, FinishRate, MeanBudget, RecentWait, sensible_s
+from xapp.admission.budgets import Check, unlimited
 from xapp.admission.open_request import AdmissionRequest, OpenRequest, Prediction
 from xapp.admission.policing import PolicedQuotas
 from xapp.admission.predict import HIGH, MEDIAN, Predictor
@@ -32,7 +33,7 @@ DOUBT = 3.0
 
 
 class Admission:
-    """The requests of one model, running and waiting together.
+    """The requests of one model, running and waiting together. `check_power` is that of `Budgets`.
 
     `capacity` of a class bounds the requests of this class and all higher classes together, so that lower
     classes take no place from higher classes.
@@ -47,11 +48,13 @@ class Admission:
         *,
         by_deadline: bool = True,
         order: Order = "arrival",
+        check_power: Check = unlimited,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._model = model
         self._quotas = quotas
         self._by_deadline = by_deadline
+        self._check_power = check_power
         self._clock = clock
         self._rate = FinishRate()
         self._probes = Probes()
@@ -133,6 +136,7 @@ class Admission:
             self._check_room(opened.request)
             self._quotas.check(opened.request.client)
             self.check_deadline(opened, prediction)
+            self._check_power(opened.request.priority, self.predictor.busy_s(opened))
         except XappError as error:
             return prediction, error
         return prediction, None
@@ -144,13 +148,14 @@ class Admission:
             opened.place(self.turns.turn(asked.arrival, asked.deadline, self.predictor.answer_s(opened)))
 
     def admit(self, opened: OpenRequest) -> None:
-        """Raises Exhausted, reason DEADLINE_UNREACHABLE. Without a judged deadline it only predicts what
-        Estimate learns from.
+        """Raises Exhausted, reason DEADLINE_UNREACHABLE, or that of a budget of power. Without a judged
+        deadline it only predicts what Estimate and budgets need.
         """
         if self._by_deadline:
             self.check_deadline(opened, self.predictor.predict(opened))
         else:
             self.predictor.expect(opened)
+        self._check_power(opened.request.priority, self.predictor.busy_s(opened))
         self.note_budget(opened)
 
     def note_budget(self, opened: OpenRequest) -> None:
@@ -205,6 +210,7 @@ class Admission:
                 " (XAPP_SLOTS and XAPP_MAX_QUEUE are the limits)",
                 retry_after_s=self._rate.seconds_each(now),
             )
+        self._check_power(request.priority, 0.0)
 
     def _check_soonest(self, opened: OpenRequest) -> None:
         """Refuses hopeless requests before the work of tokenizing."""

@@ -7,6 +7,7 @@ times are seconds from now.
 """
 
 from bisect import insort
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from math import ceil, floor
@@ -51,6 +52,10 @@ class Job:
 
     def __lt__(self, other: "Job") -> bool:
         return self.order < other.order
+
+    def stretch(self, stretch: Callable[[float], float]) -> None:
+        """Changes the three times, on a node that gets slower meanwhile."""
+        self.started_s, self.first_s, self.end_s = map(stretch, (self.started_s, self.first_s, self.end_s))
 
     @property
     def critical(self) -> bool:

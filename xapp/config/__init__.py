@@ -14,6 +14,7 @@ from xapp.config.load import load_settings
 from xapp.config.log import LogSettings
 from xapp.config.models import ModelSettings
 from xapp.config.node import NodeSettings
+from xapp.config.power import PowerSettings
 from xapp.config.ric import RicSettings
 from xapp.config.server import ServerSettings
 from xapp.config.settings import Settings
@@ -36,6 +37,7 @@ __all__ = [
     "LogSettings",
     "ModelSettings",
     "NodeSettings",
+    "PowerSettings",
     "RicSettings",
     "ServerSettings",
     "Settings",

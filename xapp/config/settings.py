@@ -10,6 +10,7 @@ from xapp.config.log import LogSettings
 from xapp.config.models import ModelSettings
 from xapp.config.node import NodeSettings
 from xapp.config.openai import OpenAiSettings
+from xapp.config.power import PowerSettings
 from xapp.config.ric import RicSettings
 from xapp.config.server import ServerSettings
 from xapp.config.tasks import TaskSettings
@@ -32,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tasks: TaskSettings = TaskSettings()
     big: BigSettings = BigSettings()
     upstream: UpstreamSettings = UpstreamSettings()
+    power: PowerSettings = PowerSettings()
     ric: RicSettings = RicSettings()
     log: LogSettings = LogSettings()
     models: dict[str, ModelSettings] = {}

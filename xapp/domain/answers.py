@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from xapp.domain.big_little import PairFigures
 from xapp.domain.messages import FinishReason
+from xapp.domain.power import Energy
 from xapp.domain.routing import Routed
 
 
@@ -96,7 +97,7 @@ class Chunk:
 class Finished:
     """Last event of a stream. `format_complete` is None without a format. `num_accepted` of `num_drafted`
     drafts in `num_draft_steps` steps were right. `gain` is that of SequenceFinished. `pair`: what an
-    answer of two models took. `routed` as in Started.
+    answer of two models took. `routed` as in Started. `energy` is None where no meter measured it.
     """
 
     reason: FinishReason
@@ -116,6 +117,7 @@ class Finished:
     num_reasoning_tokens: int = 0
     pair: PairFigures | None = None
     routed: Routed | None = None
+    energy: Energy | None = None
 
 
 Event: TypeAlias = Started | Chunk | Finished

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Protocol
 
 from xapp.domain.answers import Estimate, Event, ScoreResult, Tokens
+from xapp.domain.power import PowerState
 from xapp.domain.requests import Prompt, Request, ScoreRequest
 from xapp.domain.serving_policy import ServingPolicy
 from xapp.domain.states import ModelSample, ModelStatus, TasksState
@@ -95,6 +96,11 @@ class Readiness(Protocol):
     @property
     def tasks_state(self) -> TasksState:
         """The state of the tasks, for metrics."""
+        ...
+
+    @property
+    def power_state(self) -> PowerState:
+        """The meters of energy and heat, for metrics."""
         ...
 
     def samples(self) -> list[ModelSample]:

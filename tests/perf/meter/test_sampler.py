@@ -2,7 +2,8 @@ import os
 import threading
 from collections.abc import Callable
 
-from perf.meter.energy import EnergyMeter, NoMeter
+from xapp.telemetry.power.meter import EnergyMeter, NoMeter
+
 from perf.meter.process_reading import Usage
 from perf.meter.sampler import Probe, Sample, Sampler, reading_of
 

@@ -1,0 +1,77 @@
+"""HeatTrend: learns how fast the node warms up under load, and so when it will lower its clock.
+
+The slope is learned for each range of temperatures: a node warms up fast when it is cool, slowly near the
+temperature at which it stays, and what it has seen decides whether that is below the limit.
+"""
+
+from collections import deque
+
+from xapp.domain.power import NEVER_S, HeatOutlook
+
+BAND_CELSIUS = 2.0
+"""Width of a range of temperatures."""
+SLOPE_S = 5.0
+"""The slope is that of the last seconds: a sensor shows whole or half degrees."""
+HALF_LIFE_S = 60.0
+"""A slope that does not come again, while the node works in that range, halves its weight in so long."""
+STEADY = 0.005
+"""°C a second. Below it, the temperature stays."""
+MARGIN_CELSIUS = 1.0
+
+
+class HeatTrend:
+    """`limit_celsius`: where the board lowers its clock; None where nobody knows it."""
+
+    def __init__(self, limit_celsius: float | None) -> None:
+        self._limit = limit_celsius
+        self._recent: deque[tuple[float, float]] = deque()
+        self._slopes: dict[int, float] = {}
+        self._last_at: float | None = None
+        self._throttled = False
+
+    def see(self, at: float, celsius: float | None, *, throttled: bool | None, busy: bool) -> None:
+        """A reading. `busy`: the node computed since the last one."""
+        self._throttled = bool(throttled)
+        if celsius is None:
+            self._recent.clear()
+            return
+        self._recent.append((at, celsius))
+        while at - self._recent[0][0] > SLOPE_S:
+            self._recent.popleft()
+        if busy:
+            self._learn(int(celsius // BAND_CELSIUS), at - (self._last_at or at))
+        self._last_at = at
+
+    def _learn(self, band: int, seconds: float) -> None:
+        (began, first), (ended, last) = self._recent[0], self._recent[-1]
+        if ended - began < SLOPE_S / 2:
+            return
+        slope = (last - first) / (ended - began)
+        faded = self._slopes.get(band, slope) * 0.5 ** (seconds / HALF_LIFE_S)
+        self._slopes[band] = max(slope, faded)
+
+    @property
+    def outlook(self) -> HeatOutlook:
+        """The present outlook, under the load of the last minutes."""
+        if self._throttled:
+            return HeatOutlook(throttled=True, throttles_in_s=0.0)
+        return HeatOutlook(throttles_in_s=self._throttles_in_s())
+
+    def _throttles_in_s(self) -> float:
+        if self._limit is None or not self._recent or not self._slopes:
+            return NEVER_S
+        seconds, at, limit = 0.0, self._recent[-1][1], self._limit - MARGIN_CELSIUS
+        while at < limit:
+            band = int(at // BAND_CELSIUS)
+            slope = self._slope_in(band)
+            if slope < STEADY:
+                return NEVER_S
+            end = min(limit, (band + 1) * BAND_CELSIUS)
+            seconds += (end - at) / slope
+            at = end
+        return seconds
+
+    def _slope_in(self, band: int) -> float:
+        """Of this range, else of the nearest one below: warming up gets slower. Else of the coolest."""
+        below = max((each for each in self._slopes if each <= band), default=min(self._slopes))
+        return self._slopes[below]
