@@ -30,6 +30,7 @@ class Mode(enum.StrEnum):
     SPECULATION = "speculation"
     BIG_LITTLE = "big-little"
     ROUTING = "routing"
+    QUANT = "quant"
 
 
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -79,7 +79,11 @@ def test_a_meter_that_does_not_answer_refuses_nobody() -> None:
 
 
 @given(
-    st.floats(0.5, 30.0), st.floats(0, 200.0), st.floats(IDLE_W, BUSY_W), st.floats(0, 90.0), st.sampled_from(Priority)
+    st.floats(0.5, 30.0),
+    st.floats(0, 200.0),
+    st.floats(IDLE_W, BUSY_W),
+    st.floats(0, 90.0),
+    st.sampled_from(Priority),
 )
 def test_who_comes_in_keeps_the_budget_at_every_moment(
     budget_w: float, busy_s: float, before_w: float, since_s: float, priority: Priority

@@ -68,9 +68,7 @@ async def test_metrics_tell_power_and_heat(caller: Caller) -> None:
     assert await number_of(caller, "power_watts") == pytest.approx(WATTS, rel=0.01)
 
 
-@pytest.mark.parametrize(
-    ("variable", "value"), [("XAPP_POWER_BUDGET_W", "5"), ("XAPP_POWER_METER", "rapl")]
-)
+@pytest.mark.parametrize(("variable", "value"), [("XAPP_POWER_BUDGET_W", "5"), ("XAPP_POWER_METER", "rapl")])
 def test_a_budget_or_a_meter_that_nobody_can_read_stops_the_start(
     tmp_path: Path, variable: str, value: str
 ) -> None:

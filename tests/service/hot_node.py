@@ -79,7 +79,9 @@ class HotNode(VirtualNode):
             self._at = until
             if until >= self._read_at + READ_S:
                 self._read_at = until
-                self.trend.see(until, round(self.board.celsius * 2) / 2, throttled=self.board.throttled, busy=busy)
+                self.trend.see(
+                    until, round(self.board.celsius * 2) / 2, throttled=self.board.throttled, busy=busy
+                )
 
     def serve(self, wanted: Sequence[Wanted]) -> "HotNode":
         self.open_loop(wanted)

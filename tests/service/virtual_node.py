@@ -18,8 +18,8 @@ from xapp.admission.quota import Quotas
 from xapp.admission.turn import Order
 from xapp.config import EngineSettings
 from xapp.domain.answers import Estimate, Finished
-from xapp.domain.power import HeatOutlook
 from xapp.domain.messages import FinishReason, SequenceFinished, SequenceStarted, StepEvents, Submit
+from xapp.domain.power import HeatOutlook
 from xapp.engine.engine import Engine
 from xapp.errors import Exhausted
 from xapp.workers.token_stream import TokenStream

@@ -2,10 +2,9 @@ import os
 import threading
 from collections.abc import Callable
 
-from xapp.telemetry.power.meter import EnergyMeter, NoMeter
-
 from perf.meter.process_reading import Usage
 from perf.meter.sampler import Probe, Sample, Sampler, reading_of
+from xapp.telemetry.power.meter import EnergyMeter, NoMeter
 
 
 def sample(at: float, cpu_s: float = 0.0, rss: int = 0, pss: int | None = 0, **more: object) -> Sample:

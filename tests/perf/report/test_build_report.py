@@ -109,6 +109,7 @@ def test_modes_that_nobody_ran_are_left_out(tmp_path: Path) -> None:
     assert [section.title for section in found.sections] == [
         "Runs and nodes",
         "The engine",
+        "Tiers, and users who share a node",
         "How it was measured",
         "Every figure",
     ]

@@ -29,7 +29,9 @@ def test_a_machine_without_sensors_tells_nothing(board: Board) -> None:
     assert (heat.any, heat.celsius(), heat.throttled(), heat.limit_celsius) == (False, None, None, None)
 
 
-@pytest.mark.parametrize(("word", "throttled"), [("0", False), ("50000", False), ("50005", True), ("4", True)])
+@pytest.mark.parametrize(
+    ("word", "throttled"), [("0", False), ("50000", False), ("50005", True), ("4", True)]
+)
 def test_the_low_bits_of_the_word_count(board: Board, word: str, throttled: bool) -> None:
     board.write("devices/platform/soc/soc:firmware/get_throttled", word)
     assert HeatSensors(board.sys, None).throttled() is throttled
@@ -39,7 +41,7 @@ def test_the_firmware_is_asked_where_the_kernel_has_no_file(board: Board) -> Non
     board.says("get_throttled", "throttled=0xe0008\n")
     heat = HeatSensors(board.sys, Vcgencmd(board.install()))
     assert heat.throttled() is True
-    board.says("get_throttled", "error=1 error_msg=\"Command not registered\"\n")
+    board.says("get_throttled", 'error=1 error_msg="Command not registered"\n')
     assert heat.throttled() is None
 
 

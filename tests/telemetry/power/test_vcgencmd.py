@@ -41,7 +41,9 @@ def test_a_program_that_is_not_there(board: Board) -> None:
         Vcgencmd(str(board.program)).ask("x")
 
 
-@pytest.mark.parametrize("script", ["exec sleep 1000", "echo begun; exec sleep 1000", "exec 1>&-; exec sleep 1000"])
+@pytest.mark.parametrize(
+    "script", ["exec sleep 1000", "echo begun; exec sleep 1000", "exec 1>&-; exec sleep 1000"]
+)
 def test_a_call_that_hangs_is_ended_and_the_next_ones_rest(board: Board, script: str) -> None:
     firmware = Vcgencmd(board.install(script), timeout_s=0.1)
     with pytest.raises(FirmwareError, match="took longer than 0.1 s"):
