@@ -22,8 +22,8 @@ _WITH_INTERVAL = {quant_figures.PERPLEXITY, quant_figures.ACCURACY}
 def section(runs: Sequence[Run]) -> Section:
     """All runs of bench quant; `runs` has at least one."""
     text = (
-        "The same weights, rounded to other formats. What a rounded source has lost, no format brings back, so"
-        " that a perplexity near the source's is the best there is."
+        "The same weights, rounded to other formats. What a rounded source has lost, no format brings back: a"
+        " perplexity near the source's is the best there is."
     )
     blocks = (block for number, run in enumerate(runs) for block in _of(run, f"quant-{number + 1}"))
     return Section("Formats of weights", [Text(text), *blocks])

@@ -57,7 +57,10 @@ def cost(before: Step, after: Step) -> float:
 
 def curves(runs: Sequence[Run]) -> list[Curve]:
     """Of all runs that measured at least two numbers of users."""
-    found = (Curve(run.label, sorted(_steps(run), key=lambda step: step.users)) for run in runs)
+    found = (
+        Curve(f"{run.label}, bench {run.result.mode}", sorted(_steps(run), key=lambda step: step.users))
+        for run in runs
+    )
     return [curve for curve in found if len(curve.steps) > 1]
 
 

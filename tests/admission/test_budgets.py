@@ -4,8 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.engine.harness import Clock
+from xapp.admission.admission import Admission
 from xapp.admission.budgets import SHARES, Budgets, budgets_of
-from xapp.domain.messages import Priority
+from xapp.admission.open_request import AdmissionRequest
+from xapp.admission.predict import Predictor
+from xapp.admission.quota import Quotas
+from xapp.backend.fake import fake_info
+from xapp.config import EngineSettings
+from xapp.domain.messages import Priority, Stats, StepPrices
 from xapp.errors import Exhausted
 
 BUSY_W, IDLE_W = 10.0, 2.0
@@ -97,3 +104,44 @@ def test_who_comes_in_keeps_the_budget_at_every_moment(
         # The work is looked at in twelve places: between two of them, the mean may be this much higher.
         between = BUSY_W * busy_s / 12
         assert past + BUSY_W * min(at, 60.0) <= SHARES[priority] * budget_w * 60 + between + 1e-6
+
+
+# ---- in admission
+
+
+def admission(budget_w: float, used: Used) -> Admission:
+    clock = Clock()
+    info = fake_info(EngineSettings(slots=2, kv_cells=4096))
+    predictor = Predictor(lambda: info, lambda: Stats(prices=StepPrices()), clock)
+    check = budgets_of(budget_w, None, used).check
+    return Admission("tiny", 9, predictor, Quotas({}, clock), check_power=check, clock=clock)
+
+
+def asked(gate: Admission, priority: Priority, max_tokens: int = 1000) -> AdmissionRequest:
+    now = gate._clock()
+    return AdmissionRequest(now, now + 600.0, max_tokens, priority=priority, exact=True)
+
+
+@pytest.mark.parametrize("by_deadline", [True, False])
+def test_the_predicted_time_of_a_request_counts(by_deadline: bool) -> None:
+    """1,000 tokens take about 5 s: 50 J, of which a minute at 2.5 W has 30 to spare beside idling."""
+    gate = admission(2.5, Used())
+    gate._by_deadline = by_deadline
+    with gate.enter(asked(gate, Priority.CRITICAL, 100)) as admitted:
+        admitted.tokenized([1] * 10, 100)
+    with gate.enter(asked(gate, Priority.CRITICAL)) as admitted, pytest.raises(Exhausted) as caught:
+        admitted.tokenized([1] * 10, 1000)
+    assert caught.value.reason == "POWER_BUDGET"
+    assert gate.num_open == 0
+
+
+def test_a_node_over_its_budget_refuses_before_any_work_and_says_so_in_estimates() -> None:
+    gate = admission(5.0, Used(BUSY_W, 60.0))
+    with pytest.raises(Exhausted) as caught, gate.enter(asked(gate, Priority.CRITICAL)):
+        raise AssertionError
+    assert caught.value.reason == "POWER_BUDGET"
+    opened = gate.predictor.open(asked(gate, Priority.BATCH))
+    gate.predictor.tokenized(opened, [1] * 10, 10)
+    _, error = gate.refusal(opened)
+    assert error is not None
+    assert error.reason == "POWER_BUDGET"

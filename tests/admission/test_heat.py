@@ -1,12 +1,13 @@
 """Promises of a node that warms up, lowers its clock, and raises it again."""
 
 import random
+from dataclasses import replace
 from functools import cache
 
 import pytest
 
-from tests.admission.test_overload import capacity, draw
-from tests.service.hot_node import HotNode
+from tests.service.hot_node import Board, HotNode
+from tests.service.virtual_node import Wanted
 from xapp.admission.heat import PRIOR, SETTLE_STEPS, SOON_S, Heat
 from xapp.domain.power import HeatOutlook
 
@@ -72,14 +73,46 @@ def test_the_loss_is_learned_from_settled_prices() -> None:
 
 # ---- on virtual time
 
+SEEDS = range(3)
+
+
+def draw(seed: int) -> list[Wanted]:
+    """Long answers, due after 1.1 to 2 times the time that they take with all slots in use."""
+    rng = random.Random(seed)
+    at, coming = 0.0, []
+    while (at := at + rng.expovariate(0.7)) < 150.0:
+        tokens = rng.randint(150, 400)
+        coming.append(Wanted(at, rng.randint(20, 200), tokens, 0.034 * tokens * rng.uniform(1.1, 2.0)))
+    return coming
+
 
 @cache
 def hot(seed: int, *, foresees: bool) -> HotNode:
-    rng = random.Random(seed)
-    at, coming = 0.0, []
-    while (at := at + rng.expovariate(capacity(seed))) < 180.0:
-        coming.append(draw(rng, at))
-    return HotNode(foresees=foresees).serve(coming)
+    """After a load under which a Raspberry Pi goes from 2.4 to 1.5 GHz, and back, and again."""
+    board = Board(time_constant_s=20.0)
+    return HotNode(board=board, foresees=foresees).serve(draw(seed))
 
 
-SEEDS = range(4)
+def test_a_node_that_throttles_under_load_breaks_no_promise() -> None:
+    nodes = [hot(seed, foresees=True) for seed in SEEDS]
+    assert all(node.board.throttled_s > 30 for node in nodes)
+    assert all(len(node.answers) > 40 and node.num_refused for node in nodes)
+    assert sum(node.num_broken for node in nodes) == 0
+
+
+def test_the_same_node_breaks_promises_where_it_only_follows_the_clock() -> None:
+    assert sum(hot(seed, foresees=False).num_broken for seed in SEEDS) > 0
+
+
+def test_foresight_costs_few_answers() -> None:
+    answered = {sees: sum(len(hot(seed, foresees=sees).answers) for seed in SEEDS) for sees in (True, False)}
+    assert answered[True] >= 0.9 * answered[False]
+
+
+def test_a_node_with_good_cooling_refuses_nobody_for_heat() -> None:
+    cool = Board(full_watts=3.0, time_constant_s=20.0)
+    plain, watched = (
+        HotNode(board=replace(cool), foresees=sees).serve(draw(0)[:60]) for sees in (False, True)
+    )
+    assert watched.board.throttled_s == 0
+    assert len(watched.answers) == len(plain.answers)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.caller import Caller, calling, number_of
+from tests.e2e.caller import Caller, calling, counted
 from tests.live import LiveServer, serving
 from tests.server.rich import details_of
 from tests.telemetry.power.boards import RAILS, Board
@@ -65,7 +65,7 @@ async def test_metrics_tell_power_and_heat(caller: Caller) -> None:
     assert host.power_watts == pytest.approx(WATTS, rel=0.01)
     assert (host.temperature_celsius, host.throttled) == (81.5, True)
     assert host.throttles_in.ToMilliseconds() == 0
-    assert await number_of(caller, "power_watts") == pytest.approx(WATTS, rel=0.01)
+    assert await counted(caller.server, "power_watts") == pytest.approx(WATTS, rel=0.01)
 
 
 @pytest.mark.parametrize(("variable", "value"), [("XAPP_POWER_BUDGET_W", "5"), ("XAPP_POWER_METER", "rapl")])

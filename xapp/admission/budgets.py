@@ -113,9 +113,10 @@ def budgets_of(watts: float | None, joules_per_hour: float | None, use: PowerUse
     """The budgets in the settings; None is no budget."""
     found = []
     if watts is not None:
-        found.append(Budget(watts * MINUTE_S, MINUTE_S, "POWER_BUDGET", "XAPP_POWER_BUDGET_W"))
+        found.append(Budget(watts * MINUTE_S, MINUTE_S, key="XAPP_POWER_BUDGET_W", reason="POWER_BUDGET"))
     if joules_per_hour is not None:
-        found.append(Budget(joules_per_hour, HOUR_S, "ENERGY_BUDGET", "XAPP_POWER_BUDGET_J_PER_HOUR"))
+        key = "XAPP_POWER_BUDGET_J_PER_HOUR"
+        found.append(Budget(joules_per_hour, HOUR_S, key=key, reason="ENERGY_BUDGET"))
     return Budgets(found, use)
 
 

@@ -1,5 +1,6 @@
 """Meters of energy on made-up boards: what they count, and the faults that they survive."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -125,10 +126,8 @@ def test_garbage_is_no_power(printed: str) -> None:
 
 @given(st.lists(st.sampled_from(["X_A current(1)=", "X_V volt(2)=", "1.5", "..", "9" * 20, "A", "V", "\n"])))
 def test_near_garbage_is_no_power_or_a_sensible_one(pieces: list[str]) -> None:
-    try:
+    with suppress(NoMeter):
         assert 0 <= watts_of("".join(pieces)) <= 1000
-    except NoMeter:
-        pass
 
 
 def test_power_is_integrated_by_trapezoids() -> None:
@@ -165,5 +164,5 @@ def test_the_first_meter_that_answers_is_taken(board: Board) -> None:
 
 
 def test_without_a_meter_every_reason_is_told(tmp_path: Path) -> None:
-    with pytest.raises(NoMeter, match="INA2xx.*vcgencmd.*RAPL"):
+    with pytest.raises(NoMeter, match=r"INA2xx.*vcgencmd.*RAPL"):
         find_energy_meter(root=tmp_path)

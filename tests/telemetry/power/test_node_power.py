@@ -30,7 +30,7 @@ class Metered:
 async def seen(power: NodePower, condition: Callable[[PowerState], bool]) -> PowerState:
     """The first state that meets the condition."""
     async with asyncio.timeout(60):
-        while not condition(power.state):
+        while not condition(power.state):  # noqa: ASYNC110  readings come by themselves
             await asyncio.sleep(0.001)
     return power.state
 

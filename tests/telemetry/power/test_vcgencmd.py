@@ -46,7 +46,7 @@ def test_a_program_that_is_not_there(board: Board) -> None:
 )
 def test_a_call_that_hangs_is_ended_and_the_next_ones_rest(board: Board, script: str) -> None:
     firmware = Vcgencmd(board.install(script), timeout_s=0.1)
-    with pytest.raises(FirmwareError, match="took longer than 0.1 s"):
+    with pytest.raises(FirmwareError, match=r"took longer than 0\.1 s"):
         firmware.ask("x")
     assert not [each for each in psutil.Process().children() if each.status() != psutil.STATUS_ZOMBIE]
     began = time.monotonic()
