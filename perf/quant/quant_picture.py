@@ -35,6 +35,9 @@ def draw(name: str, label: str, summary: Sequence[Figure]) -> Picture:
         axes = drawing.subplots(rows, 2, squeeze=False).ravel()
         for place, (panel, how) in zip(axes, panels, strict=False):
             how(place, by_name[panel], colours([""]), formats)
+            place.locator_params(axis="x", nbins=5)
+            if panel == ACCURACY:
+                place.set_xlabel("WinoGrande, % right")
         for place in axes[len(panels) :]:
             place.set_axis_off()
 

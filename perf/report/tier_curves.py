@@ -31,6 +31,7 @@ class Curve:
     """Steps of one run, by number of users, at least two."""
 
     label: str
+    model: str
     steps: Sequence[Step]
 
     @property
@@ -57,11 +58,12 @@ def cost(before: Step, after: Step) -> float:
 
 def curves(runs: Sequence[Run]) -> list[Curve]:
     """Of all runs that measured at least two numbers of users."""
-    found = (
-        Curve(f"{run.label}, bench {run.result.mode}", sorted(_steps(run), key=lambda step: step.users))
-        for run in runs
-    )
-    return [curve for curve in found if len(curve.steps) > 1]
+    return [curve for curve in map(_curve, runs) if len(curve.steps) > 1]
+
+
+def _curve(run: Run) -> Curve:
+    steps = sorted(_steps(run), key=lambda step: step.users)
+    return Curve(f"{run.label}, bench {run.result.mode}", run.result.targets[0].model, steps)
 
 
 def _steps(run: Run) -> Iterator[Step]:

@@ -12,11 +12,11 @@ from perf.report.picture_look import MARKERS, colours, from_zero, legend_below, 
 from perf.report.tier_curves import TOO_MUCH, Curve, Step, curves
 
 ANSWER_TOKENS = 100
-_COLUMNS = ("tier", "weights", "users at once", "tokens/s a user", "tokens/s together", "100 tokens take")
+_COLUMNS = ("tier", "model", "users at once", "tokens/s a user", "tokens/s together", "100 tokens take")
 _TIERS = (
-    ("device: a Raspberry Pi 5", "0.1 – 4 GB", "1", "5 – 12", "5 – 12", "8.3 – 20 s"),
+    ("device: a Raspberry Pi 5", "0.1 – 4 GB of weights", "1", "5 – 12", "5 – 12", "8.3 – 20 s"),
     ("edge server: one GPU", NONE, "tens", "about 50", NONE, "2 s"),
-    ("cloud: an H100", "16 GB", "200", "32", "6,372", "3.1 s"),
+    ("cloud: an H100", "16 GB of weights", "200", "32", "6,372", "3.1 s"),
 )
 """By their sources: arXiv 2411.17712 for the device, a maker's note for the others."""
 
@@ -32,7 +32,7 @@ def section(runs: Sequence[Run]) -> Section | None:
 def _introduction() -> Text:
     return Text(
         "All users of a node together get batch × tokens/s a user. Another user makes steps slower for the"
-        f" others. It costs them too much where they lose more than {TOO_MUCH:.0%} of what it gets. Above"
+        f" others. It costs them too much where they lose more than {100 * TOO_MUCH:g} % of what it gets. Above"
         " 100 %, all together get less than before."
     )
 
@@ -48,7 +48,7 @@ def _tiers(found: Sequence[Curve]) -> Table:
 
 def _node(curve: Curve, step: Step) -> list[str]:
     rates = [number(step.rate), number(step.together), f"{number(ANSWER_TOKENS / step.rate)} s"]
-    return [f"this node: {curve.label}", NONE, str(step.users), *rates]
+    return [f"this node: {curve.label}", curve.model, str(step.users), *rates]
 
 
 def _sharing(found: Sequence[Curve]) -> Iterator[Block]:
@@ -96,6 +96,7 @@ def _draw(drawing: Drawing, found: Sequence[Curve]) -> None:
                 at = (curve.knee.rate, curve.knee.together)[place]
                 ring = {"markersize": 11, "markerfacecolor": "none", "linestyle": "none"}
                 axes.plot([curve.knee.users], [at], marker="o", color=hues[curve.label], **ring)
+        axes.set_xticks(sorted({step.users for curve in found for step in curve.steps}))
         axes.set_xlabel("users")
         axes.set_ylabel(label)
         from_zero(axes)

@@ -104,6 +104,12 @@ def test_the_same_node_breaks_promises_where_it_only_follows_the_clock() -> None
     assert sum(hot(seed, foresees=False).num_broken for seed in SEEDS) > 0
 
 
+def test_the_price_of_steps_follows_the_clock() -> None:
+    node = HotNode(board=Board(celsius=79.9, full_watts=9.0, low_watts=9.0)).serve(draw(0)[:10])
+    assert node.board.throttled
+    assert node.engine.stats().prices.scale == pytest.approx(1.6, rel=0.1)
+
+
 def test_foresight_costs_few_answers() -> None:
     answered = {sees: sum(len(hot(seed, foresees=sees).answers) for seed in SEEDS) for sees in (True, False)}
     assert answered[True] >= 0.9 * answered[False]

@@ -5,6 +5,7 @@ page tables for the PSS), so asyncio code calls it in a thread.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -12,7 +13,7 @@ import psutil
 
 from xapp.telemetry.power.find import SYS
 from xapp.telemetry.power.heat import FIRMWARE_WORD, THROTTLED_NOW, firmware_word
-from xapp.telemetry.power.vcgencmd import find_vcgencmd
+from xapp.telemetry.power.vcgencmd import Vcgencmd, find_vcgencmd
 from xapp.telemetry.smaps import parse_pss
 
 _GET_THROTTLED = SYS / FIRMWARE_WORD
@@ -101,5 +102,11 @@ def hottest_celsius() -> float | None:
 
 def throttled(path: Path = _GET_THROTTLED) -> bool | None:
     """Whether a Raspberry Pi throttles now; None on other boards."""
-    word = firmware_word(path, find_vcgencmd())
+    word = firmware_word(path, _firmware())
     return None if word is None else bool(word & THROTTLED_NOW)
+
+
+@cache
+def _firmware() -> Vcgencmd | None:
+    """The same for all callers, so that a firmware that hangs is left alone by all of them."""
+    return find_vcgencmd()

@@ -63,7 +63,7 @@ def test_the_page_holds_all_it_shows(built: Path) -> None:
     assert page.open == []
     assert page.scripts == 0
     assert {link.partition(",")[0] for link in page.links} == {"data:image/svg+xml;base64"} | {
-        f"#s{number}" for number in range(1, 11)
+        f"#s{number}" for number in range(1, 13)
     }
 
 

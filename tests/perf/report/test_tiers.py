@@ -41,7 +41,7 @@ def test_the_knee_is_the_last_number_of_users_that_pays() -> None:
     (curve,) = curves([engine(_1=10.0, _2=19.0, _4=30.0, _8=32.0)])
     assert [step.rate for step in curve.steps] == pytest.approx([10.0, 9.5, 7.5, 4.0])
     assert curve.knee == Step(4, 7.5)
-    assert Curve("x", curve.steps[:2]).knee is None
+    assert Curve("x", "m", curve.steps[:2]).knee is None
 
 
 def test_a_run_of_load_counts_by_concurrency() -> None:
@@ -60,7 +60,7 @@ def test_the_section_has_the_tiers_this_node_and_a_verdict() -> None:
     assert found is not None
     text = repr(found)
     assert "cloud: an H100" in text
-    assert "this node: pi-1" in text
+    assert "this node: pi-1, bench engine" in text
     assert "with 4 users, the next one costs the others too much" in text
 
 

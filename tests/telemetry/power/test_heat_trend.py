@@ -1,6 +1,7 @@
 """When a node will lower its clock, as it learns from how it warms up."""
 
 import math
+import random
 
 import pytest
 
@@ -45,6 +46,15 @@ def test_a_node_that_stays_cool_enough_promises_in_full() -> None:
     trend = HeatTrend(80.0)
     warm_up(trend, 70.0, 600.0)
     assert trend.outlook.throttles_in_s > 600
+
+
+def test_a_sensor_that_jitters_is_no_heat() -> None:
+    trend, rng = HeatTrend(80.0), random.Random(0)
+    outlooks = []
+    for tick in range(1200):
+        trend.see(tick / 2, round(70 + rng.uniform(-1, 1)), throttled=False, busy=True)
+        outlooks.append(trend.outlook.throttles_in_s)
+    assert min(outlooks[100:]) > 60
 
 
 def test_a_throttled_node_is_throttled_now() -> None:

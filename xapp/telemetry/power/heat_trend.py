@@ -5,16 +5,18 @@ temperature at which it stays, and what it has seen decides whether that is belo
 """
 
 from collections import deque
+from collections.abc import Collection
+from statistics import linear_regression
 
 from xapp.domain.power import NEVER_S, HeatOutlook
 
 BAND_CELSIUS = 2.0
 """Width of a range of temperatures."""
-SLOPE_S = 5.0
-"""The slope is that of the last seconds: a sensor shows whole or half degrees."""
+SLOPE_S, LEAST_S = 15.0, 4.0
+"""The slope is that of the last seconds, and of so many at least: a sensor jitters by half a degree."""
 HALF_LIFE_S = 60.0
 """A slope that does not come again, while the node works in that range, halves its weight in so long."""
-STEADY = 0.005
+STEADY = 0.01
 """°C a second. Below it, the temperature stays."""
 MARGIN_CELSIUS = 1.0
 
@@ -43,10 +45,9 @@ class HeatTrend:
         self._last_at = at
 
     def _learn(self, band: int, seconds: float) -> None:
-        (began, first), (ended, last) = self._recent[0], self._recent[-1]
-        if ended - began < SLOPE_S / 2:
+        if self._recent[-1][0] - self._recent[0][0] < LEAST_S:
             return
-        slope = (last - first) / (ended - began)
+        slope = _slope(self._recent)
         faded = self._slopes.get(band, slope) * 0.5 ** (seconds / HALF_LIFE_S)
         self._slopes[band] = max(slope, faded)
 
@@ -75,3 +76,9 @@ class HeatTrend:
         """Of this range, else of the nearest one below: warming up gets slower. Else of the coolest."""
         below = max((each for each in self._slopes if each <= band), default=min(self._slopes))
         return self._slopes[below]
+
+
+def _slope(points: Collection[tuple[float, float]]) -> float:
+    """°C a second, by least squares. The points have at least two times."""
+    times, celsius = zip(*points, strict=True)
+    return linear_regression(times, celsius).slope

@@ -8,6 +8,7 @@ import os
 import select
 import shutil
 import subprocess
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -26,7 +27,7 @@ class FirmwareError(Exception):
 
 
 class Vcgencmd:
-    """`path` is the program. Used by one thread."""
+    """`path` is the program. Threads ask one after the other."""
 
     def __init__(self, path: str, timeout_s: float = TIMEOUT_S, rest_s: float = REST_S) -> None:
         self._path = path
@@ -34,9 +35,14 @@ class Vcgencmd:
         self._rest_s = rest_s
         self._rests_until = float("-inf")
         self._lost: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
 
     def ask(self, *words: str) -> str:
         """What the program prints. Raises FirmwareError."""
+        with self._lock:
+            return self._ask(words)
+
+    def _ask(self, words: tuple[str, ...]) -> str:
         self._check_rest()
         try:
             process = subprocess.Popen(
