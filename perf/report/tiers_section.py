@@ -32,8 +32,8 @@ def section(runs: Sequence[Run]) -> Section | None:
 def _introduction() -> Text:
     return Text(
         "All users of a node together get batch × tokens/s a user. Another user makes steps slower for the"
-        f" others. It costs them too much where they lose more than {100 * TOO_MUCH:g} % of what it gets. Above"
-        " 100 %, all together get less than before."
+        f" others. It costs them too much where they lose more than {100 * TOO_MUCH:g} % of what it gets."
+        " Above 100 %, all together get less than before."
     )
 
 

@@ -71,6 +71,28 @@ def test_the_loss_is_learned_from_settled_prices() -> None:
     assert heat.loss == pytest.approx(1.3), "a new worker begins to count anew"
 
 
+def test_prices_that_fall_slowly_after_the_heat_are_not_those_of_the_full_clock() -> None:
+    weather = Weather()
+    heat = Heat(weather)
+    heat.see(1.0, 10)
+    weather.now = HeatOutlook(throttled=True, throttles_in_s=0.0)
+    heat.see(1.6, 200)
+    weather.now = HeatOutlook(throttles_in_s=50.0)
+    for step in range(SETTLE_STEPS):
+        heat.see(1.5, 201 + step)
+    heat.see(1.0, 300)
+    stretch = heat.stretch()
+    assert stretch is not None
+    assert stretch(100.0) == pytest.approx(50 + 50 * PRIOR)
+
+
+def test_a_board_that_always_says_it_throttles_is_as_fast_as_it_is() -> None:
+    heat = Heat(lambda: HeatOutlook(throttled=True, throttles_in_s=0.0))
+    for step in range(100):
+        heat.see(1.2, step)
+    assert (heat.stretch(), heat.slowdown) == (None, 1.0)
+
+
 # ---- on virtual time
 
 SEEDS = range(3)

@@ -8,14 +8,14 @@ while the board throttles, divided by those before.
 
 from collections.abc import Callable
 
-from xapp.domain.power import HeatOutlook
+from xapp.domain.power import NEVER_S, HeatOutlook
 
 PRIOR = 1.6
 """A Raspberry Pi 5 goes from 2.4 to 1.5 GHz. Until the node has throttled, steps are assumed to follow."""
 FADE = 0.05
 """Weight of a message of the worker in the learned prices: about the last 20 decide."""
 SETTLE_STEPS = 64
-"""After so many steps while the board throttles, the prices are those of the lower clock."""
+"""After so many steps with a clock, the prices are those of that clock."""
 MOST = 4.0
 SOON_S = 30.0
 """Within so long, the node counts as slower for load reports."""
@@ -29,21 +29,19 @@ class Heat:
         self._full: float | None = None
         self._scale = 1.0
         self._learned: float | None = None
-        self._throttled_from: int | None = None
+        self._throttled = False
+        self._since = 0
 
     def see(self, scale: float, num_steps: int) -> None:
         """The factor of the prices in a new message of the worker, after so many steps."""
-        self._scale = scale
-        if not self._outlook().throttled:
-            self._throttled_from = None
-            self._full = scale if self._full is None else self._full + FADE * (scale - self._full)
-            return
-        if self._throttled_from is None or num_steps < self._throttled_from:
-            self._throttled_from = num_steps
-        if self._full is not None and num_steps - self._throttled_from >= SETTLE_STEPS:
-            loss = min(MOST, max(1.0, scale / self._full))
-            before = loss if self._learned is None else self._learned
-            self._learned = before + FADE * (loss - before)
+        throttled = self._outlook().throttled
+        if throttled is not self._throttled or num_steps < self._since:
+            self._throttled, self._since = throttled, num_steps
+        self._scale, settled = scale, num_steps - self._since >= SETTLE_STEPS
+        if not throttled and (settled or self._full is None):
+            self._full = _moved(self._full, scale)
+        elif throttled and settled and self._full is not None:
+            self._learned = _moved(self._learned, min(MOST, max(1.0, scale / self._full)))
 
     @property
     def loss(self) -> float:
@@ -53,17 +51,22 @@ class Heat:
     @property
     def slowdown(self) -> float:
         """The same while the clock is lower, or soon will be; else 1."""
-        outlook = self._outlook()
-        return self.loss if outlook.throttled or outlook.throttles_in_s <= SOON_S else 1.0
+        known = self._full is not None
+        return self.loss if known and self._outlook().throttles_in_s <= SOON_S else 1.0
 
     def stretch(self) -> Callable[[float], float] | None:
         """A function from seconds at the present prices to seconds with the lower clock that comes.
 
-        None where the clock stays as it is.
+        None where the clock stays as it is, and where the prices were never those of the full clock.
         """
         begins_s = self._outlook().throttles_in_s
-        full = self._scale if self._full is None else self._full
-        factor = max(1.0, full * self.loss / self._scale)
-        if begins_s == float("inf") or factor == 1.0:
+        if begins_s == NEVER_S or self._full is None:
+            return None
+        factor = max(1.0, self._full * self.loss / self._scale)
+        if factor == 1.0:
             return None
         return lambda seconds: min(seconds, begins_s) + factor * max(0.0, seconds - begins_s)
+
+
+def _moved(before: float | None, value: float) -> float:
+    return value if before is None else before + FADE * (value - before)

@@ -29,14 +29,19 @@ class HeatTrend:
         self._recent: deque[tuple[float, float]] = deque()
         self._slopes: dict[int, float] = {}
         self._last_at: float | None = None
-        self._throttled = False
+        self.outlook = HeatOutlook()
+        """The present outlook, under the load of the last minutes."""
 
     def see(self, at: float, celsius: float | None, *, throttled: bool | None, busy: bool) -> None:
         """A reading. `busy`: the node computed since the last one."""
-        self._throttled = bool(throttled)
         if celsius is None:
             self._recent.clear()
-            return
+        else:
+            self._add(at, celsius, busy=busy)
+        seconds = 0.0 if throttled else self._throttles_in_s()
+        self.outlook = HeatOutlook(throttled=bool(throttled), throttles_in_s=seconds)
+
+    def _add(self, at: float, celsius: float, *, busy: bool) -> None:
         self._recent.append((at, celsius))
         while at - self._recent[0][0] > SLOPE_S:
             self._recent.popleft()
@@ -50,13 +55,6 @@ class HeatTrend:
         slope = _slope(self._recent)
         faded = self._slopes.get(band, slope) * 0.5 ** (seconds / HALF_LIFE_S)
         self._slopes[band] = max(slope, faded)
-
-    @property
-    def outlook(self) -> HeatOutlook:
-        """The present outlook, under the load of the last minutes."""
-        if self._throttled:
-            return HeatOutlook(throttled=True, throttles_in_s=0.0)
-        return HeatOutlook(throttles_in_s=self._throttles_in_s())
 
     def _throttles_in_s(self) -> float:
         if self._limit is None or not self._recent or not self._slopes:
