@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from tests.service.hot_node import Board, HotNode
+from tests.service.hot_node import FULL_GHZ, LOW_GHZ, Board, HotNode
 from tests.service.virtual_node import Wanted
 from xapp.admission.heat import PRIOR, SETTLE_STEPS, SOON_S, Heat
 from xapp.domain.power import HeatOutlook
@@ -127,9 +127,14 @@ def test_the_same_node_breaks_promises_where_it_only_follows_the_clock() -> None
 
 
 def test_the_price_of_steps_follows_the_clock() -> None:
-    node = HotNode(board=Board(celsius=79.9, full_watts=9.0, low_watts=9.0)).serve(draw(0)[:10])
-    assert node.board.throttled
-    assert node.engine.stats().prices.scale == pytest.approx(1.6, rel=0.1)
+    hot, cool = (
+        HotNode(board=Board(celsius, full_watts=watts, low_watts=watts)).serve(draw(0)[:10])
+        for celsius, watts in ((79.9, 9.0), (30.0, 0.0))
+    )
+    assert (hot.board.throttled, cool.board.throttled) == (True, False)
+    prices = [node.engine.stats().prices for node in (hot, cool)]
+    scales = [each.scale for each in prices if each is not None]
+    assert scales[0] / scales[1] == pytest.approx(FULL_GHZ / LOW_GHZ, rel=0.1)
 
 
 def test_foresight_costs_few_answers() -> None:

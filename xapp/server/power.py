@@ -21,8 +21,8 @@ def add_power(host: pb.HostMetrics, previous: NodeReading, current: NodeReading)
             setattr(host, field, value)
     if power.heat.throttles_in_s < NEVER_S:
         host.throttles_in.CopyFrom(to_duration(power.heat.throttles_in_s))
-    if energy := energy_per_token(previous, current):
-        host.energy_per_token.CopyFrom(respond.energy(energy))
+    if per_token := respond.energy(energy_per_token(previous, current)):
+        host.energy_per_token.CopyFrom(per_token)
     host.power_meter = power.meter
 
 

@@ -182,7 +182,7 @@ def test_medians_follow_the_points() -> None:
 
 def test_pictures_say_what_they_show(tmp_path: Path) -> None:
     found = drawn(tmp_path, *results.every_mode()).pictures
-    assert len(found) == 17
+    assert len(found) == 19
     assert all(isinstance(each, Picture) and each.alt and each.caption.endswith(".") for each in found)
 
 

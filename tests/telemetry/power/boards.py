@@ -2,15 +2,39 @@
 
 from pathlib import Path
 
-RAILS = """\
-   VDD_CORE_A current(7)=2.00000000A
-    3V3_SYS_A current(1)=0.50000000A
-   VDD_CORE_V volt(15)=0.90000000V
-    3V3_SYS_V volt(9)=3.30000000V
-     EXT5V_V volt(24)=5.10000000V
-"""
-"""As a Raspberry Pi 5 prints it, shortened: 3.45 W."""
-RAILS_W = 2 * 0.9 + 0.5 * 3.3
+_RAILS = {
+    "3V7_WL_SW": (0.0907, 3.724),
+    "3V3_SYS": (0.0585, 3.315),
+    "1V8_SYS": (0.1776, 1.805),
+    "DDR_VDD2": (0.0215, 1.111),
+    "DDR_VDDQ": (0.0, 0.61),
+    "1V1_SYS": (0.1854, 1.106),
+    "0V8_SW": (0.3679, 0.8026),
+    "VDD_CORE": (2.1064, 0.8911),
+    "3V3_DAC": (0.0001, 3.3075),
+    "3V3_ADC": (0.0005, 3.3088),
+    "0V8_AON": (0.0054, 0.7983),
+    "HDMI": (0.0241, 5.0972),
+}
+"""Amperes and volts of the twelve rails of a Raspberry Pi 5."""
+RAILS_W = sum(amperes * volts for amperes, volts in _RAILS.values())
+
+
+def rails(scale: float = 1.0) -> str:
+    """As `vcgencmd pmic_read_adc` prints them, with voltages that have no current at the end."""
+    currents = [
+        f"{name + '_A':>16} current({number})={amperes * scale:.8f}A"
+        for number, (name, (amperes, _)) in enumerate(_RAILS.items())
+    ]
+    voltages = [
+        f"{name + '_V':>16} volt({number})={volts:.8f}V"
+        for number, (name, (_, volts)) in enumerate(_RAILS.items())
+    ]
+    others = ["         EXT5V_V volt(24)=5.10080000V", "          BATT_V volt(25)=0.00000000V"]
+    return "\n".join([*currents, *voltages, *others]) + "\n"
+
+
+RAILS = rails()
 
 
 class Board:

@@ -1,6 +1,7 @@
 """The firmware's program, and everything that can go wrong with it."""
 
 import os
+import subprocess
 import time
 
 import psutil
@@ -69,7 +70,7 @@ def test_while_a_lost_process_is_there_no_other_one_is_started(
     """A process that hangs in the kernel: SIGKILL does not end it."""
     firmware = Vcgencmd(board.install("exec sleep 1000"), timeout_s=0.05, rest_s=0.0)
     with monkeypatch.context() as patch:
-        patch.setattr(vcgencmd.subprocess.Popen, "kill", lambda _: None)
+        patch.setattr(subprocess.Popen, "kill", lambda _: None)
         patch.setattr(vcgencmd, "_KILL_S", 0.0)
         with pytest.raises(FirmwareError, match="longer"):
             firmware.ask("x")

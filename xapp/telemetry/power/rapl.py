@@ -7,6 +7,8 @@ from xapp.telemetry.power.small_file import read_small
 
 POWERCAP = Path("class/powercap")
 _MICRO = 1e-6
+_MOST = 1 << 64
+"""No counter of the kernel is larger."""
 
 
 class Rapl:
@@ -61,6 +63,6 @@ class _Counter:
             raise NoMeter("RAPL counters are there, but only root may read them") from error
         except (OSError, ValueError) as error:
             raise NoMeter(f"RAPL counter {self.name} cannot be read: {error}") from error
-        if value < 0:
-            raise NoMeter(f"RAPL counter {self.name} cannot be read: {file} has {value}")
+        if not 0 <= value <= _MOST:
+            raise NoMeter(f"RAPL counter {self.name} cannot be read: {file} has no sensible number")
         return value
