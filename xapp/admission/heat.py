@@ -16,6 +16,8 @@ FADE = 0.05
 """Weight of a message of the worker in the learned prices: about the last 20 decide."""
 SETTLE_STEPS = 64
 """After so many steps with a clock, the prices are those of that clock."""
+MARGIN = 1.1
+"""With the lower clock, steps may take so much longer than the learned loss says: batches differ."""
 MOST = 4.0
 SOON_S = 30.0
 """Within so long, the node counts as slower for load reports."""
@@ -62,7 +64,7 @@ class Heat:
         begins_s = self._outlook().throttles_in_s
         if begins_s == NEVER_S or self._full is None:
             return None
-        factor = max(1.0, self._full * self.loss / self._scale)
+        factor = max(1.0, MARGIN * self._full * self.loss / self._scale)
         if factor == 1.0:
             return None
         return lambda seconds: min(seconds, begins_s) + factor * max(0.0, seconds - begins_s)

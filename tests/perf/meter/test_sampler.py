@@ -70,7 +70,7 @@ def none_there() -> EnergyMeter:
 class Failing:
     """An energy meter that answers as often as told."""
 
-    name = "failing"
+    name, interval_s = "failing", 0.5
 
     def __init__(self, answers: int) -> None:
         self._left = answers

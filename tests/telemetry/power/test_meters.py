@@ -4,9 +4,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.scale import examples
 from tests.telemetry.power.boards import RAILS, RAILS_W, Board
 from xapp.telemetry.power.find import find_energy_meter
 from xapp.telemetry.power.ina import HWMON, Ina
@@ -38,6 +39,7 @@ def test_a_counter_begins_again_after_its_range(board: Board) -> None:
     assert meter.joules() == pytest.approx(160e-6)
 
 
+@settings(max_examples=examples(25))
 @given(steps=st.lists(st.integers(0, 999), max_size=30), start=st.integers(0, 999))
 def test_no_microjoule_is_lost_over_the_wrap(
     tmp_path_factory: pytest.TempPathFactory, steps: list[int], start: int
