@@ -34,6 +34,7 @@ class Mode(enum.StrEnum):
     BIG_LITTLE = "big-little"
     ROUTING = "routing"
     SPEECH = "speech"
+    QUANT = "quant"
 
 
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

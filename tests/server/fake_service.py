@@ -21,6 +21,7 @@ from xapp.domain.answers import (
 from xapp.domain.embedding import EmbedRequest, EmbedResult, RerankRequest, RerankResult
 from xapp.domain.kinds import Capability
 from xapp.domain.messages import FinishReason, ModelInfo, Stats
+from xapp.domain.power import PowerState
 from xapp.domain.requests import Prompt, Request, ScoreRequest
 from xapp.domain.retrieval import Retrieval
 from xapp.domain.serving_policy import ServingPolicy
@@ -98,6 +99,7 @@ class FakeService:
     changes: Changes = field(default_factory=Changes)
     vectors: FakeEmbedding = field(default_factory=FakeEmbedding)
     collections: Retrieval | None = None
+    power: PowerState = PowerState()
 
     def set_ready(self, ready: bool) -> None:
         self.ready = ready
@@ -182,6 +184,10 @@ class FakeService:
 
     def list_tasks(self) -> Sequence[Task]:
         return self.tasks
+
+    @property
+    def power_state(self) -> PowerState:
+        return self.power
 
     @property
     def tasks_state(self) -> TasksState:

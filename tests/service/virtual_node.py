@@ -20,6 +20,7 @@ from xapp.admission.turn import Order
 from xapp.config import EngineSettings
 from xapp.domain.answers import Estimate, Finished
 from xapp.domain.messages import FinishReason, SequenceFinished, SequenceStarted, StepEvents, Submit
+from xapp.domain.power import HeatOutlook
 from xapp.engine.engine import Engine
 from xapp.errors import Exhausted
 from xapp.workers.token_stream import TokenStream
@@ -93,7 +94,7 @@ class VirtualNode:
         self._admission = Admission(
             "virtual",
             SLOTS + 64,
-            Predictor(lambda: info, lambda: self._stats, self.clock),
+            Predictor(lambda: info, lambda: self._stats, self.clock, self.outlook),
             Quotas({}, self.clock),
             by_deadline=self.by_deadline,
             order=self.order,
@@ -101,6 +102,9 @@ class VirtualNode:
         )
         self._open: dict[int, Answer] = {}
         self._last_id = 0
+
+    def outlook(self) -> HeatOutlook:
+        return HeatOutlook()
 
     def open_loop(self, wanted: Sequence[Wanted]) -> None:
         """They come when they come, ascending; returns when all that were admitted have ended."""

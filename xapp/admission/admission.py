@@ -13,6 +13,7 @@ from time import monotonic
 
 from xapp.admission.admitted_request import AdmittedRequest
 from xapp.admission.averages import FIRST_GUESS_S, FinishRate, MeanBudget, RecentWait
+from xapp.admission.budgets import Check, unlimited
 from xapp.admission.deadline_check import DeadlineCheck
 from xapp.admission.open_request import AdmissionRequest, OpenRequest, Prediction
 from xapp.admission.policing import PolicedQuotas
@@ -25,7 +26,7 @@ from xapp.errors import DeadlineExceeded, Exhausted, Unavailable, XappError
 
 
 class Admission:
-    """The requests of one model, running and waiting together.
+    """The requests of one model, running and waiting together. `check_power` is that of `Budgets`.
 
     `capacity` of a class bounds the requests of this class and all higher classes together, so that lower
     classes take no place from higher classes.
@@ -40,10 +41,12 @@ class Admission:
         *,
         by_deadline: bool = True,
         order: Order = "arrival",
+        check_power: Check = unlimited,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._model = model
         self._quotas = quotas
+        self._check_power = check_power
         self._clock = clock
         self._rate = FinishRate()
         self.turns = Turns(order)
@@ -125,6 +128,7 @@ class Admission:
             self._check_room(opened.request)
             self._quotas.check(opened.request.client)
             self.deadlines.check(opened, prediction)
+            self._check_power(opened.request.priority, self.predictor.busy_s(opened))
         except XappError as error:
             return prediction, error
         return prediction, None
@@ -136,13 +140,14 @@ class Admission:
             opened.place(self.turns.turn(asked.arrival, asked.deadline, self.predictor.answer_s(opened)))
 
     def admit(self, opened: OpenRequest) -> None:
-        """Raises Exhausted, reason DEADLINE_UNREACHABLE. Without a judged deadline it only predicts what
-        Estimate learns from.
+        """Raises Exhausted, reason DEADLINE_UNREACHABLE, or that of a budget of power. Without a judged
+        deadline it only predicts what Estimate and budgets need.
         """
         if self.deadlines.on:
             self.deadlines.check(opened, self.predictor.predict(opened))
         else:
             self.predictor.expect(opened)
+        self._check_power(opened.request.priority, self.predictor.busy_s(opened))
         self.note_budget(opened)
 
     def note_budget(self, opened: OpenRequest) -> None:
@@ -179,6 +184,7 @@ class Admission:
                 " (XAPP_SLOTS and XAPP_MAX_QUEUE are the limits)",
                 retry_after_s=self._rate.seconds_each(now),
             )
+        self._check_power(request.priority, 0.0)
 
     def _leave(self, request: AdmissionRequest) -> None:
         self._open[request.priority] -= 1

@@ -19,6 +19,7 @@ from time import monotonic
 
 from xapp.admission.corrections import HIGH, MEDIAN, Corrections
 from xapp.admission.gains import Gains
+from xapp.admission.heat import Heat
 from xapp.admission.lengths import AnswerLengths
 from xapp.admission.lookahead import Lookahead
 from xapp.admission.open_request import AdmissionRequest, Foresight, OpenRequest, Prediction, Times
@@ -27,6 +28,7 @@ from xapp.admission.prefix_guess import PrefixGuess
 from xapp.admission.simulated_job import Job
 from xapp.domain.answers import Finished
 from xapp.domain.messages import FinishReason, ModelInfo, Stats
+from xapp.domain.power import HeatOutlook
 from xapp.workers.token_stream import TokenStream
 
 LOW = 0.05
@@ -36,7 +38,8 @@ LOW = 0.05
 class Predictor:
     """All open requests of one model.
 
-    `stats` returns the latest state of its worker. `clock` is monotonic.
+    `stats` returns the latest state of its worker. `clock` is monotonic. `outlook`: when the node lowers its
+    clock.
     """
 
     def __init__(
@@ -44,8 +47,10 @@ class Predictor:
         info: Callable[[], ModelInfo],
         stats: Callable[[], Stats],
         clock: Callable[[], float] = monotonic,
+        outlook: Callable[[], HeatOutlook] = HeatOutlook,
     ) -> None:
         self._clock = clock
+        self.heat = Heat(outlook)
         self._numbers = count()
         self._prefixes = PrefixGuess(info().kv_cells_total)
         self._corrections = Corrections(clock, lambda: self._ahead.price_s)
@@ -53,7 +58,8 @@ class Predictor:
         self.lengths = AnswerLengths(clock)
         self.gains = Gains()
         self.open_requests: set[OpenRequest] = set()
-        self._ahead = Lookahead(info, stats, self.lengths, self.gains, self.open_requests)
+        learned = (self.lengths, self.gains)
+        self._ahead = Lookahead(info, stats, *learned, self.open_requests, heat=self.heat)
 
     def open(self, request: AdmissionRequest) -> OpenRequest:
         """A new request, not yet admitted. After its admission it is in `open_requests`."""
@@ -121,6 +127,13 @@ class Predictor:
         """Seconds of the answer alone, of the median length. The length is kept for `learn`."""
         opened.num_at_first = self.num_tokens(opened, MEDIAN)
         return self._ahead.answer_s(opened.num_at_first)
+
+    def busy_s(self, opened: OpenRequest) -> float:
+        """Seconds until this request and all admitted requests have ended, as they were last predicted."""
+        now = self._clock()
+        ends = [each.foresight.at + each.foresight.end_s for each in self.open_requests if each.foresight]
+        own_s = opened.expected.end_s if opened.expected else 0.0
+        return max([own_s, *(end - now for end in ends)])
 
     def is_alone(self, opened: OpenRequest) -> bool:
         """Whether no other request is open."""

@@ -1,5 +1,6 @@
 """A Job: one request in the simulation of the node."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from operator import attrgetter
 
@@ -39,6 +40,10 @@ class Job:
 
     def __lt__(self, other: "Job") -> bool:
         return self.order < other.order
+
+    def stretch(self, stretch: Callable[[float], float]) -> None:
+        """Changes the three times, on a node that gets slower meanwhile."""
+        self.started_s, self.first_s, self.end_s = map(stretch, (self.started_s, self.first_s, self.end_s))
 
     @property
     def critical(self) -> bool:

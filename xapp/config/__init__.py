@@ -14,6 +14,7 @@ from xapp.config.load import load_settings
 from xapp.config.log import LogSettings
 from xapp.config.models import ModelSettings
 from xapp.config.node import NodeSettings
+from xapp.config.power import PowerSettings
 from xapp.config.retrieval import RetrievalSettings
 from xapp.config.ric import RicSettings
 from xapp.config.server import ServerSettings
@@ -38,6 +39,7 @@ __all__ = [
     "LogSettings",
     "ModelSettings",
     "NodeSettings",
+    "PowerSettings",
     "RetrievalSettings",
     "RicSettings",
     "ServerSettings",

@@ -10,6 +10,7 @@ from xapp.config.log import LogSettings
 from xapp.config.models import ModelSettings
 from xapp.config.node import NodeSettings
 from xapp.config.openai import OpenAiSettings
+from xapp.config.power import PowerSettings
 from xapp.config.retrieval import RetrievalSettings
 from xapp.config.ric import RicSettings
 from xapp.config.server import ServerSettings
@@ -36,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     upstream: UpstreamSettings = UpstreamSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     speech: SpeechSettings = SpeechSettings()
+    power: PowerSettings = PowerSettings()
     ric: RicSettings = RicSettings()
     log: LogSettings = LogSettings()
     models: dict[str, ModelSettings] = {}

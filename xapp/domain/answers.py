@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from xapp.domain.big_little import PairFigures
 from xapp.domain.messages import FinishReason
+from xapp.domain.power import Energy
 from xapp.domain.retrieval import Source
 from xapp.domain.routing import Routed
 
@@ -99,7 +100,7 @@ class Finished:
     """Last event of a stream. `format_complete` is None without a format. `num_accepted` of `num_drafted`
     drafts in `num_draft_steps` steps were right. `gain` is that of SequenceFinished. `pair`: what an
     answer of two models took. `routed` as in Started. `cited`: numbers of the sources that the answer cites.
-    `abstained`: nothing was found to answer with.
+    `abstained`: nothing was found to answer with. `energy` is None where no meter measured it.
     """
 
     reason: FinishReason
@@ -121,6 +122,7 @@ class Finished:
     routed: Routed | None = None
     cited: tuple[int, ...] = ()
     abstained: bool = False
+    energy: Energy | None = None
 
 
 Event: TypeAlias = Started | Chunk | Finished

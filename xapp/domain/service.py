@@ -9,6 +9,7 @@ from typing import Protocol
 from xapp.domain.answers import Estimate, Event, ScoreResult, Tokens
 from xapp.domain.embedding import Embedding
 from xapp.domain.kinds import Capability
+from xapp.domain.power import PowerState
 from xapp.domain.requests import Prompt, Request, ScoreRequest
 from xapp.domain.retrieval import Retrieval
 from xapp.domain.serving_policy import ServingPolicy
@@ -105,6 +106,11 @@ class Readiness(Protocol):
     @property
     def tasks_state(self) -> TasksState:
         """The state of the tasks, for metrics."""
+        ...
+
+    @property
+    def power_state(self) -> PowerState:
+        """The meters of energy and heat, for metrics."""
         ...
 
     def samples(self) -> list[ModelSample]:

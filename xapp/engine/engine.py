@@ -184,7 +184,7 @@ class Engine:
             if sequence.strategy.draws:
                 sampling, prompt, scope = request.sampling, request.prompt, request.scope
                 sequence.sampler = self._backend.new_sampler(sampling, prompt, scope)
-            sequence.started_at = now
+            sequence.started_at, sequence.began_s = now, self._totals.step_seconds
             self._totals.cached_tokens += sequence.num_cached
             self._answers.events.started.append(SequenceStarted(request.request_id, now, sequence.num_cached))
 
@@ -197,8 +197,10 @@ class Engine:
             # token's price.
             self._step_time.observe(plan.num_decode, plan.num_prefill, now - decoding, plan.batch.num_read)
         self._totals.count_step(plan, now - began)
+        token_s = (now - began) / len(plan.batch)
         for sequence, count, _, _ in plan.parts:
             self._kv_cache.computed(sequence, count)
+            sequence.steps_s += count * token_s
         if plan.num_prefill:
             for prompt in plan.prompts:
                 prompt.interrupted = False
@@ -243,7 +245,7 @@ class Engine:
         sequence.status = Status.FINISHED
         sequence.finish_reason = reason
         sequence.sampler.close()
-        self._answers.events.finished.append(sequence.finished_event(now))
+        self._answers.events.finished.append(sequence.finished_event(now, self._totals.step_seconds))
 
     def _take_events(self) -> StepEvents:
         events = self._answers.take_events()

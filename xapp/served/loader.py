@@ -18,6 +18,7 @@ from xapp.errors import Exhausted
 from xapp.models.store import ModelFile
 from xapp.served.dependencies import ModelDependencies
 from xapp.served.kinds import kind_of
+from xapp.served.model_power import ModelPower
 from xapp.served.served_file import ServedFile
 from xapp.served.serving import Serving
 from xapp.text.prompts import Codec
@@ -38,6 +39,8 @@ class Loader:
         own: ModelSettings,
         tools: ModelDependencies,
         quotas: PolicedQuotas,
+        *,
+        power: ModelPower,
     ) -> None:
         self._file = file
         self._name = file.name
@@ -45,6 +48,7 @@ class Loader:
         self._own = own
         self._tools = tools
         self._quotas = quotas
+        self._power = power
 
     async def check_memory(self) -> ModelKind:
         """The kind of the model.
@@ -100,10 +104,15 @@ class Loader:
         return Admission(
             self._name,
             info.num_slots + settings.max_queue,
-            Predictor(lambda: supervisor.info or info, lambda: supervisor.stats),
+            Predictor(
+                lambda: supervisor.info or info,
+                lambda: supervisor.stats,
+                outlook=lambda: self._power.node.outlook,
+            ),
             self._quotas,
             by_deadline=settings.by_deadline,
             order=settings.order,
+            check_power=self._power.check,
         )
 
 

@@ -21,6 +21,7 @@ from xapp.served.helper_settings import check_helpers
 from xapp.served.kinds import check_loadable
 from xapp.served.known_models import KnownModels, available
 from xapp.served.loads import Loads
+from xapp.served.model_power import ModelPower
 from xapp.served.model_tables import check_tables
 from xapp.served.served_model import ServedModel
 
@@ -37,9 +38,10 @@ class ModelRegistry:
     Raises ConfigError for invalid quotas.
     """
 
-    def __init__(self, settings: Settings, tools: ModelDependencies) -> None:
+    def __init__(self, settings: Settings, tools: ModelDependencies, power: ModelPower) -> None:
         self._settings = settings
         self._tools = tools
+        self._power = power
         self._quotas = Quotas(parse_quotas(settings.admission.quotas))
         self.policies = ServingPolicies()
         self._dir = Path(settings.node.models_dir).expanduser()
@@ -216,7 +218,7 @@ class ModelRegistry:
 
     def _add(self, file: ModelFile) -> ServedModel:
         quotas = PolicedQuotas(self._quotas, self.policies, file.name)
-        model = ServedModel(file, self._settings, self._tools, quotas)
+        model = ServedModel(file, self._settings, self._tools, quotas, self._power)
         model.changes.subscribe(self.changes.notify)
         self._models[file.name] = model
         return model

@@ -18,6 +18,7 @@ from xapp.domain.answers import (
 from xapp.domain.big_little import PairFigures
 from xapp.domain.kinds import EMBEDDING
 from xapp.domain.messages import FinishReason, Shard
+from xapp.domain.power import Energy
 from xapp.domain.routing import Routed
 from xapp.domain.states import ModelState, ModelStatus
 from xapp.durations import to_duration
@@ -102,7 +103,15 @@ def _finished(event: Finished) -> pb.Finished:
         routed=_routed(event.routed),
         cited_sources=event.cited,
         abstained=event.abstained,
+        energy=energy(event.energy),
     )
+
+
+def energy(energy: Energy | None) -> pb.Energy | None:
+    """Measured energy; unset where nobody measured it."""
+    if energy is None:
+        return None
+    return pb.Energy(gross_joules=energy.gross_j, above_idle_joules=energy.above_idle_j)
 
 
 def _routed(routed: Routed | None) -> pb.Routed | None:

@@ -14,6 +14,7 @@ from xapp.config import Settings
 from xapp.domain.answers import Estimate, Event, ScoreResult, Tokens
 from xapp.domain.embedding import EmbedRequest, EmbedResult, RerankRequest, RerankResult
 from xapp.domain.kinds import Capability
+from xapp.domain.power import PowerState
 from xapp.domain.requests import Prompt, Request, ScoreRequest
 from xapp.domain.retrieval import Retrieval
 from xapp.domain.serving_policy import ServingPolicy
@@ -23,6 +24,7 @@ from xapp.domain.verification import Opening, Session
 from xapp.errors import InvalidArgument
 from xapp.formats.prepare import Formats
 from xapp.served.dependencies import ModelDependencies, dependencies_for
+from xapp.served.model_power import ModelPower
 from xapp.served.registry import ModelRegistry
 from xapp.served.serving import Serving
 from xapp.service.call import Calls
@@ -42,7 +44,8 @@ class NodeService:
 
     def __init__(self, settings: Settings, *, tools: ModelDependencies | None = None) -> None:
         self._settings = settings
-        self._registry = ModelRegistry(settings, tools or dependencies_for(settings.engine))
+        self._power = ModelPower.of(settings.power)
+        self._registry = ModelRegistry(settings, tools or dependencies_for(settings.engine), self._power)
         self._formats = Formats()
         self._tasks = Tasks(
             settings.tasks.dir,
@@ -85,6 +88,7 @@ class NodeService:
         self._registry.start()
         # After the registry: a worker is spawned while the files are read.
         await self._tasks.start()
+        await self._power.start(self._settings.power)
         if self._settings.tasks.pin:
             self._pins.start()
 
@@ -129,6 +133,7 @@ class NodeService:
             await pair.aclose()
         await self._registry.aclose()
         await self._tasks.aclose()
+        self._power.node.close()
         self._formats.close()
 
     async def __aenter__(self) -> Self:
@@ -245,6 +250,11 @@ class NodeService:
         self._registry.policies.replace(policies)
 
     # ---- metrics
+
+    @property
+    def power_state(self) -> PowerState:
+        """The meters of energy and heat."""
+        return self._power.node.state
 
     def samples(self) -> list[ModelSample]:
         """One for each loaded model."""

@@ -63,6 +63,20 @@ NODE_GAUGES = {
 }
 """Gauges of the whole node."""
 
+METERED_GAUGES = {
+    "power_watts": "Power of the node.",
+    "idle_power_watts": "Power of the node while it computes nothing.",
+    "temperature_celsius": "The hottest thermal zone.",
+    "throttled": "1 while the board lowers its clock.",
+    "throttles_in_seconds": "Until the board is expected to lower its clock; 0 while it does.",
+}
+"""Gauges of the node's meters. A node without the meter does not have them."""
+
+METERED_COUNTERS = {
+    "energy_joules": "Energy of the node since the start of the server.",
+}
+"""Counters of the node's meters, as METERED_GAUGES; `_total` is added to the name."""
+
 NODE_COUNTERS = {
     "tasks_reloads": "Times the tasks were loaded, the first one included.",
     "tasks_reload_failures": "Times another reading of the folder of tasks failed.",
@@ -81,6 +95,7 @@ COUNTERS = {
     "drafted_tokens": "Guessed tokens that the model checked, of ended requests.",
     "accepted_tokens": "Of the guessed tokens, those that were right.",
     "draft_steps": "Steps with guessed tokens, those of each ended request counted.",
+    "model_energy_joules": "Energy of the node while it computed this model. Only where there is a meter.",
     "worker_cpu_seconds": "CPU time of the worker process.",
     "text_cpu_seconds": "CPU time of the text process; starts again at 0 with it.",
     "text_restarts": "Times the text process was started again after a text ended it.",
@@ -102,7 +117,8 @@ class NodeValues:
     """The present state of the node.
 
     `models` has for each model its values by names of GAUGES and COUNTERS, `histograms` by names of
-    HISTOGRAMS. `node` has values by names of NODE_GAUGES and NODE_COUNTERS.
+    HISTOGRAMS. `node` has values by names of NODE_GAUGES and NODE_COUNTERS, and of METERED_GAUGES and
+    METERED_COUNTERS as far as the node has the meters.
     """
 
     ready: bool
@@ -196,6 +212,12 @@ class _ValuesCollector(Collector):
             yield GaugeMetricFamily(f"{NAMESPACE}_{name}", text, node.get(name, 0.0))
         for name, text in NODE_COUNTERS.items():
             yield CounterMetricFamily(f"{NAMESPACE}_{name}", text, node.get(name, 0.0))
+        for name, text in METERED_GAUGES.items():
+            if name in node:
+                yield GaugeMetricFamily(f"{NAMESPACE}_{name}", text, node[name])
+        for name, text in METERED_COUNTERS.items():
+            if name in node:
+                yield CounterMetricFamily(f"{NAMESPACE}_{name}", text, node[name])
         for name, text in GAUGES.items():
             yield self._fill(name, GaugeMetricFamily(f"{NAMESPACE}_{name}", text, labels=["model"]))
         for name, text in COUNTERS.items():
