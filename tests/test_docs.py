@@ -29,7 +29,7 @@ PAGES = [
 LAYERS_WITH_REASONS = (
     *("server", "edge", "security", "routing", "service", "served", "admission", "tasks"),
     *("text", "formats", "workers", "engine", "backend"),
-    "routing/big_little",
+    *("routing/big_little", "server/open_engine"),
 )
 
 

@@ -25,6 +25,7 @@ from xapp.server.call import Call, Guard, address_of
 from xapp.server.callers_faults import keep_out
 from xapp.server.correlation import name_call
 from xapp.server.credentials import server_credentials
+from xapp.server.foreign_services import foreign_services
 from xapp.server.grpc_service import GrpcService, methods_of
 from xapp.server.health import HealthServicer
 from xapp.server.health_thread import Status
@@ -32,7 +33,6 @@ from xapp.server.heap_keeper import HeapKeeper
 from xapp.server.listener import Listener
 from xapp.server.load_reports import CallLoads, LoadReports
 from xapp.server.node_server import NodeServer
-from xapp.server.open_inference_servicer import OpenInferenceServicer
 from xapp.server.open_rca_servicer import OpenRcaServicer
 from xapp.server.pulse import Pulse
 from xapp.server.receipt import Receipts
@@ -142,14 +142,14 @@ async def serve_grpc(
     open_rca = OpenRcaServicer(reports, watchdog)
     verification = VerificationServicer(service, metrics, watchdog, lambda: access.policy)
     closed = _closed_services(access)
-    open_inference = _open_inference(service, settings, metrics, watchdog, access)
+    policy = (lambda: access.policy) if access.required else (lambda: ANYTHING_GOES)
     services = node_services(
         service,
         inference,
         open_rca,
         verification,
         watchdog,
-        open_inference=open_inference,
+        foreign=foreign_services(service, settings, metrics, watchdog, policy),
         closed=closed,
         policy=lambda: access.policy,
     )
@@ -179,15 +179,6 @@ async def serve_grpc(
         inference.close()
         open_rca.close()
         await listener.stop(STOP_GRACE_S)
-
-
-def _open_inference(
-    service: Service, settings: Settings, metrics: Metrics, watchdog: Watchdog, access: Access
-) -> OpenInferenceServicer | None:
-    if not settings.server.open_inference:
-        return None
-    policy = (lambda: access.policy) if access.required else (lambda: ANYTHING_GOES)
-    return OpenInferenceServicer(service, metrics, watchdog, policy, log_prompts=settings.log.prompts)
 
 
 async def _end(tasks: list["asyncio.Task[None]"]) -> None:

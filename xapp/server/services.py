@@ -16,13 +16,11 @@ from xapp.inference.v1 import (
     verification_pb2,
     verification_pb2_grpc,
 )
-from xapp.kserve import open_inference_pb2, open_inference_pb2_grpc
 from xapp.orca import open_rca_pb2, open_rca_pb2_grpc
 from xapp.security.policy import ANYTHING_GOES, Policy
 from xapp.server.grpc_service import GrpcService
 from xapp.server.health import HealthServicer, Subscribe
 from xapp.server.models_servicer import ModelServicer
-from xapp.server.open_inference_servicer import OpenInferenceServicer
 from xapp.server.open_rca_servicer import OpenRcaServicer
 from xapp.server.reflection import ReflectionServicer
 from xapp.server.servicer import InferenceServicer
@@ -32,7 +30,6 @@ HEALTH: ServiceDescriptor = health_pb2.DESCRIPTOR.services_by_name["Health"]
 MODELS: ServiceDescriptor = models_pb2.DESCRIPTOR.services_by_name["ModelService"]
 REFLECTION: ServiceDescriptor = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]
 LOAD: ServiceDescriptor = open_rca_pb2.DESCRIPTOR.services_by_name["OpenRcaService"]
-OPEN_INFERENCE: ServiceDescriptor = open_inference_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"]
 CLOSABLE_METHODS: list[str] = [method.name for each in (MODELS, REFLECTION) for method in each.methods]
 """Services that a policy may name although they are closed."""
 
@@ -44,13 +41,13 @@ def node_services(
     verification: VerificationServicer,
     watchdog: Watchdog,
     *,
-    open_inference: OpenInferenceServicer | None = None,
+    foreign: Collection[GrpcService] = (),
     closed: Collection[str] = (),
     policy: Callable[[], Policy] = lambda: ANYTHING_GOES,
 ) -> tuple[GrpcService, ...]:
     """The services of a node, with health and reflection, without the `closed` services.
 
-    `open_inference` is None where the settings do not ask for that protocol.
+    `foreign` are services of other projects' protocols.
     """
 
     def ready() -> bool:
@@ -79,21 +76,9 @@ def node_services(
         ),
         GrpcService(LOAD, open_rca_pb2_grpc.add_OpenRcaServiceServicer_to_server, open_rca),
     )
-    if open_inference is not None:
-        own = (*own, _open_inference(open_inference, ready))
-    served = tuple(each for each in own if each.name not in closed)
+    served = tuple(each for each in (*own, *foreign) if each.name not in closed)
     every = with_health_and_reflection(served, ready, watchdog, service.subscribe)
     return tuple(each for each in every if each.name not in closed)
-
-
-def _open_inference(servicer: OpenInferenceServicer, ready: Callable[[], bool]) -> GrpcService:
-    return GrpcService(
-        OPEN_INFERENCE,
-        open_inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server,
-        servicer,
-        serving=ready,
-        work=frozenset({"ModelInfer", "ModelStreamInfer"}),
-    )
 
 
 def with_health_and_reflection(
