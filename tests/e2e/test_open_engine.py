@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
+from tests.e2e.caller import until
 from tests.live import LiveServer, serving
 from xapp.openengine import open_engine_pb2 as oe
 from xapp.openengine import open_engine_pb2_grpc
@@ -34,15 +35,12 @@ class Router:
     async def text(self, name: str, prompt: str, **fields: Any) -> str:
         return "".join([each.token.text async for each in self.generate(name, prompt, **fields)])
 
+    async def is_idle(self) -> bool:
+        """Whether the node runs nothing."""
+        return not (await self.control.GetLoad(oe.GetLoadRequest())).running_requests
+
     async def health(self) -> int:
         return int((await self.control.Health(oe.HealthRequest(), timeout=CALL_S)).state)
-
-
-async def _is_idle(router: Router) -> None:
-    """Returns when the node runs nothing."""
-    async with asyncio.timeout(CALL_S):
-        while (await router.control.GetLoad(oe.GetLoadRequest())).running_requests:
-            await asyncio.sleep(0.05)
 
 
 async def _answers(router: Router) -> None:
@@ -80,7 +78,7 @@ async def _aborts(router: Router) -> None:
     assert done.status == oe.ABORT_STATUS_ABORTED
     last = [each async for each in call][-1]
     assert last.finished.reason == oe.FINISH_REASON_CANCELLED
-    await _is_idle(router)
+    await until(router.is_idle)
 
 
 async def _drains(server: LiveServer, router: Router) -> None:
