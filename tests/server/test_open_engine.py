@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,18 @@ async def test_what_a_request_says_reaches_the_service(engine: Engine, service: 
     assert (drawn.frequency_penalty, drawn.presence_penalty, drawn.repeat_penalty) == (1, -1, 1.5)
     assert (asked.seed, asked.max_tokens, asked.stop, asked.ignore_eos) == (9, 5, (".",), True)
     assert asked.scope == " salt blue"
+
+
+async def ended_by_stop(request: Request) -> AsyncGenerator[Event, None]:
+    yield started(request)
+    yield replace(FINISHED, stop_text=".")
+
+
+async def test_the_stop_text_is_told(engine: Engine) -> None:
+    assert not (await engine.responses(asking()))[-1].finished.HasField("stop_match")
+    async with connected(FakeService(ended_by_stop)) as other:
+        (last,) = await other.responses(asking())
+    assert last.finished.stop_match.stop_text == "."
 
 
 async def test_the_salt_separates_prefixes(engine: Engine, service: FakeService) -> None:

@@ -96,7 +96,8 @@ class Chunk:
 class Finished:
     """Last event of a stream. `format_complete` is None without a format. `num_accepted` of `num_drafted`
     drafts in `num_draft_steps` steps were right. `gain` is that of SequenceFinished. `pair`: what an
-    answer of two models took. `routed` as in Started.
+    answer of two models took. `routed` as in Started. `stop_text` is the stop text that ended the answer, "" for
+    any other end.
     """
 
     reason: FinishReason
@@ -116,6 +117,7 @@ class Finished:
     num_reasoning_tokens: int = 0
     pair: PairFigures | None = None
     routed: Routed | None = None
+    stop_text: str = ""
 
 
 Event: TypeAlias = Started | Chunk | Finished

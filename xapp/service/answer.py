@@ -194,6 +194,7 @@ class Answer:
             num_draft_steps=end.num_draft_steps if end is not None else 0,
             gain=end.gain if end is not None else 1.0,
             pair=end.pair if end is not None else None,
+            stop_text=self._text.stop_text,
         )
         return self.finished
 

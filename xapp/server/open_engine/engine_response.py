@@ -42,6 +42,8 @@ def finished(request_id: str, end: Finished) -> oe.GenerateResponse:
     """The last response of an answer."""
     message = _MESSAGES.get(end.reason, "")
     last = oe.GenerationFinished(output_index=0, reason=_REASONS[end.reason], message=message)
+    if end.stop_text:
+        last.stop_match.stop_text = end.stop_text
     return oe.GenerateResponse(request_id=request_id, finished=last, usage=_usage(end))
 
 
