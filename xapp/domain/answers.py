@@ -96,8 +96,8 @@ class Chunk:
 class Finished:
     """Last event of a stream. `format_complete` is None without a format. `num_accepted` of `num_drafted`
     drafts in `num_draft_steps` steps were right. `gain` is that of SequenceFinished. `pair`: what an
-    answer of two models took. `routed` as in Started. `stop_text` is the stop text that ended the answer, "" for
-    any other end.
+    answer of two models took. `routed` as in Started. `stop_text` is the stop text that ended the answer; ""
+    for any other end.
     """
 
     reason: FinishReason
