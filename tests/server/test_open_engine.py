@@ -21,6 +21,7 @@ from xapp.domain.answers import Chunk, DrawnToken, Event, TokenScore
 from xapp.domain.format_kinds import Choices, Grammar, JsonSchema
 from xapp.domain.priority import Priority
 from xapp.domain.requests import Request
+from xapp.edge.watchdog import Watchdog
 from xapp.errors import Exhausted, InvalidArgument, Unavailable
 from xapp.openengine import open_engine_pb2 as oe
 from xapp.openengine import open_engine_pb2_grpc
@@ -375,9 +376,9 @@ async def test_an_abort_of_nothing(request_: oe.AbortRequest, code: grpc.StatusC
 
 
 async def test_few_ended_requests_are_remembered() -> None:
-    running = RunningRequests()
+    running, watchdog = RunningRequests(), Watchdog(30)
     for number in range(MOST_ENDED + 1):
-        with running.hold("", str(number)):
+        with watchdog.watch() as stream, running.hold("", str(number), stream):
             pass
     assert not running.abort("", "1")
     with pytest.raises(Exception, match="has no request"):

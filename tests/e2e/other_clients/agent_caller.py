@@ -5,9 +5,8 @@ OPENAI_BASE_URL=URL OPENAI_API_KEY=KEY python agent_caller.py MODEL
 
 import asyncio
 import sys
-from typing import Annotated
+from dataclasses import dataclass
 
-from pydantic import BaseModel, Field
 from pydantic_ai import Agent, ModelSettings
 from pydantic_ai.models.openai import OpenAIChatModel
 
@@ -16,11 +15,12 @@ settings = ModelSettings(temperature=0, max_tokens=200)
 asked: list[str] = []
 
 
-class Report(BaseModel):
+@dataclass
+class Report:
     """The state of a cell."""
 
-    cell: Annotated[str, Field(pattern="^[A-Z][0-9]{2}$")]
-    load: Annotated[int, Field(ge=0, le=100)]
+    cell: str
+    load: int
 
 
 def read_load(cell: str) -> int:

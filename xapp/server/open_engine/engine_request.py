@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from xapp.domain.requests import Request
-from xapp.domain.sampling import MAX_TOP
+from xapp.domain.sampling import MAX_SEED, MAX_TOP
 from xapp.edge import caller_text
 from xapp.errors import InvalidArgument
 from xapp.inference.v1 import inference_pb2 as pb
@@ -116,7 +116,14 @@ def _put_sampling(request: pb.GenerateRequest, wire: oe.SamplingParams) -> None:
     if wire.HasField("top_k"):
         own.top_k = wire.top_k
     if wire.HasField("seed"):
-        own.seed = wire.seed
+        own.seed = _seed(wire.seed)
+
+
+def _seed(value: int) -> int:
+    """This node's seeds have 32 bits, those of the contract 64."""
+    if value > MAX_SEED:
+        raise InvalidArgument("sampling.seed", f"{value} is out of range: it must be at most {MAX_SEED}")
+    return value
 
 
 def _put_stopping(request: pb.GenerateRequest, wire: oe.StoppingOptions) -> None:

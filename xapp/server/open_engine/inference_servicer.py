@@ -25,7 +25,7 @@ from xapp.server.call import Context
 from xapp.server.deadline import deadline_of
 from xapp.server.open_engine import engine_request, engine_response
 from xapp.server.open_engine.engine_request import Asked
-from xapp.server.open_engine.running_requests import RunningRequests
+from xapp.server.open_engine.running_requests import RunningRequest, RunningRequests
 from xapp.telemetry.metrics import Metrics
 from xapp.telemetry.observation import Observation
 
@@ -38,7 +38,7 @@ class _Stream:
         self._context = context
         self._watched = watched
         self._num_prompt_tokens = self._num_tokens = 0
-        self.has_begun = False
+        self.has_begun = self.has_ended = False
 
     async def tell(self, event: Event) -> None:
         """Sends an event."""
@@ -50,10 +50,12 @@ class _Stream:
         elif type(event) is Started:
             self.has_begun, self._num_prompt_tokens = True, event.num_prompt_tokens
         elif type(event) is Finished:
+            self.has_ended = True
             await self._send(engine_response.finished(name, event))
 
     async def fail(self, error: XappError) -> None:
         """Sends the error as the last response."""
+        self.has_ended = True
         await self._send(engine_response.failed(self._asked.request_id, error))
 
     async def end_aborted(self) -> None:
@@ -94,24 +96,30 @@ class EngineInferenceServicer(open_engine_pb2_grpc.InferenceServicer):
         """Streams the answer to one prompt."""
         asked = engine_request.read(request, context.invocation_metadata() or ())
         caller = principal.current.get().name
-        with self._watchdog.watch() as watched, self._running.hold(caller, asked.request_id) as running:
+        with (
+            self._watchdog.watch() as watched,
+            self._running.hold(caller, asked.request_id, watched) as running,
+        ):
             stream = _Stream(asked, context, watched)
             try:
-                await self._answer(asked, context, stream)
+                await self._answer(asked, context, stream, running)
             except asyncio.CancelledError:
-                if not running.takes_abort():
+                if not running.takes_cancellation():
                     raise
-                await stream.end_aborted()
             except XappError as error:
                 if not stream.has_begun or isinstance(error, DeadlineExceeded):
                     raise
                 await stream.fail(error)
+            if running.is_aborted and not stream.has_ended:
+                await stream.end_aborted()
 
-    async def _answer(self, asked: Asked, context: Context, stream: _Stream) -> None:
+    async def _answer(self, asked: Asked, context: Context, stream: _Stream, running: RunningRequest) -> None:
         with engine_request.places_of_the_contract():
             async with aclosing(self._events(asked, context)) as events:
                 async for event in events:
                     await stream.tell(event)
+                    if running.is_aborted:
+                        return
 
     async def _events(self, asked: Asked, context: Context) -> AsyncGenerator[Event, None]:
         caller = principal.current.get()
