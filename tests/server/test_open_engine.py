@@ -467,7 +467,7 @@ async def test_health_and_reflection_know_the_services(name: str, engine: Engine
 
 
 POLICY = """
-[router]
+[planner]
 methods = ["Generate", "GetServerInfo", "Abort", "Health"]
 models = ["tiny"]
 priorities = ["interactive"]
@@ -479,12 +479,12 @@ models = ["other"]
 async def test_the_access_policy_holds(tmp_path: Path) -> None:
     async with connected(FakeService(), secured(tmp_path, POLICY, open_engine=True)) as engine:
         assert (await refusal(engine.responses(asking())))[0] is CODES.UNAUTHENTICATED
-        assert len(await engine.responses(asking(), metadata=bearer("router"))) == 3
+        assert len(await engine.responses(asking(), metadata=bearer("planner"))) == 3
         denied = CODES.PERMISSION_DENIED
-        high = (*bearer("router"), ("openengine-priority", "1"))
+        high = (*bearer("planner"), ("openengine-priority", "1"))
         assert (await refusal(engine.responses(asking(), metadata=high)))[0] is denied
         assert (await refusal(engine.responses(asking(), metadata=bearer("guest"))))[0] is denied
-        load = engine.control.GetLoad(oe.GetLoadRequest(), metadata=bearer("router"))
+        load = engine.control.GetLoad(oe.GetLoadRequest(), metadata=bearer("planner"))
         assert (await refusal(load))[0] is denied
         seen = await engine.control.GetServerInfo(oe.GetServerInfoRequest(), metadata=bearer("guest"))
         assert not seen.supported_models

@@ -120,7 +120,7 @@ def _put_sampling(request: pb.GenerateRequest, wire: oe.SamplingParams) -> None:
 
 
 def _seed(value: int) -> int:
-    """This node's seeds have 32 bits, those of the contract 64."""
+    """Seeds of this node have 32 bits, those of the contract 64. Raises InvalidArgument."""
     if value > MAX_SEED:
         raise InvalidArgument("sampling.seed", f"{value} is out of range: it must be at most {MAX_SEED}")
     return value
