@@ -29,7 +29,7 @@ PAGES = [
 LAYERS_WITH_REASONS = (
     *("server", "edge", "security", "routing", "service", "served", "admission", "tasks"),
     *("text", "formats", "workers", "engine", "backend"),
-    *("routing/big_little", "server/speech", "speech"),
+    *("routing/big_little", "server/open_engine", "server/speech", "speech"),
     *(f"speech/{part}" for part in ("audio", "engine", "recognition", "synthesis", "translation")),
     *("retrieval", "retrieval/store", "retrieval/parser"),
     "backend/rpc",

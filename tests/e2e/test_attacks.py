@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from perf.process_under_test import free_port
 from tests.attacks import flood
 from tests.attacks.child import ATTACKS
 from tests.attacks.probe import Attacker, attacker, resident
@@ -32,7 +33,7 @@ def server(default_model_path: Path) -> Iterator[LiveServer]:
     """With room for thousands of sockets, which it inherits."""
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limits[1], limits[1]))
-    with serving({"XAPP_MODEL": str(default_model_path)}) as server:
+    with serving({"XAPP_MODEL": str(default_model_path), "XAPP_OPENAI_PORT": str(free_port())}) as server:
         yield server
     resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
@@ -50,6 +51,7 @@ async def test_an_attack_harms_nobody_else(server: LiveServer, process: Attacker
     seen = await process.attack(name, SECONDS, SETTLE_S)
     assert seen.alive
     assert seen.answers_s
+    assert seen.pages_s
     # A listener that has ended is served again; until then calls fail.
     assert name in {"strange_path", "rapid_reset"} or not seen.failed
     assert name in BEYOND or seen.memory_bytes < MOST_BYTES

@@ -88,6 +88,7 @@ class FakeService:
 
     script: Script = hello
     ready: bool = True
+    draining: bool = False
     error: XappError | None = None
     requests: list[Request] = field(default_factory=list)
     closed: asyncio.Event = field(default_factory=asyncio.Event)

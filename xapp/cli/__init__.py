@@ -5,6 +5,7 @@ packages.
 import importlib
 import importlib.util
 import os
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,6 @@ with quiet_interrupt():
     import click
 
     from xapp.cli.group import NearGroup
-    from xapp.client import ClientError
     from xapp.errors import XappError
     from xapp.extras import how_to_add
     from xapp.hosts import spare_loopback
@@ -99,12 +99,18 @@ class _Group(NearGroup):
             return super().invoke(ctx)
         except XappError as error:
             raise _OneLine(f"{error.code}: {error.message}") from error
-        except ClientError as error:
+        except _client_errors() as error:
             raise _OneLine(str(error)) from error
         except ModuleNotFoundError as error:
             raise _missing_extra(error) from error
         except KeyboardInterrupt:
             ctx.exit(EXIT_INTERRUPTED)
+
+
+def _client_errors() -> tuple[type[Exception], ...]:
+    """The client's errors, where a command has imported it: --version and --help do without gRPC."""
+    client = sys.modules.get("xapp.client")
+    return (client.ClientError,) if client is not None else ()
 
 
 class _OneLine(click.ClickException):

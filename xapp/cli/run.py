@@ -12,17 +12,19 @@ import click
 from xapp.cli.chat.command import Talk, talk_options
 from xapp.cli.node import Node, node_options
 from xapp.cli.own_server import OwnServer, own_server
-from xapp.cli.progress import TerminalProgress
 from xapp.cli.say import say
-from xapp.client import ClientError
+from xapp.client import ClientError, Retry
 from xapp.errors import XappError
 from xapp.inference.v1 import models_pb2
 from xapp.models.paths import models_dir
-from xapp.models.pull import pull
 from xapp.models.store import ModelFile, resolve
 
 _LOOK_S = 1.0
 """How long a node that may serve already is looked for."""
+_ONCE = Retry(attempts=1)
+"""A port that refuses the connection has no node: to try again would only delay the start of one."""
+_UNPINNED = {"XAPP_PIN_TASKS": "false"}
+"""The first question of a conversation would wait behind the prompts of tasks."""
 
 
 @click.command()
@@ -57,13 +59,17 @@ def _fetched(model: str) -> ModelFile:
     except XappError as error:
         if error.reason == "NO_SUCH_FILE":
             raise
+        # Imported here: a model that is on this machine needs neither.
+        from xapp.cli.progress import TerminalProgress  # noqa: PLC0415
+        from xapp.models.pull import pull  # noqa: PLC0415
+
         with TerminalProgress(model) as progress:
             return pull(model, folder, progress=progress).model
 
 
 async def _served(node: Node, name: str) -> str:
     """The model's name at the node, where the node serves the model or can load it; "" otherwise."""
-    async with node.client() as client:
+    async with node.client(retry=_ONCE) as client:
         try:
             models = {each.name: each for each in await client.list_models(deadline_s=_LOOK_S)}
         except ClientError:
@@ -81,7 +87,8 @@ async def _served(node: Node, name: str) -> str:
 def _own_node(node: Node, file: ModelFile) -> Iterator[Node]:
     """A server of the model that ends with the block."""
     say(f"starting a server of {file.name}", err=True)
-    with own_server(str(Path(file.path).resolve())) as server:
+    settings = {key: value for key, value in _UNPINNED.items() if key not in os.environ}
+    with own_server(str(Path(file.path).resolve()), settings) as server:
         own = replace(node, target=server.target, credentials=None, token="")
         try:
             asyncio.run(_until_serving(own, server))

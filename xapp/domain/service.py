@@ -96,6 +96,11 @@ class Readiness(Protocol):
         """Whether the default model serves and the service is not draining."""
         ...
 
+    @property
+    def draining(self) -> bool:
+        """Whether the service ends: new requests are refused, open ones go on."""
+        ...
+
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Calls `listener` when a model's state or `ready` may have changed.
 

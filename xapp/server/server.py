@@ -29,18 +29,17 @@ from xapp.server.correlation import name_call
 from xapp.server.credentials import server_credentials
 from xapp.server.embedding import EmbeddingServicer
 from xapp.server.grpc_service import GrpcService, methods_of
-from xapp.server.health import HealthServicer, Subscribe
+from xapp.server.health import HealthServicer
 from xapp.server.health_thread import Status
 from xapp.server.heap_keeper import HeapKeeper
 from xapp.server.listener import Listener
 from xapp.server.load_reports import CallLoads, LoadReports
 from xapp.server.node_server import NodeServer
-from xapp.server.open_inference_servicer import OpenInferenceServicer
 from xapp.server.open_rca_servicer import OpenRcaServicer
+from xapp.server.optional_services import optional_services, subscribe_to
 from xapp.server.pulse import Pulse
 from xapp.server.receipt import Receipts
 from xapp.server.request import reading
-from xapp.server.retrieval import RetrievalServicer
 from xapp.server.routing import count_hops
 from xapp.server.self_call import SelfCall
 from xapp.server.servicer import InferenceServicer
@@ -153,8 +152,7 @@ async def serve_grpc(
     most = settings.server.max_message_bytes
     embedding = EmbeddingServicer(service, metrics, max_bytes=most, log_texts=settings.log.prompts)
     closed = _closed_services(access)
-    open_inference = _open_inference(service, settings, metrics, watchdog, access)
-    more = _speech_services(speech, service, access, (settings, metrics, watchdog)) if speech else ()
+    policy = (lambda: access.policy) if access.required else (lambda: ANYTHING_GOES)
     services = node_services(
         service,
         inference,
@@ -162,10 +160,8 @@ async def serve_grpc(
         verification,
         watchdog,
         embedding=embedding,
-        open_inference=open_inference,
-        retrieval=_retrieval(service, settings, watchdog, access),
-        more=more,
-        subscribe=_subscribe(service, speech),
+        optional=optional_services(service, speech, settings, metrics, watchdog, policy),
+        subscribe=subscribe_to(service, speech),
         closed=closed,
         policy=lambda: access.policy,
     )
@@ -195,53 +191,6 @@ async def serve_grpc(
         inference.close()
         open_rca.close()
         await listener.stop(STOP_GRACE_S)
-
-
-def _open_inference(
-    service: Service, settings: Settings, metrics: Metrics, watchdog: Watchdog, access: Access
-) -> OpenInferenceServicer | None:
-    if not settings.server.open_inference:
-        return None
-    policy = (lambda: access.policy) if access.required else (lambda: ANYTHING_GOES)
-    return OpenInferenceServicer(service, metrics, watchdog, policy, log_prompts=settings.log.prompts)
-
-
-def _retrieval(
-    service: Service, settings: Settings, watchdog: Watchdog, access: Access
-) -> RetrievalServicer | None:
-    if service.collections is None:
-        return None
-    policy = (lambda: access.policy) if access.required else (lambda: ANYTHING_GOES)
-    most = settings.retrieval.max_document_bytes
-    return RetrievalServicer(service.collections, watchdog, policy, max_bytes=most)
-
-
-def _speech_services(
-    speech: "Speech", service: Service, access: Access, parts: tuple[Settings, Metrics, Watchdog]
-) -> tuple[GrpcService, ...]:
-    # Only a node with engines of speech imports their services.
-    from xapp.server.speech.services import speech_services  # noqa: PLC0415
-    from xapp.server.speech.shared import Shared  # noqa: PLC0415
-
-    policy = (lambda: access.policy) if access.required else (lambda: ANYTHING_GOES)
-    return speech_services(speech, service, policy, Shared(*parts))
-
-
-def _subscribe(service: Service, speech: "Speech | None") -> Subscribe:
-    """Reports changes of the models and of the engines of speech."""
-    if speech is None:
-        return service.subscribe
-
-    def subscribe(listener: Callable[[], None]) -> Callable[[], None]:
-        ends = (service.subscribe(listener), speech.subscribe(listener))
-
-        def end() -> None:
-            for each in ends:
-                each()
-
-        return end
-
-    return subscribe
 
 
 async def _end(tasks: list["asyncio.Task[None]"]) -> None:

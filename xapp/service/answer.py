@@ -199,6 +199,7 @@ class Answer:
             gain=end.gain if end is not None else 1.0,
             pair=end.pair if end is not None else None,
             energy=self._energy_of(end),
+            stop_text=self._text.stop_text,
         )
         return self.finished
 

@@ -102,6 +102,11 @@ class NodeService:
         default = self._registry.default
         return not self._draining and default is not None and default.state is ModelState.READY
 
+    @property
+    def draining(self) -> bool:
+        """Whether the service ends: new requests are refused, open ones go on."""
+        return self._draining
+
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Calls `listener` when a model's state or `ready` may have changed.
 
