@@ -20,7 +20,7 @@ from perf.record.result_files import result_path, write_text
 from perf.record.result_schema import Mode, Result, Status, Target
 from perf.record.sample_rows import encode
 from xapp.backend.optimize.run import Outcome, Wish, optimize
-from xapp.cli.models_view import TerminalProgress
+from xapp.cli.progress import TerminalProgress
 from xapp.config import load_settings
 from xapp.models.formats import FORMATS, USUAL
 from xapp.models.store import resolve

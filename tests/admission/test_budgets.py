@@ -126,7 +126,7 @@ def asked(gate: Admission, priority: Priority, max_tokens: int = 1000) -> Admiss
 def test_the_predicted_time_of_a_request_counts(by_deadline: bool) -> None:
     """1,000 tokens take about 5 s: 50 J, of which a minute at 2.5 W has 30 to spare beside idling."""
     gate = admission(2.5, Used())
-    gate._by_deadline = by_deadline
+    gate.deadlines.on = by_deadline
     with gate.enter(asked(gate, Priority.CRITICAL, 100)) as admitted:
         admitted.tokenized([1] * 10, 100)
     with gate.enter(asked(gate, Priority.CRITICAL)) as admitted, pytest.raises(Exhausted) as caught:

@@ -21,7 +21,7 @@ from xapp.security import principal
 from xapp.security.policy import ANYTHING_GOES, Policy
 from xapp.server import retrieval_wire as wire
 from xapp.server.deadline import deadline_of
-from xapp.server.limit import Limit
+from xapp.edge.limit import Limit
 
 MAX_UPSERT_STREAMS = 4
 """Each holds a document in memory."""
