@@ -92,7 +92,7 @@ def write_record(options: Mapping[str, str], source: Source) -> None:
 
 
 def is_installed(record: Mapping[str, dict[str, str]], options: Mapping[str, str]) -> bool:
-    """Whether the build in this environment is the pinned one, for this CPU, with these and the fixed options."""
+    """Whether the build here is the pinned one, for this CPU, with these and the fixed options."""
     fits = record.get("installed") == _installed(Source.from_lock())
     return fits and record.get("options") == dict(options)
 
