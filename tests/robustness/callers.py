@@ -67,15 +67,15 @@ class Caller:
     async def ask(self, kind: str) -> None:
         """One request, to its end."""
         identity = self._random.choice(IDENTITIES)
-        number = len(self._history.calls)
+        name = self._history.new_id()
         if kind == "scored":
-            await self._score(f"r{number}", identity)
+            await self._score(name, identity)
         elif kind == "counted":
-            await self._count(f"r{number}", identity)
+            await self._count(name, identity)
         elif kind == "verified":
-            await self._verify(f"r{number}", identity)
+            await self._verify(name, identity)
         else:
-            request, asked = self._question(f"r{number}", identity, kind)
+            request, asked = self._question(name, identity, kind)
             await self._both(request, asked) if kind == "joined" else await self._generate(request, asked)
 
     def _question(self, name: str, identity: str, kind: str) -> tuple[pb.GenerateRequest, Asked]:

@@ -114,8 +114,14 @@ class History:
     records: list[Record] = field(default_factory=list)
     idle: Idle | None = None
     num_server_starts: int = 1
+    num_asked: int = 0
     answers_are_exact: bool = True
     """Whether `Asked.answer` holds to the letter: the fake's answers do, a model's up to float noise."""
+
+    def new_id(self) -> str:
+        """The name of the next request."""
+        self.num_asked += 1
+        return f"r{self.num_asked}"
 
     @property
     def ended(self) -> list[Call]:

@@ -9,6 +9,7 @@ from tests.robustness.history import Call, End, Event
 from tests.server.rich import details_of
 from xapp.backend.fake import log_probability
 from xapp.inference.v1 import inference_pb2 as pb
+from xapp.server.status import DETAILS_KEY
 
 IDENTITIES = ("planner", "watcher", "stranger")
 
@@ -39,10 +40,17 @@ def _end_of(error: BaseException | None) -> End:
         case None:
             return End(now, "OK")
         case grpc.aio.AioRpcError():
-            return End(now, error.code().name, details_of(error).info.reason, error.details() or "")
+            return End(now, error.code().name, _reason(error), error.details() or "")
         case asyncio.CancelledError():
             return End(now, "CANCELLED")
     return End(now, type(error).__name__, details=str(error))
+
+
+def _reason(error: grpc.aio.AioRpcError) -> str:
+    """The reason in the status; "" where the caller's own gRPC ended the call."""
+    if not any(key == DETAILS_KEY for key, _ in error.trailing_metadata() or ()):
+        return ""
+    return details_of(error).info.reason
 
 
 def event_of(message: pb.GenerateResponse) -> Event:

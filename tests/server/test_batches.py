@@ -82,6 +82,19 @@ def test_a_cancelled_task_waits_for_its_batch(core: Core) -> None:
     run(work)
 
 
+def test_a_task_that_is_cancelled_just_behind_the_end_of_its_batch_frees_it(core: Core) -> None:
+    async def work() -> None:
+        task = await begun(core)
+        assert core.future is not None
+        core.future.set_exception(ValueError("the call is cancelled"))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert core.freed
+
+    run(work)
+
+
 def test_a_batch_that_never_ends_holds_up_no_cancelled_task(
     core: Core, monkeypatch: pytest.MonkeyPatch
 ) -> None:

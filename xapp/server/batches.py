@@ -30,9 +30,7 @@ class _Batch(asyncio.Future[None]):
         self.set_result(None)
 
     def cancel(self, msg: Any | None = None) -> bool:
-        """Lets the batch end, if it does so soon."""
-        if self.done():
-            return False
+        """Lets the batch end, if it does so soon, and its awaiter free it, if it has ended."""
         if not self.was_cancelled:
             self.was_cancelled = True
             self.get_loop().call_later(PATIENCE_S, super().cancel, msg)
