@@ -16,10 +16,11 @@ HERE = "here"
 
 
 def board_here() -> Board:
-    """Predicted with all threads: nothing is known of fewer."""
+    """With all threads: nothing is known of fewer."""
     cores = this_node().cores
+    only_all = [0.0] * (cores - 1) + [1.0]
     memory_gb = memory_total_bytes() / 1e9
-    return Board(HERE, "this machine", cores, memory_gb, [1.0] * cores, [1.0] * cores, "measured now")
+    return Board(HERE, "this machine", cores, memory_gb, only_all, only_all, "measured now")
 
 
 def measure_here(models: Sequence[tuple[ModelFile, Shape]], threads: int) -> Speeds:

@@ -78,7 +78,7 @@ def test_joules_of_an_hour_are_a_budget_of_their_own() -> None:
 
 def test_a_meter_that_does_not_answer_refuses_nobody() -> None:
     silent = Used()
-    silent.joules_since = lambda seconds: None  # type: ignore[method-assign,assignment]
+    silent.joules_since = lambda seconds: None  # type: ignore[method-assign]
     assert refusal(budgets_of(0.1, 1.0, silent), Priority.BATCH, 100.0) is None
     new = Used()
     new.busy_watts = None
