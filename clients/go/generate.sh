@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the Go stubs in inference/v1 anew from proto/. Needs Go and Python's grpcio-tools
+# Makes the Go stubs in inference/v1 and retrieval/v1 anew from proto/. Needs Go and Python's grpcio-tools
 # (make lint's environment has it); the plug-ins come from the Go module proxy.
 set -eu
 cd "$(dirname "$0")"
@@ -14,4 +14,5 @@ GOBIN="$plugins" go install google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
   --go_out=. --go_opt=module=genai-xapp/clients/go \
   --go-grpc_out=. --go-grpc_opt=module=genai-xapp/clients/go \
   xapp/inference/v1/inference.proto xapp/inference/v1/models.proto \
-  xapp/inference/v1/verification.proto xapp/inference/v1/embedding.proto
+  xapp/inference/v1/verification.proto xapp/inference/v1/embedding.proto \
+  xapp/retrieval/v1/retrieval.proto

@@ -96,7 +96,7 @@ def test_a_collection_is_made_searched_kept_and_deleted(invoke: Invoke, docs: Pa
     assert "handbook  1 documents, 1 passages" in invoke("index", "list").stdout
     assert invoke("index", "list", "handbook").stdout == "fan.md  1 passages  Fan\n"
     found = invoke("index", "search", "handbook", "Who replaces the fan?").stdout
-    assert "fan.md  Fan  (6-44)" in found
+    assert "fan.md  Fan  (6-43)" in found
     assert "A technician replaces the broken fan." in found
     assert invoke("index", "search", "handbook", "quantum").stdout == "nothing was found\n"
     copy = tmp_path / "copy.sqlite"

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 
 import pytest
@@ -67,13 +68,19 @@ async def test_a_document_that_takes_its_time_is_skipped(
     assert await still_reads(parser)
 
 
-async def test_a_lost_process_is_an_error_and_replaced(parser: Parser) -> None:
+async def test_a_lost_process_is_replaced(parser: Parser) -> None:
     assert await still_reads(parser)
     assert parser.pid is not None
     os.kill(parser.pid, signal.SIGKILL)
+    assert await still_reads(parser)
+
+
+async def test_a_process_that_is_lost_again_is_an_error(
+    parser: Parser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "COMMAND", (sys.executable, "-c", "", "gone"))
     with pytest.raises(Unavailable, match="parser process"):
         await still_reads(parser)
-    assert await still_reads(parser)
 
 
 async def test_a_cancelled_document_does_not_disturb_the_next(parser: Parser) -> None:

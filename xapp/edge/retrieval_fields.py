@@ -44,7 +44,7 @@ def to_filter(field: str, given: Mapping[str, Any]) -> Filter:
     Raises InvalidArgument.
     """
     _check_names(field, given)
-    return tuple(_condition(f"{field}.{name}", name, value) for name, value in given.items())
+    return tuple(_condition(f"{field}.{name}", name, value) for name, value in sorted(given.items()))
 
 
 def _check_names(field: str, given: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ from xapp.domain.decoding import MAX_DRAFTS, PLAIN, Auto, Drafted, Ngram
 from xapp.domain.format_kinds import Choices, Format, Grammar, JsonSchema, ToolCalls
 from xapp.domain.messages import MAX_SEED, Priority, SamplingParams
 from xapp.domain.requests import ChatMessage, DeadlinePolicy, Prompt, Request, Strategy
+from xapp.domain.retrieval import Grounding
 from xapp.domain.sampling import MAX_BIAS, MAX_BIASES, MAX_PENALTY, MAX_TOP
 from xapp.edge.tool_use import check_messages, check_number, check_tools, chosen
 from xapp.errors import InvalidArgument
@@ -88,7 +89,7 @@ def to_request(
         task=task,
         routing=to_routing(wire) if wire.HasField("routing") else None,
         hops=hops,
-        retrieval=to_retrieval(wire.retrieval, caller.scope) if wire.HasField("retrieval") else None,
+        retrieval=_retrieval(wire, caller),
     )
 
 
@@ -201,7 +202,12 @@ def to_estimated(
         client=caller.name,
         scope=caller.scope,
         task=task,
+        retrieval=_retrieval(wire, caller),
     )
+
+
+def _retrieval(wire: pb.GenerateRequest | pb.EstimateRequest, caller: Principal) -> Grounding | None:
+    return to_retrieval(wire.retrieval, caller.scope) if wire.HasField("retrieval") else None
 
 
 def _max_gap_s(wire: pb.GenerateRequest | pb.EstimateRequest) -> float | None:

@@ -108,7 +108,7 @@ class RetrievalServicer(retrieval_pb2_grpc.RetrievalServiceServicer):
     async def _store(self, collection: str, document: Document, size: int, caller: Caller) -> UpsertResult:
         if size > self._max_bytes:
             text = f"has {size:,} bytes, more than {self._max_bytes:,}"
-            return UpsertResult(document.id, Outcome.SKIPPED, reason="TOO_LARGE", message=text)
+            return UpsertResult(document.id, Outcome.SKIPPED, 0, "TOO_LARGE", text)
         return await self._retrieval.upsert(collection, document, caller)
 
     async def _documents(self, requests: AsyncIterator[pb.UpsertRequest]) -> Any:

@@ -17,6 +17,7 @@ COMMAND = (sys.executable, "-m", "xapp.retrieval.parser.process")
 LEAST_S, S_PER_MB = 5.0, 10.0
 """CPU time of a document: a PDF of a thousand pages takes half a minute."""
 _END_S = 5.0
+_TRIES = 2
 _RETRY_AFTER_S = 1.0
 
 
@@ -55,16 +56,18 @@ class Parser:
         return await asyncio.to_thread(_told, answer)
 
     async def _ask(self, request: Parse) -> FromParser:
-        try:
-            return await self._exchange(request)
-        except asyncio.CancelledError:
-            # A part of a frame may be under way: the next document starts a new process.
-            self._drop()
-            raise
-        except (OSError, EOFError) as error:
-            await self._end()
-            text = f"the parser process was lost: {error}"
-            raise Unavailable(text, retry_after_s=_RETRY_AFTER_S) from error
+        """Asks a new process once more where the process is lost: documents end forked processes only."""
+        for _ in range(_TRIES):
+            try:
+                return await self._exchange(request)
+            except asyncio.CancelledError:
+                # A part of a frame may be under way: the next document starts a new process.
+                self._drop()
+                raise
+            except (OSError, EOFError) as error:
+                await self._end()
+                text = f"the parser process was lost: {error}"
+        raise Unavailable(text, retry_after_s=_RETRY_AFTER_S)
 
     async def _exchange(self, request: Parse) -> FromParser:
         loop, sock = asyncio.get_running_loop(), await self._started()

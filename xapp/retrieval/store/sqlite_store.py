@@ -4,6 +4,7 @@ import contextlib
 import json
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 
 from xapp.domain.retrieval import CollectionInfo, DocumentInfo, Filter, Metadata, Passage
@@ -14,6 +15,8 @@ from xapp.retrieval.store.sqlite_errors import told
 from xapp.retrieval.store.vectors import Vectors
 
 _LOAD_ROWS = 1024
+MOST_RANKED = 4000
+MOST_COUNTS = 10_000
 
 
 class SqliteStore:
@@ -25,6 +28,7 @@ class SqliteStore:
         self._owner = owner
         self._vectors: Vectors | None = None
         self._metadata: dict[int, tuple[str, Metadata]] = {}
+        self._counts: dict[str, int] = {}
         self._lock = sqlite_file.lock(path)
         try:
             self._db = sqlite_file.connect(path, name, max_bytes)
@@ -76,6 +80,7 @@ class SqliteStore:
     def _writing(self) -> Iterator[None]:
         with told(self._name):
             self._db.execute("BEGIN IMMEDIATE")
+            self._counts.clear()
             try:
                 yield
                 self._db.execute("COMMIT")
@@ -164,7 +169,7 @@ class SqliteStore:
         if not words:
             return []
         query = "SELECT rowid, -bm25(words) FROM words WHERE words MATCH ?"
-        values: list[object] = [" OR ".join(f'"{word}"' for word in words)]
+        values: list[object] = [" OR ".join(map(_quoted, self._telling(words)))]
         if condition:
             fitting = json.dumps(self._fitting(condition))
             inside = "SELECT number FROM passages WHERE document IN (SELECT value FROM json_each(?))"
@@ -173,6 +178,27 @@ class SqliteStore:
         with told(self._name):
             rows = self._db.execute(f"{query} ORDER BY rank LIMIT ?", (*values, most)).fetchall()
         return [Found(*row) for row in rows]
+
+    def _telling(self, words: Sequence[str]) -> list[str]:
+        """The rarest words: as many as occur in MOST_RANKED passages together, and at least one.
+
+        To rank a passage takes microseconds, and common words tell little.
+        """
+        counts = sorted((self._count(word), place, word) for place, word in enumerate(words))
+        sums = accumulate(count for count, _, _ in counts)
+        return [word for (_, _, word), total in zip(counts, sums, strict=True) if total <= MOST_RANKED] or [
+            counts[0][2]
+        ]
+
+    def _count(self, word: str) -> int:
+        """The passages that have a word."""
+        if (known := self._counts.get(word)) is None:
+            query = "SELECT count(*) FROM words WHERE words MATCH ?"
+            with told(self._name):
+                (known,) = self._db.execute(query, (_quoted(word),)).fetchone()
+            if len(self._counts) < MOST_COUNTS:
+                self._counts[word] = known
+        return known
 
     def by_vector(self, vector: bytes, most: int, condition: Filter) -> list[Found]:
         """Implements VectorStore."""
@@ -234,6 +260,11 @@ class SqliteStore:
         self._vectors = None
         self._db.close()
         self._lock.close()
+
+
+def _quoted(word: str) -> str:
+    """A word as FTS5 reads it, whatever it is in the language of queries."""
+    return f'"{word}"'
 
 
 def _inserted(cursor: sqlite3.Cursor) -> int:
