@@ -157,7 +157,7 @@ def test_the_tables_have_every_command_and_no_other() -> None:
     assert sorted(listed) == sorted(make_targets() | set(commands(main, "genai-xapp")))
 
 
-CALL = re.compile(r"^(?:[A-Z_]+=\S+ )*genai-xapp ([a-z-]+)", re.MULTILINE)
+CALL = re.compile(r"^(?:[A-Z_]+=\S+ )*genai-xapp ([a-z][a-z-]*)", re.MULTILINE)
 
 
 def code_of(text: str) -> list[str]:

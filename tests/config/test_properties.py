@@ -41,8 +41,13 @@ def _plain(kind: Any, meta: msgspec.Meta) -> st.SearchStrategy[Any]:
     return st.text(st.characters(codec="ascii", categories=("L", "N")), min_size=1, max_size=8)
 
 
+_OF_A_FORM = {"rpc_hosts": st.sampled_from(["a:1", "10.0.0.2:50052,b:2"]), "rpc_split": st.just("4,13,13")}
+"""Texts that have a form."""
+
+
 def some_of(keys: list[Key]) -> st.SearchStrategy[Chosen]:
-    return st.fixed_dictionaries({}, optional={key: values_of(key.field.type) for key in keys})
+    optional = {key: _OF_A_FORM.get(key.name) or values_of(key.field.type) for key in keys}
+    return st.fixed_dictionaries({}, optional=optional)
 
 
 def flat_file(chosen: Chosen) -> str:

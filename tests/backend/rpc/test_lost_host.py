@@ -1,5 +1,6 @@
 """The helper whose connection broke is named, by real sockets."""
 
+import contextlib
 import socket
 from collections.abc import Iterator
 
@@ -29,10 +30,11 @@ def test_a_broken_connection_is_noticed_and_named(pair: tuple[socket.socket, soc
     ours, theirs = pair
     connections = Connections({address(ours): "node-b:50052"})
     connections.find()
-    assert connections.lost() == []
-    theirs.close()
-    connections.wait_lost()
-    assert connections.lost() == ["node-b:50052"]
+    with contextlib.closing(connections):
+        assert connections.lost() == []
+        theirs.close()
+        connections.wait_lost()
+        assert connections.lost() == ["node-b:50052"]
 
 
 def test_what_a_socket_accepts_inherits_its_limits(pair: tuple[socket.socket, socket.socket]) -> None:

@@ -81,6 +81,11 @@ class Connections:
         broken = [address for address, sock in self._sockets.items() if _state(sock) != _ESTABLISHED]
         return [self._names[address] for address in broken]
 
+    def close(self) -> None:
+        """Closes the copies of the sockets."""
+        for sock in self._sockets.values():
+            sock.close()
+
 
 def _peer(sock: socket.socket) -> str:
     try:

@@ -43,7 +43,8 @@ class Place:
 def fastest_split(layers: Sequence[Layer], places: Sequence[Place]) -> list[int] | None:
     """The number of layers at each place, in the order of the places; None where the layers do not fit.
 
-    Exact: for each place and each number of layers up to it, the least seconds a token.
+    Exact: for each place and each number of layers up to it, the least time a token, in nanoseconds. Of equal
+    splits the first places have more: the numbers are kept negative, so that `min` takes it.
     """
     room = list(accumulate((layer.bytes for layer in layers), initial=0))
     read = list(accumulate((layer.weight_bytes for layer in layers), initial=0))
@@ -51,14 +52,17 @@ def fastest_split(layers: Sequence[Layer], places: Sequence[Place]) -> list[int]
     for place in places:
         best = [
             min(
-                (best[start][0] + _seconds(read[end] - read[start], place), (*best[start][1], end - start))
+                (
+                    round(best[start][0] + _seconds(read[end] - read[start], place), 9),
+                    (*best[start][1], start - end),
+                )
                 for start in range(end + 1)
                 if room[end] - room[start] <= (place.room_bytes if end > start else inf)
             )
             for end in range(len(layers) + 1)
         ]
-    seconds, counts = best[-1]
-    return list(counts) if seconds < inf else None
+    seconds, negative = best[-1]
+    return [-count for count in negative] if seconds < inf else None
 
 
 def _seconds(num_bytes: int, place: Place) -> float:
