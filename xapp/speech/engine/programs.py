@@ -6,6 +6,7 @@ has limits of memory, CPU time and output. It ends with the call, and with this 
 
 import asyncio
 import ctypes
+import os
 import resource
 import signal
 from collections.abc import AsyncGenerator, AsyncIterable, Sequence
@@ -32,52 +33,51 @@ async def piped(
     command: Sequence[str], pieces: AsyncIterable[bytes], *, cpu_s: int
 ) -> AsyncGenerator[bytes, None]:
     """What the program writes, while it reads `pieces`. Raises ProgramFailed, Unavailable."""
-    process = await _start(command, cpu_s)
+    process = await _start(command, asyncio.subprocess.PIPE, cpu_s)
     feeder = asyncio.create_task(_feed(process, pieces))
-    errors = asyncio.create_task(_read_errors(process))
     try:
-        assert process.stdout is not None
-        while data := await process.stdout.read(READ_BYTES):
-            yield data
-        await _end_feeder(feeder)
-        code, message = await process.wait(), await errors
-        if code:
-            raise _failed(command[0], code, message)
+        async with aclosing(_output(process)) as output:
+            async for data in output:
+                yield data
+        # The program has closed its output: an error of the pieces comes before its own.
+        if feeder.done():
+            await feeder
+        await _check_end(process, command[0])
     finally:
-        for task in (feeder, errors):
-            task.cancel()
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-        await asyncio.gather(feeder, errors, return_exceptions=True)
+        feeder.cancel()
+        await asyncio.gather(feeder, return_exceptions=True)
+        await _kill(process)
 
 
 async def output_of(
     command: Sequence[str], text: str, *, cpu_s: int, most_bytes: int, timeout_s: float
 ) -> bytes:
     """What the program makes of a text. Raises ProgramFailed, Unavailable."""
+    # A file in memory, since some programs open their standard input anew, which fails for a socket.
+    with open(os.memfd_create("text"), "w+b") as source:  # noqa: PTH123  there is no path
+        source.write(text.encode(errors="replace"))
+        source.seek(0)
+        process = await _start(command, source.fileno(), cpu_s)
     found = bytearray()
     try:
-        async with asyncio.timeout(timeout_s), aclosing(piped(command, _once(text), cpu_s=cpu_s)) as output:
+        async with asyncio.timeout(timeout_s), aclosing(_output(process)) as output:
             async for data in output:
                 found += data
                 if len(found) > most_bytes:
                     raise ProgramFailed(f"{command[0]} wrote more than {most_bytes:,} bytes")
+            await _check_end(process, command[0])
     except TimeoutError:
         raise ProgramFailed(f"{command[0]} took longer than {timeout_s:g} s") from None
+    finally:
+        await _kill(process)
     return bytes(found)
 
 
-async def _once(text: str) -> AsyncGenerator[bytes, None]:
-    yield text.encode(errors="replace")
-
-
-async def _start(command: Sequence[str], cpu_s: int) -> asyncio.subprocess.Process:
+async def _start(command: Sequence[str], source: int, cpu_s: int) -> asyncio.subprocess.Process:
     try:
         return await asyncio.create_subprocess_exec(
             *command,
-            stdin=asyncio.subprocess.PIPE,
+            stdin=source,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
@@ -98,30 +98,34 @@ async def _feed(process: asyncio.subprocess.Process, pieces: AsyncIterable[bytes
     assert process.stdin is not None
     # A program may end before it has read everything: its exit code says whether that is an error.
     with suppress(BrokenPipeError, ConnectionResetError):
-        async for piece in pieces:
-            process.stdin.write(piece)
-            await process.stdin.drain()
-        process.stdin.close()
+        try:
+            async for piece in pieces:
+                process.stdin.write(piece)
+                await process.stdin.drain()
+        finally:
+            process.stdin.close()
 
 
-async def _end_feeder(feeder: "asyncio.Task[None]") -> None:
-    """The program has closed its output: nobody reads more of the input."""
-    if feeder.done():
-        await feeder
-    else:
-        feeder.cancel()
+async def _output(process: asyncio.subprocess.Process) -> AsyncGenerator[bytes, None]:
+    assert process.stdout is not None
+    while data := await process.stdout.read(READ_BYTES):
+        yield data
 
 
-async def _read_errors(process: asyncio.subprocess.Process) -> str:
-    """The end of the error output. All of it is read, so that the program does not wait."""
+async def _check_end(process: asyncio.subprocess.Process, name: str) -> None:
+    """Waits for the end. Raises ProgramFailed with the last line of the error output."""
     assert process.stderr is not None
     end = b""
     while data := await process.stderr.read(READ_BYTES):
         end = (end + data)[-READ_BYTES:]
-    return end.decode(errors="replace")
+    if code := await process.wait():
+        lines = [line for line in end.decode(errors="replace").splitlines() if line.strip()]
+        why = lines[-1][:_MAX_MESSAGE_CHARS] if lines else f"it ended with code {code}"
+        raise ProgramFailed(f"{name.rsplit('/', 1)[-1]}: {why}")
 
 
-def _failed(name: str, code: int, message: str) -> ProgramFailed:
-    lines = [line for line in message.splitlines() if line.strip()]
-    why = lines[-1][:_MAX_MESSAGE_CHARS] if lines else f"it ended with code {code}"
-    return ProgramFailed(f"{name.rsplit('/', 1)[-1]}: {why}")
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
