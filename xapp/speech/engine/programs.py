@@ -9,13 +9,15 @@ import ctypes
 import os
 import resource
 import signal
-from collections.abc import AsyncGenerator, AsyncIterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
+from typing import BinaryIO
 
 from xapp.errors import Unavailable, XappError
 
 READ_BYTES = 64 * 1024
+_MOST_ERRORS = 1 << 20
 _MEMORY_BYTES = 1 << 30
 _PR_SET_PDEATHSIG = 1
 _PRCTL = ctypes.CDLL(None).prctl
@@ -33,65 +35,85 @@ async def piped(
     command: Sequence[str], pieces: AsyncIterable[bytes], *, cpu_s: int
 ) -> AsyncGenerator[bytes, None]:
     """What the program writes, while it reads `pieces`. Raises ProgramFailed, Unavailable."""
-    process = await _start(command, asyncio.subprocess.PIPE, cpu_s)
-    feeder = asyncio.create_task(_feed(process, pieces))
-    try:
-        async with aclosing(_output(process)) as output:
-            async for data in output:
-                yield data
-        # The program has closed its output: an error of the pieces comes before its own.
-        if feeder.done():
-            await feeder
-        await _check_end(process, command[0])
-    finally:
-        feeder.cancel()
-        await asyncio.gather(feeder, return_exceptions=True)
-        await _kill(process)
+    with _in_memory() as errors:
+        pipe = asyncio.subprocess.PIPE
+        limit = partial(_limit, cpu_s, _MOST_ERRORS)
+        process = await _start(command, (pipe, pipe, errors.fileno()), limit)
+        feeder = asyncio.create_task(_feed(process, pieces))
+        try:
+            async with aclosing(_output(process)) as output:
+                async for data in output:
+                    yield data
+            # The program has closed its output: an error of the pieces comes before its own.
+            if feeder.done():
+                await feeder
+            _check_code(command, await process.wait(), _content(errors))
+        finally:
+            feeder.cancel()
+            await asyncio.gather(feeder, return_exceptions=True)
+            await _kill(process)
 
 
 async def output_of(
     command: Sequence[str], text: str, *, cpu_s: int, most_bytes: int, timeout_s: float
 ) -> bytes:
-    """What the program makes of a text. Raises ProgramFailed, Unavailable."""
-    # A file in memory, since some programs open their standard input anew, which fails for a socket.
-    with open(os.memfd_create("text"), "w+b") as source:  # noqa: PTH123  there is no path
-        source.write(text.encode(errors="replace"))
-        source.seek(0)
-        process = await _start(command, source.fileno(), cpu_s)
-    found = bytearray()
-    try:
-        async with asyncio.timeout(timeout_s), aclosing(_output(process)) as output:
-            async for data in output:
-                found += data
-                if len(found) > most_bytes:
-                    raise ProgramFailed(f"{command[0]} wrote more than {most_bytes:,} bytes")
-            await _check_end(process, command[0])
-    except TimeoutError:
-        raise ProgramFailed(f"{command[0]} took longer than {timeout_s:g} s") from None
-    finally:
-        await _kill(process)
-    return bytes(found)
+    """What the program makes of a text. Raises ProgramFailed, Unavailable.
+
+    Input and output are files in memory: some programs open them anew by their names, which fails for the
+    sockets that an event loop may take for pipes.
+    """
+    with _in_memory(text.encode(errors="replace")) as source, _in_memory() as sink, _in_memory() as errors:
+        files = (source.fileno(), sink.fileno(), errors.fileno())
+        process = await _start(command, files, partial(_limit, cpu_s, most_bytes))
+        try:
+            async with asyncio.timeout(timeout_s):
+                code = await process.wait()
+        except TimeoutError:
+            raise ProgramFailed(f"{_name(command)} took longer than {timeout_s:g} s") from None
+        finally:
+            await _kill(process)
+        _check_code(command, code, _content(errors))
+        return _content(sink)
 
 
-async def _start(command: Sequence[str], source: int, cpu_s: int) -> asyncio.subprocess.Process:
+def _in_memory(content: bytes = b"") -> BinaryIO:
+    file: BinaryIO = open(os.memfd_create("text"), "w+b")  # noqa: PTH123, SIM115  the caller closes it
+    file.write(content)
+    file.seek(0)
+    return file
+
+
+def _content(file: BinaryIO) -> bytes:
+    file.seek(0)
+    return file.read()
+
+
+async def _start(
+    command: Sequence[str], files: tuple[int, int, int], limit: Callable[[], None]
+) -> asyncio.subprocess.Process:
     try:
         return await asyncio.create_subprocess_exec(
             *command,
-            stdin=source,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            stdin=files[0],
+            stdout=files[1],
+            stderr=files[2],
             start_new_session=True,
-            preexec_fn=partial(_limit, cpu_s),
+            preexec_fn=limit,
         )
     except OSError as error:
         raise Unavailable(f"cannot start {command[0]}: {error}", reason="ENGINE_MISSING") from error
 
 
-def _limit(cpu_s: int) -> None:
+def _limit(cpu_s: int, file_bytes: int) -> None:
     _PRCTL(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    limits = {
+        resource.RLIMIT_AS: _MEMORY_BYTES,
+        resource.RLIMIT_CPU: cpu_s,
+        resource.RLIMIT_FSIZE: file_bytes,
+        resource.RLIMIT_CORE: 0,
+    }
+    for kind, most in limits.items():
+        resource.setrlimit(kind, (most, most))
 
 
 async def _feed(process: asyncio.subprocess.Process, pieces: AsyncIterable[bytes]) -> None:
@@ -112,16 +134,18 @@ async def _output(process: asyncio.subprocess.Process) -> AsyncGenerator[bytes, 
         yield data
 
 
-async def _check_end(process: asyncio.subprocess.Process, name: str) -> None:
-    """Waits for the end. Raises ProgramFailed with the last line of the error output."""
-    assert process.stderr is not None
-    end = b""
-    while data := await process.stderr.read(READ_BYTES):
-        end = (end + data)[-READ_BYTES:]
-    if code := await process.wait():
-        lines = [line for line in end.decode(errors="replace").splitlines() if line.strip()]
+def _check_code(command: Sequence[str], code: int, errors: bytes) -> None:
+    """Raises ProgramFailed with the last line of the error output."""
+    if code == -signal.SIGXFSZ:
+        raise ProgramFailed(f"{_name(command)} wrote too much")
+    if code:
+        lines = [line for line in errors.decode(errors="replace").splitlines() if line.strip()]
         why = lines[-1][:_MAX_MESSAGE_CHARS] if lines else f"it ended with code {code}"
-        raise ProgramFailed(f"{name.rsplit('/', 1)[-1]}: {why}")
+        raise ProgramFailed(f"{_name(command)}: {why}")
+
+
+def _name(command: Sequence[str]) -> str:
+    return command[0].rsplit("/", 1)[-1]
 
 
 async def _kill(process: asyncio.subprocess.Process) -> None:

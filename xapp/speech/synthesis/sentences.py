@@ -1,8 +1,7 @@
 """Sentences: cuts text into pieces to speak, as it arrives.
 
-A piece ends with a sentence. The first piece may end with a clause, or before
-a word such as "which", so that the first audio comes early. A
-piece that is too long is cut at a clause, or at a space.
+A piece ends with a sentence. The first piece may end with a clause, or before a word such as "which", so that
+the first audio comes early. A piece that is too long is cut at a clause, or at a space.
 """
 
 import re
