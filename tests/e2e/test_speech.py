@@ -162,7 +162,7 @@ async def test_a_conversation_with_a_barge_in(node: LiveServer) -> None:
             finished = (await until_kind(call, "turn_finished")).turn_finished
         assert finished.end == pb.TURN_END_COMPLETE
         assert finished.times.HasField("first_audio")
-        assert finished.generated.num_completion_tokens > 0
+        assert finished.generated.usage.num_completion_tokens > 0
 
 
 # ---- faults

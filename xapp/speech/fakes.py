@@ -26,7 +26,7 @@ from xapp.speech.messages import (
     Onset,
     ToEngine,
 )
-from xapp.speech.protocols import ListenOptions, Speaker
+from xapp.speech.protocols import Hearing, ListenOptions, Speaker
 from xapp.speech.recognition.decoder import Text
 from xapp.speech.recognition.listener import Listener
 from xapp.speech.recognition.listening import Listening
@@ -122,7 +122,7 @@ class FakeRecogniser:
         self._texts = texts
         self.options: list[ListenOptions] = []
 
-    def listen(self, sample_rate: int, options: ListenOptions) -> FakeHearing:
+    def listen(self, sample_rate: int, options: ListenOptions) -> Hearing:
         """Implements Recogniser.listen."""
         self.options.append(options)
         return FakeHearing(sample_rate, options, self._texts)

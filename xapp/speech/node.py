@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from typing import Any, Protocol
 
 from xapp.backend.node import num_cores
 from xapp.config import Settings
@@ -139,7 +139,7 @@ async def speech_node(settings: Settings, service: Answering) -> AsyncIterator[S
         await node.aclose()
 
 
-async def _logged(start: "asyncio.Future[object]") -> None:
+async def _logged(start: Coroutine[Any, Any, object]) -> None:
     try:
         await start
     except XappError as error:

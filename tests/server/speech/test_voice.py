@@ -17,6 +17,8 @@ from xapp.speech.fakes import FakeRecogniser
 from xapp.speech.v1 import speech_pb2 as pb
 
 CONFIG = pb.ConverseConfig(language="en-US")
+UNKNOWN = pb.AudioFormat.FromString(b"\x08\x63")
+"""Encoding 99."""
 QUESTION = speech(1) + silence(0.5)
 
 
@@ -52,7 +54,7 @@ async def test_a_conversation(caller: SpeechCaller) -> None:
     assert (utterance.utterance.turn, utterance.utterance.text) == (1, "10 tenths")
     assert sentence.sentence.text == "Hello"
     assert finished.turn_finished.end == pb.TURN_END_COMPLETE
-    assert finished.turn_finished.generated.num_completion_tokens == 2
+    assert finished.turn_finished.generated.usage.num_completion_tokens == 2
 
 
 async def test_the_parts_of_the_time_add_up(caller: SpeechCaller) -> None:
@@ -69,7 +71,7 @@ async def test_the_parts_of_the_time_add_up(caller: SpeechCaller) -> None:
     ("config", "field"),
     [
         (pb.ConverseConfig(input=pb.AudioFormat(sample_rate=1)), "config.input.sample_rate"),
-        (pb.ConverseConfig(input=pb.AudioFormat(encoding=99)), "config.input.encoding"),
+        (pb.ConverseConfig(input=UNKNOWN), "config.input.encoding"),
         (pb.ConverseConfig(output=pb.AudioFormat(encoding=pb.AUDIO_ENCODING_FLAC)), "config.output.encoding"),
         (pb.ConverseConfig(end_silence=Duration(seconds=9)), "config.end_silence"),
         (pb.ConverseConfig(turn_deadline=Duration(seconds=-1)), "config.turn_deadline"),
@@ -127,8 +129,7 @@ async def test_a_policy_holds_for_conversations(tmp_path: Path) -> None:
     tokens, policy = tmp_path / "tokens.toml", tmp_path / "policy.toml"
     tokens.write_text(f'alice = ["{hash_of("a" * 32)}"]\nbob = ["{hash_of("b" * 32)}"]\n')
     policy.write_text('[alice]\nmethods = ["Converse"]\nmodels = ["other"]\n[bob]\nmethods = ["Recognize"]\n')
-    files = {"tokens_file": str(tokens), "policy_file": str(policy)}
-    async with speaking(**files) as caller:
+    async with speaking(tokens_file=str(tokens), policy_file=str(policy)) as caller:
         for letter, why in (("a", "may not use the model"), ("b", "may not use the method"), ("c", "bearer")):
             metadata = (("authorization", f"Bearer {letter * 32}"),)
             _, message = await refused(caller, messages(), metadata=metadata)

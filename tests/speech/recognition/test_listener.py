@@ -1,7 +1,5 @@
 """The streams of the recognising engine, with a decoder that works when the test says so."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.speech.sounds import in_pieces, silence, speech
@@ -65,7 +63,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
+def bench() -> Bench:
     return Bench()
 
 

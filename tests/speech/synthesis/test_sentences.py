@@ -24,7 +24,8 @@ def test_sentences(text: str, pieces: list[str]) -> None:
 
 @given(st.text(max_size=3000), st.integers(1, 50))
 def test_nothing_is_lost_and_no_piece_is_too_long(text: str, size: int) -> None:
-    pieces, found = Sentences(early=True), []
+    pieces = Sentences(early=True)
+    found: list[str] = []
     for at in range(0, len(text), size):
         found += pieces.feed(text[at : at + size])
     found += pieces.end()

@@ -1,4 +1,4 @@
-"""A CTranslate2 model with made-up weights, and its SentencePiece models. Its translations mean nothing."""
+"""A CTranslate2 model of one layer with made-up weights, and its SentencePiece models."""
 
 import io
 from pathlib import Path
@@ -48,7 +48,7 @@ def _unset(spec: Any) -> list[tuple[str, Any, str]]:
         if value is None:
             found.append((name, layer, name.rsplit("/", 1)[-1]))
 
-    spec.visit(visit)
+    ctranslate2.specs.model_spec.visit_spec(spec, visit)
     return found
 
 

@@ -1,6 +1,7 @@
 """PlainReader: samples of a stream that needs no codec: PCM, mu-law, A-law, with a WAV header or without."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xapp.errors import InvalidArgument
 from xapp.speech.audio import g711, wav
@@ -72,4 +73,5 @@ class PlainReader:
         if (channels := self._format.num_channels) == 1:
             return samples
         frames = np.frombuffer(samples, np.int16).reshape(-1, channels)
-        return frames.mean(axis=1).astype(np.int16).tobytes()
+        mixed: NDArray[np.int16] = frames.mean(axis=1).astype(np.int16)
+        return mixed.tobytes()

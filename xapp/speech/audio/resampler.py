@@ -10,6 +10,7 @@ _MOST_PHASES = 4096
 """Rates without a large common divisor are rounded to so many places between two samples."""
 
 Floats = NDArray[np.float32]
+Samples = NDArray[np.int16]
 
 
 class Resampler:
@@ -58,7 +59,8 @@ class Resampler:
         windows = self._kept[start[:, None] + np.arange(2 * self._half)]
         out = np.einsum("ij,ij->i", windows, self._taps[phases])
         self._forget(int(last * self._down // self._up) - self._half)
-        return np.clip(np.rint(out), -32768, 32767).astype(np.int16).tobytes()
+        samples: Samples = np.clip(np.rint(out), -32768, 32767).astype(np.int16)
+        return samples.tobytes()
 
     def _forget(self, before: int) -> None:
         if (count := min(before - self._first, len(self._kept))) > 0:
@@ -77,4 +79,5 @@ def _taps(num_phases: int, half: int, stretch: float) -> Floats:
     place = np.arange(-half + 1, half + 1) - np.arange(num_phases)[:, None] / num_phases
     window = np.cos(np.clip(place / half, -1, 1) * np.pi / 2) ** 2
     taps = np.sinc(place / stretch) * window
-    return (taps / taps.sum(axis=1, keepdims=True)).astype(np.float32)
+    whole: Floats = (taps / taps.sum(axis=1, keepdims=True)).astype(np.float32)
+    return whole

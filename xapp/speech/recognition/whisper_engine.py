@@ -25,7 +25,7 @@ than the speech, in a fraction of the time.
 _TEMPERATURES = [0.0, 0.4, 0.8]
 
 
-class ShortWindow(WhisperModel):
+class ShortWindow(WhisperModel):  # type: ignore[misc]  # untyped base
     """A Whisper model whose encoder computes a window as long as the speech needs."""
 
     num_frames = 30 * _FRAMES_PER_S
@@ -73,7 +73,7 @@ def _window(audio_s: float) -> int:
 def _text(segments: list[Any], language: str) -> Text:
     text = "".join(segment.text for segment in segments).strip()
     words = tuple(
-        Word(word.word.strip(), word.start, word.end, word.probability)
+        Word(word.word.strip(), float(word.start), float(word.end), float(word.probability))
         for segment in segments
         for word in segment.words or ()
     )

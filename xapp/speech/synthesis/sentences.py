@@ -1,7 +1,7 @@
 """Sentences: cuts text into pieces to speak, as it arrives.
 
-A piece ends with a sentence. The first piece may end with a clause, so that the first audio comes early. A
-piece that is too long is cut at a clause, or at a space.
+A piece ends with a sentence. The first piece may end with a clause, or before a word such as "which", so that
+the first audio comes early. A piece that is too long is cut at a clause, or at a space.
 """
 
 import re
@@ -15,6 +15,7 @@ _FIRST_CHARS = 24
 
 _SENTENCE = re.compile(r"[.!?…]+[\"'”’)\]]*\s|[。！？]|\n\s*")
 _CLAUSE = re.compile(r"[,;:–—]\s|\s[–—-]\s")
+_BREATH = re.compile(r"\s(?=(?:and|or|but|because|so|which|that|who|when|while|where|if)\s)")
 _TITLE = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|vs|e\.g|i\.e|No|approx)|\b[A-Z]|^\s*\d+)\.$")
 _UNSPOKEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 _MARKS = re.compile(r"[*_`#<>|~^\\\[\]{}]+")
@@ -50,7 +51,7 @@ class Sentences:
         end = self._end_of_sentence()
         if end is not None and end <= MAX_CHARS:
             return end
-        if self._early and (clause := self._end_of_clause(_FIRST_CHARS, MAX_CHARS)) is not None:
+        if self._early and (clause := self._end_of_clause()) is not None:
             return clause
         if len(self._rest) <= MAX_CHARS:
             return None
@@ -62,9 +63,9 @@ class Sentences:
                 return match.end()
         return None
 
-    def _end_of_clause(self, least: int, most: int) -> int | None:
-        match = _CLAUSE.search(self._rest, least, most)
-        return match.end() if match else None
+    def _end_of_clause(self) -> int | None:
+        found = [each.search(self._rest, _FIRST_CHARS, MAX_CHARS) for each in (_CLAUSE, _BREATH)]
+        return min((match.end() for match in found if match), default=None)
 
     def _cut(self) -> int:
         clauses = [match.end() for match in _CLAUSE.finditer(self._rest, 0, MAX_CHARS)]
