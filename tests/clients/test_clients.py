@@ -176,13 +176,14 @@ def test_a_module_of_its_own_gets_the_go_client_by_its_path_and_version(
     publish(tmp_path / "proxy", tag)
     known = run("go", "env", "GOMODCACHE", "GOPROXY").stdout.split()
     proxies = f"file://{tmp_path / 'proxy'},file://{known[0]}/cache/download,{known[1]}"
-    environ = {"GOPROXY": proxies, "GONOSUMDB": module_path().partition("/")[0]}
+    own = module_path().partition("/")[0]
     user = tmp_path / "user"
     user.mkdir()
     _module(user)
-    run("go", "get", f"{module_path()}/inference/v1@{tag}", cwd=user, **environ)
+    run("go", "get", f"{module_path()}/inference/v1@{tag}", cwd=user, GOPROXY=proxies, GONOSUMDB=own)
     assert f"{module_path()} {tag}" in (user / "go.mod").read_text()
-    assert run("go", "run", ".", cwd=user, within_s=BUILD_S, **environ).stdout == "hi\n"
+    done = run("go", "run", ".", cwd=user, within_s=BUILD_S, GOPROXY=proxies, GONOSUMDB=own)
+    assert done.stdout == "hi\n"
 
 
 GO_USER = """package main

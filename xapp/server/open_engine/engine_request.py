@@ -65,7 +65,7 @@ def places_of_the_contract() -> Iterator[None]:
 
 
 def _set(message: Any, field: str, without_effect: int) -> bool:
-    return message.HasField(field) and getattr(message, field) != without_effect
+    return bool(message.HasField(field) and getattr(message, field) != without_effect)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def _request_id(wire: oe.GenerateRequest) -> str:
 def _put_sampling(request: pb.GenerateRequest, wire: oe.SamplingParams) -> None:
     own = request.sampling
     for name in ("temperature", "top_p", "min_p", "frequency_penalty", "presence_penalty"):
-        if wire.HasField(name):  # type: ignore[arg-type]  # one of the optional fields, by name
+        if wire.HasField(name):
             setattr(own, name, getattr(wire, name))
     if wire.HasField("repetition_penalty"):
         own.repeat_penalty = wire.repetition_penalty
