@@ -29,11 +29,7 @@ class LivingService(FakeService):
         super().__init__(ready=False)
         self.loaded = asyncio.Event()
         self.drained = asyncio.Event()
-<<<<<<< HEAD
-        self.drain_began = asyncio.Event()
-=======
         self.drain_begun = asyncio.Event()
->>>>>>> edges
         self.failure: Exception | None = None
         self.all_ended = True
         self.calls: list[str] = []
@@ -49,13 +45,8 @@ class LivingService(FakeService):
 
     async def drain(self, grace_s: float) -> bool:
         self.calls.append(f"drain {grace_s:g}")
-<<<<<<< HEAD
-        self.ready = False
-        self.drain_began.set()
-=======
         self.ready, self.draining = False, True
         self.drain_begun.set()
->>>>>>> edges
         await self.drained.wait()
         return self.all_ended
 
@@ -132,11 +123,7 @@ async def test_a_running_stream_ends_well_while_draining() -> None:
         call: Any = stub.Generate(pb.GenerateRequest(prompt="hi"))
         first = await call.read()
         running.stop.on_signal()
-<<<<<<< HEAD
-        await running.service.drain_began.wait()
-=======
         await running.service.drain_begun.wait()
->>>>>>> edges
         rest = [event async for event in _rest(call)]
         running.service.drained.set()
     assert first.HasField("started")
@@ -166,11 +153,7 @@ async def test_second_signal_ends_at_once() -> None:
     running.service.loaded.set()
     await running.until("serving")
     running.stop.on_signal()
-<<<<<<< HEAD
-    await running.service.drain_began.wait()
-=======
     await running.service.drain_begun.wait()
->>>>>>> edges
     running.stop.on_signal()
     assert await running.task == EXIT_IMMEDIATE
     assert running.log.seen["stopped"]["orderly"] is False
