@@ -46,7 +46,9 @@ _OF_A_FORM = {"rpc_hosts": st.sampled_from(["a:1", "10.0.0.2:50052,b:2"]), "rpc_
 
 
 def some_of(keys: list[Key]) -> st.SearchStrategy[Chosen]:
-    optional = {key: _OF_A_FORM.get(key.name) or values_of(key.field.type) for key in keys}
+    optional = {
+        key: _OF_A_FORM[key.name] if key.name in _OF_A_FORM else values_of(key.field.type) for key in keys
+    }
     return st.fixed_dictionaries({}, optional=optional)
 
 

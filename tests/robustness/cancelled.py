@@ -55,7 +55,7 @@ def slope(points: list[tuple[int, int]]) -> float:
     """Of the line with the least squares."""
     mean_x, mean_y = (sum(values) / len(points) for values in zip(*points, strict=True))
     across = sum((x - mean_x) * (y - mean_y) for x, y in points)
-    return across / sum((x - mean_x) ** 2 for x, _ in points)
+    return float(across / sum((x - mean_x) ** 2 for x, _ in points))
 
 
 def main() -> None:

@@ -139,20 +139,20 @@ async def idle_of(node: Node, history: History) -> Idle | None:
         )
 
 
-async def _without_requests(stub: inference_pb2_grpc.InferenceServiceStub) -> pb.ModelMetrics:
+async def _without_requests(stub: "inference_pb2_grpc.InferenceServiceAsyncStub") -> pb.ModelMetrics:
     async with asyncio.timeout(SETTLE_S):
         while (sample := await _sample(stub)).num_running or sample.num_waiting:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         return sample
 
 
-async def _sample(stub: inference_pb2_grpc.InferenceServiceStub) -> pb.ModelMetrics:
+async def _sample(stub: "inference_pb2_grpc.InferenceServiceAsyncStub") -> pb.ModelMetrics:
     call = stub.Metrics(pb.MetricsRequest(count=1), timeout=_CALL_S, metadata=bearer(IDENTITIES[0]))
     (sample,) = [each async for each in call]
     return sample.models[0]
 
 
-async def _probe(stub: inference_pb2_grpc.InferenceServiceStub, is_fake: bool) -> list[str]:
+async def _probe(stub: "inference_pb2_grpc.InferenceServiceAsyncStub", is_fake: bool) -> list[str]:
     """As many requests of each identity as its quota allows, and a request that needs nearly all cells."""
     found = []
     for identity in IDENTITIES:
@@ -167,7 +167,7 @@ async def _probe(stub: inference_pb2_grpc.InferenceServiceStub, is_fake: bool) -
 
 
 async def _ends(
-    stub: inference_pb2_grpc.InferenceServiceStub, identity: str, request: pb.GenerateRequest
+    stub: "inference_pb2_grpc.InferenceServiceAsyncStub", identity: str, request: pb.GenerateRequest
 ) -> str:
     try:
         async for _ in stub.Generate(request, timeout=_CALL_S, metadata=bearer(identity)):

@@ -50,7 +50,7 @@ def _reason(error: grpc.aio.AioRpcError) -> str:
     """The reason in the status; "" where the caller's own gRPC ended the call."""
     if not any(key == DETAILS_KEY for key, _ in error.trailing_metadata() or ()):
         return ""
-    return details_of(error).info.reason
+    return str(details_of(error).info.reason)
 
 
 def event_of(message: pb.GenerateResponse) -> Event:

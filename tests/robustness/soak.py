@@ -26,7 +26,8 @@ _FEW = 3
 async def measure(node: Node, seconds: float, seed: int, *, is_fake: bool) -> list[Taken]:
     """What the node takes after each round that counts."""
     solo = None if is_fake else await solo_answers(node)
-    began, seen = monotonic(), []
+    began = monotonic()
+    seen: list[Taken] = []
     while (at := monotonic() - began) < seconds:
         history = await play(node, seed + len(seen), _ROUND_S, solo)
         for each in violations(history):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.robustness import play
+from tests.robustness.expected import answer_of
 from tests.robustness.node import Node, running
 from tests.robustness.rules import violations
 from tests.scale import sized
@@ -28,6 +29,6 @@ async def test_under_faults_every_rule_holds(node: Node) -> None:
 
 async def test_answers_to_other_questions_are_found(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each caller expects the answer to a prompt that is not its own."""
-    monkeypatch.setattr(play, "fake_answer", lambda prompt, count: play.answer_of(f"{prompt}!", count)[0])
+    monkeypatch.setattr(play, "fake_answer", lambda prompt, count: answer_of(f"{prompt}!", count)[0])
     history = await play.play(node, seed=4, seconds=0.5)
     assert "no_token_of_another_request" in {each.rule for each in violations(history)}

@@ -1,6 +1,7 @@
 """The value of XAPP_FAILPOINTS, parsed."""
 
 import re
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from xapp.errors import ConfigError
@@ -37,7 +38,8 @@ _SEED = re.compile(r"seed=(\d+)")
 _WANTED = "is not POINT=[P%][N*]ACTION[(SECONDS)] or seed=N"
 
 
-class Rule(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Rule:
     """One entry: what happens at a point. `probability` is 0 to 1; `count` None is without limit; `value` is
     in seconds.
     """

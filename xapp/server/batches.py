@@ -7,6 +7,7 @@ raised afterwards.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # its types are unknown
@@ -37,12 +38,14 @@ class _Batch(asyncio.Future[None]):
         return True
 
 
-_execute_batch = getattr(cygrpc, "execute_batch", None)
+_execute_batch: Callable[..., Awaitable[None]] | None = getattr(cygrpc, "execute_batch", None)
 
 
 async def _freeing(call: Any, operations: tuple[Any, ...], loop: asyncio.AbstractEventLoop) -> None:
+    assert _execute_batch is not None, "without that function nothing takes its place"
     if not isinstance(loop, EventLoop):
-        return await _execute_batch(call, operations, loop)
+        await _execute_batch(call, operations, loop)
+        return
     # The first thing that grpc.aio does is to ask the loop for a future.
     loop.next_future = batch = _Batch(loop=loop)
     try:
@@ -54,7 +57,6 @@ async def _freeing(call: Any, operations: tuple[Any, ...], loop: asyncio.Abstrac
         raise asyncio.CancelledError
     if batch.error is not None:
         raise batch.error
-    return None
 
 
 def free_failed_batches() -> None:

@@ -1,6 +1,7 @@
 """The services that a node has only where its settings ask for them. All are off by default."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from google.protobuf.descriptor import ServiceDescriptor
@@ -22,53 +23,44 @@ if TYPE_CHECKING:
 RETRIEVAL: ServiceDescriptor = retrieval_pb2.DESCRIPTOR.services_by_name["RetrievalService"]
 
 
-def optional_services(
-    service: Service,
-    speech: "Speech | None",
-    settings: Settings,
-    metrics: Metrics,
-    watchdog: Watchdog,
-    policy: Callable[[], Policy],
-) -> tuple[GrpcService, ...]:
-    """`policy` is what each principal may do."""
-    return (
-        *foreign_services(service, settings, metrics, watchdog, policy),
-        *_retrieval(service, settings, watchdog, policy),
-        *_speech(service, speech, settings, metrics, watchdog, policy),
-    )
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What optional services are made of. `policy` is what each principal may do."""
+
+    service: Service
+    settings: Settings
+    metrics: Metrics
+    watchdog: Watchdog
+    policy: Callable[[], Policy]
 
 
-def _retrieval(
-    service: Service, settings: Settings, watchdog: Watchdog, policy: Callable[[], Policy]
-) -> tuple[GrpcService, ...]:
-    if service.collections is None:
+def optional_services(parts: Parts, speech: "Speech | None") -> tuple[GrpcService, ...]:
+    """The services that the settings ask for; those of `speech` where the node has engines of speech."""
+    foreign = foreign_services(parts.service, parts.settings, parts.metrics, parts.watchdog, parts.policy)
+    return (*foreign, *_retrieval(parts), *(_speech(parts, speech) if speech is not None else ()))
+
+
+def _retrieval(parts: Parts) -> tuple[GrpcService, ...]:
+    collections, most = parts.service.collections, parts.settings.retrieval.max_document_bytes
+    if collections is None:
         return ()
-    most = settings.retrieval.max_document_bytes
     entry = GrpcService(
         RETRIEVAL,
         retrieval_pb2_grpc.add_RetrievalServiceServicer_to_server,
-        RetrievalServicer(service.collections, watchdog, policy, max_bytes=most),
-        serving=lambda: service.ready,
+        RetrievalServicer(collections, parts.watchdog, parts.policy, max_bytes=most),
+        serving=lambda: parts.service.ready,
         work=frozenset({"Search", "Upsert"}),
     )
     return (entry,)
 
 
-def _speech(
-    service: Service,
-    speech: "Speech | None",
-    settings: Settings,
-    metrics: Metrics,
-    watchdog: Watchdog,
-    policy: Callable[[], Policy],
-) -> tuple[GrpcService, ...]:
-    if speech is None:
-        return ()
+def _speech(parts: Parts, speech: "Speech") -> tuple[GrpcService, ...]:
     # Only a node with engines of speech imports their services.
     from xapp.server.speech.services import speech_services  # noqa: PLC0415
     from xapp.server.speech.shared import Shared  # noqa: PLC0415
 
-    return speech_services(speech, service, policy, Shared(settings, metrics, watchdog))
+    shared = Shared(parts.settings, parts.metrics, parts.watchdog)
+    return speech_services(speech, parts.service, parts.policy, shared)
 
 
 def subscribe_to(service: Service, speech: "Speech | None") -> Subscribe:

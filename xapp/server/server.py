@@ -36,7 +36,7 @@ from xapp.server.listener import Listener
 from xapp.server.load_reports import CallLoads, LoadReports
 from xapp.server.node_server import NodeServer
 from xapp.server.open_rca_servicer import OpenRcaServicer
-from xapp.server.optional_services import optional_services, subscribe_to
+from xapp.server.optional_services import Parts, optional_services, subscribe_to
 from xapp.server.pulse import Pulse
 from xapp.server.receipt import Receipts
 from xapp.server.request import reading
@@ -160,7 +160,7 @@ async def serve_grpc(
         verification,
         watchdog,
         embedding=embedding,
-        optional=optional_services(service, speech, settings, metrics, watchdog, policy),
+        optional=optional_services(Parts(service, settings, metrics, watchdog, policy), speech),
         subscribe=subscribe_to(service, speech),
         closed=closed,
         policy=lambda: access.policy,

@@ -83,7 +83,7 @@ class OffloadParams:
         self._shares = (ctypes.c_float * max(llama.llama_max_devices(), len(offload.devices)))(
             *shares(offload.counts)
         )
-        self._overrides = (_Override * 2)((HERE, _cpu_buffers()), (None, None))
+        self._overrides = (_Override * 2)(_Override(HERE, _cpu_buffers()), _Override())
 
     def set(self, params: Any) -> None:
         """Fills in the parameters of the load."""
