@@ -55,7 +55,11 @@ class NativeContext:
         """Frees the memory of rows of logits until they are written again. There is one row for each
         sequence id, and llama.cpp writes zeros to all of them. Their content is lost.
         """
-        give_back_pages(_logits_address(self.handle), self._num_rows * self.vocab_size * SIZE_OF_FLOAT)
+        self.give_back_rows(self._num_rows)
+
+    def give_back_rows(self, count: int) -> None:
+        """The same for the first `count` rows. There must be as many: behind them is other memory."""
+        give_back_pages(_logits_address(self.handle), count * self.vocab_size * SIZE_OF_FLOAT)
 
     def close(self) -> None:
         """Frees it."""

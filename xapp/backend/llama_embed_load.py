@@ -51,8 +51,6 @@ def load_embedder(
     embedder = LlamaEmbedder(model, context, info, num_texts=params.sequences, max_batch=params.batch)
     self_test(embedder, path)
     embedder.info = _with_curve(embedder)
-    if settings.gpu_layers == 0:
-        embedder.give_back_logits()
     return embedder
 
 

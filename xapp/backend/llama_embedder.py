@@ -30,7 +30,8 @@ class LlamaEmbedder(NoCells):
 
     def __init__(self, model: Any, context: Any, info: ModelInfo, *, num_texts: int, max_batch: int) -> None:
         self._model = model
-        self._context = NativeContext(context, max_batch, info.vocab_size)
+        self._context = NativeContext(context, num_texts, info.vocab_size)
+        self._num_rows = num_texts
         self._memory = llama.llama_get_memory(context)
         self._batch = NativeBatch(max_batch)
         self._quiet = QuietThread()
@@ -49,6 +50,7 @@ class LlamaEmbedder(NoCells):
             self._quiet.run(lambda: self._context.compute(native, outputs=False))
         else:
             self._context.compute(native, outputs=False)
+        self._give_back_logits(len(batch))
         return [NOT_DRAWN] * len(batch.outputs)
 
     def vectors(self, places: Sequence[int], dimensions: int, *, normalized: bool) -> bytes:
@@ -64,9 +66,13 @@ class LlamaEmbedder(NoCells):
         pointer = ctypes.cast(address, ctypes.POINTER(ctypes.c_float))
         return np.ctypeslib.as_array(pointer, shape=(self.info.dimensions,))
 
-    def give_back_logits(self) -> None:
-        """See NativeContext. llama.cpp makes room for logits, which an embedding has none of."""
-        self._context.give_back_logits()
+    def _give_back_logits(self, num_tokens: int) -> None:
+        """llama.cpp makes room for the logits of all tokens of the largest batch so far, and zeroes it. An
+        embedding has no logits.
+        """
+        if num_tokens > self._num_rows and self.info.gpu_layers == 0:
+            self._num_rows = num_tokens
+            self._context.give_back_rows(num_tokens)
 
     def close(self) -> None:
         """See Backend."""
