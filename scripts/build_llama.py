@@ -22,7 +22,16 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from scripts.llama_build import ROOT, Build, BuildError, Source, cpu_identity, describe, user_options
+from scripts.llama_build import (
+    CMAKE_ALWAYS,
+    ROOT,
+    Build,
+    BuildError,
+    Source,
+    cpu_identity,
+    describe,
+    user_options,
+)
 from scripts.llama_wheel import PIP, build_wheel, say
 
 SMOKE_TIMEOUT_S = 120
@@ -89,7 +98,7 @@ def is_installed(record: Mapping[str, dict[str, str]], options: Mapping[str, str
 
 
 def _installed(source: Source) -> dict[str, str]:
-    return {**dataclasses.asdict(source), "cpu": cpu_identity()}
+    return {**dataclasses.asdict(source), "cpu": cpu_identity(), "always": CMAKE_ALWAYS}
 
 
 # ---- wheels
