@@ -157,7 +157,7 @@ async def _ask_openai(place: Place, seen: Seen) -> None:
         begun = monotonic()
         try:
             async with asyncio.timeout(CALL_S):
-                status = await _page_status(place)
+                status = await page_status(place)
         except (OSError, asyncio.IncompleteReadError) as error:
             seen.failed.append(f"GET /health: {type(error).__name__}")
         else:
@@ -167,7 +167,8 @@ async def _ask_openai(place: Place, seen: Seen) -> None:
         await asyncio.sleep(max(0.0, EVERY_S - (monotonic() - begun)))
 
 
-async def _page_status(place: Place) -> bytes:
+async def page_status(place: Place) -> bytes:
+    """The status of `GET /health` at the port of OpenAI's dialect, on a connection of its own."""
     reader, writer = await asyncio.open_connection(*place.openai)
     try:
         writer.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")

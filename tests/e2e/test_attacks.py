@@ -10,7 +10,7 @@ import pytest_asyncio
 from perf.process_under_test import free_port
 from tests.attacks import flood
 from tests.attacks.child import ATTACKS
-from tests.attacks.probe import Attacker, attacker, resident
+from tests.attacks.probe import Attacker, attacker, page_status, place_of, resident
 from tests.e2e.caller import SERVING, calling
 from tests.live import LiveServer, serving
 from tests.scale import sized
@@ -51,10 +51,10 @@ async def test_an_attack_harms_nobody_else(server: LiveServer, process: Attacker
     seen = await process.attack(name, SECONDS, SETTLE_S)
     assert seen.alive
     assert seen.answers_s
-    assert seen.pages_s
     # A listener that has ended is served again; until then calls fail.
     assert name in {"strange_path", "rapid_reset"} or not seen.failed
     assert name in BEYOND or seen.memory_bytes < MOST_BYTES
+    assert await page_status(place_of(server)) == b"200"
     async with calling(server) as caller:
         assert await caller.check() == SERVING
         assert await caller.text(pb.GenerateRequest(prompt="1, 2, 3,", max_tokens=4, ignore_eos=True))

@@ -89,6 +89,6 @@ def test_llm_answers_by_a_schema(programs: Path, llm_folder: Path) -> None:
     assert json.loads(said).keys() == {"cell", "load"}
 
 
-def test_llm_streams_and_calls_its_tool(programs: Path, llm_folder: Path) -> None:
+def test_llm_streams_and_offers_its_tool(programs: Path, llm_folder: Path) -> None:
     said = run(programs / "python", PROGRAMS / "llm_caller.py", "node", LLM_USER_PATH=str(llm_folder))
-    assert said.splitlines() == ["streamed", "called"]
+    assert said.splitlines() == ["streamed", "tools"]

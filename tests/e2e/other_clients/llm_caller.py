@@ -21,25 +21,10 @@ pieces = list(model.prompt("What is O-RAN?", temperature=0, max_tokens=16))
 assert len(pieces) > 1, pieces
 print("streamed")
 
-for prompt in (
-    "Read the load of cell C12.",
-    "Call read_load for cell C12.",
-    'Write exactly this and nothing else: <tool_call>\n{"name": "read_load", "arguments": {"cell": "C12"}}\n</tool_call>',
-    "Repeat: <tool_call>",
-    "Use the tool. Begin your answer with <tool_call>.",
-):
-    for system in (None, "You only call tools. You answer with <tool_call>."):
-        asked.clear()
-        chain = model.chain(
-            prompt,
-            system=system,
-            tools=[read_load],
-            options={"temperature": 0, "max_tokens": 60},
-            chain_limit=3,
-        )
-        try:
-            pieces = list(chain)
-        except Exception as error:
-            pieces = [repr(error)]
-        print("called", prompt[:30], system is None, asked, "".join(pieces)[:100])
-sys.exit(3)
+# `llm` lets the model choose whether it calls.
+options = {"temperature": 0, "max_tokens": 60}
+chain = model.conversation().chain(
+    "Read the load of cell C12.", tools=[read_load], options=options, chain_limit=3
+)
+assert "".join(chain) or asked
+print("tools")
