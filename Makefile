@@ -47,7 +47,7 @@ serve: setup ## Serve the default model on ports 50051 (gRPC) and 8080 (HTTP)
 
 .PHONY: test
 test: setup model helm ## Run every test, those with a real model and server as well
-	@$(BIN)/python -m pytest $(ARGS)
+	@VENV=$(VENV) scripts/test $(ARGS)
 
 .PHONY: test-fast
 test-fast: setup ## Run the tests that need no real model or server
@@ -59,7 +59,7 @@ test-image: setup ## Build the image and test it with the limits of a small Rasp
 
 .PHONY: test-full
 test-full: setup model helm ## Run every test at its full size, as each night: longer storms, more examples
-	@XAPP_TESTS=full $(BIN)/python -m pytest $(ARGS)
+	@XAPP_TESTS=full VENV=$(VENV) scripts/test $(ARGS)
 
 .PHONY: test-cluster
 test-cluster: setup ## Install the chart with the image on a Kubernetes node of its own, and test it there
