@@ -47,10 +47,12 @@ def test_another_model_build_or_choice_is_measured_anew(model: Path, tmp_path: P
     assert cache(longer).read() is None
 
 
-def test_garbage_is_no_measurement(model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", [b'{"source": "measured"}', b'{"source": "\xff"}', b"\xff", b""])
+def test_garbage_is_no_measurement(model: Path, tmp_path: Path, damage: bytes) -> None:
+    """Bytes that are no UTF-8 once ended the worker at each start."""
     cache(model).write(FOUND)
     (entry,) = (tmp_path / "cache" / "genai-xapp" / "tuning").iterdir()
-    entry.write_bytes(b'{"source": "measured"}')
+    entry.write_bytes(damage)
     assert cache(model).read() is None
 
 

@@ -63,7 +63,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.robustness.cancelled", description=__doc__)
     parser.add_argument("--streams", type=int, default=100_000)
     options = parser.parse_args()
-    quiet = {"XAPP_LOG_LEVEL": "error"}
+    quiet = {"XAPP_LOG_LEVEL": "info"}
     with tempfile.TemporaryDirectory() as folder, running(Path(folder), quiet) as node:
         print(f"{asyncio.run(measure(node, options.streams)):.1f} bytes a stream")
 

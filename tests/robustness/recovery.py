@@ -59,7 +59,9 @@ async def measure(node: Node, times: int) -> None:
         await node.until_serving(channel)
         for turn in range(times):
             number = FAULTS[turn % len(FAULTS)]
-            seen[number].append(await lose_worker(node, channel, number))
+            gone_s, again_s = await lose_worker(node, channel, number)
+            seen[number].append((gone_s, again_s))
+            print(f"{turn + 1}: {number.name}, {gone_s:.3f} s, {again_s:.3f} s", flush=True)
             await asyncio.sleep(_BETWEEN_S)
     for number, times_s in seen.items():
         for name, values in zip(("not serving", "serving again"), zip(*times_s, strict=True), strict=True):

@@ -33,7 +33,7 @@ class TuningCache:
         """The earlier measurement; None without a valid one."""
         try:
             found = msgspec.json.decode(self._path.read_bytes(), type=Tuning)
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             return None
         return msgspec.structs.replace(found, source=TuningSource.CACHED, seconds=0.0)
 

@@ -49,6 +49,7 @@ def read_fields(body: bytes, kind: type[_Struct], unsupported: Mapping[str, Unsu
 
 def _decode(body: bytes) -> dict[str, msgspec.Raw]:
     try:
+        body.decode()  # the decoder skips values, and would find their wrong bytes later
         return _decoder.decode(body)
     except msgspec.ValidationError:
         raise InvalidArgument("body", "must be a JSON object", reason="MALFORMED_REQUEST") from None

@@ -71,7 +71,7 @@ class TensorCache:
     def _read(self) -> _Seen:
         try:
             return msgspec.json.decode((self._folder / _LIST).read_bytes(), type=_Seen)
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             return {}
 
     def _write(self) -> None:

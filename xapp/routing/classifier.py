@@ -48,7 +48,7 @@ def read_classifier(path: Path) -> Classifier:
         found = msgspec.json.decode(body, type=Classifier)
     except OSError as error:
         raise ConfigError(KEY, f"{path}: cannot be read: {error.strerror}") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(KEY, f"{path}: no classifier of version {VERSION}: {error}") from error
     _check(path, found)
     return found
