@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 WATTS = 4.0
 LONG = pb.GenerateRequest(prompt="go on", ignore_eos=True, max_tokens=6000)
-"""More than a second of the fake's steps, which get slower as an answer grows: enough readings of the meter."""
+"""More than a second of the fake's steps: enough readings of the meter."""
 
 
 @pytest.fixture(scope="module")
