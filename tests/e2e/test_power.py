@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.caller import Caller, calling, counted
+from tests.e2e.caller import ENDLESS_FAKE, Caller, calling, counted
 from tests.live import LiveServer, serving
 from tests.server.rich import details_of
 from tests.telemetry.power.boards import RAILS, Board
@@ -16,7 +16,8 @@ from xapp.inference.v1 import inference_pb2 as pb
 pytestmark = pytest.mark.slow
 
 WATTS = 4.0
-LONG = pb.GenerateRequest(prompt="go on", ignore_eos=True, max_tokens=1500)
+LONG = pb.GenerateRequest(prompt="go on", ignore_eos=True, max_tokens=6000)
+"""More than a second of the fake's steps: enough readings of the meter."""
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +33,7 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Board:
 @pytest.fixture(scope="module")
 def server(board: Board) -> Iterator[LiveServer]:
     environ = {
-        "XAPP_BACKEND": "fake",
-        "XAPP_CONTEXT_LENGTH": "4096",
+        **ENDLESS_FAKE,
         "XAPP_POWER_SYS": str(board.sys),
         "XAPP_POWER_VCGENCMD": board.install(),
         "XAPP_POWER_BUDGET_J_PER_HOUR": "1",

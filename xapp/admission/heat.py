@@ -16,7 +16,7 @@ FADE = 0.05
 """Weight of a message of the worker in the learned prices: about the last 20 decide."""
 SETTLE_STEPS = 64
 """After so many steps with a clock, the prices are those of that clock."""
-MARGIN = 1.1
+MARGIN = 1.2
 """With the lower clock, steps may take so much longer than the learned loss says: batches differ."""
 MOST = 4.0
 SOON_S = 30.0
