@@ -36,13 +36,18 @@ demo-big-little: setup model ## Start two nodes, ask one question little-only, v
 demo-rag: setup model ## Start a node, index some pages, ask one question without and with their passages
 	@$(BIN)/genai-xapp demo-rag --embedder "$$($(BIN)/python -m scripts.demo_embedder)" $(ARGS)
 
+.PHONY: demo-voice
+demo-voice: setup model ## Ask a node by voice, from a WAV file to a WAV file, without a sound card
+	@$(PIP) install --quiet --require-hashes -r requirements/speech.txt
+	@$(BIN)/genai-xapp demo-voice $(ARGS)
+
 .PHONY: serve
 serve: setup ## Serve the default model on ports 50051 (gRPC) and 8080 (HTTP)
 	@exec $(BIN)/genai-xapp serve $(ARGS)
 
 .PHONY: test
 test: setup model helm ## Run every test, those with a real model and server as well
-	@$(BIN)/python -m pytest $(ARGS)
+	@VENV=$(VENV) scripts/test $(ARGS)
 
 .PHONY: test-fast
 test-fast: setup ## Run the tests that need no real model or server
@@ -54,7 +59,7 @@ test-image: setup ## Build the image and test it with the limits of a small Rasp
 
 .PHONY: test-full
 test-full: setup model helm ## Run every test at its full size, as each night: longer storms, more examples
-	@XAPP_TESTS=full $(BIN)/python -m pytest $(ARGS)
+	@XAPP_TESTS=full VENV=$(VENV) scripts/test $(ARGS)
 
 .PHONY: test-cluster
 test-cluster: setup ## Install the chart with the image on a Kubernetes node of its own, and test it there
@@ -84,6 +89,15 @@ bench-promises: setup model ## Measure deadlines, priorities, predictions and ty
 .PHONY: attacks
 attacks: setup model ## Attack a node of its own, and print what its other callers notice
 	@$(BIN)/python -m tests.attacks $(ARGS)
+
+# SECONDS is a variable of bash itself, so only make's own counts.
+.PHONY: robustness
+robustness: setup model ## Random faults under mixed load, and every rule of the checker: SECONDS=180 SEED=N
+	@$(BIN)/python -m tests.robustness --seconds $(or $(SECONDS),180) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+.PHONY: fuzz
+fuzz: setup ## Fuzz what strangers send, and files of models and tasks: SECONDS=60 SEED=N
+	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 .PHONY: bench-pool
 bench-pool: setup ## Measure several nodes behind one target against the bars

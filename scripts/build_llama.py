@@ -22,7 +22,16 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from scripts.llama_build import ROOT, Build, BuildError, Source, cpu_identity, describe, user_options
+from scripts.llama_build import (
+    CMAKE_ALWAYS,
+    ROOT,
+    Build,
+    BuildError,
+    Source,
+    cpu_identity,
+    describe,
+    user_options,
+)
 from scripts.llama_wheel import PIP, build_wheel, say
 
 SMOKE_TIMEOUT_S = 120
@@ -83,13 +92,13 @@ def write_record(options: Mapping[str, str], source: Source) -> None:
 
 
 def is_installed(record: Mapping[str, dict[str, str]], options: Mapping[str, str]) -> bool:
-    """Whether the build in this environment is the pinned one, for this CPU, with these options."""
+    """Whether the build here is the pinned one, for this CPU, with these and the fixed options."""
     fits = record.get("installed") == _installed(Source.from_lock())
     return fits and record.get("options") == dict(options)
 
 
 def _installed(source: Source) -> dict[str, str]:
-    return {**dataclasses.asdict(source), "cpu": cpu_identity()}
+    return {**dataclasses.asdict(source), "cmake": CMAKE_ALWAYS, "cpu": cpu_identity()}
 
 
 # ---- wheels

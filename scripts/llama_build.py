@@ -22,8 +22,8 @@ OPTION_NAMES = ("CC", "CXX", "CFLAGS", "CXXFLAGS", "LDFLAGS", "CMAKE_ARGS")
 # gcc 12 miscompiles ggml's AMX kernels: SIGSEGV at the first llama_decode on a CPU with AMX.
 # arm64 compilers refuse the flags, and so do x86-64 ones from before AMX.
 AMX_OFF = ("-mno-amx-tile", "-mno-amx-int8", "-mno-amx-bf16")
-# The service loads text models only.
-CMAKE_ALWAYS = "-DLLAVA_BUILD=OFF"
+# The service loads text models only. RPC is a library of its own: a model may be larger than one node.
+CMAKE_ALWAYS = "-DLLAVA_BUILD=OFF -DGGML_RPC=ON -DGGML_RPC_RDMA=OFF"
 
 _CPU_KEYS = {
     *("vendor_id", "cpu family", "model", "model name", "flags"),

@@ -11,10 +11,11 @@ from hypothesis import settings
 from tests.live import LiveServer, serving
 from tests.models.minilm import minilm_file
 from tests.models.shallow import shallow
+from tests.scale import examples
 from xapp.folders import default_models_dir
 
 # How long an example takes says how busy the machine is, not whether the code is right.
-settings.register_profile("genai-xapp", deadline=None)
+settings.register_profile("genai-xapp", deadline=None, max_examples=examples(100))
 settings.load_profile("genai-xapp")
 
 DEFAULT_MODEL_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"

@@ -46,9 +46,9 @@ class LiveServer:
         """Base URL."""
         return f"http://127.0.0.1:{self.wait_for('listening')['http_port']}"
 
-    def records(self) -> list[dict[str, Any]]:
-        """The log so far; what is no JSON comes as {"msg": line}."""
-        return [_record(line) for line in list(self.lines)]
+    def records(self, since: int = 0) -> list[dict[str, Any]]:
+        """The log from a line on; what is no JSON comes as {"msg": line}."""
+        return [_record(line) for line in self.lines[since:]]
 
     def wait_for(self, message: str, timeout_s: float = START_S) -> dict[str, Any]:
         """The first log record with this message."""

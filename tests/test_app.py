@@ -29,7 +29,7 @@ class LivingService(FakeService):
         super().__init__(ready=False)
         self.loaded = asyncio.Event()
         self.drained = asyncio.Event()
-        self.draining = asyncio.Event()
+        self.drain_begun = asyncio.Event()
         self.failure: Exception | None = None
         self.all_ended = True
         self.calls: list[str] = []
@@ -45,8 +45,8 @@ class LivingService(FakeService):
 
     async def drain(self, grace_s: float) -> bool:
         self.calls.append(f"drain {grace_s:g}")
-        self.ready = False
-        self.draining.set()
+        self.ready, self.draining = False, True
+        self.drain_begun.set()
         await self.drained.wait()
         return self.all_ended
 
@@ -123,7 +123,7 @@ async def test_a_running_stream_ends_well_while_draining() -> None:
         call: Any = stub.Generate(pb.GenerateRequest(prompt="hi"))
         first = await call.read()
         running.stop.on_signal()
-        await running.service.draining.wait()
+        await running.service.drain_begun.wait()
         rest = [event async for event in _rest(call)]
         running.service.drained.set()
     assert first.HasField("started")
@@ -153,7 +153,7 @@ async def test_second_signal_ends_at_once() -> None:
     running.service.loaded.set()
     await running.until("serving")
     running.stop.on_signal()
-    await running.service.draining.wait()
+    await running.service.drain_begun.wait()
     running.stop.on_signal()
     assert await running.task == EXIT_IMMEDIATE
     assert running.log.seen["stopped"]["orderly"] is False

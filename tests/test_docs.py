@@ -15,7 +15,7 @@ from xapp.cli import main
 from xapp.config import KEYS, OTHER_KEYS, TABLES, Key, ModelSettings, Settings, load_settings
 from xapp.domain.kinds import MODEL_KINDS
 from xapp.errors import ConfigError
-from xapp.telemetry.metrics import Metrics, NodeValues
+from xapp.telemetry.metrics import METERED_COUNTERS, METERED_GAUGES, Metrics, NodeValues
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -29,8 +29,10 @@ PAGES = [
 LAYERS_WITH_REASONS = (
     *("server", "edge", "security", "routing", "service", "served", "admission", "tasks"),
     *("text", "formats", "workers", "engine", "backend"),
-    "routing/big_little",
+    *("routing/big_little", "server/open_engine", "server/speech", "speech"),
+    *(f"speech/{part}" for part in ("audio", "engine", "recognition", "synthesis", "translation")),
     *("retrieval", "retrieval/store", "retrieval/parser"),
+    "backend/rpc",
 )
 
 
@@ -155,7 +157,7 @@ def test_the_tables_have_every_command_and_no_other() -> None:
     assert sorted(listed) == sorted(make_targets() | set(commands(main, "genai-xapp")))
 
 
-CALL = re.compile(r"^(?:[A-Z_]+=\S+ )*genai-xapp ([a-z]+)", re.MULTILINE)
+CALL = re.compile(r"^(?:[A-Z_]+=\S+ )*genai-xapp ([a-z][a-z-]*)", re.MULTILINE)
 
 
 def code_of(text: str) -> list[str]:
@@ -201,7 +203,8 @@ def test_the_page_of_openais_dialect_has_the_codes_that_only_the_gateway_has() -
 
 
 def test_the_table_has_every_metric_and_no_other() -> None:
-    page = Metrics().exposition(NodeValues(ready=True, models={})).decode()
+    metered = dict.fromkeys([*METERED_GAUGES, *METERED_COUNTERS], 0.0)
+    page = Metrics().exposition(NodeValues(ready=True, models={}, node=metered)).decode()
     declared = set(re.findall(r"^# TYPE (\w+) ", page, re.MULTILINE))
     assert set(first_codes(OPERATING, "Metrics")) == declared
 

@@ -27,6 +27,7 @@ from xapp.security.security import Security
 
 if TYPE_CHECKING:
     from xapp.ric.link import RicLink
+    from xapp.speech.node import SpeechNode
     from xapp.telemetry.host import HostReader
     from xapp.telemetry.metrics import Metrics
 
@@ -160,12 +161,15 @@ async def _listening(
     host, metrics = PsutilReader(), Metrics()
     link = RicLink(service, settings, host, security.not_after)
     async with (
-        serve_grpc(service, settings, metrics, host, stop.on_listener_lost, security=security) as grpc_server,
+        _speech(service, settings) as speech,
+        serve_grpc(
+            service, settings, metrics, host, stop.on_listener_lost, security=security, speech=speech
+        ) as grpc_server,
         serve_http(
             service, settings, metrics, host, grpc_server.self_call, security=security, link=link
         ) as http_server,
         link.running(),
-        _gateway(service, settings, metrics, host, security) as openai_port,
+        _gateway(service, settings, metrics, host, security=security, speech=speech) as openai_port,
     ):
         ports: dict[str, object] = {"grpc_port": grpc_server.port, "http_port": http_server.port}
         if openai_port:
@@ -175,8 +179,26 @@ async def _listening(
 
 
 @contextlib.asynccontextmanager
+async def _speech(service: Service, settings: Settings) -> AsyncIterator["SpeechNode | None"]:
+    """The engines of speech; None where the settings have none."""
+    if not settings.speech.on:
+        yield None
+        return
+    from xapp.speech.node import speech_node  # noqa: PLC0415
+
+    async with speech_node(settings, service) as node:
+        yield node
+
+
+@contextlib.asynccontextmanager
 async def _gateway(
-    service: Service, settings: Settings, metrics: "Metrics", host: "HostReader", security: Security
+    service: Service,
+    settings: Settings,
+    metrics: "Metrics",
+    host: "HostReader",
+    *,
+    security: Security,
+    speech: "SpeechNode | None",
 ) -> AsyncIterator[int]:
     """The port with OpenAI's dialect; 0 where the settings have none."""
     if not settings.openai.port:
@@ -185,7 +207,7 @@ async def _gateway(
     from xapp.gateway.server import serve_openai  # noqa: PLC0415
 
     async with serve_openai(
-        service, settings, metrics, host, port=settings.openai.port, security=security
+        service, settings, metrics, host, port=settings.openai.port, security=security, speech=speech
     ) as port:
         yield port
 

@@ -1,4 +1,4 @@
-module genai-xapp/clients/go
+module genai-xapp.internal/clients/go
 
 go 1.26.0
 

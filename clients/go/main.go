@@ -23,7 +23,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
-	pb "genai-xapp/clients/go/inference/v1"
+	pb "genai-xapp.internal/clients/go/inference/v1"
 )
 
 const (

@@ -1,7 +1,7 @@
 """The run: rounds in which the contenders take turns, and the memory is read in between."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -12,9 +12,8 @@ from perf.engine.engine_lineup import Lineup, sample_of
 from perf.engine.engine_samples import BandwidthSample, BytesSample, Sample, StepsSample
 from perf.engine.memory_bandwidth import Read, Reading
 from perf.engine.weight_bytes import bytes_of
-from perf.engine_config import EngineConfig
+from perf.engine_outcome import EngineOutcome
 from perf.json_child import Child, ChildError
-from perf.machine import Noise
 from perf.process_under_test import StartError
 from perf.record.journal import Journal
 from perf.round_loop import RoundLoop
@@ -43,14 +42,8 @@ class Plan:
 
 
 @dataclass(slots=True)
-class Outcome:
-    """What came of it so far. `lost` says why the run ended early, "" when it did not."""
-
-    samples: list[Sample]
-    engine_config: EngineConfig | None = None
-    noise: list[Noise] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    lost: str = ""
+class Outcome(EngineOutcome[Sample]):
+    """What came of a Plan so far."""
 
     def steps(self) -> set[tuple[int, int, str]]:
         """Round, streams and contender of what is there."""

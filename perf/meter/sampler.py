@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Self, TypeVar
 
 from perf.closing import Ending
-from perf.meter.energy import EnergyMeter, NoMeter, find_energy_meter
 from perf.meter.process_reading import ProcessMeter, Usage
 from perf.meter.reading import Reading
 from xapp.telemetry import host as metrics_host
+from xapp.telemetry.power.find import find_energy_meter
+from xapp.telemetry.power.meter import EnergyMeter, NoMeter
 
 _Number = TypeVar("_Number", int, float)
 

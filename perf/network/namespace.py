@@ -23,10 +23,11 @@ _NAMESPACES = Path("/run/netns")
 class Network:
     """Servers listen on `host`; a client's command begins with `prefix`; `traffic` counts both ways.
 
-    `how` says what shapes it.
+    `far` is the address of what runs in the namespace. `how` says what shapes the link.
     """
 
     host: str
+    far: str
     prefix: tuple[str, ...]
     traffic: traffic_counters.Counter
     how: str
@@ -54,7 +55,7 @@ def network(shape: Shape) -> Iterator[Network]:
         run(*inside, "ip", "route", "add", "default", "via", here)
         made.shape(name)
         prefix = ("nsenter", f"--net={_NAMESPACES / name}", "--")
-        yield Network(here, prefix, partial(traffic_counters.of_server_side, near), made.how)
+        yield Network(here, there, prefix, partial(traffic_counters.of_server_side, near), made.how)
 
 
 def _interfaces() -> tuple[str, str]:

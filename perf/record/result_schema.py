@@ -29,9 +29,12 @@ class Mode(enum.StrEnum):
     POOL = "pool"
     EMBEDDING = "embedding"
     RETRIEVAL = "retrieval"
+    SHARDS = "shards"
     SPECULATION = "speculation"
     BIG_LITTLE = "big-little"
     ROUTING = "routing"
+    SPEECH = "speech"
+    QUANT = "quant"
 
 
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,6 +10,7 @@ _TITLES = {
     "serving": "Serving against its bars",
     "promises": "Promises against their bars",
     "pool": "Several nodes against their bars",
+    "shards": "A model over helpers against its bar",
     "routing": "Signals of difficulty",
     "big-little": "A little and a big model against their bars",
 }

@@ -17,7 +17,9 @@ from perf.report import (
     markdown_page,
     overview_section,
     paper_section,
+    quant_section,
     speculation_section,
+    tiers_section,
 )
 from perf.report.document import Document, Section
 from perf.report.gather_runs import Gathered, Run, gather
@@ -37,9 +39,11 @@ _SECTIONS: dict[Mode, Callable[[Sequence[Run]], Section]] = {
     Mode.POOL: bars_section.section,
     Mode.EMBEDDING: bars_section.section,
     Mode.RETRIEVAL: bars_section.section,
+    Mode.SHARDS: bars_section.section,
     Mode.SPECULATION: speculation_section.section,
     Mode.BIG_LITTLE: bars_section.section,
     Mode.ROUTING: bars_section.section,
+    Mode.QUANT: quant_section.section,
 }
 
 
@@ -48,8 +52,9 @@ def document(gathered: Gathered) -> Document:
     nodes = ", ".join(dict.fromkeys(run.result.node for run in gathered.runs))
     modes = [section(runs) for mode, section in _SECTIONS.items() if (runs := gathered.of(mode))]
     both = balance_section.section(gathered.of(Mode.PAPER), gathered.of(Mode.ACCURACY))
+    tiers = tiers_section.section([*gathered.of(Mode.ENGINE), *gathered.of(Mode.LOAD)])
     last = [overview_section.provenance(gathered), overview_section.every_figure(gathered)]
-    middle = modes if both is None else [*modes, both]
+    middle = [*modes, *(section for section in (both, tiers) if section is not None)]
     return Document(f"genai-xapp bench: {nodes}", [overview_section.overview(gathered), *middle, *last])
 
 

@@ -89,19 +89,26 @@ def run(link: WorkerLink, work: Work) -> tuple[list[Stream], Stats]:
 
 
 def try_cancel(link: WorkerLink, trial: CancelTrial) -> CancelResult:
-    """Counts steps, not time."""
+    """Counts steps, not time. Every request has ended when it returns."""
     ids = [next(_ids) for _ in range(link.info.num_slots + 1)]
     for index, request_id in enumerate(ids):
         link.submit(Submit(request_id, token_prompt(16, trial.seed, index), 64, ignore_eos=True))
-    victim, waiting = ids[0], ids[-1]
-    result = _watch_cancel(link, victim, waiting, trial.after_tokens)
-    _cancel_all(link, [request_id for request_id in ids if request_id != victim])
+    result, ended = _watch_cancel(link, ids[0], ids[-1], trial.after_tokens)
+    _cancel_all(link, set(ids) - ended)
     return result
 
 
-def _watch_cancel(link: WorkerLink, victim: int, waiting: int, after_tokens: int) -> CancelResult:
+def _watch_cancel(
+    link: WorkerLink, victim: int, waiting: int, after_tokens: int
+) -> tuple[CancelResult, set[int]]:
+    """The result, and the requests whose end was among the steps that it read: no later step tells it again.
+
+    A fast worker computes whole answers before this process reads their first tokens.
+    """
     before = taken = steps = 0
+    ended: set[int] = set()
     for _, events in link.steps():
+        ended |= {finished.request_id for finished in events.finished}
         took_part = victim in events.tokens[::2]
         if before < after_tokens:
             before += took_part
@@ -110,17 +117,19 @@ def _watch_cancel(link: WorkerLink, victim: int, waiting: int, after_tokens: int
             continue
         taken += took_part
         if any(started.request_id == waiting for started in events.started):
-            return CancelResult(taken, steps)
+            return CancelResult(taken, steps), ended
         steps += 1
     raise AssertionError("unreachable: steps end with an error")
 
 
-def _cancel_all(link: WorkerLink, ids: list[int]) -> None:
-    for request_id in ids:
+def _cancel_all(link: WorkerLink, left: set[int]) -> None:
+    """Returns when they have ended."""
+    if not left:
+        return
+    for request_id in left:
         link.cancel(request_id)
-    left = set(ids)
     for _, events in link.steps():
-        left -= {finished.request_id for finished in events.finished}
+        left = left - {finished.request_id for finished in events.finished}
         if not left:
             return
 

@@ -1,15 +1,15 @@
 """The run: each group of prompts is answered by every strategy in turn, in each round."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from perf.engine_config import EngineConfig
+from perf.engine_outcome import EngineOutcome
 from perf.json_child import Child, ChildError
-from perf.machine import Noise
 from perf.record.journal import Journal
 from perf.round_loop import RoundLoop
 from perf.speculation.engine_child import Margin, Play, Played, Price, Read
@@ -67,14 +67,8 @@ class Plan:
 
 
 @dataclass(slots=True)
-class Outcome:
-    """What came of it so far. `lost` says why the run ended early, "" when it did not."""
-
-    samples: list[Sample]
-    engine_config: EngineConfig | None = None
-    noise: list[Noise] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    lost: str = ""
+class Outcome(EngineOutcome[Sample]):
+    """What came of a Plan so far."""
 
     @property
     def plays(self) -> list[PlaySample]:

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.engine.harness import Clock
-from xapp.admission.admission import Admission, AdmittedRequest
+from xapp.admission.admission import Admission
+from xapp.admission.admitted_request import AdmittedRequest
 from xapp.admission.averages import WAIT_FRESH_S, FinishRate
 from xapp.admission.open_request import AdmissionRequest
 from xapp.admission.predict import Predictor

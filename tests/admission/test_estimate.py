@@ -29,7 +29,7 @@ def asked(within_s: float, *, slower: float) -> Estimate:
     request = AdmissionRequest(clock.now, clock.now + within_s, 101, exact=True)
     for part in ("first", "rest"):
         for _ in range(8):
-            admission.predictor._residuals.record(Key((request.priority, part)), 1.0, slower)
+            admission.predictor._corrections._residuals.record(Key((request.priority, part)), 1.0, slower)
     return estimate(admission, request, Submit(1, [7] * 100, 101))
 
 

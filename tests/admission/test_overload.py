@@ -6,6 +6,7 @@ from statistics import median
 
 import pytest
 
+from tests.scale import sized
 from tests.service.virtual_node import SLOTS, VirtualNode, Wanted
 
 SECONDS = 60.0
@@ -52,7 +53,7 @@ def good(node: VirtualNode) -> int:
     return sum(answer.good for answer in node.answers)
 
 
-SEEDS = range(4)
+SEEDS = range(sized(2, 4))
 
 
 def test_admitted_requests_end_in_time() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from tests.scale import sized
 from tests.service.virtual_node import Wanted
 from tests.service.virtual_pool import VirtualPool
 
@@ -28,7 +29,7 @@ def goodput(speeds: Sequence[float], wanted: Sequence[Wanted]) -> float:
     return pool.goodput(FULL_S, END_S)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", range(sized(1, 2)))
 def test_a_pool_with_one_retry_does_what_one_node_of_its_speed_does(seed: int) -> None:
     wanted = coming(seed)
     assert goodput([1.0] * POOL, wanted) >= 0.95 * goodput([float(POOL)], wanted)

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from tests.engine.harness import Harness
 from tests.scale import examples
-from xapp.admission.simulation import NEVER, Job, Simulation
+from xapp.admission.simulated_job import NEVER, Job
+from xapp.admission.simulation import Simulation
 from xapp.admission.speeds import Speeds, speeds
 from xapp.backend.fake import fake_info
 from xapp.config import EngineSettings

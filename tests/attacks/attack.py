@@ -9,10 +9,11 @@ from time import monotonic
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the node is: host and port of both its servers."""
+    """Where the node is: host and port of its servers. `openai` is the port of OpenAI's dialect."""
 
     grpc: tuple[str, int]
     http: tuple[str, int]
+    openai: tuple[str, int]
 
     @property
     def target(self) -> str:

@@ -1,4 +1,4 @@
-"""Attacks, from a process of its own: python -m tests.attacks.child GRPC_PORT HTTP_PORT
+"""Attacks, from a process of its own: python -m tests.attacks.child PORTS: gRPC, HTTP, OpenAI
 
 So what an attack computes is not in the way of the process that measures. Each line "NAME SECONDS" of
 standard input begins an attack. The answer is a line: how often the attack came to an end, or "failed". Each
@@ -12,10 +12,10 @@ import sys
 import traceback
 from typing import NoReturn
 
-from tests.attacks import calls, frames, wire
+from tests.attacks import calls, frames, gateway, wire
 from tests.attacks.attack import ATTACKS, Place
 
-__all__ = ["ATTACKS", "FAILED", "calls", "frames", "wire"]
+__all__ = ["ATTACKS", "FAILED", "calls", "frames", "gateway", "wire"]
 
 FAILED = "failed"
 
@@ -44,10 +44,10 @@ def _outcome(place: Place, name: str, seconds: float) -> str:
 
 def main() -> None:
     """See the module."""
-    grpc_port, http_port = map(int, sys.argv[1:])
+    ports = map(int, sys.argv[1:])
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    place = Place(("127.0.0.1", grpc_port), ("127.0.0.1", http_port))
+    place = Place(*(("127.0.0.1", port) for port in ports))
     for line in sys.stdin:
         name, seconds = line.split()
         print(_outcome(place, name, float(seconds)), flush=True)

@@ -26,11 +26,13 @@ _OWN = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_reconnect_backoff_ms",
 class Seen:
     """Seconds that each answer of health took; `failed` ones had another status than SERVING or none.
 
-    `memory_bytes` is the most that the server process had resident above what it had when it was idle;
-    `text_bytes` the same of text processes together.
+    `answers_s` are answers over gRPC, `pages_s` those of `GET /health` at the port of OpenAI's dialect, each
+    on a connection of its own. `memory_bytes` is the most that the server process had resident above
+    what it had when it was idle; `text_bytes` the same of text processes together.
     """
 
     answers_s: list[float] = field(default_factory=list)
+    pages_s: list[float] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     memory_bytes: int = 0
     text_bytes: int = 0
@@ -39,14 +41,22 @@ class Seen:
 
     def quantile_ms(self, share: float) -> float:
         """Milliseconds that this share of the answers took at most."""
-        answers = sorted(self.answers_s)
-        return 1000 * answers[min(int(share * len(answers)), len(answers) - 1)] if answers else float("inf")
+        return _quantile_ms(self.answers_s, share)
+
+    def page_quantile_ms(self, share: float) -> float:
+        """The same at the port of OpenAI's dialect."""
+        return _quantile_ms(self.pages_s, share)
+
+
+def _quantile_ms(times_s: list[float], share: float) -> float:
+    answers = sorted(times_s)
+    return 1000 * answers[min(int(share * len(answers)), len(answers) - 1)] if answers else float("inf")
 
 
 def place_of(server: LiveServer) -> Place:
-    """Both ports."""
-    grpc_port, http_port = (int(where.rpartition(":")[2]) for where in (server.target, server.http))
-    return Place(("127.0.0.1", grpc_port), ("127.0.0.1", http_port))
+    """All ports."""
+    said = server.wait_for("listening")
+    return Place(*(("127.0.0.1", said[f"{name}_port"]) for name in ("grpc", "http", "openai")))
 
 
 def resident(server: LiveServer) -> tuple[int, int]:
@@ -79,14 +89,17 @@ class Attacker:
     async def attack(self, name: str, seconds: float, settle_s: float = SETTLE_S) -> Seen:
         """Asks health all the time while the attack lasts, and `settle_s` longer."""
         seen = Seen()
-        asking = asyncio.create_task(_ask(self._server, place_of(self._server), self._idle, seen))
+        place = place_of(self._server)
+        works = (_ask(self._server, place, self._idle, seen), _ask_openai(place, seen))
+        asking = [asyncio.create_task(work) for work in works]
         try:
             seen.rounds = await self._run(name, seconds)
             assert seen.rounds not in {"", FAILED}, f"the attack itself failed: {name}"
             await asyncio.sleep(settle_s)
         finally:
-            asking.cancel()
-            await asyncio.wait([asking])
+            for task in asking:
+                task.cancel()
+            await asyncio.wait(asking)
         seen.alive = self._server.process.poll() is None
         return seen
 
@@ -102,7 +115,8 @@ class Attacker:
 async def attacker(server: LiveServer, idle: tuple[int, int]) -> AsyncIterator[Attacker]:
     """A process that attacks the server. `idle` is the memory before the first attack."""
     place, pipe = place_of(server), asyncio.subprocess.PIPE
-    command = (sys.executable, "-m", "tests.attacks.child", str(place.grpc[1]), str(place.http[1]))
+    ports = (str(each[1]) for each in (place.grpc, place.http, place.openai))
+    command = (sys.executable, "-m", "tests.attacks.child", *ports)
     child = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
     try:
         yield Attacker(server, child, idle)
@@ -136,3 +150,28 @@ async def _check(channel: grpc.aio.Channel, seen: Seen) -> None:
     seen.answers_s.append(monotonic() - begun)
     if answer.status != health_pb2.HealthCheckResponse.SERVING:
         seen.failed.append("NOT_SERVING")
+
+
+async def _ask_openai(place: Place, seen: Seen) -> None:
+    while True:
+        begun = monotonic()
+        try:
+            async with asyncio.timeout(CALL_S):
+                status = await page_status(place)
+        except (OSError, asyncio.IncompleteReadError) as error:
+            seen.failed.append(f"GET /health: {type(error).__name__}")
+        else:
+            seen.pages_s.append(monotonic() - begun)
+            if status != b"200":
+                seen.failed.append(f"GET /health: {status.decode()}")
+        await asyncio.sleep(max(0.0, EVERY_S - (monotonic() - begun)))
+
+
+async def page_status(place: Place) -> bytes:
+    """The status of `GET /health` at the port of OpenAI's dialect, on a connection of its own."""
+    reader, writer = await asyncio.open_connection(*place.openai)
+    try:
+        writer.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        return (await reader.readuntil(b"\r\n")).split()[1]
+    finally:
+        writer.transport.abort()

@@ -11,6 +11,7 @@ from xapp.backend.llama_model import ContextParams, load_model
 from xapp.backend.llama_trial import FILL, STREAMS, trial
 from xapp.backend.llama_tuning import profile
 from xapp.backend.native import llama
+from xapp.backend.rpc.place import Placement
 from xapp.backend.sizing import Node, Sizing
 from xapp.config import EngineSettings
 from xapp.domain.messages import TuningSource
@@ -31,18 +32,18 @@ def test_measured_once_then_remembered(
     model: Any, default_model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    first = profile(model, str(default_model_path), EngineSettings(), NODE, SIZING)
+    first = profile(model, str(default_model_path), Placement(NODE, EngineSettings()), SIZING)
     assert first.known.source is TuningSource.MEASURED
     assert [(each.threads, each.flash_attention) for each in first.known.trials] == [(2, True), (2, False)]
     assert first.threads == (2, 1)
     first.remember(first.known)
-    again = profile(model, str(default_model_path), EngineSettings(), NODE, SIZING)
+    again = profile(model, str(default_model_path), Placement(NODE, EngineSettings()), SIZING)
     assert (again.known.source, again.known.trials) == (TuningSource.CACHED, first.known.trials)
 
 
 def test_what_is_set_is_not_measured(model: Any, default_model_path: Path) -> None:
     settings = EngineSettings(threads=2, flash_attention="off")
-    found = profile(model, str(default_model_path), settings, NODE, SIZING).known
+    found = profile(model, str(default_model_path), Placement(NODE, settings), SIZING).known
     assert (found.source, found.threads, found.flash_attention) == (TuningSource.SET, 2, False)
 
 

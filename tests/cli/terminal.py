@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 _WAIT_S = 30.0
+# This terminal does not say where its cursor is, and each prompt would wait a second for that.
+_SCREEN = {"TERM": "xterm", "COLUMNS": "100", "LINES": "30", "PROMPT_TOOLKIT_NO_CPR": "1"}
 
 
 class Terminal:
@@ -53,7 +55,7 @@ def on_terminal(*args: str, environ: Mapping[str, str]) -> Iterator[Terminal]:
     """`genai-xapp ARGS` on a terminal of its own, which sends Ctrl-C as a signal."""
     own, other = pty.openpty()
     command = ["env", "--default-signal=INT", "setsid", "--ctty", sys.executable, "-m", "xapp.cli", *args]
-    variables = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "30", **environ}
+    variables = {**os.environ, **_SCREEN, **environ}
     process = subprocess.Popen(command, stdin=other, stdout=other, stderr=other, env=variables)
     os.close(other)
     try:

@@ -173,3 +173,11 @@ def test_metrics_json_has_zeros_too(node: ScriptedNode) -> None:
 )
 def test_durations(text: str, seconds: float) -> None:
     assert Duration().convert(text, None, None) == seconds
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_what_needs_no_node_imports_no_grpc(option: str) -> None:
+    code = f"import sys; from xapp.cli import main; main(['{option}'], standalone_mode=False); "
+    code += "print('grpc' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"

@@ -11,9 +11,9 @@ from rich.console import Console
 
 from tests.models.gguf_file import LLAMA, gguf_bytes
 from tests.models.hub_stand_in import StandIn, serving
-from xapp.cli import models as under_test
+from xapp.cli import models_bring, models_rm
 from xapp.cli.models import models
-from xapp.cli.models_view import TerminalProgress
+from xapp.cli.progress import TerminalProgress
 from xapp.errors import ModelError
 from xapp.models.digest import hash_file, sidecar, write_record
 from xapp.models.pull import pull
@@ -34,7 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
     with serving(StandIn(files={"owner/tiny-GGUF/tiny.gguf": CONTENT})) as stand_in:
         monkeypatch.setattr(
-            under_test,
+            models_bring,
             "pull_model",
             lambda name, folder, **more: pull(name, folder, endpoint=stand_in.endpoint, **more),
         )
@@ -211,7 +211,7 @@ def test_progress_off_a_terminal_is_a_line_now_and_then(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr("xapp.cli.models_view.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("xapp.cli.progress.time.monotonic", lambda: now[0])
     with TerminalProgress("m") as progress:
         progress.update("fetching", 1_000_000, 4_000_000)
         now[0] += 6
@@ -240,7 +240,7 @@ def test_files_that_cannot_be_removed(folder: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(Path, "unlink", refuse)
     with pytest.raises(ModelError, match=r"cannot remove .*own.gguf: Permission denied"):
-        under_test._unlink(folder / "own.gguf")
+        models_rm._unlink(folder / "own.gguf")
     assert not sidecar(folder / "own.gguf").exists()
 
 

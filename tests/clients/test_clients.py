@@ -1,5 +1,6 @@
 """The examples under clients/ against a real server, with the default model and with the fake backend."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.go_module import files as go_files
+from scripts.go_module import module_path, publish, version
 from tests.live import LiveServer, serving
 from tests.scripted_node import ANSWER, Hang, bad_field, chunk, full, scripted_node, started, unavailable
 
@@ -146,15 +149,41 @@ def test_go_asks_one_of_several_real_nodes(go_client: str, fake_server: LiveServ
     assert "FINISH_REASON_" in done.stderr
 
 
+def _module(folder: Path) -> None:
+    (folder / "main.go").write_text(GO_USER)
+    run("go", "mod", "init", "example/user", cwd=folder)
+
+
 @needs_go
 @pytest.mark.timeout(300)
-def test_a_module_of_its_own_uses_the_go_stubs(go_client: str, tmp_path: Path) -> None:
-    """The commands of clients/README.md."""
-    (tmp_path / "main.go").write_text(GO_USER)
-    run("go", "mod", "init", "example/user", cwd=tmp_path)
-    required, replaced = "genai-xapp/clients/go@v0.0.0", f"genai-xapp/clients/go={CLIENTS / 'go'}"
+def test_a_module_of_its_own_uses_a_copy_of_the_go_client(go_client: str, tmp_path: Path) -> None:
+    """With `replace`, as clients/README.md says."""
+    _module(tmp_path)
+    required, replaced = f"{module_path()}@v0.0.0", f"{module_path()}={CLIENTS / 'go'}"
     run("go", "mod", "edit", f"-require={required}", f"-replace={replaced}", cwd=tmp_path)
     assert run("go", "run", ".", cwd=tmp_path, within_s=BUILD_S, GOFLAGS="-mod=mod").stdout == "hi\n"
+
+
+@needs_go
+@pytest.mark.timeout(300)
+def test_a_module_of_its_own_gets_the_go_client_by_its_path_and_version(
+    go_client: str, tmp_path: Path
+) -> None:
+    """From a folder as a module proxy. `go_client` has fetched the modules that the client needs."""
+    # Go keeps every version that it has seen, unchanged, for all of this user's programs.
+    content = hashlib.sha256(b"".join(data for _, data in go_files())).hexdigest()[:12]
+    tag = f"{version()}-test.{content}"
+    publish(tmp_path / "proxy", tag)
+    known = run("go", "env", "GOMODCACHE", "GOPROXY").stdout.split()
+    proxies = f"file://{tmp_path / 'proxy'},file://{known[0]}/cache/download,{known[1]}"
+    own = module_path().partition("/")[0]
+    user = tmp_path / "user"
+    user.mkdir()
+    _module(user)
+    run("go", "get", f"{module_path()}/inference/v1@{tag}", cwd=user, GOPROXY=proxies, GONOSUMDB=own)
+    assert f"{module_path()} {tag}" in (user / "go.mod").read_text()
+    done = run("go", "run", ".", cwd=user, within_s=BUILD_S, GOPROXY=proxies, GONOSUMDB=own)
+    assert done.stdout == "hi\n"
 
 
 GO_USER = """package main
@@ -162,7 +191,7 @@ GO_USER = """package main
 import (
 \t"fmt"
 
-\tpb "genai-xapp/clients/go/inference/v1"
+\tpb "genai-xapp.internal/clients/go/inference/v1"
 )
 
 func main() {

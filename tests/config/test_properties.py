@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.config.files import settings_file
 from xapp.config import KEYS, KEYS_OF_A_MODEL, Key, Settings, load_settings
 
-in_one_folder = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+in_one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 Chosen = dict[Key, Any]
 
 
@@ -41,8 +41,15 @@ def _plain(kind: Any, meta: msgspec.Meta) -> st.SearchStrategy[Any]:
     return st.text(st.characters(codec="ascii", categories=("L", "N")), min_size=1, max_size=8)
 
 
+_OF_A_FORM = {"rpc_hosts": st.sampled_from(["a:1", "10.0.0.2:50052,b:2"]), "rpc_split": st.just("4,13,13")}
+"""Texts that have a form."""
+
+
 def some_of(keys: list[Key]) -> st.SearchStrategy[Chosen]:
-    return st.fixed_dictionaries({}, optional={key: values_of(key.field.type) for key in keys})
+    optional = {
+        key: _OF_A_FORM[key.name] if key.name in _OF_A_FORM else values_of(key.field.type) for key in keys
+    }
+    return st.fixed_dictionaries({}, optional=optional)
 
 
 def flat_file(chosen: Chosen) -> str:

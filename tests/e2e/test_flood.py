@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 from collections import Counter
+from collections.abc import Iterator
 
 import grpc
 import pytest
 
 from tests.e2e.caller import Caller, calling, until
-from tests.live import serving
+from tests.live import LiveServer, serving
 from tests.scale import sized
 from tests.server.rich import details_of
 from xapp.inference.v1 import inference_pb2 as pb
@@ -29,14 +30,20 @@ async def _outcome(caller: Caller, number: int) -> str:
     return "finished" if events[-1].HasField("finished") else "no Finished"
 
 
-@pytest.mark.parametrize("num_connections", [1, 12])
-async def test_everyone_in_a_flood_is_answered_or_refused_with_a_reason(num_connections: int) -> None:
-    """One connection is always full. On twelve all come before any of them is looked at."""
+@pytest.fixture(scope="module")
+def server() -> Iterator[LiveServer]:
     with serving({"XAPP_BACKEND": "fake"}) as server:
-        server.wait_for("serving")
-        async with contextlib.AsyncExitStack() as stack:
-            callers = [await stack.enter_async_context(calling(server)) for _ in range(num_connections)]
-            flood = (_outcome(callers[i % num_connections], i) for i in range(NUM_CALLS))
-            outcomes = Counter(await asyncio.gather(*flood))
-            assert outcomes.keys() <= {"finished", "QUEUE_FULL"}
-            await until(callers[0].is_idle)
+        yield server
+
+
+@pytest.mark.parametrize("num_connections", [1, 12])
+async def test_everyone_in_a_flood_is_answered_or_refused_with_a_reason(
+    server: LiveServer, num_connections: int
+) -> None:
+    """One connection is always full. On twelve all come before any of them is looked at."""
+    async with contextlib.AsyncExitStack() as stack:
+        callers = [await stack.enter_async_context(calling(server)) for _ in range(num_connections)]
+        flood = (_outcome(callers[i % num_connections], i) for i in range(NUM_CALLS))
+        outcomes = Counter(await asyncio.gather(*flood))
+        assert outcomes.keys() <= {"finished", "QUEUE_FULL"}
+        await until(callers[0].is_idle)

@@ -1,7 +1,6 @@
 """A real node with tokens: what a principal is told does not depend on what others asked before."""
 
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -23,9 +22,11 @@ NAMES = ("planner", "watcher", "stranger", "victim")
 SECRET = "cell 4711 of operator X loses its backhaul every night at two: " * 4
 
 
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[LiveServer]:
-    tokens, policy = tmp_path / "tokens.toml", tmp_path / "policy.toml"
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """Its cache remembers: each test asks with prompts of its own."""
+    folder = tmp_path_factory.mktemp("node")
+    tokens, policy = folder / "tokens.toml", folder / "policy.toml"
     tokens.write_text("".join(f'{name} = ["{hash_of(name)}"]\n' for name in NAMES))
     policy.write_text(POLICY)
     files = {"XAPP_TOKENS_FILE": str(tokens), "XAPP_POLICY_FILE": str(policy)}
@@ -65,13 +66,14 @@ async def test_as_much_is_computed_whether_or_not_others_asked(caller: Caller) -
 
 
 async def test_a_group_shares(caller: Caller) -> None:
-    await num_computed(caller, "planner", SECRET)
-    assert await num_computed(caller, "watcher", SECRET) < 10
-    assert await num_computed(caller, "stranger", SECRET) > len(SECRET) / 2
+    shared = f"shared: {SECRET}"
+    await num_computed(caller, "planner", shared)
+    assert await num_computed(caller, "watcher", shared) < 10
+    assert await num_computed(caller, "stranger", shared) > len(SECRET) / 2
 
 
 async def test_nobody_joins_the_answer_to_another(caller: Caller) -> None:
-    request = pb.GenerateRequest(prompt=SECRET, max_tokens=400, ignore_eos=True)
+    request = pb.GenerateRequest(prompt=f"joined: {SECRET}", max_tokens=400, ignore_eos=True)
     theirs = caller.inference.Generate(
         request, timeout=CALL_S, metadata=(("authorization", "Bearer victim"),)
     )

@@ -11,7 +11,6 @@ import grpc
 import pytest
 
 from tests.e2e.caller import (
-    ENDLESS_FAKE,
     NOT_SERVING,
     SERVING,
     calling,
@@ -97,22 +96,6 @@ async def test_streams_end_health_answers_and_it_serves_again(
         assert worker_pid(server) != pid
     restarts = await counted(server, "worker_restarts_total")
     assert restarts == num_restarts + 1
-
-
-async def test_a_worker_that_hangs_is_replaced() -> None:
-    with serving(ENDLESS_FAKE | {"XAPP_HANG_TIMEOUT_S": "1"}) as server:
-        async with calling(server) as caller, polling(server) as health:
-            running = await caller.begin(endless())
-            checks = len(health.seen)
-            os.kill(worker_pid(server), signal.SIGSTOP)
-            with pytest.raises(grpc.aio.AioRpcError) as caught:
-                await rest_of(running)
-            assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-            assert "hung" in (caught.value.details() or "")
-            # A check may have been answered just before the worker's end was known.
-            await health.sees(NOT_SERVING, checks)
-            await health.sees(SERVING, health.seen.index(NOT_SERVING, checks))
-            assert await caller.text(ASK)
 
 
 async def test_our_client_gets_its_answer_over_a_lost_worker(server: LiveServer) -> None:

@@ -25,12 +25,12 @@ NUM_STRANGERS = 50
 PATIENCE_S = 20.0
 
 
-@pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    return Authority(tmp_path)
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def node(authority: Authority) -> Iterator[LiveServer]:
     pair = authority.sign("node")
     files = {"XAPP_TLS_CERT": str(pair.cert), "XAPP_TLS_KEY": str(pair.key)}
@@ -92,7 +92,7 @@ async def test_the_log_says_who_asked(node: LiveServer, authority: Authority) ->
 
 @pytest.mark.parametrize("key", ["XAPP_TLS_CERT", "XAPP_TLS_CLIENT_CA"])
 def test_a_bad_file_stops_the_start(authority: Authority, tmp_path: Path, key: str) -> None:
-    pair, bad = authority.sign("node"), tmp_path / "bad.pem"
+    pair, bad = authority.sign("another"), tmp_path / "bad.pem"
     bad.write_text("no certificate")
     files = {"XAPP_TLS_CERT": str(pair.cert), "XAPP_TLS_KEY": str(pair.key), key: str(bad)}
     environ = {**os.environ, **ENDLESS_FAKE, "XAPP_HOST": "127.0.0.1", **files}

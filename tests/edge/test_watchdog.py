@@ -2,9 +2,9 @@ import asyncio
 
 import pytest
 
+from xapp.edge.limit import Limit
 from xapp.edge.watchdog import Watchdog, WatchedStream
 from xapp.errors import Exhausted
-from xapp.server.limit import Limit
 
 
 async def _write(watchdog: Watchdog, streams: "asyncio.Queue[WatchedStream]") -> None:

@@ -23,9 +23,10 @@ from xapp.domain.messages import (
 )
 from xapp.engine.branches import Branch
 from xapp.engine.engine import Engine
-from xapp.engine.kv_cache import NO_MATCH, KVCache, Match
+from xapp.engine.kv_cache import KVCache
 from xapp.engine.lookout import Watch
 from xapp.engine.plan import Plan
+from xapp.engine.prefix_match import NO_MATCH, Match
 from xapp.engine.sequence import Sequence, Status
 from xapp.engine.strategies.score import Score
 from xapp.engine.strategies.strategy import Strategy
@@ -238,12 +239,12 @@ class Harness:
         self.engine.cancel(answer.request.request_id)
 
     def step(self) -> StepEvents:
-        waiting = bool(self.scheduler.waiting or self.scheduler.running)
+        waiting = bool(self.scheduler.queues.waiting or self.scheduler.queues.running)
         before = self._num_computed
         events = self.engine.step()
         self._read(events)
         self._check_cells()
-        still = bool(self.scheduler.waiting or self.scheduler.running)
+        still = bool(self.scheduler.queues.waiting or self.scheduler.queues.running)
         moved = self._num_computed > before or events.finished
         assert moved or not (waiting and still), "work waits, nothing runs"
         return events
@@ -304,7 +305,7 @@ class Harness:
         scores = any(part[0].request.choices for part in plan.parts)
         most = max(self.backend.num_steady, plan.num_decode + MIN_CHUNK)
         assert not (scores and self.backend.num_steady) or len(plan.batch) <= most
-        assert len(self.scheduler.running) <= self.slots
+        assert len(self.scheduler.queues.running) <= self.slots
         if plan.batch.isolated:
             self._check_isolated(plan)
         else:
@@ -314,7 +315,7 @@ class Harness:
         predicted = self.engine._step_time.predict(plan.num_decode, plan.num_prefill, plan.batch.num_read)
         assert plan.num_prefill <= MIN_CHUNK or predicted <= budget * (1 + 1e-9)
         for sequence in plan.admitted:
-            for waiting in self.scheduler.waiting:
+            for waiting in self.scheduler.queues.waiting:
                 # Only one that waits for its prefix, or a promoted one that waits for cells, may be passed.
                 passed = waiting.order < sequence.order and sequence.promoted_at is None
                 match = self._matches.get(waiting.request.request_id, NO_MATCH)
@@ -325,21 +326,23 @@ class Harness:
         """One sequence, in steps that follow from it alone, and never two in a row while others may go on."""
         sequence = self.cache.isolated.sequence
         assert sequence is not None
-        assert sequence in self.scheduler.running
+        assert sequence in self.scheduler.queues.running
         assert [part[0] for part in plan.parts] == [sequence]
         start, count = sequence.num_computed, len(plan.batch)
         assert plan.batch.tokens == sequence.tokens[start : start + count]
         in_prompt = start < sequence.num_prompt
         assert count == (min(ISOLATED_CHUNK, self.max_batch, sequence.num_prompt - start) if in_prompt else 1)
-        others = [each for each in self.scheduler.running if each is not sequence and not each.request.pin]
-        critical = any(each.request.priority is Priority.CRITICAL for each in self.scheduler.running)
+        others = [
+            each for each in self.scheduler.queues.running if each is not sequence and not each.request.pin
+        ]
+        critical = any(each.request.priority is Priority.CRITICAL for each in self.scheduler.queues.running)
         assert critical or not others or not (self.plans and self.plans[-1].batch.isolated)
 
     def _check_decodes(self, plan: Plan) -> None:
         """Nobody who decodes is left out, but for a critical prompt."""
-        sharing = [each for each in self.scheduler.running if not each.isolated]
+        sharing = [each for each in self.scheduler.queues.running if not each.isolated]
         decoding = [each for each in sharing if each.status is Status.DECODE]
-        prompts = [each for each in self.scheduler.running if each.status is not Status.DECODE]
+        prompts = [each for each in self.scheduler.queues.running if each.status is not Status.DECODE]
         must = decoding
         if any(each.request.priority is Priority.CRITICAL for each in prompts):
             must = [each for each in decoding if each.request.priority is Priority.CRITICAL]
@@ -352,12 +355,16 @@ class Harness:
 
     def _check_classes(self) -> None:
         """Nobody waits for one of a lower class who could make way."""
-        waiting = (each for each in self.scheduler.waiting if not self.scheduler._waits_for_isolated(each))
+        waiting = (
+            each for each in self.scheduler.queues.waiting if not self.scheduler._waits_for_isolated(each)
+        )
         head = next(waiting, None)
         if head is None or self._matches.get(head.request.request_id, NO_MATCH).pending:
             return
-        lower = [each for each in self.scheduler.running if self.scheduler._may_take(head, each)]
-        lasting = [each for each in self.scheduler.running if each not in lower]
+        lower = [
+            each for each in self.scheduler.queues.running if self.scheduler.preemption.may_take(head, each)
+        ]
+        lasting = [each for each in self.scheduler.queues.running if each not in lower]
         cells = sum(each.cells_needed for each in [head, *lasting] if not each.isolated)
         assert not lower or cells > self.cache.total
 
@@ -365,8 +372,8 @@ class Harness:
         cache, backend = self.cache, self.backend
         assert backend.used == cache.used <= cache.total
         assert 0 <= cache.reserved <= cache.total - cache.used
-        running = self.scheduler.running
-        held = [*running, *(each for each in self.scheduler.waiting if each.paused)]
+        running = self.scheduler.queues.running
+        held = [*running, *(each for each in self.scheduler.queues.waiting if each.paused)]
         alive = self.engine._sequences.values()
         begun = [each for each in alive if each.started_at is not None and not each.request.choices]
         assert len(backend.live_samplers) == len(begun)
@@ -385,8 +392,8 @@ class Harness:
                 for branch in branches_of(sequence)
             }
         assert len(lent) == len(held) + sum(len(branches_of(sequence)) for sequence in held)
-        assert not lent.keys() & cache._cached.keys()
-        lent |= cache._cached
+        assert not lent.keys() & cache._prefixes.cached.keys()
+        lent |= cache._prefixes.cached
         for seq_id in range(backend.num_sequences + backend.num_branches):
             assert backend.content(seq_id) == lent.get(seq_id, [])
             assert cache._pool.length(seq_id) == len(lent.get(seq_id, []))

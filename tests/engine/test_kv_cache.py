@@ -12,7 +12,8 @@ from xapp.backend.fake import FakeBackend
 from xapp.config import EngineSettings
 from xapp.domain.messages import Priority, Submit
 from xapp.domain.prefix import MIN_PREFIX, common_prefix
-from xapp.engine.kv_cache import NO_MATCH, KVCache, Match
+from xapp.engine.kv_cache import KVCache
+from xapp.engine.prefix_match import NO_MATCH, Match
 from xapp.engine.sequence import Sequence, Status
 from xapp.engine.strategies.decode import DECODE
 
@@ -207,6 +208,23 @@ def test_a_parked_prefix_that_the_backend_refuses_is_forgotten(monkeypatch: pyte
     assert bench.cache.admit(sequence, bench.cache.match(sequence))
     assert (sequence.num_cached, bench.cache.reserved) == (0, 31)
     assert bench.cache.match(bench.sequence([2] * 31, priority=Priority.CRITICAL)).parked is None
+
+
+@pytest.mark.parametrize("error", [MemoryError, OSError])
+def test_a_copy_that_finds_no_memory_is_not_made(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    """The worker once ended where the system had no pages for a parked prefix."""
+
+    def save(backend: FakeBackend, seq_id: int) -> object:
+        raise error
+
+    monkeypatch.setattr(FakeBackend, "save", save)
+    bench = Bench(cells=64)
+    bench.cache.release(bench.run([2] * 30))
+    bench.cache.release(bench.run([5] * 50))
+    assert (bench.cache.used, bench.cache.parked) == (50, 0)
+    assert bench.run([2] * 10).num_cached == 0
 
 
 def test_a_long_parked_prefix_does_not_come_back_for_a_few_tokens() -> None:

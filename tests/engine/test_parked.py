@@ -12,7 +12,7 @@ def parked(tokens: list[int]) -> ParkedPrefix:
 
 
 def test_the_least_recently_used_goes_first() -> None:
-    store = ParkedPrefixes(20)
+    store = ParkedPrefixes(40)
     old, young, new = parked([1] * 8), parked([2] * 8), parked([3] * 8)
     store.add(old)
     store.add(young)
@@ -23,7 +23,7 @@ def test_the_least_recently_used_goes_first() -> None:
 
 
 def test_what_has_gone_can_be_touched_and_dropped() -> None:
-    store = ParkedPrefixes(20)
+    store = ParkedPrefixes(40)
     gone = parked([1] * 8)
     store.touch(gone)
     store.drop(gone)
@@ -32,7 +32,7 @@ def test_what_has_gone_can_be_touched_and_dropped() -> None:
 
 @given(st.lists(st.lists(st.integers(0, 1), min_size=1, max_size=12), max_size=20))
 def test_it_is_bounded_and_holds_nothing_twice(prefixes: list[list[int]]) -> None:
-    store = ParkedPrefixes(24)
+    store = ParkedPrefixes(48)
     for tokens in prefixes:
         if store.wants(tokens):
             store.make_room(len(tokens))
@@ -47,11 +47,11 @@ def test_it_is_bounded_and_holds_nothing_twice(prefixes: list[list[int]]) -> Non
 
 
 def test_what_is_larger_than_all_the_room_is_not_wanted() -> None:
-    assert not ParkedPrefixes(4).wants([1] * 5)
+    assert not ParkedPrefixes(8).wants([1] * 5)
 
 
 def test_pinned_prefixes_stay_whatever_comes() -> None:
-    store = ParkedPrefixes(40)
+    store = ParkedPrefixes(80)
     pinned = parked([1] * 8)
     assert store.wants_pinned(pinned.tokens)
     store.pin(pinned)
@@ -68,7 +68,7 @@ def test_pinned_prefixes_stay_whatever_comes() -> None:
 
 
 def test_pinned_prefixes_have_a_share_and_leave_the_rest() -> None:
-    store = ParkedPrefixes(40)
+    store = ParkedPrefixes(80)
     assert not store.wants_pinned([1] * 21)
     first, second = parked([1] * 12), parked([2] * 12)
     store.pin(first)
@@ -79,7 +79,7 @@ def test_pinned_prefixes_have_a_share_and_leave_the_rest() -> None:
 
 
 def test_pinning_makes_room() -> None:
-    store = ParkedPrefixes(40)
+    store = ParkedPrefixes(80)
     store.add(parked([1] * 30))
     store.pin(parked([2] * 12))
     assert [prefix.tokens[0] for prefix in store] == [2]

@@ -100,7 +100,7 @@ def test_the_latest_deadline_of_the_lowest_class_makes_way() -> None:
     harness.step()
     harness.submit([7] * 9, 90, priority=CRITICAL, ignore_eos=True)
     harness.step()
-    waiting = [each.request.request_id for each in harness.scheduler.waiting]
+    waiting = [each.request.request_id for each in harness.scheduler.queues.waiting]
     assert waiting == [answers[1].request.request_id]
     harness.drain()
 
@@ -184,7 +184,7 @@ def test_but_not_for_long() -> None:
     prefilling = harness.submit(STEMS[1][:40], 2, priority=BATCH)
     gaps, number = [harness.clock.now], 0
     while len(gaps) < 5 or prefilling.finished is None:
-        if not any(each.request.priority is CRITICAL for each in harness.scheduler.running):
+        if not any(each.request.priority is CRITICAL for each in harness.scheduler.queues.running):
             number += 1
             harness.submit([number] * 120, 1, priority=CRITICAL)
         before = len(low.tokens)
@@ -208,7 +208,7 @@ def test_lower_classes_are_served_at_a_bounded_interval(slots: int, ageing_s: fl
         lows += [harness.submit([n] * 20, 5, priority=INTERACTIVE) for n in (3, 4)]
     began, number = harness.clock.now, 10
     while any(low.finished is None for low in lows):
-        while len(harness.scheduler.waiting) < 12:
+        while len(harness.scheduler.queues.waiting) < 12:
             number += 1
             harness.submit([number % 250] * 10, 5, priority=CRITICAL)
         harness.step()

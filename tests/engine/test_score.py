@@ -148,7 +148,7 @@ def test_choices_join_the_prompt_in_one_steady_step() -> None:
 def test_without_ids_for_all_choices_it_takes_more_steps() -> None:
     harness = Harness(slots=2, max_batch=200, budget_ms=1000, probes=64, steady=63, branches=2)
     harness.score(STEMS[0], [[n] * 40 for n in range(8)])
-    while not any(branches_of(each) for each in harness.scheduler.running):
+    while not any(branches_of(each) for each in harness.scheduler.queues.running):
         harness.step()
     answer = harness.score(STEMS[1][:20], [[1, 2], [3, 4]])
     harness.drain()
@@ -239,7 +239,7 @@ def test_decoding_goes_on_in_every_step() -> None:
 def branching() -> tuple[Harness, Answer]:
     harness = Harness(slots=1, probes=4)
     answer = harness.score(STEMS[0], [[n] * 9 for n in range(30)])
-    while not any(branches_of(each) for each in harness.scheduler.running):
+    while not any(branches_of(each) for each in harness.scheduler.queues.running):
         harness.step()
     return harness, answer
 

@@ -7,7 +7,8 @@ from xapp.backend.base import Batch, Interrupted, Sampler
 from xapp.backend.fake import FakeBackend
 from xapp.config import EngineSettings
 from xapp.domain.messages import Tuning, TuningSource
-from xapp.engine.survey import REPEATS, SIZES, WIDTHS, Survey
+from xapp.engine.survey import REPEATS, Survey
+from xapp.engine.survey_jobs import SIZES, WIDTHS
 from xapp.steps.pace import LONGEST_ALONE_S
 
 PLENTY = 10_000

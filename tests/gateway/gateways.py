@@ -13,6 +13,7 @@ from tests.server.fake_service import FakeHost, FakeService
 from xapp.config import Settings
 from xapp.gateway.server import serve_openai
 from xapp.security.security import Security
+from xapp.speech.speech import Speech
 from xapp.telemetry.metrics import Metrics
 
 CHAT = "/v1/chat/completions"
@@ -71,11 +72,16 @@ class Gateway:
 
 @contextlib.asynccontextmanager
 async def running(
-    service: FakeService | None = None, configured: Settings | None = None, security: Security | None = None
+    service: FakeService | None = None,
+    configured: Settings | None = None,
+    security: Security | None = None,
+    speech: Speech | None = None,
 ) -> AsyncIterator[Gateway]:
     service, metrics, configured = service or FakeService(), Metrics(), configured or settings()
     async with (
-        serve_openai(service, configured, metrics, FakeHost(), port=0, security=security) as port,
+        serve_openai(
+            service, configured, metrics, FakeHost(), port=0, security=security, speech=speech
+        ) as port,
         aiohttp.ClientSession() as session,
     ):
         yield Gateway(service, metrics, port, session)

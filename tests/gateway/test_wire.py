@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from aiohttp import web
 
 from tests.gateway.gateways import CHAT, HELLO, Gateway, running
 from tests.server.conftest import settings
@@ -161,3 +162,26 @@ async def test_an_open_stream_is_not_ended_for_a_new_connection() -> None:
                 assert (await gateway.get("/health")).status == 200
                 assert await idle.read() == b""
             assert not gateway.service.closed.is_set()
+
+
+async def test_a_body_that_still_arrives_keeps_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise slow bodies on all connections would keep everybody out."""
+    begun: list[object] = []
+
+    class Seen(bodies.Bodies):
+        async def read(self, request: web.Request) -> bytes:
+            begun.append(request)
+            return await super().read(request)
+
+    monkeypatch.setattr(server, "Bodies", Seen)
+    async with (
+        running(configured=settings(max_connections=2)) as gateway,
+        connected(gateway) as (slow, writer),
+        connected(gateway) as (_, other),
+    ):
+        for each in (writer, other):
+            each.write(head(LENGTH) + BODY[:-1])
+        await until(lambda: len(begun) == 2)
+        async with asyncio.timeout(PATIENCE_S):
+            assert (await gateway.get("/health")).status == 200
+            assert await slow.read() == b""

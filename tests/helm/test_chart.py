@@ -64,7 +64,7 @@ def test_every_mount_has_its_volume(chart: Chart, values: dict[str, Any]) -> Non
 @every_variant
 def test_services_and_policies_select_the_pods(chart: Chart, values: dict[str, Any]) -> None:
     manifests = chart.render(values)
-    workloads = [m["spec"] for m in manifests if m["kind"] in {"DaemonSet", "Deployment"}]
+    workloads = [m["spec"] for m in manifests if m["kind"] in {"DaemonSet", "Deployment", "StatefulSet"}]
     pods = [workload["template"]["metadata"]["labels"].items() for workload in workloads]
     for workload, labels in zip(workloads, pods, strict=True):
         assert workload["selector"]["matchLabels"].items() <= labels

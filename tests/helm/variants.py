@@ -20,6 +20,7 @@ MATRIX: dict[str, dict[str, Any]] = {
     },
     "asked in OpenAI's dialect": {"openai": {"enabled": True, "hosts": ["genai.example"]}},
     "balanced by Envoy": {"envoy": {"enabled": True, "replicas": 2}},
+    "a model over helpers": {"kind": "Deployment", "rpc": {"helpers": 2, "memoryMb": 900, "cacheMb": 500}},
     "in a RIC": {
         "kind": "Deployment",
         "ric": {

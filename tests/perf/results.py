@@ -238,5 +238,20 @@ def speculation() -> Result:
     return result(Mode.SPECULATION, figures)
 
 
+def quant() -> Result:
+    figures = [
+        around(name, value * factor, unit, form, better)
+        for form, factor in (("Q8_0 (source)", 1.0), ("Q4_0", 1.4))
+        for name, value, unit, better in (
+            ("peak_rss_bytes", 2e8, "B", False),
+            ("prefill_tokens_per_second", 200.0, "tok/s", True),
+            ("decode_tokens_per_second", 50.0, "tok/s", True),
+            ("perplexity", 18.0, "", False),
+            ("accuracy", 0.5, "", True),
+        )
+    ]
+    return result(Mode.QUANT, figures)
+
+
 def every_mode(node: str = "pi-1") -> list[Result]:
-    return [paper(node), accuracy(node), load(node), compare(node), engine(node), speculation()]
+    return [paper(node), accuracy(node), load(node), compare(node), engine(node), speculation(), quant()]

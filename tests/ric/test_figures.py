@@ -6,10 +6,12 @@ import msgspec
 import pytest
 
 from tests.server.fake_service import MODEL, STATS, FakeHost, FakeService
+from xapp.domain.power import NEVER_S, HeatOutlook, PowerState
 from xapp.domain.states import ModelState, ModelStatus
 from xapp.ric.alarm_kinds import (
     CERTIFICATE_ENDS,
     CPU_THROTTLED,
+    HEAT,
     MEMORY_PRESSURE,
     QUEUE_SATURATED,
     WORKER_LOST,
@@ -67,6 +69,13 @@ def test_the_days_since_the_end_of_a_certificate() -> None:
     assert of(None) == []
     assert of(1007 * 86_400) == [-7]
     assert of(999 * 86_400) == [1]
+
+
+@pytest.mark.parametrize(("throttles_in_s", "value"), [(0.0, 1.0), (30.0, 1.0), (31.0, 0.0), (NEVER_S, 0.0)])
+def test_a_node_that_is_about_to_throttle(throttles_in_s: float, value: float) -> None:
+    service = FakeService(power=PowerState(heat=HeatOutlook(throttles_in_s=throttles_in_s)))
+    (figure,) = [each for each in Figures(service, FakeHost(), "n", 8).of_service() if each.kind is HEAT]
+    assert (figure.subject, figure.value) == ("n", value)
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,15 @@ def test_a_new_build_that_does_not_work_is_neither_kept_nor_taken_for_installed(
     assert not list(world.cache.glob(".building-*"))
 
 
+def test_an_environment_from_before_a_fixed_option_is_brought_up_to_date(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_llama.ensure(rebuild=False)
+    monkeypatch.setattr(build_llama, "CMAKE_ALWAYS", "-DGGML_NEW=ON")
+    build_llama.ensure(rebuild=False)
+    assert world.done == ["build", "install built", "install built"]
+
+
 def test_other_options_are_another_build(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     build_llama.ensure(rebuild=False)
     monkeypatch.setenv("CMAKE_ARGS", "-DGGML_CUDA=ON")

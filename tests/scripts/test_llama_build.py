@@ -4,7 +4,16 @@ from pathlib import Path
 import pytest
 
 from scripts import llama_build
-from scripts.llama_build import AMX_OFF, Build, BuildError, Source, Toolchain, build_options, cpu_identity
+from scripts.llama_build import (
+    AMX_OFF,
+    CMAKE_ALWAYS,
+    Build,
+    BuildError,
+    Source,
+    Toolchain,
+    build_options,
+    cpu_identity,
+)
 
 HASH = "a" * 64
 BUILD = Build(
@@ -55,7 +64,7 @@ def test_amx_is_switched_off_on_x86_where_the_compiler_knows_it(monkeypatch: pyt
     options = build_options({"CFLAGS": "-O3", "CMAKE_ARGS": "-DX=1"}, Compiler())
     assert options["CFLAGS"] == " ".join((*AMX_OFF, "-O3"))
     assert options["CXXFLAGS"] == " ".join(AMX_OFF)
-    assert options["CMAKE_ARGS"] == "-DLLAVA_BUILD=OFF -DX=1"
+    assert options["CMAKE_ARGS"] == f"{CMAKE_ALWAYS} -DX=1"
     assert "CFLAGS" not in build_options({}, Compiler(known=frozenset()))
 
 

@@ -21,6 +21,7 @@ from xapp.domain.answers import (
 from xapp.domain.embedding import EmbedRequest, EmbedResult, RerankRequest, RerankResult
 from xapp.domain.kinds import Capability
 from xapp.domain.messages import FinishReason, ModelInfo, Stats
+from xapp.domain.power import PowerState
 from xapp.domain.requests import Prompt, Request, ScoreRequest
 from xapp.domain.retrieval import Retrieval
 from xapp.domain.serving_policy import ServingPolicy
@@ -87,6 +88,7 @@ class FakeService:
 
     script: Script = hello
     ready: bool = True
+    draining: bool = False
     error: XappError | None = None
     requests: list[Request] = field(default_factory=list)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -98,6 +100,7 @@ class FakeService:
     changes: Changes = field(default_factory=Changes)
     vectors: FakeEmbedding = field(default_factory=FakeEmbedding)
     collections: Retrieval | None = None
+    power: PowerState = PowerState()
 
     def set_ready(self, ready: bool) -> None:
         self.ready = ready
@@ -182,6 +185,10 @@ class FakeService:
 
     def list_tasks(self) -> Sequence[Task]:
         return self.tasks
+
+    @property
+    def power_state(self) -> PowerState:
+        return self.power
 
     @property
     def tasks_state(self) -> TasksState:

@@ -8,8 +8,7 @@ from time import monotonic
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+import pytest_asyncio
 
 from tests.flat_settings import flat_settings
 from tests.workers.workers import until
@@ -29,7 +28,6 @@ from xapp.domain.embedding import (
 from xapp.domain.kinds import Capability
 from xapp.domain.messages import Priority
 from xapp.domain.requests import Request
-from xapp.domain.text_frames import TextTokens
 from xapp.errors import (
     DeadlineExceeded,
     Exhausted,
@@ -39,11 +37,9 @@ from xapp.errors import (
     NotFound,
     XappError,
 )
-from xapp.service.fitting import fit
 from xapp.service.rerank import cosines, logistic
 from xapp.service.service import NodeService
 from xapp.service.vectors import _split
-from xapp.text.answer import _cut
 
 LENGTH = 100
 """Tokens that the models read, special tokens included."""
@@ -78,7 +74,7 @@ async def wait_for_all(node: NodeService) -> None:
     await until(lambda: all(each.state == "ready" for each in node.list_models()) and len(node.samples()) > 0)
 
 
-@pytest.fixture(scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def node() -> AsyncIterator[NodeService]:
     async with NodeService(settings()) as node:
         await wait_for_all(node)
@@ -237,46 +233,6 @@ async def test_a_vector_that_is_not_finite_is_never_sent() -> None:
     assert await _split(pack([1.0, 2.0]), 1, "m") == [pack([1.0, 2.0])]
 
 
-@given(
-    st.lists(st.integers(), max_size=60),
-    st.integers(1, 40),
-    st.sampled_from(Truncation),
-    st.integers(0, 5),
-)
-def test_what_is_cut_is_counted(tokens: list[int], room: int, truncation: Truncation, prefix: int) -> None:
-    try:
-        fitted = fit("texts[0]", TextTokens(tokens), room, truncation, prefix)
-    except InvalidArgument:
-        assert len(tokens) > room
-        assert truncation is Truncation.NONE or room <= prefix
-        return
-    assert len(fitted.tokens) == min(room, len(tokens))
-    assert len(fitted.tokens) + fitted.num_lost == len(tokens)
-    if fitted.num_lost and truncation is Truncation.END:
-        assert fitted.tokens == tokens[:room]
-    if fitted.num_lost and truncation is Truncation.START:
-        assert fitted.tokens[:prefix] == tokens[:prefix]
-        assert fitted.tokens[prefix:] == tokens[len(tokens) - room + prefix :]
-
-
-@given(st.integers(1, 8), st.integers(0, 30), st.sampled_from(Truncation), st.integers(0, 3))
-def test_a_text_without_its_middle_is_cut_alike(
-    room: int, count: int, truncation: Truncation, prefix: int
-) -> None:
-    """The text process leaves out what the model cannot read: the result is the same."""
-    tokens = list(range(count))
-    data, num_dropped = _cut(tokens, room)
-    short = TextTokens(array("i", data).tolist(), num_dropped)
-    assert len(short) == count
-    outcomes = []
-    for text in (TextTokens(tokens), short):
-        try:
-            outcomes.append(str(fit("t", text, room, truncation, prefix)))
-        except InvalidArgument as error:
-            outcomes.append(error.message)
-    assert outcomes[0] == outcomes[1]
-
-
 # ---- rerank
 
 DOCUMENTS = ("xyz", "load is high", "a load")
@@ -335,8 +291,3 @@ async def test_bad_rankings_name_their_field(node: NodeService, request_: Rerank
     error = await error_of(node.rerank(request_))
     assert isinstance(error, InvalidArgument)
     assert error.field == field
-
-
-@given(st.floats(allow_nan=False))
-def test_a_logit_of_any_size_is_a_probability(logit: float) -> None:
-    assert 0 <= logistic(logit) <= 1

@@ -91,6 +91,16 @@ async def test_a_task_that_is_new_gets_pinned(tmp_path: Path) -> None:
         await until(lambda: num_pinned(service) == 2)
 
 
+async def test_a_prefix_without_room_is_not_computed(tmp_path: Path) -> None:
+    """It would displace the prefixes that clients asked for, and be forgotten."""
+    (tmp_path / "long.yaml").write_text(TASK.replace(SYSTEM, "x" * 200).replace("echo", "a-long-task"))
+    async with service_of(tmp_path, kv_cells=512) as service:
+        await service.wait_ready()
+        await until(lambda: num_pinned(service) > 0)
+        assert await num_cached(service) == NUM_PINNED
+        assert service.samples()[0].stats.total_prefill_tokens < 200
+
+
 async def test_it_can_be_turned_off(tmp_path: Path) -> None:
     async with service_of(tmp_path, pin_tasks=False) as service:
         await service.wait_ready()

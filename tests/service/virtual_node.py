@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from tests.engine.harness import Clock, TimedBackend
-from xapp.admission.admission import Admission, AdmittedRequest
+from xapp.admission.admission import Admission
+from xapp.admission.admitted_request import AdmittedRequest
 from xapp.admission.estimate import estimate
 from xapp.admission.open_request import AdmissionRequest
 from xapp.admission.predict import Predictor
@@ -19,6 +20,7 @@ from xapp.admission.turn import Order
 from xapp.config import EngineSettings
 from xapp.domain.answers import Estimate, Finished
 from xapp.domain.messages import FinishReason, SequenceFinished, SequenceStarted, StepEvents, Submit
+from xapp.domain.power import HeatOutlook
 from xapp.engine.engine import Engine
 from xapp.errors import Exhausted
 from xapp.workers.token_stream import TokenStream
@@ -92,7 +94,7 @@ class VirtualNode:
         self._admission = Admission(
             "virtual",
             SLOTS + 64,
-            Predictor(lambda: info, lambda: self._stats, self.clock),
+            Predictor(lambda: info, lambda: self._stats, self.clock, self.outlook),
             Quotas({}, self.clock),
             by_deadline=self.by_deadline,
             order=self.order,
@@ -100,6 +102,9 @@ class VirtualNode:
         )
         self._open: dict[int, Answer] = {}
         self._last_id = 0
+
+    def outlook(self) -> HeatOutlook:
+        return HeatOutlook()
 
     def open_loop(self, wanted: Sequence[Wanted]) -> None:
         """They come when they come, ascending; returns when all that were admitted have ended."""

@@ -51,6 +51,7 @@ def test_stop_cuts_at_the_same_place_for_any_split(text: str, stop: list[str], s
     parts, stream = run(text.encode(), stop, sizes)
     assert "".join(parts) == reference(text, stop)
     assert stream.stopped == any(item in text for item in stop)
+    assert stream.stop_text in (stop if stream.stopped else ("",))
 
 
 @given(st.text("ab"), st.lists(st.text("ab", min_size=1, max_size=5), min_size=1, max_size=4))

@@ -1,8 +1,10 @@
 """A worker for tests of the server's side: real process, real frames, scripted behaviour.
 
-The "model file" is JSON: {"load": "ok" | "fail" | "silent" | "garbage" | "assert" | a signal's name}.
+The "model file" is JSON: {"load": HOW}. HOW is "ok", "fail", "silent", "garbage", "assert", "lost", or the
+name of a signal.
 A prompt is text, one code point a token. The answer to a prompt is the prompt itself, one token a step, then
 STOP (with ignore_eos: again and again until max_tokens). Prompts that start with "!" are orders:
+    !lost      three tokens, then this process aborts as llama.cpp does when a helper is lost
     !SIGxxx    three tokens, then this process dies by that signal
     !exit      prints a line and exits with code 3
     !silent    nothing is ever said about this request
@@ -39,6 +41,7 @@ from xapp.domain.messages import (
 )
 
 CONTEXT_LENGTH = 4096
+HELPER = "node-b:50052"
 
 
 def model_info(slots: int) -> ModelInfo:
@@ -79,6 +82,8 @@ class ScriptedWorker:
             backtrace = "" if os.environ.get("GGML_NO_BACKTRACE") else "[Inferior 1 (process 7) detached]"
             print("/build/ggml.c:12: GGML_ASSERT(a == b) failed", backtrace, sep="\n", flush=True)
             die("SIGABRT")
+        elif how == "lost":
+            lose_helper()
         elif how == "fail":
             self.send(LoadFailed("model.gguf: not a GGUF file"))
         else:
@@ -137,6 +142,8 @@ class ScriptedWorker:
         if text == "!exit":
             print("scripted: giving up", file=sys.stderr, flush=True)
             os._exit(3)
+        if text.startswith("!lost") and running.num_tokens == 3:
+            lose_helper()
         if text.startswith("!SIG") and running.num_tokens == 3:
             die(text[1:])
         if text == "!expire" and running.num_tokens == 2:
@@ -157,6 +164,11 @@ class ScriptedWorker:
             request_id, time.monotonic(), reason, 0, running.num_tokens, running.started_at, running.first_at
         )
         events.finished.append(end)
+
+
+def lose_helper() -> None:
+    print(f"/build/ggml-rpc.cpp:480: Remote RPC server crashed [RPC {HELPER}]", flush=True)
+    die("SIGABRT")
 
 
 def die(name: str) -> None:

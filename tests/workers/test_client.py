@@ -15,6 +15,7 @@ from time import monotonic
 import psutil
 import pytest
 
+from tests.workers.scripted_worker import HELPER
 from tests.workers.workers import COMMAND, WorkerScript, endless, read, submit, until
 from xapp.config import EngineSettings
 from xapp.domain.messages import FinishReason
@@ -169,6 +170,22 @@ async def test_an_assertion_while_loading_is_quoted_and_about_the_model(script: 
     with pytest.raises(ModelError, match=r": ggml\.c:12: GGML_ASSERT\(a == b\) failed$") as caught:
         await client.load(timeout_s=30)
     assert caught.value.reason == "UNSUPPORTED_MODEL"
+
+
+async def test_a_lost_helper_is_named(script: WorkerScript) -> None:
+    async with loaded(script.client()) as client:
+        with pytest.raises(Unavailable, match=f"the helper {HELPER} broke") as caught:
+            await read(client.submit(submit("!lost")))
+    assert caught.value.reason == "RPC_HOST_LOST"
+    assert caught.value.metadata == {"host": HELPER}
+    assert caught.value.retry_after_s
+
+
+async def test_a_helper_that_is_lost_while_loading_is_no_fault_of_the_model(script: WorkerScript) -> None:
+    script.load("lost")
+    with pytest.raises(Unavailable, match=HELPER) as caught:
+        await script.client().load(timeout_s=30)
+    assert caught.value.reason == "RPC_HOST_LOST"
 
 
 async def test_load_failed_is_a_model_error(script: WorkerScript) -> None:

@@ -100,6 +100,35 @@ async def test_a_hanging_worker_is_replaced(script: WorkerScript) -> None:
         await restarted(supervisor)
 
 
+async def test_a_stopped_worker_does_not_serve_until_it_runs_again(script: WorkerScript) -> None:
+    """Health once said SERVING for five minutes beside a stopped worker."""
+    policy = RestartPolicy(load_timeout_s=30, look_s=0.02, stopped_after_s=3600)
+    async with supervised(script, policy) as supervisor:
+        await supervisor.start()
+        pid = supervisor.pid
+        os.kill(pid, signal.SIGSTOP)
+        await until(lambda: supervisor.state is WorkerState.LOADING)
+        with pytest.raises(Unavailable, match="a signal stopped the worker"):
+            supervisor.submit(submit("x"))
+        os.kill(pid, signal.SIGCONT)
+        await until(lambda: supervisor.state is WorkerState.READY)
+        assert supervisor.pid == pid
+        assert await read(supervisor.submit(submit("again"))) == "again"
+
+
+async def test_a_worker_that_stays_stopped_is_replaced(script: WorkerScript) -> None:
+    policy = RestartPolicy(load_timeout_s=30, first_delay_s=0.01, look_s=0.02, stopped_after_s=0.1)
+    async with supervised(script, policy) as supervisor:
+        await supervisor.start()
+        stream = supervisor.submit(endless())
+        await stream.next()
+        os.kill(supervisor.pid, signal.SIGSTOP)
+        with pytest.raises(Unavailable, match="a signal stopped the worker"):
+            await read(stream)
+        await restarted(supervisor)
+        assert await read(supervisor.submit(submit("again"))) == "again"
+
+
 async def test_an_idle_worker_does_not_hang(script: WorkerScript) -> None:
     policy = RestartPolicy(load_timeout_s=30, hang_after_s=0.01)
     async with supervised(script, policy) as supervisor:
@@ -124,3 +153,10 @@ def test_backoff_doubles_up_to_its_limit_and_begins_anew() -> None:
     backoff = Backoff(RestartPolicy(first_delay_s=0.1, max_delay_s=0.35, healthy_after_s=60))
     assert [backoff.delay_s(1) for _ in range(4)] == pytest.approx([0.1, 0.2, 0.35, 0.35])
     assert [backoff.delay_s(60), backoff.delay_s(0)] == pytest.approx([0.1, 0.2])
+
+
+def test_a_worker_that_has_answered_is_not_held_back_for_long() -> None:
+    """A hundred workers that died in mid-answer once cost half a minute each."""
+    backoff = Backoff(RestartPolicy(first_delay_s=0.1, max_delay_s=30, max_delay_after_work_s=0.5))
+    assert max(backoff.delay_s(1, has_answered=True) for _ in range(100)) == 0.5
+    assert [backoff.delay_s(1) for _ in range(7)][-1] == 30

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from xapp.admission.admission import AdmittedRequest
+from xapp.admission.admitted_request import AdmittedRequest
 from xapp.domain.messages import SamplingParams, Submit
 from xapp.domain.requests import Prompt
 from xapp.workers.token_record import TokenRecord

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterable
 
 from xapp.admission.gains import Gains
+from xapp.admission.heat import Heat
 from xapp.admission.lengths import AnswerLengths
 from xapp.admission.open_request import OpenRequest
-from xapp.admission.simulation import Job, Simulation
+from xapp.admission.simulated_job import Job
+from xapp.admission.simulation import Simulation
 from xapp.admission.speeds import Speeds, speeds
 from xapp.domain.messages import ModelInfo, Stats
 
@@ -18,7 +20,7 @@ class Lookahead:
     answers.
 
     With `hopeful` answers are decoded as fast as earlier answers of their kind. Otherwise drafts gain
-    nothing.
+    nothing. `heat` tells when the node gets slower.
     """
 
     def __init__(
@@ -28,12 +30,15 @@ class Lookahead:
         lengths: AnswerLengths,
         gains: Gains,
         open_requests: set[OpenRequest],
+        *,
+        heat: Heat,
     ) -> None:
         self._info = info
         self._stats = stats
         self._lengths = lengths
         self._gains = gains
         self._open_requests = open_requests
+        self._heat = heat
         self._last: tuple[ModelInfo, Stats, Speeds] | None = None
 
     def num_tokens(self, opened: OpenRequest, share: float) -> int:
@@ -55,6 +60,9 @@ class Lookahead:
         cells = sum(job.read for job in running)
         lead_s = speed.decode_s(len(running), cells) / 2 if running else 0.0
         Simulation(speed, running, waiting, lead_s).run(None if to_the_end else job)
+        if stretch := self._heat.stretch():
+            for each in (*running, *waiting):
+                each.stretch(stretch)
 
     def least_s(self, opened: OpenRequest, share: float) -> float:
         """Seconds of the answer alone, at that quantile of its length, at the node's best speed so far,
@@ -80,6 +88,7 @@ class Lookahead:
         info, stats = self._info(), self._stats()
         if self._last is None or self._last[0] is not info or self._last[1] is not stats:
             self._last = (info, stats, speeds(info, stats))
+            self._heat.see(self._last[2].cost.scale, stats.total_steps)
         return self._last[2]
 
     def jobs(self, excluding: OpenRequest | None = None, *, hopeful: bool = False) -> Jobs:

@@ -5,7 +5,7 @@ answers are as long as earlier answers of their kind (`lengths`), and that promp
 earlier prompts in the cache (`prefix_guess`).
 
 The predictor produces an expectation and a promise. The expectation is corrected by the recent error of the
-simulation (`residuals`), which comes mostly from requests that arrived meanwhile. The promise holds because
+simulation (`corrections`), which comes mostly from requests that arrived meanwhile. The promise holds because
 later arrivals that would make an admitted request late are refused (`would_delay_others`). So the promise
 needs a margin only for the error of the simulation about known requests.
 
@@ -17,28 +17,29 @@ from collections.abc import Callable, Iterable
 from itertools import count
 from time import monotonic
 
+from xapp.admission.corrections import HIGH, MEDIAN, Corrections
 from xapp.admission.gains import Gains
+from xapp.admission.heat import Heat
 from xapp.admission.lengths import AnswerLengths
 from xapp.admission.lookahead import Lookahead
 from xapp.admission.open_request import AdmissionRequest, Foresight, OpenRequest, Prediction, Times
 from xapp.admission.outcome import Outcome, outcome_of
 from xapp.admission.prefix_guess import PrefixGuess
-from xapp.admission.residuals import Key, Residuals
-from xapp.admission.simulation import Job
+from xapp.admission.simulated_job import Job
 from xapp.domain.answers import Finished
 from xapp.domain.messages import FinishReason, ModelInfo, Stats
+from xapp.domain.power import HeatOutlook
 from xapp.workers.token_stream import TokenStream
 
-LOW, MEDIAN, HIGH = 0.05, 0.5, 0.95
-SHORT_S = 0.2
-"""Shorter times are not compared: they say little of the quality of predictions."""
-_PROMISE = Key("promise")
+LOW = 0.05
+"""The quantile of the shortest answers."""
 
 
 class Predictor:
     """All open requests of one model.
 
-    `stats` returns the latest state of its worker. `clock` is monotonic.
+    `stats` returns the latest state of its worker. `clock` is monotonic. `outlook`: when the node lowers its
+    clock.
     """
 
     def __init__(
@@ -46,16 +47,19 @@ class Predictor:
         info: Callable[[], ModelInfo],
         stats: Callable[[], Stats],
         clock: Callable[[], float] = monotonic,
+        outlook: Callable[[], HeatOutlook] = HeatOutlook,
     ) -> None:
         self._clock = clock
+        self.heat = Heat(outlook)
         self._numbers = count()
         self._prefixes = PrefixGuess(info().kv_cells_total)
+        self._corrections = Corrections(clock, lambda: self._ahead.price_s)
         self._shares_prefixes = info().shares_prefixes
-        self._residuals = Residuals(clock, lambda: self._ahead.price_s)
         self.lengths = AnswerLengths(clock)
         self.gains = Gains()
         self.open_requests: set[OpenRequest] = set()
-        self._ahead = Lookahead(info, stats, self.lengths, self.gains, self.open_requests)
+        learned = (self.lengths, self.gains)
+        self._ahead = Lookahead(info, stats, *learned, self.open_requests, heat=self.heat)
 
     def open(self, request: AdmissionRequest) -> OpenRequest:
         """A new request, not yet admitted. After its admission it is in `open_requests`."""
@@ -97,9 +101,9 @@ class Predictor:
         high = self._times(opened, HIGH)
         return Prediction(
             opened.num_expected,
-            self._corrected(opened, expected, MEDIAN),
-            self._corrected(opened, high, HIGH),
-            high.end_s * self._leeway,
+            self._corrections.corrected(opened, expected, MEDIAN),
+            self._corrections.corrected(opened, high, HIGH),
+            high.end_s * self._corrections.leeway,
         )
 
     def expect(self, opened: OpenRequest) -> Times:
@@ -124,6 +128,13 @@ class Predictor:
         opened.num_at_first = self.num_tokens(opened, MEDIAN)
         return self._ahead.answer_s(opened.num_at_first)
 
+    def busy_s(self, opened: OpenRequest) -> float:
+        """Seconds until this request and all admitted requests have ended, as they were last predicted."""
+        now = self._clock()
+        ends = [each.foresight.at + each.foresight.end_s for each in self.open_requests if each.foresight]
+        own_s = opened.expected.end_s if opened.expected else 0.0
+        return max([own_s, *(end - now for end in ends)])
+
     def is_alone(self, opened: OpenRequest) -> bool:
         """Whether no other request is open."""
         return self.open_requests <= {opened}
@@ -144,7 +155,7 @@ class Predictor:
         job = jobs[opened]
         job.decode += self.num_tokens(opened, HIGH) - self.num_tokens(opened, opened.share)
         self._ahead.run(None, jobs, to_the_end=True)
-        return job.end_s * self._leeway
+        return job.end_s * self._corrections.leeway
 
     def would_delay_others(self, opened: OpenRequest, now: float) -> bool:
         """Whether another request of its class is in time without it, and late with it.
@@ -159,7 +170,7 @@ class Predictor:
         if not within_s:
             return False
         ends_s = self._ends(within_s, opened, self._ahead.new_job(opened, MEDIAN))
-        leeway = self._leeway
+        leeway = self._corrections.leeway
         late = [other for other, end_s in ends_s.items() if end_s * leeway > within_s[other]]
         if not late:
             return False
@@ -169,16 +180,6 @@ class Predictor:
     def num_tokens(self, opened: OpenRequest, share: float) -> int:
         """Expected tokens of the whole answer at that quantile."""
         return self._ahead.num_tokens(opened, share)
-
-    @property
-    def _leeway(self) -> float:
-        """Factor between a promise and its simulation.
-
-        It is 1 at least. The learned errors are those of the last simulation of a request, often just before
-        its end, when the tokens of the present step are not known yet: then the end comes early. Applied to a
-        long wait, such an error would admit requests that all end just behind their deadlines.
-        """
-        return max(1.0, self._residuals.factor(_PROMISE, HIGH))
 
     def _times(self, opened: OpenRequest, share: float, *, hopeful: bool = False) -> Times:
         job = self._ahead.new_job(opened, share, hopeful=hopeful)
@@ -192,12 +193,6 @@ class Predictor:
         jobs = self._ahead.jobs(excluding)
         self._ahead.run(newcomer, jobs, to_the_end=True)
         return {each: jobs[each].end_s for each in open_requests}
-
-    def _corrected(self, opened: OpenRequest, times: Times, share: float) -> Times:
-        until_first = self._residuals.factor(_key(opened, "first"), share)
-        after = self._residuals.factor(_key(opened, "rest"), share)
-        first_s = times.first_s * until_first
-        return Times(times.queue_s * until_first, first_s, first_s + (times.end_s - times.first_s) * after)
 
     def predict_all(self) -> None:
         """Predicts every admitted request. Promises are compared with this prediction."""
@@ -224,34 +219,8 @@ class Predictor:
         outcome = outcome_of(opened, finished)
         if outcome is None or opened.expected is None:
             return outcome
-        self._learn_times(opened, outcome, opened.expected)
-        if opened.probe and outcome.whole:
-            # The promises expected it to be late. It may be one of many late requests, but it is the latest.
-            self._residuals.doubt(_PROMISE)
-        if opened.foresight is not None:
-            self._learn_promise(opened.request.arrival, outcome, opened.foresight)
+        self._corrections.learn(opened, outcome, opened.expected)
         return outcome
-
-    def _learn_times(self, opened: OpenRequest, outcome: Outcome, expected: Times) -> None:
-        # A request that was cut before its first token would have waited for that token even longer.
-        if outcome.num_tokens or outcome.whole or outcome.first_s > expected.first_s:
-            self._residuals.record(_key(opened, "first"), expected.first_s, outcome.first_s)
-        if opened.num_expected > 1 and outcome.num_tokens > 1:
-            # Seconds for each token: the length of the answer is learned elsewhere.
-            each_s = (expected.end_s - expected.first_s) / (opened.num_expected - 1)
-            actual_s = (outcome.end_s - outcome.first_s) / (outcome.num_tokens - 1)
-            self._residuals.record(_key(opened, "rest"), each_s, actual_s)
-
-    def _learn_promise(self, arrival: float, outcome: Outcome, foresight: Foresight) -> None:
-        took_s = arrival + outcome.plain_end_s - foresight.at
-        foreseen_s = foresight.end_s_with(outcome.num_tokens) if outcome.whole else foresight.end_s
-        if foreseen_s >= SHORT_S and (outcome.whole or took_s > foreseen_s):
-            self._residuals.record(_PROMISE, foreseen_s, took_s)
-
-
-def _key(opened: OpenRequest, part: str) -> Key:
-    """Predictions of similar urgency, with a similar number of other requests, err alike."""
-    return Key((opened.request.priority, part), opened.num_others.bit_length())
 
 
 def _may_be_harmed(other: OpenRequest, by: OpenRequest) -> bool:

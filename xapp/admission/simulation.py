@@ -7,113 +7,14 @@ times are seconds from now.
 """
 
 from bisect import insort
-from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from math import ceil, floor
-from operator import attrgetter
 
+from xapp.admission.decoding_group import CLOSE, DecodingGroup
+from xapp.admission.simulated_job import NEVER, Job, by_order
 from xapp.admission.speeds import Speeds
 from xapp.domain.messages import Priority
 from xapp.steps.pace import ISOLATED_CHUNK, Beside
-
-Order = tuple[float, ...]
-NEVER = float("inf")
-_CLOSE = 1e-9
-_by_order = attrgetter("order")
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """One request: tokens still to `prefill`, then to `decode`; `cells` for all tokens, of which `computed`
-    are filled. While it decodes, no step is planned to take longer than `max_gap_s`. An `isolated` job has
-    steps of its own, in turn with the steps of all other jobs.
-
-    `order` begins with the class and decides who goes first. The three times are the result; NEVER where the
-    simulation ended before.
-    """
-
-    order: Order
-    prefill: float
-    decode: float
-    cells: int
-    computed: float = 0
-    max_gap_s: float | None = None
-    isolated: bool = False
-    started_s: float = NEVER
-    first_s: float = NEVER
-    end_s: float = NEVER
-    _ends_at: float = field(default=NEVER, init=False)
-
-    @property
-    def read(self) -> float:
-        """Cells that its decode step reads: on average half of the answer is there."""
-        return self.computed + self.prefill + self.decode / 2
-
-    def __lt__(self, other: "Job") -> bool:
-        return self.order < other.order
-
-    @property
-    def critical(self) -> bool:
-        """Whether other jobs pause while its prompt is computed."""
-        return self.order[0] == Priority.CRITICAL
-
-
-class _Group:
-    """Decoding jobs that advance together. `ticks` counts their steps, and a job ends at a tick.
-
-    A step of `count` jobs reads `cells` and takes no longer than the least of `gaps`. Each `isolated` job
-    has an additional step of its own.
-    """
-
-    def __init__(self) -> None:
-        self.ticks = 0.0
-        self.count = 0
-        self.cells = 0.0
-        self.isolated: set[Job] = set()
-        self.gaps: dict[Order, float] = {}
-        self.heap: list[tuple[float, Order, Job]] = []
-
-    def add(self, job: Job) -> None:
-        job._ends_at = self.ticks + job.decode
-        if job.isolated:
-            self.isolated.add(job)
-        else:
-            self.count += 1
-            self.cells += job.read
-        if job.max_gap_s is not None:
-            self.gaps[job.order] = job.max_gap_s
-        heappush(self.heap, (job._ends_at, job.order, job))
-
-    def drop(self, job: Job) -> None:
-        """Removes a job before its end. Its heap entry is skipped later."""
-        self._leave(job)
-        done = job.decode - (job._ends_at - self.ticks)
-        job.decode -= done
-        job.computed += done
-        job._ends_at = NEVER
-
-    def _leave(self, job: Job) -> None:
-        if job.isolated:
-            self.isolated.discard(job)
-        else:
-            self.count -= 1
-            self.cells -= job.read
-        self.gaps.pop(job.order, None)
-
-    def left(self) -> float:
-        """Steps until the next end."""
-        heap = self.heap
-        while heap and heap[0][0] != heap[0][2]._ends_at:
-            heappop(heap)
-        return heap[0][0] - self.ticks if heap else NEVER
-
-    def pop_ended(self) -> Job | None:
-        if self.left() > _CLOSE:
-            return None
-        job = heappop(self.heap)[2]
-        self._leave(job)
-        job._ends_at = NEVER
-        return job
 
 
 class Simulation:
@@ -127,7 +28,7 @@ class Simulation:
         self._running: set[Job] = set()
         self._num_running = [0] * len(Priority)
         self._prefilling: list[Job] = []
-        self._critical, self._others = _Group(), _Group()
+        self._critical, self._others = DecodingGroup(), DecodingGroup()
         self._free_cells = speeds.num_cells
         for job in running:
             self._start(job)
@@ -166,7 +67,7 @@ class Simulation:
         self._free_cells -= job.cells
         job.started_s = min(job.started_s, self._now)
         if job.prefill > 0:
-            insort(self._prefilling, job, key=_by_order)
+            insort(self._prefilling, job, key=by_order)
         else:
             self._begin_decode(job)
 
@@ -185,7 +86,7 @@ class Simulation:
 
     # ---- time
 
-    def _group(self, job: Job) -> _Group:
+    def _group(self, job: Job) -> DecodingGroup:
         return self._critical if job.critical else self._others
 
     def _prefill(self, job: Job) -> None:
@@ -196,14 +97,14 @@ class Simulation:
         job.prefill -= tokens
         job.computed += tokens
         self._tick(groups, steps)
-        if job.prefill <= _CLOSE:
+        if job.prefill <= CLOSE:
             job.computed += job.prefill
             job.prefill = 0
             job.first_s = min(job.first_s, self._now)
             self._prefilling.remove(job)
             self._begin_decode(job)
 
-    def _advance(self, job: Job, groups: tuple[_Group, ...]) -> tuple[float, float, float]:
+    def _advance(self, job: Job, groups: tuple[DecodingGroup, ...]) -> tuple[float, float, float]:
         """Prompt tokens, seconds and steps until the end of the prompt or of a decoding job."""
         count, cells = sum(group.count for group in groups), sum(group.cells for group in groups)
         num_waiting = len(self._prefilling) + len(self._waiting)
@@ -223,18 +124,18 @@ class Simulation:
             return job.prefill, floor(steps) * step_s + last_s, float(ceil(steps))
         return job.prefill, steps * step_s, steps
 
-    def _step_s(self, job: Job, groups: tuple[_Group, ...], tokens: float, position: float) -> float:
+    def _step_s(self, job: Job, groups: tuple[DecodingGroup, ...], tokens: float, position: float) -> float:
         """Seconds of a step with `tokens` of the job's prompt, and of the isolated steps in turn with it."""
         if job.isolated:
             return self._speeds.step_s(0, 0, tokens, position) + self._decode_s(groups)
         count, cells = sum(group.count for group in groups), sum(group.cells for group in groups)
         return self._speeds.step_s(count, cells, tokens, position) + self._isolated_s(groups)
 
-    def _isolated_s(self, groups: tuple[_Group, ...]) -> float:
+    def _isolated_s(self, groups: tuple[DecodingGroup, ...]) -> float:
         """Seconds of the steps of isolated jobs."""
         return sum(self._speeds.decode_s(1, job.read) for group in groups for job in group.isolated)
 
-    def _decode_s(self, groups: tuple[_Group, ...]) -> float:
+    def _decode_s(self, groups: tuple[DecodingGroup, ...]) -> float:
         """Seconds of a step without prompts."""
         count = sum(group.count for group in groups)
         isolated_s = self._isolated_s(groups)
@@ -257,7 +158,7 @@ class Simulation:
         else:
             self._group(job).add(job)
 
-    def _tick(self, groups: tuple[_Group, ...], steps: float) -> None:
+    def _tick(self, groups: tuple[DecodingGroup, ...], steps: float) -> None:
         for group in groups:
             group.ticks += steps
             while (job := group.pop_ended()) is not None:

@@ -26,6 +26,9 @@ VOCAB_SIZE = 260
 # Characters that end a value come first, so that answers with a grammar are short.
 _ORDER = (END_TOKEN, *b'"}]0a', *range(256))
 _WORDS = b"the cell load is fine and no handover is due \xc3\xa9 \xe2\x82\xac. "
+_SPACE = ord(" ")
+_SPACES = b"    ,;:-+*/=<>~|"
+"""A space of the words becomes one of these: an answer shows of which content it is a function."""
 
 
 def next_token(tokens: Sequence[int]) -> int:
@@ -33,7 +36,8 @@ def next_token(tokens: Sequence[int]) -> int:
     digest = zlib.crc32(array("i", tokens).tobytes())
     if digest % 200 == 0:
         return END_TOKEN
-    return _WORDS[len(tokens) % len(_WORDS)]
+    token = _WORDS[len(tokens) % len(_WORDS)]
+    return token if token != _SPACE else _SPACES[(digest >> 8) % len(_SPACES)]
 
 
 def log_probability(tokens: Sequence[int], token: int) -> float:

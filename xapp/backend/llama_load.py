@@ -28,6 +28,7 @@ from xapp.backend.llama_tuning import profile
 from xapp.backend.native import llama
 from xapp.backend.node import this_node
 from xapp.backend.prompt_context import SEQUENCES, NewPrompts, PromptContext
+from xapp.backend.rpc.place import place
 from xapp.backend.sizing import Geometry, Node, Sizing, kv_bytes_per_cell, size
 from xapp.config import EngineSettings
 from xapp.domain.messages import ModelInfo, StepCurve
@@ -62,14 +63,17 @@ FIRST_S = 0.25
 def load(
     path: str, settings: EngineSettings, node: Node, on_progress: Callable[[float], None]
 ) -> LlamaBackend:
-    """Raises ModelError with the file, ConfigError with the setting."""
+    """Raises ModelError with the file, ConfigError with the setting, Unavailable with the helper."""
+    placed = place(path, settings, node)
+    node, settings = placed.node, placed.settings
+    elsewhere = settings.gpu_layers != 0 or placed.offload is not None
     with vocabulary(path) as (vocab, facts):
-        model = load_model(path, settings.gpu_layers, on_progress, without=facts)
+        model = load_model(path, settings.gpu_layers, on_progress, without=facts, offload=placed.offload)
         draft = _draft_file(path, vocab, settings)
         geometry = _geometry(model, path, draft)
         sizing = size(node, geometry, settings)
-        found = profile(model, path, settings, node, sizing)
-        limits = _limits(model, sizing, settings)
+        found = profile(model, path, placed, sizing)
+        limits = _limits(model, sizing, settings, elsewhere=elsewhere)
         params = ContextParams(
             cells=sizing.kv_cells,
             sequences=limits.sequences + limits.branches + 1,
@@ -83,7 +87,12 @@ def load(
         )
         drafting = draft.open(_draft_params(params, sizing)) if draft else None
         context, pieces = _meanwhile(partial(new_context, model, params, path), partial(Pieces, vocab))
-    info = msgspec.structs.replace(_info(model, geometry, sizing, params, settings), tuning=found.known)
+    info = msgspec.structs.replace(
+        _info(model, geometry, sizing, params, settings),
+        tuning=found.known,
+        shards=placed.shards,
+        missing_hosts=placed.missing,
+    )
     backend = LlamaBackend(
         model,
         context,
@@ -93,12 +102,12 @@ def load(
         max_batch=settings.batch_tokens,
         profile=found,
         new_isolated=_isolated(model, params, sizing, path),
-        new_prompts=_prompts(model, params, sizing, path) if settings.gpu_layers == 0 else None,
+        new_prompts=None if elsewhere else _prompts(model, params, sizing, path),
         draft=drafting,
     )
     self_test(backend, path)
     backend.info = msgspec.structs.replace(info, curve=found.known.curve or first_curve(backend))
-    if settings.gpu_layers == 0:  # otherwise a GPU may still use them
+    if not elsewhere:  # otherwise a device may still use them
         backend.give_back_logits()
     return backend
 
@@ -191,11 +200,11 @@ def num_probes(vocab_size: int) -> int:
     return max(8, min(64, PROBE_BYTES // (4 * vocab_size)))
 
 
-def _limits(model: Any, sizing: Sizing, settings: EngineSettings) -> Limits:
+def _limits(model: Any, sizing: Sizing, settings: EngineSettings, *, elsewhere: bool) -> Limits:
     sequences = num_sequences(sizing.slots)
     branches = min(BRANCHES, MAX_SEQUENCES - sequences) if can_share_prefixes(model) else 0
     vocab_size = llama.llama_vocab_n_tokens(llama.llama_model_get_vocab(model))
-    steady = 0 if settings.gpu_layers else min(STEADY_TOKENS, settings.batch_tokens)
+    steady = 0 if elsewhere else min(STEADY_TOKENS, settings.batch_tokens)
     return Limits(sequences, branches, min(num_probes(vocab_size), settings.batch_tokens), steady)
 
 

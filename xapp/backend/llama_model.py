@@ -10,6 +10,7 @@ from typing import Any
 
 from xapp.backend.load_error import check_readable, load_reason
 from xapp.backend.native import captured_errors, llama
+from xapp.backend.rpc.devices import Offload, OffloadParams
 from xapp.errors import ModelError
 
 PROGRESS_INTERVAL_S = 0.1
@@ -43,15 +44,23 @@ class VocabFacts:
 
 
 def load_model(
-    path: str, gpu_layers: int, on_progress: Callable[[float], None], without: VocabFacts | None = None
+    path: str,
+    gpu_layers: int,
+    on_progress: Callable[[float], None],
+    without: VocabFacts | None = None,
+    offload: Offload | None = None,
 ) -> Any:
     """The model handle. With `without` it has no vocabulary, only a number of tokens without text.
+    With `offload` some layers are at helpers, in place of `gpu_layers`.
 
     `on_progress` gets 0 to 1. An exception from it ends the load and is raised here.
     """
     check_readable(Path(path))
     params = llama.llama_model_default_params()
     params.n_gpu_layers = gpu_layers
+    native = OffloadParams(offload) if offload is not None else None
+    if native is not None:
+        native.set(params)
     progress = _Progress(on_progress)
     params.progress_callback = llama.llama_progress_callback(progress)
     overrides = None if without is None else _without_vocab(without)

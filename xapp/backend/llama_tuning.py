@@ -10,10 +10,10 @@ from xapp.backend.base import DecodeError
 from xapp.backend.llama_model import ContextParams, can_share_prefixes
 from xapp.backend.llama_trial import trial
 from xapp.backend.native import llama
-from xapp.backend.sizing import Node, Sizing
+from xapp.backend.rpc.place import Placement
+from xapp.backend.sizing import Sizing
 from xapp.backend.tuning import Choices, choices, tune, untuned
 from xapp.backend.tuning_cache import TuningCache
-from xapp.config import EngineSettings
 from xapp.domain.messages import Tuning, TuningSource
 from xapp.errors import ModelError
 
@@ -32,12 +32,14 @@ class Profile:
             self.cache.write(tuning)
 
 
-def profile(model: Any, path: str, settings: EngineSettings, node: Node, sizing: Sizing) -> Profile:
+def profile(model: Any, path: str, placed: Placement, sizing: Sizing) -> Profile:
     """The tuning for `path`, loaded as `model`. The default where it cannot be measured."""
-    options = choices(settings, node, sizing)
+    options = choices(placed.settings, placed.node, sizing)
     if not can_share_prefixes(model):  # then its cache cannot be filled by copies
         return Profile(untuned(options, TuningSource.UNSUPPORTED), options.threads[:1])
-    cache = TuningCache(Path(path), sizing.kv_type, options, _build(settings.gpu_layers))
+    if placed.offload is not None:  # to fill a helper's cache by copies takes half a million messages
+        return Profile(untuned(options, TuningSource.UNSUPPORTED), options.threads[:1])
+    cache = TuningCache(Path(path), sizing.kv_type, options, _build(placed.settings.gpu_layers))
     if (known := cache.read()) is not None:
         return Profile(known, options.threads, cache)
     return Profile(_measured(model, path, options, sizing), options.threads, cache)

@@ -10,7 +10,7 @@ from xapp.telemetry import cgroup
 
 def this_node() -> Node:
     """Measures the node now."""
-    return Node(memory_bytes=_memory_bytes(), cores=_cores(), hardware_threads=_hardware_threads())
+    return Node(memory_bytes=_memory_bytes(), cores=num_cores(), hardware_threads=_hardware_threads())
 
 
 def memory_total_bytes() -> int:
@@ -25,7 +25,7 @@ def _memory_bytes() -> int:
     return available if limit is None else min(available, max(limit - cgroup.memory_used(), 0))
 
 
-def _cores() -> int:
+def num_cores() -> int:
     """Physical cores that this process may use: hyper-threads do not add memory bandwidth."""
     threads = _hardware_threads()
     return min(threads, psutil.cpu_count(logical=False) or threads)

@@ -5,6 +5,7 @@ packages.
 import importlib
 import importlib.util
 import os
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,6 @@ with quiet_interrupt():
     import click
 
     from xapp.cli.group import NearGroup
-    from xapp.client import ClientError
     from xapp.errors import XappError
     from xapp.extras import how_to_add
     from xapp.hosts import spare_loopback
@@ -36,6 +36,9 @@ class _Lazy:
 
 _COMMANDS = {
     "serve": _Lazy("xapp.cli.serve", "serve", "Serve a model over gRPC on this node."),
+    "rpc-serve": _Lazy(
+        "xapp.cli.rpc_serve", "rpc_serve", "Compute layers of a model for a node that serves it."
+    ),
     "run": _Lazy("xapp.cli.run", "run", "Fetch, serve and chat with a model: one command."),
     "chat": _Lazy("xapp.cli.chat.command", "chat", "Talk with a node; it remembers what was said."),
     "generate": _Lazy("xapp.cli.generate", "generate", "Stream an answer from a node."),
@@ -46,6 +49,8 @@ _COMMANDS = {
     "tokenize": _Lazy("xapp.cli.tokenize", "tokenize", "Count a prompt's tokens."),
     "index": _Lazy("xapp.cli.index.command", "index", "Keep and search collections of documents."),
     "tasks": _Lazy("xapp.cli.tasks", "tasks", "See, check and run named questions."),
+    "speak": _Lazy("xapp.cli.speak", "speak", "Speak a text into a WAV file."),
+    "transcribe": _Lazy("xapp.cli.transcribe", "transcribe", "Print what is said in a file of audio."),
     "token": _Lazy("xapp.cli.token", "token", "Make a bearer token for a node."),
     "replay": _Lazy("xapp.cli.replay", "replay", "Run a recorded request again and compare."),
     "metrics": _Lazy("xapp.cli.metrics", "metrics", "Watch a node's load and speed."),
@@ -62,6 +67,9 @@ _COMMANDS = {
         "xapp.cli.demo_big_little", "demo_big_little", "A little and a big model on two nodes, one question."
     ),
     "demo-rag": _Lazy("xapp.cli.demo_rag", "demo_rag", "Index a folder, and ask with and without it."),
+    "demo-voice": _Lazy(
+        "xapp.cli.demo_voice", "demo_voice", "Ask a node by voice: from a WAV file to a WAV file."
+    ),
     "bench": _Lazy("xapp.cli.bench", "bench", "Measure speed and memory."),
 }
 
@@ -91,12 +99,18 @@ class _Group(NearGroup):
             return super().invoke(ctx)
         except XappError as error:
             raise _OneLine(f"{error.code}: {error.message}") from error
-        except ClientError as error:
+        except _client_errors() as error:
             raise _OneLine(str(error)) from error
         except ModuleNotFoundError as error:
             raise _missing_extra(error) from error
         except KeyboardInterrupt:
             ctx.exit(EXIT_INTERRUPTED)
+
+
+def _client_errors() -> tuple[type[Exception], ...]:
+    """The client's errors, where a command has imported it: --version and --help do without gRPC."""
+    client = sys.modules.get("xapp.client")
+    return (client.ClientError,) if client is not None else ()
 
 
 class _OneLine(click.ClickException):

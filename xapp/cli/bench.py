@@ -19,9 +19,13 @@ _COMMANDS = {
     "embedding": "Vectors against bare llama.cpp, and answers beside them.",
     "retrieval": "The cost of a search, crashes, and how well passages are found.",
     "pool": "Several nodes behind one target against their bars.",
+    "shards": "A model over helpers, against one process.",
     "speculation": "What drafts gain, cost, and where answers part.",
     "big-little": "A little and a big model over a line, against both alone.",
     "routing": "Signals that say what a little model should leave to a big one.",
+    "speech": "Word errors, speed and first audio of speech against their bars.",
+    "predict": "Speed of the catalogue's models on a Raspberry Pi, from public figures.",
+    "quant": "One model in several formats: memory, speed and quality.",
     "report": "One page with tables and pictures from result files.",
     "diff": "What got slower between two result files.",
 }

@@ -8,8 +8,8 @@ import click
 
 from xapp.cli.generate import Watch
 from xapp.cli.metrics import print_view
-from xapp.cli.models_view import TerminalProgress
 from xapp.cli.own_server import OwnServer, own_server
+from xapp.cli.progress import TerminalProgress
 from xapp.cli.say import say, shown
 from xapp.client import Client, ClientError, user
 from xapp.models.paths import models_dir

@@ -42,6 +42,7 @@ class Watch:
         self.usage = pb.Usage()
         self.finish_reason = ""
         self.routed = pb.Routed()
+        self.energy: pb.Energy | None = None
 
     def follow(self, event: pb.GenerateResponse) -> None:
         """Passes on every event as it comes."""
@@ -54,6 +55,7 @@ class Watch:
         elif event.HasField("finished"):
             self.usage = event.finished.usage
             self.routed = event.finished.routed
+            self.energy = event.finished.energy if event.finished.HasField("energy") else None
             name = pb.FinishReason.Name(event.finished.finish_reason)
             self.finish_reason = name.removeprefix("FINISH_REASON_").lower()
 
@@ -77,7 +79,16 @@ class Watch:
         return (
             f"TTFT {ttft} · {rate} tokens/s · {usage.num_completion_tokens} tokens"
             f" · prompt {usage.num_prompt_tokens} ({usage.num_cached_tokens} cached)"
-            f" · ended by {self.finish_reason or 'nothing'}{self._who()}"
+            f" · ended by {self.finish_reason or 'nothing'}{self._joules()}{self._who()}"
+        )
+
+    def _joules(self) -> str:
+        """The energy, where the node has a meter."""
+        if self.energy is None:
+            return ""
+        above = f" ({self.energy.above_idle_joules:.1f} above idle)"
+        return (
+            f" · {self.energy.gross_joules:.1f} J{above if self.energy.HasField('above_idle_joules') else ''}"
         )
 
     def _who(self) -> str:

@@ -80,6 +80,12 @@ def _host(host: pb.HostMetrics) -> str:
         parts.append(f"{host.temperature_celsius:.0f} °C")
     if host.HasField("throttled"):
         parts.append("throttled" if host.throttled else "not throttled")
+    if host.HasField("throttles_in") and not host.throttled:
+        parts.append(f"throttles in about {host.throttles_in.ToNanoseconds() / 1e9:.0f} s")
+    if host.HasField("power_watts"):
+        parts.append(f"{host.power_watts:.1f} W")
+    if host.HasField("energy_per_token"):
+        parts.append(f"{host.energy_per_token.gross_joules:.2g} J a token")
     return ", ".join(parts)
 
 

@@ -5,10 +5,11 @@ from contextlib import aclosing
 
 import click
 
-from xapp.cli.models_view import TerminalProgress, size_text
 from xapp.cli.node import Node, node_options
 from xapp.cli.options import Duration, json_line, json_option
+from xapp.cli.progress import TerminalProgress
 from xapp.cli.say import say
+from xapp.cli.sizes import size_text
 from xapp.inference.v1 import models_pb2
 
 _deadline_option = click.option(

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from xapp.cli.models_options import folder_option, json_option
-from xapp.cli.models_view import TerminalProgress, size_text
+from xapp.cli.progress import TerminalProgress
 from xapp.cli.say import say
+from xapp.cli.sizes import size_text
 from xapp.errors import ModelError
 from xapp.models.formats import FORMATS, USUAL
 from xapp.models.store import resolve
@@ -120,19 +121,13 @@ def optimize(  # noqa: PLR0917  one for each option
 
 
 def _blanks(path: Path, items: int) -> tuple["Blank", ...]:
-    from perf.data.questions import BLANK, read_winogrande  # noqa: PLC0415
-    from perf.data.read_rows import DataError, spread  # noqa: PLC0415
-    from xapp.backend.optimize.jobs import Blank  # noqa: PLC0415
+    from perf.data.blanks import read_blanks  # noqa: PLC0415
+    from perf.data.read_rows import DataError  # noqa: PLC0415
 
     try:
-        chosen = spread(read_winogrande(path), items)
+        return read_blanks(path, items)
     except DataError as error:
         raise ModelError(str(error), reason="BAD_DATA") from error
-    parts = [(each.sentence.partition(BLANK), each) for each in chosen]
-    return tuple(
-        Blank((before + each.options[0], before + each.options[1]), rest, each.right)
-        for (before, _, rest), each in parts
-    )
 
 
 @contextmanager

@@ -9,8 +9,9 @@ from rich.table import Table
 
 from xapp.backend.optimize.figures import STREAMS, Measured, changes
 from xapp.backend.optimize.run import Outcome, Wish, Written
-from xapp.cli.models_view import NO_COLOUR_WIDTH, size_text
+from xapp.cli.models_view import NO_COLOUR_WIDTH
 from xapp.cli.say import say
+from xapp.cli.sizes import size_text
 
 REFERENCE = "0 (reference)"
 UNSTEADY = 0.25

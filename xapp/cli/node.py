@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 import grpc
 
-from xapp.client import Client
+from xapp.client import Client, Retry
 from xapp.hosts import DEFAULT_TARGET
 from xapp.text_file import read_text
 from xapp.tls import credentials
@@ -29,11 +29,12 @@ class Node:
     token: str = ""
     server_name: str = ""
 
-    def client(self, client_id: str = "") -> Client:
+    def client(self, client_id: str = "", retry: Retry | None = None) -> Client:
         """A client of the node."""
         return Client(
             self.target,
             credentials=self.credentials,
+            retry=retry,
             token=self.token,
             client_id=client_id,
             server_name=self.server_name,

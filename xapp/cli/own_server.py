@@ -19,6 +19,7 @@ from xapp.client import Client, ClientError
 START_S = 120.0
 _STOP_S = 30.0
 _LOG_LINES = 20
+_LOOK_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class OwnServer:
         """Waits for the model. Raises ClientError when the server ends, or needs more than `within_s` s."""
         loop = asyncio.get_running_loop()
         until = loop.time() + within_s
+        await self._until_listening(until)
         while True:
             try:
                 await client.wait_until_serving(0.5)
@@ -54,6 +56,17 @@ class OwnServer:
                 if loop.time() > until:
                     raise
             else:
+                return
+
+    async def _until_listening(self, until: float) -> None:
+        """Waits for the port: gRPC tries a port that refuses less and less often, up to every two seconds."""
+        while self.process.poll() is None and asyncio.get_running_loop().time() < until:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", self.grpc_port)
+            except OSError:
+                await asyncio.sleep(_LOOK_S)
+            else:
+                writer.close()
                 return
 
     def stop(self) -> None:

@@ -9,37 +9,29 @@ from pathlib import Path
 
 import click
 
-from xapp.cli.chat.command import chat_options, converse
-from xapp.cli.chat.conversation import Conversation
-from xapp.cli.models_view import TerminalProgress
+from xapp.cli.chat.command import Talk, talk_options
 from xapp.cli.node import Node, node_options
 from xapp.cli.own_server import OwnServer, own_server
 from xapp.cli.say import say
-from xapp.client import ClientError
+from xapp.client import ClientError, Retry
 from xapp.errors import XappError
 from xapp.inference.v1 import models_pb2
 from xapp.models.paths import models_dir
-from xapp.models.pull import pull
 from xapp.models.store import ModelFile, resolve
 
 _LOOK_S = 1.0
 """How long a node that may serve already is looked for."""
+_ONCE = Retry(attempts=1)
+"""A port that refuses the connection has no node: to try again would only delay the start of one."""
+_UNPINNED = {"XAPP_PIN_TASKS": "false"}
+"""The first question of a conversation would wait behind the prompts of tasks."""
 
 
 @click.command()
 @click.argument("model")
 @node_options
-@chat_options
-def run(
-    model: str,
-    node: Node,
-    *,
-    system_text: str | None,
-    max_tokens: int | None,
-    temperature: float | None,
-    deadline: float | None,
-    stats: bool,
-) -> None:
+@talk_options
+def run(model: str, node: Node, talk: Talk) -> None:
     """Chat with MODEL: fetched if it is not here, served if no node serves it.
 
     MODEL is a name of the catalogue, hf:OWNER/REPOSITORY/FILE.gguf, or the path of a GGUF file. A node that
@@ -51,14 +43,12 @@ def run(
       echo "What is O-RAN?" | genai-xapp run ./my-model.gguf
     """  # noqa: D301  click reads \b as a backspace
     file = _fetched(model)
-    conversation = Conversation("", system_text or "", max_tokens, temperature)
     if found := asyncio.run(_served(node, file.name)):
         say(f"{node.target} serves {found}", err=True)
-        conversation.model = found
-        asyncio.run(converse(node, conversation, deadline_s=deadline, stats=stats))
+        asyncio.run(talk.hold(node, found))
         return
     with _own_node(node, file) as own:
-        asyncio.run(converse(own, conversation, deadline_s=deadline, stats=stats))
+        asyncio.run(talk.hold(own, ""))
 
 
 def _fetched(model: str) -> ModelFile:
@@ -69,13 +59,17 @@ def _fetched(model: str) -> ModelFile:
     except XappError as error:
         if error.reason == "NO_SUCH_FILE":
             raise
+        # Imported here: a model that is on this machine needs neither.
+        from xapp.cli.progress import TerminalProgress  # noqa: PLC0415
+        from xapp.models.pull import pull  # noqa: PLC0415
+
         with TerminalProgress(model) as progress:
             return pull(model, folder, progress=progress).model
 
 
 async def _served(node: Node, name: str) -> str:
     """The model's name at the node, where the node serves the model or can load it; "" otherwise."""
-    async with node.client() as client:
+    async with node.client(retry=_ONCE) as client:
         try:
             models = {each.name: each for each in await client.list_models(deadline_s=_LOOK_S)}
         except ClientError:
@@ -93,7 +87,8 @@ async def _served(node: Node, name: str) -> str:
 def _own_node(node: Node, file: ModelFile) -> Iterator[Node]:
     """A server of the model that ends with the block."""
     say(f"starting a server of {file.name}", err=True)
-    with own_server(str(Path(file.path).resolve())) as server:
+    settings = {key: value for key, value in _UNPINNED.items() if key not in os.environ}
+    with own_server(str(Path(file.path).resolve()), settings) as server:
         own = replace(node, target=server.target, credentials=None, token="")
         try:
             asyncio.run(_until_serving(own, server))

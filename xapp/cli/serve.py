@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from xapp import logs
+from xapp import failpoints, logs
 from xapp.cli.say import say
 from xapp.config import KEYS, TABLES, Key, Settings, load_settings, unknown_keys
 from xapp.errors import ConfigError
@@ -94,6 +94,7 @@ def serve(**options: Any) -> None:
         settings = load_settings(os.environ, options)
         logs.setup(settings.log.level, form=settings.log.format)
         _warn_of_unknown_keys()
+        _arm_failpoints()
         sys.exit(_run(settings))
     except ConfigError as error:
         logs.flush()
@@ -111,11 +112,17 @@ def _warn_of_unknown_keys() -> None:
         logs.event(_log, f"{key}: no such setting{hint}", fields, level=logging.WARNING)
 
 
-def _run(settings: Settings) -> int:
-    import uvloop  # noqa: PLC0415  the help needs none of it
+def _arm_failpoints() -> None:
+    failpoints.arm(os.environ, "server")
+    if failpoints.is_armed():
+        fields: dict[str, object] = {"event": "failpoints", "points": os.environ[failpoints.KEY]}
+        logs.event(_log, "this node fails on purpose", fields, level=logging.WARNING)
 
-    from xapp.app import run  # noqa: PLC0415
+
+def _run(settings: Settings) -> int:
+    from xapp.app import run  # noqa: PLC0415  the help needs none of it
+    from xapp.event_loop import EventLoop  # noqa: PLC0415
 
     # asyncio's own loop is Python code: with one stream, a token would cost the server a sixth more.
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=EventLoop) as runner:
         return runner.run(run(settings))

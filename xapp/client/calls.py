@@ -57,6 +57,10 @@ class Calls:
             self._channels.append(open_channel(target, credentials, by_home(), server_name))
             self._at_home: Any = inference_pb2_grpc.InferenceServiceStub(self._channels[1])
 
+    def stub(self, make: Callable[[grpc.aio.Channel], Any]) -> Any:
+        """The stub of a further service of the target."""
+        return make(self._channel)
+
     async def close(self) -> None:
         """Ends all calls."""
         await asyncio.gather(*(channel.close() for channel in self._channels))

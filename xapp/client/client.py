@@ -13,6 +13,7 @@ from xapp.client.errors import ClientError
 from xapp.client.inputs import Asked, Input, duration, input_fields
 from xapp.client.retrieval_methods import RetrievalMethods
 from xapp.client.retry import Retry
+from xapp.client.voice import VoiceClient
 from xapp.hosts import DEFAULT_TARGET
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import models_pb2
@@ -56,6 +57,11 @@ class Client(EmbeddingMethods, RetrievalMethods):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    @property
+    def voice(self) -> VoiceClient:
+        """The node's services of speech, where it has them."""
+        return VoiceClient(self._calls)
 
     async def close(self) -> None:
         """Ends all calls."""

@@ -14,10 +14,12 @@ from xapp.config.load import load_settings
 from xapp.config.log import LogSettings
 from xapp.config.models import ModelSettings
 from xapp.config.node import NodeSettings
+from xapp.config.power import PowerSettings
 from xapp.config.retrieval import RetrievalSettings
 from xapp.config.ric import RicSettings
 from xapp.config.server import ServerSettings
 from xapp.config.settings import Settings
+from xapp.config.speech import SpeechSettings
 from xapp.config.tasks import TaskSettings
 from xapp.config.tls import TlsSettings
 from xapp.config.upstream import UpstreamSettings
@@ -37,10 +39,12 @@ __all__ = [
     "LogSettings",
     "ModelSettings",
     "NodeSettings",
+    "PowerSettings",
     "RetrievalSettings",
     "RicSettings",
     "ServerSettings",
     "Settings",
+    "SpeechSettings",
     "TaskSettings",
     "TlsSettings",
     "UpstreamSettings",

@@ -5,9 +5,15 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from xapp.config.rpc_hosts import parse_hosts, parse_split
+
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings of one worker. None: the service derives the size from the node."""
+    """The settings of one worker. None: the service derives the size from the node.
+
+    `rpc_hosts` are helpers that compute some of the model's layers, `rpc_split` the layers of this node and
+    of each helper; "" lets the service choose.
+    """
 
     context_length: Annotated[int, Meta(ge=64)] | None = None
     slots: Annotated[int, Meta(ge=1, le=128)] | None = None
@@ -25,7 +31,13 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     draft: str = ""
     strategy: Literal["plain", "ngram", "draft", "auto"] = "plain"
     ageing_s: Annotated[float, Meta(gt=0, le=86_400)] = 30.0
+    rpc_hosts: str = ""
+    rpc_split: str = ""
     backend: Literal["llama", "fake"] = "llama"
+
+    def __post_init__(self) -> None:
+        parse_hosts(self.rpc_hosts)
+        parse_split(self.rpc_split)
 
     @property
     def step_budget_s(self) -> float | None:

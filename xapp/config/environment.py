@@ -5,11 +5,15 @@ from collections.abc import Mapping
 
 from xapp.config.file import Values
 from xapp.config.keys import BY_FLAT, KEYS, PREFIX
+from xapp.failpoints import KEY as FAILPOINTS_KEY
 from xapp.near import nearest
 from xapp.settings_file import FILE_KEY
 
 _CLIENT_KEYS = {"XAPP_TARGET", "XAPP_NODE_CA", "XAPP_CLIENT_CERT", "XAPP_CLIENT_KEY", "XAPP_TOKEN_FILE"}
-OTHER_KEYS = frozenset({FILE_KEY, "XAPP_DESCRIPTOR_PATH", *_CLIENT_KEYS})
+_HELPER_KEYS = {
+    *("XAPP_RPC_HOST", "XAPP_RPC_PORT", "XAPP_RPC_MEMORY_MB", "XAPP_RPC_CACHE_DIR", "XAPP_RPC_CACHE_MB"),
+}
+OTHER_KEYS = frozenset({FILE_KEY, FAILPOINTS_KEY, "XAPP_DESCRIPTOR_PATH", *_CLIENT_KEYS, *_HELPER_KEYS})
 """Keys that are no settings of the server and are read elsewhere."""
 
 # Kubernetes sets these for a Service named xapp…. Its `_PORT` is a URL, a setting's is a number.

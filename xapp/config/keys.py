@@ -6,9 +6,11 @@ import msgspec
 
 from xapp.config.big import BigSettings
 from xapp.config.openai import OpenAiSettings
+from xapp.config.power import PowerSettings
 from xapp.config.retrieval import RetrievalSettings
 from xapp.config.ric import RicSettings
 from xapp.config.settings import Settings
+from xapp.config.speech import SpeechSettings
 from xapp.config.upstream import UpstreamSettings
 
 PREFIX = "XAPP_"
@@ -30,8 +32,10 @@ _FLAT = {
     **{f"upstream.{name}": f"upstream_{name}" for name in UpstreamSettings.__struct_fields__},
     **{f"openai.{name}": f"openai_{name}" for name in OpenAiSettings.__struct_fields__},
     **{f"retrieval.{name}": f"retrieval_{name}" for name in RetrievalSettings.__struct_fields__},
+    **{f"power.{name}": f"power_{name}" for name in PowerSettings.__struct_fields__},
     **{f"ric.{name}": f"ric_{name}" for name in RicSettings.__struct_fields__},
     **{f"big.{name}": f"big_{name}" for name in BigSettings.__struct_fields__},
+    **{f"speech.{name}": f"speech_{name}" for name in SpeechSettings.__struct_fields__},
     **{"log.level": "log_level", "log.format": "log_format", "log.prompts": "log_prompts"},
 }
 

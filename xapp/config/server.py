@@ -12,7 +12,8 @@ from xapp.hosts import bare
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`host` is stored without the brackets of an IPv6 address.
 
-    `open_inference`: whether the gRPC port also speaks the Open Inference Protocol.
+    `open_inference`: whether the gRPC port also speaks the Open Inference Protocol. `open_engine`: whether
+    it also speaks NVIDIA's engine contract.
     """
 
     host: str = "127.0.0.1"
@@ -26,6 +27,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     write_timeout_s: Seconds = 30.0
     grace_period_s: Seconds = 20.0
     open_inference: bool = False
+    open_engine: bool = False
 
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "host", bare(self.host))

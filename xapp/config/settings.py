@@ -10,9 +10,11 @@ from xapp.config.log import LogSettings
 from xapp.config.models import ModelSettings
 from xapp.config.node import NodeSettings
 from xapp.config.openai import OpenAiSettings
+from xapp.config.power import PowerSettings
 from xapp.config.retrieval import RetrievalSettings
 from xapp.config.ric import RicSettings
 from xapp.config.server import ServerSettings
+from xapp.config.speech import SpeechSettings
 from xapp.config.tasks import TaskSettings
 from xapp.config.tls import TlsSettings
 from xapp.config.upstream import UpstreamSettings
@@ -34,6 +36,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     big: BigSettings = BigSettings()
     upstream: UpstreamSettings = UpstreamSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
+    speech: SpeechSettings = SpeechSettings()
+    power: PowerSettings = PowerSettings()
     ric: RicSettings = RicSettings()
     log: LogSettings = LogSettings()
     models: dict[str, ModelSettings] = {}

@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from xapp.domain.big_little import PairFigures
 from xapp.domain.messages import FinishReason
+from xapp.domain.power import Energy
 from xapp.domain.retrieval import Source
 from xapp.domain.routing import Routed
 
@@ -99,7 +100,8 @@ class Finished:
     """Last event of a stream. `format_complete` is None without a format. `num_accepted` of `num_drafted`
     drafts in `num_draft_steps` steps were right. `gain` is that of SequenceFinished. `pair`: what an
     answer of two models took. `routed` as in Started. `cited`: numbers of the sources that the answer cites.
-    `abstained`: nothing was found to answer with.
+    `abstained`: nothing was found to answer with. `energy` is None where no meter measured it. `stop_text` is
+    the stop text that ended the answer; "" for any other end.
     """
 
     reason: FinishReason
@@ -121,6 +123,8 @@ class Finished:
     routed: Routed | None = None
     cited: tuple[int, ...] = ()
     abstained: bool = False
+    energy: Energy | None = None
+    stop_text: str = ""
 
 
 Event: TypeAlias = Started | Chunk | Finished

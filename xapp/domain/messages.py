@@ -11,7 +11,7 @@ from xapp.domain.big_little import PairFigures
 from xapp.domain.decoding import PLAIN, Decoding
 from xapp.domain.finish_reason import FinishReason
 from xapp.domain.frames import MAX_FRAME_BYTES, FrameBuffer, encode
-from xapp.domain.model_info import ModelInfo, StepCurve, StepTrial, Tuning, TuningSource
+from xapp.domain.model_info import ModelInfo, Shard, StepCurve, StepTrial, Tuning, TuningSource
 from xapp.domain.priority import Priority
 from xapp.domain.sampling import MAX_SEED, SamplingParams
 
@@ -36,6 +36,7 @@ __all__ = [
     "SequenceFinished",
     "SequenceScored",
     "SequenceStarted",
+    "Shard",
     "Shutdown",
     "Stats",
     "StepCurve",
@@ -183,7 +184,8 @@ class SequenceFinished(msgspec.Struct, frozen=True, array_like=True):
     """The final event of a request. `first_token_at` is None without a token. `num_accepted` of
     `num_drafted` drafts in `num_draft_steps` steps were right. `gain`: the predicted time of its decode
     steps without drafts, divided by the time that they took with drafts. `pair`: what an answer of
-    two models took.
+    two models took. `steps_s`: the request's part of the steps' time, by its share of each step's tokens;
+    `all_steps_s`: the whole time of steps since it started.
     """
 
     request_id: int
@@ -198,6 +200,8 @@ class SequenceFinished(msgspec.Struct, frozen=True, array_like=True):
     num_draft_steps: int = 0
     gain: float = 1.0
     pair: PairFigures | None = None
+    steps_s: float = 0.0
+    all_steps_s: float = 0.0
 
 
 class SequenceScored(msgspec.Struct, frozen=True, array_like=True):

@@ -54,6 +54,21 @@ class Tuning(msgspec.Struct, frozen=True):
     curve: StepCurve | None = None
 
 
+class Shard(msgspec.Struct, frozen=True):
+    """The layers of a model at one place, `num_layers` from `first_layer` on; `host` "" is this node.
+
+    `weight_bytes` and `kv_bytes` are what the place stores. `bytes_per_s`: how fast it was measured to read
+    weights.
+    """
+
+    host: str
+    first_layer: int
+    num_layers: int
+    weight_bytes: int
+    kv_bytes: int
+    bytes_per_s: float
+
+
 class ModelInfo(msgspec.Struct, frozen=True):
     """The properties of a loaded model, and the size of its engine on this node.
 
@@ -62,7 +77,9 @@ class ModelInfo(msgspec.Struct, frozen=True):
     prompts first, then the answers; None: never. `strategy` is the default strategy, a name of
     `decoding.BY_NAME`. `draft` is the file of the draft model, "" without one. `kind` is a name of
     `kinds.MODEL_KINDS`. `dimensions`: numbers of a vector; 0 for a model that generates text, whose
-    `kv_cells_total` is not 0.
+    `kv_cells_total` is not 0. `shards` has the places of
+    the layers, this node first; none for a model that is on this node alone. `missing_hosts` are helpers of
+    the settings that did not answer, each with the reason.
     """
 
     description: str
@@ -87,3 +104,5 @@ class ModelInfo(msgspec.Struct, frozen=True):
     draft: str = ""
     kind: str = "generate"
     dimensions: int = 0
+    shards: tuple[Shard, ...] = ()
+    missing_hosts: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ from typing import Protocol
 from xapp.domain.answers import Estimate, Event, ScoreResult, Tokens
 from xapp.domain.embedding import Embedding
 from xapp.domain.kinds import Capability
+from xapp.domain.power import PowerState
 from xapp.domain.requests import Prompt, Request, ScoreRequest
 from xapp.domain.retrieval import Retrieval
 from xapp.domain.serving_policy import ServingPolicy
@@ -95,6 +96,11 @@ class Readiness(Protocol):
         """Whether the default model serves and the service is not draining."""
         ...
 
+    @property
+    def draining(self) -> bool:
+        """Whether the service ends: new requests are refused, open ones go on."""
+        ...
+
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Calls `listener` when a model's state or `ready` may have changed.
 
@@ -105,6 +111,11 @@ class Readiness(Protocol):
     @property
     def tasks_state(self) -> TasksState:
         """The state of the tasks, for metrics."""
+        ...
+
+    @property
+    def power_state(self) -> PowerState:
+        """The meters of energy and heat, for metrics."""
         ...
 
     def samples(self) -> list[ModelSample]:

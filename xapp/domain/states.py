@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from xapp.domain.answers import Latencies
 from xapp.domain.messages import ModelInfo, Stats
+from xapp.domain.power import Energy
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,8 @@ class ModelSample:
     """The state of one loaded model for Metrics. Callers derive rates from the counters in `stats`.
 
     `wait_s`: predicted seconds until a request that arrives now gets a slot. `budget_s`: mean seconds from
-    arrival to deadline.
+    arrival to deadline. `energy` since the model was loaded, None without a meter. `slowdown`: how many times
+    as long a step takes, or soon will take, because the board lowers its clock.
     """
 
     name: str
@@ -82,3 +84,5 @@ class ModelSample:
     num_slots: int = 0
     wait_s: float = 0.0
     budget_s: float = float("inf")
+    energy: Energy | None = None
+    slowdown: float = 1.0

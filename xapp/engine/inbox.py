@@ -6,13 +6,17 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from time import monotonic
 
 from xapp.backend.interrupt import Interrupt
 from xapp.domain.messages import FrameBuffer, FromWorker, ToWorker, decode_to_worker, encode
 from xapp.engine.lookout import Watch
+from xapp.failpoints import guard, send_in_parts
 
 RECEIVE_BYTES = 1 << 18
+SHORT_BYTES = 3
+"""What a short read of the failpoint brings: less than the length of a frame."""
 MAX_WAIT_S = 3600.0
 """The longest single wait: poll takes milliseconds in 32 bits. A longer wait repeats it."""
 
@@ -26,6 +30,10 @@ class Inbox:
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
+        self._receive = guard(
+            "inbox", sock.recv, ConnectionResetError, short=lambda _: sock.recv(SHORT_BYTES)
+        )
+        self._send = guard("event_socket", sock.sendall, BrokenPipeError, short=partial(send_in_parts, sock))
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
         self._frames = FrameBuffer()
@@ -40,7 +48,7 @@ class Inbox:
     def send(self, message: FromWorker) -> None:
         """Blocks until the socket has taken the message. Raises ServerGone."""
         try:
-            self._socket.sendall(encode(message))
+            self._send(encode(message))
         except (BrokenPipeError, ConnectionResetError) as error:
             raise ServerGone from error
 
@@ -79,7 +87,7 @@ class Inbox:
         if self._gone:
             raise ServerGone
         try:
-            data = self._socket.recv(RECEIVE_BYTES)
+            data = self._receive(RECEIVE_BYTES)
         except ConnectionResetError as error:
             raise ServerGone from error
         if not data:

@@ -10,10 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from xapp.domain.prefix import common_prefix
-
-PINNED_SHARE = 0.5
-"""The share of the room for parked prefixes that pinned prefixes may use."""
+from xapp.domain.prefix import common_prefix, most_parked, most_pinned
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,10 +27,13 @@ class ParkedPrefix:
 
 
 class ParkedPrefixes:
-    """At most `max_cells` tokens in all. The least recently used go first. Only a new pin displaces a pin."""
+    """The prefixes beside a KV cache with `num_cells` cells. The least recently used go first. Only a new pin
+    displaces a pin.
+    """
 
-    def __init__(self, max_cells: int) -> None:
-        self._max_cells = max_cells
+    def __init__(self, num_cells: int) -> None:
+        self._max_cells = most_parked(num_cells)
+        self._max_pinned = most_pinned(num_cells)
         self._prefixes: list[ParkedPrefix] = []
         self._pinned: list[ParkedPrefix] = []
 
@@ -67,10 +67,6 @@ class ParkedPrefixes:
             del self._pinned[0]
         self.make_room(len(prefix.tokens))
         self._pinned.append(prefix)
-
-    @property
-    def _max_pinned(self) -> int:
-        return int(self._max_cells * PINNED_SHARE)
 
     def add(self, prefix: ParkedPrefix) -> None:
         """Adds a prefix and drops those that it covers. Call `make_room` first."""

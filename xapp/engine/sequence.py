@@ -41,6 +41,9 @@ class Sequence:
     If it is evicted, it loses its cells and prefills all its `tokens`. Its sampler stays, so that
     preemption does not change the answer. `interrupted`: the last step with a part of its prompt ended
     before it was computed.
+
+    `steps_s`: its part of the time of steps, by its share of each step's tokens. `began_s`: the time of all
+    steps before it started.
     """
 
     request: Submit
@@ -63,6 +66,8 @@ class Sequence:
     interrupted: bool = False
     result: SequenceScored | SequenceEmbedded | None = None
     doubts: list[int] = field(default_factory=list)
+    steps_s: float = 0.0
+    began_s: float = 0.0
 
     def __post_init__(self) -> None:
         self.tokens = list(self.request.prompt)
@@ -138,8 +143,8 @@ class Sequence:
         """Largest number of KV cells. The last generated token is never computed."""
         return self.num_prompt + self.request.max_tokens - 1 + self.strategy.num_spare
 
-    def finished_event(self, now: float) -> SequenceFinished:
-        """The final event of this request."""
+    def finished_event(self, now: float, step_seconds: float) -> SequenceFinished:
+        """The final event of this request. `step_seconds`: the time of all steps so far."""
         assert self.finish_reason is not None
         return SequenceFinished(
             self.request.request_id,
@@ -153,4 +158,6 @@ class Sequence:
             self.strategy.num_accepted,
             self.strategy.num_draft_steps,
             self.strategy.gain,
+            steps_s=self.steps_s,
+            all_steps_s=step_seconds - self.began_s if self.started_at is not None else 0.0,
         )

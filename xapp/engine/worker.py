@@ -37,7 +37,8 @@ from xapp.domain.messages import (
 from xapp.engine.engine import Engine
 from xapp.engine.inbox import Inbox, InboxLookout, ServerGone
 from xapp.engine.lookout import Lookout
-from xapp.errors import XappError
+from xapp.errors import ModelError, XappError
+from xapp.failpoints import arm, meet
 
 IDLE_S = 0.3
 """Idle time after which a worker measures its speed, if the speed is unknown."""
@@ -140,6 +141,7 @@ def serve(
     """Loads the model, reports to the server, and works until the server is gone."""
     inbox = Inbox(sock)
     try:
+        meet("load", lambda: ModelError(f"{path}: failpoint load"))
         backend = load(path, kind, settings, lambda fraction: inbox.send(Progress(fraction)))
     except XappError as error:
         inbox.send(LoadFailed(error.message, error.reason))
@@ -157,6 +159,7 @@ def serve(
 def main() -> None:
     """Entry point of the worker process; the module's docstring has the arguments."""
     fd, path, settings, kind = (*sys.argv[1:], GENERATE.name)[:4]
+    arm(os.environ, "worker")
     set_spin_count(os.environ)
     sock = socket.socket(fileno=int(fd))
     try:

@@ -38,18 +38,22 @@ _log = logging.getLogger(__name__)
 
 
 class Guards:
-    """`busy` has the connections with an open request."""
+    """`open` has the open requests by their connections."""
 
     def __init__(self, access: Access, browsers: Browsers, metrics: Metrics) -> None:
         self._access = access
         self._browsers = browsers
         self._metrics = metrics
         self._refusals = Refusals()
-        self.busy: set[asyncio.BaseTransport] = set()
+        self.open: dict[asyncio.BaseTransport, web.Request] = {}
 
     def is_busy(self, transport: asyncio.BaseTransport) -> bool:
-        """Whether the connection has an open request."""
-        return transport in self.busy
+        """Whether the connection has an open request that has arrived.
+
+        Otherwise bodies that come by the byte would take every connection, and keep it.
+        """
+        request = self.open.get(transport)
+        return request is not None and request.content.is_eof()
 
     def middleware(self) -> Middleware:
         """Runs the guards, then the handler."""
@@ -59,11 +63,11 @@ class Guards:
             transport = request.transport
             if transport is None:
                 raise ConnectionResetError("the client is gone")
-            self.busy.add(transport)
+            self.open[transport] = request
             try:
                 return await self._answer(request, handler)
             finally:
-                self.busy.discard(transport)
+                self.open.pop(transport, None)
 
         return guard
 

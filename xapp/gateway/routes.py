@@ -28,6 +28,8 @@ METHODS = {
     "/v1/completions": "Generate",
     "/v1/models": "ListModels",
     "/v1/models/{id}": "GetModel",
+    "/v1/audio/speech": "Synthesize",
+    "/v1/audio/transcriptions": "Recognize",
     "/tokenize": "Tokenize",
     "/detokenize": "Tokenize",
 }

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -26,12 +27,26 @@ from xapp.telemetry.host import HostReader
 from xapp.telemetry.metrics import Metrics
 from xapp.telemetry.reading import NodeReader
 
+if TYPE_CHECKING:
+    from xapp.speech.speech import Speech
+
 PORT_KEY = "XAPP_OPENAI_PORT"
 IDLE_S = 75.0
 """A connection whose next request does not arrive within this time is closed, its headers included."""
 
 LINGER_S = 0.5
 """How long the rest of a refused body is read, so that the client sees the refusal."""
+
+
+def _speech_routes(
+    speech: "Speech | None", settings: Settings, metrics: Metrics, watchdog: Watchdog
+) -> list[web.RouteDef]:
+    if speech is None:
+        return []
+    # Only a node with engines of speech imports their paths.
+    from xapp.gateway.speech_routes import SpeechRoutes  # noqa: PLC0415
+
+    return SpeechRoutes(speech, settings, metrics, watchdog).table()
 
 
 @contextlib.asynccontextmanager
@@ -43,6 +58,7 @@ async def serve_openai(
     *,
     port: int,
     security: Security | None = None,
+    speech: "Speech | None" = None,
 ) -> AsyncIterator[int]:
     """Listens for the length of the block; the value is the port's number. `port` 0 takes a free one.
 
@@ -59,6 +75,7 @@ async def serve_openai(
     bodies = Bodies(settings.server.max_message_bytes)
     app.add_routes(Routes(service, access, answering, bodies).table())
     app.add_routes(VectorRoutes(service, access, metrics, bodies, settings.log).table())
+    app.add_routes(_speech_routes(speech, settings, metrics, watchdog))
     app.on_response_prepare.append(add_headers)
     address = HttpAddress(settings.server.host, port, PORT_KEY)
     most = settings.server.max_connections

@@ -86,4 +86,17 @@ CERTIFICATE_ENDS = AlarmKind(
 )
 """The figure is the number of days since the end, negative before it."""
 
-KINDS = (WORKER_LOST, CPU_THROTTLED, MEMORY_PRESSURE, QUEUE_SATURATED, CERTIFICATE_ENDS)
+HEAT = AlarmKind(
+    21106,
+    "The node is about to lower its clock for heat",
+    "WARNING",
+    "Environmental",
+    "Check the cooling. The node promises less until it is cooler.",
+    raise_at=1,
+    clear_at=1,
+    raise_looks=1,
+)
+"""The figure is 1 while the node lowers its clock, or is expected to within HEAT_SOON_S."""
+HEAT_SOON_S = 30.0
+
+KINDS = (WORKER_LOST, CPU_THROTTLED, MEMORY_PRESSURE, QUEUE_SATURATED, CERTIFICATE_ENDS, HEAT)

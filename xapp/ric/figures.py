@@ -9,6 +9,8 @@ from xapp.domain.states import ModelState, ModelStatus
 from xapp.ric.alarm_kinds import (
     CERTIFICATE_ENDS,
     CPU_THROTTLED,
+    HEAT,
+    HEAT_SOON_S,
     MEMORY_PRESSURE,
     QUEUE_SATURATED,
     WORKER_LOST,
@@ -60,6 +62,7 @@ class Figures:
         for sample in self._service.samples():
             if self._max_queue:
                 yield Figure(QUEUE_SATURATED, sample.name, sample.stats.num_waiting / self._max_queue)
+        yield Figure(HEAT, self._node, float(self._service.power_state.heat.throttles_in_s <= HEAT_SOON_S))
         if (not_after := self._not_after()) is not None:
             yield Figure(CERTIFICATE_ENDS, self._node, (self._now() - not_after) / _DAY_S)
 

@@ -3,6 +3,7 @@
 import asyncio
 
 from xapp import logs
+from xapp.domain.power import NEVER_S, PowerState
 from xapp.domain.service import Service
 from xapp.domain.states import DurationHistogram, ModelSample, ModelState, ModelStatus, TasksState
 from xapp.telemetry.host import HostReader, ProcessUsage
@@ -18,7 +19,9 @@ async def read_values(service: Service, host: HostReader) -> NodeValues:
     models = {name: _of_status(status) for name, status in statuses.items() if _is_loaded(status)}
     for name, reading in readings.items():
         models.setdefault(name, {}).update(_of_reading(reading))
-    node = {**_of_tasks(service.tasks_state), "log_lines_dropped": float(logs.num_dropped())}
+    own = {"event_loop_tasks": len(asyncio.all_tasks()), "log_lines_dropped": float(logs.num_dropped())}
+    power = _of_power(service.power_state)
+    node = {**_of_tasks(service.tasks_state), **power, **own}
     histograms = {sample.name: _histograms_of(sample) for sample in samples}
     return NodeValues(ready=service.ready, models=models, node=node, histograms=histograms)
 
@@ -48,7 +51,8 @@ def _histograms_of(sample: ModelSample) -> dict[str, DurationHistogram]:
 
 def _of_sample(sample: ModelSample) -> dict[str, float]:
     stats = sample.stats
-    return {
+    energy = {} if sample.energy is None else {"model_energy_joules": sample.energy.gross_j}
+    return energy | {
         "running": stats.num_running,
         "waiting": stats.num_waiting,
         "paused": stats.num_paused,
@@ -79,6 +83,20 @@ def _of_tasks(state: TasksState) -> dict[str, float]:
         "tasks_reloads": state.num_reloads,
         "tasks_reload_failures": state.num_failed,
     }
+
+
+def _of_power(state: PowerState) -> dict[str, float]:
+    """What the meters tell, and nothing else."""
+    seconds = state.heat.throttles_in_s
+    found = {
+        "power_watts": state.watts,
+        "idle_power_watts": state.idle_watts,
+        "energy_joules": state.joules,
+        "temperature_celsius": state.celsius,
+        "throttled": None if state.throttled is None else float(state.throttled),
+        "throttles_in_seconds": seconds if seconds < NEVER_S else None,
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _of_process(kind: str, process: ProcessUsage) -> dict[str, float]:

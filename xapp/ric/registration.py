@@ -8,7 +8,7 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
-from xapp import logs
+from xapp import failpoints, logs
 from xapp.ric.backoff import Backoff
 from xapp.ric.platform import Platform, PlatformError, checked_endpoint
 
@@ -74,6 +74,7 @@ class Registration:
         self._say("registered", logging.INFO)
 
     async def _register(self) -> None:
+        await failpoints.reach("registration", lambda: PlatformError("failpoint registration"))
         await self._check_rmr()
         # From here on the other end may have the registration, whatever it answers.
         self._was_sent = True

@@ -1,21 +1,15 @@
 """A request to another node and the events of its answer, on the wire and here."""
 
-from collections.abc import Sequence
-
 from xapp.domain.answers import Chunk, Event, Finished, Provenance, Started
 from xapp.domain.decoding import Auto, Ngram, Plain
 from xapp.domain.format_kinds import Choices, Format, Grammar, JsonSchema
-from xapp.domain.messages import FinishReason, Priority, SamplingParams
-from xapp.domain.requests import ChatMessage, DeadlinePolicy, Request
+from xapp.domain.messages import FinishReason
+from xapp.domain.requests import DeadlinePolicy, Request
 from xapp.durations import to_duration
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.routing.destination import UpstreamError
+from xapp.routing.request_wire import priority_wire, sampling_wire, set_prompt
 
-_PRIORITIES = {
-    Priority.CRITICAL: pb.PRIORITY_CRITICAL,
-    Priority.INTERACTIVE: pb.PRIORITY_INTERACTIVE,
-    Priority.BATCH: pb.PRIORITY_BATCH,
-}
 _REASONS = {
     pb.FINISH_REASON_STOP: FinishReason.STOP,
     pb.FINISH_REASON_LENGTH: FinishReason.LENGTH,
@@ -27,11 +21,11 @@ def to_wire(request: Request, model: str) -> pb.GenerateRequest:
     """The request to the upstream's `model`. Its task has made the prompt already."""
     wire = pb.GenerateRequest(
         model=model,
-        sampling=_sampling(request.sampling, request.seed),
+        sampling=sampling_wire(request.sampling, request.seed),
         max_tokens=request.max_tokens,
         stop=request.stop,
         ignore_eos=request.ignore_eos,
-        priority=_PRIORITIES[request.priority],
+        priority=priority_wire(request.priority),
         format=_format(request.format),
         correlation_id=request.correlation_id,
         deadline_policy=_policy(request),
@@ -39,32 +33,14 @@ def to_wire(request: Request, model: str) -> pb.GenerateRequest:
         strategy=_strategy(request),
         routing=pb.Routing(mode=pb.ROUTING_MODE_LOCAL),
     )
-    if isinstance(request.prompt, str):
-        wire.prompt = request.prompt
-    else:
-        wire.chat.messages.extend(_messages(request.prompt))
+    set_prompt(wire, request)
     return wire
-
-
-def _messages(turns: Sequence[ChatMessage]) -> list[pb.Message]:
-    return [pb.Message(role=turn.role, content=turn.content) for turn in turns]
 
 
 def _policy(request: Request) -> "pb.DeadlinePolicy.ValueType":
     if request.deadline_policy is DeadlinePolicy.BEST_EFFORT:
         return pb.DEADLINE_POLICY_BEST_EFFORT
     return pb.DEADLINE_POLICY_REJECT
-
-
-def _sampling(sampling: SamplingParams, seed: int | None) -> pb.SamplingParams:
-    return pb.SamplingParams(
-        temperature=sampling.temperature,
-        top_k=sampling.top_k,
-        top_p=sampling.top_p,
-        min_p=sampling.min_p,
-        repeat_penalty=sampling.repeat_penalty,
-        seed=seed,
-    )
 
 
 def _strategy(request: Request) -> pb.DecodingStrategy | None:

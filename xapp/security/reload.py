@@ -10,6 +10,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 from xapp import logs
 from xapp.errors import ConfigError
+from xapp.failpoints import guard
 
 LOOK_S = 1.0
 
@@ -28,7 +29,7 @@ class Reloaded(Generic[_T]):
         """Raises the error of `read`: a ConfigError with the key."""
         self._what = what
         self._paths = paths
-        self._read = read
+        self._read = guard("tls_reload", read, lambda: ConfigError(what, "failpoint tls_reload"))
         self._stamp = self._look()
         self.value = read()
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from xapp.backend.byte_vocab import ByteVocab
 from xapp.backend.node import this_node
+from xapp.backend.rpc.plan import Hosts, ask_hosts
+from xapp.backend.rpc.probe import probe
 from xapp.config import EngineSettings, ModelSettings
 from xapp.domain.kinds import GENERATE, ModelKind
 from xapp.domain.prefix import PARKED_SHARE
@@ -100,6 +102,11 @@ def available_bytes() -> int:
     return this_node().memory_bytes
 
 
+def ask_helpers(settings: EngineSettings) -> Hosts:
+    """Asks the helpers of the settings for their memory. Raises ModelError, ConfigError."""
+    return ask_hosts(settings, probe)
+
+
 async def load_codec(path: Path) -> Codec:
     """Starts the text process and loads the vocabulary into it."""
     return await ModelText.load(str(path))
@@ -125,6 +132,7 @@ class ModelDependencies:
     difference: Callable[[ModelFile, str], str] = difference
     memory_need: Callable[[Path, ModelSettings], Need] = memory_need
     available_bytes: Callable[[], int] = available_bytes
+    ask_helpers: Callable[[EngineSettings], Hosts] = ask_helpers
     load_codec: Callable[[Path], Awaitable[Codec]] = load_codec
     new_client: Callable[[Path, EngineSettings, ModelLatencies, ModelKind], EngineClient] = new_client
 
@@ -150,6 +158,7 @@ def fake_dependencies() -> ModelDependencies:
         origin=lambda _: "",
         difference=lambda *_: "",
         memory_need=lambda _, own: Need(0, 0, kind=own.stated_kind or GENERATE),
+        ask_helpers=lambda _: Hosts(()),
         load_codec=byte_codec,
     )
 

@@ -10,6 +10,7 @@ from xapp import logs
 from xapp.admission.admission import Admission
 from xapp.admission.policing import PolicedQuotas
 from xapp.admission.predict import Predictor
+from xapp.backend.rpc.plan import Hosts, host_room, own_bytes
 from xapp.config import AdmissionSettings, ModelSettings
 from xapp.domain.kinds import ModelKind
 from xapp.domain.model_info import ModelInfo
@@ -17,6 +18,7 @@ from xapp.errors import Exhausted
 from xapp.models.store import ModelFile
 from xapp.served.dependencies import ModelDependencies
 from xapp.served.kinds import kind_of
+from xapp.served.model_power import ModelPower
 from xapp.served.served_file import ServedFile
 from xapp.served.serving import Serving
 from xapp.text.prompts import Codec
@@ -37,6 +39,8 @@ class Loader:
         own: ModelSettings,
         tools: ModelDependencies,
         quotas: PolicedQuotas,
+        *,
+        power: ModelPower,
     ) -> None:
         self._file = file
         self._name = file.name
@@ -44,19 +48,22 @@ class Loader:
         self._own = own
         self._tools = tools
         self._quotas = quotas
+        self._power = power
 
     async def check_memory(self) -> ModelKind:
-        """The kind of the model. Raises Exhausted where it does not fit, ModelError for an unusable file."""
+        """The kind of the model.
+
+        Raises Exhausted where the model does not fit, ModelError for an unusable file or helper.
+        """
         need = await asyncio.to_thread(self._tools.memory_need, self._file.path, self._own)
-        limit = self._tools.available_bytes()
-        if self._own.engine.memory_limit_mb is not None:
-            limit = min(limit, self._own.engine.memory_limit_mb * 1024 * 1024)
-        if need.total_bytes > limit:
+        hosts = await asyncio.to_thread(self._tools.ask_helpers, self._own.engine)
+        own = own_bytes(self._own.engine, self._tools.available_bytes())
+        if need.total_bytes > own + hosts.room_bytes:
             raise Exhausted(
                 f"{self._name} needs {_mb(need.total_bytes)} MB ({_mb(need.weights_bytes)} MB of weights,"
                 f" {_mb(need.kv_bytes)} MB of KV cache, {_mb(need.parked_bytes)} MB for parked prefixes,"
                 f" {_mb(need.text_bytes)} MB for the text process, {_mb(need.work_bytes)} MB for work)"
-                f" and {_mb(limit)} MB are available: unload another model, lower XAPP_CONTEXT_LENGTH,"
+                f" and {_available(own, hosts)}: unload another model, lower XAPP_CONTEXT_LENGTH,"
                 " or choose a smaller one",
                 reason="OUT_OF_MEMORY",
                 retry_after_s=MEMORY_RETRY_AFTER_S,
@@ -97,11 +104,22 @@ class Loader:
         return Admission(
             self._name,
             info.num_slots + settings.max_queue,
-            Predictor(lambda: supervisor.info or info, lambda: supervisor.stats),
+            Predictor(
+                lambda: supervisor.info or info,
+                lambda: supervisor.stats,
+                outlook=lambda: self._power.node.outlook,
+            ),
             self._quotas,
             by_deadline=settings.by_deadline,
             order=settings.order,
+            check_power=self._power.check,
         )
+
+
+def _available(own: int, hosts: Hosts) -> str:
+    """The memory of this node, of each helper that answers, and why the others do not."""
+    rooms = [f"{_mb(host_room(state))} MB at {state.host}" for state in hosts.states]
+    return "; ".join((", ".join((f"{_mb(own)} MB are available", *rooms)), *hosts.missing))
 
 
 def _unchanged(disk: ServedFile, digest: str, origin: str) -> tuple[str, str]:
@@ -121,6 +139,8 @@ def _log_sizing(name: str, info: ModelInfo) -> None:
         "threads": info.num_threads,
         "flash_attention": info.flash_attention,
     }
+    if info.shards:
+        fields["shards"] = msgspec.to_builtins(info.shards)
     if info.tuning is not None:
         fields["tuning"] = msgspec.to_builtins(info.tuning)
     logs.event(_log, "model sized", fields)

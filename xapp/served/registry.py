@@ -17,9 +17,11 @@ from xapp.served.changes import Changes
 from xapp.served.dependencies import ModelDependencies
 from xapp.served.draft_file import check_draft
 from xapp.served.file_watch import FileWatch
+from xapp.served.helper_settings import check_helpers
 from xapp.served.kinds import check_loadable
 from xapp.served.known_models import KnownModels, available
 from xapp.served.loads import Loads
+from xapp.served.model_power import ModelPower
 from xapp.served.model_tables import check_tables
 from xapp.served.served_model import ServedModel
 
@@ -36,9 +38,10 @@ class ModelRegistry:
     Raises ConfigError for invalid quotas.
     """
 
-    def __init__(self, settings: Settings, tools: ModelDependencies) -> None:
+    def __init__(self, settings: Settings, tools: ModelDependencies, power: ModelPower) -> None:
         self._settings = settings
         self._tools = tools
+        self._power = power
         self._quotas = Quotas(parse_quotas(settings.admission.quotas))
         self.policies = ServingPolicies()
         self._dir = Path(settings.node.models_dir).expanduser()
@@ -65,7 +68,9 @@ class ModelRegistry:
         self._known.default_name = default.name
         check_tables(self._settings.models, self._find_for_table, self.default_name)
         for file in files:
-            check_draft(self._settings.of_model(file.name), file, self._tools.resolve, self._dir)
+            own = self._settings.of_model(file.name)
+            check_draft(own, file, self._tools.resolve, self._dir)
+            check_helpers(file.name, own)
         models = [self._add(file) for file in files]
         self._spawn(self._load_in_turn(models))
         watch = FileWatch(lambda: self.models, self._tools.rehash, self._renew)
@@ -213,7 +218,7 @@ class ModelRegistry:
 
     def _add(self, file: ModelFile) -> ServedModel:
         quotas = PolicedQuotas(self._quotas, self.policies, file.name)
-        model = ServedModel(file, self._settings, self._tools, quotas)
+        model = ServedModel(file, self._settings, self._tools, quotas, self._power)
         model.changes.subscribe(self.changes.notify)
         self._models[file.name] = model
         return model

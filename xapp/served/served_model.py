@@ -17,6 +17,7 @@ from xapp.served.dependencies import ModelDependencies
 from xapp.served.draft_file import with_draft_file
 from xapp.served.kinds import require_capability, stated_kind
 from xapp.served.loader import Loader
+from xapp.served.model_power import ModelPower
 from xapp.served.served_file import ServedFile
 from xapp.served.serving import Serving
 from xapp.telemetry.latency import ModelLatencies
@@ -45,6 +46,7 @@ class ServedModel:
         settings: Settings,
         tools: ModelDependencies,
         quotas: PolicedQuotas,
+        power: ModelPower,
     ) -> None:
         self.file = file
         self.name = file.name
@@ -53,7 +55,8 @@ class ServedModel:
         self.own = with_draft_file(settings.of_model(file.name), file, tools.resolve, models_dir)
         self.kind = stated_kind(file, self.own)
         self._tools = tools
-        self._loader = Loader(file, settings.admission, self.own, tools, quotas)
+        self._loader = Loader(file, settings.admission, self.own, tools, quotas, power=power)
+        self.power = power.node
         self._told: ModelState | None = None
         self._draining = False
         self._closed = False
@@ -113,6 +116,7 @@ class ServedModel:
             async with asyncio.timeout(self._settings.workers.load_timeout_s + LOAD_SLACK_S):
                 self.kind = await self._loader.check_memory()
                 self.serving = await self._loader.load(self.supervisor, self.disk, self._on_progress)
+                self.power.watch(self.name, lambda: self.supervisor.stats)
         except TimeoutError:
             limit_s = self._settings.workers.load_timeout_s
             text = f"loading {self.name} took longer than XAPP_LOAD_TIMEOUT_S, {limit_s:g} s"
@@ -156,6 +160,7 @@ class ServedModel:
         self.begin_drain()
         await self.supervisor.aclose(why)
         serving, self.serving = self.serving, None
+        self.power.forget(self.name)
         if serving is not None:
             await serving.prompts.aclose()
         self._closed = True
@@ -172,6 +177,7 @@ class ServedModel:
     def status(self, *, is_default: bool) -> ModelStatus:
         """The present status."""
         serving, entry = self.serving, self.file.entry
+        info = (self.supervisor.info or serving.info) if serving else None
         error = self.load_error.message if self.load_error is not None else self.supervisor.error
         return ModelStatus(
             name=self.name,
@@ -181,11 +187,11 @@ class ServedModel:
             digest=serving.digest if serving else "",
             size_bytes=file_size(self.file.path),
             license=entry.license if entry is not None else "",
-            info=(self.supervisor.info or serving.info) if serving else None,
+            info=info,
             has_chat_template=serving.codec.has_chat_template if serving else False,
             num_restarts=self.supervisor.num_restarts,
             progress=1.0 if serving else self.progress,
-            warning=self.warning,
+            warning="; ".join(filter(None, (self.warning, *(info.missing_hosts if info else ())))),
             vocabulary=self.serving.codec.vocabulary if self.serving else "",
         )
 
@@ -206,6 +212,8 @@ class ServedModel:
             num_slots=self.serving.info.num_slots if self.serving else 0,
             wait_s=admission.recent_wait_s() if admission else 0.0,
             budget_s=admission.budget_s if admission else float("inf"),
+            energy=self.power.total_of(self.name),
+            slowdown=admission.predictor.heat.slowdown if admission else 1.0,
         )
 
 

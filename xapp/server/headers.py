@@ -30,6 +30,10 @@ class HeadersFirst:
         if self._call.headers:
             await self._context.send_initial_metadata(self._call.headers)
 
+    def add_header(self, name: str, value: str) -> None:
+        """Adds a header of the answer, before its first message."""
+        self._call.headers = (*self._call.headers, (name, value))
+
     @property
     def as_context(self) -> Context:
         """Returns itself, with the type that methods expect."""

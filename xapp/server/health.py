@@ -9,8 +9,8 @@ import grpc
 from grpc_health.v1 import health_pb2 as pb
 from grpc_health.v1 import health_pb2_grpc
 
+from xapp.edge.limit import Limit
 from xapp.edge.watchdog import Watchdog
-from xapp.server.limit import Limit
 
 MAX_WATCHERS = 1024
 

@@ -5,7 +5,8 @@ proportion to `rps / (utilization + eps / rps)`. It settles where all nodes have
 node's utilization is the largest of these:
 
 - its slots: open calls, running and waiting, divided by the capacity of its slots. Where two nodes are
-  equally full, the node of half the speed ends half the calls;
+  equally full, the node of half the speed ends half the calls. A node that lowers its clock for heat, or soon
+  will, has so much less capacity;
 - its lateness: the present wait of a request divided by the mean time to its deadline. Above 1, requests
   are late;
 - its failures: the share of calls that it fails. A node that refuses at once has no open calls, but is not
@@ -25,7 +26,7 @@ from xapp.server.load_meter import LoadMeter, Rates
 
 TRAILER = "endpoint-load-metrics-bin"
 FRESH_S = 0.25
-_OVERLOADED = ("DEADLINE_UNREACHABLE", "QUEUE_FULL", "OUT_OF_MEMORY")
+_OVERLOADED = ("DEADLINE_UNREACHABLE", "QUEUE_FULL", "OUT_OF_MEMORY", "POWER_BUDGET", "ENERGY_BUDGET")
 """Reasons of refusals that another node might not have."""
 _BROKEN = ("UNAVAILABLE", "INTERNAL")
 
@@ -38,8 +39,10 @@ def load_report(rates: Rates, samples: Sequence[ModelSample]) -> OrcaLoadReport:
     used = sum(each.stats.kv_cells_used for each in samples)
     failing = rates.failed / rates.ended if rates.ended else 0.0
     wait_s = max((each.wait_s for each in samples), default=0.0)
+    slowdown = max((each.slowdown for each in samples), default=1.0)
+    full = rates.mean_open / slots if slots else 0.0
     return OrcaLoadReport(
-        application_utilization=max(rates.mean_open / slots if slots else 0.0, _lateness(samples), failing),
+        application_utilization=max(full * slowdown, _lateness(samples), failing),
         rps_fractional=rates.ended,
         eps=rates.failed,
         named_metrics={

@@ -8,6 +8,7 @@ import grpc
 
 from xapp.domain.service import Models
 from xapp.domain.states import ModelStatus
+from xapp.edge.limit import Limit
 from xapp.edge.watchdog import Watchdog
 from xapp.errors import InvalidArgument
 from xapp.inference.v1 import models_pb2 as pb
@@ -15,7 +16,6 @@ from xapp.inference.v1 import models_pb2_grpc
 from xapp.security import principal
 from xapp.security.policy import ANYTHING_GOES, Policy
 from xapp.server import respond
-from xapp.server.limit import Limit
 
 MAX_LOAD_STREAMS = 64
 

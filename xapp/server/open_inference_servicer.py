@@ -10,6 +10,7 @@ from xapp import hops, logs
 from xapp.domain.answers import Chunk, Event, Finished, Started
 from xapp.domain.service import Service
 from xapp.domain.states import ModelState
+from xapp.edge.limit import Limit
 from xapp.edge.watchdog import Watchdog, WatchedStream
 from xapp.errors import NotFound, XappError
 from xapp.inference.v1 import inference_pb2 as pb
@@ -21,7 +22,6 @@ from xapp.security.policy import ANYTHING_GOES, Policy
 from xapp.server import convert
 from xapp.server.authorisation import asked_of
 from xapp.server.deadline import deadline_of
-from xapp.server.limit import Limit
 from xapp.server.open_inference import answer, check_version, metadata, to_inference
 from xapp.telemetry.metrics import Metrics
 from xapp.telemetry.observation import Observation

@@ -6,9 +6,9 @@ from typing import Any
 
 import grpc
 
+from xapp.edge.limit import Limit
 from xapp.edge.watchdog import Watchdog
 from xapp.orca import open_rca_pb2, open_rca_pb2_grpc
-from xapp.server.limit import Limit
 from xapp.server.load_reports import LoadReports
 
 MAX_STREAMS = 1024

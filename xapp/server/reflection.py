@@ -8,8 +8,8 @@ import grpc
 from grpc_reflection.v1alpha import reflection
 from grpc_reflection.v1alpha import reflection_pb2 as pb
 
+from xapp.edge.limit import Limit
 from xapp.errors import Exhausted
-from xapp.server.limit import Limit
 from xapp.server.symbols import SymbolPool
 
 SERVICE_NAME: str = reflection.SERVICE_NAME

@@ -17,7 +17,8 @@ from xapp.domain.answers import (
 )
 from xapp.domain.big_little import PairFigures
 from xapp.domain.kinds import EMBEDDING
-from xapp.domain.messages import FinishReason
+from xapp.domain.messages import FinishReason, Shard
+from xapp.domain.power import Energy
 from xapp.domain.routing import Routed
 from xapp.domain.states import ModelState, ModelStatus
 from xapp.durations import to_duration
@@ -102,7 +103,15 @@ def _finished(event: Finished) -> pb.Finished:
         routed=_routed(event.routed),
         cited_sources=event.cited,
         abstained=event.abstained,
+        energy=energy(event.energy),
     )
+
+
+def energy(energy: Energy | None) -> pb.Energy | None:
+    """Measured energy; unset where nobody measured it."""
+    if energy is None:
+        return None
+    return pb.Energy(gross_joules=energy.gross_j, above_idle_joules=energy.above_idle_j)
 
 
 def _routed(routed: Routed | None) -> pb.Routed | None:
@@ -222,4 +231,15 @@ def model(status: ModelStatus) -> models_pb2.Model:
         wire.draft = info.draft
         wire.kind = info.kind
         wire.dimensions = info.dimensions if info.kind == EMBEDDING.name else 0
+        wire.shards.extend(map(_shard, info.shards))
     return wire
+
+
+def _shard(shard: Shard) -> models_pb2.Shard:
+    return models_pb2.Shard(
+        host=shard.host,
+        first_layer=shard.first_layer,
+        num_layers=shard.num_layers,
+        memory_bytes=shard.weight_bytes + shard.kv_bytes,
+        bytes_per_second=shard.bytes_per_s,
+    )

@@ -12,6 +12,7 @@ from xapp import hops, logs
 from xapp.domain.embedding import Caller
 from xapp.domain.priority import Priority
 from xapp.domain.retrieval import Document, Outcome, Retrieval, UpsertResult
+from xapp.edge.limit import Limit
 from xapp.edge.retrieval_fields import collection_name
 from xapp.edge.watchdog import Watchdog
 from xapp.errors import Exhausted, InvalidArgument
@@ -21,7 +22,6 @@ from xapp.security import principal
 from xapp.security.policy import ANYTHING_GOES, Policy
 from xapp.server import retrieval_wire as wire
 from xapp.server.deadline import deadline_of
-from xapp.server.limit import Limit
 
 MAX_UPSERT_STREAMS = 4
 """Each holds a document in memory."""

@@ -6,6 +6,7 @@ from xapp.domain.messages import Stats
 from xapp.domain.states import ModelSample
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.server import respond
+from xapp.server.power import add_power
 from xapp.telemetry.host import HostUsage
 from xapp.telemetry.reading import ModelReading, NodeReading
 
@@ -18,9 +19,9 @@ def sample(node: str, previous: NodeReading, current: NodeReading) -> pb.Metrics
     models = [
         _model(previous.models.get(name), reading, elapsed_s) for name, reading in current.models.items()
     ]
-    return pb.MetricsResponse(
-        timestamp=timestamp, node=node, models=models, host=_host(previous.host, current.host)
-    )
+    host = _host(previous.host, current.host)
+    add_power(host, previous, current)
+    return pb.MetricsResponse(timestamp=timestamp, node=node, models=models, host=host)
 
 
 def _model(previous: ModelReading | None, current: ModelReading, elapsed_s: float) -> pb.ModelMetrics:

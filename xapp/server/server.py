@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import grpc
 
@@ -20,6 +21,7 @@ from xapp.security.policy import ANYTHING_GOES
 from xapp.security.security import Security
 from xapp.server.authentication import authenticating
 from xapp.server.authorisation import allowing_method, allowing_request
+from xapp.server.batches import free_failed_batches
 from xapp.server.boundary import Boundary
 from xapp.server.call import Call, Guard, address_of
 from xapp.server.callers_faults import keep_out
@@ -33,12 +35,11 @@ from xapp.server.heap_keeper import HeapKeeper
 from xapp.server.listener import Listener
 from xapp.server.load_reports import CallLoads, LoadReports
 from xapp.server.node_server import NodeServer
-from xapp.server.open_inference_servicer import OpenInferenceServicer
 from xapp.server.open_rca_servicer import OpenRcaServicer
+from xapp.server.optional_services import Parts, optional_services, subscribe_to
 from xapp.server.pulse import Pulse
 from xapp.server.receipt import Receipts
 from xapp.server.request import reading
-from xapp.server.retrieval import RetrievalServicer
 from xapp.server.routing import count_hops
 from xapp.server.self_call import SelfCall
 from xapp.server.servicer import InferenceServicer
@@ -47,6 +48,9 @@ from xapp.server.verification import VerificationServicer
 from xapp.telemetry.host import HostReader
 from xapp.telemetry.metrics import Metrics
 from xapp.telemetry.reading import NodeReader
+
+if TYPE_CHECKING:
+    from xapp.speech.speech import Speech
 
 MAX_STREAMS_PER_CONNECTION = 256
 MAX_PENDING_CALLS = 10_500
@@ -120,14 +124,16 @@ async def serve_grpc(
     on_lost: Callable[[], None] = lambda: None,
     *,
     security: Security | None = None,
+    speech: "Speech | None" = None,
 ) -> AsyncIterator[GrpcServer]:
     """Listens for the length of the block. Raises ConfigError when the port cannot be opened.
 
     Without `security` the port is plain text and asks for no credentials. A listener that ends by itself is
-    replaced, and `on_lost` is called when that fails. On leaving, streams of metrics and of load reports
-    end at once. Other calls have STOP_GRACE_S to end.
+    replaced, and `on_lost` is called when that fails. `speech` adds its services. On
+    leaving, streams of metrics and of load reports end at once. Other calls have STOP_GRACE_S to end.
     """
     keep_out()
+    free_failed_batches()
     watchdog = Watchdog(settings.server.write_timeout_s)
     reader = NodeReader(service, host)
     receipts, reports = Receipts(settings.server.max_message_bytes), LoadReports(service.samples)
@@ -146,7 +152,7 @@ async def serve_grpc(
     most = settings.server.max_message_bytes
     embedding = EmbeddingServicer(service, metrics, max_bytes=most, log_texts=settings.log.prompts)
     closed = _closed_services(access)
-    open_inference = _open_inference(service, settings, metrics, watchdog, access)
+    policy = (lambda: access.policy) if access.required else (lambda: ANYTHING_GOES)
     services = node_services(
         service,
         inference,
@@ -154,8 +160,8 @@ async def serve_grpc(
         verification,
         watchdog,
         embedding=embedding,
-        open_inference=open_inference,
-        retrieval=_retrieval(service, settings, watchdog, access),
+        optional=optional_services(Parts(service, settings, metrics, watchdog, policy), speech),
+        subscribe=subscribe_to(service, speech),
         closed=closed,
         policy=lambda: access.policy,
     )
@@ -185,25 +191,6 @@ async def serve_grpc(
         inference.close()
         open_rca.close()
         await listener.stop(STOP_GRACE_S)
-
-
-def _open_inference(
-    service: Service, settings: Settings, metrics: Metrics, watchdog: Watchdog, access: Access
-) -> OpenInferenceServicer | None:
-    if not settings.server.open_inference:
-        return None
-    policy = (lambda: access.policy) if access.required else (lambda: ANYTHING_GOES)
-    return OpenInferenceServicer(service, metrics, watchdog, policy, log_prompts=settings.log.prompts)
-
-
-def _retrieval(
-    service: Service, settings: Settings, watchdog: Watchdog, access: Access
-) -> RetrievalServicer | None:
-    if service.collections is None:
-        return None
-    policy = (lambda: access.policy) if access.required else (lambda: ANYTHING_GOES)
-    most = settings.retrieval.max_document_bytes
-    return RetrievalServicer(service.collections, watchdog, policy, max_bytes=most)
 
 
 async def _end(tasks: list["asyncio.Task[None]"]) -> None:

@@ -12,6 +12,7 @@ import grpc
 from xapp import hops, logs
 from xapp.config import LogSettings, NodeSettings
 from xapp.domain.service import Inference
+from xapp.edge.limit import Limit
 from xapp.edge.watchdog import Watchdog
 from xapp.errors import Unavailable
 from xapp.inference.v1 import inference_pb2 as pb
@@ -20,7 +21,6 @@ from xapp.security import principal
 from xapp.security.policy import ANYTHING_GOES, Policy
 from xapp.server import convert, respond, score, tasks
 from xapp.server.deadline import deadline_of
-from xapp.server.limit import Limit
 from xapp.server.sampling import sample
 from xapp.telemetry.metrics import Metrics
 from xapp.telemetry.observation import Observation

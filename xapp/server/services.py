@@ -18,18 +18,15 @@ from xapp.inference.v1 import (
     verification_pb2,
     verification_pb2_grpc,
 )
-from xapp.kserve import open_inference_pb2, open_inference_pb2_grpc
 from xapp.orca import open_rca_pb2, open_rca_pb2_grpc
-from xapp.retrieval.v1 import retrieval_pb2, retrieval_pb2_grpc
 from xapp.security.policy import ANYTHING_GOES, Policy
 from xapp.server.embedding import EmbeddingServicer
 from xapp.server.grpc_service import GrpcService
 from xapp.server.health import HealthServicer, Subscribe
 from xapp.server.models_servicer import ModelServicer
-from xapp.server.open_inference_servicer import OpenInferenceServicer
 from xapp.server.open_rca_servicer import OpenRcaServicer
+from xapp.server.optional_services import RETRIEVAL
 from xapp.server.reflection import ReflectionServicer
-from xapp.server.retrieval import RetrievalServicer
 from xapp.server.servicer import InferenceServicer
 from xapp.server.verification import VerificationServicer
 
@@ -37,8 +34,6 @@ HEALTH: ServiceDescriptor = health_pb2.DESCRIPTOR.services_by_name["Health"]
 MODELS: ServiceDescriptor = models_pb2.DESCRIPTOR.services_by_name["ModelService"]
 REFLECTION: ServiceDescriptor = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"]
 LOAD: ServiceDescriptor = open_rca_pb2.DESCRIPTOR.services_by_name["OpenRcaService"]
-RETRIEVAL: ServiceDescriptor = retrieval_pb2.DESCRIPTOR.services_by_name["RetrievalService"]
-OPEN_INFERENCE: ServiceDescriptor = open_inference_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"]
 CLOSABLE_METHODS: list[str] = [
     method.name for each in (MODELS, REFLECTION, RETRIEVAL) for method in each.methods
 ]
@@ -53,14 +48,15 @@ def node_services(
     watchdog: Watchdog,
     *,
     embedding: EmbeddingServicer,
-    open_inference: OpenInferenceServicer | None = None,
-    retrieval: RetrievalServicer | None = None,
+    optional: Collection[GrpcService] = (),
+    subscribe: Subscribe | None = None,
     closed: Collection[str] = (),
     policy: Callable[[], Policy] = lambda: ANYTHING_GOES,
 ) -> tuple[GrpcService, ...]:
     """The services of a node, with health and reflection, without the `closed` services.
 
-    `open_inference` and `retrieval` are None where the settings do not ask for them.
+    `optional` are services that the settings ask for. `subscribe` reports possible changes of health, by
+    default those of the models.
     """
 
     def ready() -> bool:
@@ -96,33 +92,9 @@ def node_services(
         ),
         GrpcService(LOAD, open_rca_pb2_grpc.add_OpenRcaServiceServicer_to_server, open_rca),
     )
-    if open_inference is not None:
-        own = (*own, _open_inference(open_inference, ready))
-    if retrieval is not None:
-        own = (*own, _retrieval(retrieval, ready))
-    served = tuple(each for each in own if each.name not in closed)
-    every = with_health_and_reflection(served, ready, watchdog, service.subscribe)
+    served = tuple(each for each in (*own, *optional) if each.name not in closed)
+    every = with_health_and_reflection(served, ready, watchdog, subscribe or service.subscribe)
     return tuple(each for each in every if each.name not in closed)
-
-
-def _open_inference(servicer: OpenInferenceServicer, ready: Callable[[], bool]) -> GrpcService:
-    return GrpcService(
-        OPEN_INFERENCE,
-        open_inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server,
-        servicer,
-        serving=ready,
-        work=frozenset({"ModelInfer", "ModelStreamInfer"}),
-    )
-
-
-def _retrieval(servicer: RetrievalServicer, ready: Callable[[], bool]) -> GrpcService:
-    return GrpcService(
-        RETRIEVAL,
-        retrieval_pb2_grpc.add_RetrievalServiceServicer_to_server,
-        servicer,
-        serving=ready,
-        work=frozenset({"Search", "Upsert"}),
-    )
 
 
 def with_health_and_reflection(

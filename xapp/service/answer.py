@@ -7,6 +7,7 @@ from time import monotonic
 
 from xapp.domain.answers import Chunk, DrawnToken, Event, Finished, Provenance, Started
 from xapp.domain.messages import FinishReason, SequenceFinished
+from xapp.domain.power import Energy
 from xapp.errors import DeadlineExceeded, Exhausted, InvalidArgument, Unavailable, XappError
 from xapp.service.drawn_tokens import drawn
 from xapp.service.report import final
@@ -21,7 +22,8 @@ class Answer:
     """Produces exactly one Started first and one Finished last.
 
     Call `next` until `done`. A stop text closes the stream at once. With `may_be_cut`, a passed deadline
-    ends the answer with DEADLINE; otherwise it is an error. `piece` returns the bytes of a token.
+    ends the answer with DEADLINE; otherwise it is an error. `piece` returns the bytes of a token, `energy`
+    that of a request that the worker ended.
     """
 
     def __init__(
@@ -32,12 +34,14 @@ class Answer:
         *,
         may_be_cut: bool = False,
         piece: Callable[[int], bytes] = bytes,
+        energy: Callable[[SequenceFinished], Energy | None] = lambda _: None,
     ) -> None:
         self._stream = stream
         self._text = text
         self._opening = opening
         self._may_be_cut = may_be_cut
         self._piece = piece
+        self._energy = energy
         self._num_tokens = 0
         self._untold = 0
         self._output = hashlib.sha256()
@@ -194,8 +198,14 @@ class Answer:
             num_draft_steps=end.num_draft_steps if end is not None else 0,
             gain=end.gain if end is not None else 1.0,
             pair=end.pair if end is not None else None,
+            energy=self._energy_of(end),
+            stop_text=self._text.stop_text,
         )
         return self.finished
+
+    def _energy_of(self, end: SequenceFinished | None) -> Energy | None:
+        """A reader that joined took nothing of its own: the energy is that of the first reader."""
+        return None if end is None or self._stream.joined_at is not None else self._energy(end)
 
     def _first_at(self, end: SequenceFinished | None) -> float | None:
         """When the first token arrived, but not before a reader joined."""

@@ -10,8 +10,8 @@ from itertools import count
 from time import monotonic
 from typing import TypedDict
 
-from xapp.admission.admission import AdmittedRequest
 from xapp.admission.admission_request import admission_request
+from xapp.admission.admitted_request import AdmittedRequest
 from xapp.admission.open_request import AdmissionRequest
 from xapp.config import AdmissionSettings
 from xapp.domain import scope

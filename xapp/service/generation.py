@@ -137,7 +137,8 @@ def _answer(target: Target, stream: TokenStream, begun: Started) -> Answer:
         stream.fail_at(target.admission_request.deadline, DeadlineExceeded("the answer is cut"))
     text = target.serving.codec.stream(target.request.stop)
     may_be_cut, piece = target.admission_request.best_effort, target.serving.codec.piece
-    return Answer(stream, text, begun, may_be_cut=may_be_cut, piece=piece)
+    energy = partial(target.model.power.energy_of, target.model.name)
+    return Answer(stream, text, begun, may_be_cut=may_be_cut, piece=piece, energy=energy)
 
 
 def _sampling(request: Request, vocab_size: int) -> SamplingParams:

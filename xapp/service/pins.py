@@ -14,7 +14,7 @@ from typing import TypeAlias
 from xapp import logs
 from xapp.domain import scope
 from xapp.domain.messages import Priority, Submit
-from xapp.domain.prefix import common_prefix
+from xapp.domain.prefix import common_prefix, most_pinned
 from xapp.domain.states import ModelState
 from xapp.errors import XappError
 from xapp.served.registry import ModelRegistry
@@ -84,8 +84,7 @@ class Pins:
             except XappError as error:
                 # A lost worker is replaced, and its successor gets the pins. A model without a template has
                 # no prefixes.
-                fields: dict[str, object] = {"model": model.name, "task": task.task.label}
-                logs.event(_log, f"not pinned: {error.message}", fields, level=logging.DEBUG)
+                _log_unpinned(model, task, error.message)
 
     def _done_in(self, model: ServedModel) -> set[_Pinned]:
         """The prefixes that this worker has pinned. A new worker has none."""
@@ -98,6 +97,12 @@ class Pins:
         prefix = await prefix_of(serving, task)
         within = scope.of_task(task.task.name) if self._isolated else scope.EVERYBODY
         if len(prefix) < MIN_TOKENS or (within, tuple(prefix)) in done:
+            return
+        most = most_pinned(serving.info.kv_cells_total)
+        if len(prefix) > most:
+            _log_unpinned(
+                model, task, f"its prompts share {len(prefix)} tokens, and there is room for {most}"
+            )
             return
         submit = Submit(
             request_id=self._new_id(),
@@ -113,6 +118,11 @@ class Pins:
             while not stream.done:
                 await stream.next()
         done.add((within, tuple(prefix)))
+
+
+def _log_unpinned(model: ServedModel, task: ReadyTask, reason: str) -> None:
+    fields: dict[str, object] = {"model": model.name, "task": task.task.label}
+    logs.event(_log, f"not pinned: {reason}", fields, level=logging.DEBUG)
 
 
 async def prefix_of(serving: Serving, task: ReadyTask) -> list[int]:

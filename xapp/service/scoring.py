@@ -3,15 +3,13 @@
 from contextlib import closing
 from dataclasses import replace
 
-from xapp.domain.answers import Finished, ScoreResult, Started
+from xapp.domain.answers import ScoreResult
 from xapp.domain.messages import FinishReason, SequenceFinished, Submit
 from xapp.domain.requests import Request, ScoreRequest
-from xapp.errors import DeadlineExceeded
-from xapp.service import report
+from xapp.service import one_result, report
 from xapp.service.call import Call, Calls, Target, scopes_of
 from xapp.service.choice_scores import Cut, cut, outcome, score_choices
 from xapp.tasks.tasks import Tasks, named_after
-from xapp.workers.token_stream import TokenStream
 
 
 class Scoring:
@@ -42,22 +40,17 @@ class Scoring:
                 closing(call.target.model.supervisor.submit(submit)) as stream,
                 call.admitted.following(stream),
             ):
-                end = await final_event(stream)
+                end = await one_result.final_event(stream, "choices were scored")
+                assert end.reason is FinishReason.STOP, "requests that do not fit are refused before"
                 started = replace(
                     report.opening(call.target, submit, prompt),
                     num_cached_tokens=end.num_cached_tokens,
                     queue_s=_queue_s(submit, end),
                 )
-                finished = call.admitted.finished = _finished(started, submit, end)
+                finished = call.admitted.finished = one_result.final(started, submit, end)
                 piece = call.target.serving.codec.piece
                 scored = score_choices(asked, parts.choices, stream.log_probabilities, piece)
                 return outcome(asked, scored, started, finished)
-
-
-def _finished(started: Started, submit: Submit, end: SequenceFinished) -> Finished:
-    """All time after the queue counts as prefill."""
-    num_tokens, at = end.num_completion_tokens, end.at
-    return report.final(started, end.reason, num_tokens, arrival=submit.arrival, first_at=at, last_at=at)
 
 
 async def _read(call: Call, asked: ScoreRequest) -> tuple[list[int], Cut]:
@@ -83,21 +76,6 @@ def submission(request_id: int, cut: Cut, target: Target) -> Submit:
         choices=cut.choices,
         **scopes_of(target.request),
     )
-
-
-LATE = "the deadline passed before the choices were scored"
-
-
-async def final_event(stream: TokenStream, late: str = LATE) -> SequenceFinished:
-    """Waits for the final event. Raises DeadlineExceeded with the text `late`, or the error of the stream."""
-    while not stream.done:
-        await stream.next()
-    end = stream.finished
-    assert end is not None
-    if end.reason is FinishReason.EXPIRED:
-        raise DeadlineExceeded(late)
-    assert end.reason is FinishReason.STOP, "requests that do not fit are refused before"
-    return end
 
 
 def _queue_s(submit: Submit, end: SequenceFinished) -> float:

@@ -9,10 +9,12 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any, Self
 
+from xapp import failpoints
 from xapp.config import Settings
 from xapp.domain.answers import Estimate, Event, ScoreResult, Tokens
 from xapp.domain.embedding import EmbedRequest, EmbedResult, RerankRequest, RerankResult
 from xapp.domain.kinds import Capability
+from xapp.domain.power import PowerState
 from xapp.domain.requests import Prompt, Request, ScoreRequest
 from xapp.domain.retrieval import Retrieval
 from xapp.domain.serving_policy import ServingPolicy
@@ -22,6 +24,7 @@ from xapp.domain.verification import Opening, Session
 from xapp.errors import InvalidArgument
 from xapp.formats.prepare import Formats
 from xapp.served.dependencies import ModelDependencies, dependencies_for
+from xapp.served.model_power import ModelPower
 from xapp.served.registry import ModelRegistry
 from xapp.served.serving import Serving
 from xapp.service.call import Calls
@@ -41,7 +44,8 @@ class NodeService:
 
     def __init__(self, settings: Settings, *, tools: ModelDependencies | None = None) -> None:
         self._settings = settings
-        self._registry = ModelRegistry(settings, tools or dependencies_for(settings.engine))
+        self._power = ModelPower.of(settings.power)
+        self._registry = ModelRegistry(settings, tools or dependencies_for(settings.engine), self._power)
         self._formats = Formats()
         self._tasks = Tasks(
             settings.tasks.dir,
@@ -84,6 +88,7 @@ class NodeService:
         self._registry.start()
         # After the registry: a worker is spawned while the files are read.
         await self._tasks.start()
+        await self._power.start(self._settings.power)
         if self._settings.tasks.pin:
             self._pins.start()
 
@@ -96,6 +101,11 @@ class NodeService:
         """Whether the default model serves and the service is not draining."""
         default = self._registry.default
         return not self._draining and default is not None and default.state is ModelState.READY
+
+    @property
+    def draining(self) -> bool:
+        """Whether the service ends: new requests are refused, open ones go on."""
+        return self._draining
 
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Calls `listener` when a model's state or `ready` may have changed.
@@ -112,6 +122,7 @@ class NodeService:
         self._draining = True
         self._registry.begin_drain()
         self._registry.changes.notify()
+        await failpoints.reach("drain")
         try:
             async with asyncio.timeout(grace_s):
                 await self._registry.wait_idle()
@@ -127,6 +138,7 @@ class NodeService:
             await pair.aclose()
         await self._registry.aclose()
         await self._tasks.aclose()
+        self._power.node.close()
         self._formats.close()
 
     async def __aenter__(self) -> Self:
@@ -243,6 +255,11 @@ class NodeService:
         self._registry.policies.replace(policies)
 
     # ---- metrics
+
+    @property
+    def power_state(self) -> PowerState:
+        """The meters of energy and heat."""
+        return self._power.node.state
 
     def samples(self) -> list[ModelSample]:
         """One for each loaded model."""

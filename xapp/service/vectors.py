@@ -11,11 +11,9 @@ from xapp.domain.embedding import FLOAT_BYTES, Caller
 from xapp.domain.messages import Embed, SequenceFinished, Submit
 from xapp.domain.requests import Request
 from xapp.errors import ModelError
-from xapp.service import report
+from xapp.service import one_result, report
 from xapp.service.call import Call, Calls, Resolve, scopes_of
-from xapp.service.scoring import final_event
 
-LATE = "the deadline passed before all texts were computed"
 _TURN = 256
 """Vectors that are checked at a time: the event loop has other work."""
 
@@ -58,7 +56,7 @@ async def compute(calls: Calls, call: Call, embed: Embed, num_tokens: int) -> Co
     submit = call.admitted.placed(_submission(calls.new_id(), call, embed))
     model = call.target.model
     with closing(model.supervisor.submit(submit)) as stream, call.admitted.following(stream):
-        end = await final_event(stream, LATE)
+        end = await one_result.final_event(stream, "texts were computed")
         assert end.started_at is not None
         _finish(call, submit, end)
         vectors = await _split(bytes(stream.vectors), len(embed.texts), model.name)

@@ -2,8 +2,8 @@
 
 from xapp.domain.messages import FinishReason, SequenceFinished, Submit
 from xapp.domain.verification import Drafted, Opening, Verdict
-from xapp.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument
-from xapp.service import report
+from xapp.errors import FailedPrecondition, InvalidArgument
+from xapp.service import one_result, report
 from xapp.service.call import Call, Target
 from xapp.workers.token_stream import TokenStream
 
@@ -31,29 +31,17 @@ def check_tokens(field: str, tokens: tuple[int, ...], target: Target, *, at_leas
 
 
 async def final_event(stream: TokenStream) -> SequenceFinished:
-    """Raises DeadlineExceeded, or the error of the stream."""
-    while not stream.done:
-        await stream.next()
-    end = stream.finished
-    assert end is not None
-    if end.reason is FinishReason.EXPIRED:
-        raise DeadlineExceeded("the deadline passed before the drafts were verified")
+    """Raises DeadlineExceeded, the error of the stream, or InvalidArgument for drafts that do not fit."""
+    end = await one_result.final_event(stream, "drafts were verified")
     if end.reason is FinishReason.LENGTH:
         raise InvalidArgument("verify.drafts", "do not fit the KV cache", reason="PROMPT_TOO_LONG")
     return end
 
 
 def finish(call: Call, submit: Submit, end: SequenceFinished) -> None:
-    """All time counts as prefill."""
+    """Notes the end, for later predictions."""
     started = report.opening(call.target, submit, submit.prompt)
-    call.admitted.finished = report.final(
-        started,
-        end.reason,
-        end.num_completion_tokens,
-        arrival=submit.arrival,
-        first_at=end.at,
-        last_at=end.at,
-    )
+    call.admitted.finished = one_result.final(started, submit, end)
 
 
 def verdict(drafted: Drafted, stream: TokenStream, end: SequenceFinished, *, exact: bool) -> Verdict:

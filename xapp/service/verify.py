@@ -13,6 +13,7 @@ from secrets import randbelow
 
 import msgspec
 
+from xapp import failpoints
 from xapp.domain.decoding import MAX_DRAFTS
 from xapp.domain.messages import (
     MAX_SEED,
@@ -33,6 +34,10 @@ MAX_SESSION_TOKENS = 4_000_000
 _RETRY_AFTER_S = 5.0
 _SPREAD = 0x9E3779B1
 """Gives each place of a sequence its own seed."""
+
+
+def _session_lost() -> Aborted:
+    return Aborted("failpoint session", reason="SESSION_EXPIRED")
 
 
 class Verifications:
@@ -98,6 +103,7 @@ class VerificationSession:
     async def verify(self, drafted: Drafted) -> Verdict:
         """See Session. Raises the errors of admission, and DeadlineExceeded."""
         self._check(drafted)
+        await failpoints.reach("session", _session_lost)
         async with self._calls.enter(_resolved(self._request)) as call:
             check_tokens("verify.tokens", drafted.tokens, call.target)
             check_tokens("verify.drafts", drafted.drafts, call.target)

@@ -4,20 +4,19 @@
 page tables for the PSS), so asyncio code calls it in a thread.
 """
 
-import subprocess
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
 import psutil
 
+from xapp.telemetry.power.find import SYS
+from xapp.telemetry.power.heat import FIRMWARE_WORD, THROTTLED_NOW, firmware_word
+from xapp.telemetry.power.vcgencmd import Vcgencmd, find_vcgencmd
 from xapp.telemetry.smaps import parse_pss
 
-_GET_THROTTLED = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
-_THROTTLED_NOW = 0xF
-"""The low bits of the Raspberry Pi firmware's word: present limits of the clock. The high bits are
-history.
-"""
+_GET_THROTTLED = SYS / FIRMWARE_WORD
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,24 +102,11 @@ def hottest_celsius() -> float | None:
 
 def throttled(path: Path = _GET_THROTTLED) -> bool | None:
     """Whether a Raspberry Pi throttles now; None on other boards."""
-    word = _firmware_word(path)
-    return None if word is None else bool(word & _THROTTLED_NOW)
+    word = firmware_word(path, _firmware())
+    return None if word is None else bool(word & THROTTLED_NOW)
 
 
-def _firmware_word(path: Path) -> int | None:
-    try:
-        return int(path.read_text().strip(), 16)
-    except (OSError, ValueError):
-        return _vcgencmd_word()
-
-
-def _vcgencmd_word() -> int | None:
-    if not Path("/dev/vcio").exists():
-        return None
-    try:
-        done = subprocess.run(
-            ["/usr/bin/vcgencmd", "get_throttled"], capture_output=True, text=True, timeout=1, check=True
-        )
-        return int(done.stdout.strip().partition("=")[2], 16)
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return None
+@cache
+def _firmware() -> Vcgencmd | None:
+    """The same for all callers, so that a firmware that hangs is left alone by all of them."""
+    return find_vcgencmd()

@@ -58,9 +58,24 @@ NODE_GAUGES = {
     "policies_source_failed": "1 while nobody knows which A1 policies there are: the last good ones hold.",
     "alarms_raised": "Alarms that are raised now.",
     "ric_registered": "1 while registered with the application manager.",
+    "event_loop_tasks": "Tasks of the server's event loop: they grow and shrink with the open calls.",
     "tasks_reload_failed": "1 while the folder of tasks cannot be read: the last that could be is kept.",
 }
 """Gauges of the whole node."""
+
+METERED_GAUGES = {
+    "power_watts": "Power of the node.",
+    "idle_power_watts": "Power of the node while it computes nothing.",
+    "temperature_celsius": "The hottest thermal zone.",
+    "throttled": "1 while the board lowers its clock.",
+    "throttles_in_seconds": "Until the board is expected to lower its clock; 0 while it does.",
+}
+"""Gauges of the node's meters. A node without the meter does not have them."""
+
+METERED_COUNTERS = {
+    "energy_joules": "Energy of the node since the start of the server.",
+}
+"""Counters of the node's meters, as METERED_GAUGES; `_total` is added to the name."""
 
 NODE_COUNTERS = {
     "tasks_reloads": "Times the tasks were loaded, the first one included.",
@@ -80,6 +95,7 @@ COUNTERS = {
     "drafted_tokens": "Guessed tokens that the model checked, of ended requests.",
     "accepted_tokens": "Of the guessed tokens, those that were right.",
     "draft_steps": "Steps with guessed tokens, those of each ended request counted.",
+    "model_energy_joules": "Energy of the node while it computed this model. Only where there is a meter.",
     "worker_cpu_seconds": "CPU time of the worker process.",
     "text_cpu_seconds": "CPU time of the text process; starts again at 0 with it.",
     "text_restarts": "Times the text process was started again after a text ended it.",
@@ -101,7 +117,8 @@ class NodeValues:
     """The present state of the node.
 
     `models` has for each model its values by names of GAUGES and COUNTERS, `histograms` by names of
-    HISTOGRAMS. `node` has values by names of NODE_GAUGES and NODE_COUNTERS.
+    HISTOGRAMS. `node` has values by names of NODE_GAUGES and NODE_COUNTERS, and of METERED_GAUGES and
+    METERED_COUNTERS as far as the node has the meters.
     """
 
     ready: bool
@@ -143,6 +160,25 @@ class Metrics:
             "model",
             "kind",
         )
+        self.speech_heard = self._counter("speech_heard_seconds", "Audio that was sent to be recognised.")
+        self.speech_spoken = self._counter(
+            "speech_spoken_seconds", "Audio that was spoken, by engine.", "engine"
+        )
+        self.translated = self._counter(
+            "translated_characters", "Characters that were translated, by engine.", "engine"
+        )
+        self.speech_turns = self._counter(
+            "speech_turns",
+            "Turns of spoken conversations; end is complete, barge-in, interrupted, failed.",
+            "end",
+        )
+        self.speech_first_audio = Histogram(
+            "speech_first_audio_seconds",
+            "From the end of speech to the first audio of the answer.",
+            namespace=NAMESPACE,
+            registry=self.registry,
+            buckets=_DURATION_BUCKETS,
+        )
         self.rpc_errors = self._counter("rpc_errors", "RPCs that ended with an error.", "method", "code")
         self.request_duration = self._histogram(
             "request_duration_seconds", "From the call to the end of the answer.", _DURATION_BUCKETS
@@ -176,6 +212,12 @@ class _ValuesCollector(Collector):
             yield GaugeMetricFamily(f"{NAMESPACE}_{name}", text, node.get(name, 0.0))
         for name, text in NODE_COUNTERS.items():
             yield CounterMetricFamily(f"{NAMESPACE}_{name}", text, node.get(name, 0.0))
+        for name, text in METERED_GAUGES.items():
+            if name in node:
+                yield GaugeMetricFamily(f"{NAMESPACE}_{name}", text, node[name])
+        for name, text in METERED_COUNTERS.items():
+            if name in node:
+                yield CounterMetricFamily(f"{NAMESPACE}_{name}", text, node[name])
         for name, text in GAUGES.items():
             yield self._fill(name, GaugeMetricFamily(f"{NAMESPACE}_{name}", text, labels=["model"]))
         for name, text in COUNTERS.items():

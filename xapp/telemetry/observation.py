@@ -121,6 +121,8 @@ class Observation:
             if routed := finished.routed:
                 fields["answered_by"] = "upstream" if routed.by_upstream else "local"
                 fields["routing_reason"] = routed.reason.value
+            if finished.energy is not None:
+                fields["energy_j"] = round(finished.energy.gross_j, 3)
             fields["time_to_first_token_s"] = round(finished.time_to_first_token_s, 6)
         if self.prompt is not None:
             fields["prompt"] = self.prompt

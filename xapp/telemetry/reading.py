@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from xapp.domain.power import PowerState
 from xapp.domain.service import Readiness
 from xapp.domain.states import ModelSample
 from xapp.telemetry.host import HostReader, HostUsage, ProcessUsage
@@ -30,6 +31,7 @@ class NodeReading:
     wall_ns: int
     host: HostUsage
     models: dict[str, ModelReading] = field(default_factory=dict)
+    power: PowerState = PowerState()
 
 
 def read_models(samples: Iterable[ModelSample], host: HostReader) -> dict[str, ModelReading]:
@@ -54,10 +56,11 @@ class NodeReader:
     async def read(self) -> NodeReading:
         """A reading no older than FRESH_S."""
         if time.monotonic() >= self._fresh_until:
-            self.latest = await asyncio.to_thread(self._read, self._service.samples())
+            samples, power = self._service.samples(), self._service.power_state
+            self.latest = await asyncio.to_thread(self._read, samples, power)
             self._fresh_until = self.latest.at + FRESH_S
         return self.latest
 
-    def _read(self, samples: list[ModelSample]) -> NodeReading:
+    def _read(self, samples: list[ModelSample], power: PowerState) -> NodeReading:
         models = read_models(samples, self._host)
-        return NodeReading(time.monotonic(), time.time_ns(), self._host.host(), models)
+        return NodeReading(time.monotonic(), time.time_ns(), self._host.host(), models, power)

@@ -46,6 +46,12 @@ class TextClient(ProcessClient[Loaded]):
         self._on_reply = on_reply
         self._report_end = on_end
         self._fingerprint = fingerprint
+        self._has_answered = False
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether a text was answered."""
+        return self._has_answered
 
     @property
     def running(self) -> bool:
@@ -77,6 +83,7 @@ class TextClient(ProcessClient[Loaded]):
             if not self._ready.done():
                 self._ready.set_exception(ModelError(message.message, reason=message.reason))
         else:
+            self._has_answered = True
             self._on_reply(message)
 
     def _on_loaded(self, loaded: Loaded) -> None:

@@ -9,6 +9,7 @@ text is processed in a forked process, a copy that costs about a millisecond: ot
 
 import gc
 import hashlib
+import os
 import select
 import socket
 import sys
@@ -21,6 +22,7 @@ import msgspec
 from xapp.backend.native_memory import give_back_heap
 from xapp.domain.messages import FrameBuffer, encode
 from xapp.errors import ModelError, XappError
+from xapp.failpoints import arm, guard
 from xapp.text import limits
 from xapp.text.answer import answer, import_validate
 from xapp.text.forked import RECEIVE_BYTES, ForkedText, fork
@@ -42,6 +44,7 @@ class TextProcess:
 
     def __init__(self, codec: "TextCodec", sock: socket.socket) -> None:
         self._codec = codec
+        self._answer = guard("tokenizer", answer)
         self._socket = sock
         self._frames = FrameBuffer()
         self._forked: dict[int, ForkedText] = {}
@@ -66,7 +69,7 @@ class TextProcess:
                 self._fork(request)
             else:
                 with limits.limited_time(request.limit_s):
-                    frame = answer(self._codec, request)
+                    frame = self._answer(self._codec, request)
                 self._socket.sendall(frame)
         return bool(data)
 
@@ -148,6 +151,7 @@ def serve(sock: socket.socket, path: str) -> None:
 def main() -> None:
     """Entry point of the text process; the module's docstring has the arguments."""
     fd, path = sys.argv[1:]
+    arm(os.environ, "text")
     limits.leave_no_core()
     limits.widen_stack()
     limits.limit_memory(limits.LOAD_ROOM_BYTES)

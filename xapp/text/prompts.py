@@ -16,6 +16,7 @@ class AnswerText(Protocol):
     """Turns the tokens of one answer into text, as `text.stream_text.TextStream` does."""
 
     stopped: bool
+    stop_text: str
 
     def feed(self, tokens: Sequence[int], /) -> str:
         """The text that can no longer change."""

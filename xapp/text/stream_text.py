@@ -15,7 +15,7 @@ class TextStream:
     character, the longer one counts. The stop string and all text behind it are dropped.
     """
 
-    __slots__ = ("_bytes", "_first", "_held", "_longest", "_piece", "_stop", "stopped")
+    __slots__ = ("_bytes", "_first", "_held", "_longest", "_piece", "_stop", "stop_text", "stopped")
 
     def __init__(self, piece: Callable[[int], bytes], stop: Sequence[str] = ()) -> None:
         self._piece = piece
@@ -26,6 +26,8 @@ class TextStream:
         self._held = ""
         self.stopped = False
         """Whether a stop string is complete."""
+        self.stop_text = ""
+        """The stop string that is complete."""
 
     def feed(self, tokens: Iterable[int]) -> str:
         """The text that can no longer change; "" after the stop."""
@@ -48,8 +50,8 @@ class TextStream:
         if self.stopped:
             return ""
         text = self._held + text
-        cut = self._find_stop(text)
-        if cut is not None:
+        if (found := self._find_stop(text)) is not None:
+            cut, self.stop_text = found
             self.stopped = True
             self._held = ""
             return text[:cut]
@@ -57,9 +59,10 @@ class TextStream:
         self._held = text[keep:]
         return text[:keep]
 
-    def _find_stop(self, text: str) -> int | None:
-        found = [(start + len(stop), start) for stop in self._stop if (start := text.find(stop)) >= 0]
-        return min(found)[1] if found else None
+    def _find_stop(self, text: str) -> tuple[int, str] | None:
+        """The start of the first complete stop string, and the stop string."""
+        found = [(start + len(stop), start, stop) for stop in self._stop if (start := text.find(stop)) >= 0]
+        return min(found)[1:] if found else None
 
     def _first_partial(self, text: str) -> int:
         """Start of the longest suffix that is the beginning of a stop string."""

@@ -59,6 +59,12 @@ class EngineClient(ProcessClient[ModelInfo]):
         self.info: ModelInfo | None = None
         self._records: dict[int, TokenRecord] = {}
         self._last_message_at = monotonic()
+        self._has_answered = False
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether a request came to its end."""
+        return self._has_answered
 
     @property
     def num_open(self) -> int:
@@ -140,6 +146,7 @@ class EngineClient(ProcessClient[ModelInfo]):
             self._deliver(events.tokens, self._last_message_at)
         self._on_results(events)
         for finished in events.finished:
+            self._has_answered = True
             if (record := self._records.pop(finished.request_id, None)) is not None:
                 record.on_finished(finished)
 

@@ -11,9 +11,11 @@ import socket
 import sys
 from collections import deque
 from collections.abc import Sequence
+from pathlib import Path
 
+from xapp.failpoints import environ_of_child
 from xapp.telemetry.cgroup import memory_kills
-from xapp.workers.worker_exit import explain_exit, gave_up_at
+from xapp.workers.worker_exit import explain_exit, gave_up_at, lost_hosts
 
 WORKER_COMMAND = (sys.executable, "-m", "xapp.engine.worker")
 MAX_KEPT_LINES = 200
@@ -35,6 +37,8 @@ class WorkerProcess:
         self.lines: deque[str] = deque(maxlen=MAX_KEPT_LINES)
         self.gave_up_at = ""
         """After `reap`: the failed assertion of native code, or ""."""
+        self.lost_hosts = ""
+        """After `reap`: the helpers whose loss ended the process, or ""."""
         self._reader = asyncio.create_task(self._read_output())
 
     @property
@@ -47,10 +51,28 @@ class WorkerProcess:
         """The return code as `subprocess` states it; None before the end."""
         return self._process.returncode
 
+    @property
+    def state(self) -> str:
+        """The letter of the state in /proc, "T" for a process that a signal has stopped; "" after the end."""
+        return _state_of(self._process.pid) if self._process.returncode is None else ""
+
+    @property
+    def last_line(self) -> str:
+        """The last line of its output; "" without one."""
+        return self.lines[-1] if self.lines else ""
+
     def kill(self) -> None:
         """Sends SIGKILL, unless the process has ended."""
         if self._process.returncode is None:
             self._process.kill()
+
+    async def wait(self, at_most_s: float) -> None:
+        """Returns when the process has ended, or after that time."""
+        try:
+            async with asyncio.timeout(at_most_s):
+                await self._process.wait()
+        except TimeoutError:
+            return
 
     async def reap(self, patience_s: float) -> str:
         """Waits for the end, forced after `patience_s`. Returns the cause of the end as a sentence."""
@@ -63,7 +85,8 @@ class WorkerProcess:
         await self._finish_output()
         assert self._process.returncode is not None
         self.gave_up_at = gave_up_at(self._process.returncode, self.lines)
-        last_line = self.gave_up_at or (self.lines[-1] if self.lines else "")
+        self.lost_hosts = lost_hosts(self._process.returncode, self.lines)
+        last_line = self.gave_up_at or self.last_line
         for_memory = memory_kills() > self._kills_before
         return explain_exit(self._process.returncode, last_line, for_memory=for_memory)
 
@@ -90,6 +113,14 @@ class WorkerProcess:
             _log.debug("worker %d: %s", self.pid, self.lines[-1])
 
 
+def _state_of(pid: int) -> str:
+    """The letter of the process's state in /proc; "" without the process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return ""
+
+
 async def spawn(command: Sequence[str], *arguments: str) -> tuple[WorkerProcess, socket.socket]:
     """Starts `command FD arguments`. Returns the process and this side of the socket pair. Raises OSError."""
     ours, theirs = socket.socketpair()
@@ -103,7 +134,7 @@ async def spawn(command: Sequence[str], *arguments: str) -> tuple[WorkerProcess,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             # Otherwise ggml starts a debugger on itself, which is slow and hides the cause.
-            env={**os.environ, "GGML_NO_BACKTRACE": "1"},
+            env={**os.environ, "GGML_NO_BACKTRACE": "1", **environ_of_child(*command, *arguments)},
             preexec_fn=_stand_apart,
         )
     except BaseException:

@@ -19,6 +19,7 @@ MAX_UNSENT_BYTES = 16 * 1024 * 1024
 EXIT_PATIENCE_S = 2.0
 RETRY_AFTER_S = 1.0
 LOAD_RETRY_AFTER_S = 30.0
+_RUNNING = frozenset("RSDI")
 UNLOADING = "the model is being unloaded"
 
 Info = TypeVar("Info")
@@ -55,6 +56,23 @@ class ProcessClient(Generic[Info]):
     def silence_s(self) -> float:
         """Seconds without a message from a process that has work; 0 without work."""
         return 0.0
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a signal has stopped the process: only SIGCONT lets it continue."""
+        return self._process is not None and self._process.state == "T"
+
+    @property
+    def can_run(self) -> bool:
+        """Whether the process lives, is not stopped, and was not killed by `kill`."""
+        if self._process is None or self._reaper is not None or self._why:
+            return False
+        return self._process.state in _RUNNING
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether the process has done any work since its start."""
+        return False
 
     async def load(
         self, on_progress: Callable[[float], None] | None = None, *, timeout_s: float = 600.0
@@ -159,12 +177,20 @@ class ProcessClient(Generic[Info]):
 
     def _load_error(self, why: str) -> ModelError | Unavailable:
         """An assertion of native code during the load is a fault of the file: a retry cannot help."""
-        if self._closing or self._process is None or not self._process.gave_up_at:
+        process = self._process
+        if self._closing or process is None or not process.gave_up_at or process.lost_hosts:
             return self._end_error(why)
-        message = f"{self._model_path}: llama.cpp cannot run it: {self._process.gave_up_at}"
+        message = f"{self._model_path}: llama.cpp cannot run it: {process.gave_up_at}"
         return ModelError(message, reason="UNSUPPORTED_MODEL")
 
     def _end_error(self, why: str) -> Unavailable:
         if self._closing:
             return Unavailable(self._closing, reason="DRAINING", retry_after_s=RETRY_AFTER_S)
+        if self._process is not None and (hosts := self._process.lost_hosts):
+            return _lost(hosts)
         return Unavailable(why, retry_after_s=RETRY_AFTER_S)
+
+
+def _lost(hosts: str) -> Unavailable:
+    text = f"the connection to the helper {hosts} broke, which computes layers of the model (XAPP_RPC_HOSTS)"
+    return Unavailable(text, reason="RPC_HOST_LOST", metadata={"host": hosts}, retry_after_s=RETRY_AFTER_S)

@@ -36,6 +36,9 @@ class RestartPolicy:
 
     `hang_after_s`: a worker that has work and is silent for so long is killed. This must be longer
     than one step of the slowest model: 512 prompt tokens of a 7B model take a Pi about 100 s.
+    `max_delay_after_work_s`: the longest delay after a worker that has answered anything. Only a worker that
+    answers nothing is held back for longer. `look_s`: time between two looks at the process.
+    `stopped_after_s`: a worker that a signal has stopped does not serve, and after so long it is killed.
     """
 
     load_timeout_s: float = 600.0
@@ -43,6 +46,9 @@ class RestartPolicy:
     max_delay_s: float = 30.0
     healthy_after_s: float = 60.0
     hang_after_s: float = 300.0
+    max_delay_after_work_s: float = 0.5
+    look_s: float = 0.25
+    stopped_after_s: float = 1.0
 
 
 class Backoff:
@@ -52,11 +58,13 @@ class Backoff:
         self._policy = policy
         self._next_s = policy.first_delay_s
 
-    def delay_s(self, uptime_s: float) -> float:
+    def delay_s(self, uptime_s: float, *, has_answered: bool = False) -> float:
         """The delay before the restart of a worker that served for `uptime_s`."""
-        if uptime_s >= self._policy.healthy_after_s:
-            self._next_s = self._policy.first_delay_s
-        delay = min(self._next_s, self._policy.max_delay_s)
+        policy = self._policy
+        if uptime_s >= policy.healthy_after_s:
+            self._next_s = policy.first_delay_s
+        most = min(policy.max_delay_s, policy.max_delay_after_work_s) if has_answered else policy.max_delay_s
+        delay = min(self._next_s, most)
         self._next_s = delay * 2
         return delay
 
@@ -153,23 +161,37 @@ class ProcessSupervisor(Generic[Client]):
             ready_at = monotonic()
             why = await self._watch(client)
             _log.error("%s of %s lost: %s", self._role, self._name, why.message)
-            client = await self._restart(why, monotonic() - ready_at)
+            client = await self._restart(why, monotonic() - ready_at, has_answered=client.has_answered)
 
     async def _watch(self, client: Client) -> Unavailable:
-        """Returns when the process is gone. Kills it when it hangs."""
-        limit = self._policy.hang_after_s
+        """Returns when the process is gone. Kills it when it hangs or stays stopped."""
+        limit, look_s = self._policy.hang_after_s, min(self._policy.look_s, self._policy.hang_after_s / 4)
+        # Looks are counted, not time: where this process was stopped as well, no look saw the other process.
+        stopped_looks = 0
         while True:
-            await asyncio.wait([client.lost], timeout=limit / 4)
+            await asyncio.wait([client.lost], timeout=look_s)
             if client.lost.done():
                 return client.lost.result()
-            if client.silence_s > limit:
+            stopped_looks = stopped_looks + 1 if self._look_whether_stopped(client) else 0
+            if stopped_looks * look_s > self._policy.stopped_after_s:
+                client.kill(f"a signal stopped the {self._role}")
+            elif client.silence_s > limit:
                 silence_s = client.silence_s
                 client.kill(f"the {self._role} hung: it had work and was silent for {silence_s:.0f} s")
 
-    async def _restart(self, why: XappError, uptime_s: float) -> Client:
+    def _look_whether_stopped(self, client: Client) -> bool:
+        """A stopped process does not serve; one that runs again does."""
+        is_stopped = client.is_stopped
+        if is_stopped and self.state is WorkerState.READY:
+            self._set_state(WorkerState.LOADING, f"a signal stopped the {self._role}")
+        elif self.state is WorkerState.LOADING and client.can_run:
+            self._set_state(WorkerState.READY)
+        return is_stopped
+
+    async def _restart(self, why: XappError, uptime_s: float, *, has_answered: bool) -> Client:
         self._set_state(WorkerState.LOADING, why.message)
         while True:
-            self._next_start_s = self._backoff.delay_s(uptime_s)
+            self._next_start_s = self._backoff.delay_s(uptime_s, has_answered=has_answered)
             await asyncio.sleep(self._next_start_s)
             self.num_restarts += 1
             try:
@@ -177,7 +199,7 @@ class ProcessSupervisor(Generic[Client]):
             except XappError as error:
                 _log.error("starting the %s of %s again failed: %s", self._role, self._name, error.message)
                 self._set_state(WorkerState.FAILED, error.message)
-                uptime_s = 0.0
+                uptime_s, has_answered = 0.0, False
             else:
                 return client
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 _GAVE_UP = re.compile(r"(?:.*/)?([\w.-]+\.(?:c|cc|cpp|cu|h|hpp|m):\d+: .*)")
 """The last line of ggml before it aborts: FILE:LINE: GGML_ASSERT(…) failed."""
+_LOST_HOSTS = re.compile(r" \[RPC ([\w.:,-]+)\]$")
+"""How a worker marks the helpers whose connection broke; see `backend.rpc.lost_host`."""
 _REBUILD = "rebuild llama-cpp-python on this node (make rebuild)"
 
 _LESS_MEMORY = "lower XAPP_KV_CELLS or XAPP_CONTEXT_LENGTH, or choose a smaller model"
@@ -29,6 +31,14 @@ def gave_up_at(returncode: int, lines: Sequence[str]) -> str:
     if returncode != -signal.SIGABRT:
         return ""
     found = (_GAVE_UP.fullmatch(line) for line in reversed(lines))
+    return next((match[1] for match in found if match), "")
+
+
+def lost_hosts(returncode: int, lines: Sequence[str]) -> str:
+    """The helpers whose loss made a worker give up, separated by commas; "" for another reason."""
+    if returncode != -signal.SIGABRT:
+        return ""
+    found = map(_LOST_HOSTS.search, reversed(lines))
     return next((match[1] for match in found if match), "")
 
 

@@ -40,6 +40,26 @@ app: {{ include "genai-xapp.fullname" . }}
 release: {{ .Release.Name }}
 {{- end }}
 
+{{/* The StatefulSet of helpers, and what selects its pods: Services of the server do not. */}}
+{{- define "genai-xapp.helper" -}}
+{{ include "genai-xapp.fullname" . }}-helper
+{{- end }}
+
+{{- define "genai-xapp.helperSelector" -}}
+app: {{ include "genai-xapp.helper" . }}
+release: {{ .Release.Name }}
+{{- end }}
+
+{{/* HOST:PORT of each helper, separated by commas. */}}
+{{- define "genai-xapp.helperHosts" -}}
+{{- $hosts := list -}}
+{{- range $number := until (int .Values.rpc.helpers) -}}
+{{- $pod := printf "%s-%d" (include "genai-xapp.helper" $) $number -}}
+{{- $hosts = append $hosts (printf "%s.%s-rpc.%s.svc:50052" $pod (include "genai-xapp.service" $) $.Release.Namespace) -}}
+{{- end -}}
+{{- join "," $hosts -}}
+{{- end }}
+
 {{- define "genai-xapp.labels" -}}
 {{ include "genai-xapp.selector" . }}
 chart: {{ .Chart.Name }}-{{ .Chart.Version }}
@@ -89,6 +109,7 @@ seccompProfile: {type: RuntimeDefault}
 {{- $_ := set $own "openai_hosts" (concat (include "genai-xapp.openai-hosts" $ | splitList ",") .hosts | join ",") -}}
 {{- $_ := set $own "openai_origins" (join "," .origins) -}}
 {{- end }}{{ end -}}
+{{- if .Values.rpc.helpers }}{{ $_ := set $own "rpc_hosts" (include "genai-xapp.helperHosts" .) }}{{ end -}}
 {{- if .Values.tasks }}{{ $_ := set $own "tasks_dir" "/opt/xapp/tasks" }}{{ end -}}
 {{- with .Values.ric -}}
 {{- $_ := set $own "ric_policy_type" (int .policyType) -}}

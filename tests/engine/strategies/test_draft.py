@@ -64,7 +64,7 @@ def test_the_draft_model_holds_the_tokens_of_its_sequence_and_no_wrong_guess() -
         harness.submit([first, *PROMPT], 40, ignore_eos=True)
     while harness.engine.has_work:
         harness.step()
-        for sequence in harness.scheduler.running:
+        for sequence in harness.scheduler.queues.running:
             for held in (each for each in draft.cells if each[:1] == sequence.tokens[:1]):
                 assert len(held) <= len(sequence.tokens) + 4
                 right = common_prefix(held, sequence.tokens)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.engine.harness import Answer, Harness, rule
@@ -55,7 +55,6 @@ others = st.one_of(
 )
 
 
-@settings(max_examples=100)
 @given(
     st.lists(st.one_of(verified, verified, generated, others), min_size=5, max_size=40),
     st.integers(1, 5),
@@ -154,7 +153,7 @@ def test_more_drafts_than_outputs_of_a_step_take_more_steps() -> None:
 def test_a_preempted_verification_keeps_its_results() -> None:
     harness = Harness(slots=1, cells=80, probes=2)
     answer = verify(harness, PROMPT, continuation(PROMPT, 9), ignore_eos=True, priority=Priority.BATCH)
-    while not (answer.drawn or (harness.scheduler.running and _num_known(harness) >= 3)):
+    while not (answer.drawn or (harness.scheduler.queues.running and _num_known(harness) >= 3)):
         harness.step()
     harness.submit(list(range(100, 150)), 20, priority=Priority.CRITICAL)
     harness.drain()
@@ -163,7 +162,7 @@ def test_a_preempted_verification_keeps_its_results() -> None:
 
 
 def _num_known(harness: Harness) -> int:
-    strategy = harness.scheduler.running[0].strategy
+    strategy = harness.scheduler.queues.running[0].strategy
     assert isinstance(strategy, Verify)
     return len(strategy._drawn)
 

@@ -2,9 +2,9 @@ import os
 import threading
 from collections.abc import Callable
 
-from perf.meter.energy import EnergyMeter, NoMeter
 from perf.meter.process_reading import Usage
 from perf.meter.sampler import Probe, Sample, Sampler, reading_of
+from xapp.telemetry.power.meter import EnergyMeter, NoMeter
 
 
 def sample(at: float, cpu_s: float = 0.0, rss: int = 0, pss: int | None = 0, **more: object) -> Sample:
@@ -70,7 +70,7 @@ def none_there() -> EnergyMeter:
 class Failing:
     """An energy meter that answers as often as told."""
 
-    name = "failing"
+    name, interval_s = "failing", 0.5
 
     def __init__(self, answers: int) -> None:
         self._left = answers

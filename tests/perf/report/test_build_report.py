@@ -63,7 +63,7 @@ def test_the_page_holds_all_it_shows(built: Path) -> None:
     assert page.open == []
     assert page.scripts == 0
     assert {link.partition(",")[0] for link in page.links} == {"data:image/svg+xml;base64"} | {
-        f"#s{number}" for number in range(1, 11)
+        f"#s{number}" for number in range(1, 13)
     }
 
 
@@ -109,6 +109,7 @@ def test_modes_that_nobody_ran_are_left_out(tmp_path: Path) -> None:
     assert [section.title for section in found.sections] == [
         "Runs and nodes",
         "The engine",
+        "Tiers, and users who share a node",
         "How it was measured",
         "Every figure",
     ]
@@ -181,7 +182,7 @@ def test_medians_follow_the_points() -> None:
 
 def test_pictures_say_what_they_show(tmp_path: Path) -> None:
     found = drawn(tmp_path, *results.every_mode()).pictures
-    assert len(found) == 17
+    assert len(found) == 19
     assert all(isinstance(each, Picture) and each.alt and each.caption.endswith(".") for each in found)
 
 

@@ -14,6 +14,7 @@ import pytest
 from tests.e2e.relay import Relay, relaying
 from tests.flat_settings import flat_settings
 from tests.routing.big_little.bigs import own_answer
+from tests.scale import sized
 from tests.server.fake_service import FakeHost
 from tests.service.nodes import collect, finished_of, text_of
 from xapp.backend.fake import next_token
@@ -204,6 +205,8 @@ class Cut:
     strategy: Verified | BigLittle = Verified()
 
 
+PLACES = range(1, 26, sized(4, 1))
+"""The numbers of chunks after which the line is cut."""
 CUTS = {
     "fails": Cut(LinkLoss.FAIL, 0.05, 30, "UNAVAILABLE"),
     "goes on": Cut(LinkLoss.LITTLE_ONLY, 0.05, 30, ""),
@@ -215,8 +218,8 @@ CUTS = {
 @pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
 async def test_an_answer_whose_line_is_cut_ends_by_its_deadline_as_asked(cut: Cut) -> None:
     async with two_nodes() as nodes:
-        outcomes = [await cut_once(nodes, cut, after) for after in range(1, 26)]
-    assert [code for code, _ in outcomes] == [cut.code] * 25
+        outcomes = [await cut_once(nodes, cut, after) for after in PLACES]
+    assert [code for code, _ in outcomes] == [cut.code] * len(PLACES)
     for _, finished in outcomes:
         assert (finished is None) == bool(cut.code)
         assert finished is None or (finished.pair is not None and finished.pair.num_unverified > 0)

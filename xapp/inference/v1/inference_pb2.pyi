@@ -1577,6 +1577,7 @@ class Finished(_message.Message):
     ROUTED_FIELD_NUMBER: _builtins.int
     CITED_SOURCES_FIELD_NUMBER: _builtins.int
     ABSTAINED_FIELD_NUMBER: _builtins.int
+    ENERGY_FIELD_NUMBER: _builtins.int
     finish_reason: Global___FinishReason.ValueType
     """Why the answer ended."""
     format_complete: _builtins.bool
@@ -1607,6 +1608,12 @@ class Finished(_message.Message):
     def cited_sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Numbers of the sources that the answer cites, in order. Read from the text: a model may cite wrongly."""
 
+    @_builtins.property
+    def energy(self) -> Global___Energy:
+        """What the node took for this answer; unset where no meter measured it. Unset as well for an answer that
+        joined another one or that a stop text ended, and for one too short for the meter.
+        """
+
     def __init__(
         self,
         *,
@@ -1619,16 +1626,47 @@ class Finished(_message.Message):
         routed: Global___Routed | None = ...,
         cited_sources: _abc.Iterable[_builtins.int] | None = ...,
         abstained: _builtins.bool = ...,
+        energy: Global___Energy | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_format_complete", b"_format_complete", "format_complete", b"format_complete", "provenance", b"provenance", "routed", b"routed", "speculation", b"speculation", "timing", b"timing", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_format_complete", b"_format_complete", "energy", b"energy", "format_complete", b"format_complete", "provenance", b"provenance", "routed", b"routed", "speculation", b"speculation", "timing", b"timing", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_format_complete", b"_format_complete", "abstained", b"abstained", "cited_sources", b"cited_sources", "finish_reason", b"finish_reason", "format_complete", b"format_complete", "provenance", b"provenance", "routed", b"routed", "speculation", b"speculation", "timing", b"timing", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_format_complete", b"_format_complete", "abstained", b"abstained", "cited_sources", b"cited_sources", "energy", b"energy", "finish_reason", b"finish_reason", "format_complete", b"format_complete", "provenance", b"provenance", "routed", b"routed", "speculation", b"speculation", "timing", b"timing", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__format_complete: _TypeAlias = _typing.Literal["format_complete"]  # noqa: Y015
     _WhichOneofArgType__format_complete: _TypeAlias = _typing.Literal["_format_complete", b"_format_complete"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__format_complete) -> _WhichOneofReturnType__format_complete | None: ...
 
 Global___Finished: _TypeAlias = Finished  # noqa: Y015
+
+@_typing.final
+class Energy(_message.Message):
+    """Energy is measured, never estimated. Requests that run together share the node's energy by their parts of
+    the time of steps, each step by tokens.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROSS_JOULES_FIELD_NUMBER: _builtins.int
+    ABOVE_IDLE_JOULES_FIELD_NUMBER: _builtins.int
+    gross_joules: _builtins.float
+    """Joules of the whole node."""
+    above_idle_joules: _builtins.float
+    """Joules above what the node takes while it computes nothing; unset until that was measured."""
+    def __init__(
+        self,
+        *,
+        gross_joules: _builtins.float = ...,
+        above_idle_joules: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_above_idle_joules", b"_above_idle_joules", "above_idle_joules", b"above_idle_joules"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_above_idle_joules", b"_above_idle_joules", "above_idle_joules", b"above_idle_joules", "gross_joules", b"gross_joules"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__above_idle_joules: _TypeAlias = _typing.Literal["above_idle_joules"]  # noqa: Y015
+    _WhichOneofArgType__above_idle_joules: _TypeAlias = _typing.Literal["_above_idle_joules", b"_above_idle_joules"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__above_idle_joules) -> _WhichOneofReturnType__above_idle_joules | None: ...
+
+Global___Energy: _TypeAlias = Energy  # noqa: Y015
 
 @_typing.final
 class Speculation(_message.Message):
@@ -1903,6 +1941,12 @@ class HostMetrics(_message.Message):
     MEMORY_TOTAL_BYTES_FIELD_NUMBER: _builtins.int
     TEMPERATURE_CELSIUS_FIELD_NUMBER: _builtins.int
     THROTTLED_FIELD_NUMBER: _builtins.int
+    POWER_WATTS_FIELD_NUMBER: _builtins.int
+    IDLE_POWER_WATTS_FIELD_NUMBER: _builtins.int
+    ENERGY_JOULES_FIELD_NUMBER: _builtins.int
+    ENERGY_PER_TOKEN_FIELD_NUMBER: _builtins.int
+    THROTTLES_IN_FIELD_NUMBER: _builtins.int
+    POWER_METER_FIELD_NUMBER: _builtins.int
     cpu_percent: _builtins.float
     """CPU use since the last sample, percent of all cores."""
     memory_used_bytes: _builtins.int
@@ -1913,6 +1957,24 @@ class HostMetrics(_message.Message):
     """The hottest sensor, °C; unset where there is none."""
     throttled: _builtins.bool
     """Whether the board throttles now; unset where it does not tell."""
+    power_watts: _builtins.float
+    """Power of the node, watts; unset without a meter, and while the meter does not answer."""
+    idle_power_watts: _builtins.float
+    """Power while the node computes nothing, watts; unset until it was measured."""
+    energy_joules: _builtins.float
+    """Energy since the start of the server, joules."""
+    power_meter: _builtins.str
+    """The meter, and what it adds up; empty without one."""
+    @_builtins.property
+    def energy_per_token(self) -> Global___Energy:
+        """Energy since the last sample for each token that was generated; unset without a token."""
+
+    @_builtins.property
+    def throttles_in(self) -> _duration_pb2.Duration:
+        """When the board is expected to lower its clock for heat, under the load of the last minutes. 0: it does now.
+        Unset: it is not expected to.
+        """
+
     def __init__(
         self,
         *,
@@ -1921,15 +1983,33 @@ class HostMetrics(_message.Message):
         memory_total_bytes: _builtins.int = ...,
         temperature_celsius: _builtins.float | None = ...,
         throttled: _builtins.bool | None = ...,
+        power_watts: _builtins.float | None = ...,
+        idle_power_watts: _builtins.float | None = ...,
+        energy_joules: _builtins.float | None = ...,
+        energy_per_token: Global___Energy | None = ...,
+        throttles_in: _duration_pb2.Duration | None = ...,
+        power_meter: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_temperature_celsius", b"_temperature_celsius", "_throttled", b"_throttled", "temperature_celsius", b"temperature_celsius", "throttled", b"throttled"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_energy_joules", b"_energy_joules", "_idle_power_watts", b"_idle_power_watts", "_power_watts", b"_power_watts", "_temperature_celsius", b"_temperature_celsius", "_throttled", b"_throttled", "energy_joules", b"energy_joules", "energy_per_token", b"energy_per_token", "idle_power_watts", b"idle_power_watts", "power_watts", b"power_watts", "temperature_celsius", b"temperature_celsius", "throttled", b"throttled", "throttles_in", b"throttles_in"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_temperature_celsius", b"_temperature_celsius", "_throttled", b"_throttled", "cpu_percent", b"cpu_percent", "memory_total_bytes", b"memory_total_bytes", "memory_used_bytes", b"memory_used_bytes", "temperature_celsius", b"temperature_celsius", "throttled", b"throttled"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_energy_joules", b"_energy_joules", "_idle_power_watts", b"_idle_power_watts", "_power_watts", b"_power_watts", "_temperature_celsius", b"_temperature_celsius", "_throttled", b"_throttled", "cpu_percent", b"cpu_percent", "energy_joules", b"energy_joules", "energy_per_token", b"energy_per_token", "idle_power_watts", b"idle_power_watts", "memory_total_bytes", b"memory_total_bytes", "memory_used_bytes", b"memory_used_bytes", "power_meter", b"power_meter", "power_watts", b"power_watts", "temperature_celsius", b"temperature_celsius", "throttled", b"throttled", "throttles_in", b"throttles_in"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__energy_joules: _TypeAlias = _typing.Literal["energy_joules"]  # noqa: Y015
+    _WhichOneofArgType__energy_joules: _TypeAlias = _typing.Literal["_energy_joules", b"_energy_joules"]  # noqa: Y015
+    _WhichOneofReturnType__idle_power_watts: _TypeAlias = _typing.Literal["idle_power_watts"]  # noqa: Y015
+    _WhichOneofArgType__idle_power_watts: _TypeAlias = _typing.Literal["_idle_power_watts", b"_idle_power_watts"]  # noqa: Y015
+    _WhichOneofReturnType__power_watts: _TypeAlias = _typing.Literal["power_watts"]  # noqa: Y015
+    _WhichOneofArgType__power_watts: _TypeAlias = _typing.Literal["_power_watts", b"_power_watts"]  # noqa: Y015
     _WhichOneofReturnType__temperature_celsius: _TypeAlias = _typing.Literal["temperature_celsius"]  # noqa: Y015
     _WhichOneofArgType__temperature_celsius: _TypeAlias = _typing.Literal["_temperature_celsius", b"_temperature_celsius"]  # noqa: Y015
     _WhichOneofReturnType__throttled: _TypeAlias = _typing.Literal["throttled"]  # noqa: Y015
     _WhichOneofArgType__throttled: _TypeAlias = _typing.Literal["_throttled", b"_throttled"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__energy_joules) -> _WhichOneofReturnType__energy_joules | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__idle_power_watts) -> _WhichOneofReturnType__idle_power_watts | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__power_watts) -> _WhichOneofReturnType__power_watts | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__temperature_celsius) -> _WhichOneofReturnType__temperature_celsius | None: ...
     @_typing.overload

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1exapp/inference/v1/models.proto\x12\x11xapp.inference.v1\"\xfc\x03\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12,\n\x05state\x18\x02 \x01(\x0e\x32\x1d.xapp.inference.v1.ModelState\x12\x12\n\nis_default\x18\x03 \x01(\x08\x12\r\n\x05\x65rror\x18\x04 \x01(\t\x12\x0e\n\x06\x64igest\x18\x05 \x01(\t\x12\x12\n\nsize_bytes\x18\x06 \x01(\x03\x12\x0f\n\x07license\x18\x07 \x01(\t\x12\x16\n\x0e\x63ontext_length\x18\x08 \x01(\x05\x12\x11\n\tnum_slots\x18\t \x01(\x05\x12\x16\n\x0ekv_cells_total\x18\n \x01(\x03\x12\x0f\n\x07kv_type\x18\x0b \x01(\t\x12\x17\n\x0f\x66lash_attention\x18\x0c \x01(\x08\x12\x13\n\x0bnum_threads\x18\r \x01(\x05\x12\x12\n\ngpu_layers\x18\x0e \x01(\x05\x12\x14\n\x0cmemory_bytes\x18\x0f \x01(\x03\x12\x13\n\x0b\x64\x65scription\x18\x10 \x01(\t\x12\x19\n\x11has_chat_template\x18\x11 \x01(\x08\x12\x14\n\x0cnum_restarts\x18\x12 \x01(\x05\x12\x0f\n\x07warning\x18\x13 \x01(\t\x12\x10\n\x08strategy\x18\x14 \x01(\t\x12\r\n\x05\x64raft\x18\x15 \x01(\t\x12\x19\n\x11vocabulary_digest\x18\x16 \x01(\t\x12\x0c\n\x04kind\x18\x17 \x01(\t\x12\x12\n\ndimensions\x18\x18 \x01(\x05\"\x13\n\x11ListModelsRequest\">\n\x12ListModelsResponse\x12(\n\x06models\x18\x01 \x03(\x0b\x32\x18.xapp.inference.v1.Model\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\";\n\x10GetModelResponse\x12\'\n\x05model\x18\x01 \x01(\x0b\x32\x18.xapp.inference.v1.Model\" \n\x10LoadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"N\n\x11LoadModelResponse\x12\'\n\x05model\x18\x01 \x01(\x0b\x32\x18.xapp.inference.v1.Model\x12\x10\n\x08progress\x18\x02 \x01(\x02\"\"\n\x12UnloadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\">\n\x13UnloadModelResponse\x12\'\n\x05model\x18\x01 \x01(\x0b\x32\x18.xapp.inference.v1.Model*\xa6\x01\n\nModelState\x12\x1b\n\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15MODEL_STATE_AVAILABLE\x10\x01\x12\x17\n\x13MODEL_STATE_LOADING\x10\x02\x12\x15\n\x11MODEL_STATE_READY\x10\x03\x12\x18\n\x14MODEL_STATE_DRAINING\x10\x04\x12\x16\n\x12MODEL_STATE_FAILED\x10\x05\x32\xf6\x02\n\x0cModelService\x12Y\n\nListModels\x12$.xapp.inference.v1.ListModelsRequest\x1a%.xapp.inference.v1.ListModelsResponse\x12S\n\x08GetModel\x12\".xapp.inference.v1.GetModelRequest\x1a#.xapp.inference.v1.GetModelResponse\x12X\n\tLoadModel\x12#.xapp.inference.v1.LoadModelRequest\x1a$.xapp.inference.v1.LoadModelResponse0\x01\x12\\\n\x0bUnloadModel\x12%.xapp.inference.v1.UnloadModelRequest\x1a&.xapp.inference.v1.UnloadModelResponseBE\n\x11xapp.inference.v1P\x01Z.genai-xapp/clients/go/inference/v1;inferencev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1exapp/inference/v1/models.proto\x12\x11xapp.inference.v1\"\xa6\x04\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12,\n\x05state\x18\x02 \x01(\x0e\x32\x1d.xapp.inference.v1.ModelState\x12\x12\n\nis_default\x18\x03 \x01(\x08\x12\r\n\x05\x65rror\x18\x04 \x01(\t\x12\x0e\n\x06\x64igest\x18\x05 \x01(\t\x12\x12\n\nsize_bytes\x18\x06 \x01(\x03\x12\x0f\n\x07license\x18\x07 \x01(\t\x12\x16\n\x0e\x63ontext_length\x18\x08 \x01(\x05\x12\x11\n\tnum_slots\x18\t \x01(\x05\x12\x16\n\x0ekv_cells_total\x18\n \x01(\x03\x12\x0f\n\x07kv_type\x18\x0b \x01(\t\x12\x17\n\x0f\x66lash_attention\x18\x0c \x01(\x08\x12\x13\n\x0bnum_threads\x18\r \x01(\x05\x12\x12\n\ngpu_layers\x18\x0e \x01(\x05\x12\x14\n\x0cmemory_bytes\x18\x0f \x01(\x03\x12\x13\n\x0b\x64\x65scription\x18\x10 \x01(\t\x12\x19\n\x11has_chat_template\x18\x11 \x01(\x08\x12\x14\n\x0cnum_restarts\x18\x12 \x01(\x05\x12\x0f\n\x07warning\x18\x13 \x01(\t\x12\x10\n\x08strategy\x18\x14 \x01(\t\x12\r\n\x05\x64raft\x18\x15 \x01(\t\x12\x19\n\x11vocabulary_digest\x18\x16 \x01(\t\x12\x0c\n\x04kind\x18\x17 \x01(\t\x12\x12\n\ndimensions\x18\x18 \x01(\x05\x12(\n\x06shards\x18\x19 \x03(\x0b\x32\x18.xapp.inference.v1.Shard\"n\n\x05Shard\x12\x0c\n\x04host\x18\x01 \x01(\t\x12\x13\n\x0b\x66irst_layer\x18\x02 \x01(\x05\x12\x12\n\nnum_layers\x18\x03 \x01(\x05\x12\x14\n\x0cmemory_bytes\x18\x04 \x01(\x03\x12\x18\n\x10\x62ytes_per_second\x18\x05 \x01(\x01\"\x13\n\x11ListModelsRequest\">\n\x12ListModelsResponse\x12(\n\x06models\x18\x01 \x03(\x0b\x32\x18.xapp.inference.v1.Model\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\";\n\x10GetModelResponse\x12\'\n\x05model\x18\x01 \x01(\x0b\x32\x18.xapp.inference.v1.Model\" \n\x10LoadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"N\n\x11LoadModelResponse\x12\'\n\x05model\x18\x01 \x01(\x0b\x32\x18.xapp.inference.v1.Model\x12\x10\n\x08progress\x18\x02 \x01(\x02\"\"\n\x12UnloadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\">\n\x13UnloadModelResponse\x12\'\n\x05model\x18\x01 \x01(\x0b\x32\x18.xapp.inference.v1.Model*\xa6\x01\n\nModelState\x12\x1b\n\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15MODEL_STATE_AVAILABLE\x10\x01\x12\x17\n\x13MODEL_STATE_LOADING\x10\x02\x12\x15\n\x11MODEL_STATE_READY\x10\x03\x12\x18\n\x14MODEL_STATE_DRAINING\x10\x04\x12\x16\n\x12MODEL_STATE_FAILED\x10\x05\x32\xf6\x02\n\x0cModelService\x12Y\n\nListModels\x12$.xapp.inference.v1.ListModelsRequest\x1a%.xapp.inference.v1.ListModelsResponse\x12S\n\x08GetModel\x12\".xapp.inference.v1.GetModelRequest\x1a#.xapp.inference.v1.GetModelResponse\x12X\n\tLoadModel\x12#.xapp.inference.v1.LoadModelRequest\x1a$.xapp.inference.v1.LoadModelResponse0\x01\x12\\\n\x0bUnloadModel\x12%.xapp.inference.v1.UnloadModelRequest\x1a&.xapp.inference.v1.UnloadModelResponseBE\n\x11xapp.inference.v1P\x01Z.genai-xapp/clients/go/inference/v1;inferencev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,26 +32,28 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'xapp.inference.v1.models_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\021xapp.inference.v1P\001Z.genai-xapp/clients/go/inference/v1;inferencev1'
-  _globals['_MODELSTATE']._serialized_start=958
-  _globals['_MODELSTATE']._serialized_end=1124
+  _globals['_MODELSTATE']._serialized_start=1112
+  _globals['_MODELSTATE']._serialized_end=1278
   _globals['_MODEL']._serialized_start=54
-  _globals['_MODEL']._serialized_end=562
-  _globals['_LISTMODELSREQUEST']._serialized_start=564
-  _globals['_LISTMODELSREQUEST']._serialized_end=583
-  _globals['_LISTMODELSRESPONSE']._serialized_start=585
-  _globals['_LISTMODELSRESPONSE']._serialized_end=647
-  _globals['_GETMODELREQUEST']._serialized_start=649
-  _globals['_GETMODELREQUEST']._serialized_end=680
-  _globals['_GETMODELRESPONSE']._serialized_start=682
-  _globals['_GETMODELRESPONSE']._serialized_end=741
-  _globals['_LOADMODELREQUEST']._serialized_start=743
-  _globals['_LOADMODELREQUEST']._serialized_end=775
-  _globals['_LOADMODELRESPONSE']._serialized_start=777
-  _globals['_LOADMODELRESPONSE']._serialized_end=855
-  _globals['_UNLOADMODELREQUEST']._serialized_start=857
-  _globals['_UNLOADMODELREQUEST']._serialized_end=891
-  _globals['_UNLOADMODELRESPONSE']._serialized_start=893
-  _globals['_UNLOADMODELRESPONSE']._serialized_end=955
-  _globals['_MODELSERVICE']._serialized_start=1127
-  _globals['_MODELSERVICE']._serialized_end=1501
+  _globals['_MODEL']._serialized_end=604
+  _globals['_SHARD']._serialized_start=606
+  _globals['_SHARD']._serialized_end=716
+  _globals['_LISTMODELSREQUEST']._serialized_start=718
+  _globals['_LISTMODELSREQUEST']._serialized_end=737
+  _globals['_LISTMODELSRESPONSE']._serialized_start=739
+  _globals['_LISTMODELSRESPONSE']._serialized_end=801
+  _globals['_GETMODELREQUEST']._serialized_start=803
+  _globals['_GETMODELREQUEST']._serialized_end=834
+  _globals['_GETMODELRESPONSE']._serialized_start=836
+  _globals['_GETMODELRESPONSE']._serialized_end=895
+  _globals['_LOADMODELREQUEST']._serialized_start=897
+  _globals['_LOADMODELREQUEST']._serialized_end=929
+  _globals['_LOADMODELRESPONSE']._serialized_start=931
+  _globals['_LOADMODELRESPONSE']._serialized_end=1009
+  _globals['_UNLOADMODELREQUEST']._serialized_start=1011
+  _globals['_UNLOADMODELREQUEST']._serialized_end=1045
+  _globals['_UNLOADMODELRESPONSE']._serialized_start=1047
+  _globals['_UNLOADMODELRESPONSE']._serialized_end=1109
+  _globals['_MODELSERVICE']._serialized_start=1281
+  _globals['_MODELSERVICE']._serialized_end=1655
 # @@protoc_insertion_point(module_scope)

@@ -87,6 +87,7 @@ class Model(_message.Message):
     VOCABULARY_DIGEST_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     DIMENSIONS_FIELD_NUMBER: _builtins.int
+    SHARDS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name that requests use."""
     state: Global___ModelState.ValueType
@@ -137,6 +138,10 @@ class Model(_message.Message):
     """Its purpose: "generate", "embedding" or "reranker". Only of a loaded model."""
     dimensions: _builtins.int
     """Numbers of its vectors. Only of a model of kind "embedding"."""
+    @_builtins.property
+    def shards(self) -> _containers.RepeatedCompositeFieldContainer[Global___Shard]:
+        """Where its layers are, this node first. Empty for a model that is on this node alone."""
+
     def __init__(
         self,
         *,
@@ -164,14 +169,53 @@ class Model(_message.Message):
         vocabulary_digest: _builtins.str = ...,
         kind: _builtins.str = ...,
         dimensions: _builtins.int = ...,
+        shards: _abc.Iterable[Global___Shard] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_length", b"context_length", "description", b"description", "digest", b"digest", "dimensions", b"dimensions", "draft", b"draft", "error", b"error", "flash_attention", b"flash_attention", "gpu_layers", b"gpu_layers", "has_chat_template", b"has_chat_template", "is_default", b"is_default", "kind", b"kind", "kv_cells_total", b"kv_cells_total", "kv_type", b"kv_type", "license", b"license", "memory_bytes", b"memory_bytes", "name", b"name", "num_restarts", b"num_restarts", "num_slots", b"num_slots", "num_threads", b"num_threads", "size_bytes", b"size_bytes", "state", b"state", "strategy", b"strategy", "vocabulary_digest", b"vocabulary_digest", "warning", b"warning"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_length", b"context_length", "description", b"description", "digest", b"digest", "dimensions", b"dimensions", "draft", b"draft", "error", b"error", "flash_attention", b"flash_attention", "gpu_layers", b"gpu_layers", "has_chat_template", b"has_chat_template", "is_default", b"is_default", "kind", b"kind", "kv_cells_total", b"kv_cells_total", "kv_type", b"kv_type", "license", b"license", "memory_bytes", b"memory_bytes", "name", b"name", "num_restarts", b"num_restarts", "num_slots", b"num_slots", "num_threads", b"num_threads", "shards", b"shards", "size_bytes", b"size_bytes", "state", b"state", "strategy", b"strategy", "vocabulary_digest", b"vocabulary_digest", "warning", b"warning"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Model: _TypeAlias = Model  # noqa: Y015
+
+@_typing.final
+class Shard(_message.Message):
+    """Shard is the layers of a model at one place."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOST_FIELD_NUMBER: _builtins.int
+    FIRST_LAYER_FIELD_NUMBER: _builtins.int
+    NUM_LAYERS_FIELD_NUMBER: _builtins.int
+    MEMORY_BYTES_FIELD_NUMBER: _builtins.int
+    BYTES_PER_SECOND_FIELD_NUMBER: _builtins.int
+    host: _builtins.str
+    """HOST:PORT of a helper as the settings name it; "" is this node."""
+    first_layer: _builtins.int
+    """Number of its first layer, from 0."""
+    num_layers: _builtins.int
+    """Number of its layers; 0 for a helper that would make the model slower."""
+    memory_bytes: _builtins.int
+    """Memory there for the weights of these layers and for their KV cache, bytes."""
+    bytes_per_second: _builtins.float
+    """How fast the place was measured to read weights when the model was loaded, bytes a second."""
+    def __init__(
+        self,
+        *,
+        host: _builtins.str = ...,
+        first_layer: _builtins.int = ...,
+        num_layers: _builtins.int = ...,
+        memory_bytes: _builtins.int = ...,
+        bytes_per_second: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes_per_second", b"bytes_per_second", "first_layer", b"first_layer", "host", b"host", "memory_bytes", b"memory_bytes", "num_layers", b"num_layers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Shard: _TypeAlias = Shard  # noqa: Y015
 
 @_typing.final
 class ListModelsRequest(_message.Message):

@@ -1,10 +1,10 @@
 """The messages to a node with a big model."""
 
 from xapp.domain.requests import Request
-from xapp.domain.sampling import SamplingParams
 from xapp.domain.verification import Opening
 from xapp.inference.v1 import inference_pb2
 from xapp.inference.v1 import verification_pb2 as pb
+from xapp.routing.request_wire import priority_wire, sampling_wire, set_prompt
 
 _MODES = {True: pb.VERIFICATION_MODE_EXACT, False: pb.VERIFICATION_MODE_BIG_LITTLE}
 
@@ -16,9 +16,9 @@ def open_message(opening: Opening, model: str) -> pb.VerifyRequest:
         vocabulary_digest=opening.vocabulary,
         mode=_MODES[opening.exact],
         tokens=opening.tokens,
-        sampling=_sampling(opening.sampling, opening.seed) if opening.exact else None,
+        sampling=sampling_wire(opening.sampling, opening.seed) if opening.exact else None,
         ignore_eos=opening.ignore_eos,
-        priority=_priority(opening.priority.name),
+        priority=priority_wire(opening.priority),
         correlation_id=opening.correlation_id,
     )
     return pb.VerifyRequest(open=message)
@@ -28,30 +28,11 @@ def generate_message(request: Request, model: str) -> inference_pb2.GenerateRequ
     """Asks a model for the beginning of an answer."""
     message = inference_pb2.GenerateRequest(
         model=model,
-        sampling=_sampling(request.sampling, request.seed),
+        sampling=sampling_wire(request.sampling, request.seed),
         max_tokens=request.max_tokens,
         stop=request.stop,
-        priority=_priority(request.priority.name),
+        priority=priority_wire(request.priority),
         correlation_id=request.correlation_id,
     )
-    if isinstance(request.prompt, str):
-        message.prompt = request.prompt
-    else:
-        for turn in request.prompt:
-            message.chat.messages.add(role=turn.role, content=turn.content)
+    set_prompt(message, request)
     return message
-
-
-def _sampling(params: SamplingParams, seed: int | None) -> inference_pb2.SamplingParams:
-    return inference_pb2.SamplingParams(
-        temperature=params.temperature,
-        top_k=params.top_k,
-        top_p=params.top_p,
-        min_p=params.min_p,
-        repeat_penalty=params.repeat_penalty,
-        seed=seed,
-    )
-
-
-def _priority(name: str) -> "inference_pb2.Priority.ValueType":
-    return inference_pb2.Priority.Value(f"PRIORITY_{name}")

@@ -196,6 +196,59 @@ func (DeadlinePolicy) EnumDescriptor() ([]byte, []int) {
 	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{2}
 }
 
+// NothingFound says what becomes of a request whose collection has no passage for it.
+type NothingFound int32
+
+const (
+	// Unset: FAIL.
+	NothingFound_NOTHING_FOUND_UNSPECIFIED NothingFound = 0
+	// FAILED_PRECONDITION, reason NOTHING_FOUND.
+	NothingFound_NOTHING_FOUND_FAIL NothingFound = 1
+	// The answer says so, and Finished has `abstained`. No model is asked.
+	NothingFound_NOTHING_FOUND_ABSTAIN NothingFound = 2
+)
+
+// Enum value maps for NothingFound.
+var (
+	NothingFound_name = map[int32]string{
+		0: "NOTHING_FOUND_UNSPECIFIED",
+		1: "NOTHING_FOUND_FAIL",
+		2: "NOTHING_FOUND_ABSTAIN",
+	}
+	NothingFound_value = map[string]int32{
+		"NOTHING_FOUND_UNSPECIFIED": 0,
+		"NOTHING_FOUND_FAIL":        1,
+		"NOTHING_FOUND_ABSTAIN":     2,
+	}
+)
+
+func (x NothingFound) Enum() *NothingFound {
+	p := new(NothingFound)
+	*p = x
+	return p
+}
+
+func (x NothingFound) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (NothingFound) Descriptor() protoreflect.EnumDescriptor {
+	return file_xapp_inference_v1_inference_proto_enumTypes[3].Descriptor()
+}
+
+func (NothingFound) Type() protoreflect.EnumType {
+	return &file_xapp_inference_v1_inference_proto_enumTypes[3]
+}
+
+func (x NothingFound) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use NothingFound.Descriptor instead.
+func (NothingFound) EnumDescriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{3}
+}
+
 // RoutingMode says who is to answer.
 type RoutingMode int32
 
@@ -238,11 +291,11 @@ func (x RoutingMode) String() string {
 }
 
 func (RoutingMode) Descriptor() protoreflect.EnumDescriptor {
-	return file_xapp_inference_v1_inference_proto_enumTypes[3].Descriptor()
+	return file_xapp_inference_v1_inference_proto_enumTypes[4].Descriptor()
 }
 
 func (RoutingMode) Type() protoreflect.EnumType {
-	return &file_xapp_inference_v1_inference_proto_enumTypes[3]
+	return &file_xapp_inference_v1_inference_proto_enumTypes[4]
 }
 
 func (x RoutingMode) Number() protoreflect.EnumNumber {
@@ -251,7 +304,7 @@ func (x RoutingMode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RoutingMode.Descriptor instead.
 func (RoutingMode) EnumDescriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{3}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{4}
 }
 
 // Answerer is who answered.
@@ -291,11 +344,11 @@ func (x Answerer) String() string {
 }
 
 func (Answerer) Descriptor() protoreflect.EnumDescriptor {
-	return file_xapp_inference_v1_inference_proto_enumTypes[4].Descriptor()
+	return file_xapp_inference_v1_inference_proto_enumTypes[5].Descriptor()
 }
 
 func (Answerer) Type() protoreflect.EnumType {
-	return &file_xapp_inference_v1_inference_proto_enumTypes[4]
+	return &file_xapp_inference_v1_inference_proto_enumTypes[5]
 }
 
 func (x Answerer) Number() protoreflect.EnumNumber {
@@ -304,7 +357,7 @@ func (x Answerer) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Answerer.Descriptor instead.
 func (Answerer) EnumDescriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{4}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{5}
 }
 
 // RoutingReason says why this node, or its upstream, answered.
@@ -384,11 +437,11 @@ func (x RoutingReason) String() string {
 }
 
 func (RoutingReason) Descriptor() protoreflect.EnumDescriptor {
-	return file_xapp_inference_v1_inference_proto_enumTypes[5].Descriptor()
+	return file_xapp_inference_v1_inference_proto_enumTypes[6].Descriptor()
 }
 
 func (RoutingReason) Type() protoreflect.EnumType {
-	return &file_xapp_inference_v1_inference_proto_enumTypes[5]
+	return &file_xapp_inference_v1_inference_proto_enumTypes[6]
 }
 
 func (x RoutingReason) Number() protoreflect.EnumNumber {
@@ -397,7 +450,7 @@ func (x RoutingReason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RoutingReason.Descriptor instead.
 func (RoutingReason) EnumDescriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{5}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{6}
 }
 
 // LinkLossPolicy says what becomes of an answer when the big model cannot be reached, or is late.
@@ -438,11 +491,11 @@ func (x LinkLossPolicy) String() string {
 }
 
 func (LinkLossPolicy) Descriptor() protoreflect.EnumDescriptor {
-	return file_xapp_inference_v1_inference_proto_enumTypes[6].Descriptor()
+	return file_xapp_inference_v1_inference_proto_enumTypes[7].Descriptor()
 }
 
 func (LinkLossPolicy) Type() protoreflect.EnumType {
-	return &file_xapp_inference_v1_inference_proto_enumTypes[6]
+	return &file_xapp_inference_v1_inference_proto_enumTypes[7]
 }
 
 func (x LinkLossPolicy) Number() protoreflect.EnumNumber {
@@ -451,7 +504,7 @@ func (x LinkLossPolicy) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use LinkLossPolicy.Descriptor instead.
 func (LinkLossPolicy) EnumDescriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{6}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{7}
 }
 
 // FinishReason says why the answer ended.
@@ -503,11 +556,11 @@ func (x FinishReason) String() string {
 }
 
 func (FinishReason) Descriptor() protoreflect.EnumDescriptor {
-	return file_xapp_inference_v1_inference_proto_enumTypes[7].Descriptor()
+	return file_xapp_inference_v1_inference_proto_enumTypes[8].Descriptor()
 }
 
 func (FinishReason) Type() protoreflect.EnumType {
-	return &file_xapp_inference_v1_inference_proto_enumTypes[7]
+	return &file_xapp_inference_v1_inference_proto_enumTypes[8]
 }
 
 func (x FinishReason) Number() protoreflect.EnumNumber {
@@ -516,7 +569,7 @@ func (x FinishReason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use FinishReason.Descriptor instead.
 func (FinishReason) EnumDescriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{7}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{8}
 }
 
 // Message is one turn of a chat.
@@ -1169,7 +1222,9 @@ type GenerateRequest struct {
 	// Whether the answer may have several calls. Default true.
 	ParallelToolCalls *bool `protobuf:"varint,21,opt,name=parallel_tool_calls,json=parallelToolCalls,proto3,oneof" json:"parallel_tool_calls,omitempty"`
 	// Who answers: this node or its upstream. Default: the node's setting `[upstream] mode`.
-	Routing       *Routing `protobuf:"bytes,18,opt,name=routing,proto3" json:"routing,omitempty"`
+	Routing *Routing `protobuf:"bytes,18,opt,name=routing,proto3" json:"routing,omitempty"`
+	// Answer with passages of a collection (xapp.retrieval.v1). Needs a `chat` or a `task`. Default: none.
+	Retrieval     *Retrieval `protobuf:"bytes,22,opt,name=retrieval,proto3" json:"retrieval,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1362,6 +1417,13 @@ func (x *GenerateRequest) GetRouting() *Routing {
 	return nil
 }
 
+func (x *GenerateRequest) GetRetrieval() *Retrieval {
+	if x != nil {
+		return x.Retrieval
+	}
+	return nil
+}
+
 type isGenerateRequest_Input interface {
 	isGenerateRequest_Input()
 }
@@ -1380,6 +1442,216 @@ func (*GenerateRequest_Prompt) isGenerateRequest_Input() {}
 
 func (*GenerateRequest_Chat) isGenerateRequest_Input() {}
 
+// Retrieval puts passages of a collection before the last user message of a prompt.
+type Retrieval struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The collection.
+	Collection string `protobuf:"bytes,1,opt,name=collection,proto3" json:"collection,omitempty"`
+	// Most passages, 1 to 20. Default 5.
+	TopK *int32 `protobuf:"varint,2,opt,name=top_k,json=topK,proto3,oneof" json:"top_k,omitempty"`
+	// Least score of a passage, 0 to 1, as in xapp.retrieval.v1.Hit. Default 0.
+	MinScore float64 `protobuf:"fixed64,3,opt,name=min_score,json=minScore,proto3" json:"min_score,omitempty"`
+	// As in xapp.retrieval.v1.SearchRequest.
+	Filter *structpb.Struct `protobuf:"bytes,4,opt,name=filter,proto3" json:"filter,omitempty"`
+	// Most tokens of all passages together, at least 16. Default 1,024. Fewer fit where the context or the
+	// deadline leaves less.
+	MaxContextTokens *int32 `protobuf:"varint,5,opt,name=max_context_tokens,json=maxContextTokens,proto3,oneof" json:"max_context_tokens,omitempty"`
+	// When no passage is found.
+	OnNothing NothingFound `protobuf:"varint,6,opt,name=on_nothing,json=onNothing,proto3,enum=xapp.inference.v1.NothingFound" json:"on_nothing,omitempty"`
+	// What to search for, at most 8,192 characters. Default: the last user message.
+	Query         string `protobuf:"bytes,7,opt,name=query,proto3" json:"query,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Retrieval) Reset() {
+	*x = Retrieval{}
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Retrieval) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Retrieval) ProtoMessage() {}
+
+func (x *Retrieval) ProtoReflect() protoreflect.Message {
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Retrieval.ProtoReflect.Descriptor instead.
+func (*Retrieval) Descriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Retrieval) GetCollection() string {
+	if x != nil {
+		return x.Collection
+	}
+	return ""
+}
+
+func (x *Retrieval) GetTopK() int32 {
+	if x != nil && x.TopK != nil {
+		return *x.TopK
+	}
+	return 0
+}
+
+func (x *Retrieval) GetMinScore() float64 {
+	if x != nil {
+		return x.MinScore
+	}
+	return 0
+}
+
+func (x *Retrieval) GetFilter() *structpb.Struct {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *Retrieval) GetMaxContextTokens() int32 {
+	if x != nil && x.MaxContextTokens != nil {
+		return *x.MaxContextTokens
+	}
+	return 0
+}
+
+func (x *Retrieval) GetOnNothing() NothingFound {
+	if x != nil {
+		return x.OnNothing
+	}
+	return NothingFound_NOTHING_FOUND_UNSPECIFIED
+}
+
+func (x *Retrieval) GetQuery() string {
+	if x != nil {
+		return x.Query
+	}
+	return ""
+}
+
+// Source is a passage in the prompt of an answer.
+type Source struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its number in the prompt, from 1: an answer cites it as [1].
+	Number int32 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	// The document's id.
+	Document string `protobuf:"bytes,2,opt,name=document,proto3" json:"document,omitempty"`
+	// Titles above the passage, joined by " › ".
+	Title string `protobuf:"bytes,3,opt,name=title,proto3" json:"title,omitempty"`
+	// Its place in the document's text, in characters: the first, and the one behind the last.
+	Start int64 `protobuf:"varint,4,opt,name=start,proto3" json:"start,omitempty"`
+	// As above.
+	End int64 `protobuf:"varint,5,opt,name=end,proto3" json:"end,omitempty"`
+	// As in xapp.retrieval.v1.Hit.
+	Score float64 `protobuf:"fixed64,6,opt,name=score,proto3" json:"score,omitempty"`
+	// "sha256:" and the hex digest of the passage's text.
+	Digest string `protobuf:"bytes,7,opt,name=digest,proto3" json:"digest,omitempty"`
+	// The collection.
+	Collection    string `protobuf:"bytes,8,opt,name=collection,proto3" json:"collection,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Source) Reset() {
+	*x = Source{}
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Source) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Source) ProtoMessage() {}
+
+func (x *Source) ProtoReflect() protoreflect.Message {
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Source.ProtoReflect.Descriptor instead.
+func (*Source) Descriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Source) GetNumber() int32 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *Source) GetDocument() string {
+	if x != nil {
+		return x.Document
+	}
+	return ""
+}
+
+func (x *Source) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *Source) GetStart() int64 {
+	if x != nil {
+		return x.Start
+	}
+	return 0
+}
+
+func (x *Source) GetEnd() int64 {
+	if x != nil {
+		return x.End
+	}
+	return 0
+}
+
+func (x *Source) GetScore() float64 {
+	if x != nil {
+		return x.Score
+	}
+	return 0
+}
+
+func (x *Source) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *Source) GetCollection() string {
+	if x != nil {
+		return x.Collection
+	}
+	return ""
+}
+
 // Routing chooses between this node and its upstream: another node, or an OpenAI-compatible endpoint.
 type Routing struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1393,7 +1665,7 @@ type Routing struct {
 
 func (x *Routing) Reset() {
 	*x = Routing{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[9]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1405,7 +1677,7 @@ func (x *Routing) String() string {
 func (*Routing) ProtoMessage() {}
 
 func (x *Routing) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[9]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1418,7 +1690,7 @@ func (x *Routing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Routing.ProtoReflect.Descriptor instead.
 func (*Routing) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{9}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Routing) GetMode() RoutingMode {
@@ -1456,7 +1728,7 @@ type Routed struct {
 
 func (x *Routed) Reset() {
 	*x = Routed{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[10]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1468,7 +1740,7 @@ func (x *Routed) String() string {
 func (*Routed) ProtoMessage() {}
 
 func (x *Routed) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[10]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1481,7 +1753,7 @@ func (x *Routed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Routed.ProtoReflect.Descriptor instead.
 func (*Routed) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{10}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Routed) GetAnsweredBy() Answerer {
@@ -1547,7 +1819,7 @@ type DecodingStrategy struct {
 
 func (x *DecodingStrategy) Reset() {
 	*x = DecodingStrategy{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[11]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1559,7 +1831,7 @@ func (x *DecodingStrategy) String() string {
 func (*DecodingStrategy) ProtoMessage() {}
 
 func (x *DecodingStrategy) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[11]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1572,7 +1844,7 @@ func (x *DecodingStrategy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecodingStrategy.ProtoReflect.Descriptor instead.
 func (*DecodingStrategy) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{11}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DecodingStrategy) GetKind() isDecodingStrategy_Kind {
@@ -1711,7 +1983,7 @@ type PlainDecoding struct {
 
 func (x *PlainDecoding) Reset() {
 	*x = PlainDecoding{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[12]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1723,7 +1995,7 @@ func (x *PlainDecoding) String() string {
 func (*PlainDecoding) ProtoMessage() {}
 
 func (x *PlainDecoding) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[12]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1736,7 +2008,7 @@ func (x *PlainDecoding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlainDecoding.ProtoReflect.Descriptor instead.
 func (*PlainDecoding) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{12}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{14}
 }
 
 // VerifiedDecoding is exact speculation over two models with one vocabulary. Not beside `format` and
@@ -1753,7 +2025,7 @@ type VerifiedDecoding struct {
 
 func (x *VerifiedDecoding) Reset() {
 	*x = VerifiedDecoding{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[13]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1765,7 +2037,7 @@ func (x *VerifiedDecoding) String() string {
 func (*VerifiedDecoding) ProtoMessage() {}
 
 func (x *VerifiedDecoding) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[13]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1778,7 +2050,7 @@ func (x *VerifiedDecoding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifiedDecoding.ProtoReflect.Descriptor instead.
 func (*VerifiedDecoding) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{13}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *VerifiedDecoding) GetMaxDraftTokens() int32 {
@@ -1815,7 +2087,7 @@ type BigLittleDecoding struct {
 
 func (x *BigLittleDecoding) Reset() {
 	*x = BigLittleDecoding{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[14]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1827,7 +2099,7 @@ func (x *BigLittleDecoding) String() string {
 func (*BigLittleDecoding) ProtoMessage() {}
 
 func (x *BigLittleDecoding) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[14]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1840,7 +2112,7 @@ func (x *BigLittleDecoding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BigLittleDecoding.ProtoReflect.Descriptor instead.
 func (*BigLittleDecoding) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{14}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *BigLittleDecoding) GetFallbackThreshold() float64 {
@@ -1884,7 +2156,7 @@ type GuidedDecoding struct {
 
 func (x *GuidedDecoding) Reset() {
 	*x = GuidedDecoding{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[15]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1896,7 +2168,7 @@ func (x *GuidedDecoding) String() string {
 func (*GuidedDecoding) ProtoMessage() {}
 
 func (x *GuidedDecoding) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[15]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1909,7 +2181,7 @@ func (x *GuidedDecoding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GuidedDecoding.ProtoReflect.Descriptor instead.
 func (*GuidedDecoding) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{15}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GuidedDecoding) GetNumGuidanceTokens() int32 {
@@ -1939,7 +2211,7 @@ type NgramSpeculation struct {
 
 func (x *NgramSpeculation) Reset() {
 	*x = NgramSpeculation{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[16]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1951,7 +2223,7 @@ func (x *NgramSpeculation) String() string {
 func (*NgramSpeculation) ProtoMessage() {}
 
 func (x *NgramSpeculation) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[16]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1964,7 +2236,7 @@ func (x *NgramSpeculation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NgramSpeculation.ProtoReflect.Descriptor instead.
 func (*NgramSpeculation) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{16}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *NgramSpeculation) GetMaxDraftTokens() int32 {
@@ -1983,7 +2255,7 @@ type AutoDecoding struct {
 
 func (x *AutoDecoding) Reset() {
 	*x = AutoDecoding{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[17]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1995,7 +2267,7 @@ func (x *AutoDecoding) String() string {
 func (*AutoDecoding) ProtoMessage() {}
 
 func (x *AutoDecoding) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[17]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2008,7 +2280,7 @@ func (x *AutoDecoding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AutoDecoding.ProtoReflect.Descriptor instead.
 func (*AutoDecoding) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{17}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{19}
 }
 
 // DraftSpeculation lets a smaller model with the same vocabulary guess. The model checks the guesses as those of
@@ -2023,7 +2295,7 @@ type DraftSpeculation struct {
 
 func (x *DraftSpeculation) Reset() {
 	*x = DraftSpeculation{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[18]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2035,7 +2307,7 @@ func (x *DraftSpeculation) String() string {
 func (*DraftSpeculation) ProtoMessage() {}
 
 func (x *DraftSpeculation) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[18]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2048,7 +2320,7 @@ func (x *DraftSpeculation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DraftSpeculation.ProtoReflect.Descriptor instead.
 func (*DraftSpeculation) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{18}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DraftSpeculation) GetMaxDraftTokens() int32 {
@@ -2082,7 +2354,7 @@ type Provenance struct {
 
 func (x *Provenance) Reset() {
 	*x = Provenance{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[19]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2094,7 +2366,7 @@ func (x *Provenance) String() string {
 func (*Provenance) ProtoMessage() {}
 
 func (x *Provenance) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[19]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2107,7 +2379,7 @@ func (x *Provenance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Provenance.ProtoReflect.Descriptor instead.
 func (*Provenance) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{19}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Provenance) GetModelDigest() string {
@@ -2182,14 +2454,16 @@ type Started struct {
 	Joined bool `protobuf:"varint,9,opt,name=joined,proto3" json:"joined,omitempty"`
 	// Who answers, and why; unset where the node has no upstream and the request asks for none. Where the
 	// upstream answers, all other fields are about the upstream's model.
-	Routed        *Routed `protobuf:"bytes,10,opt,name=routed,proto3" json:"routed,omitempty"`
+	Routed *Routed `protobuf:"bytes,10,opt,name=routed,proto3" json:"routed,omitempty"`
+	// The passages in the prompt, where `retrieval` was asked for.
+	Sources       []*Source `protobuf:"bytes,11,rep,name=sources,proto3" json:"sources,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Started) Reset() {
 	*x = Started{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[20]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2201,7 +2475,7 @@ func (x *Started) String() string {
 func (*Started) ProtoMessage() {}
 
 func (x *Started) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[20]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2214,7 +2488,7 @@ func (x *Started) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Started.ProtoReflect.Descriptor instead.
 func (*Started) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{20}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Started) GetModel() string {
@@ -2287,6 +2561,13 @@ func (x *Started) GetRouted() *Routed {
 	return nil
 }
 
+func (x *Started) GetSources() []*Source {
+	if x != nil {
+		return x.Sources
+	}
+	return nil
+}
+
 // Chunk is the next piece of the answer.
 type Chunk struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2305,7 +2586,7 @@ type Chunk struct {
 
 func (x *Chunk) Reset() {
 	*x = Chunk{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[21]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2317,7 +2598,7 @@ func (x *Chunk) String() string {
 func (*Chunk) ProtoMessage() {}
 
 func (x *Chunk) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[21]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2330,7 +2611,7 @@ func (x *Chunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Chunk.ProtoReflect.Descriptor instead.
 func (*Chunk) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{21}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Chunk) GetText() string {
@@ -2378,7 +2659,7 @@ type ToolCallDelta struct {
 
 func (x *ToolCallDelta) Reset() {
 	*x = ToolCallDelta{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[22]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2390,7 +2671,7 @@ func (x *ToolCallDelta) String() string {
 func (*ToolCallDelta) ProtoMessage() {}
 
 func (x *ToolCallDelta) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[22]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2403,7 +2684,7 @@ func (x *ToolCallDelta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToolCallDelta.ProtoReflect.Descriptor instead.
 func (*ToolCallDelta) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{22}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ToolCallDelta) GetIndex() int32 {
@@ -2447,7 +2728,7 @@ type DrawnToken struct {
 
 func (x *DrawnToken) Reset() {
 	*x = DrawnToken{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[23]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2459,7 +2740,7 @@ func (x *DrawnToken) String() string {
 func (*DrawnToken) ProtoMessage() {}
 
 func (x *DrawnToken) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[23]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2472,7 +2753,7 @@ func (x *DrawnToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrawnToken.ProtoReflect.Descriptor instead.
 func (*DrawnToken) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{23}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *DrawnToken) GetToken() *TokenLogProbability {
@@ -2504,7 +2785,7 @@ type Usage struct {
 
 func (x *Usage) Reset() {
 	*x = Usage{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[24]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2516,7 +2797,7 @@ func (x *Usage) String() string {
 func (*Usage) ProtoMessage() {}
 
 func (x *Usage) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[24]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2529,7 +2810,7 @@ func (x *Usage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Usage.ProtoReflect.Descriptor instead.
 func (*Usage) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{24}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Usage) GetNumPromptTokens() int32 {
@@ -2570,7 +2851,7 @@ type Timing struct {
 
 func (x *Timing) Reset() {
 	*x = Timing{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[25]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2582,7 +2863,7 @@ func (x *Timing) String() string {
 func (*Timing) ProtoMessage() {}
 
 func (x *Timing) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[25]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2595,7 +2876,7 @@ func (x *Timing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Timing.ProtoReflect.Descriptor instead.
 func (*Timing) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{25}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Timing) GetQueue() *durationpb.Duration {
@@ -2642,14 +2923,21 @@ type Finished struct {
 	// What was guessed; unset where nothing was, or where a stop text ended the answer.
 	Speculation *Speculation `protobuf:"bytes,6,opt,name=speculation,proto3" json:"speculation,omitempty"`
 	// As in Started.
-	Routed        *Routed `protobuf:"bytes,7,opt,name=routed,proto3" json:"routed,omitempty"`
+	Routed *Routed `protobuf:"bytes,7,opt,name=routed,proto3" json:"routed,omitempty"`
+	// Numbers of the sources that the answer cites, in order. Read from the text: a model may cite wrongly.
+	CitedSources []int32 `protobuf:"varint,8,rep,packed,name=cited_sources,json=citedSources,proto3" json:"cited_sources,omitempty"`
+	// Whether the answer only says that nothing was found, see NothingFound.
+	Abstained bool `protobuf:"varint,9,opt,name=abstained,proto3" json:"abstained,omitempty"`
+	// What the node took for this answer; unset where no meter measured it. Unset as well for an answer that
+	// joined another one or that a stop text ended, and for one too short for the meter.
+	Energy        *Energy `protobuf:"bytes,10,opt,name=energy,proto3" json:"energy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Finished) Reset() {
 	*x = Finished{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[26]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2661,7 +2949,7 @@ func (x *Finished) String() string {
 func (*Finished) ProtoMessage() {}
 
 func (x *Finished) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[26]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2674,7 +2962,7 @@ func (x *Finished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finished.ProtoReflect.Descriptor instead.
 func (*Finished) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{26}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Finished) GetFinishReason() FinishReason {
@@ -2726,6 +3014,83 @@ func (x *Finished) GetRouted() *Routed {
 	return nil
 }
 
+func (x *Finished) GetCitedSources() []int32 {
+	if x != nil {
+		return x.CitedSources
+	}
+	return nil
+}
+
+func (x *Finished) GetAbstained() bool {
+	if x != nil {
+		return x.Abstained
+	}
+	return false
+}
+
+func (x *Finished) GetEnergy() *Energy {
+	if x != nil {
+		return x.Energy
+	}
+	return nil
+}
+
+// Energy is measured, never estimated. Requests that run together share the node's energy by their parts of
+// the time of steps, each step by tokens.
+type Energy struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Joules of the whole node.
+	GrossJoules float64 `protobuf:"fixed64,1,opt,name=gross_joules,json=grossJoules,proto3" json:"gross_joules,omitempty"`
+	// Joules above what the node takes while it computes nothing; unset until that was measured.
+	AboveIdleJoules *float64 `protobuf:"fixed64,2,opt,name=above_idle_joules,json=aboveIdleJoules,proto3,oneof" json:"above_idle_joules,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *Energy) Reset() {
+	*x = Energy{}
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Energy) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Energy) ProtoMessage() {}
+
+func (x *Energy) ProtoReflect() protoreflect.Message {
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Energy.ProtoReflect.Descriptor instead.
+func (*Energy) Descriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *Energy) GetGrossJoules() float64 {
+	if x != nil {
+		return x.GrossJoules
+	}
+	return 0
+}
+
+func (x *Energy) GetAboveIdleJoules() float64 {
+	if x != nil && x.AboveIdleJoules != nil {
+		return *x.AboveIdleJoules
+	}
+	return 0
+}
+
 // Speculation counts guessed tokens of an answer.
 type Speculation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2755,7 +3120,7 @@ type Speculation struct {
 
 func (x *Speculation) Reset() {
 	*x = Speculation{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[27]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2767,7 +3132,7 @@ func (x *Speculation) String() string {
 func (*Speculation) ProtoMessage() {}
 
 func (x *Speculation) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[27]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2780,7 +3145,7 @@ func (x *Speculation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Speculation.ProtoReflect.Descriptor instead.
 func (*Speculation) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{27}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Speculation) GetNumDraftedTokens() int32 {
@@ -2870,7 +3235,7 @@ type GenerateResponse struct {
 
 func (x *GenerateResponse) Reset() {
 	*x = GenerateResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[28]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2882,7 +3247,7 @@ func (x *GenerateResponse) String() string {
 func (*GenerateResponse) ProtoMessage() {}
 
 func (x *GenerateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[28]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2895,7 +3260,7 @@ func (x *GenerateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GenerateResponse.ProtoReflect.Descriptor instead.
 func (*GenerateResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{28}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *GenerateResponse) GetEvent() isGenerateResponse_Event {
@@ -2970,7 +3335,7 @@ type MetricsRequest struct {
 
 func (x *MetricsRequest) Reset() {
 	*x = MetricsRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[29]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2982,7 +3347,7 @@ func (x *MetricsRequest) String() string {
 func (*MetricsRequest) ProtoMessage() {}
 
 func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[29]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2995,7 +3360,7 @@ func (x *MetricsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsRequest.ProtoReflect.Descriptor instead.
 func (*MetricsRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{29}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *MetricsRequest) GetInterval() *durationpb.Duration {
@@ -3027,7 +3392,7 @@ type Percentiles struct {
 
 func (x *Percentiles) Reset() {
 	*x = Percentiles{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[30]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3039,7 +3404,7 @@ func (x *Percentiles) String() string {
 func (*Percentiles) ProtoMessage() {}
 
 func (x *Percentiles) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[30]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3052,7 +3417,7 @@ func (x *Percentiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Percentiles.ProtoReflect.Descriptor instead.
 func (*Percentiles) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{30}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Percentiles) GetP50() *durationpb.Duration {
@@ -3124,7 +3489,7 @@ type ModelMetrics struct {
 
 func (x *ModelMetrics) Reset() {
 	*x = ModelMetrics{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[31]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3136,7 +3501,7 @@ func (x *ModelMetrics) String() string {
 func (*ModelMetrics) ProtoMessage() {}
 
 func (x *ModelMetrics) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[31]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3149,7 +3514,7 @@ func (x *ModelMetrics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelMetrics.ProtoReflect.Descriptor instead.
 func (*ModelMetrics) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{31}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ModelMetrics) GetModel() string {
@@ -3297,14 +3662,27 @@ type HostMetrics struct {
 	// The hottest sensor, °C; unset where there is none.
 	TemperatureCelsius *float64 `protobuf:"fixed64,4,opt,name=temperature_celsius,json=temperatureCelsius,proto3,oneof" json:"temperature_celsius,omitempty"`
 	// Whether the board throttles now; unset where it does not tell.
-	Throttled     *bool `protobuf:"varint,5,opt,name=throttled,proto3,oneof" json:"throttled,omitempty"`
+	Throttled *bool `protobuf:"varint,5,opt,name=throttled,proto3,oneof" json:"throttled,omitempty"`
+	// Power of the node, watts; unset without a meter, and while the meter does not answer.
+	PowerWatts *float64 `protobuf:"fixed64,6,opt,name=power_watts,json=powerWatts,proto3,oneof" json:"power_watts,omitempty"`
+	// Power while the node computes nothing, watts; unset until it was measured.
+	IdlePowerWatts *float64 `protobuf:"fixed64,7,opt,name=idle_power_watts,json=idlePowerWatts,proto3,oneof" json:"idle_power_watts,omitempty"`
+	// Energy since the start of the server, joules.
+	EnergyJoules *float64 `protobuf:"fixed64,8,opt,name=energy_joules,json=energyJoules,proto3,oneof" json:"energy_joules,omitempty"`
+	// Energy since the last sample for each token that was generated; unset without a token.
+	EnergyPerToken *Energy `protobuf:"bytes,9,opt,name=energy_per_token,json=energyPerToken,proto3" json:"energy_per_token,omitempty"`
+	// When the board is expected to lower its clock for heat, under the load of the last minutes. 0: it does now.
+	// Unset: it is not expected to.
+	ThrottlesIn *durationpb.Duration `protobuf:"bytes,10,opt,name=throttles_in,json=throttlesIn,proto3" json:"throttles_in,omitempty"`
+	// The meter, and what it adds up; empty without one.
+	PowerMeter    string `protobuf:"bytes,11,opt,name=power_meter,json=powerMeter,proto3" json:"power_meter,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *HostMetrics) Reset() {
 	*x = HostMetrics{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[32]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3316,7 +3694,7 @@ func (x *HostMetrics) String() string {
 func (*HostMetrics) ProtoMessage() {}
 
 func (x *HostMetrics) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[32]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3329,7 +3707,7 @@ func (x *HostMetrics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostMetrics.ProtoReflect.Descriptor instead.
 func (*HostMetrics) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{32}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *HostMetrics) GetCpuPercent() float64 {
@@ -3367,6 +3745,48 @@ func (x *HostMetrics) GetThrottled() bool {
 	return false
 }
 
+func (x *HostMetrics) GetPowerWatts() float64 {
+	if x != nil && x.PowerWatts != nil {
+		return *x.PowerWatts
+	}
+	return 0
+}
+
+func (x *HostMetrics) GetIdlePowerWatts() float64 {
+	if x != nil && x.IdlePowerWatts != nil {
+		return *x.IdlePowerWatts
+	}
+	return 0
+}
+
+func (x *HostMetrics) GetEnergyJoules() float64 {
+	if x != nil && x.EnergyJoules != nil {
+		return *x.EnergyJoules
+	}
+	return 0
+}
+
+func (x *HostMetrics) GetEnergyPerToken() *Energy {
+	if x != nil {
+		return x.EnergyPerToken
+	}
+	return nil
+}
+
+func (x *HostMetrics) GetThrottlesIn() *durationpb.Duration {
+	if x != nil {
+		return x.ThrottlesIn
+	}
+	return nil
+}
+
+func (x *HostMetrics) GetPowerMeter() string {
+	if x != nil {
+		return x.PowerMeter
+	}
+	return ""
+}
+
 // MetricsResponse is one sample.
 type MetricsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -3384,7 +3804,7 @@ type MetricsResponse struct {
 
 func (x *MetricsResponse) Reset() {
 	*x = MetricsResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[33]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3396,7 +3816,7 @@ func (x *MetricsResponse) String() string {
 func (*MetricsResponse) ProtoMessage() {}
 
 func (x *MetricsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[33]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3409,7 +3829,7 @@ func (x *MetricsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsResponse.ProtoReflect.Descriptor instead.
 func (*MetricsResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{33}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *MetricsResponse) GetTimestamp() *timestamppb.Timestamp {
@@ -3458,7 +3878,7 @@ type TokenizeRequest struct {
 
 func (x *TokenizeRequest) Reset() {
 	*x = TokenizeRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[34]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3470,7 +3890,7 @@ func (x *TokenizeRequest) String() string {
 func (*TokenizeRequest) ProtoMessage() {}
 
 func (x *TokenizeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[34]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3483,7 +3903,7 @@ func (x *TokenizeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenizeRequest.ProtoReflect.Descriptor instead.
 func (*TokenizeRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{34}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *TokenizeRequest) GetModel() string {
@@ -3551,7 +3971,7 @@ type TokenizeResponse struct {
 
 func (x *TokenizeResponse) Reset() {
 	*x = TokenizeResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[35]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3563,7 +3983,7 @@ func (x *TokenizeResponse) String() string {
 func (*TokenizeResponse) ProtoMessage() {}
 
 func (x *TokenizeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[35]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3576,7 +3996,7 @@ func (x *TokenizeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenizeResponse.ProtoReflect.Descriptor instead.
 func (*TokenizeResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{35}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *TokenizeResponse) GetTokens() []int32 {
@@ -3638,7 +4058,7 @@ type ScoreRequest struct {
 
 func (x *ScoreRequest) Reset() {
 	*x = ScoreRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[36]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3650,7 +4070,7 @@ func (x *ScoreRequest) String() string {
 func (*ScoreRequest) ProtoMessage() {}
 
 func (x *ScoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[36]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3663,7 +4083,7 @@ func (x *ScoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScoreRequest.ProtoReflect.Descriptor instead.
 func (*ScoreRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{36}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ScoreRequest) GetModel() string {
@@ -3795,7 +4215,7 @@ type TokenLogProbability struct {
 
 func (x *TokenLogProbability) Reset() {
 	*x = TokenLogProbability{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[37]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3807,7 +4227,7 @@ func (x *TokenLogProbability) String() string {
 func (*TokenLogProbability) ProtoMessage() {}
 
 func (x *TokenLogProbability) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[37]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3820,7 +4240,7 @@ func (x *TokenLogProbability) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenLogProbability.ProtoReflect.Descriptor instead.
 func (*TokenLogProbability) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{37}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *TokenLogProbability) GetToken() int32 {
@@ -3868,7 +4288,7 @@ type ChoiceScore struct {
 
 func (x *ChoiceScore) Reset() {
 	*x = ChoiceScore{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[38]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3880,7 +4300,7 @@ func (x *ChoiceScore) String() string {
 func (*ChoiceScore) ProtoMessage() {}
 
 func (x *ChoiceScore) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[38]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3893,7 +4313,7 @@ func (x *ChoiceScore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChoiceScore.ProtoReflect.Descriptor instead.
 func (*ChoiceScore) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{38}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ChoiceScore) GetChoice() string {
@@ -3963,7 +4383,7 @@ type ScoreResponse struct {
 
 func (x *ScoreResponse) Reset() {
 	*x = ScoreResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[39]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3975,7 +4395,7 @@ func (x *ScoreResponse) String() string {
 func (*ScoreResponse) ProtoMessage() {}
 
 func (x *ScoreResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[39]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3988,7 +4408,7 @@ func (x *ScoreResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScoreResponse.ProtoReflect.Descriptor instead.
 func (*ScoreResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{39}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ScoreResponse) GetModel() string {
@@ -4078,14 +4498,16 @@ type EstimateRequest struct {
 	// As in GenerateRequest.
 	Strategy *DecodingStrategy `protobuf:"bytes,12,opt,name=strategy,proto3" json:"strategy,omitempty"`
 	// As in GenerateRequest.
-	Tools         []*Tool `protobuf:"bytes,14,rep,name=tools,proto3" json:"tools,omitempty"`
+	Tools []*Tool `protobuf:"bytes,14,rep,name=tools,proto3" json:"tools,omitempty"`
+	// As in GenerateRequest. The passages are searched, so that their tokens count.
+	Retrieval     *Retrieval `protobuf:"bytes,15,opt,name=retrieval,proto3" json:"retrieval,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *EstimateRequest) Reset() {
 	*x = EstimateRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[40]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4097,7 +4519,7 @@ func (x *EstimateRequest) String() string {
 func (*EstimateRequest) ProtoMessage() {}
 
 func (x *EstimateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[40]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4110,7 +4532,7 @@ func (x *EstimateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EstimateRequest.ProtoReflect.Descriptor instead.
 func (*EstimateRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{40}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *EstimateRequest) GetModel() string {
@@ -4215,6 +4637,13 @@ func (x *EstimateRequest) GetTools() []*Tool {
 	return nil
 }
 
+func (x *EstimateRequest) GetRetrieval() *Retrieval {
+	if x != nil {
+		return x.Retrieval
+	}
+	return nil
+}
+
 type isEstimateRequest_Input interface {
 	isEstimateRequest_Input()
 }
@@ -4259,7 +4688,7 @@ type EstimateResponse struct {
 
 func (x *EstimateResponse) Reset() {
 	*x = EstimateResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[41]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4271,7 +4700,7 @@ func (x *EstimateResponse) String() string {
 func (*EstimateResponse) ProtoMessage() {}
 
 func (x *EstimateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[41]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4284,7 +4713,7 @@ func (x *EstimateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EstimateResponse.ProtoReflect.Descriptor instead.
 func (*EstimateResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{41}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *EstimateResponse) GetNumPromptTokens() int32 {
@@ -4352,7 +4781,7 @@ type ListTasksRequest struct {
 
 func (x *ListTasksRequest) Reset() {
 	*x = ListTasksRequest{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[42]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4364,7 +4793,7 @@ func (x *ListTasksRequest) String() string {
 func (*ListTasksRequest) ProtoMessage() {}
 
 func (x *ListTasksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[42]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4377,7 +4806,7 @@ func (x *ListTasksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTasksRequest.ProtoReflect.Descriptor instead.
 func (*ListTasksRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{42}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{45}
 }
 
 // ListTasksResponse has every version of every task.
@@ -4391,7 +4820,7 @@ type ListTasksResponse struct {
 
 func (x *ListTasksResponse) Reset() {
 	*x = ListTasksResponse{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[43]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4403,7 +4832,7 @@ func (x *ListTasksResponse) String() string {
 func (*ListTasksResponse) ProtoMessage() {}
 
 func (x *ListTasksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[43]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4416,7 +4845,7 @@ func (x *ListTasksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTasksResponse.ProtoReflect.Descriptor instead.
 func (*ListTasksResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{43}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ListTasksResponse) GetTasks() []*Task {
@@ -4443,7 +4872,7 @@ type TaskInput struct {
 
 func (x *TaskInput) Reset() {
 	*x = TaskInput{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[44]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4455,7 +4884,7 @@ func (x *TaskInput) String() string {
 func (*TaskInput) ProtoMessage() {}
 
 func (x *TaskInput) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[44]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4468,7 +4897,7 @@ func (x *TaskInput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskInput.ProtoReflect.Descriptor instead.
 func (*TaskInput) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{44}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *TaskInput) GetName() string {
@@ -4530,7 +4959,7 @@ type Task struct {
 
 func (x *Task) Reset() {
 	*x = Task{}
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[45]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4542,7 +4971,7 @@ func (x *Task) String() string {
 func (*Task) ProtoMessage() {}
 
 func (x *Task) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_inference_proto_msgTypes[45]
+	mi := &file_xapp_inference_v1_inference_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4555,7 +4984,7 @@ func (x *Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Task.ProtoReflect.Descriptor instead.
 func (*Task) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{45}
+	return file_xapp_inference_v1_inference_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Task) GetName() string {
@@ -4697,7 +5126,7 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"jsonSchema\x12\x1a\n" +
 	"\agrammar\x18\x02 \x01(\tH\x00R\agrammar\x126\n" +
 	"\achoices\x18\x03 \x01(\v2\x1a.xapp.inference.v1.ChoicesH\x00R\achoicesB\b\n" +
-	"\x06format\"\xa5\b\n" +
+	"\x06format\"\xe1\b\n" +
 	"\x0fGenerateRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\x06prompt\x18\x02 \x01(\tH\x00R\x06prompt\x12-\n" +
@@ -4723,10 +5152,35 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\vtool_choice\x18\x14 \x01(\v2\x1d.xapp.inference.v1.ToolChoiceR\n" +
 	"toolChoice\x123\n" +
 	"\x13parallel_tool_calls\x18\x15 \x01(\bH\x02R\x11parallelToolCalls\x88\x01\x01\x124\n" +
-	"\arouting\x18\x12 \x01(\v2\x1a.xapp.inference.v1.RoutingR\aroutingB\a\n" +
+	"\arouting\x18\x12 \x01(\v2\x1a.xapp.inference.v1.RoutingR\arouting\x12:\n" +
+	"\tretrieval\x18\x16 \x01(\v2\x1c.xapp.inference.v1.RetrievalR\tretrievalB\a\n" +
 	"\x05inputB\r\n" +
 	"\v_max_tokensB\x16\n" +
-	"\x14_parallel_tool_calls\"n\n" +
+	"\x14_parallel_tool_calls\"\xbd\x02\n" +
+	"\tRetrieval\x12\x1e\n" +
+	"\n" +
+	"collection\x18\x01 \x01(\tR\n" +
+	"collection\x12\x18\n" +
+	"\x05top_k\x18\x02 \x01(\x05H\x00R\x04topK\x88\x01\x01\x12\x1b\n" +
+	"\tmin_score\x18\x03 \x01(\x01R\bminScore\x12/\n" +
+	"\x06filter\x18\x04 \x01(\v2\x17.google.protobuf.StructR\x06filter\x121\n" +
+	"\x12max_context_tokens\x18\x05 \x01(\x05H\x01R\x10maxContextTokens\x88\x01\x01\x12>\n" +
+	"\n" +
+	"on_nothing\x18\x06 \x01(\x0e2\x1f.xapp.inference.v1.NothingFoundR\tonNothing\x12\x14\n" +
+	"\x05query\x18\a \x01(\tR\x05queryB\b\n" +
+	"\x06_top_kB\x15\n" +
+	"\x13_max_context_tokens\"\xc8\x01\n" +
+	"\x06Source\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x05R\x06number\x12\x1a\n" +
+	"\bdocument\x18\x02 \x01(\tR\bdocument\x12\x14\n" +
+	"\x05title\x18\x03 \x01(\tR\x05title\x12\x14\n" +
+	"\x05start\x18\x04 \x01(\x03R\x05start\x12\x10\n" +
+	"\x03end\x18\x05 \x01(\x03R\x03end\x12\x14\n" +
+	"\x05score\x18\x06 \x01(\x01R\x05score\x12\x16\n" +
+	"\x06digest\x18\a \x01(\tR\x06digest\x12\x1e\n" +
+	"\n" +
+	"collection\x18\b \x01(\tR\n" +
+	"collection\"n\n" +
 	"\aRouting\x122\n" +
 	"\x04mode\x18\x01 \x01(\x0e2\x1e.xapp.inference.v1.RoutingModeR\x04mode\x12!\n" +
 	"\tthreshold\x18\x02 \x01(\x01H\x00R\tthreshold\x88\x01\x01B\f\n" +
@@ -4792,7 +5246,7 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\x05build\x18\x05 \x01(\tR\x05build\x12\x1f\n" +
 	"\voutput_hash\x18\x06 \x01(\tR\n" +
 	"outputHash\x12!\n" +
-	"\fmodel_origin\x18\a \x01(\tR\vmodelOrigin\"\xa1\x03\n" +
+	"\fmodel_origin\x18\a \x01(\tR\vmodelOrigin\"\xd6\x03\n" +
 	"\aStarted\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12!\n" +
 	"\fmodel_digest\x18\x02 \x01(\tR\vmodelDigest\x12*\n" +
@@ -4806,7 +5260,8 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"provenance\x12\x16\n" +
 	"\x06joined\x18\t \x01(\bR\x06joined\x121\n" +
 	"\x06routed\x18\n" +
-	" \x01(\v2\x19.xapp.inference.v1.RoutedR\x06routed\"\xbd\x01\n" +
+	" \x01(\v2\x19.xapp.inference.v1.RoutedR\x06routed\x123\n" +
+	"\asources\x18\v \x03(\v2\x19.xapp.inference.v1.SourceR\asources\"\xbd\x01\n" +
 	"\x05Chunk\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12\x1d\n" +
 	"\n" +
@@ -4831,7 +5286,7 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\x05queue\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x05queue\x123\n" +
 	"\aprefill\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\aprefill\x121\n" +
 	"\x06decode\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x06decode\x12H\n" +
-	"\x13time_to_first_token\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x10timeToFirstToken\"\xa9\x03\n" +
+	"\x13time_to_first_token\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x10timeToFirstToken\"\x9f\x04\n" +
 	"\bFinished\x12D\n" +
 	"\rfinish_reason\x18\x01 \x01(\x0e2\x1f.xapp.inference.v1.FinishReasonR\ffinishReason\x12.\n" +
 	"\x05usage\x18\x02 \x01(\v2\x18.xapp.inference.v1.UsageR\x05usage\x121\n" +
@@ -4841,8 +5296,16 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"provenance\x18\x05 \x01(\v2\x1d.xapp.inference.v1.ProvenanceR\n" +
 	"provenance\x12@\n" +
 	"\vspeculation\x18\x06 \x01(\v2\x1e.xapp.inference.v1.SpeculationR\vspeculation\x121\n" +
-	"\x06routed\x18\a \x01(\v2\x19.xapp.inference.v1.RoutedR\x06routedB\x12\n" +
-	"\x10_format_complete\"\xa1\x03\n" +
+	"\x06routed\x18\a \x01(\v2\x19.xapp.inference.v1.RoutedR\x06routed\x12#\n" +
+	"\rcited_sources\x18\b \x03(\x05R\fcitedSources\x12\x1c\n" +
+	"\tabstained\x18\t \x01(\bR\tabstained\x121\n" +
+	"\x06energy\x18\n" +
+	" \x01(\v2\x19.xapp.inference.v1.EnergyR\x06energyB\x12\n" +
+	"\x10_format_complete\"r\n" +
+	"\x06Energy\x12!\n" +
+	"\fgross_joules\x18\x01 \x01(\x01R\vgrossJoules\x12/\n" +
+	"\x11above_idle_joules\x18\x02 \x01(\x01H\x00R\x0faboveIdleJoules\x88\x01\x01B\x14\n" +
+	"\x12_above_idle_joules\"\xa1\x03\n" +
 	"\vSpeculation\x12,\n" +
 	"\x12num_drafted_tokens\x18\x01 \x01(\x05R\x10numDraftedTokens\x12.\n" +
 	"\x13num_accepted_tokens\x18\x02 \x01(\x05R\x11numAcceptedTokens\x12\x1b\n" +
@@ -4891,17 +5354,29 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\x11num_text_restarts\x18\x10 \x01(\x05R\x0fnumTextRestarts\x12,\n" +
 	"\x12num_drafted_tokens\x18\x11 \x01(\x03R\x10numDraftedTokens\x12.\n" +
 	"\x13num_accepted_tokens\x18\x12 \x01(\x03R\x11numAcceptedTokens\x12&\n" +
-	"\x0fnum_draft_steps\x18\x13 \x01(\x03R\rnumDraftSteps\"\x87\x02\n" +
+	"\x0fnum_draft_steps\x18\x13 \x01(\x03R\rnumDraftSteps\"\xe1\x04\n" +
 	"\vHostMetrics\x12\x1f\n" +
 	"\vcpu_percent\x18\x01 \x01(\x01R\n" +
 	"cpuPercent\x12*\n" +
 	"\x11memory_used_bytes\x18\x02 \x01(\x03R\x0fmemoryUsedBytes\x12,\n" +
 	"\x12memory_total_bytes\x18\x03 \x01(\x03R\x10memoryTotalBytes\x124\n" +
 	"\x13temperature_celsius\x18\x04 \x01(\x01H\x00R\x12temperatureCelsius\x88\x01\x01\x12!\n" +
-	"\tthrottled\x18\x05 \x01(\bH\x01R\tthrottled\x88\x01\x01B\x16\n" +
+	"\tthrottled\x18\x05 \x01(\bH\x01R\tthrottled\x88\x01\x01\x12$\n" +
+	"\vpower_watts\x18\x06 \x01(\x01H\x02R\n" +
+	"powerWatts\x88\x01\x01\x12-\n" +
+	"\x10idle_power_watts\x18\a \x01(\x01H\x03R\x0eidlePowerWatts\x88\x01\x01\x12(\n" +
+	"\renergy_joules\x18\b \x01(\x01H\x04R\fenergyJoules\x88\x01\x01\x12C\n" +
+	"\x10energy_per_token\x18\t \x01(\v2\x19.xapp.inference.v1.EnergyR\x0eenergyPerToken\x12<\n" +
+	"\fthrottles_in\x18\n" +
+	" \x01(\v2\x19.google.protobuf.DurationR\vthrottlesIn\x12\x1f\n" +
+	"\vpower_meter\x18\v \x01(\tR\n" +
+	"powerMeterB\x16\n" +
 	"\x14_temperature_celsiusB\f\n" +
 	"\n" +
-	"_throttled\"\xcc\x01\n" +
+	"_throttledB\x0e\n" +
+	"\f_power_wattsB\x13\n" +
+	"\x11_idle_power_wattsB\x10\n" +
+	"\x0e_energy_joules\"\xcc\x01\n" +
 	"\x0fMetricsResponse\x128\n" +
 	"\ttimestamp\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x127\n" +
@@ -4957,7 +5432,7 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\n" +
 	"provenance\x18\b \x01(\v2\x1d.xapp.inference.v1.ProvenanceR\n" +
 	"provenanceB\t\n" +
-	"\a_winner\"\xfb\x04\n" +
+	"\a_winner\"\xb7\x05\n" +
 	"\x0fEstimateRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x18\n" +
 	"\x06prompt\x18\x02 \x01(\tH\x00R\x06prompt\x12-\n" +
@@ -4973,7 +5448,8 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	" \x01(\v2\x19.google.protobuf.DurationR\vmaxTokenGap\x12$\n" +
 	"\rdeterministic\x18\v \x01(\bR\rdeterministic\x12?\n" +
 	"\bstrategy\x18\f \x01(\v2#.xapp.inference.v1.DecodingStrategyR\bstrategy\x12-\n" +
-	"\x05tools\x18\x0e \x03(\v2\x17.xapp.inference.v1.ToolR\x05toolsB\a\n" +
+	"\x05tools\x18\x0e \x03(\v2\x17.xapp.inference.v1.ToolR\x05tools\x12:\n" +
+	"\tretrieval\x18\x0f \x01(\v2\x1c.xapp.inference.v1.RetrievalR\tretrievalB\a\n" +
 	"\x05inputB\r\n" +
 	"\v_max_tokens\"\xa7\x03\n" +
 	"\x10EstimateResponse\x12*\n" +
@@ -5023,7 +5499,11 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\x0eDeadlinePolicy\x12\x1f\n" +
 	"\x1bDEADLINE_POLICY_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16DEADLINE_POLICY_REJECT\x10\x01\x12\x1f\n" +
-	"\x1bDEADLINE_POLICY_BEST_EFFORT\x10\x02*u\n" +
+	"\x1bDEADLINE_POLICY_BEST_EFFORT\x10\x02*`\n" +
+	"\fNothingFound\x12\x1d\n" +
+	"\x19NOTHING_FOUND_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12NOTHING_FOUND_FAIL\x10\x01\x12\x19\n" +
+	"\x15NOTHING_FOUND_ABSTAIN\x10\x02*u\n" +
 	"\vRoutingMode\x12\x1c\n" +
 	"\x18ROUTING_MODE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12ROUTING_MODE_LOCAL\x10\x01\x12\x19\n" +
@@ -5080,173 +5560,185 @@ func file_xapp_inference_v1_inference_proto_rawDescGZIP() []byte {
 	return file_xapp_inference_v1_inference_proto_rawDescData
 }
 
-var file_xapp_inference_v1_inference_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
-var file_xapp_inference_v1_inference_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
+var file_xapp_inference_v1_inference_proto_enumTypes = make([]protoimpl.EnumInfo, 9)
+var file_xapp_inference_v1_inference_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
 var file_xapp_inference_v1_inference_proto_goTypes = []any{
 	(ToolMode)(0),                 // 0: xapp.inference.v1.ToolMode
 	(Priority)(0),                 // 1: xapp.inference.v1.Priority
 	(DeadlinePolicy)(0),           // 2: xapp.inference.v1.DeadlinePolicy
-	(RoutingMode)(0),              // 3: xapp.inference.v1.RoutingMode
-	(Answerer)(0),                 // 4: xapp.inference.v1.Answerer
-	(RoutingReason)(0),            // 5: xapp.inference.v1.RoutingReason
-	(LinkLossPolicy)(0),           // 6: xapp.inference.v1.LinkLossPolicy
-	(FinishReason)(0),             // 7: xapp.inference.v1.FinishReason
-	(*Message)(nil),               // 8: xapp.inference.v1.Message
-	(*Tool)(nil),                  // 9: xapp.inference.v1.Tool
-	(*ToolCall)(nil),              // 10: xapp.inference.v1.ToolCall
-	(*ToolChoice)(nil),            // 11: xapp.inference.v1.ToolChoice
-	(*Chat)(nil),                  // 12: xapp.inference.v1.Chat
-	(*SamplingParams)(nil),        // 13: xapp.inference.v1.SamplingParams
-	(*Choices)(nil),               // 14: xapp.inference.v1.Choices
-	(*OutputFormat)(nil),          // 15: xapp.inference.v1.OutputFormat
-	(*GenerateRequest)(nil),       // 16: xapp.inference.v1.GenerateRequest
-	(*Routing)(nil),               // 17: xapp.inference.v1.Routing
-	(*Routed)(nil),                // 18: xapp.inference.v1.Routed
-	(*DecodingStrategy)(nil),      // 19: xapp.inference.v1.DecodingStrategy
-	(*PlainDecoding)(nil),         // 20: xapp.inference.v1.PlainDecoding
-	(*VerifiedDecoding)(nil),      // 21: xapp.inference.v1.VerifiedDecoding
-	(*BigLittleDecoding)(nil),     // 22: xapp.inference.v1.BigLittleDecoding
-	(*GuidedDecoding)(nil),        // 23: xapp.inference.v1.GuidedDecoding
-	(*NgramSpeculation)(nil),      // 24: xapp.inference.v1.NgramSpeculation
-	(*AutoDecoding)(nil),          // 25: xapp.inference.v1.AutoDecoding
-	(*DraftSpeculation)(nil),      // 26: xapp.inference.v1.DraftSpeculation
-	(*Provenance)(nil),            // 27: xapp.inference.v1.Provenance
-	(*Started)(nil),               // 28: xapp.inference.v1.Started
-	(*Chunk)(nil),                 // 29: xapp.inference.v1.Chunk
-	(*ToolCallDelta)(nil),         // 30: xapp.inference.v1.ToolCallDelta
-	(*DrawnToken)(nil),            // 31: xapp.inference.v1.DrawnToken
-	(*Usage)(nil),                 // 32: xapp.inference.v1.Usage
-	(*Timing)(nil),                // 33: xapp.inference.v1.Timing
-	(*Finished)(nil),              // 34: xapp.inference.v1.Finished
-	(*Speculation)(nil),           // 35: xapp.inference.v1.Speculation
-	(*GenerateResponse)(nil),      // 36: xapp.inference.v1.GenerateResponse
-	(*MetricsRequest)(nil),        // 37: xapp.inference.v1.MetricsRequest
-	(*Percentiles)(nil),           // 38: xapp.inference.v1.Percentiles
-	(*ModelMetrics)(nil),          // 39: xapp.inference.v1.ModelMetrics
-	(*HostMetrics)(nil),           // 40: xapp.inference.v1.HostMetrics
-	(*MetricsResponse)(nil),       // 41: xapp.inference.v1.MetricsResponse
-	(*TokenizeRequest)(nil),       // 42: xapp.inference.v1.TokenizeRequest
-	(*TokenizeResponse)(nil),      // 43: xapp.inference.v1.TokenizeResponse
-	(*ScoreRequest)(nil),          // 44: xapp.inference.v1.ScoreRequest
-	(*TokenLogProbability)(nil),   // 45: xapp.inference.v1.TokenLogProbability
-	(*ChoiceScore)(nil),           // 46: xapp.inference.v1.ChoiceScore
-	(*ScoreResponse)(nil),         // 47: xapp.inference.v1.ScoreResponse
-	(*EstimateRequest)(nil),       // 48: xapp.inference.v1.EstimateRequest
-	(*EstimateResponse)(nil),      // 49: xapp.inference.v1.EstimateResponse
-	(*ListTasksRequest)(nil),      // 50: xapp.inference.v1.ListTasksRequest
-	(*ListTasksResponse)(nil),     // 51: xapp.inference.v1.ListTasksResponse
-	(*TaskInput)(nil),             // 52: xapp.inference.v1.TaskInput
-	(*Task)(nil),                  // 53: xapp.inference.v1.Task
-	nil,                           // 54: xapp.inference.v1.SamplingParams.LogitBiasEntry
-	(*structpb.Struct)(nil),       // 55: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil), // 56: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 57: google.protobuf.Duration
+	(NothingFound)(0),             // 3: xapp.inference.v1.NothingFound
+	(RoutingMode)(0),              // 4: xapp.inference.v1.RoutingMode
+	(Answerer)(0),                 // 5: xapp.inference.v1.Answerer
+	(RoutingReason)(0),            // 6: xapp.inference.v1.RoutingReason
+	(LinkLossPolicy)(0),           // 7: xapp.inference.v1.LinkLossPolicy
+	(FinishReason)(0),             // 8: xapp.inference.v1.FinishReason
+	(*Message)(nil),               // 9: xapp.inference.v1.Message
+	(*Tool)(nil),                  // 10: xapp.inference.v1.Tool
+	(*ToolCall)(nil),              // 11: xapp.inference.v1.ToolCall
+	(*ToolChoice)(nil),            // 12: xapp.inference.v1.ToolChoice
+	(*Chat)(nil),                  // 13: xapp.inference.v1.Chat
+	(*SamplingParams)(nil),        // 14: xapp.inference.v1.SamplingParams
+	(*Choices)(nil),               // 15: xapp.inference.v1.Choices
+	(*OutputFormat)(nil),          // 16: xapp.inference.v1.OutputFormat
+	(*GenerateRequest)(nil),       // 17: xapp.inference.v1.GenerateRequest
+	(*Retrieval)(nil),             // 18: xapp.inference.v1.Retrieval
+	(*Source)(nil),                // 19: xapp.inference.v1.Source
+	(*Routing)(nil),               // 20: xapp.inference.v1.Routing
+	(*Routed)(nil),                // 21: xapp.inference.v1.Routed
+	(*DecodingStrategy)(nil),      // 22: xapp.inference.v1.DecodingStrategy
+	(*PlainDecoding)(nil),         // 23: xapp.inference.v1.PlainDecoding
+	(*VerifiedDecoding)(nil),      // 24: xapp.inference.v1.VerifiedDecoding
+	(*BigLittleDecoding)(nil),     // 25: xapp.inference.v1.BigLittleDecoding
+	(*GuidedDecoding)(nil),        // 26: xapp.inference.v1.GuidedDecoding
+	(*NgramSpeculation)(nil),      // 27: xapp.inference.v1.NgramSpeculation
+	(*AutoDecoding)(nil),          // 28: xapp.inference.v1.AutoDecoding
+	(*DraftSpeculation)(nil),      // 29: xapp.inference.v1.DraftSpeculation
+	(*Provenance)(nil),            // 30: xapp.inference.v1.Provenance
+	(*Started)(nil),               // 31: xapp.inference.v1.Started
+	(*Chunk)(nil),                 // 32: xapp.inference.v1.Chunk
+	(*ToolCallDelta)(nil),         // 33: xapp.inference.v1.ToolCallDelta
+	(*DrawnToken)(nil),            // 34: xapp.inference.v1.DrawnToken
+	(*Usage)(nil),                 // 35: xapp.inference.v1.Usage
+	(*Timing)(nil),                // 36: xapp.inference.v1.Timing
+	(*Finished)(nil),              // 37: xapp.inference.v1.Finished
+	(*Energy)(nil),                // 38: xapp.inference.v1.Energy
+	(*Speculation)(nil),           // 39: xapp.inference.v1.Speculation
+	(*GenerateResponse)(nil),      // 40: xapp.inference.v1.GenerateResponse
+	(*MetricsRequest)(nil),        // 41: xapp.inference.v1.MetricsRequest
+	(*Percentiles)(nil),           // 42: xapp.inference.v1.Percentiles
+	(*ModelMetrics)(nil),          // 43: xapp.inference.v1.ModelMetrics
+	(*HostMetrics)(nil),           // 44: xapp.inference.v1.HostMetrics
+	(*MetricsResponse)(nil),       // 45: xapp.inference.v1.MetricsResponse
+	(*TokenizeRequest)(nil),       // 46: xapp.inference.v1.TokenizeRequest
+	(*TokenizeResponse)(nil),      // 47: xapp.inference.v1.TokenizeResponse
+	(*ScoreRequest)(nil),          // 48: xapp.inference.v1.ScoreRequest
+	(*TokenLogProbability)(nil),   // 49: xapp.inference.v1.TokenLogProbability
+	(*ChoiceScore)(nil),           // 50: xapp.inference.v1.ChoiceScore
+	(*ScoreResponse)(nil),         // 51: xapp.inference.v1.ScoreResponse
+	(*EstimateRequest)(nil),       // 52: xapp.inference.v1.EstimateRequest
+	(*EstimateResponse)(nil),      // 53: xapp.inference.v1.EstimateResponse
+	(*ListTasksRequest)(nil),      // 54: xapp.inference.v1.ListTasksRequest
+	(*ListTasksResponse)(nil),     // 55: xapp.inference.v1.ListTasksResponse
+	(*TaskInput)(nil),             // 56: xapp.inference.v1.TaskInput
+	(*Task)(nil),                  // 57: xapp.inference.v1.Task
+	nil,                           // 58: xapp.inference.v1.SamplingParams.LogitBiasEntry
+	(*structpb.Struct)(nil),       // 59: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil), // 60: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 61: google.protobuf.Duration
 }
 var file_xapp_inference_v1_inference_proto_depIdxs = []int32{
-	10, // 0: xapp.inference.v1.Message.tool_calls:type_name -> xapp.inference.v1.ToolCall
-	0,  // 1: xapp.inference.v1.ToolChoice.mode:type_name -> xapp.inference.v1.ToolMode
-	8,  // 2: xapp.inference.v1.Chat.messages:type_name -> xapp.inference.v1.Message
-	54, // 3: xapp.inference.v1.SamplingParams.logit_bias:type_name -> xapp.inference.v1.SamplingParams.LogitBiasEntry
-	14, // 4: xapp.inference.v1.OutputFormat.choices:type_name -> xapp.inference.v1.Choices
-	12, // 5: xapp.inference.v1.GenerateRequest.chat:type_name -> xapp.inference.v1.Chat
-	13, // 6: xapp.inference.v1.GenerateRequest.sampling:type_name -> xapp.inference.v1.SamplingParams
-	1,  // 7: xapp.inference.v1.GenerateRequest.priority:type_name -> xapp.inference.v1.Priority
-	15, // 8: xapp.inference.v1.GenerateRequest.format:type_name -> xapp.inference.v1.OutputFormat
-	2,  // 9: xapp.inference.v1.GenerateRequest.deadline_policy:type_name -> xapp.inference.v1.DeadlinePolicy
-	55, // 10: xapp.inference.v1.GenerateRequest.inputs:type_name -> google.protobuf.Struct
-	56, // 11: xapp.inference.v1.GenerateRequest.input_timestamp:type_name -> google.protobuf.Timestamp
-	57, // 12: xapp.inference.v1.GenerateRequest.max_token_gap:type_name -> google.protobuf.Duration
-	19, // 13: xapp.inference.v1.GenerateRequest.strategy:type_name -> xapp.inference.v1.DecodingStrategy
-	9,  // 14: xapp.inference.v1.GenerateRequest.tools:type_name -> xapp.inference.v1.Tool
-	11, // 15: xapp.inference.v1.GenerateRequest.tool_choice:type_name -> xapp.inference.v1.ToolChoice
-	17, // 16: xapp.inference.v1.GenerateRequest.routing:type_name -> xapp.inference.v1.Routing
-	3,  // 17: xapp.inference.v1.Routing.mode:type_name -> xapp.inference.v1.RoutingMode
-	4,  // 18: xapp.inference.v1.Routed.answered_by:type_name -> xapp.inference.v1.Answerer
-	5,  // 19: xapp.inference.v1.Routed.reason:type_name -> xapp.inference.v1.RoutingReason
-	57, // 20: xapp.inference.v1.Routed.decision_duration:type_name -> google.protobuf.Duration
-	20, // 21: xapp.inference.v1.DecodingStrategy.plain:type_name -> xapp.inference.v1.PlainDecoding
-	24, // 22: xapp.inference.v1.DecodingStrategy.ngram:type_name -> xapp.inference.v1.NgramSpeculation
-	25, // 23: xapp.inference.v1.DecodingStrategy.auto:type_name -> xapp.inference.v1.AutoDecoding
-	26, // 24: xapp.inference.v1.DecodingStrategy.draft:type_name -> xapp.inference.v1.DraftSpeculation
-	21, // 25: xapp.inference.v1.DecodingStrategy.verified:type_name -> xapp.inference.v1.VerifiedDecoding
-	22, // 26: xapp.inference.v1.DecodingStrategy.big_little:type_name -> xapp.inference.v1.BigLittleDecoding
-	23, // 27: xapp.inference.v1.DecodingStrategy.guided:type_name -> xapp.inference.v1.GuidedDecoding
-	6,  // 28: xapp.inference.v1.VerifiedDecoding.on_link_loss:type_name -> xapp.inference.v1.LinkLossPolicy
-	6,  // 29: xapp.inference.v1.BigLittleDecoding.on_link_loss:type_name -> xapp.inference.v1.LinkLossPolicy
-	6,  // 30: xapp.inference.v1.GuidedDecoding.on_link_loss:type_name -> xapp.inference.v1.LinkLossPolicy
-	57, // 31: xapp.inference.v1.Started.queue_duration:type_name -> google.protobuf.Duration
-	27, // 32: xapp.inference.v1.Started.provenance:type_name -> xapp.inference.v1.Provenance
-	18, // 33: xapp.inference.v1.Started.routed:type_name -> xapp.inference.v1.Routed
-	31, // 34: xapp.inference.v1.Chunk.drawn_tokens:type_name -> xapp.inference.v1.DrawnToken
-	30, // 35: xapp.inference.v1.Chunk.tool_calls:type_name -> xapp.inference.v1.ToolCallDelta
-	45, // 36: xapp.inference.v1.DrawnToken.token:type_name -> xapp.inference.v1.TokenLogProbability
-	45, // 37: xapp.inference.v1.DrawnToken.top:type_name -> xapp.inference.v1.TokenLogProbability
-	57, // 38: xapp.inference.v1.Timing.queue:type_name -> google.protobuf.Duration
-	57, // 39: xapp.inference.v1.Timing.prefill:type_name -> google.protobuf.Duration
-	57, // 40: xapp.inference.v1.Timing.decode:type_name -> google.protobuf.Duration
-	57, // 41: xapp.inference.v1.Timing.time_to_first_token:type_name -> google.protobuf.Duration
-	7,  // 42: xapp.inference.v1.Finished.finish_reason:type_name -> xapp.inference.v1.FinishReason
-	32, // 43: xapp.inference.v1.Finished.usage:type_name -> xapp.inference.v1.Usage
-	33, // 44: xapp.inference.v1.Finished.timing:type_name -> xapp.inference.v1.Timing
-	27, // 45: xapp.inference.v1.Finished.provenance:type_name -> xapp.inference.v1.Provenance
-	35, // 46: xapp.inference.v1.Finished.speculation:type_name -> xapp.inference.v1.Speculation
-	18, // 47: xapp.inference.v1.Finished.routed:type_name -> xapp.inference.v1.Routed
-	28, // 48: xapp.inference.v1.GenerateResponse.started:type_name -> xapp.inference.v1.Started
-	29, // 49: xapp.inference.v1.GenerateResponse.chunk:type_name -> xapp.inference.v1.Chunk
-	34, // 50: xapp.inference.v1.GenerateResponse.finished:type_name -> xapp.inference.v1.Finished
-	57, // 51: xapp.inference.v1.MetricsRequest.interval:type_name -> google.protobuf.Duration
-	57, // 52: xapp.inference.v1.Percentiles.p50:type_name -> google.protobuf.Duration
-	57, // 53: xapp.inference.v1.Percentiles.p95:type_name -> google.protobuf.Duration
-	57, // 54: xapp.inference.v1.Percentiles.p99:type_name -> google.protobuf.Duration
-	38, // 55: xapp.inference.v1.ModelMetrics.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
-	38, // 56: xapp.inference.v1.ModelMetrics.inter_token_latency:type_name -> xapp.inference.v1.Percentiles
-	56, // 57: xapp.inference.v1.MetricsResponse.timestamp:type_name -> google.protobuf.Timestamp
-	39, // 58: xapp.inference.v1.MetricsResponse.models:type_name -> xapp.inference.v1.ModelMetrics
-	40, // 59: xapp.inference.v1.MetricsResponse.host:type_name -> xapp.inference.v1.HostMetrics
-	12, // 60: xapp.inference.v1.TokenizeRequest.chat:type_name -> xapp.inference.v1.Chat
-	12, // 61: xapp.inference.v1.ScoreRequest.chat:type_name -> xapp.inference.v1.Chat
-	1,  // 62: xapp.inference.v1.ScoreRequest.priority:type_name -> xapp.inference.v1.Priority
-	55, // 63: xapp.inference.v1.ScoreRequest.inputs:type_name -> google.protobuf.Struct
-	56, // 64: xapp.inference.v1.ScoreRequest.input_timestamp:type_name -> google.protobuf.Timestamp
-	45, // 65: xapp.inference.v1.ChoiceScore.tokens:type_name -> xapp.inference.v1.TokenLogProbability
-	46, // 66: xapp.inference.v1.ScoreResponse.choices:type_name -> xapp.inference.v1.ChoiceScore
-	32, // 67: xapp.inference.v1.ScoreResponse.usage:type_name -> xapp.inference.v1.Usage
-	33, // 68: xapp.inference.v1.ScoreResponse.timing:type_name -> xapp.inference.v1.Timing
-	27, // 69: xapp.inference.v1.ScoreResponse.provenance:type_name -> xapp.inference.v1.Provenance
-	12, // 70: xapp.inference.v1.EstimateRequest.chat:type_name -> xapp.inference.v1.Chat
-	1,  // 71: xapp.inference.v1.EstimateRequest.priority:type_name -> xapp.inference.v1.Priority
-	57, // 72: xapp.inference.v1.EstimateRequest.deadline:type_name -> google.protobuf.Duration
-	55, // 73: xapp.inference.v1.EstimateRequest.inputs:type_name -> google.protobuf.Struct
-	56, // 74: xapp.inference.v1.EstimateRequest.input_timestamp:type_name -> google.protobuf.Timestamp
-	57, // 75: xapp.inference.v1.EstimateRequest.max_token_gap:type_name -> google.protobuf.Duration
-	19, // 76: xapp.inference.v1.EstimateRequest.strategy:type_name -> xapp.inference.v1.DecodingStrategy
-	9,  // 77: xapp.inference.v1.EstimateRequest.tools:type_name -> xapp.inference.v1.Tool
-	38, // 78: xapp.inference.v1.EstimateResponse.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
-	38, // 79: xapp.inference.v1.EstimateResponse.completion:type_name -> xapp.inference.v1.Percentiles
-	38, // 80: xapp.inference.v1.EstimateResponse.queue:type_name -> xapp.inference.v1.Percentiles
-	57, // 81: xapp.inference.v1.EstimateResponse.retry_after:type_name -> google.protobuf.Duration
-	53, // 82: xapp.inference.v1.ListTasksResponse.tasks:type_name -> xapp.inference.v1.Task
-	52, // 83: xapp.inference.v1.Task.inputs:type_name -> xapp.inference.v1.TaskInput
-	57, // 84: xapp.inference.v1.Task.default_deadline:type_name -> google.protobuf.Duration
-	1,  // 85: xapp.inference.v1.Task.priority:type_name -> xapp.inference.v1.Priority
-	57, // 86: xapp.inference.v1.Task.max_input_age:type_name -> google.protobuf.Duration
-	16, // 87: xapp.inference.v1.InferenceService.Generate:input_type -> xapp.inference.v1.GenerateRequest
-	37, // 88: xapp.inference.v1.InferenceService.Metrics:input_type -> xapp.inference.v1.MetricsRequest
-	44, // 89: xapp.inference.v1.InferenceService.Score:input_type -> xapp.inference.v1.ScoreRequest
-	48, // 90: xapp.inference.v1.InferenceService.Estimate:input_type -> xapp.inference.v1.EstimateRequest
-	50, // 91: xapp.inference.v1.InferenceService.ListTasks:input_type -> xapp.inference.v1.ListTasksRequest
-	42, // 92: xapp.inference.v1.InferenceService.Tokenize:input_type -> xapp.inference.v1.TokenizeRequest
-	36, // 93: xapp.inference.v1.InferenceService.Generate:output_type -> xapp.inference.v1.GenerateResponse
-	41, // 94: xapp.inference.v1.InferenceService.Metrics:output_type -> xapp.inference.v1.MetricsResponse
-	47, // 95: xapp.inference.v1.InferenceService.Score:output_type -> xapp.inference.v1.ScoreResponse
-	49, // 96: xapp.inference.v1.InferenceService.Estimate:output_type -> xapp.inference.v1.EstimateResponse
-	51, // 97: xapp.inference.v1.InferenceService.ListTasks:output_type -> xapp.inference.v1.ListTasksResponse
-	43, // 98: xapp.inference.v1.InferenceService.Tokenize:output_type -> xapp.inference.v1.TokenizeResponse
-	93, // [93:99] is the sub-list for method output_type
-	87, // [87:93] is the sub-list for method input_type
-	87, // [87:87] is the sub-list for extension type_name
-	87, // [87:87] is the sub-list for extension extendee
-	0,  // [0:87] is the sub-list for field type_name
+	11,  // 0: xapp.inference.v1.Message.tool_calls:type_name -> xapp.inference.v1.ToolCall
+	0,   // 1: xapp.inference.v1.ToolChoice.mode:type_name -> xapp.inference.v1.ToolMode
+	9,   // 2: xapp.inference.v1.Chat.messages:type_name -> xapp.inference.v1.Message
+	58,  // 3: xapp.inference.v1.SamplingParams.logit_bias:type_name -> xapp.inference.v1.SamplingParams.LogitBiasEntry
+	15,  // 4: xapp.inference.v1.OutputFormat.choices:type_name -> xapp.inference.v1.Choices
+	13,  // 5: xapp.inference.v1.GenerateRequest.chat:type_name -> xapp.inference.v1.Chat
+	14,  // 6: xapp.inference.v1.GenerateRequest.sampling:type_name -> xapp.inference.v1.SamplingParams
+	1,   // 7: xapp.inference.v1.GenerateRequest.priority:type_name -> xapp.inference.v1.Priority
+	16,  // 8: xapp.inference.v1.GenerateRequest.format:type_name -> xapp.inference.v1.OutputFormat
+	2,   // 9: xapp.inference.v1.GenerateRequest.deadline_policy:type_name -> xapp.inference.v1.DeadlinePolicy
+	59,  // 10: xapp.inference.v1.GenerateRequest.inputs:type_name -> google.protobuf.Struct
+	60,  // 11: xapp.inference.v1.GenerateRequest.input_timestamp:type_name -> google.protobuf.Timestamp
+	61,  // 12: xapp.inference.v1.GenerateRequest.max_token_gap:type_name -> google.protobuf.Duration
+	22,  // 13: xapp.inference.v1.GenerateRequest.strategy:type_name -> xapp.inference.v1.DecodingStrategy
+	10,  // 14: xapp.inference.v1.GenerateRequest.tools:type_name -> xapp.inference.v1.Tool
+	12,  // 15: xapp.inference.v1.GenerateRequest.tool_choice:type_name -> xapp.inference.v1.ToolChoice
+	20,  // 16: xapp.inference.v1.GenerateRequest.routing:type_name -> xapp.inference.v1.Routing
+	18,  // 17: xapp.inference.v1.GenerateRequest.retrieval:type_name -> xapp.inference.v1.Retrieval
+	59,  // 18: xapp.inference.v1.Retrieval.filter:type_name -> google.protobuf.Struct
+	3,   // 19: xapp.inference.v1.Retrieval.on_nothing:type_name -> xapp.inference.v1.NothingFound
+	4,   // 20: xapp.inference.v1.Routing.mode:type_name -> xapp.inference.v1.RoutingMode
+	5,   // 21: xapp.inference.v1.Routed.answered_by:type_name -> xapp.inference.v1.Answerer
+	6,   // 22: xapp.inference.v1.Routed.reason:type_name -> xapp.inference.v1.RoutingReason
+	61,  // 23: xapp.inference.v1.Routed.decision_duration:type_name -> google.protobuf.Duration
+	23,  // 24: xapp.inference.v1.DecodingStrategy.plain:type_name -> xapp.inference.v1.PlainDecoding
+	27,  // 25: xapp.inference.v1.DecodingStrategy.ngram:type_name -> xapp.inference.v1.NgramSpeculation
+	28,  // 26: xapp.inference.v1.DecodingStrategy.auto:type_name -> xapp.inference.v1.AutoDecoding
+	29,  // 27: xapp.inference.v1.DecodingStrategy.draft:type_name -> xapp.inference.v1.DraftSpeculation
+	24,  // 28: xapp.inference.v1.DecodingStrategy.verified:type_name -> xapp.inference.v1.VerifiedDecoding
+	25,  // 29: xapp.inference.v1.DecodingStrategy.big_little:type_name -> xapp.inference.v1.BigLittleDecoding
+	26,  // 30: xapp.inference.v1.DecodingStrategy.guided:type_name -> xapp.inference.v1.GuidedDecoding
+	7,   // 31: xapp.inference.v1.VerifiedDecoding.on_link_loss:type_name -> xapp.inference.v1.LinkLossPolicy
+	7,   // 32: xapp.inference.v1.BigLittleDecoding.on_link_loss:type_name -> xapp.inference.v1.LinkLossPolicy
+	7,   // 33: xapp.inference.v1.GuidedDecoding.on_link_loss:type_name -> xapp.inference.v1.LinkLossPolicy
+	61,  // 34: xapp.inference.v1.Started.queue_duration:type_name -> google.protobuf.Duration
+	30,  // 35: xapp.inference.v1.Started.provenance:type_name -> xapp.inference.v1.Provenance
+	21,  // 36: xapp.inference.v1.Started.routed:type_name -> xapp.inference.v1.Routed
+	19,  // 37: xapp.inference.v1.Started.sources:type_name -> xapp.inference.v1.Source
+	34,  // 38: xapp.inference.v1.Chunk.drawn_tokens:type_name -> xapp.inference.v1.DrawnToken
+	33,  // 39: xapp.inference.v1.Chunk.tool_calls:type_name -> xapp.inference.v1.ToolCallDelta
+	49,  // 40: xapp.inference.v1.DrawnToken.token:type_name -> xapp.inference.v1.TokenLogProbability
+	49,  // 41: xapp.inference.v1.DrawnToken.top:type_name -> xapp.inference.v1.TokenLogProbability
+	61,  // 42: xapp.inference.v1.Timing.queue:type_name -> google.protobuf.Duration
+	61,  // 43: xapp.inference.v1.Timing.prefill:type_name -> google.protobuf.Duration
+	61,  // 44: xapp.inference.v1.Timing.decode:type_name -> google.protobuf.Duration
+	61,  // 45: xapp.inference.v1.Timing.time_to_first_token:type_name -> google.protobuf.Duration
+	8,   // 46: xapp.inference.v1.Finished.finish_reason:type_name -> xapp.inference.v1.FinishReason
+	35,  // 47: xapp.inference.v1.Finished.usage:type_name -> xapp.inference.v1.Usage
+	36,  // 48: xapp.inference.v1.Finished.timing:type_name -> xapp.inference.v1.Timing
+	30,  // 49: xapp.inference.v1.Finished.provenance:type_name -> xapp.inference.v1.Provenance
+	39,  // 50: xapp.inference.v1.Finished.speculation:type_name -> xapp.inference.v1.Speculation
+	21,  // 51: xapp.inference.v1.Finished.routed:type_name -> xapp.inference.v1.Routed
+	38,  // 52: xapp.inference.v1.Finished.energy:type_name -> xapp.inference.v1.Energy
+	31,  // 53: xapp.inference.v1.GenerateResponse.started:type_name -> xapp.inference.v1.Started
+	32,  // 54: xapp.inference.v1.GenerateResponse.chunk:type_name -> xapp.inference.v1.Chunk
+	37,  // 55: xapp.inference.v1.GenerateResponse.finished:type_name -> xapp.inference.v1.Finished
+	61,  // 56: xapp.inference.v1.MetricsRequest.interval:type_name -> google.protobuf.Duration
+	61,  // 57: xapp.inference.v1.Percentiles.p50:type_name -> google.protobuf.Duration
+	61,  // 58: xapp.inference.v1.Percentiles.p95:type_name -> google.protobuf.Duration
+	61,  // 59: xapp.inference.v1.Percentiles.p99:type_name -> google.protobuf.Duration
+	42,  // 60: xapp.inference.v1.ModelMetrics.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
+	42,  // 61: xapp.inference.v1.ModelMetrics.inter_token_latency:type_name -> xapp.inference.v1.Percentiles
+	38,  // 62: xapp.inference.v1.HostMetrics.energy_per_token:type_name -> xapp.inference.v1.Energy
+	61,  // 63: xapp.inference.v1.HostMetrics.throttles_in:type_name -> google.protobuf.Duration
+	60,  // 64: xapp.inference.v1.MetricsResponse.timestamp:type_name -> google.protobuf.Timestamp
+	43,  // 65: xapp.inference.v1.MetricsResponse.models:type_name -> xapp.inference.v1.ModelMetrics
+	44,  // 66: xapp.inference.v1.MetricsResponse.host:type_name -> xapp.inference.v1.HostMetrics
+	13,  // 67: xapp.inference.v1.TokenizeRequest.chat:type_name -> xapp.inference.v1.Chat
+	13,  // 68: xapp.inference.v1.ScoreRequest.chat:type_name -> xapp.inference.v1.Chat
+	1,   // 69: xapp.inference.v1.ScoreRequest.priority:type_name -> xapp.inference.v1.Priority
+	59,  // 70: xapp.inference.v1.ScoreRequest.inputs:type_name -> google.protobuf.Struct
+	60,  // 71: xapp.inference.v1.ScoreRequest.input_timestamp:type_name -> google.protobuf.Timestamp
+	49,  // 72: xapp.inference.v1.ChoiceScore.tokens:type_name -> xapp.inference.v1.TokenLogProbability
+	50,  // 73: xapp.inference.v1.ScoreResponse.choices:type_name -> xapp.inference.v1.ChoiceScore
+	35,  // 74: xapp.inference.v1.ScoreResponse.usage:type_name -> xapp.inference.v1.Usage
+	36,  // 75: xapp.inference.v1.ScoreResponse.timing:type_name -> xapp.inference.v1.Timing
+	30,  // 76: xapp.inference.v1.ScoreResponse.provenance:type_name -> xapp.inference.v1.Provenance
+	13,  // 77: xapp.inference.v1.EstimateRequest.chat:type_name -> xapp.inference.v1.Chat
+	1,   // 78: xapp.inference.v1.EstimateRequest.priority:type_name -> xapp.inference.v1.Priority
+	61,  // 79: xapp.inference.v1.EstimateRequest.deadline:type_name -> google.protobuf.Duration
+	59,  // 80: xapp.inference.v1.EstimateRequest.inputs:type_name -> google.protobuf.Struct
+	60,  // 81: xapp.inference.v1.EstimateRequest.input_timestamp:type_name -> google.protobuf.Timestamp
+	61,  // 82: xapp.inference.v1.EstimateRequest.max_token_gap:type_name -> google.protobuf.Duration
+	22,  // 83: xapp.inference.v1.EstimateRequest.strategy:type_name -> xapp.inference.v1.DecodingStrategy
+	10,  // 84: xapp.inference.v1.EstimateRequest.tools:type_name -> xapp.inference.v1.Tool
+	18,  // 85: xapp.inference.v1.EstimateRequest.retrieval:type_name -> xapp.inference.v1.Retrieval
+	42,  // 86: xapp.inference.v1.EstimateResponse.time_to_first_token:type_name -> xapp.inference.v1.Percentiles
+	42,  // 87: xapp.inference.v1.EstimateResponse.completion:type_name -> xapp.inference.v1.Percentiles
+	42,  // 88: xapp.inference.v1.EstimateResponse.queue:type_name -> xapp.inference.v1.Percentiles
+	61,  // 89: xapp.inference.v1.EstimateResponse.retry_after:type_name -> google.protobuf.Duration
+	57,  // 90: xapp.inference.v1.ListTasksResponse.tasks:type_name -> xapp.inference.v1.Task
+	56,  // 91: xapp.inference.v1.Task.inputs:type_name -> xapp.inference.v1.TaskInput
+	61,  // 92: xapp.inference.v1.Task.default_deadline:type_name -> google.protobuf.Duration
+	1,   // 93: xapp.inference.v1.Task.priority:type_name -> xapp.inference.v1.Priority
+	61,  // 94: xapp.inference.v1.Task.max_input_age:type_name -> google.protobuf.Duration
+	17,  // 95: xapp.inference.v1.InferenceService.Generate:input_type -> xapp.inference.v1.GenerateRequest
+	41,  // 96: xapp.inference.v1.InferenceService.Metrics:input_type -> xapp.inference.v1.MetricsRequest
+	48,  // 97: xapp.inference.v1.InferenceService.Score:input_type -> xapp.inference.v1.ScoreRequest
+	52,  // 98: xapp.inference.v1.InferenceService.Estimate:input_type -> xapp.inference.v1.EstimateRequest
+	54,  // 99: xapp.inference.v1.InferenceService.ListTasks:input_type -> xapp.inference.v1.ListTasksRequest
+	46,  // 100: xapp.inference.v1.InferenceService.Tokenize:input_type -> xapp.inference.v1.TokenizeRequest
+	40,  // 101: xapp.inference.v1.InferenceService.Generate:output_type -> xapp.inference.v1.GenerateResponse
+	45,  // 102: xapp.inference.v1.InferenceService.Metrics:output_type -> xapp.inference.v1.MetricsResponse
+	51,  // 103: xapp.inference.v1.InferenceService.Score:output_type -> xapp.inference.v1.ScoreResponse
+	53,  // 104: xapp.inference.v1.InferenceService.Estimate:output_type -> xapp.inference.v1.EstimateResponse
+	55,  // 105: xapp.inference.v1.InferenceService.ListTasks:output_type -> xapp.inference.v1.ListTasksResponse
+	47,  // 106: xapp.inference.v1.InferenceService.Tokenize:output_type -> xapp.inference.v1.TokenizeResponse
+	101, // [101:107] is the sub-list for method output_type
+	95,  // [95:101] is the sub-list for method input_type
+	95,  // [95:95] is the sub-list for extension type_name
+	95,  // [95:95] is the sub-list for extension extendee
+	0,   // [0:95] is the sub-list for field type_name
 }
 
 func init() { file_xapp_inference_v1_inference_proto_init() }
@@ -5265,8 +5757,9 @@ func file_xapp_inference_v1_inference_proto_init() {
 		(*GenerateRequest_Chat)(nil),
 	}
 	file_xapp_inference_v1_inference_proto_msgTypes[9].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[10].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[11].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[11].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[12].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[13].OneofWrappers = []any{
 		(*DecodingStrategy_Plain)(nil),
 		(*DecodingStrategy_Ngram)(nil),
 		(*DecodingStrategy_Auto)(nil),
@@ -5275,29 +5768,30 @@ func file_xapp_inference_v1_inference_proto_init() {
 		(*DecodingStrategy_BigLittle)(nil),
 		(*DecodingStrategy_Guided)(nil),
 	}
-	file_xapp_inference_v1_inference_proto_msgTypes[13].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[14].OneofWrappers = []any{}
 	file_xapp_inference_v1_inference_proto_msgTypes[15].OneofWrappers = []any{}
 	file_xapp_inference_v1_inference_proto_msgTypes[16].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[17].OneofWrappers = []any{}
 	file_xapp_inference_v1_inference_proto_msgTypes[18].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[26].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[28].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[20].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[28].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[29].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[31].OneofWrappers = []any{
 		(*GenerateResponse_Started)(nil),
 		(*GenerateResponse_Chunk)(nil),
 		(*GenerateResponse_Finished)(nil),
 	}
-	file_xapp_inference_v1_inference_proto_msgTypes[29].OneofWrappers = []any{}
 	file_xapp_inference_v1_inference_proto_msgTypes[32].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[34].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[35].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[37].OneofWrappers = []any{
 		(*TokenizeRequest_Prompt)(nil),
 		(*TokenizeRequest_Chat)(nil),
 	}
-	file_xapp_inference_v1_inference_proto_msgTypes[36].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[39].OneofWrappers = []any{
 		(*ScoreRequest_Prompt)(nil),
 		(*ScoreRequest_Chat)(nil),
 	}
-	file_xapp_inference_v1_inference_proto_msgTypes[39].OneofWrappers = []any{}
-	file_xapp_inference_v1_inference_proto_msgTypes[40].OneofWrappers = []any{
+	file_xapp_inference_v1_inference_proto_msgTypes[42].OneofWrappers = []any{}
+	file_xapp_inference_v1_inference_proto_msgTypes[43].OneofWrappers = []any{
 		(*EstimateRequest_Prompt)(nil),
 		(*EstimateRequest_Chat)(nil),
 	}
@@ -5306,8 +5800,8 @@ func file_xapp_inference_v1_inference_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_xapp_inference_v1_inference_proto_rawDesc), len(file_xapp_inference_v1_inference_proto_rawDesc)),
-			NumEnums:      8,
-			NumMessages:   47,
+			NumEnums:      9,
+			NumMessages:   50,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -137,8 +137,14 @@ type Model struct {
 	// "sha256:" and the hex digest of the vocabulary: models with the same digest may check each
 	// other's drafts. Only of a loaded model.
 	VocabularyDigest string `protobuf:"bytes,22,opt,name=vocabulary_digest,json=vocabularyDigest,proto3" json:"vocabulary_digest,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Its purpose: "generate", "embedding" or "reranker". Only of a loaded model.
+	Kind string `protobuf:"bytes,23,opt,name=kind,proto3" json:"kind,omitempty"`
+	// Numbers of its vectors. Only of a model of kind "embedding".
+	Dimensions int32 `protobuf:"varint,24,opt,name=dimensions,proto3" json:"dimensions,omitempty"`
+	// Where its layers are, this node first. Empty for a model that is on this node alone.
+	Shards        []*Shard `protobuf:"bytes,25,rep,name=shards,proto3" json:"shards,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Model) Reset() {
@@ -325,6 +331,109 @@ func (x *Model) GetVocabularyDigest() string {
 	return ""
 }
 
+func (x *Model) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Model) GetDimensions() int32 {
+	if x != nil {
+		return x.Dimensions
+	}
+	return 0
+}
+
+func (x *Model) GetShards() []*Shard {
+	if x != nil {
+		return x.Shards
+	}
+	return nil
+}
+
+// Shard is the layers of a model at one place.
+type Shard struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// HOST:PORT of a helper as the settings name it; "" is this node.
+	Host string `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
+	// Number of its first layer, from 0.
+	FirstLayer int32 `protobuf:"varint,2,opt,name=first_layer,json=firstLayer,proto3" json:"first_layer,omitempty"`
+	// Number of its layers; 0 for a helper that would make the model slower.
+	NumLayers int32 `protobuf:"varint,3,opt,name=num_layers,json=numLayers,proto3" json:"num_layers,omitempty"`
+	// Memory there for the weights of these layers and for their KV cache, bytes.
+	MemoryBytes int64 `protobuf:"varint,4,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"`
+	// How fast the place was measured to read weights when the model was loaded, bytes a second.
+	BytesPerSecond float64 `protobuf:"fixed64,5,opt,name=bytes_per_second,json=bytesPerSecond,proto3" json:"bytes_per_second,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *Shard) Reset() {
+	*x = Shard{}
+	mi := &file_xapp_inference_v1_models_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Shard) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Shard) ProtoMessage() {}
+
+func (x *Shard) ProtoReflect() protoreflect.Message {
+	mi := &file_xapp_inference_v1_models_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Shard.ProtoReflect.Descriptor instead.
+func (*Shard) Descriptor() ([]byte, []int) {
+	return file_xapp_inference_v1_models_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Shard) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *Shard) GetFirstLayer() int32 {
+	if x != nil {
+		return x.FirstLayer
+	}
+	return 0
+}
+
+func (x *Shard) GetNumLayers() int32 {
+	if x != nil {
+		return x.NumLayers
+	}
+	return 0
+}
+
+func (x *Shard) GetMemoryBytes() int64 {
+	if x != nil {
+		return x.MemoryBytes
+	}
+	return 0
+}
+
+func (x *Shard) GetBytesPerSecond() float64 {
+	if x != nil {
+		return x.BytesPerSecond
+	}
+	return 0
+}
+
 // ListModelsRequest has no fields.
 type ListModelsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -334,7 +443,7 @@ type ListModelsRequest struct {
 
 func (x *ListModelsRequest) Reset() {
 	*x = ListModelsRequest{}
-	mi := &file_xapp_inference_v1_models_proto_msgTypes[1]
+	mi := &file_xapp_inference_v1_models_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -346,7 +455,7 @@ func (x *ListModelsRequest) String() string {
 func (*ListModelsRequest) ProtoMessage() {}
 
 func (x *ListModelsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_models_proto_msgTypes[1]
+	mi := &file_xapp_inference_v1_models_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -359,7 +468,7 @@ func (x *ListModelsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsRequest.ProtoReflect.Descriptor instead.
 func (*ListModelsRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_models_proto_rawDescGZIP(), []int{1}
+	return file_xapp_inference_v1_models_proto_rawDescGZIP(), []int{2}
 }
 
 // ListModelsResponse is the node's models.
@@ -373,7 +482,7 @@ type ListModelsResponse struct {
 
 func (x *ListModelsResponse) Reset() {
 	*x = ListModelsResponse{}
-	mi := &file_xapp_inference_v1_models_proto_msgTypes[2]
+	mi := &file_xapp_inference_v1_models_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -385,7 +494,7 @@ func (x *ListModelsResponse) String() string {
 func (*ListModelsResponse) ProtoMessage() {}
 
 func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_models_proto_msgTypes[2]
+	mi := &file_xapp_inference_v1_models_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -398,7 +507,7 @@ func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsResponse.ProtoReflect.Descriptor instead.
 func (*ListModelsResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_models_proto_rawDescGZIP(), []int{2}
+	return file_xapp_inference_v1_models_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ListModelsResponse) GetModels() []*Model {
@@ -419,7 +528,7 @@ type GetModelRequest struct {
 
 func (x *GetModelRequest) Reset() {
 	*x = GetModelRequest{}
-	mi := &file_xapp_inference_v1_models_proto_msgTypes[3]
+	mi := &file_xapp_inference_v1_models_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -431,7 +540,7 @@ func (x *GetModelRequest) String() string {
 func (*GetModelRequest) ProtoMessage() {}
 
 func (x *GetModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_models_proto_msgTypes[3]
+	mi := &file_xapp_inference_v1_models_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -444,7 +553,7 @@ func (x *GetModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetModelRequest.ProtoReflect.Descriptor instead.
 func (*GetModelRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_models_proto_rawDescGZIP(), []int{3}
+	return file_xapp_inference_v1_models_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *GetModelRequest) GetName() string {
@@ -465,7 +574,7 @@ type GetModelResponse struct {
 
 func (x *GetModelResponse) Reset() {
 	*x = GetModelResponse{}
-	mi := &file_xapp_inference_v1_models_proto_msgTypes[4]
+	mi := &file_xapp_inference_v1_models_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -477,7 +586,7 @@ func (x *GetModelResponse) String() string {
 func (*GetModelResponse) ProtoMessage() {}
 
 func (x *GetModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_models_proto_msgTypes[4]
+	mi := &file_xapp_inference_v1_models_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -490,7 +599,7 @@ func (x *GetModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetModelResponse.ProtoReflect.Descriptor instead.
 func (*GetModelResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_models_proto_rawDescGZIP(), []int{4}
+	return file_xapp_inference_v1_models_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *GetModelResponse) GetModel() *Model {
@@ -511,7 +620,7 @@ type LoadModelRequest struct {
 
 func (x *LoadModelRequest) Reset() {
 	*x = LoadModelRequest{}
-	mi := &file_xapp_inference_v1_models_proto_msgTypes[5]
+	mi := &file_xapp_inference_v1_models_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -523,7 +632,7 @@ func (x *LoadModelRequest) String() string {
 func (*LoadModelRequest) ProtoMessage() {}
 
 func (x *LoadModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_models_proto_msgTypes[5]
+	mi := &file_xapp_inference_v1_models_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -536,7 +645,7 @@ func (x *LoadModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LoadModelRequest.ProtoReflect.Descriptor instead.
 func (*LoadModelRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_models_proto_rawDescGZIP(), []int{5}
+	return file_xapp_inference_v1_models_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *LoadModelRequest) GetName() string {
@@ -559,7 +668,7 @@ type LoadModelResponse struct {
 
 func (x *LoadModelResponse) Reset() {
 	*x = LoadModelResponse{}
-	mi := &file_xapp_inference_v1_models_proto_msgTypes[6]
+	mi := &file_xapp_inference_v1_models_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -571,7 +680,7 @@ func (x *LoadModelResponse) String() string {
 func (*LoadModelResponse) ProtoMessage() {}
 
 func (x *LoadModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_models_proto_msgTypes[6]
+	mi := &file_xapp_inference_v1_models_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -584,7 +693,7 @@ func (x *LoadModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LoadModelResponse.ProtoReflect.Descriptor instead.
 func (*LoadModelResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_models_proto_rawDescGZIP(), []int{6}
+	return file_xapp_inference_v1_models_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *LoadModelResponse) GetModel() *Model {
@@ -612,7 +721,7 @@ type UnloadModelRequest struct {
 
 func (x *UnloadModelRequest) Reset() {
 	*x = UnloadModelRequest{}
-	mi := &file_xapp_inference_v1_models_proto_msgTypes[7]
+	mi := &file_xapp_inference_v1_models_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -624,7 +733,7 @@ func (x *UnloadModelRequest) String() string {
 func (*UnloadModelRequest) ProtoMessage() {}
 
 func (x *UnloadModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_models_proto_msgTypes[7]
+	mi := &file_xapp_inference_v1_models_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -637,7 +746,7 @@ func (x *UnloadModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnloadModelRequest.ProtoReflect.Descriptor instead.
 func (*UnloadModelRequest) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_models_proto_rawDescGZIP(), []int{7}
+	return file_xapp_inference_v1_models_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *UnloadModelRequest) GetName() string {
@@ -658,7 +767,7 @@ type UnloadModelResponse struct {
 
 func (x *UnloadModelResponse) Reset() {
 	*x = UnloadModelResponse{}
-	mi := &file_xapp_inference_v1_models_proto_msgTypes[8]
+	mi := &file_xapp_inference_v1_models_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -670,7 +779,7 @@ func (x *UnloadModelResponse) String() string {
 func (*UnloadModelResponse) ProtoMessage() {}
 
 func (x *UnloadModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xapp_inference_v1_models_proto_msgTypes[8]
+	mi := &file_xapp_inference_v1_models_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -683,7 +792,7 @@ func (x *UnloadModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnloadModelResponse.ProtoReflect.Descriptor instead.
 func (*UnloadModelResponse) Descriptor() ([]byte, []int) {
-	return file_xapp_inference_v1_models_proto_rawDescGZIP(), []int{8}
+	return file_xapp_inference_v1_models_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *UnloadModelResponse) GetModel() *Model {
@@ -697,7 +806,7 @@ var File_xapp_inference_v1_models_proto protoreflect.FileDescriptor
 
 const file_xapp_inference_v1_models_proto_rawDesc = "" +
 	"\n" +
-	"\x1exapp/inference/v1/models.proto\x12\x11xapp.inference.v1\"\xcf\x05\n" +
+	"\x1exapp/inference/v1/models.proto\x12\x11xapp.inference.v1\"\xb5\x06\n" +
 	"\x05Model\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x123\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1d.xapp.inference.v1.ModelStateR\x05state\x12\x1d\n" +
@@ -725,7 +834,20 @@ const file_xapp_inference_v1_models_proto_rawDesc = "" +
 	"\awarning\x18\x13 \x01(\tR\awarning\x12\x1a\n" +
 	"\bstrategy\x18\x14 \x01(\tR\bstrategy\x12\x14\n" +
 	"\x05draft\x18\x15 \x01(\tR\x05draft\x12+\n" +
-	"\x11vocabulary_digest\x18\x16 \x01(\tR\x10vocabularyDigest\"\x13\n" +
+	"\x11vocabulary_digest\x18\x16 \x01(\tR\x10vocabularyDigest\x12\x12\n" +
+	"\x04kind\x18\x17 \x01(\tR\x04kind\x12\x1e\n" +
+	"\n" +
+	"dimensions\x18\x18 \x01(\x05R\n" +
+	"dimensions\x120\n" +
+	"\x06shards\x18\x19 \x03(\v2\x18.xapp.inference.v1.ShardR\x06shards\"\xa8\x01\n" +
+	"\x05Shard\x12\x12\n" +
+	"\x04host\x18\x01 \x01(\tR\x04host\x12\x1f\n" +
+	"\vfirst_layer\x18\x02 \x01(\x05R\n" +
+	"firstLayer\x12\x1d\n" +
+	"\n" +
+	"num_layers\x18\x03 \x01(\x05R\tnumLayers\x12!\n" +
+	"\fmemory_bytes\x18\x04 \x01(\x03R\vmemoryBytes\x12(\n" +
+	"\x10bytes_per_second\x18\x05 \x01(\x01R\x0ebytesPerSecond\"\x13\n" +
 	"\x11ListModelsRequest\"F\n" +
 	"\x12ListModelsResponse\x120\n" +
 	"\x06models\x18\x01 \x03(\v2\x18.xapp.inference.v1.ModelR\x06models\"%\n" +
@@ -771,38 +893,40 @@ func file_xapp_inference_v1_models_proto_rawDescGZIP() []byte {
 }
 
 var file_xapp_inference_v1_models_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_xapp_inference_v1_models_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_xapp_inference_v1_models_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_xapp_inference_v1_models_proto_goTypes = []any{
 	(ModelState)(0),             // 0: xapp.inference.v1.ModelState
 	(*Model)(nil),               // 1: xapp.inference.v1.Model
-	(*ListModelsRequest)(nil),   // 2: xapp.inference.v1.ListModelsRequest
-	(*ListModelsResponse)(nil),  // 3: xapp.inference.v1.ListModelsResponse
-	(*GetModelRequest)(nil),     // 4: xapp.inference.v1.GetModelRequest
-	(*GetModelResponse)(nil),    // 5: xapp.inference.v1.GetModelResponse
-	(*LoadModelRequest)(nil),    // 6: xapp.inference.v1.LoadModelRequest
-	(*LoadModelResponse)(nil),   // 7: xapp.inference.v1.LoadModelResponse
-	(*UnloadModelRequest)(nil),  // 8: xapp.inference.v1.UnloadModelRequest
-	(*UnloadModelResponse)(nil), // 9: xapp.inference.v1.UnloadModelResponse
+	(*Shard)(nil),               // 2: xapp.inference.v1.Shard
+	(*ListModelsRequest)(nil),   // 3: xapp.inference.v1.ListModelsRequest
+	(*ListModelsResponse)(nil),  // 4: xapp.inference.v1.ListModelsResponse
+	(*GetModelRequest)(nil),     // 5: xapp.inference.v1.GetModelRequest
+	(*GetModelResponse)(nil),    // 6: xapp.inference.v1.GetModelResponse
+	(*LoadModelRequest)(nil),    // 7: xapp.inference.v1.LoadModelRequest
+	(*LoadModelResponse)(nil),   // 8: xapp.inference.v1.LoadModelResponse
+	(*UnloadModelRequest)(nil),  // 9: xapp.inference.v1.UnloadModelRequest
+	(*UnloadModelResponse)(nil), // 10: xapp.inference.v1.UnloadModelResponse
 }
 var file_xapp_inference_v1_models_proto_depIdxs = []int32{
-	0, // 0: xapp.inference.v1.Model.state:type_name -> xapp.inference.v1.ModelState
-	1, // 1: xapp.inference.v1.ListModelsResponse.models:type_name -> xapp.inference.v1.Model
-	1, // 2: xapp.inference.v1.GetModelResponse.model:type_name -> xapp.inference.v1.Model
-	1, // 3: xapp.inference.v1.LoadModelResponse.model:type_name -> xapp.inference.v1.Model
-	1, // 4: xapp.inference.v1.UnloadModelResponse.model:type_name -> xapp.inference.v1.Model
-	2, // 5: xapp.inference.v1.ModelService.ListModels:input_type -> xapp.inference.v1.ListModelsRequest
-	4, // 6: xapp.inference.v1.ModelService.GetModel:input_type -> xapp.inference.v1.GetModelRequest
-	6, // 7: xapp.inference.v1.ModelService.LoadModel:input_type -> xapp.inference.v1.LoadModelRequest
-	8, // 8: xapp.inference.v1.ModelService.UnloadModel:input_type -> xapp.inference.v1.UnloadModelRequest
-	3, // 9: xapp.inference.v1.ModelService.ListModels:output_type -> xapp.inference.v1.ListModelsResponse
-	5, // 10: xapp.inference.v1.ModelService.GetModel:output_type -> xapp.inference.v1.GetModelResponse
-	7, // 11: xapp.inference.v1.ModelService.LoadModel:output_type -> xapp.inference.v1.LoadModelResponse
-	9, // 12: xapp.inference.v1.ModelService.UnloadModel:output_type -> xapp.inference.v1.UnloadModelResponse
-	9, // [9:13] is the sub-list for method output_type
-	5, // [5:9] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	0,  // 0: xapp.inference.v1.Model.state:type_name -> xapp.inference.v1.ModelState
+	2,  // 1: xapp.inference.v1.Model.shards:type_name -> xapp.inference.v1.Shard
+	1,  // 2: xapp.inference.v1.ListModelsResponse.models:type_name -> xapp.inference.v1.Model
+	1,  // 3: xapp.inference.v1.GetModelResponse.model:type_name -> xapp.inference.v1.Model
+	1,  // 4: xapp.inference.v1.LoadModelResponse.model:type_name -> xapp.inference.v1.Model
+	1,  // 5: xapp.inference.v1.UnloadModelResponse.model:type_name -> xapp.inference.v1.Model
+	3,  // 6: xapp.inference.v1.ModelService.ListModels:input_type -> xapp.inference.v1.ListModelsRequest
+	5,  // 7: xapp.inference.v1.ModelService.GetModel:input_type -> xapp.inference.v1.GetModelRequest
+	7,  // 8: xapp.inference.v1.ModelService.LoadModel:input_type -> xapp.inference.v1.LoadModelRequest
+	9,  // 9: xapp.inference.v1.ModelService.UnloadModel:input_type -> xapp.inference.v1.UnloadModelRequest
+	4,  // 10: xapp.inference.v1.ModelService.ListModels:output_type -> xapp.inference.v1.ListModelsResponse
+	6,  // 11: xapp.inference.v1.ModelService.GetModel:output_type -> xapp.inference.v1.GetModelResponse
+	8,  // 12: xapp.inference.v1.ModelService.LoadModel:output_type -> xapp.inference.v1.LoadModelResponse
+	10, // 13: xapp.inference.v1.ModelService.UnloadModel:output_type -> xapp.inference.v1.UnloadModelResponse
+	10, // [10:14] is the sub-list for method output_type
+	6,  // [6:10] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_xapp_inference_v1_models_proto_init() }
@@ -816,7 +940,7 @@ func file_xapp_inference_v1_models_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_xapp_inference_v1_models_proto_rawDesc), len(file_xapp_inference_v1_models_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

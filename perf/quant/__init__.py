@@ -1,0 +1,1 @@
+"""`bench quant`: one model in several formats, from the measurements of `models optimize`."""

@@ -1,0 +1,1 @@
+"""A model over helpers beside the same model in one process."""

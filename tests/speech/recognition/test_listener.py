@@ -1,0 +1,179 @@
+"""The streams of the recognising engine, with a decoder that works when the test says so."""
+
+import pytest
+
+from tests.speech.sounds import in_pieces, silence, speech
+from xapp.speech.fakes import heard_seconds, loudness
+from xapp.speech.messages import (
+    Audio,
+    Done,
+    Drop,
+    EndAudio,
+    EndUtterance,
+    FromEngine,
+    Heard,
+    Listen,
+    Onset,
+    Took,
+)
+from xapp.speech.recognition.listener import MAX_FINALS, Listener
+from xapp.speech.recognition.listening import Listening
+
+
+class NoResampling:
+    def feed(self, samples: bytes) -> bytes:
+        return samples
+
+    def end(self) -> bytes:
+        return b""
+
+
+class Bench:
+    """A listener, and what it sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[FromEngine] = []
+        self.listener = Listener(
+            self, heard_seconds, lambda listen: Listening(listen, NoResampling(), loudness)
+        )
+
+    def send(self, message: FromEngine) -> None:
+        self.sent.append(message)
+
+    def open(self, job: int = 1, interim_s: float = 0.0, pause_s: float = 0.5) -> None:
+        self.listener.handle(Listen(job, 16_000, "en", pause_s, interim_s))
+
+    def hear(self, audio: bytes, job: int = 1, size: int = 3200) -> None:
+        for piece in in_pieces(audio, size):
+            self.listener.handle(Audio(job, piece))
+
+    def decode(self, most: int = 1000) -> None:
+        while self.listener.decoder.has_work and most:
+            self.listener.decoder.step()
+            most -= 1
+
+    def texts(self, job: int = 1, *, final: bool = True) -> list[str]:
+        return [each.text for each in self.heard(job) if each.final is final]
+
+    def heard(self, job: int = 1) -> list[Heard]:
+        return [each for each in self.sent if isinstance(each, Heard) and each.job == job]
+
+    def num_took(self) -> int:
+        return sum(isinstance(each, Took) for each in self.sent)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_utterances_in_their_order(bench: Bench) -> None:
+    bench.open()
+    bench.hear(speech(1) + silence(1) + speech(0.5) + silence(1))
+    bench.decode()
+    bench.listener.handle(EndAudio(1))
+    assert bench.texts() == ["10 tenths", "5 tenths"]
+    assert isinstance(bench.sent[-1], Done)
+    assert sum(isinstance(each, Onset) for each in bench.sent) == 2
+
+
+def test_a_text_is_recognised_ahead_in_the_pause(bench: Bench) -> None:
+    bench.open()
+    bench.hear(speech(1) + silence(0.3))
+    bench.decode()
+    assert bench.heard() == []
+    bench.hear(silence(0.3))
+    (heard,) = bench.heard()
+    assert heard.final
+    assert heard.ahead
+    assert heard.text == "10 tenths"
+    assert not bench.listener.decoder.has_work
+
+
+def test_a_text_ahead_is_forgotten_when_speech_goes_on(bench: Bench) -> None:
+    bench.open()
+    bench.hear(speech(1) + silence(0.3))
+    bench.decode()
+    bench.hear(speech(1) + silence(1))
+    bench.decode()
+    assert bench.texts() == ["20 tenths"]
+
+
+def test_interim_texts_while_somebody_speaks(bench: Bench) -> None:
+    bench.open(interim_s=0.5)
+    for piece in in_pieces(speech(3)):
+        bench.hear(piece)
+        bench.decode()
+    assert bench.texts(final=False) == ["6 tenths", "11 tenths", "17 tenths", "22 tenths", "28 tenths"]
+
+
+def test_interim_texts_do_not_pile_up_when_the_decoder_is_slow(bench: Bench) -> None:
+    bench.open(interim_s=0.5)
+    bench.hear(speech(10))
+    bench.decode()
+    assert len(bench.texts(final=False)) == 1
+
+
+def test_without_interim_texts_there_are_none(bench: Bench) -> None:
+    bench.open()
+    bench.hear(speech(3) + silence(0.3) + speech(1) + silence(1))
+    bench.decode()
+    assert bench.texts(final=False) == []
+
+
+def test_audio_waits_while_the_decoder_is_behind(bench: Bench) -> None:
+    bench.open()
+    bench.hear((speech(1) + silence(1)) * 10)
+    taken = bench.num_took()
+    assert taken < 10 * 20
+    assert len(bench.texts()) == 0
+    bench.decode(most=MAX_FINALS)
+    assert bench.num_took() > taken
+    bench.decode()
+    assert bench.num_took() == 10 * 20
+    assert len(bench.texts()) == 10
+
+
+def test_the_end_waits_for_the_last_text(bench: Bench) -> None:
+    bench.open()
+    bench.hear(speech(1))
+    bench.listener.handle(EndAudio(1))
+    assert not any(isinstance(each, Done) for each in bench.sent)
+    bench.decode()
+    assert bench.texts() == ["10 tenths"]
+    assert isinstance(bench.sent[-1], Done)
+
+
+def test_no_audio_ends_at_once(bench: Bench) -> None:
+    bench.open()
+    bench.listener.handle(EndAudio(1))
+    assert bench.sent == [Done(1)]
+
+
+def test_the_caller_ends_an_utterance(bench: Bench) -> None:
+    bench.open()
+    bench.hear(speech(1))
+    bench.listener.handle(EndUtterance(1))
+    bench.decode()
+    assert bench.texts() == ["10 tenths"]
+    assert bench.num_took() == 10 + 1
+
+
+def test_a_dropped_stream_says_nothing_more(bench: Bench) -> None:
+    bench.open()
+    bench.hear(speech(1) + silence(1))
+    num_sent = len(bench.sent)
+    bench.listener.handle(Drop(1))
+    bench.decode()
+    bench.hear(speech(1))
+    assert len(bench.sent) == num_sent
+
+
+def test_whole_utterances_go_before_interim_texts(bench: Bench) -> None:
+    bench.open(1, interim_s=0.5)
+    bench.open(2)
+    bench.hear(speech(1), job=1)
+    bench.hear(speech(1) + silence(1), job=2)
+    bench.decode(most=1)
+    assert bench.texts(2) == ["10 tenths"]
+    assert bench.heard(1) == []

@@ -1,0 +1,112 @@
+"""`genai-xapp models pull` and `import`: bring model files into the folder."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from xapp.cli.models_options import folder_option, json_option
+from xapp.cli.progress import TerminalProgress
+from xapp.cli.sizes import size_text
+from xapp.errors import XappError
+from xapp.models.bring import bring
+from xapp.models.catalogue import Entry, Kind
+from xapp.models.landing import Pulled
+from xapp.models.pull import pull as pull_model
+
+
+@click.command(short_help="Fetch models of the catalogue or of the hub.")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@folder_option
+@json_option
+@click.option("--revision", help="Branch, tag or commit of the hub's repository. Default: its main branch.")
+def pull(names: tuple[str, ...], folder: Path, as_json: bool, revision: str | None) -> None:
+    """Fetch models: a NAME of the catalogue, or hf:OWNER/REPOSITORY/FILE.gguf.
+
+    The file is checked against the sha256 that the hub states before it appears in the folder. A
+    pull that was cut off goes on where it stopped. A file that is there already and has the sha256 that
+    the catalogue knows is taken over without the hub. For a gated model accept the licence on its page
+    and set HF_TOKEN. HF_ENDPOINT names another hub, a mirror for instance.
+    """
+
+    def pull_one(name: str, progress: TerminalProgress) -> Pulled:
+        return pull_model(name, folder, revision=revision, progress=progress)
+
+    _bring_each(names, pull_one, "pulled", "fetched and checked", as_json=as_json)
+
+
+@click.command("import", short_help="Bring GGUF files of this machine into the folder.")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@folder_option
+@json_option
+@click.option("--link", is_flag=True, help="No copy: a second name (hard link) on the same disk.")
+def import_files(files: tuple[str, ...], folder: Path, as_json: bool, link: bool) -> None:
+    """Copy GGUF files into the folder of models, without a network.
+
+    Each is checked, and recorded with its sha256 and where it came from. One that the catalogue knows by
+    its sha256 gets the catalogue's name. Of a model in several parts name the first. --link saves the
+    room of a copy; what is written to the file later changes the model as well.
+    """
+
+    def import_one(name: str, progress: TerminalProgress) -> Pulled:
+        return bring(Path(name).expanduser(), folder, link=link, progress=progress)
+
+    _bring_each(files, import_one, "imported", "imported and checked", as_json=as_json)
+
+
+def _bring_each(
+    names: tuple[str, ...],
+    bring_one: Callable[[str, TerminalProgress], Pulled],
+    key: str,
+    how: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Brings each file, also after a failure. Exit code 1 if one failed."""
+    landed, failures = [], []
+    for name in names:
+        try:
+            with TerminalProgress(name) as progress:
+                done = bring_one(name, progress)
+        except XappError as error:
+            failures.append({"name": name, "reason": error.reason, "error": error.message})
+            click.echo(f"Error: {error.message}", err=True)
+        else:
+            landed.append(done)
+            _tell_landed(done, how, quiet=as_json)
+    if as_json:
+        click.echo(json.dumps({key: [_landed_json(each) for each in landed], "failed": failures}, indent=2))
+    if failures:
+        raise click.exceptions.Exit(1)
+
+
+def _tell_landed(done: Pulled, how: str, *, quiet: bool) -> None:
+    for note in (*done.notes, _kind_note(done.model.entry)):
+        if note:
+            click.echo(f"Note: {note}", err=True)
+    if not quiet:
+        how = "is there already" if done.was_there else how
+        click.echo(f"{done.model.name} {how}: {done.model.path} ({size_text(done.record.size)})")
+
+
+def _landed_json(done: Pulled) -> dict[str, Any]:
+    return {
+        "name": done.model.name,
+        "path": str(done.model.path),
+        "digest": done.record.digest,
+        "size_bytes": done.record.size,
+        "source": done.record.source,
+        "revision": done.record.revision or None,
+        "was_there": done.was_there,
+        "notes": list(done.notes),
+    }
+
+
+def _kind_note(entry: Entry | None) -> str:
+    """What to do with a pulled model that does not generate."""
+    if entry is None or entry.kind.model_kind.generates:
+        return ""
+    word, verb = ("an embedding model", "embed") if entry.kind is Kind.EMBEDDING else ("a reranker", "rerank")
+    return f"{entry.name} is {word}: load it beside a language model, and ask it with genai-xapp {verb}"

@@ -1,0 +1,1 @@
+"""A helper: this machine computes layers of a model that another node serves (`genai-xapp rpc-serve`)."""

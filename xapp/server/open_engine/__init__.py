@@ -1,0 +1,1 @@
+"""NVIDIA's engine contract, `openengine.v1`: converted and delegated."""

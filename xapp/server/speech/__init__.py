@@ -1,0 +1,1 @@
+"""The gRPC services of speech: Riva's, and this project's own for conversations."""

@@ -1,0 +1,1 @@
+"""Audio: containers, encodings and sample rates."""

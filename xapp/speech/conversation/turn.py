@@ -1,0 +1,94 @@
+"""Turn: one answer of a conversation. It is generated and spoken at the same time, sentence by sentence."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from time import monotonic
+
+from xapp.domain.answers import Chunk, Finished
+from xapp.domain.requests import Request
+from xapp.domain.service import Generation
+from xapp.errors import XappError
+from xapp.speech.audio.formats import Encoding
+from xapp.speech.audio.streams import encoded_plainly
+from xapp.speech.conversation.events import Output, SaidSentence, TurnEnd, TurnEnded, TurnTimes
+from xapp.speech.synthesis.sentences import Sentences, speakable
+from xapp.speech.synthesis.voices import Voice
+
+Tell = Callable[[Output], Awaitable[None]]
+
+
+class Turn:
+    """`run` in a task; `stop` ends it from outside. Exactly one TurnEnded is told.
+
+    `playing_until`: when the audio that was told will have been played, on CLOCK_MONOTONIC.
+    """
+
+    def __init__(
+        self, number: int, request: Request, generation: Generation, voice: Voice, encoding: Encoding
+    ) -> None:
+        self.number = number
+        self.spoken: list[str] = []
+        self.playing_until = 0.0
+        self.ended = False
+        self._request = request
+        self._generation = generation
+        self._voice = voice
+        self._encoding = encoding
+        self._finished: Finished | None = None
+        self._why: TurnEnd | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, group: asyncio.TaskGroup, times: TurnTimes, tell: Tell) -> None:
+        """Begins to answer."""
+        self._task = group.create_task(self._run(times, tell))
+
+    async def stop(self, why: TurnEnd) -> None:
+        """Ends the answer, and returns when it has ended: in the model, too, by its next step."""
+        if self._task is None or self._task.done():
+            return
+        if not self.ended and self._why is None:
+            self._why = why
+            self._task.cancel()
+        await asyncio.wait([self._task])
+
+    async def _run(self, times: TurnTimes, tell: Tell) -> None:
+        end = TurnEnded(self.number, TurnEnd.COMPLETE, times)
+        try:
+            await self._speak(times, tell)
+        except asyncio.CancelledError:
+            if self._why is None:
+                raise
+            end = TurnEnded(self.number, self._why, times)
+        except XappError as error:
+            end = TurnEnded(self.number, TurnEnd.FAILED, times, error=error.message, reason=error.reason)
+        self.ended = True
+        await tell(self._with_counts(end))
+
+    def _with_counts(self, end: TurnEnded) -> TurnEnded:
+        counts = (len(self.spoken), self._finished)
+        return TurnEnded(end.turn, end.end, end.times, *counts, end.error, end.reason)
+
+    async def _speak(self, times: TurnTimes, tell: Tell) -> None:
+        async with aclosing(self._sentences()) as sentences:
+            async for text in sentences:
+                times.first_sentence = times.first_sentence or monotonic()
+                pcm = await self._voice.say(text)
+                now = monotonic()
+                times.first_audio = times.first_audio or now
+                times.last_audio = now
+                self.playing_until = max(now, self.playing_until) + pcm.seconds
+                await tell(SaidSentence(self.number, text, encoded_plainly(pcm.samples, self._encoding)))
+                self.spoken.append(text)
+
+    async def _sentences(self) -> AsyncGenerator[str, None]:
+        pieces = Sentences(early=True)
+        async with aclosing(self._generation.generate(self._request)) as events:
+            async for event in events:
+                if isinstance(event, Chunk):
+                    for piece in pieces.feed(speakable(event.text)):
+                        yield piece
+                elif isinstance(event, Finished):
+                    self._finished = event
+        for piece in pieces.end():
+            yield piece

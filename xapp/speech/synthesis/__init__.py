@@ -1,0 +1,1 @@
+"""Synthesis: text to audio, sentence by sentence."""

@@ -1,0 +1,1 @@
+"""Translation: text to text in another language, by the engines of this node."""
