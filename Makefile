@@ -33,7 +33,7 @@ demo-big-little: setup model ## Start two nodes, ask one question little-only, v
 	@$(BIN)/genai-xapp demo-big-little $(ARGS)
 
 .PHONY: demo-rag
-demo-rag: setup model ## Start a node, index docs/, ask one question without and with its passages
+demo-rag: setup model ## Start a node, index some pages, ask one question without and with their passages
 	@$(BIN)/genai-xapp demo-rag --embedder "$$($(BIN)/python -m scripts.demo_embedder)" $(ARGS)
 
 .PHONY: demo-voice

@@ -20,6 +20,7 @@ _EXISTING = click.Path(exists=True, path_type=Path)
 
 @click.command()
 @click.option("--embedder", required=True, metavar="NAME|PATH", help="The embedding model.")
+@click.option("--reranker", metavar="NAME|PATH", help="Sort again with this model, too.")
 @click.option(
     "--corpus", type=_EXISTING, multiple=True, required=True, help="A folder of documents. Repeatable."
 )
@@ -35,6 +36,7 @@ _EXISTING = click.Path(exists=True, path_type=Path)
 def retrieval(
     *,
     embedder: str,
+    reranker: str | None,
     corpus: tuple[Path, ...],
     questions: Path | None,
     passages: int,
@@ -52,8 +54,10 @@ def retrieval(
     right answer is in the corpus; --model answers them with and without passages. Exit code 0 whatever the
     figures say, 1 when some are missing.
     """
-    path = resolve(embedder, Path(load_settings(os.environ).node.models_dir)).path
-    work = Work(read_corpus(corpus), _questions(questions), path, passages, kills, asked)
+    folder = Path(load_settings(os.environ).node.models_dir)
+    sorting = resolve(reranker, folder).path if reranker else None
+    path = resolve(embedder, folder).path
+    work = Work(read_corpus(corpus), _questions(questions), path, sorting, passages, kills, asked)
     if not work.texts:
         raise click.UsageError("--corpus: no document can be read")
     mode = BarMode(
@@ -65,6 +69,7 @@ def retrieval(
         "only": only,
         "rounds": rounds,
         "embedder": embedder,
+        "reranker": reranker,
         "corpus": sorted(text.id for text in work.texts),
         "questions": len(work.questions),
         "passages": passages,

@@ -35,6 +35,7 @@ class Work:
     texts: Sequence[Text]
     questions: Sequence[MultipleChoice]
     embedder: Path
+    reranker: Path | None
     num_passages: int
     num_kills: int
     num_asked: int
@@ -78,7 +79,7 @@ class Measurement:
         chosen = [asked for _, asked in self._answerable()]
         with self._serving() as target:
             for kind, corpus, asked in ((CLOZE, texts, cloze), (CHOICE, self._work.texts, chosen)):
-                ranks = asyncio.run(_ranks(target, kind, corpus, asked))
+                ranks = asyncio.run(_ranks(target, kind, corpus, asked, self._ways))
                 for way, found in ranks.items():
                     for name, values in figures(found):
                         key = f"{kind}.{way}.{name}"
@@ -103,39 +104,50 @@ class Measurement:
         """Each question of each round is a sample of its own."""
         return number * PLACES + at
 
+    @property
+    def _models(self) -> list[Path]:
+        return [self._work.embedder, *([self._work.reranker] if self._work.reranker else [])]
+
+    @property
+    def _ways(self) -> list[str]:
+        """The ways of searching. Without a reranker the node has nothing better than the same vectors."""
+        return [way for way, (_, rerank) in WAYS.items() if self._work.reranker or not rerank]
+
     @contextmanager
     def _serving(self) -> Iterator[str]:
         """The address of a node with both models and a folder for collections."""
         with tempfile.TemporaryDirectory() as folder:
             settings = {
-                "XAPP_MODELS": str(self._work.embedder),
+                "XAPP_MODELS": ",".join(map(str, self._models)),
                 "XAPP_RETRIEVAL_FOLDER": folder,
+                "XAPP_RETRIEVAL_RERANK_MODEL": self._work.reranker.stem if self._work.reranker else "",
                 "XAPP_DEADLINE_ADMISSION": "false",
             }
             with OurServer(self._model.given, settings) as server:
                 server.wait_until_serving()
                 try:
-                    asyncio.run(_load(server.target, self._work.embedder.stem))
+                    asyncio.run(_load(server.target, self._models))
                     yield server.target
                 except ClientError as error:
                     raise NotMeasured(str(error)) from error
 
 
-async def _load(target: str, embedder: str) -> None:
+async def _load(target: str, models: Sequence[Path]) -> None:
     async with Client(target) as client:
-        async for _ in client.load_model(embedder, deadline_s=LOAD_S):
-            pass
+        for model in models:
+            async for _ in client.load_model(model.stem, deadline_s=LOAD_S):
+                pass
 
 
 async def _ranks(
-    target: str, kind: str, texts: Sequence[Text], asked: Sequence[Asked]
+    target: str, kind: str, texts: Sequence[Text], asked: Sequence[Asked], ways: Sequence[str]
 ) -> dict[str, list[int]]:
     """The rank of each question, by the way of searching; nothing without questions."""
     if not asked:
         return {}
     async with Client(target) as client:
         await store(client, kind, texts)
-        return {way: [await rank_of(client, kind, each, way) for each in asked] for way in WAYS}
+        return {way: [await rank_of(client, kind, each, way) for each in asked] for way in ways}
 
 
 async def _answers(
