@@ -57,7 +57,7 @@ def measure_shards(run: BarRun, model: GivenModel, parts: Sequence[str]) -> list
 
 def _measure(run: BarRun, model: GivenModel, part: str, number: int) -> Iterator[Sample]:
     with run.tolerating(part, number), _link(LINKS[part]) as link:
-        for key, value in asyncio.run(_turns(model.given, link)):
+        for key, value in asyncio.run(_both(model.given, link, number)):
             yield Sample(number, f"{part}.{key}", value)
 
 
@@ -74,20 +74,24 @@ def _link(shape: Shape | None) -> Iterator[Link]:
         raise NotMeasured(str(error)) from error
 
 
-async def _turns(model: str, link: Link) -> list[tuple[str, float]]:
-    """The servers answer in turns: what drifts favours neither."""
-    settings = {"XAPP_RPC_HOSTS": link.hosts, "XAPP_RPC_SPLIT": _split(model)}
-    found: dict[str, list[float]] = {}
-    async with own_target(model) as one, own_target(model, settings) as two:
-        servers = {"one": one, "two": two}
-        for name, own in servers.items():
-            found[f"{name}.load_s"] = [own.load_s]
-            await _ask(own, 1, 8)
-        for _ in range(TURNS):
-            for name, own in servers.items():
-                for key, value in (await _figures(own, link)).items():
-                    found.setdefault(f"{name}.{key}", []).append(value)
-    return [(key, statistics.median(values)) for key, values in found.items()]
+async def _both(model: str, link: Link, number: int) -> list[tuple[str, float]]:
+    """One server after the other: an idle one would measure its own speed on the cores of the other. Who is
+    first changes from round to round.
+    """
+    sharded = {"XAPP_RPC_HOSTS": link.hosts, "XAPP_RPC_SPLIT": _split(model)}
+    servers = [("one", {}), ("two", sharded)]
+    found: list[tuple[str, float]] = []
+    for name, settings in servers if number % 2 == 0 else reversed(servers):
+        async with own_target(model, settings) as own:
+            figures = {"load_s": own.load_s, **await _warm_figures(own, link)}
+        found += [(f"{name}.{key}", value) for key, value in figures.items()]
+    return found
+
+
+async def _warm_figures(own: Own, link: Link) -> dict[str, float]:
+    await _ask(own, 1, 8)
+    turns = [await _figures(own, link) for _ in range(TURNS)]
+    return {key: statistics.median(turn[key] for turn in turns) for key in turns[0]}
 
 
 def _split(model: str) -> str:
