@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import msgspec
+import psutil
 
 from perf.bar_table import Sample
 from perf.cli.given_models import GivenModel
@@ -33,6 +34,8 @@ STREAMS, PROMPT = 3, "Write a long story about a radio station on a hill, its ke
 SETTLE_S = 3.0
 """From the start of the streams to the first passage."""
 ALONE_S = 10.0
+CALM_WITHIN_S, CALM_CPU_S = 60.0, 0.1
+"""A node that took no more CPU time in a second is idle."""
 MOST_S = 60.0
 """The streams end after so long, whether or not all passages are embedded."""
 
@@ -53,6 +56,7 @@ class Measurement:
             server = stack.enter_context(OurServer(self._model.given, settings))
             server.wait_until_serving()
             name, threads = _wait_for(server.target, self._embedder)
+            _wait_for_calm(server.pid)
             self.targets = targets_of(
                 self._model.name, self._model.digest, engine_config_of(server.target), None
             )
@@ -107,6 +111,21 @@ def _wait_for(target: str, embedder: Path) -> tuple[str, int]:
     with SyncClient(target) as client:
         *_, last = client.load_model(embedder.stem, deadline_s=120)
         return last.model.name, last.model.num_threads
+
+
+def _wait_for_calm(pid: int) -> None:
+    """Until the node is idle: after its start it measures the speed of the language model for a while."""
+    until = time.monotonic() + CALM_WITHIN_S
+    while time.monotonic() < until:
+        before = _cpu_s(pid)
+        time.sleep(1.0)
+        if _cpu_s(pid) - before < CALM_CPU_S:
+            return
+
+
+def _cpu_s(pid: int) -> float:
+    server = psutil.Process(pid)
+    return sum(sum(each.cpu_times()[:2]) for each in (server, *server.children(recursive=True)))
 
 
 def _ask(caller: Child, command: Command) -> Result:

@@ -1,11 +1,13 @@
 """QuietThread: computes in a thread that leaves the cores to other work of the node.
 
 On a small node the worker of an embedding model and the worker of a language model share the cores. A batch
-of passages, for which nobody waits, must not slow down running answers. The kernel gives a thread of a high
-niceness little time while others want it, and all of the time otherwise. Niceness can only be raised without
-privileges, so that work for which somebody waits stays in another thread.
+of passages, for which nobody waits, must not slow down running answers. Linux runs a thread of the policy
+SCHED_IDLE while a core has nothing else to do, and takes the core from it as soon as there is other work.
+Niceness alone is not enough: the threads of the language model sleep for microseconds, hundreds of times a
+token, and each time would find the core taken for milliseconds.
 
-Threads that a compute thread starts inherit its niceness.
+A thread cannot leave the policy without privileges, so that work for which somebody waits stays in another
+thread. Threads that a compute thread starts inherit the policy.
 """
 
 import os
@@ -13,8 +15,8 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
-NICENESS = 10
-"""About a tenth of a core beside one busy thread: the work advances, and an answer slows down by less."""
+NICENESS = 19
+"""Where the policy is not to be had."""
 
 _Work = Callable[[], None]
 
@@ -22,8 +24,7 @@ _Work = Callable[[], None]
 class QuietThread:
     """Runs one piece of work at a time. The thread starts with the first piece."""
 
-    def __init__(self, niceness: int = NICENESS) -> None:
-        self._niceness = niceness
+    def __init__(self) -> None:
         self._work: SimpleQueue[_Work | None] = SimpleQueue()
         self._results: SimpleQueue[BaseException | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -45,7 +46,7 @@ class QuietThread:
             self._thread = None
 
     def _serve(self) -> None:
-        _raise_niceness(self._niceness)
+        _make_way()
         while (work := self._work.get()) is not None:
             try:
                 work()
@@ -55,8 +56,11 @@ class QuietThread:
                 self._results.put(None)
 
 
-def _raise_niceness(niceness: int) -> None:
-    """Of this thread alone: Linux keeps a niceness for each thread."""
+def _make_way() -> None:
+    """For this thread alone: Linux keeps policy and niceness for each thread."""
     thread = threading.get_native_id()
-    present = os.getpriority(os.PRIO_PROCESS, thread)
-    os.setpriority(os.PRIO_PROCESS, thread, max(present, niceness))
+    try:
+        os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
+    except OSError:  # a sandbox may forbid it
+        present = os.getpriority(os.PRIO_PROCESS, thread)
+        os.setpriority(os.PRIO_PROCESS, thread, max(present, NICENESS))

@@ -149,7 +149,7 @@ def _stand_apart() -> None:
     """A worker ends when its socket closes, but a stopped worker does not notice that.
 
     The server handles a Ctrl-C in the terminal: it drains, then ends the worker. So the worker is in a
-    process group of its own. It stays in the server's session: Linux compares the niceness of threads within
+    process group of its own. It stays in the server's session: Linux compares the priority of threads within
     a session only (sched_autogroup_enabled), and the worker of an embedding model makes way for the worker
     of a language model.
     """
