@@ -11,8 +11,8 @@ GOBIN="$plugins" go install google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
 "$python" -m grpc_tools.protoc -I ../../proto \
   --plugin="protoc-gen-go=$plugins/protoc-gen-go" \
   --plugin="protoc-gen-go-grpc=$plugins/protoc-gen-go-grpc" \
-  --go_out=. --go_opt=module=genai-xapp/clients/go \
-  --go-grpc_out=. --go-grpc_opt=module=genai-xapp/clients/go \
+  --go_out=. --go_opt=module=genai-xapp.internal/clients/go \
+  --go-grpc_out=. --go-grpc_opt=module=genai-xapp.internal/clients/go \
   xapp/inference/v1/inference.proto xapp/inference/v1/models.proto \
   xapp/inference/v1/verification.proto xapp/inference/v1/embedding.proto \
   xapp/retrieval/v1/retrieval.proto

@@ -908,8 +908,8 @@ const file_xapp_inference_v1_embedding_proto_rawDesc = "" +
 	"\x1eRERANK_METHOD_QUERY_LIKELIHOOD\x10\x032\xad\x01\n" +
 	"\x10EmbeddingService\x12J\n" +
 	"\x05Embed\x12\x1f.xapp.inference.v1.EmbedRequest\x1a .xapp.inference.v1.EmbedResponse\x12M\n" +
-	"\x06Rerank\x12 .xapp.inference.v1.RerankRequest\x1a!.xapp.inference.v1.RerankResponseBE\n" +
-	"\x11xapp.inference.v1P\x01Z.genai-xapp/clients/go/inference/v1;inferencev1b\x06proto3"
+	"\x06Rerank\x12 .xapp.inference.v1.RerankRequest\x1a!.xapp.inference.v1.RerankResponseBN\n" +
+	"\x11xapp.inference.v1P\x01Z7genai-xapp.internal/clients/go/inference/v1;inferencev1b\x06proto3"
 
 var (
 	file_xapp_inference_v1_embedding_proto_rawDescOnce sync.Once

@@ -5545,8 +5545,8 @@ const file_xapp_inference_v1_inference_proto_rawDesc = "" +
 	"\x05Score\x12\x1f.xapp.inference.v1.ScoreRequest\x1a .xapp.inference.v1.ScoreResponse\x12S\n" +
 	"\bEstimate\x12\".xapp.inference.v1.EstimateRequest\x1a#.xapp.inference.v1.EstimateResponse\x12V\n" +
 	"\tListTasks\x12#.xapp.inference.v1.ListTasksRequest\x1a$.xapp.inference.v1.ListTasksResponse\x12S\n" +
-	"\bTokenize\x12\".xapp.inference.v1.TokenizeRequest\x1a#.xapp.inference.v1.TokenizeResponseBE\n" +
-	"\x11xapp.inference.v1P\x01Z.genai-xapp/clients/go/inference/v1;inferencev1b\x06proto3"
+	"\bTokenize\x12\".xapp.inference.v1.TokenizeRequest\x1a#.xapp.inference.v1.TokenizeResponseBN\n" +
+	"\x11xapp.inference.v1P\x01Z7genai-xapp.internal/clients/go/inference/v1;inferencev1b\x06proto3"
 
 var (
 	file_xapp_inference_v1_inference_proto_rawDescOnce sync.Once

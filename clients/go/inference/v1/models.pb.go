@@ -877,8 +877,8 @@ const file_xapp_inference_v1_models_proto_rawDesc = "" +
 	"ListModels\x12$.xapp.inference.v1.ListModelsRequest\x1a%.xapp.inference.v1.ListModelsResponse\x12S\n" +
 	"\bGetModel\x12\".xapp.inference.v1.GetModelRequest\x1a#.xapp.inference.v1.GetModelResponse\x12X\n" +
 	"\tLoadModel\x12#.xapp.inference.v1.LoadModelRequest\x1a$.xapp.inference.v1.LoadModelResponse0\x01\x12\\\n" +
-	"\vUnloadModel\x12%.xapp.inference.v1.UnloadModelRequest\x1a&.xapp.inference.v1.UnloadModelResponseBE\n" +
-	"\x11xapp.inference.v1P\x01Z.genai-xapp/clients/go/inference/v1;inferencev1b\x06proto3"
+	"\vUnloadModel\x12%.xapp.inference.v1.UnloadModelRequest\x1a&.xapp.inference.v1.UnloadModelResponseBN\n" +
+	"\x11xapp.inference.v1P\x01Z7genai-xapp.internal/clients/go/inference/v1;inferencev1b\x06proto3"
 
 var (
 	file_xapp_inference_v1_models_proto_rawDescOnce sync.Once

@@ -619,8 +619,8 @@ const file_xapp_inference_v1_verification_proto_rawDesc = "" +
 	"\x17VERIFICATION_MODE_EXACT\x10\x01\x12 \n" +
 	"\x1cVERIFICATION_MODE_BIG_LITTLE\x10\x022h\n" +
 	"\x13VerificationService\x12Q\n" +
-	"\x06Verify\x12 .xapp.inference.v1.VerifyRequest\x1a!.xapp.inference.v1.VerifyResponse(\x010\x01BE\n" +
-	"\x11xapp.inference.v1P\x01Z.genai-xapp/clients/go/inference/v1;inferencev1b\x06proto3"
+	"\x06Verify\x12 .xapp.inference.v1.VerifyRequest\x1a!.xapp.inference.v1.VerifyResponse(\x010\x01BN\n" +
+	"\x11xapp.inference.v1P\x01Z7genai-xapp.internal/clients/go/inference/v1;inferencev1b\x06proto3"
 
 var (
 	file_xapp_inference_v1_verification_proto_rawDescOnce sync.Once

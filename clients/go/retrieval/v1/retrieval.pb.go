@@ -2047,8 +2047,8 @@ const file_xapp_retrieval_v1_retrieval_proto_rawDesc = "" +
 	"\x06Delete\x12 .xapp.retrieval.v1.DeleteRequest\x1a!.xapp.retrieval.v1.DeleteResponse\x12d\n" +
 	"\rListDocuments\x12'.xapp.retrieval.v1.ListDocumentsRequest\x1a(.xapp.retrieval.v1.ListDocumentsResponse0\x01\x12M\n" +
 	"\x06Search\x12 .xapp.retrieval.v1.SearchRequest\x1a!.xapp.retrieval.v1.SearchResponse\x12O\n" +
-	"\x06Backup\x12 .xapp.retrieval.v1.BackupRequest\x1a!.xapp.retrieval.v1.BackupResponse0\x01BE\n" +
-	"\x11xapp.retrieval.v1P\x01Z.genai-xapp/clients/go/retrieval/v1;retrievalv1b\x06proto3"
+	"\x06Backup\x12 .xapp.retrieval.v1.BackupRequest\x1a!.xapp.retrieval.v1.BackupResponse0\x01BN\n" +
+	"\x11xapp.retrieval.v1P\x01Z7genai-xapp.internal/clients/go/retrieval/v1;retrievalv1b\x06proto3"
 
 var (
 	file_xapp_retrieval_v1_retrieval_proto_rawDescOnce sync.Once
