@@ -129,6 +129,24 @@ async def test_a_worker_that_stays_stopped_is_replaced(script: WorkerScript) -> 
         assert await read(supervisor.submit(submit("again"))) == "again"
 
 
+async def test_a_worker_that_dies_in_mid_answer_again_and_again_is_not_held_back(
+    script: WorkerScript,
+) -> None:
+    policy = RestartPolicy(
+        load_timeout_s=30, first_delay_s=0.01, max_delay_s=3600, max_delay_after_work_s=0.01
+    )
+    async with supervised(script, policy) as supervisor:
+        await supervisor.start()
+        for times in range(1, 4):
+            stream = supervisor.submit(endless())
+            await stream.next()
+            while not stream.num_tokens:
+                await stream.next()
+            os.kill(supervisor.pid, signal.SIGKILL)
+            await restarted(supervisor, times)
+            assert supervisor.not_ready().retry_after_s == 1.0
+
+
 async def test_an_idle_worker_does_not_hang(script: WorkerScript) -> None:
     policy = RestartPolicy(load_timeout_s=30, hang_after_s=0.01)
     async with supervised(script, policy) as supervisor:

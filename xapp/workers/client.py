@@ -63,7 +63,7 @@ class EngineClient(ProcessClient[ModelInfo]):
 
     @property
     def has_answered(self) -> bool:
-        """Whether a request came to its end."""
+        """Whether a token or the end of a request came."""
         return self._has_answered
 
     @property
@@ -143,6 +143,7 @@ class EngineClient(ProcessClient[ModelInfo]):
         if events.doubts:
             self._note_doubts(events.doubts)
         if events.tokens:
+            self._has_answered = True
             self._deliver(events.tokens, self._last_message_at)
         self._on_results(events)
         for finished in events.finished:
