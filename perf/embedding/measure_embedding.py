@@ -29,14 +29,14 @@ BATCH, TOKENS, REPEATS = 64, 32, 4
 AT_ONCE = (BATCH, BATCH // 4, 6)
 """Texts that the bare loop computes in one llama_decode. The fastest counts: llama.cpp's attention compares
 all tokens of a batch, so that a large batch is no advantage on a CPU."""
-PASSAGES, PASSAGE_TOKENS = 1000, 64
+PASSAGES, PASSAGE_TOKENS = 1000, 32
 STREAMS, PROMPT = 3, "Write a long story about a radio station on a hill, its keeper, and a storm."
 SETTLE_S = 3.0
 """From the start of the streams to the first passage."""
 ALONE_S = 10.0
-CALM_WITHIN_S, CALM_CPU_S = 60.0, 0.1
+CALM_WITHIN_S, CALM_CPU_S = 40.0, 0.1
 """A node that took no more CPU time in a second is idle."""
-MOST_S = 60.0
+MOST_S = 45.0
 """The streams end after so long, whether or not all passages are embedded."""
 
 
