@@ -85,7 +85,7 @@ async def test_the_parts_of_the_time_add_up(caller: SpeechCaller) -> None:
     ],
 )
 async def test_a_bad_field_is_named(caller: SpeechCaller, config: pb.ConverseConfig, field: str) -> None:
-    code, message = await refused(caller, messages(config))
+    code, message = await refused(caller, messages(config, b""))
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert message.startswith(field)
 
@@ -99,7 +99,7 @@ async def test_the_first_message_is_the_config_and_no_other(caller: SpeechCaller
 
 async def test_a_node_without_recognition() -> None:
     async with speaking(FakeSpeech(recogniser=None)) as caller:
-        code, message = await refused(caller, messages())
+        code, message = await refused(caller, messages(audio=b""))
         assert code is grpc.StatusCode.FAILED_PRECONDITION
         assert "[speech]" in message
 
@@ -132,5 +132,5 @@ async def test_a_policy_holds_for_conversations(tmp_path: Path) -> None:
     async with speaking(tokens_file=str(tokens), policy_file=str(policy)) as caller:
         for letter, why in (("a", "may not use the model"), ("b", "may not use the method"), ("c", "bearer")):
             metadata = (("authorization", f"Bearer {letter * 32}"),)
-            _, message = await refused(caller, messages(), metadata=metadata)
+            _, message = await refused(caller, messages(audio=b""), metadata=metadata)
             assert why in message
