@@ -91,9 +91,9 @@ async def test_a_bad_field_is_named(caller: SpeechCaller, config: pb.ConverseCon
 
 
 async def test_the_first_message_is_the_config_and_no_other(caller: SpeechCaller) -> None:
-    _, message = await refused(caller, messages()[1:])
+    _, message = await refused(caller, messages()[1:2])
     assert "first message" in message
-    _, message = await refused(caller, [*messages(), *messages()])
+    _, message = await refused(caller, messages(audio=b"") * 2)
     assert "only the first" in message
 
 
