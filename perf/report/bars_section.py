@@ -10,7 +10,10 @@ _TITLES = {
     "serving": "Serving against its bars",
     "promises": "Promises against their bars",
     "pool": "Several nodes against their bars",
+    "embedding": "Vectors against their bars",
+    "retrieval": "Collections against their bars",
     "shards": "A model over helpers against its bar",
+    "speech": "Speech against its bars",
     "routing": "Signals of difficulty",
     "big-little": "A little and a big model against their bars",
 }

@@ -40,6 +40,7 @@ _SECTIONS: dict[Mode, Callable[[Sequence[Run]], Section]] = {
     Mode.EMBEDDING: bars_section.section,
     Mode.RETRIEVAL: bars_section.section,
     Mode.SHARDS: bars_section.section,
+    Mode.SPEECH: bars_section.section,
     Mode.SPECULATION: speculation_section.section,
     Mode.BIG_LITTLE: bars_section.section,
     Mode.ROUTING: bars_section.section,

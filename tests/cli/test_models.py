@@ -77,9 +77,8 @@ def test_list_leaves_unknown_facts_null(folder: Path) -> None:
     assert (model["size_bytes"], model["license"], model["memory_bytes"]) == (None, None, None)
 
 
-def test_list_all_has_what_cannot_be_served(folder: Path) -> None:
-    assert "nomic-embed-text-v1.5" not in listed()
-    assert listed("--all")["nomic-embed-text-v1.5"]["kind"] == "embedding"
+def test_list_has_models_of_vectors(folder: Path) -> None:
+    assert listed()["nomic-embed-text-v1.5"]["kind"] == "embedding"
 
 
 def test_list_for_people(folder: Path) -> None:

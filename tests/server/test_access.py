@@ -168,12 +168,12 @@ async def test_a_strangers_request_is_not_read(guarded: Node) -> None:
 async def test_reflection_is_for_administrators(guarded: Node) -> None:
     denied = (grpc.StatusCode.PERMISSION_DENIED, "METHOD_NOT_ALLOWED")
     assert await reason(reflect(guarded, bearer("planner"))) == denied
-    assert await services_of(reflect(guarded, bearer("operator"))) == 6
+    assert await services_of(reflect(guarded, bearer("operator"))) == 7
 
 
 async def test_reflection_and_health_may_be_opened_and_closed(tmp_path: Path) -> None:
     async with running(FakeService(), secured(tmp_path, POLICY, open="reflection")) as node:
-        assert await services_of(reflect(node)) == 6
+        assert await services_of(reflect(node)) == 7
         assert await reason(check(node)) == (grpc.StatusCode.UNAUTHENTICATED, "NO_CREDENTIALS")
         assert (await check(node, bearer("operator"))).status == health_pb2.HealthCheckResponse.SERVING
 

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from xapp.text_file import read_stdin
+from xapp.text_file import read_stdin, read_text
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -40,7 +40,7 @@ def _lines(file: str) -> list[str]:
     if file == "-":
         return read_stdin().splitlines()
     try:
-        return Path(file).read_text(encoding="utf-8").splitlines()
+        return read_text(Path(file)).splitlines()
     except OSError as error:
         raise click.UsageError(f"cannot read {file}: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -27,7 +27,7 @@ def test_silence_is_nothing() -> None:
 
 
 def test_a_click_is_nothing() -> None:
-    assert found(silence(1) + speech(2 * CHUNK_S) + silence(1)) == []
+    assert found(silence(32 * CHUNK_S) + speech(2 * CHUNK_S) + silence(1)) == []
 
 
 def test_an_utterance_begins_pauses_and_ends() -> None:

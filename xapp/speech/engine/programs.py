@@ -17,7 +17,8 @@ from typing import BinaryIO
 from xapp.errors import Unavailable, XappError
 
 READ_BYTES = 64 * 1024
-_MOST_ERRORS = 1 << 20
+_FILE_BYTES = 128 << 20
+"""Limit of a file. Libraries of sound make files of 64 MB in shared memory."""
 _MEMORY_BYTES = 1 << 30
 _PR_SET_PDEATHSIG = 1
 _PRCTL = ctypes.CDLL(None).prctl
@@ -37,8 +38,7 @@ async def piped(
     """What the program writes, while it reads `pieces`. Raises ProgramFailed, Unavailable."""
     with _in_memory() as errors:
         pipe = asyncio.subprocess.PIPE
-        limit = partial(_limit, cpu_s, _MOST_ERRORS)
-        process = await _start(command, (pipe, pipe, errors.fileno()), limit)
+        process = await _start(command, (pipe, pipe, errors.fileno()), partial(_limit, cpu_s))
         feeder = asyncio.create_task(_feed(process, pieces))
         try:
             async with aclosing(_output(process)) as output:
@@ -64,7 +64,7 @@ async def output_of(
     """
     with _in_memory(text.encode(errors="replace")) as source, _in_memory() as sink, _in_memory() as errors:
         files = (source.fileno(), sink.fileno(), errors.fileno())
-        process = await _start(command, files, partial(_limit, cpu_s, most_bytes))
+        process = await _start(command, files, partial(_limit, cpu_s))
         try:
             async with asyncio.timeout(timeout_s):
                 code = await process.wait()
@@ -73,6 +73,8 @@ async def output_of(
         finally:
             await _kill(process)
         _check_code(command, code, _content(errors))
+        if os.fstat(sink.fileno()).st_size > most_bytes:
+            raise ProgramFailed(f"{_name(command)} wrote more than {most_bytes:,} bytes")
         return _content(sink)
 
 
@@ -104,12 +106,12 @@ async def _start(
         raise Unavailable(f"cannot start {command[0]}: {error}", reason="ENGINE_MISSING") from error
 
 
-def _limit(cpu_s: int, file_bytes: int) -> None:
+def _limit(cpu_s: int) -> None:
     _PRCTL(_PR_SET_PDEATHSIG, signal.SIGKILL)
     limits = {
         resource.RLIMIT_AS: _MEMORY_BYTES,
         resource.RLIMIT_CPU: cpu_s,
-        resource.RLIMIT_FSIZE: file_bytes,
+        resource.RLIMIT_FSIZE: _FILE_BYTES,
         resource.RLIMIT_CORE: 0,
     }
     for kind, most in limits.items():

@@ -48,11 +48,9 @@ class Sentences:
 
     def _end(self) -> int | None:
         """The end of the first piece; None where it is not whole."""
-        end = self._end_of_sentence()
-        if end is not None and end <= MAX_CHARS:
-            return end
-        if self._early and (clause := self._end_of_clause()) is not None:
-            return clause
+        ends = (self._end_of_sentence(), self._end_of_clause() if self._early else None)
+        if whole := [end for end in ends if end is not None and end <= MAX_CHARS]:
+            return min(whole)
         if len(self._rest) <= MAX_CHARS:
             return None
         return self._cut()
