@@ -138,7 +138,7 @@ async def idle_of(node: Node, history: History) -> Idle | None:
 
 
 async def _probes(node: Node, channel: grpc.aio.Channel, *, is_fake: bool) -> list[str]:
-    """How the probes ended. A failpoint may hit them too: what is lost stays lost, so they are tried again."""
+    """How the probes ended. A failpoint may hit them too: lost places stay lost, so they are tried again."""
     stub = inference_pb2_grpc.InferenceServiceStub(channel)
     for _ in range(_TRIES):
         await node.until_serving(channel)
