@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.robustness.node import TEXT, WORKER, Node
+from tests.robustness.recording import IDENTITIES, bearer
 
 
 class Taken(NamedTuple):
@@ -33,7 +34,8 @@ def pss(pid: int) -> int:
 
 
 def _tasks(node: Node) -> int:
-    with urllib.request.urlopen(f"{node.server.http}/metrics", timeout=30) as page:
+    request = urllib.request.Request(f"{node.server.http}/metrics", headers=dict(bearer(IDENTITIES[0])))
+    with urllib.request.urlopen(request, timeout=30) as page:
         found = re.search(r"^ricxapp_genai_event_loop_tasks (\S+)", page.read().decode(), re.MULTILINE)
     assert found is not None
     return int(float(found[1]))

@@ -26,6 +26,7 @@ QUOTA = 16
 SETTLE_S = 30.0
 _CONTEXT = 1024
 _CALL_S = 30.0
+_TRIES = 6
 _FAKE = {
     "XAPP_BACKEND": "fake",
     "XAPP_SLOTS": "4",
@@ -118,11 +119,8 @@ def model_file(name: str) -> Path | None:
 async def idle_of(node: Node, history: History) -> Idle | None:
     """The node without requests; None where it does not become idle."""
     async with node.channel() as channel:
-        await node.until_serving(channel)
         stub = inference_pb2_grpc.InferenceServiceStub(channel)
-        probes = await _probe(stub, history.answers_are_exact)
-        if history.answers_are_exact:
-            probes.append(await open_all(channel, timeout=_CALL_S, metadata=bearer("stranger")))
+        probes = await _probes(node, channel, is_fake=history.answers_are_exact)
         try:
             sample = await _without_requests(stub)
         except TimeoutError:
@@ -137,6 +135,19 @@ async def idle_of(node: Node, history: History) -> Idle | None:
             process.num_threads(),
             tuple(probes),
         )
+
+
+async def _probes(node: Node, channel: grpc.aio.Channel, *, is_fake: bool) -> list[str]:
+    """How the probes ended. A failpoint may hit them too: lost places stay lost, so they are tried again."""
+    stub = inference_pb2_grpc.InferenceServiceStub(channel)
+    for _ in range(_TRIES):
+        await node.until_serving(channel)
+        found = await _probe(stub, is_fake)
+        if is_fake:
+            found.append(await open_all(channel, timeout=_CALL_S, metadata=bearer("stranger")))
+        if not any(each.startswith("UNAVAILABLE") for each in found):
+            break
+    return found
 
 
 async def _without_requests(stub: "inference_pb2_grpc.InferenceServiceAsyncStub") -> pb.ModelMetrics:
