@@ -33,6 +33,7 @@ READERS_OF_THE_SYSTEM = {
     "node.py",
     "package.py",
     "catalogue.py",
+    "process.py",
     "text_file.py",
 }
 """Modules that read what the kernel, a tool or this package wrote."""
