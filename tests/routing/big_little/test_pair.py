@@ -174,7 +174,10 @@ async def test_verification_goes_on_when_the_link_is_back(monkeypatch: pytest.Mo
     assert text == own_answer(PROMPT, 60, next_token)
     assert len(big.openings) == 2
     assert pair.num_big_passes > 1
-    assert big.openings[1].tokens == (*PROMPT.encode(), *text.encode()[: len(big.openings[1].tokens) - len(PROMPT)])
+    assert big.openings[1].tokens == (
+        *PROMPT.encode(),
+        *text.encode()[: len(big.openings[1].tokens) - len(PROMPT)],
+    )
 
 
 @pytest.mark.parametrize("error", [Aborted("gone"), Aborted("other", reason="CONTEXT_DIFFERS")])
