@@ -72,25 +72,27 @@ async def _is_held_to_guides(router: Router) -> None:
 
 async def _aborts(router: Router) -> None:
     call = router.generate("long", "Once", max_tokens=1500, ignore_eos=True)
-    assert (await call.read()).token.text
+    events = aiter(call)
+    assert (await anext(events)).token.text
     assert (await router.control.GetLoad(oe.GetLoadRequest())).running_requests == 1
     done = await router.control.Abort(oe.AbortRequest(request_id="long"))
     assert done.status == oe.ABORT_STATUS_ABORTED
-    last = [each async for each in call][-1]
+    last = [each async for each in events][-1]
     assert last.finished.reason == oe.FINISH_REASON_CANCELLED
     await until(router.is_idle)
 
 
 async def _drains(server: LiveServer, router: Router) -> None:
     call = router.generate("last", "Once", max_tokens=100, ignore_eos=True)
-    assert (await call.read()).token.text
+    events = aiter(call)
+    assert (await anext(events)).token.text
     server.process.send_signal(signal.SIGTERM)
     await asyncio.to_thread(server.wait_for, "draining")
     assert await router.health() == oe.HEALTH_STATE_DRAINING
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await router.text("late", "hi")
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-    last = [each async for each in call][-1]
+    last = [each async for each in events][-1]
     assert last.usage.completion_tokens == 100
 
 
