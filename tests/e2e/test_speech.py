@@ -100,7 +100,7 @@ def test_audio_that_is_none(node: LiveServer) -> None:
 def test_translations(node: LiveServer, tmp_path: Path) -> None:
     found = by_riva(node, "translations")
     assert re.search(r"casa.*O-RAN|O-RAN.*casa", found["apertium"])
-    assert "touch" in found["nasty"]
+    assert "pwned" in found["nasty"]
     assert not Path("pwned").exists()
     assert found["llm"]
     assert found["pair"].startswith("INVALID_ARGUMENT: target_language: nobody here translates")
