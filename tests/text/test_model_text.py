@@ -15,6 +15,7 @@ from xapp.backend.vocab import Vocab
 from xapp.domain.chat import ChatMessage
 from xapp.errors import InvalidArgument, ModelError, Unavailable
 from xapp.text import dispatch
+from xapp.text.client import TextClient
 from xapp.text.codec import TextCodec
 from xapp.text.model_text import ModelText
 
@@ -101,6 +102,8 @@ async def test_what_takes_too_long_is_ended_and_others_go_on(
     async with loaded(path) as model:
         monkeypatch.setattr(dispatch, "LIMIT_S", 0.1)
         monkeypatch.setattr(dispatch, "PATIENCE_S", 0.0)
+        # It stands for a process that computes for ever: the supervisor sees no stop.
+        monkeypatch.setattr(TextClient, "is_stopped", False)
         os.kill(model.pid, signal.SIGSTOP)
         slow = asyncio.create_task(model.read(HI))
         with pytest.raises(InvalidArgument, match=r"took longer than 0\.1 s") as caught:
