@@ -12,7 +12,6 @@ from tests.e2e.test_bad_files import link
 from tests.live import LiveServer, serving
 from tests.server.rich import details_of
 from xapp.inference.v1 import inference_pb2 as pb
-from xapp.inference.v1 import models_pb2
 
 pytestmark = pytest.mark.slow
 
