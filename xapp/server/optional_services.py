@@ -1,21 +1,17 @@
 """The services that a node has only where its settings ask for them. All are off by default."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from google.protobuf.descriptor import ServiceDescriptor
 
-from xapp.config import Settings
 from xapp.domain.service import Service
-from xapp.edge.watchdog import Watchdog
 from xapp.retrieval.v1 import retrieval_pb2, retrieval_pb2_grpc
-from xapp.security.policy import Policy
 from xapp.server.foreign_services import foreign_services
 from xapp.server.grpc_service import GrpcService
 from xapp.server.health import Subscribe
+from xapp.server.parts import Parts
 from xapp.server.retrieval import RetrievalServicer
-from xapp.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from xapp.speech.speech import Speech
@@ -23,21 +19,10 @@ if TYPE_CHECKING:
 RETRIEVAL: ServiceDescriptor = retrieval_pb2.DESCRIPTOR.services_by_name["RetrievalService"]
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What optional services are made of. `policy` is what each principal may do."""
-
-    service: Service
-    settings: Settings
-    metrics: Metrics
-    watchdog: Watchdog
-    policy: Callable[[], Policy]
-
-
 def optional_services(parts: Parts, speech: "Speech | None") -> tuple[GrpcService, ...]:
     """The services that the settings ask for; those of `speech` where the node has engines of speech."""
-    foreign = foreign_services(parts.service, parts.settings, parts.metrics, parts.watchdog, parts.policy)
-    return (*foreign, *_retrieval(parts), *(_speech(parts, speech) if speech is not None else ()))
+    spoken = _speech(parts, speech) if speech is not None else ()
+    return (*foreign_services(parts), *_retrieval(parts), *spoken)
 
 
 def _retrieval(parts: Parts) -> tuple[GrpcService, ...]:
@@ -48,7 +33,7 @@ def _retrieval(parts: Parts) -> tuple[GrpcService, ...]:
         RETRIEVAL,
         retrieval_pb2_grpc.add_RetrievalServiceServicer_to_server,
         RetrievalServicer(collections, parts.watchdog, parts.policy, max_bytes=most),
-        serving=lambda: parts.service.ready,
+        serving=parts.ready,
         work=frozenset({"Search", "Upsert"}),
     )
     return (entry,)

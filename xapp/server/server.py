@@ -36,7 +36,8 @@ from xapp.server.listener import Listener
 from xapp.server.load_reports import CallLoads, LoadReports
 from xapp.server.node_server import NodeServer
 from xapp.server.open_rca_servicer import OpenRcaServicer
-from xapp.server.optional_services import Parts, optional_services, subscribe_to
+from xapp.server.optional_services import optional_services, subscribe_to
+from xapp.server.parts import Parts
 from xapp.server.pulse import Pulse
 from xapp.server.receipt import Receipts
 from xapp.server.request import reading
@@ -129,8 +130,8 @@ async def serve_grpc(
     """Listens for the length of the block. Raises ConfigError when the port cannot be opened.
 
     Without `security` the port is plain text and asks for no credentials. A listener that ends by itself is
-    replaced, and `on_lost` is called when that fails. `speech` adds its services. On
-    leaving, streams of metrics and of load reports end at once. Other calls have STOP_GRACE_S to end.
+    replaced, and `on_lost` is called when that fails. `speech` adds its services. On leaving, streams of
+    metrics and of load reports end at once. Other calls have STOP_GRACE_S to end.
     """
     keep_out()
     free_failed_batches()

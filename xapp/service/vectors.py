@@ -79,10 +79,7 @@ def _submission(request_id: int, call: Call, embed: Embed) -> Submit:
 
 def _finish(call: Call, submit: Submit, end: SequenceFinished) -> None:
     """Admission learns from the end."""
-    started = report.opening(call.target, submit, submit.prompt)
-    call.admitted.finished = report.final(
-        started, end.reason, 0, arrival=submit.arrival, first_at=end.at, last_at=end.at
-    )
+    call.admitted.finished = one_result.final(report.opening(call.target, submit, submit.prompt), submit, end)
 
 
 async def _split(vectors: bytes, count: int, model: str) -> list[bytes]:
