@@ -15,8 +15,13 @@ _SHIFT_EVERY_S = 1.0
 
 
 def tell(point: str, rule: Rule) -> None:
-    """A line on stderr, before the fault: the process may not live to tell it later."""
-    print(f"failpoint {point}: {rule.action}", file=sys.stderr, flush=True)
+    """A line on stderr, before the fault: the process may not live to tell it later.
+
+    The line is one write with its end: `print` writes the end apart, and a log record of another thread can
+    come between.
+    """
+    sys.stderr.write(f"failpoint {point}: {rule.action}\n")
+    sys.stderr.flush()
 
 
 def kill() -> None:
