@@ -12,6 +12,8 @@ CHAT = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: 
 LIST = b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n"
 _SMUGGLED = b"0\r\n\r\n" + LIST
 _WAIT_S = 60.0
+# A port bounds its connections by address. The attacker is another machine than those who ask beside it.
+_ATTACKER = ("127.0.0.2", 0)
 
 
 def _asked(max_tokens: int, **fields: object) -> bytes:
@@ -30,6 +32,7 @@ async def _connected(
     """A connection that reads what comes, or nothing at all. `window` is the size of its receive buffer."""
     plug = socket.socket()
     plug.setblocking(False)
+    plug.bind(_ATTACKER)
     if window:
         plug.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
     try:

@@ -56,7 +56,7 @@ def new_backend(default_model_path: Path) -> Iterator[Load]:
     backends: list[LlamaBackend] = []
 
     def run(**fields: object) -> LlamaBackend:
-        values = {"slots": 8, "kv_cells": CELLS, "threads": 1, **fields}
+        values = {"slots": 8, "kv_cells": CELLS, "threads": 1, "flash_attention": "on", **fields}
         settings = EngineSettings(**values)  # type: ignore[arg-type]
         backends.append(load(str(default_model_path), settings, Node(8 << 30, 2), lambda _: None))
         return backends[-1]

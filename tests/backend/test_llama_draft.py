@@ -31,7 +31,7 @@ TOKENS = 24
 
 
 def settings(draft: Path) -> EngineSettings:
-    return EngineSettings(slots=2, kv_cells=1024, threads=1, draft=str(draft))
+    return EngineSettings(slots=2, kv_cells=1024, threads=1, flash_attention="on", draft=str(draft))
 
 
 @pytest.fixture(scope="module")

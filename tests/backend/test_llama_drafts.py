@@ -33,7 +33,7 @@ TOKENS = 40
 
 @pytest.fixture(scope="module")
 def backend(default_model_path: Path) -> Iterator[LlamaBackend]:
-    settings = EngineSettings(slots=3, kv_cells=1024, threads=1)
+    settings = EngineSettings(slots=3, kv_cells=1024, threads=1, flash_attention="on")
     loaded = load(str(default_model_path), settings, Node(8 << 30, 1), lambda _: None)
     yield loaded
     loaded.close()

@@ -69,7 +69,8 @@ def vocab(default_model_path: Path) -> Iterator[Vocab]:
 def new_backend(default_model_path: Path) -> Iterator[Load]:
     backends: list[LlamaBackend] = []
 
-    def run(**fields: object) -> LlamaBackend:
+    def run(*, flash_attention: str = "on", **fields: object) -> LlamaBackend:
+        fields |= {"flash_attention": flash_attention}
         settings = EngineSettings(slots=8, kv_cells=1024, threads=1, **fields)  # type: ignore[arg-type]
         backends.append(load(str(default_model_path), settings, Node(8 << 30, 2), lambda _: None))
         return backends[-1]
