@@ -24,8 +24,8 @@ STEPS = 4
 MARGIN = 0.2
 """A candidate must be faster than the default by this share.
 
-A smaller gain may be noise. It would also not pay for what only flash attention gives: prompts in a context of
-their own, and scores that do not depend on company.
+A smaller gain may be noise. It would also not pay for what only flash attention gives: prompts in a context
+of their own, and scores that do not depend on company.
 """
 
 
