@@ -21,7 +21,7 @@ from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import verification_pb2 as vpb
 from xapp.models.info import read_gguf
 from xapp.security.principal import ANONYMOUS
-from xapp.server.convert import to_estimated, to_request
+from xapp.server.convert.requests import to_estimated, to_request
 from xapp.server.score import to_score
 from xapp.server.verification import to_drafted, to_opening
 from xapp.server.wire import has_too_many_fields

@@ -16,7 +16,7 @@ from xapp.inference.v1 import inference_pb2 as pb
 from xapp.routing.destination import UpstreamError
 from xapp.routing.node_wire import to_event, to_wire
 from xapp.server import respond
-from xapp.server.convert import to_request
+from xapp.server.convert.requests import to_request
 
 SAMPLING = SamplingParams(temperature=0.5, top_k=40, top_p=0.75, min_p=0.125, repeat_penalty=1.5)
 FULL = Request(

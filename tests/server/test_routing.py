@@ -11,7 +11,7 @@ from xapp.domain.routing import Routed, Routing, RoutingMode, RoutingReason
 from xapp.errors import InvalidArgument
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.server import respond
-from xapp.server.convert import to_request
+from xapp.server.convert.requests import to_request
 from xapp.server.routing import count_hops, to_routing
 
 

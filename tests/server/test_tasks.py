@@ -16,7 +16,8 @@ from xapp.domain.task_call import TaskCall
 from xapp.errors import InvalidArgument
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.security.principal import ANONYMOUS
-from xapp.server import convert, respond, score, tasks
+from xapp.server import respond, score, tasks
+from xapp.server.convert.requests import to_estimated, to_request
 
 TASK = Task(
     "triage",
@@ -39,7 +40,7 @@ def struct(**values: Any) -> Struct:
 
 
 def call_of(wire: pb.GenerateRequest) -> TaskCall:
-    request = convert.to_request(wire, "", None)
+    request = to_request(wire, "", None)
     assert request.prompt == ()
     assert request.task is not None
     return request.task
@@ -63,7 +64,7 @@ def test_a_class_is_the_callers_only_when_it_is_named() -> None:
 def test_score_and_estimate_take_tasks() -> None:
     scored = score.to_score(pb.ScoreRequest(task="t", inputs=struct(a=1)), "", None)
     assert (scored.request.task, scored.choices, scored.min_margin) == (TaskCall("t", {"a": 1}), (), None)
-    estimated = convert.to_estimated(pb.EstimateRequest(task="t", inputs=struct(a=1)), None, ANONYMOUS)
+    estimated = to_estimated(pb.EstimateRequest(task="t", inputs=struct(a=1)), None, ANONYMOUS)
     assert estimated.task == TaskCall("t", {"a": 1})
 
 
@@ -92,7 +93,7 @@ BAD = [
 @pytest.mark.parametrize(("wire", "field"), BAD)
 def test_what_does_not_fit_names_the_field(wire: pb.GenerateRequest, field: str) -> None:
     with pytest.raises(InvalidArgument) as caught:
-        convert.to_request(wire, "", None)
+        to_request(wire, "", None)
     assert caught.value.field == field
 
 

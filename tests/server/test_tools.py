@@ -17,7 +17,7 @@ from xapp.domain.requests import Request
 from xapp.errors import InvalidArgument
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.security.principal import ANONYMOUS
-from xapp.server import convert
+from xapp.server.convert.requests import to_estimated, to_request
 
 QUESTION = pb.Message(role="user", content="hi")
 CALL = pb.ToolCall(id="c1", name="clock", arguments="{}")
@@ -28,7 +28,7 @@ CLOCK = pb.Tool(name="clock")
 
 def request_of(*messages: pb.Message, **fields: Any) -> Request:
     chat = pb.Chat(messages=messages or [QUESTION])
-    return convert.to_request(pb.GenerateRequest(**{"chat": chat} | fields), "id", None)
+    return to_request(pb.GenerateRequest(**{"chat": chat} | fields), "id", None)
 
 
 def test_tools_and_their_messages() -> None:
@@ -61,7 +61,7 @@ def test_the_choice() -> None:
 
 def test_an_estimate_counts_the_tools() -> None:
     wire = pb.EstimateRequest(chat=pb.Chat(messages=[QUESTION]), tools=[CLOCK])
-    prompt = convert.to_estimated(wire, None, ANONYMOUS).prompt
+    prompt = to_estimated(wire, None, ANONYMOUS).prompt
     assert isinstance(prompt, tuple)
     assert prompt[0].role == TOOLS_ROLE
 

@@ -27,7 +27,7 @@ from xapp.errors import InvalidArgument
 from xapp.inference.v1 import embedding_pb2 as pb
 from xapp.inference.v1 import embedding_pb2_grpc
 from xapp.security import principal
-from xapp.server.convert import to_priority
+from xapp.server.convert.priority import to_priority
 from xapp.server.deadline import deadline_of
 from xapp.telemetry.metrics import Metrics
 from xapp.telemetry.observation import Observation

@@ -19,8 +19,8 @@ from xapp.kserve import open_inference_pb2_grpc
 from xapp.security import principal
 from xapp.security.permission import check_request
 from xapp.security.policy import ANYTHING_GOES, Policy
-from xapp.server import convert
 from xapp.server.authorisation import asked_of
+from xapp.server.convert.requests import to_request
 from xapp.server.deadline import deadline_of
 from xapp.server.open_inference import answer, check_version, metadata, to_inference
 from xapp.telemetry.metrics import Metrics
@@ -150,7 +150,7 @@ class OpenInferenceServicer(open_inference_pb2_grpc.GRPCInferenceServiceServicer
         check_request(self._policy(), caller, self._service, asked_of(request))
         with Observation(self._metrics, request.model, client_gone=grpc.aio.BaseError) as observation:
             name, deadline = logs.correlation_id.get(), deadline_of(context)
-            parsed = convert.to_request(request, name, deadline, caller, hops.current.get())
+            parsed = to_request(request, name, deadline, caller, hops.current.get())
             if self._log_prompts:
                 observation.prompt = parsed.prompt
             async with aclosing(self._service.generate(parsed)) as events:

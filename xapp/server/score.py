@@ -9,7 +9,8 @@ from xapp.durations import to_duration
 from xapp.errors import InvalidArgument
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.security.principal import ANONYMOUS, Principal
-from xapp.server.convert import to_priority, to_prompt
+from xapp.server.convert.priority import to_priority
+from xapp.server.convert.prompt import to_prompt
 from xapp.server.respond import provenance, token_score, usage
 from xapp.server.tasks import to_call
 

@@ -19,7 +19,10 @@ from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc
 from xapp.security import principal
 from xapp.security.policy import ANYTHING_GOES, Policy
-from xapp.server import convert, respond, score, tasks
+from xapp.server import respond, score, tasks
+from xapp.server.convert.metrics_request import to_count, to_interval_s
+from xapp.server.convert.prompt import to_prompt
+from xapp.server.convert.requests import to_estimated, to_request
 from xapp.server.deadline import deadline_of
 from xapp.server.sampling import sample
 from xapp.telemetry.metrics import Metrics
@@ -68,7 +71,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         ):
             caller = principal.current.get()
             name, deadline = logs.correlation_id.get(), deadline_of(context)
-            parsed = convert.to_request(request, name, deadline, caller, hops.current.get())
+            parsed = to_request(request, name, deadline, caller, hops.current.get())
             if self._log_prompts:
                 observation.prompt = parsed.prompt
             record, wire, clock = observation.record, respond.event, time.monotonic
@@ -88,7 +91,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         self, request: pb.MetricsRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> None:
         """Streams samples until `count`, cancellation or the server's end."""
-        interval_s, count = convert.to_interval_s(request), convert.to_count(request)
+        interval_s, count = to_interval_s(request), to_count(request)
         with self._metrics_streams.hold(), self._watchdog.watch() as stream:
             previous = self._reader.latest
             sent = 0
@@ -125,7 +128,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         self, request: pb.EstimateRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.EstimateResponse:
         """What Generate would take."""
-        parsed = convert.to_estimated(request, deadline_of(context), principal.current.get())
+        parsed = to_estimated(request, deadline_of(context), principal.current.get())
         return respond.estimate(await self._service.estimate(parsed))
 
     async def ListTasks(  # noqa: N802
@@ -140,5 +143,5 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         self, request: pb.TokenizeRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.TokenizeResponse:
         """A prompt in tokens."""
-        prompt, client = convert.to_prompt(request), principal.current.get().name
+        prompt, client = to_prompt(request), principal.current.get().name
         return respond.tokens(await self._service.tokenize(request.model, prompt, client))

@@ -17,7 +17,8 @@ from xapp.inference.v1 import verification_pb2_grpc
 from xapp.security import principal
 from xapp.security.policy import ANYTHING_GOES, Policy
 from xapp.security.principal import Principal
-from xapp.server.convert import to_priority, to_sampling, to_seed
+from xapp.server.convert.priority import to_priority
+from xapp.server.convert.sampling_params import to_sampling, to_seed
 from xapp.server.deadline import deadline_of
 from xapp.telemetry.metrics import Metrics
 

@@ -13,7 +13,7 @@ from xapp.errors import InvalidArgument
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.openengine import open_engine_pb2 as oe
 from xapp.security.principal import Principal
-from xapp.server import convert
+from xapp.server.convert.requests import to_request
 
 PRIORITY_KEY = "openengine-priority"
 RANK_KEY = "openengine-target-dp-rank"
@@ -82,7 +82,7 @@ class Asked:
 
     def to_request(self, deadline: float | None, caller: Principal, hops: int) -> Request:
         """Raises InvalidArgument."""
-        parsed = convert.to_request(self.request, self.request_id, deadline, caller, hops)
+        parsed = to_request(self.request, self.request_id, deadline, caller, hops)
         return replace(parsed, scope=f"{parsed.scope} salt {self.salt}") if self.salt else parsed
 
 

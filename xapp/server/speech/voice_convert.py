@@ -7,7 +7,8 @@ from google.protobuf.duration_pb2 import Duration
 from xapp.domain.requests import Request
 from xapp.errors import InvalidArgument
 from xapp.security.principal import Principal
-from xapp.server import convert, respond
+from xapp.server import respond
+from xapp.server.convert.requests import to_request
 from xapp.speech.audio.formats import AudioFormat, Encoding, check_rate
 from xapp.speech.conversation.events import (
     Control,
@@ -79,8 +80,8 @@ def _template(
         raise InvalidArgument("config.utterance_input", "and `generate.task` belong together")
     if not wire.task and not wire.HasField("chat"):
         wire.chat.messages.add(role="user")
-        return replace(convert.to_request(wire, correlation_id, deadline, caller), prompt=())
-    return convert.to_request(wire, correlation_id, deadline, caller)
+        return replace(to_request(wire, correlation_id, deadline, caller), prompt=())
+    return to_request(wire, correlation_id, deadline, caller)
 
 
 def _format(field: str, wire: pb.AudioFormat) -> AudioFormat:
