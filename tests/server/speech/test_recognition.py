@@ -131,7 +131,7 @@ async def test_a_stream_that_never_sends_its_config(
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await streamed(caller, [asr.StreamingRecognizeRequest(audio_content=b"abc")])
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    monkeypatch.setattr("xapp.server.speech.recognition.FIRST_S", 0.05)
+    monkeypatch.setattr("xapp.server.speech.shared.FIRST_S", 0.05)
     call = caller.recognition.StreamingRecognize(timeout=TIMEOUT_S)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call.read()

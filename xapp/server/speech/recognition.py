@@ -10,7 +10,7 @@ from xapp.errors import InvalidArgument
 from xapp.riva import riva_asr_pb2 as asr
 from xapp.riva import riva_asr_pb2_grpc
 from xapp.server.speech import convert
-from xapp.server.speech.messages import FIRST_S, messages, next_message
+from xapp.server.speech.messages import messages
 from xapp.server.speech.shared import Shared
 from xapp.speech.protocols import Recogniser
 from xapp.speech.recognition.recognition import Source, heard_in
@@ -42,8 +42,7 @@ class RecognitionServicer(riva_asr_pb2_grpc.RivaSpeechRecognitionServicer):
         context: "grpc.aio.ServicerContext[Any, Any]",
     ) -> None:
         """Texts while the audio arrives."""
-        with self._shared.stream() as stream:
-            first = await next_message(requests, FIRST_S)
+        async with self._shared.opened(requests) as (stream, first):
             if first is None:
                 return
             config = _config(first)

@@ -1,11 +1,12 @@
 """What the services of speech share."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from xapp.config import Settings, SpeechSettings
 from xapp.edge.limit import Limit
 from xapp.edge.watchdog import Watchdog, WatchedStream
+from xapp.server.speech.messages import FIRST_S, M, next_message
 from xapp.telemetry.metrics import Metrics
 
 _ENVELOPE_BYTES = 64 * 1024
@@ -28,8 +29,12 @@ class Shared:
         with self._calls.hold():
             yield
 
-    @contextmanager
-    def stream(self) -> Iterator[WatchedStream]:
-        """A place for a call that writes a stream. Raises Exhausted."""
+    @asynccontextmanager
+    async def opened(self, requests: AsyncIterator[M]) -> AsyncIterator[tuple[WatchedStream, M | None]]:
+        """A place for a call with two streams: the stream that it writes, and the first message to it.
+
+        The message is None where the caller ends without a message. Raises Exhausted, and Aborted when no
+        message comes within FIRST_S.
+        """
         with self._calls.hold(), self._watchdog.watch() as stream:
-            yield stream
+            yield stream, await next_message(requests, FIRST_S)

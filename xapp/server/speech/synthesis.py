@@ -10,7 +10,7 @@ from xapp.errors import InvalidArgument
 from xapp.riva import riva_tts_pb2 as tts
 from xapp.riva import riva_tts_pb2_grpc
 from xapp.server.speech.convert import to_encoding
-from xapp.server.speech.messages import FIRST_S, messages, next_message
+from xapp.server.speech.messages import messages
 from xapp.server.speech.shared import Shared
 from xapp.speech.audio.formats import AudioFormat, check_rate
 from xapp.speech.audio.streams import encoded
@@ -48,8 +48,7 @@ class SynthesisServicer(riva_tts_pb2_grpc.RivaSpeechSynthesisServicer):
         context: "grpc.aio.ServicerContext[Any, Any]",
     ) -> None:
         """Audio sentence by sentence, while the texts arrive. The first request chooses the voice."""
-        with self._shared.stream() as stream:
-            first = await next_message(requests, FIRST_S)
+        async with self._shared.opened(requests) as (stream, first):
             if first is None:
                 return
             voice, audio_format = self._voice(first)

@@ -13,7 +13,7 @@ from xapp.riva import riva_nmt_pb2_grpc, riva_tts_pb2
 from xapp.security import principal
 from xapp.server.deadline import deadline_of
 from xapp.server.speech import convert
-from xapp.server.speech.messages import FIRST_S, messages, next_message
+from xapp.server.speech.messages import messages
 from xapp.server.speech.shared import Shared
 from xapp.server.speech.synthesis import DEFAULT_RATE
 from xapp.speech.audio.formats import AudioFormat, check_rate
@@ -86,8 +86,7 @@ class TranslationServicer(riva_nmt_pb2_grpc.RivaTranslationServicer):
         context: "grpc.aio.ServicerContext[Any, Any]",
     ) -> None:
         """The translation of each utterance, as a final text."""
-        with self._shared.stream() as stream:
-            first = await next_message(requests, FIRST_S)
+        async with self._shared.opened(requests) as (stream, first):
             if first is None:
                 return
             _check_first(first)
@@ -106,8 +105,7 @@ class TranslationServicer(riva_nmt_pb2_grpc.RivaTranslationServicer):
         context: "grpc.aio.ServicerContext[Any, Any]",
     ) -> None:
         """The translation of each utterance, spoken."""
-        with self._shared.stream() as stream:
-            first = await next_message(requests, FIRST_S)
+        async with self._shared.opened(requests) as (stream, first):
             if first is None:
                 return
             _check_first(first)

@@ -17,7 +17,7 @@ from xapp.security.permission import check_request
 from xapp.security.policy import Policy
 from xapp.server.authorisation import asked_of
 from xapp.server.deadline import deadline_of
-from xapp.server.speech.messages import FIRST_S, messages, next_message
+from xapp.server.speech.messages import messages
 from xapp.server.speech.shared import Shared
 from xapp.server.speech.voice_convert import response, to_input, to_setup
 from xapp.speech.conversation.conversation import Conversation
@@ -45,8 +45,7 @@ class VoiceServicer(speech_pb2_grpc.VoiceServiceServicer):
         self, requests: AsyncIterator[pb.ConverseRequest], context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> None:
         """One conversation."""
-        with self._shared.stream() as stream:
-            first = await next_message(requests, FIRST_S)
+        async with self._shared.opened(requests) as (stream, first):
             if first is None:
                 return
             conversation, voice = self._begin(first, context)
