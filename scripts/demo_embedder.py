@@ -8,14 +8,12 @@ import os
 import sys
 from pathlib import Path
 
-import pytest
-
-from tests.models.minilm import minilm_file
+from tests.models.minilm import NotFetched, WrongFile, minilm_file
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "genai-xapp" / "test-models"
 
 if __name__ == "__main__":
     try:
         print(minilm_file(CACHE))
-    except pytest.skip.Exception as reason:
+    except (NotFetched, WrongFile) as reason:
         print(f"no embedding model: {reason}", file=sys.stderr)

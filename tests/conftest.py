@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 
 from tests.live import LiveServer, serving
-from tests.models.minilm import minilm_file
+from tests.models.minilm import NotFetched, fetched, minilm_file
 from tests.models.shallow import shallow
 from tests.scale import examples
 from xapp.folders import default_models_dir
@@ -56,9 +56,22 @@ def default_model_path() -> Path:
 
 
 @pytest.fixture(scope="session")
-def minilm_path(user_cache: Path) -> Path:
-    """A real embedding model, for tests marked slow. They are skipped where it cannot be fetched."""
-    return minilm_file(user_cache / "genai-xapp" / "test-models")
+def minilm_cache(user_cache: Path) -> Path:
+    """The folder with a real embedding model, for tests marked slow. They are skipped where it cannot be
+    fetched.
+    """
+    cache = user_cache / "genai-xapp" / "test-models"
+    try:
+        fetched(cache)
+    except NotFetched as reason:
+        pytest.skip(str(reason))
+    return cache
+
+
+@pytest.fixture(scope="session")
+def minilm_path(minilm_cache: Path) -> Path:
+    """A real embedding model."""
+    return minilm_file(minilm_cache)
 
 
 @pytest.fixture(scope="session")

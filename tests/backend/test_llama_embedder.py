@@ -33,11 +33,6 @@ def embedder(minilm_path: Path) -> Iterator[LlamaEmbedder]:
     embedder.close()
 
 
-@pytest.fixture(scope="module")
-def cache(user_cache: Path) -> Path:
-    return user_cache / "genai-xapp" / "test-models"
-
-
 def batch_of(*texts: list[int], hurried: bool = True) -> Batch:
     batch = Batch(keeps_cells=False, hurried=hurried)
     for place, tokens in enumerate(texts):
@@ -85,8 +80,8 @@ def test_special_tokens_are_the_model_s(minilm_path: Path) -> None:
     vocab.close()
 
 
-def test_a_reranker_gives_a_number_for_a_pair(cache: Path) -> None:
-    ranker = load(reranker_file(cache), RERANKER)
+def test_a_reranker_gives_a_number_for_a_pair(minilm_cache: Path) -> None:
+    ranker = load(reranker_file(minilm_cache), RERANKER)
     try:
         assert ranker.info.dimensions == 1
         pairs = ([101, 1037, 102, 3526, 102], [101, 1037, 102, 2091, 102])
@@ -98,15 +93,15 @@ def test_a_reranker_gives_a_number_for_a_pair(cache: Path) -> None:
         ranker.close()
 
 
-def test_a_reranker_without_its_head_is_refused(cache: Path, minilm_path: Path) -> None:
-    for path in (headless_file(cache), minilm_path):
+def test_a_reranker_without_its_head_is_refused(minilm_cache: Path, minilm_path: Path) -> None:
+    for path in (headless_file(minilm_cache), minilm_path):
         with pytest.raises(ModelError, match=r"cls\.output\.weight") as caught:
             load(path, RERANKER)
         assert caught.value.reason == "NO_RANKING_HEAD"
 
 
-def test_a_model_whose_vectors_are_not_finite_is_refused(cache: Path, tmp_path: Path) -> None:
-    model = read_minilm(cache)
+def test_a_model_whose_vectors_are_not_finite_is_refused(minilm_cache: Path, tmp_path: Path) -> None:
+    model = read_minilm(minilm_cache)
     name = "embeddings.LayerNorm.bias"
     broken = dataclasses.replace(
         model, tensors=model.tensors | {name: np.full_like(model.tensors[name], np.nan)}

@@ -37,14 +37,9 @@ TEXTS = (
 
 
 @pytest.fixture(scope="module")
-def cache(user_cache: Path) -> Path:
-    return user_cache / "genai-xapp" / "test-models"
-
-
-@pytest.fixture(scope="module")
-def gateway(cache: Path, shallow_model_path: Path) -> Iterator[LiveGateway]:
+def gateway(minilm_cache: Path, shallow_model_path: Path) -> Iterator[LiveGateway]:
     """A language model, an embedding model and a reranker on one node."""
-    models = f"{minilm_file(cache)},{reranker_file(cache)}"
+    models = f"{minilm_file(minilm_cache)},{reranker_file(minilm_cache)}"
     environ = {
         "XAPP_MODEL": str(shallow_model_path),
         "XAPP_MODELS": models,
@@ -84,9 +79,9 @@ def post(gateway: LiveGateway, path: str, body: dict[str, Any]) -> Any:
 # ---- vectors
 
 
-def test_vectors_are_those_of_the_published_weights(client: SyncClient, cache: Path) -> None:
+def test_vectors_are_those_of_the_published_weights(client: SyncClient, minilm_cache: Path) -> None:
     """8-bit weights and llama.cpp's arithmetic, against 32-bit weights and numpy."""
-    model = read_minilm(cache)
+    model = read_minilm(minilm_cache)
     for text, vector in zip(TEXTS, client.embed(TEXTS, model="minilm-q8_0"), strict=True):
         assert cosine(vector, vector_of(model, text).tolist()) >= 0.999
 
@@ -155,9 +150,9 @@ def test_bad_requests(client: SyncClient, request_: pb.EmbedRequest, field: str)
 
 
 def test_a_reranker_without_its_head_is_not_loaded(
-    cache: Path, shallow_model_path: Path, tmp_path: Path
+    minilm_cache: Path, shallow_model_path: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "headless.gguf").symlink_to(headless_file(cache))
+    (tmp_path / "headless.gguf").symlink_to(headless_file(minilm_cache))
     environ = {"XAPP_MODEL": str(shallow_model_path), "XAPP_MODELS_DIR": str(tmp_path)}
     with serving(environ) as server, SyncClient(server.target) as client:
         with pytest.raises(ClientError) as caught:

