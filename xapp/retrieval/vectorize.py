@@ -4,10 +4,18 @@ import asyncio
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
-from xapp.domain.embedding import Caller, Embedding, EmbedRequest, EmbedResult, TextRole, Truncation
+from xapp.domain.embedding import (
+    FLOAT_BYTES,
+    Caller,
+    Embedding,
+    EmbedRequest,
+    EmbedResult,
+    TextRole,
+    Truncation,
+)
 from xapp.domain.retrieval import CollectionInfo, Document, Passage
+from xapp.domain.vectors import is_finite
 from xapp.errors import FailedPrecondition, InvalidArgument
 
 BATCH = 64
@@ -28,8 +36,7 @@ class Vectorize:
     async def question(self, query: str, info: CollectionInfo, caller: Caller) -> bytes:
         """The vector of a question. Raises FailedPrecondition, and as `Embedding.embed`."""
         result = await self._embedding.embed(_asked((query,), info.embedding_model, TextRole.QUERY, caller))
-        vector: bytes = _rows(result, info)[0].tobytes()
-        return vector
+        return _made(result, info)[0]
 
     async def passages(
         self, document: Document, title: str, info: CollectionInfo, caller: Caller
@@ -45,8 +52,8 @@ class Vectorize:
             result = await self._embedding.embed(
                 _asked(texts, info.embedding_model, TextRole.PASSAGE, caller)
             )
-            for index, row in zip(some, _rows(result, info), strict=True):
-                given[index] = replace(given[index], vector=row.tobytes())
+            for index, vector in zip(some, _made(result, info), strict=True):
+                given[index] = replace(given[index], vector=vector)
         return given
 
 
@@ -60,11 +67,15 @@ def _text(passage: Passage, title: str) -> str:
     return f"{above}\n{passage.text}" if above else passage.text
 
 
-def _rows(result: EmbedResult, info: CollectionInfo) -> npt.NDArray[np.float32]:
+def _made(result: EmbedResult, info: CollectionInfo) -> list[bytes]:
+    """The vectors that the node's model made. Raises FailedPrecondition."""
     if result.model_digest != info.embedding_digest:
         raise differs(info, result.model_digest)
-    rows = np.frombuffer(b"".join(each.vector for each in result.texts), np.float32)
-    return _of_length_one(rows.reshape(len(result.texts), -1))
+    try:
+        return [_of_length_one(each.vector) for each in result.texts]
+    except ValueError as error:
+        text = f"the embedding model made a vector that {error}"
+        raise FailedPrecondition(text, reason="NOT_FINITE") from error
 
 
 def differs(info: CollectionInfo, digest: str) -> FailedPrecondition:
@@ -77,13 +88,15 @@ def differs(info: CollectionInfo, digest: str) -> FailedPrecondition:
     return FailedPrecondition(text, reason="EMBEDDING_DIFFERS", metadata=metadata)
 
 
-def _of_length_one(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    if not (np.isfinite(lengths).all() and (lengths > _LEAST_LENGTH).all()):
-        text = "the embedding model made a vector that is zero or not finite"
-        raise FailedPrecondition(text, reason="NOT_FINITE")
-    unit: npt.NDArray[np.float32] = rows / lengths
-    return unit
+def _of_length_one(vector: bytes) -> bytes:
+    """The vector at the length 1. Raises ValueError with what is wrong with it."""
+    if not is_finite(vector):
+        raise ValueError("has a number that is not finite")
+    # The square of a large float32 is no float32.
+    wide = np.frombuffer(vector, np.float32).astype(np.float64)
+    if (length := np.linalg.norm(wide)) <= _LEAST_LENGTH:
+        raise ValueError("is zero")
+    return (wide / length).astype(np.float32).tobytes()
 
 
 def _all_checked(document: Document, info: CollectionInfo) -> list[Passage]:
@@ -97,15 +110,9 @@ def _checked(index: int, passage: Passage, document: Document, info: CollectionI
     field = f"document.passages[{index}].vector"
     if document.embedding_digest != info.embedding_digest:
         raise differs(info, document.embedding_digest or "an unnamed model")
-    row = np.frombuffer(passage.vector, np.float32)
-    if len(row) != info.dimensions:
-        raise InvalidArgument(
-            field, f"has {len(row)} numbers, the collection's vectors have {info.dimensions}"
-        )
-    if not np.isfinite(row).all():
-        raise InvalidArgument(field, "has a number that is not finite")
-    # The square of a large float32 is no float32.
-    wide = row.astype(np.float64)
-    if (length := np.linalg.norm(wide)) <= _LEAST_LENGTH:
-        raise InvalidArgument(field, "is zero")
-    return replace(passage, vector=(wide / length).astype(np.float32).tobytes())
+    if (count := len(passage.vector) // FLOAT_BYTES) != info.dimensions:
+        raise InvalidArgument(field, f"has {count} numbers, the collection's vectors have {info.dimensions}")
+    try:
+        return replace(passage, vector=_of_length_one(passage.vector))
+    except ValueError as error:
+        raise InvalidArgument(field, str(error)) from error

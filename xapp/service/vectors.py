@@ -1,8 +1,6 @@
 """Vectors of texts by a worker: the common course of Embed and Rerank, from tokens to packed numbers."""
 
 import asyncio
-import math
-from array import array
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -10,6 +8,7 @@ from dataclasses import dataclass
 from xapp.domain.embedding import FLOAT_BYTES, Caller
 from xapp.domain.messages import Embed, SequenceFinished, Submit
 from xapp.domain.requests import Request
+from xapp.domain.vectors import is_finite
 from xapp.errors import ModelError
 from xapp.service import one_result, report
 from xapp.service.call import Call, Calls, Resolve, scopes_of
@@ -89,7 +88,7 @@ async def _split(vectors: bytes, count: int, model: str) -> list[bytes]:
     assert size % FLOAT_BYTES == 0, "a worker sends whole numbers"
     parts = [vectors[start : start + size] for start in range(0, len(vectors), size)]
     for index, part in enumerate(parts):
-        if not math.isfinite(math.fsum(array("f", part))):
+        if not is_finite(part):
             text = f"{model}: the vector of text {index} is not finite: the file or the build is at fault"
             raise ModelError(text, reason="NOT_FINITE")
         if index % _TURN == _TURN - 1:
