@@ -122,7 +122,7 @@ def test_draws_have_the_shares_of_what_is_allowed(backend: LlamaBackend) -> None
     """Of tokens that the unconstrained draw hardly ever brings."""
     sampler = backend.new_sampler(SamplingParams(temperature=1.0, grammar=program("root ::= [0-9]")), PROMPT)
     logits = np.full(backend.info.vocab_size, -20.0, dtype=np.float32)
-    digits = [next(t for t in range(1000) if backend._pieces.piece(t) == b"%d" % n) for n in range(10)]
+    digits = [next(t for t in range(1000) if backend.pieces.piece(t) == b"%d" % n) for n in range(10)]
     logits[504] = 10.0
     logits[digits[3]], logits[digits[7]] = 1.0, 1.0 + np.log(3.0)
     counts = {digits[3]: 0, digits[7]: 0}
@@ -139,6 +139,6 @@ def test_a_penalty_and_a_grammar_go_together(backend: LlamaBackend) -> None:
     sampler = backend.new_sampler(params, PROMPT)
     tokens = answer(backend, sampler)
     sampler.close()
-    text = b"".join(map(backend._pieces.piece, tokens)).decode()
+    text = b"".join(map(backend.pieces.piece, tokens)).decode()
     assert text.endswith(".")
     assert 21 <= len(text) <= 61

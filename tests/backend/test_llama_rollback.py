@@ -117,7 +117,7 @@ def test_without_the_way_back_the_draws_would_differ(bench: Bench) -> None:
 def test_a_token_that_the_grammar_forbids_is_not_accepted_and_changes_nothing(bench: Bench) -> None:
     params = SamplingParams(grammar=compile_rules(read_gbnf("root ::= [0-9]{4}")).encode())
     plain, sampler = (bench.backend.new_sampler(params, PROMPT) for _ in range(2))
-    letter = next(token for token in range(300, 400) if bench.backend._pieces.piece(token).isalpha())
+    letter = next(token for token in range(300, 400) if bench.backend.pieces.piece(token).isalpha())
     assert sampler.accept(letter) is False
     assert sampler.outcome is Outcome.OPEN
     assert bench.draws(sampler, 0, 3) == bench.draws(plain, 0, 3)

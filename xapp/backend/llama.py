@@ -4,27 +4,22 @@ import mmap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, cast
 
 import msgspec
 import numpy as np
 
 from xapp.backend.base import NOT_DRAWN, Batch, Sampler
-from xapp.backend.constraint import Constraint, Machines
 from xapp.backend.interrupt import Interrupt, flag_function
 from xapp.backend.llama_batch import NativeBatch
 from xapp.backend.llama_context import NativeContext
 from xapp.backend.llama_draft import LlamaDraft
-from xapp.backend.llama_grammar import GrammarSampler
+from xapp.backend.llama_draw import Drawer
 from xapp.backend.llama_pieces import Pieces
-from xapp.backend.llama_sampler import GREEDY, ChainSampler
+from xapp.backend.llama_samplers import Samplers
 from xapp.backend.llama_tuning import Profile
-from xapp.backend.log_softmax import LogSoftmax
 from xapp.backend.native import llama
 from xapp.backend.prompt_context import LEAST_OTHERS, NewPrompts, Prompts, bytes_of, saved
-from xapp.backend.reasoning_budget import ReasoningBudget, closing_tokens
-from xapp.backend.reporting import Reporting
 from xapp.domain.messages import ModelInfo, SamplingParams, Tuning
 from xapp.errors import ModelError
 
@@ -40,19 +35,6 @@ class Limits:
     branches: int
     probes: int
     steady: int
-
-
-def row_numbers(indices: list[int], batch: Batch) -> list[int]:
-    """The rows of logits of some of the batch's tokens. Rows have the order of the tokens."""
-    numbers = {index: number for number, index in enumerate(_with_row(batch))}
-    return [numbers[index] for index in indices]
-
-
-def _with_row(batch: Batch) -> list[int]:
-    """The tokens that have a row of logits, ascending."""
-    if not batch.probes:
-        return batch.outputs
-    return sorted({*batch.outputs, *(probe.index for probe in batch.probes)})
 
 
 class LlamaBackend:
@@ -94,36 +76,17 @@ class LlamaBackend:
         self._may_go_on = flag_function(llama.ggml_abort_callback)
         self._watch(self.interrupt)
         self._batch = NativeBatch(max_batch)
-        self._pieces = pieces
-        self._machines = Machines()
-        self._log_softmax = LogSoftmax(info.vocab_size)
+        self.pieces = pieces
+        self._samplers = Samplers(pieces, info.vocab_size)
+        self._drawer = Drawer(info.vocab_size)
 
     def is_end(self, token: int) -> bool:
         """See Backend."""
-        return token in self._pieces.ends
+        return token in self.pieces.ends
 
     def new_sampler(self, params: SamplingParams, prompt: list[int], scope: str = "") -> Sampler:
         """See Backend."""
-        sampler = self._new_sampler(params, prompt, scope)
-        budget = params.max_reasoning_tokens
-        if budget is not None and self._closing:
-            sampler = ReasoningBudget(
-                sampler, self._pieces.piece, self._closing, budget=budget, prompt=prompt
-            )
-        wanted = params.top_log_probabilities
-        return sampler if wanted is None else Reporting(sampler, wanted)
-
-    @cached_property
-    def _closing(self) -> list[int]:
-        """The tokens that close reasoning, found at the first use: it takes about 1 µs a token."""
-        return closing_tokens(map(self._pieces.piece, range(self._pieces.size)))
-
-    def _new_sampler(self, params: SamplingParams, prompt: list[int], scope: str) -> Sampler:
-        chain = None if params.greedy else ChainSampler(params, prompt, self.info.vocab_size)
-        if params.grammar is None:
-            return chain or GREEDY
-        constraint = Constraint(self._machines.get(params.grammar, scope), self._pieces.piece, self.is_end)
-        return GrammarSampler(constraint, self._pieces, params, chain)
+        return self._samplers.new(params, prompt, scope)
 
     def decode(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
         """See Backend."""
@@ -163,7 +126,7 @@ class LlamaBackend:
         if (own := self._prompts.for_part(prompt, num_cells)) is None:
             return self._decode(self._main, prompt, some)
         own.compute(prompt, self._batch)
-        return self._draw(own.context, prompt, some, NOT_DRAWN)
+        return self._drawer.draw(own.context, prompt, some, NOT_DRAWN)
 
     @contextmanager
     def _uninterrupted(self) -> Iterator[None]:
@@ -190,50 +153,11 @@ class LlamaBackend:
     ) -> list[int]:
         """`before` is the last token drawn in an earlier part of the same batch."""
         context.compute(self._batch.fill(batch), outputs=bool(batch.outputs))
-        return self._draw(context, batch, samplers, before)
-
-    def _draw(self, context: NativeContext, batch: Batch, samplers: list[Sampler], before: int) -> list[int]:
-        if not batch.outputs:
-            return []
-        rows = context.rows(len(_with_row(batch)))
-        if batch.probes:
-            rows = rows[row_numbers(batch.outputs, batch)]
-        chosen = [int(rows[0].argmax())] if len(rows) == 1 else cast(list[int], rows.argmax(axis=1).tolist())
-        for row, (index, sampler) in enumerate(zip(batch.outputs, samplers, strict=True)):
-            if index in batch.drafts and batch.is_wrong(index, before, sampler.outcome):
-                chosen[row] = NOT_DRAWN
-            elif sampler is not GREEDY:
-                chosen[row] = self._sample(context, index, rows[row], chosen[row], sampler)
-            before = chosen[row]
-        return chosen
-
-    def _sample(
-        self, context: NativeContext, index: int, logits: Any, likeliest: int, sampler: Sampler
-    ) -> int:
-        if sampler is GREEDY:
-            return likeliest
-        if type(sampler) is GrammarSampler:
-            return sampler.sample(logits, likeliest)
-        if type(sampler) is ReasoningBudget:
-            token = sampler.forced()
-            if token is None or not sampler.inner.accept(token):
-                token = self._sample(context, index, logits, likeliest, sampler.inner)
-            sampler.take(token)
-            return token
-        if type(sampler) is Reporting:
-            token = self._sample(context, index, logits, likeliest, sampler.inner)
-            sampler.note(self._log_softmax.report(logits, token, sampler.num_top))
-            return token
-        return cast(ChainSampler, sampler).sample(context.handle, index)
+        return self._drawer.draw(context, batch, samplers, before)
 
     def log_probabilities(self, batch: Batch) -> list[list[float]]:
         """See Backend."""
-        rows = self._main.rows(len(_with_row(batch)))
-        numbers = row_numbers([probe.index for probe in batch.probes], batch)
-        return [
-            self._log_softmax(rows[number], probe.tokens or [int(rows[number].argmax())])
-            for number, probe in zip(numbers, batch.probes, strict=True)
-        ]
+        return self._drawer.log_probabilities(self._main, batch)
 
     def logits_are_finite(self) -> bool:
         """Whether the last decode's first row of logits is finite."""
