@@ -155,7 +155,7 @@ def test_without_memory_for_it_prompts_are_computed_in_the_main_context(
     settings = EngineSettings(slots=2, kv_cells=512, kv_type="f16", flash_attention="on", threads=1)
     small = load(str(default_model_path), settings, Node(8 << 30, 2), lambda _: None)
     try:
-        monkeypatch.setattr("xapp.backend.llama_load.this_node", lambda: Node(1 << 20, 2))
+        monkeypatch.setattr("xapp.backend.llama_more_contexts.this_node", lambda: Node(1 << 20, 2))
         assert len(compute(small, 0, LEAST_OTHERS, 96)) == 1
         assert small._prompts.own is None
     finally:

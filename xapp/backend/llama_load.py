@@ -1,7 +1,6 @@
 """Loads a file as a LlamaBackend that is sized for this node, and tests it with one token."""
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -10,10 +9,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from xapp.backend.base import Batch, DecodeError
-from xapp.backend.llama import Limits, LlamaBackend, NewContext
-from xapp.backend.llama_context import NativeContext
+from xapp.backend.llama import Limits, LlamaBackend
 from xapp.backend.llama_draft import DraftFile
+from xapp.backend.llama_first_steps import first_curve, self_test
 from xapp.backend.llama_model import (
     ContextParams,
     can_share_prefixes,
@@ -22,19 +20,15 @@ from xapp.backend.llama_model import (
     load_model,
     new_context,
 )
+from xapp.backend.llama_more_contexts import isolated_contexts, prompt_contexts
 from xapp.backend.llama_pieces import Pieces, vocabulary
-from xapp.backend.llama_sampler import GREEDY
 from xapp.backend.llama_tuning import profile
 from xapp.backend.native import llama
-from xapp.backend.node import this_node
-from xapp.backend.prompt_context import SEQUENCES, NewPrompts, PromptContext
 from xapp.backend.rpc.place import place
 from xapp.backend.sizing import Geometry, Node, Sizing, kv_bytes_per_cell, size
 from xapp.config import EngineSettings
-from xapp.domain.messages import ModelInfo, StepCurve
-from xapp.errors import ModelError
+from xapp.domain.messages import ModelInfo
 from xapp.models.parts import total_bytes
-from xapp.steps.pace import ISOLATED_CHUNK
 
 _A = TypeVar("_A")
 _B = TypeVar("_B")
@@ -47,17 +41,6 @@ PROBE_BYTES = 16 * 1024 * 1024
 STEADY_TOKENS = 63
 """From 64 tokens a batch on, ggml's attention on a CPU sums in tiles, in float32. Below, it sums row by
 row, in float16. The difference is enough to round some 8-bit activations the other way."""
-FIRST_SIZES = (1, 4, 16, 64)
-"""Tokens of the steps that the first load of a model measures."""
-CELL_BLOCK = 256
-"""llama.cpp makes KV caches in blocks of so many cells."""
-ISOLATED_BYTES = 64 * 1024 * 1024
-"""Memory of a context for one sequence, in addition to its cells."""
-PROMPT_CELLS = 2048
-"""Cells of the separate context of prompts, at most. Later chunks of a longer prompt are computed in the main
-context."""
-FIRST_S = 0.25
-"""After so much time the larger steps are left for the survey."""
 
 
 def load(
@@ -101,8 +84,8 @@ def load(
         limits=limits,
         max_batch=settings.batch_tokens,
         profile=found,
-        new_isolated=_isolated(model, params, sizing, path),
-        new_prompts=None if elsewhere else _prompts(model, params, sizing, path),
+        new_isolated=isolated_contexts(model, params, sizing, path),
+        new_prompts=None if elsewhere else prompt_contexts(model, params, sizing, path),
         draft=drafting,
     )
     self_test(backend, path)
@@ -130,52 +113,6 @@ def _geometry(model: Any, path: str, draft: DraftFile | None) -> Geometry:
     if draft is not None:
         per_token, weights = per_token + draft.kv_bytes_per_token, weights + draft.weight_bytes
     return Geometry(per_token, weights, llama.llama_model_n_ctx_train(model))
-
-
-def _isolated(model: Any, params: ContextParams, sizing: Sizing, path: str) -> NewContext:
-    """Contexts for one sequence. They use the default number of threads, not the measured best: attention may
-    sum by threads, and the measured number changes.
-    """
-    one = replace(
-        params,
-        sequences=1,
-        outputs=1,
-        batch=min(ISOLATED_CHUNK, params.batch),
-        threads=sizing.threads,
-        threads_batch=sizing.threads,
-    )
-
-    def new(num_tokens: int) -> Any:
-        cells = -(-num_tokens // CELL_BLOCK) * CELL_BLOCK
-        need = cells * kv_bytes_per_token(model) + ISOLATED_BYTES
-        if need > this_node().memory_bytes:
-            raise ModelError(f"{path}: no memory for {cells} KV cells more", reason="NO_CONTEXT")
-        return new_context(model, replace(one, cells=cells), path)
-
-    return new
-
-
-def _prompts(model: Any, params: ContextParams, sizing: Sizing, path: str) -> NewPrompts | None:
-    """The context of prompts. It takes the last sequence id of the main context as its spare id. None for a
-    recurrent state, which has no cells.
-    """
-    if not can_share_prefixes(model):
-        return None
-    most = min(PROMPT_CELLS, sizing.context_length, sizing.kv_cells // 2)
-    cells = -(-most // CELL_BLOCK) * CELL_BLOCK
-    own = replace(params, cells=cells, sequences=SEQUENCES, outputs=SEQUENCES)
-
-    def new(main: NativeContext) -> PromptContext:
-        need = cells * kv_bytes_per_token(model) + ISOLATED_BYTES
-        if need > this_node().memory_bytes:
-            raise ModelError(f"{path}: no memory for {cells} KV cells more", reason="NO_CONTEXT")
-        handle = new_context(model, own, path)
-        threads = llama.llama_n_threads(main.handle), llama.llama_n_threads_batch(main.handle)
-        llama.llama_set_n_threads(handle, *threads)  # measured since the load
-        context = NativeContext(handle, SEQUENCES, main.vocab_size)
-        return PromptContext(main, params.sequences - 1, context, cells)
-
-    return new
 
 
 def _meanwhile(first: Callable[[], _A], second: Callable[[], _B]) -> tuple[_A, _B]:
@@ -239,44 +176,3 @@ def _apart_from(params: ContextParams, settings: EngineSettings) -> int | None:
     """
     tiled = params.flash_attention and params.kv_type == "f16" and settings.gpu_layers == 0
     return STEADY_TOKENS + 1 if tiled else None
-
-
-def self_test(backend: LlamaBackend, path: str) -> None:
-    """Computes one token and checks it: a bad build or a bad file fails here, not in a caller's stream."""
-    try:
-        (token,) = _prefill(backend, 1)
-    except DecodeError as error:
-        raise ModelError(f"{path}: the self-test token: {error}", reason="SELF_TEST_FAILED") from error
-    if not backend.logits_are_finite():
-        raise ModelError(f"{path}: the self-test token has no finite logits", reason="SELF_TEST_FAILED")
-    assert 0 <= token < backend.info.vocab_size
-
-
-def first_curve(backend: LlamaBackend) -> StepCurve:
-    """A rough curve for the time before the survey: a few sizes, within a moment."""
-    one_s = _seconds(backend, 1, output=True)
-    most = min(backend.info.batch_tokens, backend.info.context_length - 1)
-    rows: list[int] = []
-    row_s: list[float] = []
-    for count in (each for each in FIRST_SIZES if each <= most):
-        if sum(row_s) > FIRST_S:
-            break
-        rows.append(count)
-        row_s.append(_seconds(backend, count, output=False))
-    return StepCurve(tuple(rows), tuple(row_s), (1,), (one_s,))
-
-
-def _seconds(backend: LlamaBackend, count: int, *, output: bool) -> float:
-    started = time.perf_counter()
-    _prefill(backend, count, output=output)
-    return time.perf_counter() - started
-
-
-def _prefill(backend: LlamaBackend, count: int, *, output: bool = True) -> list[int]:
-    batch = Batch()
-    batch.extend([0] * count, 0, 0)
-    if output:
-        batch.want_output()
-    tokens = backend.decode(batch, [GREEDY] if output else [])
-    backend.remove(0)
-    return tokens
