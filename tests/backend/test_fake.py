@@ -4,7 +4,8 @@ import pytest
 
 from xapp.backend.base import NOT_DRAWN, Batch, DecodeError
 from xapp.backend.byte_vocab import ByteVocab
-from xapp.backend.fake import END_TOKEN, FakeBackend, next_token
+from xapp.backend.fake import FakeBackend
+from xapp.backend.fake_rule import END_TOKEN, next_token
 from xapp.config import EngineSettings
 from xapp.domain.messages import SamplingParams
 from xapp.grammar.compile import compile_rules

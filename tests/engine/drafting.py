@@ -8,8 +8,8 @@ from weakref import WeakKeyDictionary
 
 from tests.engine.harness import rule
 from xapp.backend.base import Batch, Outcome
-from xapp.backend.fake import END_TOKEN
 from xapp.backend.fake_draft import FakeDraft
+from xapp.backend.fake_rule import END_TOKEN
 from xapp.engine.drafts import Drafts
 from xapp.engine.kv_cache import KVCache
 from xapp.engine.sequence import Sequence, Status

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from xapp.backend.base import Batch, Sampler
-from xapp.backend.fake import END_TOKEN, FakeBackend, log_probability
+from xapp.backend.fake import FakeBackend
+from xapp.backend.fake_rule import END_TOKEN, log_probability
 from xapp.config import EngineSettings
 from xapp.domain.messages import (
     END_OF_ANSWER,

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.engine.harness import Harness
-from xapp.backend.fake import log_probability
+from xapp.backend.fake_rule import log_probability
 from xapp.domain.decoding import Ngram
 from xapp.domain.messages import SamplingParams
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from xapp.backend.fake import END_TOKEN, next_token
+from xapp.backend.fake_rule import END_TOKEN, next_token
 from xapp.config import EngineSettings
 from xapp.domain.messages import (
     Cancel,

@@ -1,7 +1,7 @@
 """What the fake backend answers: a function of the prompt alone."""
 
 from xapp.backend.byte_vocab import BOS, ByteVocab
-from xapp.backend.fake import END_TOKEN, next_token
+from xapp.backend.fake_rule import END_TOKEN, next_token
 
 
 def answer_of(prompt: str, max_tokens: int, *, ignore_eos: bool = False) -> tuple[str, int]:

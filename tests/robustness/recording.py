@@ -7,7 +7,7 @@ import grpc
 
 from tests.robustness.history import Call, End, Event
 from tests.server.rich import details_of
-from xapp.backend.fake import log_probability
+from xapp.backend.fake_rule import log_probability
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.server.status import DETAILS_KEY
 

@@ -7,7 +7,7 @@ import grpc
 
 from tests.robustness.history import Event
 from tests.service.test_verify import VOCABULARY
-from xapp.backend.fake import END_TOKEN, next_token
+from xapp.backend.fake_rule import END_TOKEN, next_token
 from xapp.inference.v1 import verification_pb2 as pb
 from xapp.inference.v1 import verification_pb2_grpc
 

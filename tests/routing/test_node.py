@@ -5,7 +5,7 @@ import pytest
 from tests.flat_settings import flat_settings
 from tests.routing.big_little.bigs import own_answer
 from tests.service.nodes import collect, finished_of, text_of
-from xapp.backend.fake import next_token
+from xapp.backend.fake_rule import next_token
 from xapp.config.big import BigSettings
 from xapp.domain.big_little import BigLittle, Guided, Verified
 from xapp.domain.requests import Request, Strategy

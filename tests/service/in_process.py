@@ -13,7 +13,8 @@ from tests.engine.harness import Clock
 from tests.service.nodes import Node
 from xapp.backend.base import Batch, Sampler
 from xapp.backend.byte_vocab import ByteVocab
-from xapp.backend.fake import END_TOKEN, FakeBackend
+from xapp.backend.fake import FakeBackend
+from xapp.backend.fake_rule import END_TOKEN
 from xapp.config import EngineSettings
 from xapp.domain.kinds import ModelKind
 from xapp.domain.messages import (

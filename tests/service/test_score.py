@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.flat_settings import flat_settings
 from tests.workers.workers import until
 from xapp.backend.byte_vocab import ByteVocab
-from xapp.backend.fake import log_probability
+from xapp.backend.fake_rule import log_probability
 from xapp.domain.answers import Finished, ScoreResult, Started
 from xapp.domain.messages import FinishReason
 from xapp.domain.requests import ChatMessage, Request, ScoreRequest

@@ -10,7 +10,7 @@ import pytest
 
 from tests.flat_settings import flat_settings
 from xapp.backend.byte_vocab import ByteVocab
-from xapp.backend.fake import VOCAB_SIZE, log_probability, next_token
+from xapp.backend.fake_rule import VOCAB_SIZE, log_probability, next_token
 from xapp.domain.verification import Drafted, Opening, digest_of
 from xapp.errors import Aborted, DeadlineExceeded, Exhausted, FailedPrecondition, InvalidArgument
 from xapp.service import verify

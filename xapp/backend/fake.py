@@ -6,102 +6,25 @@ Tokens are bytes, 256 and up are control tokens, as in `backend.byte_vocab`.
 """
 
 import time
-import zlib
-from array import array
 from collections.abc import Callable, Sequence
 
-from xapp.backend.base import NOT_DRAWN, Batch, DecodeError, Interrupted, Outcome, Sampler
+from xapp.backend.base import NOT_DRAWN, Batch, DecodeError, Interrupted, Sampler
 from xapp.backend.byte_vocab import BOS
 from xapp.backend.constraint import Constraint, Machines
 from xapp.backend.draft_model import DraftModel
+from xapp.backend.fake_cells import FakeCells
 from xapp.backend.fake_draft import FakeDraft
+from xapp.backend.fake_rule import END_TOKEN, VOCAB_SIZE, log_probability, next_token
+from xapp.backend.fake_sampler import FakeSampler, held, report
 from xapp.backend.interrupt import Interrupt
 from xapp.backend.reasoning_budget import CLOSING, ReasoningBudget
-from xapp.backend.reporting import Report, Reporting
+from xapp.backend.reporting import Reporting
 from xapp.config import EngineSettings
 from xapp.domain.messages import ModelInfo, SamplingParams, Tuning
-
-END_TOKEN = 257
-VOCAB_SIZE = 260
-# Characters that end a value come first, so that answers with a grammar are short.
-_ORDER = (END_TOKEN, *b'"}]0a', *range(256))
-_WORDS = b"the cell load is fine and no handover is due \xc3\xa9 \xe2\x82\xac. "
-_SPACE = ord(" ")
-_SPACES = b"    ,;:-+*/=<>~|"
-"""A space of the words becomes one of these: an answer shows of which content it is a function."""
-
-
-def next_token(tokens: Sequence[int]) -> int:
-    """The token after `tokens`: words, and an end about every 200 tokens."""
-    digest = zlib.crc32(array("i", tokens).tobytes())
-    if digest % 200 == 0:
-        return END_TOKEN
-    token = _WORDS[len(tokens) % len(_WORDS)]
-    return token if token != _SPACE else _SPACES[(digest >> 8) % len(_SPACES)]
-
-
-def log_probability(tokens: Sequence[int], token: int) -> float:
-    """Log-probability of `token` after `tokens`: from -8 to 0, and different after other tokens."""
-    return -(zlib.crc32(array("i", [*tokens, token]).tobytes()) % 8000) / 1000
-
-
-class FakeSampler:
-    """A sampler without state that counts itself, so that tests find a leak."""
-
-    def __init__(self, params: SamplingParams, live: set[int], constraint: Constraint | None) -> None:
-        self.params = params
-        self._constraint = constraint
-        self._live = live
-        live.add(id(self))
-
-    @property
-    def outcome(self) -> Outcome:
-        """See Sampler."""
-        return Outcome.OPEN if self._constraint is None else self._constraint.outcome
-
-    def hold(self, token: int) -> int:
-        """The token, or the first allowed token where a grammar refuses it."""
-        constraint = self._constraint
-        if constraint is None:
-            return token
-        return constraint.draw((token, *_ORDER))
-
-    def accept(self, token: int) -> bool:
-        """See Sampler."""
-        return self._constraint is None or self._constraint.accept(token)
-
-    def mark(self) -> object:
-        """See Sampler."""
-        return None if self._constraint is None else self._constraint.mark()
-
-    def rollback(self, mark: object) -> None:
-        """See Sampler."""
-        if self._constraint is not None:
-            self._constraint.rollback(mark)
-
-    def close(self) -> None:
-        """Removes itself from the set of live samplers."""
-        self._live.discard(id(self))
 
 
 def _piece(token: int) -> bytes:
     return bytes([token]) if token < BOS else b""
-
-
-def _held(sampler: Sampler, token: int) -> int:
-    inner = sampler.inner if isinstance(sampler, Reporting) else sampler
-    if isinstance(inner, ReasoningBudget):
-        forced = inner.forced()
-        token = _held(inner.inner, token) if forced is None else forced
-        inner.take(token)
-        return token
-    return inner.hold(token) if isinstance(inner, FakeSampler) else token
-
-
-def _report(content: Sequence[int], token: int, num_top: int) -> Report:
-    """The tokens beside the drawn token are those that follow it."""
-    top = [(token + number, log_probability(content, token + number)) for number in range(num_top)]
-    return Report(log_probability(content, token), top)
 
 
 def fake_info(settings: EngineSettings) -> ModelInfo:
@@ -127,7 +50,7 @@ def fake_info(settings: EngineSettings) -> ModelInfo:
 
 
 class FakeBackend:
-    """Keeps each sequence's cells as (position, token). A shared prefix shares cells."""
+    """Refuses wrong positions and too many cells. `decode` is a step of the engine, without a model."""
 
     def __init__(
         self,
@@ -146,10 +69,7 @@ class FakeBackend:
         self._rule = rule
         self._step_s, self._token_s = step_s, token_s
         self.num_branches, self.num_probes, self.num_steady = num_branches, num_probes, num_steady
-        self._cells: list[list[int]] = [[] for _ in range(self.num_sequences + num_branches)]
-        self._tokens: dict[int, int] = {}
-        self._owners: dict[int, int] = {}
-        self._next_cell = 0
+        self._cells = FakeCells(self.num_sequences + num_branches)
         self.live_samplers: set[int] = set()
         self.draft: DraftModel | None = FakeDraft(rule) if self._info.draft else None
         self.interrupt = Interrupt()
@@ -168,11 +88,11 @@ class FakeBackend:
     @property
     def used(self) -> int:
         """Cells that belong to at least one sequence."""
-        return len(self._owners)
+        return self._cells.used
 
     def content(self, seq_id: int) -> list[int]:
         """The tokens in a sequence's cells."""
-        return [self._tokens[cell] for cell in self._cells[seq_id]]
+        return self._cells.content(seq_id)
 
     def is_end(self, token: int) -> bool:
         """See Backend."""
@@ -208,13 +128,13 @@ class FakeBackend:
         for index, (token, position, seq_id) in enumerate(
             zip(batch.tokens, batch.positions, batch.seq_ids, strict=True)
         ):
-            if position != len(self._cells[seq_id]):
+            if position != self._cells.length(seq_id):
                 raise DecodeError(-1)
-            self._append(seq_id, token)
+            self._cells.append(seq_id, token)
             for other in batch.shared.get(index, ()):
-                if position != len(self._cells[other]):
+                if position != self._cells.length(other):
                     raise DecodeError(-1)
-                self._share(self._cells[seq_id][-1], other)
+                self._cells.share_last(seq_id, other)
             if index in wanted:
                 answers.append(self._draw(batch, index, answers, samplers[len(answers)]))
             if index in probes:
@@ -228,9 +148,9 @@ class FakeBackend:
         if index in batch.drafts and batch.is_wrong(index, drawn[-1], sampler.outcome):
             return NOT_DRAWN
         content = self.content(batch.seq_ids[index])
-        token = _held(sampler, self._rule(content))
+        token = held(sampler, self._rule(content))
         if isinstance(sampler, Reporting):
-            sampler.note(_report(content, token, sampler.num_top))
+            sampler.note(report(content, token, sampler.num_top))
         return token
 
     def _decode_isolated(self, batch: Batch, samplers: list[Sampler]) -> list[int]:
@@ -239,7 +159,7 @@ class FakeBackend:
         assert batch.positions == list(range(len(self.isolated), len(self.isolated) + len(batch)))
         self.isolated += batch.tokens
         self._took(batch)
-        return [_held(sampler, self._rule(self.isolated)) for sampler in samplers]
+        return [held(sampler, self._rule(self.isolated)) for sampler in samplers]
 
     def _took(self, batch: Batch) -> None:
         self.batches.append(len(batch))
@@ -251,33 +171,13 @@ class FakeBackend:
         assert len(self._read) == len(batch.probes)
         return self._read
 
-    def _share(self, cell: int, seq_id: int) -> None:
-        self._owners[cell] += 1
-        self._cells[seq_id].append(cell)
-
-    def _append(self, seq_id: int, token: int) -> None:
-        cell = self._next_cell
-        self._next_cell += 1
-        self._tokens[cell] = token
-        self._owners[cell] = 1
-        self._cells[seq_id].append(cell)
-
     def copy_prefix(self, source: int, target: int, length: int) -> None:
         """See Backend."""
-        assert not self._cells[target]
-        shared = self._cells[source][:length]
-        assert len(shared) == length
-        for cell in shared:
-            self._owners[cell] += 1
-        self._cells[target] = shared
+        self._cells.copy_prefix(source, target, length)
 
     def remove(self, seq_id: int, start: int = 0) -> None:
         """See Backend."""
-        for cell in self._cells[seq_id][start:]:
-            self._owners[cell] -= 1
-            if not self._owners[cell]:
-                del self._owners[cell], self._tokens[cell]
-        del self._cells[seq_id][start:]
+        self._cells.remove(seq_id, start)
 
     def open_isolated(self, num_tokens: int) -> bool:
         """See Backend."""
@@ -308,11 +208,11 @@ class FakeBackend:
     def restore(self, seq_id: int, state: object) -> bool:
         """See Backend."""
         assert isinstance(state, tuple)
-        assert not self._cells[seq_id]
+        assert not self._cells.length(seq_id)
         if self.used + len(state) > self._info.kv_cells_total:
             return False
         for token in state:
-            self._append(seq_id, token)
+            self._cells.append(seq_id, token)
         return True
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.engine.harness import Answer, Harness, rule
 from tests.engine.test_engine import Cancelled, Steps, Submitted, Tick, perform, prompts
-from xapp.backend.fake import END_TOKEN
+from xapp.backend.fake_rule import END_TOKEN
 from xapp.domain.messages import END_OF_ANSWER, Drafts, FinishReason, Priority
 from xapp.engine.strategies.verify import Verify
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.flat_settings import flat_settings
 from xapp.backend.byte_vocab import ByteVocab
-from xapp.backend.fake import END_TOKEN, next_token
+from xapp.backend.fake_rule import END_TOKEN, next_token
 from xapp.config.big import BigSettings
 from xapp.domain.messages import END_OF_ANSWER
 from xapp.domain.requests import Request

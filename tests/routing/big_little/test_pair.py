@@ -14,7 +14,7 @@ from tests.flat_settings import flat_settings
 from tests.routing.big_little.bigs import ScriptedBig, big_rule, own_answer, paired, surprisal
 from tests.service.nodes import collect, finished_of, text_of
 from xapp.backend.byte_vocab import ByteVocab
-from xapp.backend.fake import END_TOKEN, log_probability, next_token
+from xapp.backend.fake_rule import END_TOKEN, log_probability, next_token
 from xapp.domain.answers import Finished
 from xapp.domain.big_little import BigLittle, Guided, LinkLoss, PairFigures, Verified
 from xapp.domain.chat import ChatMessage

@@ -17,7 +17,7 @@ from tests.routing.big_little.bigs import own_answer
 from tests.scale import sized
 from tests.server.fake_service import FakeHost
 from tests.service.nodes import collect, finished_of, text_of
-from xapp.backend.fake import next_token
+from xapp.backend.fake_rule import next_token
 from xapp.config.big import BigSettings
 from xapp.domain.answers import Chunk, Event, Finished
 from xapp.domain.big_little import BigLittle, Guided, LinkLoss, Verified
