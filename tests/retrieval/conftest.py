@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from xapp.retrieval.store.base import Stores
-from xapp.retrieval.store.postgres import PostgresStores
+from xapp.retrieval.store.postgres_database import PostgresStores
 from xapp.retrieval.store.sqlite_folder import SqliteStores
 
 MAX_BYTES = 64 << 20

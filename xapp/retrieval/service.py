@@ -45,7 +45,7 @@ def make_stores(settings: RetrievalSettings) -> Stores:
         return SqliteStores(Path(settings.folder).expanduser(), settings.max_collection_bytes)
     if not settings.url.startswith(_POSTGRES):
         raise ConfigError(URL_KEY, "must begin with postgresql://")
-    from xapp.retrieval.store.postgres import PostgresStores  # noqa: PLC0415  the extra `postgres`
+    from xapp.retrieval.store.postgres_database import PostgresStores  # noqa: PLC0415  the extra `postgres`
 
     return PostgresStores(settings.url)
 

@@ -1,10 +1,9 @@
-"""SqliteStore: a collection in one SQLite file. Words by FTS5, vectors exactly and in memory."""
+"""SqliteStore: a collection in one SQLite file. Vectors are searched exactly and in memory."""
 
 import contextlib
 import json
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
-from itertools import accumulate
 from pathlib import Path
 
 from xapp.domain.retrieval import CollectionInfo, DocumentInfo, Filter, Metadata, Passage
@@ -12,11 +11,10 @@ from xapp.retrieval.store import sqlite_file
 from xapp.retrieval.store.base import SCHEMA_VERSION, Found, StoredDocument, StoredPassage, content_digest
 from xapp.retrieval.store.fits import fits
 from xapp.retrieval.store.sqlite_errors import told
+from xapp.retrieval.store.sqlite_words import SqliteWords
 from xapp.retrieval.store.vectors import Vectors
 
 _LOAD_ROWS = 1024
-MOST_RANKED = 4000
-MOST_COUNTS = 10_000
 
 
 class SqliteStore:
@@ -28,10 +26,10 @@ class SqliteStore:
         self._owner = owner
         self._vectors: Vectors | None = None
         self._metadata: dict[int, tuple[str, Metadata]] = {}
-        self._counts: dict[str, int] = {}
         self._lock = sqlite_file.lock(path)
         try:
             self._db = sqlite_file.connect(path, name, max_bytes)
+            self._words = SqliteWords(self._db)
             with told(name):
                 self._about = dict(self._db.execute("SELECT name, value FROM about"))
                 self._read_documents()
@@ -80,7 +78,7 @@ class SqliteStore:
     def _writing(self) -> Iterator[None]:
         with told(self._name):
             self._db.execute("BEGIN IMMEDIATE")
-            self._counts.clear()
+            self._words.forget()
             try:
                 yield
                 self._db.execute("COMMIT")
@@ -168,37 +166,9 @@ class SqliteStore:
         """Implements VectorStore."""
         if not words:
             return []
-        query = "SELECT rowid, -bm25(words) FROM words WHERE words MATCH ?"
-        values: list[object] = [" OR ".join(map(_quoted, self._telling(words)))]
-        if condition:
-            fitting = json.dumps(self._fitting(condition))
-            inside = "SELECT number FROM passages WHERE document IN (SELECT value FROM json_each(?))"
-            query += f" AND rowid IN ({inside})"
-            values.append(fitting)
+        documents = self._fitting(condition) if condition else None
         with told(self._name):
-            rows = self._db.execute(f"{query} ORDER BY rank LIMIT ?", (*values, most)).fetchall()
-        return [Found(*row) for row in rows]
-
-    def _telling(self, words: Sequence[str]) -> list[str]:
-        """The rarest words: as many as occur in MOST_RANKED passages together, and at least one.
-
-        To rank a passage takes microseconds, and common words tell little.
-        """
-        counts = sorted((self._count(word), place, word) for place, word in enumerate(words))
-        sums = accumulate(count for count, _, _ in counts)
-        return [word for (_, _, word), total in zip(counts, sums, strict=True) if total <= MOST_RANKED] or [
-            counts[0][2]
-        ]
-
-    def _count(self, word: str) -> int:
-        """The passages that have a word."""
-        if (known := self._counts.get(word)) is None:
-            query = "SELECT count(*) FROM words WHERE words MATCH ?"
-            with told(self._name):
-                (known,) = self._db.execute(query, (_quoted(word),)).fetchone()
-            if len(self._counts) < MOST_COUNTS:
-                self._counts[word] = known
-        return known
+            return self._words.search(words, most, documents)
 
     def by_vector(self, vector: bytes, most: int, condition: Filter) -> list[Found]:
         """Implements VectorStore."""
@@ -260,11 +230,6 @@ class SqliteStore:
         self._vectors = None
         self._db.close()
         self._lock.close()
-
-
-def _quoted(word: str) -> str:
-    """A word as FTS5 reads it, whatever it is in the language of queries."""
-    return f'"{word}"'
 
 
 def _inserted(cursor: sqlite3.Cursor) -> int:

@@ -1,4 +1,4 @@
-"""PostgresStores: collections in a PostgreSQL database with pgvector, which several nodes may share.
+"""PostgresStore: a collection in a PostgreSQL database with pgvector.
 
 Words are ranked by PostgreSQL's own ts_rank_cd, as it has no BM25. Vectors are searched exactly.
 """
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from xapp.domain.retrieval import CollectionInfo, DocumentInfo, Filter, Passage
-from xapp.errors import AlreadyExists, FailedPrecondition
+from xapp.errors import FailedPrecondition
 from xapp.retrieval.store.base import (
     SCHEMA_VERSION,
     Found,
@@ -25,7 +25,8 @@ from xapp.retrieval.store.postgres_link import Connection, PostgresLink
 
 RANK_SCALE = 10.0
 """Brings ts_rank_cd, 0 to about 1, near the size of BM25."""
-_ABOUT = ("embedding_model", "embedding_digest", "dimensions", "passage_chars", "overlap_chars", "created")
+ABOUT = ("embedding_model", "embedding_digest", "dimensions", "passage_chars", "overlap_chars", "created")
+"""The fields of CollectionInfo that the table of collections keeps."""
 
 
 class PostgresStore:
@@ -59,7 +60,7 @@ class PostgresStore:
             num_passages=int(passages),
             size_bytes=int(self._one(sizes, (self._number,))[0]),
             schema_version=SCHEMA_VERSION,
-            **{name: self._about[name] for name in _ABOUT},
+            **{name: self._about[name] for name in ABOUT},
         )
 
     def _one(self, query: str, values: Sequence[object]) -> tuple[Any, ...]:
@@ -209,46 +210,6 @@ class PostgresStore:
 
     def close(self) -> None:
         """Implements VectorStore."""
-        self._link.close()
-
-
-class PostgresStores:
-    """Implements Stores. Raises ConfigError where the driver is not installed."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._link = PostgresLink(url)
-        self._is_laid_out = False
-
-    def all_keys(self) -> list[Key]:
-        """Implements Stores."""
-        if not self._is_laid_out:
-            self._link.lay_out()
-            self._is_laid_out = True
-        query = "SELECT owner, name FROM collections ORDER BY owner, name"
-        rows = self._link.run(lambda connection: connection.execute(query).fetchall())
-        return [Key(*row) for row in rows]
-
-    def create(self, key: Key, info: CollectionInfo) -> PostgresStore:
-        """Implements Stores."""
-        about = json.dumps({name: getattr(info, name) for name in _ABOUT})
-        query = "INSERT INTO collections (owner, name, about) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
-        made = self._link.run(lambda connection: connection.execute(query, (*key, about)).rowcount)
-        if not made:
-            raise AlreadyExists(f"there is a collection {key.name!r}")
-        return self.open(key)
-
-    def open(self, key: Key) -> PostgresStore:
-        """Implements Stores."""
-        return PostgresStore(self._url, key)
-
-    def drop(self, key: Key) -> None:
-        """Implements Stores."""
-        query = "DELETE FROM collections WHERE owner = %s AND name = %s"
-        self._link.run(lambda connection: connection.execute(query, key))
-
-    def close(self) -> None:
-        """Implements Stores."""
         self._link.close()
 
 
