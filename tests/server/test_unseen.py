@@ -10,7 +10,7 @@ import pytest
 
 from tests.flat_settings import flat_settings
 from tests.server.conftest import settings
-from xapp.server import server
+from xapp.server.port_options import port_options
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +39,7 @@ async def outcomes(options: list[tuple[str, int]]) -> Counter[str]:
 
 
 async def test_our_options_answer_every_call() -> None:
-    assert await outcomes(server._options(settings().server)) == {"UNIMPLEMENTED": NUM_CALLS}
+    assert await outcomes(port_options(settings().server)) == {"UNIMPLEMENTED": NUM_CALLS}
 
 
 async def test_grpc_knows_the_key() -> None:
@@ -49,4 +49,4 @@ async def test_grpc_knows_the_key() -> None:
 
 def test_no_call_has_a_later_deadline() -> None:
     longest = flat_settings(max_deadline_s=86_400).admission.max_deadline_s
-    assert dict(server._options(settings().server))[KEY] >= longest
+    assert dict(port_options(settings().server))[KEY] >= longest
