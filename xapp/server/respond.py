@@ -24,7 +24,7 @@ from xapp.domain.states import ModelState, ModelStatus
 from xapp.durations import to_duration
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import models_pb2
-from xapp.server.retrieval_wire import source
+from xapp.server.respond_retrieval import source
 
 _FINISH_REASONS = {
     FinishReason.STOP: pb.FINISH_REASON_STOP,

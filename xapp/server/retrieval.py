@@ -20,7 +20,8 @@ from xapp.retrieval.v1 import retrieval_pb2 as pb
 from xapp.retrieval.v1 import retrieval_pb2_grpc
 from xapp.security import principal
 from xapp.security.policy import ANYTHING_GOES, Policy
-from xapp.server import retrieval_wire as wire
+from xapp.server import respond_retrieval as respond
+from xapp.server.convert import retrieval_requests as convert
 from xapp.server.deadline import deadline_of
 
 MAX_UPSERT_STREAMS = 4
@@ -58,10 +59,10 @@ class RetrievalServicer(retrieval_pb2_grpc.RetrievalServiceServicer):
         self, request: pb.CreateCollectionRequest, context: "_Context[Any, Any]"
     ) -> pb.CreateCollectionResponse:
         """Makes a collection."""
-        spec, caller = wire.to_spec(request), _caller(context, Priority.INTERACTIVE)
+        spec, caller = convert.to_spec(request), _caller(context, Priority.INTERACTIVE)
         self._policy().check_collection(principal.current.get(), spec.name, shares=spec.shared)
         return pb.CreateCollectionResponse(
-            collection=wire.collection(await self._retrieval.create(spec, caller))
+            collection=respond.collection(await self._retrieval.create(spec, caller))
         )
 
     async def GetCollection(  # noqa: N802
@@ -69,7 +70,7 @@ class RetrievalServicer(retrieval_pb2_grpc.RetrievalServiceServicer):
     ) -> pb.GetCollectionResponse:
         """One collection."""
         info = await self._retrieval.get(self._allowed("name", request.name), _scope())
-        return pb.GetCollectionResponse(collection=wire.collection(info))
+        return pb.GetCollectionResponse(collection=respond.collection(info))
 
     async def ListCollections(  # noqa: N802
         self, request: pb.ListCollectionsRequest, context: "_Context[Any, Any]"
@@ -78,7 +79,7 @@ class RetrievalServicer(retrieval_pb2_grpc.RetrievalServiceServicer):
         policy, caller = self._policy(), principal.current.get()
         found = await self._retrieval.list(_scope())
         visible = (each for each in found if policy.allows_collection(caller, each.name))
-        return pb.ListCollectionsResponse(collections=map(wire.collection, visible))
+        return pb.ListCollectionsResponse(collections=map(respond.collection, visible))
 
     async def DeleteCollection(  # noqa: N802
         self, request: pb.DeleteCollectionRequest, context: "_Context[Any, Any]"
@@ -101,7 +102,7 @@ class RetrievalServicer(retrieval_pb2_grpc.RetrievalServiceServicer):
                 async for name, document, size in documents:
                     collection = collection or await self._writable("collection", name)
                     response.results.append(
-                        wire.result(await self._store(collection, document, size, caller))
+                        respond.result(await self._store(collection, document, size, caller))
                     )
             return response
 
@@ -124,7 +125,7 @@ class RetrievalServicer(retrieval_pb2_grpc.RetrievalServiceServicer):
                         yield collection, replace(document, content=bytes(content)), size
                     count += 1
                     _check_count(count)
-                    document = await asyncio.to_thread(wire.to_document, message.document)
+                    document = await asyncio.to_thread(convert.to_document, message.document)
                     content, size = bytearray(document.content), len(document.content)
                 case "data" if document is not None and not document.passages:
                     size += len(message.data)
@@ -146,7 +147,7 @@ class RetrievalServicer(retrieval_pb2_grpc.RetrievalServiceServicer):
         self, request: pb.DeleteRequest, context: "_Context[Any, Any]"
     ) -> pb.DeleteResponse:
         """Removes documents."""
-        ids, condition = wire.to_deleted(request)
+        ids, condition = convert.to_deleted(request)
         name = await self._writable("collection", request.collection)
         return pb.DeleteResponse(num_documents=await self._retrieval.delete(name, _scope(), ids, condition))
 
@@ -157,16 +158,16 @@ class RetrievalServicer(retrieval_pb2_grpc.RetrievalServiceServicer):
         name = self._allowed("collection", request.collection)
         with self._reads.hold(), self._watchdog.watch() as stream:
             async for some in self._retrieval.documents(name, _scope()):
-                message = pb.ListDocumentsResponse(documents=map(wire.document, some))
+                message = pb.ListDocumentsResponse(documents=map(respond.document, some))
                 await stream.send(context.write(message))
 
     async def Search(  # noqa: N802
         self, request: pb.SearchRequest, context: "_Context[Any, Any]"
     ) -> pb.SearchResponse:
         """The passages that fit best."""
-        asked = wire.to_search(request, _caller(context, Priority.INTERACTIVE))
+        asked = convert.to_search(request, _caller(context, Priority.INTERACTIVE))
         self._allowed("collection", asked.collection)
-        return wire.searched(await self._retrieval.search(asked))
+        return respond.searched(await self._retrieval.search(asked))
 
     async def Backup(  # type: ignore[override]  # noqa: N802
         self, request: pb.BackupRequest, context: "_Context[Any, Any]"

@@ -20,9 +20,9 @@ from xapp.server.convert.request_limits import (
     to_seconds,
     to_stop,
 )
+from xapp.server.convert.retrieval_requests import to_retrieval
 from xapp.server.convert.sampling_params import to_sampling, to_seed
 from xapp.server.convert.tool_calls import to_tool_calls, to_tools
-from xapp.server.retrieval_wire import to_retrieval
 from xapp.server.routing import to_routing
 from xapp.server.tasks import to_call
 

@@ -1,4 +1,4 @@
-"""Converts retrieval from and to the wire. Raises InvalidArgument with the field."""
+"""Converts the requests of RetrievalService, and the passages that a request for an answer wants."""
 
 from array import array
 from collections.abc import Mapping
@@ -6,30 +6,21 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from xapp.domain.embedding import Caller
 from xapp.domain.retrieval import (
     DEFAULT_TOP_K,
     MAX_QUERY_CHARS,
     MAX_TOP_K,
-    CollectionInfo,
     CollectionSpec,
     Document,
-    DocumentInfo,
     Filter,
     Grounding,
-    Hit,
     NothingFound,
-    Outcome,
     Passage,
     SearchMode,
     SearchRequest,
-    SearchResult,
-    Source,
-    UpsertResult,
 )
-from xapp.durations import to_duration
 from xapp.edge.retrieval_fields import (
     collection_name,
     score,
@@ -47,7 +38,7 @@ MAX_ID_CHARS = 512
 MAX_TITLE_CHARS = 512
 MAX_PASSAGES = 20_000
 _PASSAGE_CHARS = (200, 8000)
-_MODES = {
+MODES = {
     pb.SEARCH_MODE_UNSPECIFIED: None,
     pb.SEARCH_MODE_HYBRID: SearchMode.HYBRID,
     pb.SEARCH_MODE_WORDS: SearchMode.WORDS,
@@ -58,15 +49,6 @@ _NOTHING_FOUND = {
     inference_pb2.NOTHING_FOUND_FAIL: NothingFound.FAIL,
     inference_pb2.NOTHING_FOUND_ABSTAIN: NothingFound.ABSTAIN,
 }
-_OUTCOMES = {
-    Outcome.ADDED: pb.UPSERT_OUTCOME_ADDED,
-    Outcome.REPLACED: pb.UPSERT_OUTCOME_REPLACED,
-    Outcome.UNCHANGED: pb.UPSERT_OUTCOME_UNCHANGED,
-    Outcome.SKIPPED: pb.UPSERT_OUTCOME_SKIPPED,
-}
-
-
-# ---- requests
 
 
 def to_spec(wire: pb.CreateCollectionRequest) -> CollectionSpec:
@@ -131,7 +113,7 @@ def to_deleted(wire: pb.DeleteRequest) -> tuple[list[str] | None, Filter]:
 
 def to_search(wire: pb.SearchRequest, caller: Caller) -> SearchRequest:
     """A question to a collection."""
-    if wire.mode not in _MODES:
+    if wire.mode not in MODES:
         raise InvalidArgument("mode", f"{wire.mode} is no mode")
     if not wire.query.strip():
         raise InvalidArgument("query", "is empty")
@@ -141,7 +123,7 @@ def to_search(wire: pb.SearchRequest, caller: Caller) -> SearchRequest:
         top_k=within("top_k", wire.top_k, 1, MAX_TOP_K) if wire.HasField("top_k") else DEFAULT_TOP_K,
         min_score=score("min_score", wire.min_score),
         filter=to_filter("filter", _values(wire.filter)),
-        mode=_MODES[wire.mode],
+        mode=MODES[wire.mode],
         rerank=wire.rerank if wire.HasField("rerank") else None,
         caller=caller,
     )
@@ -166,103 +148,3 @@ def to_retrieval(wire: inference_pb2.Retrieval, scope: str) -> Grounding:
 def _values(wire: Struct) -> Mapping[str, Any]:
     values: Mapping[str, Any] = MessageToDict(wire)
     return values
-
-
-# ---- answers
-
-
-def collection(info: CollectionInfo) -> pb.Collection:
-    """A collection."""
-    wire = pb.Collection(
-        name=info.name,
-        shared=not info.owner,
-        state=pb.COLLECTION_STATE_FAILED if info.error else pb.COLLECTION_STATE_READY,
-        error=info.error,
-        embedding_model=info.embedding_model,
-        embedding_digest=info.embedding_digest,
-        dimensions=info.dimensions,
-        num_documents=info.num_documents,
-        num_passages=info.num_passages,
-        size_bytes=info.size_bytes,
-        passage_chars=info.passage_chars,
-        overlap_chars=info.overlap_chars,
-        schema_version=info.schema_version,
-    )
-    if info.created:
-        wire.created.CopyFrom(_timestamp(info.created))
-    return wire
-
-
-def _timestamp(seconds: float) -> Timestamp:
-    return Timestamp(seconds=int(seconds), nanos=int(seconds % 1 * 1e9))
-
-
-def result(upserted: UpsertResult) -> pb.UpsertResult:
-    """What became of a document."""
-    return pb.UpsertResult(
-        id=upserted.id,
-        outcome=_OUTCOMES[upserted.outcome],
-        num_passages=upserted.num_passages,
-        reason=upserted.reason,
-        message=upserted.message,
-        digest=upserted.digest,
-    )
-
-
-def document(info: DocumentInfo) -> pb.DocumentInfo:
-    """A stored document."""
-    return pb.DocumentInfo(
-        id=info.id,
-        digest=info.digest,
-        title=info.title,
-        num_passages=info.num_passages,
-        metadata=_struct(info.metadata),
-    )
-
-
-def searched(found: SearchResult) -> pb.SearchResponse:
-    """The passages."""
-    return pb.SearchResponse(
-        hits=map(_hit, found.hits),
-        mode=next(wire for wire, mode in _MODES.items() if mode is found.mode),
-        rerank_method=found.rerank_method,
-        embed_duration=to_duration(found.embed_s),
-        search_duration=to_duration(found.search_s),
-        rerank_duration=to_duration(found.rerank_s),
-    )
-
-
-def _hit(hit: Hit) -> pb.Hit:
-    return pb.Hit(
-        document=hit.document,
-        title=hit.title,
-        start=hit.start,
-        end=hit.end,
-        text=hit.text,
-        digest=hit.digest,
-        score=hit.score,
-        cosine=hit.cosine,
-        bm25=hit.bm25,
-        relevance=hit.relevance,
-        metadata=_struct(hit.metadata),
-    )
-
-
-def source(each: Source) -> inference_pb2.Source:
-    """A passage in a prompt."""
-    return inference_pb2.Source(
-        number=each.number,
-        document=each.document,
-        title=each.title,
-        start=each.start,
-        end=each.end,
-        score=each.score,
-        digest=each.digest,
-        collection=each.collection,
-    )
-
-
-def _struct(values: Mapping[str, Any]) -> Struct:
-    wire = Struct()
-    wire.update(dict(values))
-    return wire
