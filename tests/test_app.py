@@ -13,13 +13,14 @@ from tests.flat_settings import flat_settings
 from tests.ric.stand_ins import HANG, AppManager, StandIn
 from tests.server.conftest import settings
 from tests.server.fake_service import FakeService
-from xapp.app import EXIT_IMMEDIATE, EXIT_LISTENER, EXIT_MODEL, EXIT_OK, Stop, run
+from xapp.app import EXIT_IMMEDIATE, EXIT_LISTENER, EXIT_MODEL, EXIT_OK, run
 from xapp.config import Settings
 from xapp.errors import ConfigError, Exhausted, ModelError, NotFound, Unavailable, XappError
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc
 from xapp.logs import JsonFormatter
 from xapp.ric import link
+from xapp.stop import Stop
 
 
 class LivingService(FakeService):
