@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from xapp.cli.generate import Watch
 from xapp.cli.metrics import print_view
 from xapp.cli.own_server import OwnServer, own_server
 from xapp.cli.progress import TerminalProgress
 from xapp.cli.say import say, shown
+from xapp.cli.stream_watch import Watch
 from xapp.client import Client, ClientError, user
 from xapp.models.paths import models_dir
 from xapp.models.pull import pull

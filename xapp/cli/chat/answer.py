@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, contextmanager
 
-from xapp.cli.generate import Watch
+from xapp.cli.stream_watch import Watch
 from xapp.client import Client
 from xapp.inference.v1 import inference_pb2 as pb
 

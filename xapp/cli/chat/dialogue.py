@@ -4,8 +4,8 @@ import sys
 
 from xapp.cli.chat.answer import Answer, answer_to
 from xapp.cli.chat.conversation import Conversation
-from xapp.cli.generate import Watch
 from xapp.cli.say import say, shown
+from xapp.cli.stream_watch import Watch
 from xapp.client import Client
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import models_pb2

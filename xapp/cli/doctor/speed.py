@@ -5,8 +5,8 @@ import asyncio
 import click
 
 from xapp.cli.doctor.finding import Finding, fail, good, warn
-from xapp.cli.generate import Watch
 from xapp.cli.own_server import OwnServer, own_server
+from xapp.cli.stream_watch import Watch
 from xapp.client import Client, ClientError, user
 from xapp.config import Settings
 
