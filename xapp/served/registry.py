@@ -11,18 +11,16 @@ from xapp.admission.quota import Quotas, parse_quotas
 from xapp.config import Settings
 from xapp.domain.kinds import Capability
 from xapp.domain.states import ModelState, ModelStatus
-from xapp.errors import ConfigError, Exhausted, FailedPrecondition, Unavailable, XappError
+from xapp.errors import Exhausted, FailedPrecondition, Unavailable
 from xapp.models.store import ModelFile
 from xapp.served.changes import Changes
+from xapp.served.configured_models import configured_models
 from xapp.served.dependencies import ModelDependencies
-from xapp.served.draft_file import check_draft
 from xapp.served.file_watch import FileWatch
-from xapp.served.helper_settings import check_helpers
 from xapp.served.kinds import check_loadable
 from xapp.served.known_models import KnownModels, available
 from xapp.served.loads import Loads
 from xapp.served.model_power import ModelPower
-from xapp.served.model_tables import check_tables
 from xapp.served.served_model import ServedModel
 
 _log = logging.getLogger(__name__)
@@ -57,35 +55,14 @@ class ModelRegistry:
     def start(self) -> None:
         """Starts to load the configured models, the default first, one after the other.
 
-        Raises ConfigError with the key when a model does not exist.
+        Raises ConfigError with the key.
         """
-        default = self._configured("XAPP_MODEL", self._settings.node.model)
-        others = filter(None, map(str.strip, self._settings.node.models.split(",")))
-        files = [default, *(self._configured("XAPP_MODELS", name) for name in others)]
-        files = list({file.name: file for file in files}.values())
-        if len(files) > self._settings.node.max_models:
-            raise ConfigError("XAPP_MODELS", f"{len(files)} models, XAPP_MAX_MODELS allows fewer")
-        self._known.default_name = default.name
-        check_tables(self._settings.models, self._find_for_table, self.default_name)
-        for file in files:
-            own = self._settings.of_model(file.name)
-            check_draft(own, file, self._tools.resolve, self._dir)
-            check_helpers(file.name, own)
+        files = configured_models(self._settings, self._tools, self._dir)
+        self._known.default_name = files[0].name
         models = [self._add(file) for file in files]
         self._spawn(self._load_in_turn(models))
         watch = FileWatch(lambda: self.models, self._tools.rehash, self._renew)
         self._spawn(watch.run(self.changes))
-
-    def _configured(self, key: str, name: str) -> ModelFile:
-        try:
-            file = self._tools.resolve(name, self._dir)
-            check_loadable(file, self._settings.of_model(file.name))
-        except XappError as error:
-            raise ConfigError(key, error.message) from error
-        return file
-
-    def _find_for_table(self, name: str) -> str:
-        return self._tools.resolve(name, self._dir).name
 
     async def _load_in_turn(self, models: list[ServedModel]) -> None:
         for model in models:
