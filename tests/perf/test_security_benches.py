@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from perf import isolation, tls
+from perf import tls
+from perf.isolation import __main__ as isolation
 
 pytestmark = pytest.mark.slow
 

@@ -1,23 +1,8 @@
-"""The bench of isolation: it finds nothing where scopes are kept, and something where they are not."""
+"""The figures of the attack by time."""
 
 import pytest
 
-from perf import isolation
-from perf.isolation import Guesses, Mix
-
-
-def test_mixed_requests_share_with_their_own_alone() -> None:
-    mix = Mix()
-    mix.run(3000)
-    assert (mix.num_requests, mix.num_foreign) == (3000, 0)
-    assert mix.num_shared > 1000
-
-
-def test_a_foreign_prefix_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(isolation, "_scope_of", lambda _: "")
-    mix = Mix()
-    mix.run(300)
-    assert mix.num_foreign > 0
+from perf.isolation.timing import Guesses
 
 
 @pytest.mark.parametrize(

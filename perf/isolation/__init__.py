@@ -1,0 +1,1 @@
+"""Whether principals are isolated from each other: by time, and by content."""
