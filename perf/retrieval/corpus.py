@@ -12,7 +12,7 @@ from pathlib import Path
 
 from perf.data.questions import MultipleChoice
 from xapp.cli.index.files import find
-from xapp.domain.retrieval import Passage
+from xapp.domain.documents import Passage
 from xapp.retrieval.documents.parsed import Unread
 from xapp.retrieval.documents.read import read
 from xapp.retrieval.words import words_of

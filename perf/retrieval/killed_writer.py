@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from xapp.domain.retrieval import CollectionInfo, Passage
+from xapp.domain.collection import CollectionInfo
+from xapp.domain.documents import Passage
 from xapp.retrieval.store.base import Key, StoredDocument
 from xapp.retrieval.store.sqlite_folder import SqliteStores
 from xapp.retrieval.store.sqlite_store import SqliteStore

@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from perf.retrieval.corpus import Text
-from xapp.domain.retrieval import CollectionInfo, Passage, SearchMode, SearchRequest
+from xapp.domain.collection import CollectionInfo
+from xapp.domain.documents import Passage
+from xapp.domain.search import SearchMode, SearchRequest
 from xapp.retrieval.search import CANDIDATES, hits_of
 from xapp.retrieval.store.base import Key, StoredDocument, VectorStore
 from xapp.retrieval.store.sqlite_folder import SqliteStores

@@ -15,7 +15,7 @@ from tests.live import LiveServer, serving
 from xapp.client import ClientError, SyncClient, task, user
 from xapp.client.retrieval_methods import struct
 from xapp.domain.chat import ChatMessage
-from xapp.domain.retrieval import Hit
+from xapp.domain.search import Hit
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc
 from xapp.retrieval.passage_prompt import with_passages

@@ -9,8 +9,9 @@ import pytest
 from tests.gateway.gateways import Gateway
 from tests.server.fake_service import FINISHED, started
 from xapp.domain.answers import Chunk, Event
+from xapp.domain.grounding import Grounding, NothingFound, Source
+from xapp.domain.metadata import Condition
 from xapp.domain.requests import Request
-from xapp.domain.retrieval import Condition, Grounding, NothingFound, Source
 
 SOURCE = Source(1, "docs", "fan.md", "Fan", 6, 44, 0.75, "sha256:ab")
 SHOWN = {

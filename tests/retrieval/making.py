@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from tests.fake_embedding import DIGEST, DIMENSIONS, MODEL, vector_of
+from xapp.domain.collection import CollectionInfo
+from xapp.domain.documents import Passage
 from xapp.domain.embedding import pack
-from xapp.domain.retrieval import CollectionInfo, Passage, Scalar
+from xapp.domain.metadata import Scalar
 from xapp.retrieval.store.base import Key, StoredDocument, StoredPassage, VectorStore
 
 KEY = Key("", "docs")

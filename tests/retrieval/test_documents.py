@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.scale import examples
-from xapp.domain.retrieval import Passage
+from xapp.domain.documents import Passage
 from xapp.retrieval.documents import clauses, markdown
 from xapp.retrieval.documents.cut import cut
 from xapp.retrieval.documents.decode import decode

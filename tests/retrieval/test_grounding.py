@@ -14,8 +14,9 @@ from xapp.backend.byte_vocab import IM_END, IM_START, ByteVocab
 from xapp.domain.answers import Chunk, Estimate, Event, Finished, Started, Tokens
 from xapp.domain.chat import ChatMessage, Prompt
 from xapp.domain.format_kinds import Choices
+from xapp.domain.grounding import Grounding, NothingFound
 from xapp.domain.requests import DeadlinePolicy, Request
-from xapp.domain.retrieval import Grounding, Hit, NothingFound, SearchMode, SearchRequest, SearchResult
+from xapp.domain.search import Hit, SearchMode, SearchRequest, SearchResult
 from xapp.domain.states import ModelState, ModelStatus
 from xapp.errors import FailedPrecondition, InvalidArgument
 from xapp.retrieval.citations import Citations

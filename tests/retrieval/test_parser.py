@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.retrieval.pdfs import bomb, page, pdf
-from xapp.domain.retrieval import Document
+from xapp.domain.documents import Document
 from xapp.errors import Unavailable
 from xapp.retrieval.documents.parsed import Unread
 from xapp.retrieval.parser import client

@@ -12,16 +12,11 @@ import pytest
 
 from tests.fake_embedding import DIGEST, DIMENSIONS, MODEL, FakeEmbedding
 from xapp.config import RetrievalSettings
+from xapp.domain.collection import CollectionSpec
+from xapp.domain.documents import Document, Outcome, Passage
 from xapp.domain.embedding import Caller, TextRole
-from xapp.domain.retrieval import (
-    CollectionSpec,
-    Condition,
-    Document,
-    Outcome,
-    Passage,
-    SearchMode,
-    SearchRequest,
-)
+from xapp.domain.metadata import Condition
+from xapp.domain.search import SearchMode, SearchRequest
 from xapp.errors import (
     AlreadyExists,
     ConfigError,

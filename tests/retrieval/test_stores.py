@@ -8,7 +8,7 @@ from tests.fake_embedding import vector_of
 from tests.retrieval.conftest import MakeStores
 from tests.retrieval.making import INFO, KEY, TEXTS, document, filled, texts_of
 from xapp.domain.embedding import pack
-from xapp.domain.retrieval import Condition
+from xapp.domain.metadata import Condition
 from xapp.errors import AlreadyExists
 from xapp.retrieval.store.base import Key, Stores, VectorStore
 

@@ -17,8 +17,9 @@ from tests.server.rich import details_of
 from xapp.client.retrieval_methods import struct
 from xapp.config import RetrievalSettings
 from xapp.domain.answers import Chunk, Event
+from xapp.domain.grounding import Grounding, NothingFound, Source
+from xapp.domain.metadata import Condition
 from xapp.domain.requests import Request
-from xapp.domain.retrieval import Condition, Grounding, NothingFound, Source
 from xapp.inference.v1 import inference_pb2
 from xapp.retrieval.service import RetrievalService
 from xapp.retrieval.v1 import retrieval_pb2 as pb

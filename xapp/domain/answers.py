@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from xapp.domain.big_little import PairFigures
+from xapp.domain.grounding import Source
 from xapp.domain.messages import FinishReason
 from xapp.domain.power import Energy
-from xapp.domain.retrieval import Source
 from xapp.domain.routing import Routed
 
 

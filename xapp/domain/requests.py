@@ -11,8 +11,8 @@ from xapp.domain import chat
 from xapp.domain.big_little import BigLittle, Guided, Verified
 from xapp.domain.decoding import Decoding
 from xapp.domain.format_kinds import Format
+from xapp.domain.grounding import Grounding
 from xapp.domain.priority import Priority
-from xapp.domain.retrieval import Grounding
 from xapp.domain.routing import Routing
 from xapp.domain.sampling import SamplingParams
 from xapp.domain.task_call import TaskCall

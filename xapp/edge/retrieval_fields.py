@@ -5,18 +5,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from xapp.domain.retrieval import (
-    DEFAULT_CONTEXT_TOKENS,
-    DEFAULT_TOP_K,
-    MAX_QUERY_CHARS,
-    MAX_SOURCES,
-    Condition,
-    Filter,
-    Grounding,
-    Metadata,
-    NothingFound,
-    Scalar,
-)
+from xapp.domain.grounding import DEFAULT_CONTEXT_TOKENS, MAX_SOURCES, Grounding, NothingFound
+from xapp.domain.metadata import Condition, Filter, Metadata, Scalar
+from xapp.domain.search import DEFAULT_TOP_K, MAX_QUERY_CHARS
 from xapp.errors import InvalidArgument
 
 MAX_NAMES = 32

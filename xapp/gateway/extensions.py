@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from xapp.domain.grounding import Grounding, NothingFound
 from xapp.domain.priority import Priority
 from xapp.domain.requests import DeadlinePolicy
-from xapp.domain.retrieval import Grounding, NothingFound
 from xapp.domain.task_call import TaskCall
 from xapp.edge import caller_text
 from xapp.edge.retrieval_fields import to_grounding

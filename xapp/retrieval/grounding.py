@@ -8,16 +8,10 @@ from typing import Protocol
 from xapp.domain.answers import Chunk, Estimate, Event, Finished, Started, Tokens
 from xapp.domain.embedding import Caller
 from xapp.domain.finish_reason import FinishReason
+from xapp.domain.grounding import Grounding, NothingFound, Source
 from xapp.domain.requests import DeadlinePolicy, Prompt, Request
-from xapp.domain.retrieval import (
-    MAX_QUERY_CHARS,
-    Grounding,
-    Hit,
-    NothingFound,
-    Retrieval,
-    SearchRequest,
-    Source,
-)
+from xapp.domain.retrieval import Retrieval
+from xapp.domain.search import MAX_QUERY_CHARS, Hit, SearchRequest
 from xapp.domain.states import ModelStatus
 from xapp.errors import FailedPrecondition, InvalidArgument
 from xapp.retrieval.citations import Citations

@@ -5,8 +5,9 @@ import hashlib
 import json
 from dataclasses import replace
 
+from xapp.domain.collection import CollectionInfo
+from xapp.domain.documents import Document, Outcome, UpsertResult
 from xapp.domain.embedding import Caller
-from xapp.domain.retrieval import CollectionInfo, Document, Outcome, UpsertResult
 from xapp.errors import Exhausted
 from xapp.retrieval.documents.parsed import Unread
 from xapp.retrieval.parser.client import Parser

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from xapp.domain.chat import ChatMessage, Prompt
-from xapp.domain.retrieval import Hit
+from xapp.domain.search import Hit
 from xapp.errors import InvalidArgument
 
 BEFORE = (

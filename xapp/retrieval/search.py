@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from time import monotonic
 
+from xapp.domain.collection import CollectionInfo
 from xapp.domain.embedding import Embedding, RerankRequest
-from xapp.domain.retrieval import CollectionInfo, Hit, SearchMode, SearchRequest, SearchResult
+from xapp.domain.search import Hit, SearchMode, SearchRequest, SearchResult
 from xapp.errors import InvalidArgument
 from xapp.retrieval.ranking import fused, score_of
 from xapp.retrieval.shelf import Opened, Shelf

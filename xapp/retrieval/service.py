@@ -9,17 +9,11 @@ from time import time
 from typing import IO
 
 from xapp.config import RetrievalSettings
+from xapp.domain.collection import CollectionInfo, CollectionSpec
+from xapp.domain.documents import Document, DocumentInfo, UpsertResult
 from xapp.domain.embedding import Caller, Embedding
-from xapp.domain.retrieval import (
-    CollectionInfo,
-    CollectionSpec,
-    Document,
-    DocumentInfo,
-    Filter,
-    SearchRequest,
-    SearchResult,
-    UpsertResult,
-)
+from xapp.domain.metadata import Filter
+from xapp.domain.search import SearchRequest, SearchResult
 from xapp.errors import AlreadyExists, ConfigError, Exhausted, InvalidArgument
 from xapp.retrieval.ingest import Ingest
 from xapp.retrieval.parser.client import Parser

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from xapp import logs
-from xapp.domain.retrieval import CollectionInfo
+from xapp.domain.collection import CollectionInfo
 from xapp.errors import Exhausted, FailedPrecondition, NotFound, Unavailable, XappError
 from xapp.retrieval.store.base import Key, Stores, VectorStore, owner_of
 

@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from xapp.domain.collection import CollectionInfo
+from xapp.domain.documents import Document, Passage
 from xapp.domain.embedding import (
     FLOAT_BYTES,
     Caller,
@@ -14,7 +16,6 @@ from xapp.domain.embedding import (
     TextRole,
     Truncation,
 )
-from xapp.domain.retrieval import CollectionInfo, Document, Passage
 from xapp.domain.vectors import is_finite
 from xapp.errors import FailedPrecondition, InvalidArgument
 

@@ -6,15 +6,10 @@ from typing import Any
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from xapp.domain.retrieval import (
-    CollectionInfo,
-    DocumentInfo,
-    Hit,
-    Outcome,
-    SearchResult,
-    Source,
-    UpsertResult,
-)
+from xapp.domain.collection import CollectionInfo
+from xapp.domain.documents import DocumentInfo, Outcome, UpsertResult
+from xapp.domain.grounding import Source
+from xapp.domain.search import Hit, SearchResult
 from xapp.durations import to_duration
 from xapp.inference.v1 import inference_pb2
 from xapp.retrieval.v1 import retrieval_pb2 as pb

@@ -9,9 +9,10 @@ from typing import Any
 import grpc
 
 from xapp import hops, logs
+from xapp.domain.documents import Document, Outcome, UpsertResult
 from xapp.domain.embedding import Caller
 from xapp.domain.priority import Priority
-from xapp.domain.retrieval import Document, Outcome, Retrieval, UpsertResult
+from xapp.domain.retrieval import Retrieval
 from xapp.edge.limit import Limit
 from xapp.edge.retrieval_fields import collection_name
 from xapp.edge.watchdog import Watchdog

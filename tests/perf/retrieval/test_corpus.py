@@ -6,7 +6,7 @@ from perf.retrieval.corpus import Place, Text, answerable, read_corpus, take_sen
 from perf.retrieval.ranking_quality import figures
 from perf.retrieval.retrieval_bars import rows
 from perf.retrieval.search_cost import costs_ms
-from xapp.domain.retrieval import Passage
+from xapp.domain.documents import Passage
 
 LONG = (
     "The near-RT RIC hosts xApps that control the network. An operator loads them at any time, it takes a "

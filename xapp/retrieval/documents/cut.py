@@ -7,7 +7,7 @@ is without its neighbours.
 import re
 from collections.abc import Iterator
 
-from xapp.domain.retrieval import TITLES, Passage
+from xapp.domain.documents import TITLES, Passage
 from xapp.retrieval.documents.parsed import Parsed, Section
 
 MIN_CHARS = 2

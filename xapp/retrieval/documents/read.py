@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from xapp.domain.retrieval import Passage
+from xapp.domain.documents import Passage
 from xapp.retrieval.documents import clauses, html_text, markdown, pdf_text
 from xapp.retrieval.documents.cut import cut
 from xapp.retrieval.documents.decode import decode

@@ -5,8 +5,8 @@ import socket
 import sys
 from itertools import count
 
+from xapp.domain.documents import Document, Passage
 from xapp.domain.frames import FrameBuffer, encode
-from xapp.domain.retrieval import Document, Passage
 from xapp.errors import Unavailable
 from xapp.retrieval.documents.parsed import Unread
 from xapp.retrieval.parser.messages import FromParser, Parse, Pieces, Unreadable, decode_from_parser

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from xapp.domain.retrieval import CollectionInfo, DocumentInfo, Filter, Metadata, Passage
+from xapp.domain.collection import CollectionInfo
+from xapp.domain.documents import DocumentInfo, Passage
+from xapp.domain.metadata import Filter, Metadata
 
 SCHEMA_VERSION = 1
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from xapp.domain.retrieval import Condition, Filter, Metadata, Scalar
+from xapp.domain.metadata import Condition, Filter, Metadata, Scalar
 
 
 def fits(metadata: Metadata, condition: Filter) -> bool:

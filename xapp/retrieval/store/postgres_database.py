@@ -2,7 +2,7 @@
 
 import json
 
-from xapp.domain.retrieval import CollectionInfo
+from xapp.domain.collection import CollectionInfo
 from xapp.errors import AlreadyExists
 from xapp.retrieval.store.base import Key
 from xapp.retrieval.store.postgres_link import PostgresLink

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from xapp.domain.retrieval import CollectionInfo, DocumentInfo, Filter, Passage
+from xapp.domain.collection import CollectionInfo
+from xapp.domain.documents import DocumentInfo, Passage
+from xapp.domain.metadata import Filter
 from xapp.errors import FailedPrecondition
 from xapp.retrieval.store.base import (
     SCHEMA_VERSION,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from xapp.domain.retrieval import CollectionInfo
+from xapp.domain.collection import CollectionInfo
 from xapp.errors import AlreadyExists, ConfigError
 from xapp.retrieval.store import sqlite_file
 from xapp.retrieval.store.base import Key

@@ -6,7 +6,9 @@ import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from xapp.domain.retrieval import CollectionInfo, DocumentInfo, Filter, Metadata, Passage
+from xapp.domain.collection import CollectionInfo
+from xapp.domain.documents import DocumentInfo, Passage
+from xapp.domain.metadata import Filter, Metadata
 from xapp.retrieval.store import sqlite_file
 from xapp.retrieval.store.base import SCHEMA_VERSION, Found, StoredDocument, StoredPassage, content_digest
 from xapp.retrieval.store.fits import fits

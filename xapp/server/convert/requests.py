@@ -4,8 +4,8 @@ from time import monotonic
 
 from xapp.domain.chat import with_tools
 from xapp.domain.format_kinds import ToolCalls
+from xapp.domain.grounding import Grounding
 from xapp.domain.requests import Prompt, Request
-from xapp.domain.retrieval import Grounding
 from xapp.errors import InvalidArgument
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.security.principal import ANONYMOUS, Principal

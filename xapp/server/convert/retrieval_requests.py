@@ -7,20 +7,12 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
 
+from xapp.domain.collection import CollectionSpec
+from xapp.domain.documents import Document, Passage
 from xapp.domain.embedding import Caller
-from xapp.domain.retrieval import (
-    DEFAULT_TOP_K,
-    MAX_QUERY_CHARS,
-    MAX_TOP_K,
-    CollectionSpec,
-    Document,
-    Filter,
-    Grounding,
-    NothingFound,
-    Passage,
-    SearchMode,
-    SearchRequest,
-)
+from xapp.domain.grounding import Grounding, NothingFound
+from xapp.domain.metadata import Filter
+from xapp.domain.search import DEFAULT_TOP_K, MAX_QUERY_CHARS, MAX_TOP_K, SearchMode, SearchRequest
 from xapp.edge.retrieval_fields import (
     collection_name,
     score,
