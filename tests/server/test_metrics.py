@@ -10,7 +10,7 @@ from xapp.domain.answers import Latencies
 from xapp.domain.messages import Stats
 from xapp.domain.states import ModelSample
 from xapp.inference.v1 import inference_pb2 as pb
-from xapp.server.sampling import sample
+from xapp.server.metrics_sample import sample
 from xapp.server.servicer import MAX_METRICS_STREAMS
 from xapp.telemetry.host import HostUsage, ProcessUsage
 from xapp.telemetry.reading import ModelReading, NodeReader, NodeReading

@@ -24,7 +24,7 @@ from xapp.server.convert.metrics_request import to_count, to_interval_s
 from xapp.server.convert.prompt import to_prompt
 from xapp.server.convert.requests import to_estimated, to_request
 from xapp.server.deadline import deadline_of
-from xapp.server.sampling import sample
+from xapp.server.metrics_sample import sample
 from xapp.telemetry.metrics import Metrics
 from xapp.telemetry.observation import Observation
 from xapp.telemetry.reading import NodeReader
