@@ -66,7 +66,7 @@ class NodePlan:
 
     @property
     def room(self) -> Room:
-        """NONE compares with all memory, not with the free memory: a later start would fail in the same way."""
+        """NONE compares with all memory, not with the free memory: a later start would fail, too."""
         if self.least_bytes > self.total_bytes:
             return Room.NONE
         return Room.FITS if self.sized_bytes <= self.node.memory_bytes else Room.TIGHT
