@@ -4,16 +4,19 @@ import logging
 import os
 import signal
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
 from tests.flat_settings import flat_settings
+from tests.models.gguf_file import gguf_bytes
 from tests.ric.stand_ins import HANG, AppManager, StandIn
 from tests.server.conftest import settings
 from tests.server.fake_service import FakeService
 from xapp.app import EXIT_IMMEDIATE, EXIT_LISTENER, EXIT_MODEL, EXIT_OK, run
+from xapp.backend.node import memory_total_bytes
 from xapp.config import Settings
 from xapp.errors import ConfigError, Exhausted, ModelError, NotFound, Unavailable, XappError
 from xapp.inference.v1 import inference_pb2 as pb
@@ -112,6 +115,27 @@ async def test_listens_serves_drains() -> None:
     running.service.drained.set()
     assert await running.task == EXIT_OK
     assert running.service.calls == ["start", "drain 5", "aclose", "aclose"]
+
+
+async def test_the_services_are_told_first() -> None:
+    running = Running()
+    told = await running.until("services")
+    assert told["services"][0]["name"] == "server"
+    running.stop.on_signal()
+    running.service.drained.set()
+    assert await running.task == EXIT_OK
+
+
+async def test_services_that_cannot_fit_start_nothing(tmp_path: Path) -> None:
+    model = tmp_path / "huge.gguf"
+    model.write_bytes(gguf_bytes())
+    os.truncate(model, 2 * memory_total_bytes())
+    running = Running(settings(model=str(model)))
+    with pytest.raises(
+        ConfigError, match=r"XAPP_MODEL: the services take .* even with the smallest KV cache"
+    ):
+        await running.task
+    assert running.service.calls == []
 
 
 async def test_a_running_stream_ends_well_while_draining() -> None:

@@ -86,6 +86,7 @@ async def run(
     check_exposure(settings)
     security = Security(settings)
     with signals_to(stop):
+        await _report_services(settings)
         service = make_service(settings)
         try:
             await service.start()
@@ -96,6 +97,14 @@ async def run(
                 return await _serve(service, settings, stop, begin, ports)
         finally:
             await service.aclose()
+
+
+async def _report_services(settings: Settings) -> None:
+    """Logs what each service takes. Raises ConfigError where they cannot fit on this node."""
+    from xapp.node_plan.make_plan import plan_of_this_node  # noqa: PLC0415  only a server pays for it
+    from xapp.node_plan.report import report  # noqa: PLC0415
+
+    report(await asyncio.to_thread(plan_of_this_node, settings))
 
 
 async def _serve(

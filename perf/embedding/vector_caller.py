@@ -91,7 +91,7 @@ async def _read(client: Client, prompt: str, until: float) -> list[tuple[float, 
             if before is not None:
                 gaps.append((now - before, now))
             before = now
-            if now >= until:
+            if gaps and now >= until:
                 break
     return gaps
 

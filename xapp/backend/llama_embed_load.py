@@ -21,6 +21,7 @@ from xapp.errors import ConfigError, ModelError
 from xapp.models.gguf import read_tensor_bytes
 from xapp.models.info import read_gguf
 from xapp.models.parts import all_parts, total_bytes
+from xapp.models.vector_memory import compute_threads
 
 NUM_TEXTS = 64
 """Texts of a step, at most."""
@@ -28,8 +29,6 @@ SLOTS = 16
 """Requests whose texts are computed in turn. They hold no memory, only their place."""
 DEFAULT_CONTEXT = 512
 """Tokens of a text, unless the settings say more. The memory of a step grows with their square."""
-SMALL_BYTES = 250 * 1024 * 1024
-"""Weights up to this size are computed by one thread: a second thread mostly waits for the first."""
 SIZES = (8, 32, 96, 192)
 """Tokens of the steps that are measured at the load."""
 MEASURE_S = 0.5
@@ -83,7 +82,7 @@ def _context_length(model: Any, settings: EngineSettings) -> int:
 def _params(path: str, settings: EngineSettings, node: Node, pooling: int, length: int) -> ContextParams:
     """A text is computed in one batch. A causal model has a cell for each token of a batch."""
     batch = max(settings.batch_tokens, length)
-    threads = settings.threads or (1 if total_bytes(Path(path)) <= SMALL_BYTES else node.cores)
+    threads = settings.threads or compute_threads(total_bytes(Path(path)), node.cores)
     return ContextParams(
         cells=batch,
         sequences=NUM_TEXTS,

@@ -1,15 +1,21 @@
 """The facts of a model in a GGUF file, from its header alone."""
 
+import threading
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from xapp.domain.kinds import EMBEDDING, GENERATE, RERANKER, ModelKind
 from xapp.models.catalogue import KvGeometry
 from xapp.models.gguf import GgufHeader, Value, read_gguf_header
+from xapp.models.mark import FileMark, mark_of_file
 
 _POOLING_RANK = 4
 """llama.cpp's number of the pooling type of rerankers."""
 ORIGIN_KEY = "genai_xapp.origin"
+_KEPT = 16
+"""Files whose facts are kept: reading the header of a large vocabulary takes half a second."""
+_reading = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,17 @@ def read_gguf(path: Path) -> GgufInfo:
         causal=facts.value("attention.causal") is not False,
         origin=facts.text(ORIGIN_KEY),
     )
+
+
+def known_gguf(path: Path) -> GgufInfo:
+    """The same as `read_gguf`. A file that has not changed since the last call is not read again."""
+    with _reading:
+        return _known(path, mark_of_file(path))
+
+
+@lru_cache(maxsize=_KEPT)
+def _known(path: Path, _: FileMark) -> GgufInfo:
+    return read_gguf(path)
 
 
 class _Facts:

@@ -26,7 +26,7 @@ Mark = tuple[FileMark, ...]
 
 def mark_of(path: Path) -> Mark:
     """The present marks of the files. Raises nothing."""
-    return tuple(_mark(part) for part in all_parts(path))
+    return tuple(mark_of_file(part) for part in all_parts(path))
 
 
 def are_there(mark: Mark) -> bool:
@@ -42,7 +42,8 @@ def in_place(before: Mark, after: Mark) -> bool:
     )
 
 
-def _mark(path: Path) -> FileMark:
+def mark_of_file(path: Path) -> FileMark:
+    """The present mark of one file. Raises nothing."""
     try:
         stat = os.stat(path)  # noqa: PTH116  a mark is taken on the event loop: no detours
     except (OSError, ValueError):

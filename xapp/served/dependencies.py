@@ -4,17 +4,18 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from xapp.backend.byte_vocab import ByteVocab
 from xapp.backend.node import this_node
 from xapp.backend.rpc.plan import Hosts, ask_hosts
 from xapp.backend.rpc.probe import probe
-from xapp.config import EngineSettings, ModelSettings
+from xapp.config import EngineSettings, ModelSettings, Settings
 from xapp.domain.kinds import GENERATE, ModelKind
 from xapp.domain.prefix import PARKED_SHARE
 from xapp.models.catalogue import KvType
-from xapp.models.info import GgufInfo, read_gguf
+from xapp.models.info import GgufInfo, known_gguf
 from xapp.models.mark import Mark, mark_of
 from xapp.models.parts import check_parts, model_digest, model_rehash, total_bytes
 from xapp.models.store import ModelFile, local_models, resolve
@@ -28,6 +29,7 @@ from xapp.text.local import LocalText
 from xapp.text.model_text import ModelText
 from xapp.text.prompts import Codec
 from xapp.workers.client import EngineClient
+from xapp.workers.niceness import of_workers
 
 MIN_CONTEXT_TOKENS = 512
 """Smallest number of tokens of KV cache for a model without a configured size."""
@@ -56,7 +58,7 @@ class Need:
 def memory_need(path: Path, own: ModelSettings) -> Need:
     """From the file's header, whose structure is checked. Raises ModelError naming a file, or a part."""
     check_parts(path)
-    info = read_gguf(path)
+    info = known_gguf(path)
     kind = own.stated_kind or info.kind
     require_worker(str(path), kind)
     if not kind.generates:
@@ -83,7 +85,7 @@ def need_of_vectors(path: Path, info: GgufInfo, kind: ModelKind, settings: Engin
 def _with_draft(need: Need, draft: Path, tokens: int, kv_type: KvType) -> Need:
     """A draft model has a cell for each cell of the model."""
     check_parts(draft)
-    info = read_gguf(draft)
+    info = known_gguf(draft)
     per_token = info.geometry.bytes_per_token(kv_type) if info.geometry else 0
     return replace(
         need,
@@ -94,7 +96,7 @@ def _with_draft(need: Need, draft: Path, tokens: int, kv_type: KvType) -> Need:
 
 def origin(path: Path) -> str:
     """The digest of the file that this file was derived from; "" for a file that was not made here."""
-    return read_gguf(path).origin
+    return known_gguf(path).origin
 
 
 def available_bytes() -> int:
@@ -113,10 +115,10 @@ async def load_codec(path: Path) -> Codec:
 
 
 def new_client(
-    path: Path, settings: EngineSettings, latencies: ModelLatencies, kind: ModelKind
+    path: Path, settings: EngineSettings, latencies: ModelLatencies, kind: ModelKind, *, niceness: int = 0
 ) -> EngineClient:
     """A worker that has not been started."""
-    return EngineClient(str(path), settings, kind=kind, latencies=latencies)
+    return EngineClient(str(path), settings, kind=kind, latencies=latencies, niceness=niceness)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,8 @@ def fake_dependencies() -> ModelDependencies:
     )
 
 
-def dependencies_for(settings: EngineSettings) -> ModelDependencies:
-    """The dependencies for the backend in the settings."""
-    return fake_dependencies() if settings.backend == "fake" else ModelDependencies()
+def dependencies_for(settings: Settings) -> ModelDependencies:
+    """The dependencies for the backend in the settings. On a node with speech, workers give way to it."""
+    tools = fake_dependencies() if settings.engine.backend == "fake" else ModelDependencies()
+    niceness = of_workers(speech=settings.speech.on)
+    return replace(tools, new_client=partial(new_client, niceness=niceness))

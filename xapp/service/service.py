@@ -45,7 +45,7 @@ class NodeService:
     def __init__(self, settings: Settings, *, tools: ModelDependencies | None = None) -> None:
         self._settings = settings
         self._power = ModelPower.of(settings.power)
-        self._registry = ModelRegistry(settings, tools or dependencies_for(settings.engine), self._power)
+        self._registry = ModelRegistry(settings, tools or dependencies_for(settings), self._power)
         self._formats = Formats()
         self._tasks = Tasks(
             settings.tasks.dir,

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 from xapp.backend.node import num_cores
-from xapp.config import Settings
+from xapp.config import Settings, SpeechSettings
 from xapp.domain.service import Generation, Readiness
 from xapp.errors import ConfigError, XappError
 from xapp.served.changes import Changes
@@ -52,15 +52,15 @@ class SpeechNode:
     def __init__(self, settings: Settings, service: Answering, num_threads: int) -> None:
         self._settings = settings
         self._service = service
-        self._threads = settings.speech.threads or min(num_threads, _MOST_THREADS)
+        self._threads = recognition_threads(settings.speech, num_threads)
         self._supervisors: list[EngineSupervisor] = []
         self._programs: list[Program] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._changes = Changes()
         self.recogniser = self._recogniser()
-        self.voices = Voices([self._synthesiser(name) for name in _names(settings.speech.synthesis)])
+        self.voices = Voices([self._synthesiser(name) for name in engine_names(settings.speech.synthesis)])
         self.translations = Translations(
-            [self._translator(each) for each in _names(settings.speech.translation)]
+            [self._translator(each) for each in engine_names(settings.speech.translation)]
         )
 
     # ---- life
@@ -146,5 +146,11 @@ async def _logged(start: Coroutine[Any, Any, object]) -> None:
         _log.error("an engine of speech cannot be started: %s", error.message)
 
 
-def _names(setting: str) -> Sequence[str]:
+def recognition_threads(speech: SpeechSettings, cores: int) -> int:
+    """Threads of recognition, and of CTranslate2."""
+    return speech.threads or min(cores, _MOST_THREADS)
+
+
+def engine_names(setting: str) -> Sequence[str]:
+    """The engines of a setting, the preferred one first."""
     return [name.strip() for name in setting.split(",") if name.strip()]

@@ -40,7 +40,7 @@ class EngineClient(ProcessClient[ModelInfo]):
     """One worker process, from its start to its end. `load` first, `aclose` last.
 
     `info` is the worker's latest description of itself; None before it is ready. `latencies` records the
-    times of tokens.
+    times of tokens. `niceness`: how far the worker gives way.
     """
 
     def __init__(
@@ -51,9 +51,10 @@ class EngineClient(ProcessClient[ModelInfo]):
         kind: ModelKind = GENERATE,
         command: Sequence[str] = WORKER_COMMAND,
         latencies: ModelLatencies | None = None,
+        niceness: int = 0,
     ) -> None:
         arguments = (model_path, msgspec.json.encode(settings).decode(), kind.name)
-        super().__init__("worker", model_path, command, arguments)
+        super().__init__("worker", model_path, command, arguments, niceness)
         self._latencies = latencies
         self.stats = Stats()
         self.info: ModelInfo | None = None

@@ -11,6 +11,8 @@ import socket
 import sys
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from xapp.failpoints import environ_of_child
@@ -121,8 +123,13 @@ def _state_of(pid: int) -> str:
         return ""
 
 
-async def spawn(command: Sequence[str], *arguments: str) -> tuple[WorkerProcess, socket.socket]:
-    """Starts `command FD arguments`. Returns the process and this side of the socket pair. Raises OSError."""
+async def spawn(
+    command: Sequence[str], *arguments: str, niceness: int = 0
+) -> tuple[WorkerProcess, socket.socket]:
+    """Starts `command FD arguments`, nicer than this process by `niceness` (`niceness.py`).
+
+    Returns the process and this side of the socket pair. Raises OSError.
+    """
     ours, theirs = socket.socketpair()
     try:
         process = await asyncio.create_subprocess_exec(
@@ -135,7 +142,7 @@ async def spawn(command: Sequence[str], *arguments: str) -> tuple[WorkerProcess,
             stderr=asyncio.subprocess.STDOUT,
             # Otherwise ggml starts a debugger on itself, which is slow and hides the cause.
             env={**os.environ, "GGML_NO_BACKTRACE": "1", **environ_of_child(*command, *arguments)},
-            preexec_fn=_stand_apart,
+            preexec_fn=partial(_stand_apart, niceness),
         )
     except BaseException:
         ours.close()
@@ -145,13 +152,16 @@ async def spawn(command: Sequence[str], *arguments: str) -> tuple[WorkerProcess,
     return WorkerProcess(process), ours
 
 
-def _stand_apart() -> None:
+def _stand_apart(niceness: int) -> None:
     """A worker ends when its socket closes, but a stopped worker does not notice that.
 
     The server handles a Ctrl-C in the terminal: it drains, then ends the worker. So the worker is in a
     process group of its own. It stays in the server's session: Linux compares the priority of threads within
     a session only (sched_autogroup_enabled), and the worker of an embedding model makes way for the worker
-    of a language model.
+    of a language model, and that one for speech.
     """
     os.setpgid(0, 0)
     _PRCTL(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if niceness:
+        with suppress(OSError):  # a sandbox may forbid it: the process works at the server's own niceness
+            os.nice(niceness)

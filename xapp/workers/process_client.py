@@ -32,7 +32,15 @@ class ProcessClient(Generic[Info]):
     `_ready` to the result of `load`, or to the ModelError that `load` raises.
     """
 
-    def __init__(self, role: str, model_path: str, command: Sequence[str], arguments: Sequence[str]) -> None:
+    def __init__(
+        self,
+        role: str,
+        model_path: str,
+        command: Sequence[str],
+        arguments: Sequence[str],
+        niceness: int = 0,
+    ) -> None:
+        self._niceness = niceness
         self._role = role
         self._model_path = model_path
         self._command = command
@@ -93,7 +101,7 @@ class ProcessClient(Generic[Info]):
 
     async def _start(self, timeout_s: float) -> Info:
         try:
-            self._process, ours = await spawn(self._command, *self._arguments)
+            self._process, ours = await spawn(self._command, *self._arguments, niceness=self._niceness)
         except OSError as error:
             text = f"cannot start a {self._role}: {error}"
             raise Unavailable(text, retry_after_s=RETRY_AFTER_S) from error

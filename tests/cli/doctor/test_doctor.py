@@ -12,10 +12,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from xapp.backend.features import of_build, of_cpu
+from xapp.backend.sizing import Node
 from xapp.cli import main
-from xapp.cli.doctor import machine, model, software
+from xapp.cli.doctor import machine, model, services, software
 from xapp.cli.doctor.finding import Finding, Level
 from xapp.config import Settings, load_settings
+from xapp.node_plan.planned import CpuPlace, NodePlan, PlannedService
 
 PI_5 = "processor : 0\nFeatures\t: fp asimd evtstrm aes crc32 atomics asimdhp cpuid asimddp\n"
 
@@ -106,6 +108,25 @@ def test_a_model_that_does_not_fit(default_model_path: Path, monkeypatch: pytest
     assert "50 MiB are available" in found.text
 
 
+@pytest.mark.parametrize(
+    ("free_mb", "total_mb", "level", "text"),
+    [
+        (8000, 8000, Level.OK, "the services take 1,100 MB of 8,000 MB that are free"),
+        (900, 8000, Level.WARN, "memory is tight"),
+        (400, 400, Level.FAIL, "text 500 MB (XAPP_MODEL)"),
+    ],
+)
+def test_all_services_together(
+    free_mb: int, total_mb: int, level: Level, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model_ = PlannedService("text", "generate", "XAPP_MODEL", 500_000_000, 1_100_000_000, 4, CpuPlace.TEXT)
+    plan = NodePlan((model_,), Node(free_mb * 1_000_000, 4), total_mb * 1_000_000)
+    monkeypatch.setattr(services, "plan_of_this_node", lambda _: plan)
+    found = level_and_text(services.check_services(settings()))
+    assert found[0] is level
+    assert text in found[1]
+
+
 def test_a_port_in_use() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         found = machine.check_ports(settings(XAPP_GRPC_PORT=taken.getsockname()[1], XAPP_HTTP_PORT=0))
@@ -160,7 +181,6 @@ def test_a_machine_that_can_serve(default_model_path: Path) -> None:
     result = CliRunner().invoke(main, ["doctor", "--json", "--model", str(default_model_path)])
     found = {line["about"]: line for line in map(json.loads, result.stdout.splitlines())}
     assert result.exit_code == 0, result.stdout
-    assert {"settings", "llama.cpp", "folder", "model", "memory", "ports", "clock", "heat", "secrets"} < set(
-        found
-    )
+    assert {"settings", "llama.cpp", "folder", "model", "memory", "services"} < set(found)
+    assert {"ports", "clock", "heat", "secrets"} < set(found)
     assert "TTFT" in found["speed"]["text"]

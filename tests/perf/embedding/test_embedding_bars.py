@@ -34,6 +34,6 @@ async def test_the_caller_counts_texts_and_keeps_gaps() -> None:
             assert (result.num_texts, result.num_tokens) == (3, 9)
             assert result.ended >= result.began
             assert all(asked.priority == PRIORITY_BATCH for asked in node.embedded)
-            streams = await carry_out(client, Stream("hi", 2, 0.01))
+            streams = await carry_out(client, Stream("hi", 2, 0.5))
     assert streams.gaps
     assert all(gap >= 0 for gap, _ in streams.gaps)

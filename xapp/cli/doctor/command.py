@@ -10,6 +10,7 @@ import click
 from xapp.cli.doctor.finding import Finding, Level, fail, good
 from xapp.cli.doctor.machine import check_clock, check_heat, check_ports, check_secrets
 from xapp.cli.doctor.model import check_folder, check_memory, check_model
+from xapp.cli.doctor.services import check_services
 from xapp.cli.doctor.software import check_build
 from xapp.cli.doctor.speed import check_speed
 from xapp.cli.options import json_option
@@ -23,6 +24,7 @@ CHECKS: tuple[Callable[[Settings], Finding], ...] = (
     check_folder,
     check_model,
     check_memory,
+    check_services,
     check_ports,
     lambda _: check_clock(),
     lambda _: check_heat(),
@@ -39,8 +41,8 @@ def doctor(model: str | None, quick: bool, as_json: bool) -> None:
     """Check whether this machine can serve, and how well; say what to do about each finding.
 
     Reads the settings as `serve` does. Looks at llama.cpp's build and the CPU, the models folder, the model
-    and its memory, ports, clock, heat and files with secrets. Then a server of its own answers a question, if
-    nothing failed.
+    and its memory, all services together, ports, clock, heat and files with secrets. Then a server of its
+    own answers a question, if nothing failed.
 
     Exit code 0: nothing failed. 1: a check failed.
     """
