@@ -7,13 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-def quiet_grpc() -> None:
-    """Keeps gRPC's core from writing to standard error, unless GRPC_VERBOSITY is set.
+def prepare_grpc() -> None:
+    """Settings that gRPC's core reads when it is imported. What is set already stays.
 
-    gRPC reads this variable when it is imported. Otherwise it writes a line for each connection without
-    TLS: anybody who reaches the port could fill the log, and a log reader that stalls would block gRPC.
+    GRPC_VERBOSITY: the core writes nothing to standard error. Otherwise it writes a line for each connection
+    without TLS: anybody who reaches the port could fill the log, and a log reader that stalls would block gRPC.
+
+    GRPC_ENABLE_FORK_SUPPORT: the core does nothing in a process that has just been forked. A node forks to
+    start its workers only, and they use no gRPC. Otherwise the core's handlers run in the child before the
+    worker's program, and were seen to abort it on a busy node ("Epoll1Poller … Bad file descriptor").
     """
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 
 @contextmanager

@@ -9,10 +9,10 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from xapp.early import quiet_grpc, quiet_interrupt
+from xapp.early import prepare_grpc, quiet_interrupt
 
 with quiet_interrupt():
-    quiet_grpc()
+    prepare_grpc()
 
     import click
 
