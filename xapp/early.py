@@ -11,7 +11,8 @@ def prepare_grpc() -> None:
     """Settings that gRPC's core reads when it is imported. What is set already stays.
 
     GRPC_VERBOSITY: the core writes nothing to standard error. Otherwise it writes a line for each connection
-    without TLS: anybody who reaches the port could fill the log, and a log reader that stalls would block gRPC.
+    without TLS: anybody who reaches the port could fill the log, and a log reader that stalls would block
+    gRPC.
 
     GRPC_ENABLE_FORK_SUPPORT: the core does nothing in a process that has just been forked. A node forks to
     start its workers only, and they use no gRPC. Otherwise the core's handlers run in the child before the
