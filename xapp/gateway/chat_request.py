@@ -8,6 +8,7 @@ from msgspec import Meta
 from xapp.domain.chat import ChatMessage, with_tools
 from xapp.domain.format_kinds import Format, JsonSchema, ToolCalls
 from xapp.domain.sampling import MAX_TOP
+from xapp.edge.request_limits import check_num_messages
 from xapp.edge.tool_use import check_messages
 from xapp.errors import InvalidArgument
 from xapp.gateway.fields import Unsupported, read_fields
@@ -15,7 +16,6 @@ from xapp.gateway.sampling_fields import Ask, SamplingFields, includes_usage
 from xapp.gateway.to_request import Asker, to_request
 from xapp.gateway.tool_fields import CallField, Choice, ToolField, to_calls, to_tool_calls, to_tools
 
-MAX_MESSAGES = 1000
 ROLES = {
     "system": "system",
     "developer": "system",
@@ -128,12 +128,8 @@ def _prompt(fields: ChatFields) -> tuple[ChatMessage, ...]:
 
 def to_chat(messages: list[Message] | None) -> tuple[ChatMessage, ...]:
     """The conversation."""
-    if not messages:
-        raise InvalidArgument("messages", "has no message")
-    if len(messages) > MAX_MESSAGES:
-        text = f"has {len(messages)} messages, at most {MAX_MESSAGES} are taken"
-        raise InvalidArgument("messages", text)
-    chat = tuple(_message(f"messages[{index}]", message) for index, message in enumerate(messages))
+    check_num_messages("messages", len(messages or ()))
+    chat = tuple(_message(f"messages[{index}]", message) for index, message in enumerate(messages or ()))
     check_messages("messages", chat)
     return chat
 

@@ -9,12 +9,11 @@ from msgspec import Meta
 
 from xapp.domain.requests import Request
 from xapp.domain.sampling import MAX_BIAS, MAX_BIASES, MAX_PENALTY, MAX_SEED, SamplingParams
+from xapp.edge.request_limits import checked_stops
 from xapp.errors import InvalidArgument
 from xapp.gateway.extensions import Extensions
 
-MAX_STOPS = 16
 MAX_TOKEN_DIGITS = 10
-MAX_STOP_BYTES = 256
 MAX_MODEL_CHARS = 256
 DEFAULT_TEMPERATURE = 1.0
 """The dialect's."""
@@ -80,12 +79,7 @@ def _biases(given: dict[str, float]) -> Iterator[tuple[int, float]]:
 def stops_of(fields: SamplingFields) -> tuple[str, ...]:
     """The stop texts."""
     stops = [fields.stop] if isinstance(fields.stop, str) else fields.stop or []
-    if len(stops) > MAX_STOPS:
-        raise InvalidArgument("stop", f"has {len(stops)} texts, at most {MAX_STOPS} are allowed")
-    for index, text in enumerate(stops):
-        if not 1 <= len(text.encode()) <= MAX_STOP_BYTES:
-            raise InvalidArgument(f"stop[{index}]", f"must be 1 to {MAX_STOP_BYTES} bytes of UTF-8")
-    return tuple(stops)
+    return checked_stops(stops)
 
 
 def includes_usage(fields: SamplingFields) -> bool:

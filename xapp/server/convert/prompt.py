@@ -2,11 +2,10 @@
 
 from xapp.domain.chat import ToolCall
 from xapp.domain.requests import ChatMessage, Prompt
+from xapp.edge.request_limits import check_num_messages
 from xapp.edge.tool_use import check_messages
 from xapp.errors import InvalidArgument
 from xapp.inference.v1 import inference_pb2 as pb
-
-MAX_MESSAGES = 1000
 
 _ROLES = frozenset(("system", "user", "assistant", "tool"))
 
@@ -31,10 +30,7 @@ def _text(prompt: str) -> str:
 
 
 def _chat(chat: pb.Chat) -> tuple[ChatMessage, ...]:
-    if not chat.messages:
-        raise InvalidArgument("chat.messages", "has no message")
-    if (count := len(chat.messages)) > MAX_MESSAGES:
-        raise InvalidArgument("chat.messages", f"has {count} messages, at most {MAX_MESSAGES} are taken")
+    check_num_messages("chat.messages", len(chat.messages))
     messages = tuple(_message(index, message) for index, message in enumerate(chat.messages))
     check_messages("chat.messages", messages)
     return messages

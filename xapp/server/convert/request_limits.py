@@ -1,6 +1,4 @@
-"""Converts what bounds a request: its length, its stop texts, its deadline and its gaps."""
-
-from collections.abc import Sequence
+"""Converts what bounds a request: its length, its deadline and its gaps."""
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -8,9 +6,6 @@ from xapp.domain.requests import DeadlinePolicy
 from xapp.durations import MOST_S
 from xapp.errors import InvalidArgument
 from xapp.inference.v1 import inference_pb2 as pb
-
-MAX_STOPS = 16
-MAX_STOP_BYTES = 256
 
 _MAX_NANOS = 999_999_999
 
@@ -28,16 +23,6 @@ def to_max_tokens(wire: pb.GenerateRequest | pb.EstimateRequest) -> int | None:
     if wire.max_tokens < 1:
         raise InvalidArgument("max_tokens", f"{wire.max_tokens} is out of range: it must be at least 1")
     return wire.max_tokens
-
-
-def to_stop(wire: Sequence[str]) -> tuple[str, ...]:
-    """The stop texts."""
-    if len(wire) > MAX_STOPS:
-        raise InvalidArgument("stop", f"has {len(wire)} texts, at most {MAX_STOPS} are allowed")
-    for index, text in enumerate(wire):
-        if not 1 <= len(text.encode()) <= MAX_STOP_BYTES:
-            raise InvalidArgument(f"stop[{index}]", f"must be 1 to {MAX_STOP_BYTES} bytes of UTF-8")
-    return tuple(wire)
 
 
 def to_deadline_policy(wire: pb.DeadlinePolicy.ValueType) -> DeadlinePolicy:

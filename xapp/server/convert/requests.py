@@ -6,6 +6,7 @@ from xapp.domain.chat import with_tools
 from xapp.domain.format_kinds import ToolCalls
 from xapp.domain.grounding import Grounding
 from xapp.domain.requests import Prompt, Request
+from xapp.edge.request_limits import checked_stops
 from xapp.errors import InvalidArgument
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.security.principal import ANONYMOUS, Principal
@@ -18,7 +19,6 @@ from xapp.server.convert.request_limits import (
     to_max_gap_s,
     to_max_tokens,
     to_seconds,
-    to_stop,
 )
 from xapp.server.convert.retrieval_requests import to_retrieval
 from xapp.server.convert.sampling_params import to_sampling, to_seed
@@ -49,7 +49,7 @@ def to_request(
         sampling=to_sampling(sampling),
         seed=to_seed(sampling),
         max_tokens=to_max_tokens(wire),
-        stop=to_stop(wire.stop),
+        stop=checked_stops(wire.stop),
         ignore_eos=wire.ignore_eos,
         priority=priority,
         correlation_id=correlation_id,
