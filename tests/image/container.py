@@ -1,6 +1,7 @@
 """A container of the image with the limits of a small Raspberry Pi, run by podman."""
 
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass
 
@@ -22,9 +23,13 @@ class ContainerError(Exception):
 
 
 def podman(*options: str, timeout_s: float = 120) -> str:
-    """What podman prints, on both outputs. Raises ContainerError."""
+    """What podman prints, on both outputs. Raises ContainerError.
+
+    Its monitor leaves a file `oom` where it works when a container has used up its memory.
+    """
     done = subprocess.run(
         ["podman", "--runtime=runc", *options],
+        cwd=tempfile.gettempdir(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
