@@ -4,12 +4,15 @@ A new connection takes the place of an old one: a probe gets in although a crowd
 """
 
 import asyncio
+import socket
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from aiohttp import web
+
+from xapp.edge.eager_listener import EagerListener, listening_sockets
 
 HANDSHAKE_S = 10.0
 
@@ -49,14 +52,18 @@ class Site(web.BaseSite):
         await super().start()
         server = self._runner.server
         assert server is not None, "the runner is set up"
-        self._server = await asyncio.get_running_loop().create_server(
-            lambda: _Entry(server, self._room),
-            self._host,
-            self._port,
-            ssl=self._ssl_context,
-            backlog=self._backlog,
-            ssl_handshake_timeout=HANDSHAKE_S if self._ssl_context else None,
-        )
+        loop = asyncio.get_running_loop()
+
+        async def take(accepted: socket.socket) -> None:
+            await loop.connect_accepted_socket(
+                lambda: _Entry(server, self._room),
+                accepted,
+                ssl=self._ssl_context,
+                ssl_handshake_timeout=HANDSHAKE_S if self._ssl_context else None,
+            )
+
+        listener = EagerListener(await listening_sockets(self._host, self._port, self._backlog), take)
+        self._server = cast(asyncio.AbstractServer, listener)  # aiohttp asks for its sockets and its end only
 
 
 class _Entry(asyncio.Protocol):
