@@ -164,28 +164,28 @@ def proposal(message: list[dict[str, str]], answer: dict[str, Any]) -> dict[str,
     }
 
 
-async def ask(client: Client, message: list[dict[str, str]]) -> dict[str, Any]:
+async def ask(client: Client, message: list[dict[str, str]], within_s: float) -> dict[str, Any]:
     """The task's answer, which the node holds to the task's schema. Raises ClientError."""
     call: TaskCall = task(TASK, {"anomalies": message}, measured_at=time.time())
-    text = "".join([piece async for piece in client.stream_text(call)])
+    text = "".join([piece async for piece in client.stream_text(call, deadline_s=within_s)])
     answer: dict[str, Any] = json.loads(text)
     return answer
 
 
 async def run_loops(
-    client: Client, loops: int, seed: int, stop: asyncio.Event
+    client: Client, arguments: argparse.Namespace, stop: asyncio.Event
 ) -> tuple[list[float], dict[str, int]]:
     """Seconds of each loop that came to a proposal, and why the others did not; fewer once it is to stop."""
-    draw = random.Random(seed)  # noqa: S311  no secret
+    draw = random.Random(arguments.seed)  # noqa: S311  no secret
     took_s: list[float] = []
     failed: dict[str, int] = {}
-    for number in range(loops):
+    for number in range(arguments.loops):
         if stop.is_set():
             break
         message = anomaly_message(draw)
         began = time.perf_counter()
         try:
-            proposed = proposal(message, await ask(client, message))
+            proposed = proposal(message, await ask(client, message, arguments.deadline))
         except ClientError as error:
             failed[error.reason or error.code] = failed.get(error.reason or error.code, 0) + 1
             continue
@@ -210,28 +210,33 @@ async def main() -> int:
     )
     parser.add_argument("--loops", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--deadline", type=int, default=10, help="seconds of a loop")
     arguments = parser.parse_args()
     async with A1().serving() as a1, aiohttp.ClientSession() as session:
         node = Node(a1, session)
         with node.running():
-            return await _loop(node, arguments.loops, arguments.seed)
+            return await _loop(node, arguments)
 
 
-async def _loop(node: Node, loops: int, seed: int) -> int:
+async def _loop(node: Node, arguments: argparse.Namespace) -> int:
     scope = {"client": CLIENT, "model": "*"}
     async with Client(node.target, client_id=CLIENT) as client:
         await client.wait_until_serving(START_S)
-        allowed = {"max_priority": "INTERACTIVE", "max_output_tokens": 64, "max_deadline_s": 10}
+        allowed = {
+            "max_priority": "INTERACTIVE",
+            "max_output_tokens": 64,
+            "max_deadline_s": arguments.deadline,
+        }
         waited_s = await node.enforce("loop", {"scope": scope, "statement": allowed})
         print(f"policy: PUT to A1, enforced after {waited_s * 1e3:.0f} ms")
-        took_s, failed = await run_loops(client, loops, seed, _stop_signals())
-        print(f"{len(took_s)} of {loops} loops, message to proposal: {summary(took_s)}")
+        took_s, failed = await run_loops(client, arguments, _stop_signals())
+        print(f"{len(took_s)} of {arguments.loops} loops, message to proposal: {summary(took_s)}")
         waited_s = await node.enforce("stop", {"scope": scope, "statement": {"max_priority": "BATCH"}})
-        refused = await _refusal(client)
+        refused = await _refusal(client, arguments.deadline)
         print(f"a tighter policy: enforced after {waited_s * 1e3:.0f} ms, the next request: {refused}")
     if failed:
         print(f"without a proposal: {failed}", file=sys.stderr)
-    return 1 if len(took_s) < loops or refused != "PRIORITY_NOT_ALLOWED" else 0
+    return 1 if len(took_s) < arguments.loops or refused != "PRIORITY_NOT_ALLOWED" else 0
 
 
 def _stop_signals() -> asyncio.Event:
@@ -242,9 +247,9 @@ def _stop_signals() -> asyncio.Event:
     return stop
 
 
-async def _refusal(client: Client) -> str:
+async def _refusal(client: Client, within_s: float) -> str:
     try:
-        await ask(client, anomaly_message(random.Random(1)))  # noqa: S311  no secret
+        await ask(client, anomaly_message(random.Random(1)), within_s)  # noqa: S311  no secret
     except ClientError as error:
         return error.reason
     return "answered"
