@@ -11,6 +11,7 @@ from xapp.errors import XappError
 from xapp.models.store import resolve
 from xapp.node_plan.model_plan import facts_of_file, planned_model
 from xapp.node_plan.planned import CpuPlace, NodePlan, PlannedService
+from xapp.served.configured_models import named_models
 
 SERVER_BYTES = 100_000_000
 """The server process with every port. Measured: 91 MB."""
@@ -33,7 +34,7 @@ def plan_node(settings: Settings, node: Node, total_bytes: int) -> NodePlan:
         from xapp.node_plan.speech_plan import planned_speech  # noqa: PLC0415
 
         services += planned_speech(settings.speech, node.cores)
-    for key, name in _configured(settings):
+    for key, name in named_models(settings):
         rest = remaining(node, services)
         model = _planned_file(settings, key, name, rest)
         if model is not None and model.name not in {service.name for service in services}:
@@ -60,14 +61,6 @@ def planned_retrieval(retrieval: RetrievalSettings) -> Iterator[PlannedService]:
     key = "XAPP_RETRIEVAL_CACHE_BYTES" if retrieval.folder else "XAPP_RETRIEVAL_URL"
     yield PlannedService("collections", "retrieval", key, 0, cache, 1, CpuPlace.SPEECH)
     yield PlannedService("parser", "retrieval", key, 0, PARSER_BYTES, 1, CpuPlace.SPEECH)
-
-
-def _configured(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Key and name of each model that is loaded at the start, the default first."""
-    yield "XAPP_MODEL", settings.node.model
-    for name in settings.node.models.split(","):
-        if name.strip():
-            yield "XAPP_MODELS", name.strip()
 
 
 def _planned_file(settings: Settings, key: str, name: str, node: Node) -> PlannedService | None:

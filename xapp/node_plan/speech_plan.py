@@ -25,8 +25,8 @@ _SMALLEST_SHARE = 4
 def planned_speech(speech: SpeechSettings, cores: int) -> Iterator[PlannedService]:
     """A wrong setting has no service here: the start reports it."""
     threads = recognition_threads(speech, cores)
-    if speech.recognition:
-        yield from _model("whisper", RECOGNITION_KEY, _whisper_bytes(speech.recognition), threads)
+    if speech.recognition and (model_bytes := _whisper_bytes(speech.recognition)):
+        yield planned_whisper(model_bytes, threads)
     for name in engine_names(speech.synthesis):
         if name == "hibari":
             yield _engine(name, SYNTHESIS_KEY, HIBARI_LEAST_BYTES, HIBARI_BYTES, 1)
@@ -34,8 +34,9 @@ def planned_speech(speech: SpeechSettings, cores: int) -> Iterator[PlannedServic
             yield _engine(name, SYNTHESIS_KEY, 0, PROGRAM_BYTES, 1)
     for name in engine_names(speech.translation):
         pair, _, folder = name.partition("=")
-        if folder:
-            yield from _model(f"ctranslate2 {pair}", TRANSLATION_KEY, _model_bytes(folder), threads)
+        if folder and (model_bytes := _model_bytes(folder)):
+            least, sized = model_bytes // _SMALLEST_SHARE, model_bytes + CTRANSLATE_WORK_BYTES
+            yield _engine(f"ctranslate2 {pair}", TRANSLATION_KEY, least, sized, threads)
         elif name == "apertium":
             yield _engine(name, TRANSLATION_KEY, 0, PROGRAM_BYTES, 1)
 
@@ -44,16 +45,6 @@ def planned_whisper(model_bytes: int, threads: int) -> PlannedService:
     """Recognition with a model of that size."""
     least, sized = model_bytes // _SMALLEST_SHARE, model_bytes + WHISPER_WORK_BYTES
     return _engine("whisper", RECOGNITION_KEY, least, sized, threads)
-
-
-def _model(name: str, key: str, model_bytes: int, threads: int) -> Iterator[PlannedService]:
-    if not model_bytes:
-        return
-    if name == "whisper":
-        yield planned_whisper(model_bytes, threads)
-    else:
-        least, sized = model_bytes // _SMALLEST_SHARE, model_bytes + CTRANSLATE_WORK_BYTES
-        yield _engine(name, key, least, sized, threads)
 
 
 def _engine(name: str, key: str, least: int, sized: int, threads: int) -> PlannedService:

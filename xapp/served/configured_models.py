@@ -12,11 +12,15 @@ from xapp.served.kinds import check_loadable
 from xapp.served.model_tables import check_tables
 
 
+def named_models(settings: Settings) -> list[tuple[str, str]]:
+    """Key and name of each model that is loaded at the start, the default model first."""
+    others = filter(None, map(str.strip, settings.node.models.split(",")))
+    return [("XAPP_MODEL", settings.node.model), *(("XAPP_MODELS", name) for name in others)]
+
+
 def configured_models(settings: Settings, tools: ModelDependencies, models_dir: Path) -> list[ModelFile]:
     """The files, the default model's first. Raises ConfigError with the key."""
-    named = [("XAPP_MODEL", settings.node.model)]
-    named += [("XAPP_MODELS", name) for name in map(str.strip, settings.node.models.split(",")) if name]
-    found = [_file(key, name, settings, tools, models_dir) for key, name in named]
+    found = [_file(key, name, settings, tools, models_dir) for key, name in named_models(settings)]
     files = list({file.name: file for file in found}.values())
     if len(files) > settings.node.max_models:
         raise ConfigError("XAPP_MODELS", f"{len(files)} models, XAPP_MAX_MODELS allows fewer")
