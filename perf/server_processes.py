@@ -1,9 +1,11 @@
 """The two servers, started the way the benchmark compares them."""
 
+import os
 import sys
 import time
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import grpc
@@ -11,7 +13,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from perf import peers
 from perf.engine_config import EngineConfig
+from perf.json_child import ChildError
 from perf.process_under_test import HOST, POLL_S, START_TIMEOUT_S, Server, free_port
+from perf.survey_first import survey_first
+from xapp.config import load_settings
+from xapp.errors import XappError
+from xapp.models.store import resolve
 
 LOGS = peers.ROOT / ".build" / "perf"
 MIN_SLOT_TOKENS = 2048
@@ -36,6 +43,7 @@ class OurServer(Server):
             **settings,
         }
         command = [str(Path(sys.executable).with_name("genai-xapp")), "serve", "--model", model]
+        _survey(model, environment)
         super().__init__(command, environment, LOGS / f"serve-{port}.log")
 
     def wait_until_serving(self) -> float:
@@ -53,6 +61,14 @@ class OurServer(Server):
             finally:
                 watch.cancel()
         raise self.start_error("ended its health stream")
+
+
+def _survey(model: str, environment: Mapping[str, str]) -> None:
+    """A model or a setting that cannot be served is reported by the server itself."""
+    with suppress(XappError, ChildError):
+        settings = load_settings({**os.environ, **environment}, {"model": model})
+        file = resolve(settings.node.model, Path(settings.node.models_dir))
+        survey_first(file.path, settings.engine)
 
 
 class LlamaServer(Server):

@@ -6,11 +6,13 @@ import msgspec
 
 from perf.engine_config import EngineConfig
 from perf.json_child import Child
+from perf.survey_first import survey_first
 from xapp.config import EngineSettings
 
 
 def start_worker(path: Path, settings: EngineSettings) -> Child:
     """A worker of the model. Its greeting is a ModelInfo. Raises ChildError."""
+    survey_first(path, settings)
     return Child("perf.serving.worker_driver", "--model", str(path), "--settings", _json(settings))
 
 

@@ -1,0 +1,50 @@
+"""survey_first: when the measurements of a model are kept."""
+
+from pathlib import Path
+
+import pytest
+
+from perf import survey_first
+from xapp.config import EngineSettings
+
+NO_SETTINGS = EngineSettings()
+
+
+class _Child:
+    """Greets with the next answer of the test."""
+
+    answers: list[bytes]
+
+    def __init__(self, *_: str) -> None:
+        self.greeting = self.answers.pop(0)
+
+    def __enter__(self) -> "_Child":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("answers", "left"), [("true", 0), ("false true", 0), ("false false false true", 1)])
+def test_a_survey_is_made_until_it_is_kept(monkeypatch: pytest.MonkeyPatch, answers: str, left: int) -> None:
+    _Child.answers = answers.encode().split()
+    monkeypatch.setattr(survey_first, "Child", _Child)
+    survey_first.survey_first(Path(f"/{answers}.gguf"), NO_SETTINGS)
+    assert len(_Child.answers) == left
+
+
+def test_a_model_is_surveyed_once_in_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    _Child.answers = [b"true", b"true"]
+    monkeypatch.setattr(survey_first, "Child", _Child)
+    for _ in range(2):
+        survey_first.survey_first(Path("/once.gguf"), NO_SETTINGS)
+    assert len(_Child.answers) == 1
+
+
+@pytest.mark.slow
+def test_a_real_model_is_known_at_its_next_load(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, default_model_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    survey_first.survey_first(default_model_path, NO_SETTINGS)
+    assert list(tmp_path.rglob("tuning/*.json"))
