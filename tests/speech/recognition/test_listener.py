@@ -21,6 +21,7 @@ from xapp.speech.messages import (
 )
 from xapp.speech.recognition.listener import MAX_FINALS, Listener
 from xapp.speech.recognition.listening import Listening
+from xapp.speech.recognition.utterances import MAX_UTTERANCE_S, SAMPLE_RATE
 
 
 class NoResampling:
@@ -188,6 +189,24 @@ def test_audio_waits_while_the_decoder_is_behind(bench: Bench) -> None:
     bench.decode()
     assert bench.num_took() == 10 * 20
     assert len(bench.texts()) == 10
+
+
+@pytest.mark.slow
+def test_three_hours_of_speech_lose_nothing_and_pile_nothing_up(bench: Bench) -> None:
+    """Without a pause: utterances are cut, and what waits is that of a short stream."""
+    bench.open()
+    minute = speech(60)
+    for _ in range(3 * 60):
+        bench.hear(minute)
+        bench.decode()
+        waiting = bench.listener._streams[1]
+        assert not waiting.waiting
+        assert len(waiting.finder.so_far().samples) <= 2 * SAMPLE_RATE * MAX_UTTERANCE_S
+    bench.listener.handle(EndAudio(1))
+    bench.decode()
+    tenths = sum(int(text.split()[0]) for text in bench.texts())
+    assert tenths == pytest.approx(3 * 3600 * 10, rel=0.01)
+    assert isinstance(bench.sent[-1], Done)
 
 
 def test_the_end_waits_for_the_last_text(bench: Bench) -> None:
