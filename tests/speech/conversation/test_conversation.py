@@ -190,6 +190,13 @@ async def test_noise_without_words_is_not_answered() -> None:
     assert talk.service.requests == []
 
 
+async def test_citations_and_marks_are_not_spoken_wherever_the_answer_is_cut() -> None:
+    pieces = ("The cell is ", "down [", "1", "]. ", "Call **now.** ", "Bye [2][3, 13].", " [4]")
+    outputs = await all_of(Talk(answering(*pieces)), QUESTION)
+    said = [each.text for each in outputs if isinstance(each, SaidSentence)]
+    assert [" ".join(text.split()) for text in said] == ["The cell is down.", "Call now.", "Bye."]
+
+
 async def test_what_was_said_is_remembered() -> None:
     talk = Talk(answering("Yes."))
     talk.say(QUESTION)

@@ -15,7 +15,7 @@ from xapp.errors import XappError
 from xapp.speech.audio.formats import Encoding
 from xapp.speech.audio.streams import encoded_plainly
 from xapp.speech.conversation.events import Output, SaidSentence, TurnEnd, TurnEnded, TurnTimes
-from xapp.speech.synthesis.sentences import Sentences, speakable
+from xapp.speech.synthesis.sentences import Sentences, said
 from xapp.speech.synthesis.voices import Voice
 
 Tell = Callable[[Output], Awaitable[None]]
@@ -102,9 +102,11 @@ class Turn:
         async with aclosing(self._generation.generate(self._request)) as events:
             async for event in events:
                 if isinstance(event, Chunk):
-                    for piece in pieces.feed(speakable(event.text)):
-                        yield piece
+                    for piece in pieces.feed(event.text):
+                        if text := said(piece):
+                            yield text
                 elif isinstance(event, Finished):
                     self._finished = event
         for piece in pieces.end():
-            yield piece
+            if text := said(piece):
+                yield text

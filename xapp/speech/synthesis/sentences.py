@@ -15,17 +15,23 @@ _FIRST_CHARS = 24
 _FIRST_MOST = 80
 """Limit of a first piece that comes early: five seconds of audio, in which the next piece is generated."""
 
-_SENTENCE = re.compile(r"[.!?…]+[\"'”’)\]]*\s|[。！？]|\n\s*")
+_SENTENCE = re.compile(r"[.!?…]+[\"'”’)\]*_`]*\s|[。！？]|\n\s*")
 _CLAUSE = re.compile(r"[,;:–—]\s|\s[–—-]\s")
 _BREATH = re.compile(r"\s(?=(?:and|or|but|because|so|which|that|who|when|while|where|if)\s)")
 _TITLE = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|vs|e\.g|i\.e|No|approx)|\b[A-Z]|^\s*\d+)\.$")
 _UNSPOKEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+_CITATION = re.compile(r"\s*\[\d{1,3}(?:\s*,\s*\d{1,3})*\]")
 _MARKS = re.compile(r"[*_`#<>|~^\\\[\]{}]+")
 
 
 def speakable(text: str) -> str:
     """The text without control characters and without the marks of Markdown and of tags."""
     return _MARKS.sub(" ", _UNSPOKEN.sub(" ", text))
+
+
+def said(piece: str) -> str:
+    """A piece of an answer as it is spoken: speakable, and without the numbers of passages that it cites."""
+    return speakable(_CITATION.sub("", piece)).strip()
 
 
 class Sentences:
