@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from perf.bar_table import Sample, ratios, row, values
+from perf.big_little.ways import GUIDED
 from perf.record.result_schema import Figure
 
 MAX_PASSES = 0.35
@@ -33,7 +34,7 @@ def _of_way(samples: Sequence[Sample], key: str) -> list[Figure]:
     name, _, rtt = key.rpartition(".")
     label, exact, lossy = f"{name}, {rtt} ms", name == "verified", name.startswith("bild")
     figures = [row(f"{label}: speed", "tokens/s", found("tokens_s"), None)]
-    if exact or lossy:
+    if exact or lossy or name == GUIDED:
         faster = ratios(samples, f"{key}{SPEED}", f"big.{rtt}{SPEED}")
         same = found("same")
         figures += [

@@ -69,7 +69,7 @@ def big_little(
     """
     asked, chosen = read_items(data, items), ways(fallback, rollback)
     (model,), (other,) = local_models([little]), local_models([big])
-    few = [way for way in chosen if not way.name.startswith("bild")] + ways(fallback[:1], rollback[:1])[3:]
+    few = [way for way in chosen if not way.name.startswith("bild")] + ways(fallback[:1], rollback[:1])[-1:]
 
     def run(run: BarRun, _: GivenModel) -> list[Target]:
         with serving(little, big, pipeline=pipeline) as pair:
