@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from xapp.inference.v1 import inference_pb2 as pb
 
-GUIDED = "guided"
+GUIDED, BIG_LITTLE = "guided", "bild"
 GUIDANCE_TOKENS = 10
 """Tokens that the big model writes of a guided answer."""
 
@@ -39,7 +39,7 @@ def ways(fallbacks: Sequence[float], rollbacks: Sequence[float]) -> list[Way]:
 
 def name_of(fallback: float, rollback: float) -> str:
     """For instance `bild-0.6-5`."""
-    return f"bild-{fallback:g}-{rollback:g}"
+    return f"{BIG_LITTLE}-{fallback:g}-{rollback:g}"
 
 
 def _big_little(fallback: float, rollback: float) -> pb.DecodingStrategy:
