@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from perf.bar_table import Sample, ratios, row, values
+from perf.big_little.ways import BIG_LITTLE, GUIDED
 from perf.record.result_schema import Figure
 
 MAX_PASSES = 0.35
@@ -31,9 +32,9 @@ def _of_way(samples: Sequence[Sample], key: str) -> list[Figure]:
         return list(values(samples, f"{key}.{what}").values())
 
     name, _, rtt = key.rpartition(".")
-    label, exact, lossy = f"{name}, {rtt} ms", name == "verified", name.startswith("bild")
+    label, exact, lossy = f"{name}, {rtt} ms", name == "verified", name.startswith(BIG_LITTLE)
     figures = [row(f"{label}: speed", "tokens/s", found("tokens_s"), None)]
-    if exact or lossy:
+    if exact or lossy or name == GUIDED:
         faster = ratios(samples, f"{key}{SPEED}", f"big.{rtt}{SPEED}")
         same = found("same")
         figures += [

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 
 from xapp.inference.v1 import inference_pb2 as pb
 
+GUIDED, BIG_LITTLE = "guided", "bild"
+GUIDANCE_TOKENS = 10
+"""Tokens that the big model writes of a guided answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Way:
@@ -16,11 +20,15 @@ class Way:
 
 
 def ways(fallbacks: Sequence[float], rollbacks: Sequence[float]) -> list[Way]:
-    """Both models alone, verified, and Big Little Decoder with each pair of thresholds."""
+    """Both models alone, verified, guided, and Big Little Decoder with each pair of thresholds."""
     return [
         Way("big", by_big=True),
         Way("little"),
         Way("verified", pb.DecodingStrategy(verified=pb.VerifiedDecoding())),
+        Way(
+            GUIDED,
+            pb.DecodingStrategy(guided=pb.GuidedDecoding(num_guidance_tokens=GUIDANCE_TOKENS)),
+        ),
         *(
             Way(name_of(fallback, rollback), _big_little(fallback, rollback))
             for fallback in fallbacks
@@ -31,7 +39,7 @@ def ways(fallbacks: Sequence[float], rollbacks: Sequence[float]) -> list[Way]:
 
 def name_of(fallback: float, rollback: float) -> str:
     """For instance `bild-0.6-5`."""
-    return f"bild-{fallback:g}-{rollback:g}"
+    return f"{BIG_LITTLE}-{fallback:g}-{rollback:g}"
 
 
 def _big_little(fallback: float, rollback: float) -> pb.DecodingStrategy:

@@ -21,6 +21,7 @@ from perf.record.journal import Journal
 from perf.record.result_files import result_path, write_text
 from perf.record.result_schema import Figure, Mode, Result, Status, Target
 from perf.record.sample_rows import encode
+from perf.report.document import Picture
 from perf.round_loop import BarRun, alone
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -28,11 +29,15 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class BarMode:
-    """`measure` does the work and tells who was measured; `figures` makes rows of the samples."""
+    """`measure` does the work and tells who was measured; `figures` makes rows of the samples.
+
+    `draw` makes the picture beside the result, where the mode has one.
+    """
 
     mode: Mode
     measure: Callable[[BarRun, GivenModel], list[Target]]
     figures: Callable[[Sequence[Sample], GivenModel], list[Figure]]
+    draw: Callable[[Sequence[Sample]], Picture] | None = None
 
 
 def bar_options(parts: Sequence[str]) -> Callable[[_F], _F]:
@@ -98,6 +103,8 @@ def run_model(
         result = _measured(mode, model, told, run)
         partial = delivered(result, path, as_json=as_json, show=bar_table.show)
         write_text(path.with_suffix(".md"), bar_table.markdown(result))
+        if mode.draw is not None:
+            write_text(path.with_suffix(".svg"), mode.draw(run.samples).svg.decode())
     return partial
 
 

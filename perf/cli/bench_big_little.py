@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from perf.bar_table import Sample
-from perf.big_little import rows
+from perf.big_little import pair_picture, rows
 from perf.big_little.measure_pair import Asked, Pair, measure, serving
 from perf.big_little.questions import read_items
 from perf.big_little.sessions import measure_sessions
-from perf.big_little.ways import ways
+from perf.big_little.ways import BIG_LITTLE, ways
 from perf.cli import shared_options
 from perf.cli.bar_modes import BarMode, run_model
 from perf.cli.deliver_result import EXIT_PARTIAL
@@ -66,10 +66,13 @@ def big_little(
     """A little model with a big model behind a line, against both alone; thresholds and round trips in turns.
 
     The thresholds are swept at the first round trip. The others have the first pair of thresholds only.
+    Beside the result comes a picture: right answers against the big model's passes, and against speed.
     """
     asked, chosen = read_items(data, items), ways(fallback, rollback)
     (model,), (other,) = local_models([little]), local_models([big])
-    few = [way for way in chosen if not way.name.startswith("bild")] + ways(fallback[:1], rollback[:1])[3:]
+    few = [way for way in chosen if not way.name.startswith(BIG_LITTLE)] + ways(fallback[:1], rollback[:1])[
+        -1:
+    ]
 
     def run(run: BarRun, _: GivenModel) -> list[Target]:
         with serving(little, big, pipeline=pipeline) as pair:
@@ -82,7 +85,7 @@ def big_little(
             run.all({**parts, "sessions": partial(measure_sessions, pair.big.target, SESSIONS)})
         return [Target("little", "grpc", "", f"{model.name} + {other.name}", model.digest)]
 
-    mode = BarMode(Mode.BIG_LITTLE, run, lambda samples, _: rows.rows(samples))
+    mode = BarMode(Mode.BIG_LITTLE, run, lambda samples, _: rows.rows(samples), pair_picture.draw)
     told = {
         "little": little,
         "big": big,

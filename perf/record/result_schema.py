@@ -35,6 +35,7 @@ class Mode(enum.StrEnum):
     ROUTING = "routing"
     SPEECH = "speech"
     QUANT = "quant"
+    LENGTHS = "lengths"
 
 
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

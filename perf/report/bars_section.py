@@ -15,6 +15,7 @@ _TITLES = {
     "shards": "A model over helpers against its bar",
     "speech": "Speech against its bars",
     "routing": "Signals of difficulty",
+    "lengths": "Predicted lengths of answers against their bars",
     "big-little": "A little and a big model against their bars",
 }
 

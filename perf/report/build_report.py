@@ -45,6 +45,7 @@ _SECTIONS: dict[Mode, Callable[[Sequence[Run]], Section]] = {
     Mode.BIG_LITTLE: bars_section.section,
     Mode.ROUTING: bars_section.section,
     Mode.QUANT: quant_section.section,
+    Mode.LENGTHS: bars_section.section,
 }
 
 

@@ -322,6 +322,54 @@ def test_the_server_cannot_write_models_that_it_does_not_pull(chart: Chart) -> N
     ]
 
 
+# ---- collections
+
+
+def test_collections_have_no_place_unless_asked_for(chart: Chart) -> None:
+    assert "retrieval_folder" not in settings_of(chart)
+    assert "collections" not in {volume["name"] for volume in chart.pod()["volumes"]}
+
+
+@pytest.mark.parametrize(
+    ("variant", "volume"),
+    [
+        (
+            "collections on each node",
+            {"hostPath": {"path": "/var/lib/genai-xapp/collections", "type": "Directory"}},
+        ),
+        (
+            "collections in a claim",
+            {"persistentVolumeClaim": {"claimName": "ricxapp-genai-xapp-collections"}},
+        ),
+        ("collections of another claim", {"persistentVolumeClaim": {"claimName": "handbooks"}}),
+        ("collections for a try", {"emptyDir": {}}),
+    ],
+)
+def test_collections_lie_where_the_server_writes_them(
+    chart: Chart, variant: str, volume: dict[str, Any]
+) -> None:
+    values = MATRIX[variant]
+    pod = chart.pod(values)
+    assert {"name": "collections", **volume} in pod["volumes"]
+    (mount,) = [m for m in pod["containers"][0]["volumeMounts"] if m["name"] == "collections"]
+    assert mount["mountPath"] == settings_of(chart, values)["retrieval_folder"]
+    assert not mount.get("readOnly")
+
+
+def test_a_claim_of_collections_outlives_the_release(chart: Chart) -> None:
+    claim = chart.one("PersistentVolumeClaim", MATRIX["collections in a claim"])
+    assert claim["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    manifests = chart.render(MATRIX["collections of another claim"])
+    assert not [m for m in manifests if m["kind"] == "PersistentVolumeClaim"]
+
+
+def test_the_old_pod_ends_before_the_new_pod_opens_the_collections(chart: Chart) -> None:
+    deployment = chart.one("Deployment", MATRIX["collections in a claim"])["spec"]
+    assert deployment["strategy"] == {"type": "Recreate"}
+    daemons = chart.one("DaemonSet", MATRIX["collections on each node"])["spec"]
+    assert daemons["updateStrategy"]["rollingUpdate"] == {"maxUnavailable": 1, "maxSurge": 0}
+
+
 # ---- what is refused
 
 
@@ -344,6 +392,26 @@ def test_the_server_cannot_write_models_that_it_does_not_pull(chart: Chart) -> N
         ({"models": {"pull": ["--models-dir=/"]}}, "/models/pull/0"),
         ({"models": {"pull": ["qwen2.5-0.5b"]}}, "models.pull"),
         ({"models": {"source": "empty"}}, "models.pull"),
+        ({"collections": {"source": "claim"}}, "collections.source"),
+        (
+            {"kind": "Deployment", "replicas": 2, "collections": {"source": "claim"}},
+            "collections.source",
+        ),
+        (
+            {"kind": "Deployment", "replicas": 2, "collections": {"source": "hostPath"}},
+            "collections.source",
+        ),
+        ({"collections": {"source": "hostPath"}, "rollout": {"maxSurge": 1}}, "rollout.maxSurge"),
+        (
+            {"collections": {"source": "empty"}, "settings": {"retrieval": {"folder": "/models"}}},
+            "collections.source",
+        ),
+        (
+            {"collections": {"source": "empty"}, "settings": {"retrieval_folder": "/models"}},
+            "collections.source",
+        ),
+        ({"collections": {"source": "image"}}, "/collections/source"),
+        ({"collections": {"claim": {"accessMode": "ReadOnlyMany"}}}, "/collections/claim/accessMode"),
         ({"xappName": "a" * 60}, "xappName"),
         ({"ric": {"appmgr": "http://appmgr"}}, "ric.appmgr"),
         ({"kind": "Deployment", "ric": {"appmgr": "http://appmgr"}}, "ric.rmrEndpoint"),

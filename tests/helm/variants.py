@@ -10,6 +10,16 @@ MATRIX: dict[str, dict[str, Any]] = {
     "pulls to each pod": {"models": {"source": "empty", "pull": ["qwen2.5-0.5b"], "hub": "http://hub"}},
     "a folder of the node": {"models": {"source": "hostPath"}, "settings": {"model": "qwen2.5-0.5b"}},
     "a model of its own size": {"settings": {"models": {"qwen2.5-0.5b": {"slots": 2}}}},
+    "collections on each node": {"collections": {"source": "hostPath"}},
+    "collections in a claim": {"kind": "Deployment", "collections": {"source": "claim"}},
+    "collections of another claim": {
+        "kind": "Deployment",
+        "collections": {"source": "claim", "claim": {"existing": "handbooks"}},
+    },
+    "collections for a try": {
+        "collections": {"source": "empty"},
+        "settings": {"retrieval": {"cache_bytes": 0}},
+    },
     "tasks": {"tasks": {"triage.yaml": "name: triage\n"}},
     "watched by an operator": {"serviceMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}},
     "a dashboard": {"grafanaDashboard": {"enabled": True}},

@@ -27,7 +27,8 @@ from xapp.errors import (
     Unavailable,
     XappError,
 )
-from xapp.retrieval.service import RetrievalService
+from xapp.retrieval.service import RetrievalService, make_stores
+from xapp.retrieval.shelf import TRY_AGAIN_S, Shelf
 
 ME, YOU, ALL = Caller(scope="principal me"), Caller(scope="principal you"), Caller()
 PAGE = b"# RIC\nThe node registers with the RIC.\n# Fan\nA technician replaces the broken fan.\n"
@@ -273,6 +274,38 @@ async def test_a_backup_put_back_is_found_while_the_node_runs(
     await service.drop("docs", "")
     (Path(settings.folder) / "docs.sqlite").write_bytes(copy)
     assert (await service.search(SearchRequest("docs", "fan"))).hits
+
+
+async def test_a_collection_that_was_in_use_serves_once_it_is_free(
+    service: RetrievalService, settings: RetrievalSettings, embedding: FakeEmbedding
+) -> None:
+    """As in an update: the new process starts while the old one drains."""
+    await filled(service)
+    now = 0.0
+    shelf = Shelf(make_stores(settings), settings.cache_bytes, lambda: now)
+    assert (await shelf.list(""))[0].reason == "COLLECTION_IN_USE"
+    await service.aclose()
+    assert (await shelf.list(""))[0].reason == "COLLECTION_IN_USE", "tried again at once"
+    now += TRY_AGAIN_S
+    (again,) = await shelf.list("")
+    assert (again.error, again.num_documents) == ("", 2)
+    await shelf.aclose()
+
+
+async def test_a_backup_put_over_a_damaged_collection_is_found_while_the_node_runs(
+    service: RetrievalService, settings: RetrievalSettings
+) -> None:
+    await filled(service)
+    copy = b"".join([block async for block in service.backup("docs", "")])
+    await service.aclose()
+    file, now = Path(settings.folder) / "docs.sqlite", 0.0
+    file.write_bytes(b"garbage" * 1000)
+    shelf = Shelf(make_stores(settings), settings.cache_bytes, lambda: now)
+    assert (await shelf.find("docs", "")).store is None
+    file.write_bytes(copy)
+    now += TRY_AGAIN_S
+    assert (await shelf.find("docs", "")).store is not None
+    await shelf.aclose()
 
 
 async def test_vectors_that_nobody_searches_are_forgotten(

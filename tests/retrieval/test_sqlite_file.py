@@ -1,14 +1,17 @@
 """Files of collections: damage, newer layouts, a full disk, two processes, and back-ups."""
 
+import os
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from time import time
 
 import pytest
 
 from tests.retrieval.making import INFO, KEY, document, filled, texts_of
 from xapp.errors import ConfigError, Exhausted, FailedPrecondition
+from xapp.retrieval.store.base import BACKUP
 from xapp.retrieval.store.sqlite_folder import SqliteStores
 from xapp.retrieval.store.sqlite_store import SqliteStore
 
@@ -140,3 +143,26 @@ def test_closing_gives_the_lock_back(stores: SqliteStores) -> None:
         assert isinstance(store, SqliteStore)
         store.close()
         store.close()
+
+
+def test_a_file_of_another_process_is_not_removed(stores: SqliteStores, tmp_path: Path) -> None:
+    other = filled(stores.create(KEY, INFO))
+    with pytest.raises(FailedPrecondition) as caught:
+        SqliteStores(tmp_path, MAX_BYTES).drop(KEY)
+    assert caught.value.reason == "COLLECTION_IN_USE"
+    other.close()
+    again = stores.open(KEY)
+    assert again.info().num_documents == 3
+    again.close()
+    stores.drop(KEY)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_backup_that_was_never_sent_whole_is_swept_away(tmp_path: Path) -> None:
+    for name, age_s in (("old", 7200), ("young", 0)):
+        folder = tmp_path / f"{BACKUP}{name}"
+        folder.mkdir()
+        (folder / "copy").write_bytes(b"x")
+        os.utime(folder, (time() - age_s,) * 2)
+    SqliteStores(tmp_path, MAX_BYTES)
+    assert [path.name for path in tmp_path.iterdir()] == [f"{BACKUP}young"]

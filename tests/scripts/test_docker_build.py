@@ -2,7 +2,9 @@
 
 import os
 import platform
+import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,21 @@ def test_the_image_is_for_this_machine_and_a_stated_baseline(engine: Path) -> No
     assert words[words.index("--platform") + 1] == f"linux/{OWN}"
     assert argument(words, "BASELINE") == "stated"
     assert argument(words, "EMBED_MODEL") == "smollm2-135m-q4_1"
+
+
+def test_an_image_has_no_optional_parts_unless_asked_for(engine: Path) -> None:
+    assert argument(asked(engine), "EXTRAS") == ""
+
+
+def test_each_optional_part_of_an_image_has_its_list(engine: Path) -> None:
+    parts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    extras = sorted(parts.keys() - {"server", "bench", "dev"})
+    assert argument(asked(engine, EXTRAS=",".join(extras)), "EXTRAS") == ",".join(extras)
+    for extra in extras:
+        listed = (ROOT / "requirements" / f"{extra}.txt").read_text()
+        for wanted in parts[extra]:
+            name = re.split(r"[\[<>=]", wanted)[0]
+            assert f"{name}==" in listed
 
 
 def test_another_architecture_has_a_base_of_its_own(engine: Path) -> None:

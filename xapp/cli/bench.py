@@ -23,6 +23,7 @@ _COMMANDS = {
     "speculation": "What drafts gain, cost, and where answers part.",
     "big-little": "A little and a big model over a line, against both alone.",
     "routing": "Signals that say what a little model should leave to a big one.",
+    "lengths": "Predicted lengths of answers: rank, error, and what an order by them is worth.",
     "speech": "Word errors, speed and first audio of speech against their bars.",
     "predict": "Speed of the catalogue's models on a Raspberry Pi, from public figures.",
     "quant": "One model in several formats: memory, speed and quality.",

@@ -9,6 +9,7 @@ import grpc
 
 from xapp.client.channel import explained, is_serving_within, open_channel
 from xapp.client.errors import ClientError, decode_error
+from xapp.client.keep_status import keeping_status
 from xapp.client.retry import Attempts, Retry
 from xapp.inference.v1 import embedding_pb2_grpc, inference_pb2_grpc, models_pb2_grpc
 from xapp.inference.v1 import inference_pb2 as pb
@@ -76,8 +77,8 @@ class Calls:
     async def stream(
         self, method: _Method, request: Any, deadline_s: float | None = None
     ) -> AsyncGenerator[Any, None]:
-        """The messages of a method, without a second try."""
-        call = method(request, timeout=deadline_s, metadata=self._metadata)
+        """The messages of a method, without a second try. `request` may be an iterator of requests."""
+        call = keeping_status(method(request, timeout=deadline_s, metadata=self._metadata))
         try:
             async for message in call:
                 yield message

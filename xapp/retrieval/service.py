@@ -19,7 +19,7 @@ from xapp.retrieval.ingest import Ingest
 from xapp.retrieval.parser.client import Parser
 from xapp.retrieval.search import Search
 from xapp.retrieval.shelf import Shelf
-from xapp.retrieval.store.base import Key, Stores, owner_of
+from xapp.retrieval.store.base import BACKUP, Key, Stores, owner_of
 from xapp.retrieval.vectorize import Vectorize
 
 URL_KEY = "XAPP_RETRIEVAL_URL"
@@ -115,7 +115,7 @@ class RetrievalService:
     async def backup(self, collection: str, scope: str) -> AsyncGenerator[bytes, None]:
         """Implements Retrieval."""
         opened = await self._shelf.find(collection, scope)
-        with tempfile.TemporaryDirectory(prefix="xapp-backup-", dir=self._settings.folder or None) as folder:
+        with tempfile.TemporaryDirectory(prefix=BACKUP, dir=self._settings.folder or None) as folder:
             copy = Path(folder) / "copy"
             await self._shelf.run(opened, lambda store: store.backup(copy))
             async with aclosing(self._blocks(copy)) as blocks:

@@ -1,10 +1,15 @@
-"""Shelf: the collections of a node, open. Blocking work runs in threads, for one collection one at a time."""
+"""Shelf: the collections of a node, open. Blocking work runs in threads, for one collection one at a time.
+
+A collection that cannot be used is tried again when somebody asks for it: the process that had it may have
+ended, and a damaged file may have been replaced by its back-up.
+"""
 
 import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from time import monotonic
 from typing import TypeVar
 
 from xapp import logs
@@ -15,6 +20,9 @@ from xapp.retrieval.store.base import Key, Stores, VectorStore, owner_of
 THREADS = 4
 MAX_PENDING = 128
 _RETRY_AFTER_S = 1.0
+TRY_AGAIN_S = 1.0
+_REST = 10
+"""A collection that cannot be used is not tried again for this many times the time that its last try took."""
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
@@ -29,6 +37,7 @@ class Opened:
         self.error: XappError | None = None
         self.info = CollectionInfo(key.name, key.owner)
         self.used = 0
+        self.try_again_at = 0.0
 
     def failed(self, error: XappError) -> None:
         """It cannot be used from now on."""
@@ -41,8 +50,9 @@ class Opened:
 class Shelf:
     """`start` first, `aclose` last. `cache_bytes`: memory for vectors of all collections."""
 
-    def __init__(self, stores: Stores, cache_bytes: int) -> None:
+    def __init__(self, stores: Stores, cache_bytes: int, clock: Callable[[], float] = monotonic) -> None:
         self._stores = stores
+        self._clock = clock
         self._cache_bytes = cache_bytes
         self._opened: dict[Key, Opened] = {}
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="retrieval")
@@ -81,22 +91,28 @@ class Shelf:
     # ---- lookup
 
     async def _look(self) -> None:
-        """Opens collections that are new in the folder or the database. Forgets those that are gone."""
+        """Opens collections that are new, and those that failed a while ago. Forgets those that are gone."""
         async with self._looking:
             keys = await self.in_thread(self._stores.all_keys)
             for gone in self._opened.keys() - set(keys):
                 self._opened.pop(gone).failed(_not_found(gone.name))
             for key in keys:
-                if key not in self._opened:
-                    await self._open(Opened(key))
+                await self._try(self._opened.get(key) or Opened(key))
 
-    async def _open(self, opened: Opened) -> None:
+    async def _try(self, opened: Opened) -> None:
+        """Opens a collection that is not open, unless it failed a moment ago. `_looking` is held."""
+        if opened.store is not None or (begun := self._clock()) < opened.try_again_at:
+            return
         try:
             opened.store = await self.in_thread(lambda: self._stores.open(opened.key))
             opened.info = await self.in_thread(opened.store.info)
+            opened.error = None
         except XappError as error:
+            if opened.info.reason != error.reason:
+                _failed(error, opened.key.name)
             opened.failed(error)
-            _failed(error, opened.key.name)
+            now = self._clock()
+            opened.try_again_at = now + max(TRY_AGAIN_S, _REST * (now - begun))
         self._opened[opened.key] = opened
 
     async def list(self, scope: str) -> list[CollectionInfo]:
@@ -112,7 +128,7 @@ class Shelf:
 
     async def find(self, name: str, scope: str) -> Opened:
         """The scope's own collection, else the shared collection. Raises NotFound."""
-        if (found := self._known(name, scope)) is None:
+        if (found := self._known(name, scope)) is None or found.store is None:
             await self._look()
             found = self._known(name, scope)
         if found is None:

@@ -8,3 +8,10 @@ WHO_ANSWERS = ("It is better for me to answer.", "It is better for the more powe
 """Answers to SELF_RATING: this model, the more powerful model."""
 DIFFICULTY = ("Difficulty: easy", "Difficulty: hard")
 """Beginnings of an answer, behind the prompt of a request. They share its cells, and cost a few tokens."""
+ANSWER_LENGTH = tuple(f"Length of my answer: {size}" for size in ("tiny", "short", "medium", "long", "huge"))
+"""Beginnings of an answer, the shortest first. One word tells them apart: their own lengths are alike."""
+LENGTH_PERCEPTION = (
+    "I will ask a question. Do not answer it yet."
+    " Print the estimated number of words of your answer, only the number."
+)
+"""The length, asked for in words before the answer."""

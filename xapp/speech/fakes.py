@@ -24,6 +24,7 @@ from xapp.speech.messages import (
     Heard,
     Listen,
     Onset,
+    SpeechResumed,
     ToEngine,
 )
 from xapp.speech.protocols import Hearing, ListenOptions, Speaker
@@ -65,7 +66,8 @@ class FakeHearing:
         self._listener = Listener(_Replies(self._on_reply), self._recognise, self._open)
         pause_s = options.pause_s or PAUSE_S
         interim_s = INTERIM_S if options.interim else 0.0
-        self._handle(Listen(_JOB, sample_rate, options.language, pause_s, interim_s, options.words))
+        wishes = (options.words, options.ahead)
+        self._handle(Listen(_JOB, sample_rate, options.language, pause_s, interim_s, *wishes))
 
     def _recognise(self, samples: bytes, language: str, *, words: bool) -> Text:
         heard = heard_seconds(samples, language, words=words)
@@ -96,10 +98,10 @@ class FakeHearing:
         """Implements Hearing.end."""
         self._handle(EndAudio(_JOB))
 
-    async def events(self) -> AsyncIterator[Onset | Heard]:
+    async def events(self) -> AsyncIterator[Onset | SpeechResumed | Heard]:
         """Implements Hearing.events."""
         while not isinstance(reply := await self._replies.get(), Done):
-            if isinstance(reply, Onset | Heard):
+            if isinstance(reply, Onset | SpeechResumed | Heard):
                 yield reply
 
     def __enter__(self) -> Self:
@@ -129,7 +131,10 @@ class FakeRecogniser:
 
 
 class FakeSynthesiser:
-    """Implements Synthesiser. `said` are the sentences so far; `error` is raised for each."""
+    """Implements Synthesiser. `said` are the sentences so far, `spoke` is set by the first of them.
+
+    `error` is raised for each.
+    """
 
     name = "fake"
     ready = True
@@ -139,6 +144,7 @@ class FakeSynthesiser:
     def __init__(self, error: XappError | None = None) -> None:
         self.said: list[str] = []
         self.error = error
+        self.spoke = asyncio.Event()
 
     def voice_of(self, language: str) -> str | None:
         """Implements Synthesiser.voice_of."""
@@ -149,6 +155,7 @@ class FakeSynthesiser:
         if self.error is not None:
             raise self.error
         self.said.append(text)
+        self.spoke.set()
         return Pcm(sample_rate, np.full(len(text) * SAMPLES_PER_CHAR, LOUD, np.int16).tobytes())
 
 

@@ -14,7 +14,8 @@ import msgspec
 class Listen(msgspec.Struct, frozen=True, tag="listen"):
     """Opens a stream to recognise. `language` "" is detected. `pause_s` of silence end an utterance.
 
-    Every `interim_s` of an utterance its text so far is told; 0 never. `words`: with times of words.
+    Every `interim_s` of an utterance its text so far is told; 0 never. `words`: with times of words. `ahead`:
+    the text is told as soon as somebody pauses, and `SpeechResumed` where that was not the end.
     """
 
     job: int
@@ -23,6 +24,7 @@ class Listen(msgspec.Struct, frozen=True, tag="listen"):
     pause_s: float = 0.5
     interim_s: float = 0.0
     words: bool = False
+    ahead: bool = False
 
 
 class Audio(msgspec.Struct, frozen=True, tag="audio"):
@@ -99,6 +101,12 @@ class Onset(msgspec.Struct, frozen=True, tag="onset"):
     at_s: float
 
 
+class SpeechResumed(msgspec.Struct, frozen=True, tag="speech_resumed"):
+    """Speech goes on after a pause: the utterance is not over."""
+
+    job: int
+
+
 class Word(msgspec.Struct, frozen=True, array_like=True):
     """One word of a text, with its probability, 0 to 1."""
 
@@ -112,7 +120,8 @@ class Heard(msgspec.Struct, frozen=True, tag="heard"):
     """The text of an utterance, which began at `start_s` and, for a final text, ended at `end_s`.
 
     `known_s` is the length of audio after which the end of the utterance was known. `ahead`: the text was
-    recognised before that. `confidence` is 0 to 1. `processed_s` is how much audio is recognised.
+    recognised before that. `confidence` is 0 to 1. `processed_s` is how much audio is recognised. `paused`:
+    the text becomes final if the pause goes on.
     """
 
     job: int
@@ -126,6 +135,7 @@ class Heard(msgspec.Struct, frozen=True, tag="heard"):
     processed_s: float
     ahead: bool = False
     words: list[Word] = []
+    paused: bool = False
 
 
 class Spoken(msgspec.Struct, frozen=True, tag="spoken"):
@@ -155,7 +165,7 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     message: str
 
 
-Reply: TypeAlias = Took | Onset | Heard | Spoken | Translated | Done | Failed
+Reply: TypeAlias = Took | Onset | SpeechResumed | Heard | Spoken | Translated | Done | Failed
 FromEngine: TypeAlias = Loaded | LoadFailed | Reply
 
 _to_engine: msgspec.msgpack.Decoder[ToEngine] = msgspec.msgpack.Decoder(ToEngine)

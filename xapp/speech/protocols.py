@@ -6,20 +6,22 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from xapp.speech.audio.formats import Pcm
-from xapp.speech.messages import Heard, Onset
+from xapp.speech.messages import Heard, Onset, SpeechResumed
 
 
 @dataclass(frozen=True, slots=True)
 class ListenOptions:
     """`language` is a code such as "en", "" is detected. `pause_s` None is the node's setting.
 
-    `interim`: texts that may still change are told, too. `words`: with times of words.
+    `interim`: texts that may still change are told, too. `words`: with times of words. `ahead`: the text is
+    told as soon as somebody pauses, marked as `paused`, and `SpeechResumed` where speech goes on.
     """
 
     language: str = ""
     pause_s: float | None = None
     interim: bool = False
     words: bool = False
+    ahead: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class Hearing(Protocol):
         """The audio is over."""
         ...
 
-    def events(self) -> AsyncIterator[Onset | Heard]:
+    def events(self) -> AsyncIterator[Onset | SpeechResumed | Heard]:
         """What is heard, until the end of the audio. Raises Unavailable when the engine is lost."""
         ...
 

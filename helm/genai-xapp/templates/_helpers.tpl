@@ -34,6 +34,15 @@ configmap-{{ include "genai-xapp.fullname" . }}
 {{ default (printf "%s-models" (include "genai-xapp.fullname" .)) .Values.models.claim.existing }}
 {{- end }}
 
+{{- define "genai-xapp.collections" -}}
+{{ default (printf "%s-collections" (include "genai-xapp.fullname" .)) .Values.collections.claim.existing }}
+{{- end }}
+
+{{/* Not empty where a second pod would find the collections in use: a collection has one writer. */}}
+{{- define "genai-xapp.one-writer" -}}
+{{- if has .Values.collections.source (list "hostPath" "claim") -}}yes{{- end -}}
+{{- end }}
+
 {{/* What selects the pods: never changes in the life of a release. */}}
 {{- define "genai-xapp.selector" -}}
 app: {{ include "genai-xapp.fullname" . }}
@@ -110,6 +119,7 @@ seccompProfile: {type: RuntimeDefault}
 {{- $_ := set $own "openai_origins" (join "," .origins) -}}
 {{- end }}{{ end -}}
 {{- if .Values.rpc.helpers }}{{ $_ := set $own "rpc_hosts" (include "genai-xapp.helperHosts" .) }}{{ end -}}
+{{- if ne .Values.collections.source "none" }}{{ $_ := set $own "retrieval_folder" "/collections" }}{{ end -}}
 {{- if .Values.tasks }}{{ $_ := set $own "tasks_dir" "/opt/xapp/tasks" }}{{ end -}}
 {{- with .Values.ric -}}
 {{- $_ := set $own "ric_policy_type" (int .policyType) -}}

@@ -123,6 +123,9 @@ spec:
         {{- if ne .Values.models.source "image" }}
         - {name: models, mountPath: /models{{ if not .Values.models.pull }}, readOnly: true{{ end }}}
         {{- end }}
+        {{- if ne .Values.collections.source "none" }}
+        - {name: collections, mountPath: /collections}
+        {{- end }}
   volumes:
     - {name: settings, configMap: {name: {{ include "genai-xapp.configmap" . }}-settings}}
     - {name: descriptor, configMap: {name: {{ include "genai-xapp.configmap" . }}-appconfig}}
@@ -150,5 +153,13 @@ spec:
     - {name: models, persistentVolumeClaim: {claimName: {{ include "genai-xapp.claim" . }}}}
     {{- else if eq .Values.models.source "empty" }}
     - {name: models, emptyDir: {}}
+    {{- end }}
+    {{- /* `Directory`: the kubelet would make a folder of root's, which the server cannot write. */}}
+    {{- if eq .Values.collections.source "hostPath" }}
+    - {name: collections, hostPath: {path: {{ .Values.collections.hostPath | quote }}, type: Directory}}
+    {{- else if eq .Values.collections.source "claim" }}
+    - {name: collections, persistentVolumeClaim: {claimName: {{ include "genai-xapp.collections" . }}}}
+    {{- else if eq .Values.collections.source "empty" }}
+    - {name: collections, emptyDir: {}}
     {{- end }}
 {{- end }}

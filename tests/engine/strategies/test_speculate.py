@@ -106,6 +106,18 @@ def test_no_draft_goes_beyond_max_tokens() -> None:
     assert [len(plan.batch) for plan in harness.plans if plan.num_decode] == [5]
 
 
+@pytest.mark.parametrize("way", [WAYS[0], *WAYS[3:]], ids=lambda way: way.name)
+@pytest.mark.parametrize("most", range(8, 16))
+def test_the_end_of_the_context_in_the_middle_of_a_draft_ends_the_answer_there(way: Way, most: int) -> None:
+    """The cells have room for the prompt and the answer, and for no draft beyond."""
+    harness = Harness(cells=len(STEMS[0]) + most, strategy=way.new, prefix_cache=False)
+    answer = harness.submit(STEMS[0], most, ignore_eos=True)
+    harness.drain()
+    assert answer.reason is FinishReason.LENGTH
+    assert answer.tokens == expected(answer.request)[0]
+    assert harness.cache.used == harness.cache.reserved == 0
+
+
 @pytest.mark.parametrize("most", range(1, 12))
 def test_an_end_within_a_draft_ends_the_answer_there(most: int) -> None:
     """Some prompt's answer stops by itself after a few tokens; the guesses go on behind its end."""

@@ -16,6 +16,7 @@ def test_rows_and_bars() -> None:
                 *samples("big", "0", tokens_s=10, right=0.5, gap_ms=9),
                 *samples(bild, "0", tokens_s=15, right=0.45, gap_ms=9, passes=0.4, bytes=30, same=0.2),
                 *samples("verified", "0", tokens_s=5, right=0.5, gap_ms=9, passes=0.3, bytes=30, same=1),
+                *samples("guided", "0", tokens_s=20, right=0.4, gap_ms=9, passes=0.25, bytes=8, same=0),
                 Sample(0, "sessions.1", 10.0),
                 Sample(0, "sessions.8", 25.0),
             ]
@@ -26,6 +27,8 @@ def test_rows_and_bars() -> None:
     assert found["bild-0.6-5, 0 ms: speed ÷ big alone"].value == 1.5
     assert found["verified, 0 ms: same answer as big"].passed is True
     assert found["verified, 0 ms: big passes a token"].passed is None
+    assert found["guided, 0 ms: speed ÷ big alone"].value == 2
+    assert found["guided, 0 ms: bytes a token"].passed is None
     assert found["verified tokens/s at the big node: 8 sessions ÷ 1"].value == 2.5
 
 
@@ -34,6 +37,7 @@ def test_each_pair_of_thresholds_is_a_way() -> None:
         "big",
         "little",
         "verified",
+        "guided",
         "bild-0.3-5",
         "bild-0.6-5",
     ]

@@ -28,7 +28,7 @@ from xapp.speech.conversation.events import (
     Understood,
 )
 from xapp.speech.conversation.memory import MAX_TURNS
-from xapp.speech.fakes import SAMPLES_PER_CHAR, FakeRecogniser, FakeSynthesiser
+from xapp.speech.fakes import PAUSE_S, SAMPLES_PER_CHAR, FakeRecogniser, FakeSynthesiser
 from xapp.speech.protocols import ListenOptions
 from xapp.speech.synthesis.voices import Voice
 
@@ -128,7 +128,54 @@ async def test_the_times_are_in_their_order() -> None:
     times = end.times
     points = [times.speech_ended, times.known, times.first_sentence, times.first_audio, times.last_audio]
     assert points == sorted(points)
+    assert times.recognised <= times.first_sentence
     assert times.speech_ended > 0
+
+
+async def test_an_answer_begins_in_the_pause_and_is_told_when_the_utterance_is_over() -> None:
+    talk = Talk()
+    talk.say(speech(1) + silence(PAUSE_S - 0.05))
+    await talk.until(SpeechBegan)
+    told = asyncio.ensure_future(anext(talk.outputs))
+    async with asyncio.timeout(WITHIN_S):
+        await talk.synthesiser.spoke.wait()
+    assert not told.done()
+    talk.say(silence(0.2))
+    talk.hang_up()
+    outputs = [await told, *await talk.rest()]
+    assert kinds(outputs) == [Understood, SaidSentence, SaidSentence, TurnEnded]
+    assert len(talk.service.requests) == 1
+
+
+async def test_an_answer_to_half_an_utterance_is_dropped_and_not_told() -> None:
+    talk = Talk(endless("Well. "), heard=())
+    talk.say(speech(1) + silence(PAUSE_S - 0.05))
+    await talk.until(SpeechBegan)
+    async with asyncio.timeout(WITHIN_S):
+        await talk.synthesiser.spoke.wait()
+        talk.say(speech(0.5))
+        await talk.service.closed.wait()
+    talk.service.script = YES
+    outputs = await all_of(talk, silence(0.5))
+    assert kinds(outputs) == [Understood, SaidSentence, SaidSentence, TurnEnded]
+    questions = [request.prompt[-1] for request in talk.service.requests]
+    assert [each.content for each in questions if isinstance(each, ChatMessage)] == ["10 tenths", "15 tenths"]
+    assert [end.turn for end in ended(outputs)] == [1]
+
+
+async def test_the_end_of_the_audio_within_a_pause_ends_the_utterance() -> None:
+    (end,) = ended(await all_of(Talk(), speech(1) + silence(PAUSE_S - 0.05)))
+    assert end.end is TurnEnd.COMPLETE
+
+
+async def test_a_caller_that_vanishes_in_the_pause_ends_the_answer() -> None:
+    talk = Talk(endless("Well. "))
+    talk.say(speech(1) + silence(PAUSE_S - 0.05))
+    await talk.until(SpeechBegan)
+    async with asyncio.timeout(WITHIN_S):
+        await talk.synthesiser.spoke.wait()
+    await talk.outputs.aclose()
+    assert talk.service.closed.is_set()
 
 
 async def test_silence_and_nothing_at_all() -> None:
@@ -141,6 +188,13 @@ async def test_noise_without_words_is_not_answered() -> None:
     outputs = await all_of(talk, QUESTION)
     assert kinds(outputs) == [SpeechBegan, Understood]
     assert talk.service.requests == []
+
+
+async def test_citations_and_marks_are_not_spoken_wherever_the_answer_is_cut() -> None:
+    pieces = ("The cell is ", "down [", "1", "]. ", "Call **now.** ", "Bye [2][3, 13].", " [4]")
+    outputs = await all_of(Talk(answering(*pieces)), QUESTION)
+    said = [each.text for each in outputs if isinstance(each, SaidSentence)]
+    assert [" ".join(text.split()) for text in said] == ["The cell is down.", "Call now.", "Bye."]
 
 
 async def test_what_was_said_is_remembered() -> None:

@@ -16,10 +16,12 @@ from xapp.speech.messages import (
     Heard,
     Listen,
     Onset,
+    SpeechResumed,
     Took,
 )
 from xapp.speech.recognition.listener import MAX_FINALS, Listener
 from xapp.speech.recognition.listening import Listening
+from xapp.speech.recognition.utterances import MAX_UTTERANCE_S, SAMPLE_RATE
 
 
 class NoResampling:
@@ -42,8 +44,10 @@ class Bench:
     def send(self, message: FromEngine) -> None:
         self.sent.append(message)
 
-    def open(self, job: int = 1, interim_s: float = 0.0, pause_s: float = 0.5) -> None:
-        self.listener.handle(Listen(job, 16_000, "en", pause_s, interim_s))
+    def open(
+        self, job: int = 1, interim_s: float = 0.0, pause_s: float = 0.5, *, ahead: bool = False
+    ) -> None:
+        self.listener.handle(Listen(job, 16_000, "en", pause_s, interim_s, ahead=ahead))
 
     def hear(self, audio: bytes, job: int = 1, size: int = 3200) -> None:
         for piece in in_pieces(audio, size):
@@ -101,6 +105,55 @@ def test_a_text_ahead_is_forgotten_when_speech_goes_on(bench: Bench) -> None:
     assert bench.texts() == ["20 tenths"]
 
 
+def test_the_text_of_a_pause_is_told_where_it_is_wanted(bench: Bench) -> None:
+    bench.open(ahead=True)
+    bench.hear(speech(1) + silence(0.3))
+    bench.decode()
+    (paused,) = bench.heard()
+    assert (paused.text, paused.paused, paused.final) == ("10 tenths", True, False)
+    bench.hear(silence(0.3))
+    final = bench.heard()[-1]
+    assert (final.text, final.paused, final.final) == ("10 tenths", False, True)
+    assert not [each for each in bench.sent if isinstance(each, SpeechResumed)]
+
+
+def test_speech_that_goes_on_after_a_pause_is_told(bench: Bench) -> None:
+    bench.open(ahead=True)
+    bench.hear(speech(1) + silence(0.3))
+    bench.decode()
+    bench.hear(speech(1))
+    assert SpeechResumed(1) in bench.sent
+    bench.hear(silence(1))
+    bench.decode()
+    assert [each.text for each in bench.heard() if each.paused][:1] == ["10 tenths"]
+    assert bench.texts() == ["20 tenths"]
+
+
+def test_the_text_of_a_pause_that_is_over_is_not_told(bench: Bench) -> None:
+    """The decoder was behind."""
+    bench.open(ahead=True)
+    bench.hear(speech(1) + silence(0.3) + speech(0.3))
+    bench.decode()
+    assert bench.heard() == []
+
+
+def test_a_pause_goes_before_interim_texts_of_others(bench: Bench) -> None:
+    bench.open(1, interim_s=0.5)
+    bench.open(2, ahead=True)
+    bench.hear(speech(1), job=1)
+    bench.hear(speech(1) + silence(0.3), job=2)
+    bench.decode(most=1)
+    assert [each.paused for each in bench.heard(2)] == [True]
+    assert bench.heard(1) == []
+
+
+def test_the_decoder_is_free_when_a_pause_begins(bench: Bench) -> None:
+    """An interim text that is recognised in the first silence would delay the text of the pause."""
+    bench.open(interim_s=0.5)
+    bench.hear(speech(0.4) + silence(0.15))
+    assert not bench.listener.decoder.has_work
+
+
 def test_interim_texts_while_somebody_speaks(bench: Bench) -> None:
     bench.open(interim_s=0.5)
     for piece in in_pieces(speech(3)):
@@ -136,6 +189,24 @@ def test_audio_waits_while_the_decoder_is_behind(bench: Bench) -> None:
     bench.decode()
     assert bench.num_took() == 10 * 20
     assert len(bench.texts()) == 10
+
+
+@pytest.mark.slow
+def test_three_hours_of_speech_lose_nothing_and_pile_nothing_up(bench: Bench) -> None:
+    """Without a pause: utterances are cut, and what waits is that of a short stream."""
+    bench.open()
+    minute = speech(60)
+    for _ in range(3 * 60):
+        bench.hear(minute)
+        bench.decode()
+        waiting = bench.listener._streams[1]
+        assert not waiting.waiting
+        assert len(waiting.finder.so_far().samples) <= 2 * SAMPLE_RATE * MAX_UTTERANCE_S
+    bench.listener.handle(EndAudio(1))
+    bench.decode()
+    tenths = sum(int(text.split()[0]) for text in bench.texts())
+    assert tenths == pytest.approx(3 * 3600 * 10, rel=0.01)
+    assert isinstance(bench.sent[-1], Done)
 
 
 def test_the_end_waits_for_the_last_text(bench: Bench) -> None:

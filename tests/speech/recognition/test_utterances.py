@@ -12,6 +12,7 @@ from xapp.speech.recognition.utterances import (
     Ended,
     Happening,
     Paused,
+    Resumed,
     UtteranceFinder,
 )
 
@@ -44,7 +45,12 @@ def test_an_utterance_begins_pauses_and_ends() -> None:
 
 def test_a_short_pause_is_within_the_utterance() -> None:
     happenings = found(speech(1) + silence(0.3) + speech(1) + silence(1))
-    assert [type(each) for each in happenings] == [Began, Paused, Paused, Ended]
+    assert [type(each) for each in happenings] == [Began, Paused, Resumed, Paused, Ended]
+
+
+def test_a_breath_is_no_pause() -> None:
+    happenings = found(speech(1) + silence(0.1) + speech(1))
+    assert [type(each) for each in happenings] == [Began, Ended]
 
 
 def test_the_end_of_the_audio_ends_the_utterance() -> None:

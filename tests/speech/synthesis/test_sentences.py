@@ -39,6 +39,14 @@ def test_the_first_piece_may_be_a_clause() -> None:
     assert sentences(text)[0].endswith("decides.")
 
 
+def test_the_first_piece_is_short_where_audio_has_to_come_early() -> None:
+    text = "A radio network of a large operator consists of very many sites across the whole country."
+    first, *_ = Sentences(early=True).feed(text)
+    assert 24 < len(first) <= 80
+    assert text.startswith(f"{first} ")
+    assert sentences(text) == [text]
+
+
 def test_a_megabyte_without_an_end() -> None:
     found = sentences("word " * 200_000)
     assert sum(map(len, found)) > 900_000

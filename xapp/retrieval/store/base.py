@@ -13,6 +13,8 @@ from xapp.domain.collection import CollectionInfo
 from xapp.domain.documents import DocumentInfo, Passage
 from xapp.domain.metadata import Filter, Metadata
 
+BACKUP = "xapp-backup-"
+"""The folders of back-ups that are being sent begin so."""
 SCHEMA_VERSION = 1
 
 

@@ -1,15 +1,18 @@
 """SqliteStores: the collections of a folder. NAME.sqlite is shared, NAME@OWNER.sqlite has an owner."""
 
 from pathlib import Path
+from shutil import rmtree
+from time import time
 
 from xapp.domain.collection import CollectionInfo
 from xapp.errors import AlreadyExists, ConfigError
 from xapp.retrieval.store import sqlite_file
-from xapp.retrieval.store.base import Key
+from xapp.retrieval.store.base import BACKUP, Key
 from xapp.retrieval.store.sqlite_store import SqliteStore
 
 FOLDER_KEY = "XAPP_RETRIEVAL_FOLDER"
 ENDING = ".sqlite"
+_BACKUP_S = 3600.0
 _AT = "@"
 
 
@@ -21,8 +24,7 @@ class SqliteStores:
         self._max_bytes = max_bytes
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            for left in folder.glob(f".*{ENDING}.new*"):
-                left.unlink()
+            _sweep(folder)
         except OSError as error:
             raise ConfigError(FOLDER_KEY, f"{folder}: {error.strerror}") from error
 
@@ -51,16 +53,26 @@ class SqliteStores:
         return SqliteStore(self._path(key), key.name, key.owner, self._max_bytes)
 
     def drop(self, key: Key) -> None:
-        """Implements Stores."""
+        """Implements Stores. A file that another process has is refused: its documents are not ours."""
         path = self._path(key)
-        for ending in ("", "-wal", "-shm", ".lock"):
-            path.with_name(path.name + ending).unlink(missing_ok=True)
+        with sqlite_file.lock(path):
+            for ending in ("", "-wal", "-shm", ".lock"):
+                path.with_name(path.name + ending).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Implements Stores."""
 
     def _path(self, key: Key) -> Path:
         return self._folder / f"{key.name}{_AT if key.owner else ''}{key.owner}{ENDING}"
+
+
+def _sweep(folder: Path) -> None:
+    """Removes what a process that was killed has left."""
+    for unfinished in folder.glob(f".*{ENDING}.new*"):
+        unfinished.unlink()
+    for copy in folder.glob(f"{BACKUP}*"):
+        if time() - copy.stat().st_mtime > _BACKUP_S:  # another process may be sending a younger one
+            rmtree(copy, ignore_errors=True)
 
 
 def _key_of(path: Path) -> Key:

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from xapp import errors, tls
 from xapp.client.channel import open_channel
 from xapp.client.errors import decode_error
+from xapp.client.keep_status import keeping_status
 from xapp.config.big import BigSettings
 from xapp.domain.requests import Request
 from xapp.domain.verification import Drafted, Opened, Opening, Verdict
@@ -76,7 +77,7 @@ class RemoteBig:
     async def open_session(self, opening: Opening, traffic: Traffic) -> BigSession:
         """See BigSide."""
         stub: Any = verification_pb2_grpc.VerificationServiceStub(self._channel)
-        call = stub.Verify(metadata=self._metadata, timeout=_left_s(opening.deadline))
+        call = keeping_status(stub.Verify(metadata=self._metadata, timeout=_left_s(opening.deadline)))
         session = RemoteSession(call, traffic)
         try:
             await session.open(open_message(opening, self._settings.model))

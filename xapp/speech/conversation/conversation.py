@@ -1,8 +1,13 @@
-"""Conversation: hears a person, answers each utterance, and stops when the person speaks."""
+"""Conversation: hears a person, answers each utterance, and stops when the person speaks.
+
+An answer begins in a pause, before it is known that the pause ends the utterance. Where speech goes on, that
+answer is dropped, and nobody hears of it.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from time import monotonic
 
 from xapp.domain.service import Generation
@@ -23,7 +28,7 @@ from xapp.speech.conversation.events import (
 )
 from xapp.speech.conversation.memory import Memory
 from xapp.speech.conversation.turn import Turn
-from xapp.speech.messages import Heard, Onset
+from xapp.speech.messages import Heard, Onset, SpeechResumed
 from xapp.speech.protocols import Hearing, Recogniser
 from xapp.speech.synthesis.voices import Voice
 
@@ -45,6 +50,8 @@ class Conversation:
         self._audio_s = 0.0
         self._turn: Turn | None = None
         self._question = ""
+        self._ahead: Turn | None = None
+        self._ahead_text = ""
         self._num_turns = 0
         self._outputs: asyncio.Queue[Output | XappError | None] = asyncio.Queue(MAX_OUTPUTS)
         self._audio: asyncio.Queue[bytes | Control | None] = asyncio.Queue(MAX_INPUTS)
@@ -98,7 +105,8 @@ class Conversation:
             first = await anext(audio, None)
             if first is None:
                 return
-            with self._recogniser.listen(first.sample_rate, self._setup.options) as hearing:
+            options = replace(self._setup.options, ahead=True)
+            with self._recogniser.listen(first.sample_rate, options) as hearing:
                 self._hearing = hearing
                 # A group of its own: the feeder has ended when its audio is closed.
                 async with asyncio.TaskGroup() as feeding:
@@ -120,8 +128,11 @@ class Conversation:
         async for event in hearing.events():
             if isinstance(event, Onset):
                 await self._on_speech(event)
+            elif isinstance(event, SpeechResumed):
+                await self._drop_ahead()
             elif not self._is_echo(event):
                 await self._on_text(event, group)
+        await self._drop_ahead()
 
     async def _on_speech(self, onset: Onset) -> None:
         ends = 0
@@ -141,25 +152,49 @@ class Conversation:
         return not self._turn.ended or began < self._turn.playing_until
 
     async def _on_text(self, heard: Heard, group: asyncio.TaskGroup) -> None:
-        answers = heard.final and bool(heard.text)
-        if answers:
+        if heard.paused and heard.text and (self._turn is None or self._turn.ended):
+            await self._answer_ahead(heard.text, group)
+        if not heard.final:
+            if self._setup.options.interim:
+                await self._outputs.put(Understood(0, heard))
+        elif heard.text:
             await self._stop(TurnEnd.BARGE_IN)
-            self._num_turns += 1
-        await self._outputs.put(Understood(self._num_turns if answers else 0, heard))
-        if answers:
-            self._begin(heard, group)
+            await self._outputs.put(Understood(self._num_turns + 1, heard))
+            await self._begin(heard, group)
+        else:
+            await self._drop_ahead()
+            await self._outputs.put(Understood(0, heard))
 
     # ---- turns
 
-    def _begin(self, heard: Heard, group: asyncio.TaskGroup) -> None:
-        if self._turn is not None:
+    async def _begin(self, heard: Heard, group: asyncio.TaskGroup) -> None:
+        if self._ahead is None or self._ahead_text != heard.text:
+            await self._answer_ahead(heard.text, group)
+        assert self._ahead is not None
+        self._turn, self._ahead = self._ahead, None
+        self._num_turns, self._question = self._turn.number, heard.text
+        ends = (self._arrivals.when(heard.end_s), self._arrivals.when(heard.known_s))
+        self._turn.take(TurnTimes(*ends, monotonic()))
+
+    async def _answer_ahead(self, text: str, group: asyncio.TaskGroup) -> None:
+        await self._drop_ahead()
+        self._remember()
+        number = self._num_turns + 1
+        request = self._memory.request(text, number)
+        self._ahead_text = text
+        self._ahead = Turn(number, request, self._generation, self._voice, self._setup.output.encoding)
+        self._ahead.start(group, self._outputs.put)
+
+    async def _drop_ahead(self) -> None:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            await ahead.stop(TurnEnd.BARGE_IN)
+
+    def _remember(self) -> None:
+        """The turn before becomes part of the prompt, once."""
+        if self._turn is not None and self._question:
             self._memory.remember(self._question, " ".join(self._turn.spoken))
-        times = TurnTimes(self._arrivals.when(heard.end_s), self._arrivals.when(heard.known_s), monotonic())
-        request = self._memory.request(heard.text, self._num_turns)
-        self._question = heard.text
-        encoding = self._setup.output.encoding
-        self._turn = Turn(self._num_turns, request, self._generation, self._voice, encoding)
-        self._turn.start(group, times, self._outputs.put)
+            self._question = ""
 
     async def _stop(self, why: TurnEnd) -> None:
         if self._turn is not None:

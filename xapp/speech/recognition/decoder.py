@@ -1,4 +1,7 @@
-"""Decoder: recognises pieces of speech of all streams, one after the other. Whole utterances go first."""
+"""Decoder: recognises pieces of speech of all streams, one after the other.
+
+Whole utterances go first, then those that may be whole, because somebody pauses.
+"""
 
 import itertools
 import os
@@ -32,13 +35,17 @@ class Recognise(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Task:
-    """One piece to recognise. `final`: the utterance is over. `text` is set when it is recognised."""
+    """One piece to recognise. `final`: the utterance is over; `paused`: perhaps it is.
+
+    `text` is set when the piece is recognised.
+    """
 
     job: int
     piece: Piece
     language: str
     words: bool
     final: bool
+    paused: bool = False
     number: int = field(default_factory=itertools.count().__next__)
     text: Text | None = None
     began: bool = False
@@ -80,7 +87,7 @@ class Decoder:
         """Waits for a task and recognises it."""
         with self._more:
             self._more.wait_for(lambda: bool(self._tasks))
-            task = min(self._tasks, key=lambda each: (not each.final, each.number))
+            task = min(self._tasks, key=lambda each: (not each.final, not each.paused, each.number))
             self._tasks.remove(task)
             task.began = True
         text = self._recognise(task.piece.samples, task.language, words=task.words)

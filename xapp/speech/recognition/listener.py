@@ -19,13 +19,14 @@ from xapp.speech.messages import (
     Heard,
     Listen,
     Onset,
+    SpeechResumed,
     ToEngine,
     Took,
     Word,
 )
 from xapp.speech.recognition.decoder import Decoder, Recognise, Task, Text
 from xapp.speech.recognition.listening import Listening
-from xapp.speech.recognition.utterances import Began, Ended, Happening, Paused, Piece
+from xapp.speech.recognition.utterances import Began, Ended, Happening, Paused, Piece, Resumed
 
 MAX_FINALS = 2
 """Utterances of one stream that wait for the decoder. Its audio waits meanwhile."""
@@ -99,28 +100,40 @@ class Listener:
         if isinstance(happening, Began):
             self._link.send(Onset(job, happening.at_s))
         elif isinstance(happening, Paused):
-            self._add_guess(stream, happening.piece)
+            self._add_guess(stream, happening.piece, paused=True)
+        elif isinstance(happening, Resumed):
+            self._on_resumed(stream)
         elif isinstance(happening, Ended):
             self._on_ended(stream, happening.piece)
 
     # ---- an utterance that is not over
 
     def _guess(self, stream: Listening) -> None:
-        """Recognises the utterance so far, if its text is old."""
-        listen = stream.listen
-        if not listen.interim_s or not stream.finder.speaking or stream.num_finals:
+        """Recognises the utterance so far, if its text is old.
+
+        Not while it is silent: the decoder has to be free for the text of the pause, which follows soon.
+        """
+        listen, finder = stream.listen, stream.finder
+        if not listen.interim_s or not finder.speaking or finder.silent or stream.num_finals:
             return
         piece, guess = stream.finder.so_far(), self._guesses.get(listen.job)
         if guess is not None and guess.text is None:
             return
         known_s = guess.piece.known_s if guess is not None else piece.start_s
         if piece.known_s - known_s >= listen.interim_s:
-            self._add_guess(stream, piece)
+            self._add_guess(stream, piece, paused=False)
 
-    def _add_guess(self, stream: Listening, piece: Piece) -> None:
+    def _on_resumed(self, stream: Listening) -> None:
+        if (guess := self._guesses.get(stream.listen.job)) is not None:
+            guess.paused = False
+        if stream.listen.ahead:
+            self._link.send(SpeechResumed(stream.listen.job))
+
+    def _add_guess(self, stream: Listening, piece: Piece, *, paused: bool) -> None:
         if (old := self._guesses.get(stream.listen.job)) is not None:
             self.decoder.remove(old)
         task = self._task(stream, piece, final=False)
+        task.paused = paused
         self._guesses[stream.listen.job] = task
         self.decoder.add(task)
 
@@ -150,7 +163,9 @@ class Listener:
         stream = self._streams.get(task.job)
         if stream is None:
             return
-        if task.final or (stream.listen.interim_s and self._guesses.get(task.job) is task):
+        listen = stream.listen
+        wanted = listen.interim_s or (listen.ahead and task.paused)
+        if task.final or (wanted and self._guesses.get(task.job) is task):
             self._try_tell(stream, task)
 
     def _try_tell(self, stream: Listening, task: Task) -> None:
@@ -186,4 +201,5 @@ def _heard(task: Task, text: Text, *, ahead: bool) -> Heard:
         piece.end_s,
         ahead,
         words,
+        task.paused and not task.final,
     )

@@ -9,7 +9,17 @@ from xapp.errors import InvalidArgument
 from xapp.speech.engine.client import Job
 from xapp.speech.engine.supervisor import EngineSupervisor
 from xapp.speech.languages import base
-from xapp.speech.messages import Audio, Done, EndAudio, EndUtterance, Heard, Listen, Onset, Took
+from xapp.speech.messages import (
+    Audio,
+    Done,
+    EndAudio,
+    EndUtterance,
+    Heard,
+    Listen,
+    Onset,
+    SpeechResumed,
+    Took,
+)
 from xapp.speech.protocols import ListenOptions
 
 WINDOW = 20
@@ -48,12 +58,12 @@ class EngineHearing:
         """Implements Hearing.end."""
         self._job.send(EndAudio(self._job.number))
 
-    async def events(self) -> AsyncIterator[Onset | Heard]:
+    async def events(self) -> AsyncIterator[Onset | SpeechResumed | Heard]:
         """Implements Hearing.events."""
         while not isinstance(reply := await self._job.next(), Done):
             if isinstance(reply, Took):
                 self._room.release()
-            elif isinstance(reply, Onset | Heard):
+            elif isinstance(reply, Onset | SpeechResumed | Heard):
                 yield reply
 
 
@@ -91,6 +101,7 @@ class EngineRecogniser:
             options.pause_s or self._pause_s,
             self._interim_s if options.interim else 0.0,
             options.words,
+            options.ahead,
         )
         job.send(message)
         return EngineHearing(job, sample_rate)

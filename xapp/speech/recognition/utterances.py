@@ -56,13 +56,18 @@ class Paused:
 
 
 @dataclass(frozen=True, slots=True)
+class Resumed:
+    """Speech goes on after a pause."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The utterance is over."""
 
     piece: Piece
 
 
-Happening: TypeAlias = Began | Paused | Ended
+Happening: TypeAlias = Began | Paused | Resumed | Ended
 
 
 class UtteranceFinder:
@@ -89,6 +94,11 @@ class UtteranceFinder:
     def speaking(self) -> bool:
         """Whether an utterance has begun."""
         return bool(self._chunks)
+
+    @property
+    def silent(self) -> bool:
+        """Whether the utterance so far ends with silence."""
+        return self._num_silent > 0
 
     def feed(self, chunk: bytes) -> list[Happening]:
         """Reads the next chunk."""
@@ -123,11 +133,14 @@ class UtteranceFinder:
     def _go_on(self, chunk: bytes, probability: float) -> list[Happening]:
         self._chunks.append(chunk)
         self._probabilities.append(probability)
+        resumed = probability >= _SILENCE and self._num_silent >= self._ahead
         self._num_silent = 0 if probability >= _SILENCE else self._num_silent + 1
         if self._num_silent >= self._pause:
             return self.end()
         if len(self._chunks) * CHUNK_S >= MAX_UTTERANCE_S:
             return self._cut()
+        if resumed:
+            return [Resumed()]
         return [Paused(self.so_far())] if self._num_silent == self._ahead else []
 
     def _cut(self) -> list[Happening]:
