@@ -27,7 +27,8 @@ from xapp.telemetry.metrics import Metrics
 from xapp.telemetry.observation import Observation
 from xapp.version import installed_version
 
-MAX_STREAMS = 1024
+MAX_STREAMS = 64
+"""Each may hold one half-sent message of the largest size."""
 _FINAL = "triton_final_response"
 """Says to clients of a stream which response is the last one of its request."""
 
