@@ -1,5 +1,6 @@
 """The small files that settings name, TOML mostly: bounded, and each fault names the setting's key."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,10 @@ from xapp.errors import ConfigError
 from xapp.text_file import decode_text
 
 MAX_FILE_BYTES = 1024 * 1024
+MAX_KEY_PARTS = 32
+_PART = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
+_LONG_KEY = re.compile(rf"""(?<![A-Za-z0-9_\-\\"']){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{MAX_KEY_PARTS}}}""")
+"""The standard library's reader takes memory that grows with the square of a key's parts."""
 
 
 def read_bytes(key: str, path: Path) -> bytes:
@@ -25,10 +30,18 @@ def read_bytes(key: str, path: Path) -> bytes:
 def read_toml(key: str, path: Path) -> dict[str, Any]:
     """Its tables. Raises ConfigError naming the setting's key."""
     try:
-        return tomllib.loads(decode_text(read_bytes(key, path)))
+        return _loads(decode_text(read_bytes(key, path)))
     except UnicodeDecodeError as error:
         raise ConfigError(key, f"{path} is not TOML: it is not UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
+        # Of the reader, or of Python for a number of thousands of digits.
         raise ConfigError(key, f"{path} is not TOML: {error}") from error
     except RecursionError as error:
         raise ConfigError(key, f"{path} nests too deep") from error
+
+
+def _loads(text: str) -> dict[str, Any]:
+    if (found := _LONG_KEY.search(text)) is not None:
+        line = text.count("\n", 0, found.start()) + 1
+        raise ValueError(f"a name of more than {MAX_KEY_PARTS} parts (at line {line})")
+    return tomllib.loads(text)

@@ -11,7 +11,11 @@ from xapp.inference.v1 import inference_pb2 as pb
 
 GENERATE = "/xapp.inference.v1.InferenceService/Generate"
 TOKENIZE = "/xapp.inference.v1.InferenceService/Tokenize"
+VERIFY = "/xapp.inference.v1.VerificationService/Verify"
 HALF_SENT_BYTES = 3_900_000
+_DATA, _WINDOW_UPDATE = 0, 8
+_FRAME_BYTES, _WINDOW = 16_384, 65_000
+"""Bytes of a frame, and bytes that a server takes unasked, with what the opening has taken left out."""
 _OPENING = raw_http2.opening(GENERATE, b"", window=65_535)
 
 
@@ -41,15 +45,33 @@ async def strange_path(place: Place) -> None:
     await asyncio.sleep(0.3)
 
 
+async def _send_half(place: Place, path: str) -> None:
+    """Half of a message, as fast as the server takes it: more than its windows would end the connection."""
+    reader, writer = await asyncio.open_connection(*place.grpc)
+    left, room = HALF_SENT_BYTES // 2, {0: _WINDOW, 1: _WINDOW}
+    try:
+        writer.write(raw_http2.opening(path, b"", claimed=HALF_SENT_BYTES))
+        while True:
+            while (size := min(left, _FRAME_BYTES, *room.values())) > 0:
+                writer.write(frame(_DATA, 0, 1, bytes(size)))
+                left, room = left - size, {stream: window - size for stream, window in room.items()}
+            await writer.drain()
+            head = await reader.readexactly(9)
+            body = await reader.readexactly(int.from_bytes(head[:3], "big"))
+            if head[3] == _WINDOW_UPDATE:
+                room[int.from_bytes(head[5:], "big")] += int.from_bytes(body, "big")
+    finally:
+        writer.transport.abort()
+
+
 @attack("400 messages of 3.9 MB, half-sent")
 async def half_sent(place: Place) -> None:
-    async def one() -> None:
-        async with connected(place) as writer:
-            writer.write(raw_http2.opening(GENERATE, b"x" * (HALF_SENT_BYTES // 2), claimed=HALF_SENT_BYTES))
-            await writer.drain()
-            await asyncio.sleep(60)
+    await crowd(400, lambda: _send_half(place, GENERATE))
 
-    await crowd(400, one)
+
+@attack("400 streams whose first message of 3.9 MB is half-sent")
+async def half_sent_streams(place: Place) -> None:
+    await crowd(400, lambda: _send_half(place, VERIFY))
 
 
 @attack("1,000 streams that never read")

@@ -87,6 +87,19 @@ def test_generate_shows_who_answered(node: ScriptedNode) -> None:
     assert "answered by upstream (hard)" in result.stderr
 
 
+def test_generate_shows_what_a_newer_or_a_broken_node_sends(node: ScriptedNode) -> None:
+    end = finished()
+    end.finished.finish_reason = 77  # type: ignore[assignment]
+    end.finished.timing.decode.nanos = -5 * 10**8
+    end.finished.timing.decode.seconds = 10
+    node.script = [[started(), chunk("Hello"), end]] * 2
+    result = invoke("generate", "hi", "--target", node.target, "--stats")
+    assert "ended by 77" in result.stderr
+    result = invoke("generate", "hi", "--target", node.target, "--json")
+    assert (result.exit_code, type(result.exception)) == (1, SystemExit)
+    assert "the node sent what JSON has no room for" in result.stderr
+
+
 def test_generate_json_is_an_event_a_line(node: ScriptedNode) -> None:
     result = invoke("generate", "hi", "--json", "--target", node.target)
     events = [json.loads(line) for line in result.stdout.splitlines()]
@@ -181,3 +194,32 @@ def test_what_needs_no_node_imports_no_grpc(option: str) -> None:
     code += "print('grpc' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False"
+
+
+@pytest.mark.parametrize("command", ["generate", "tokenize", "score", "embed", "models"])
+def test_bytes_that_are_no_utf_8_are_no_argument(command: str) -> None:
+    result = invoke(command, os.fsdecode(b"\xff"))
+    assert (result.exit_code, result.exception is None or isinstance(result.exception, SystemExit)) == (
+        2,
+        True,
+    )
+    assert "is not UTF-8" in result.output
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "value"),
+    [
+        ("generate", "--max-tokens", "99999999999"),
+        ("generate", "--top-k", "99999999999"),
+        ("generate", "--deadline", "1000000000000000s"),
+        ("estimate", "--max-tokens", "99999999999"),
+        ("embed", "--dimensions", "99999999999"),
+        ("rerank", "--top", "99999999999"),
+        ("metrics", "--count", "99999999999"),
+        ("metrics", "--interval", "9" * 400),
+    ],
+)
+def test_a_number_beyond_every_message_names_its_option(command: str, option: str, value: str) -> None:
+    result = invoke(command, "x", option, value)
+    assert result.exit_code == 2
+    assert f"Invalid value for '{option}'" in result.output

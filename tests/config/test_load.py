@@ -1,5 +1,6 @@
 """Settings: what is read from where, in which order, and what is refused."""
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -113,6 +114,13 @@ def test_a_bad_value_names_the_value_and_its_key_in_both_spellings(dotted: str, 
     assert error.key == key.variable
     assert error.message.startswith(f"{key.variable}: {text!r}: ")
     assert error.message.endswith(f" ([{key.table}] {key.name})")
+
+
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: key.variable)
+def test_bytes_that_are_no_utf_8_are_a_bad_value_of_every_setting(key: Key) -> None:
+    error = refused({key.variable: os.fsdecode(b"\xff")})
+    assert error.message.startswith(f"{key.variable}: ")
+    assert "is not UTF-8" in error.message
 
 
 def test_a_bad_value_of_the_file_or_the_command_line_names_its_key(tmp_path: Path) -> None:

@@ -71,6 +71,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"messages": [], "task": "t", "inputs": []}, "invalid_argument", "inputs"),
     ({"messages": [], "task": "t", "inputs": {"a": "x" * 70_000}}, "invalid_argument", "inputs"),
     ({"messages": [], "task": "t", "inputs": DEEP}, "invalid_argument", "inputs"),
+    ({"messages": [], "task": "t", "inputs": {"a": [10**30]}}, "invalid_argument", "inputs"),
     ({"task": "t"}, "invalid_argument", "messages"),
     ({"model": "m" * 300}, "invalid_argument", "model"),
 ]

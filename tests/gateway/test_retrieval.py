@@ -77,6 +77,7 @@ async def test_the_first_chunk_of_a_stream_names_the_sources(gateway: Gateway) -
         ({"collection": "docs", "top_k": 0}, "retrieval.top_k"),
         ({"collection": "docs", "on_nothing": "cry"}, "retrieval.on_nothing"),
         ({"collection": "docs", "filter": {"a": {"like": 1}}}, "retrieval.filter.a"),
+        ({"collection": "docs", "filter": {"a": 10**309}}, "retrieval.filter.a"),
         ({"collection": "docs", "unknown": 1}, "retrieval"),
     ],
 )

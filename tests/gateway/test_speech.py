@@ -1,6 +1,8 @@
 """POST /v1/audio/speech and /v1/audio/transcriptions, on fake engines."""
 
+import asyncio
 import io
+import logging
 import wave
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,6 +14,7 @@ from tests.gateway.gateways import Gateway, running
 from tests.server.conftest import settings
 from tests.server.speech.nodes import FakeSpeech
 from tests.speech.sounds import silence, speech
+from xapp.gateway import bodies
 from xapp.speech.audio.wav import wav_file
 from xapp.speech.fakes import SAMPLES_PER_CHAR
 
@@ -105,6 +108,54 @@ async def test_a_file_that_is_too_large_and_a_body_that_is_no_form() -> None:
         assert (
             await node.post(TRANSCRIPTIONS, b"x", **{"Content-Type": "multipart/form-data"})
         ).status == 400
+
+
+def _part(head: bytes, content: bytes = b"x") -> bytes:
+    return b"--b\r\n" + head + b"\r\n\r\n" + content + b"\r\n--b--\r\n"
+
+
+NAMED = b'Content-Disposition: form-data; name="file"'
+ODD = {
+    "no part": b"--b--\r\n",
+    "no boundary": b"x" * 200_000,
+    "a head without end": b"--b\r\n" + b"A: b\r\n" * 100_000,
+    "a long line in a head": _part(NAMED + b"\r\nX: " + b"y" * 100_000),
+    "a head that is none": _part(b"\xff\x00: :"),
+    "a nested form": _part(NAMED + b"\r\nContent-Type: multipart/mixed; boundary=c"),
+    "a part that does not end": b"--b\r\n" + NAMED + b"\r\n\r\n" + b"x" * 1000,
+    "many parts": b"".join(
+        b"--b\r\nContent-Disposition: form-data; name=n%d\r\n\r\n\r\n" % n for n in range(99)
+    ),
+}
+
+
+@pytest.mark.parametrize("body", ODD.values(), ids=ODD)
+async def test_odd_forms_are_the_callers_fault(
+    node: Gateway, caplog: pytest.LogCaptureFixture, body: bytes
+) -> None:
+    answer = await node.post(TRANSCRIPTIONS, body, **{"Content-Type": "multipart/form-data; boundary=b"})
+    assert answer.error[0] == 400
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+async def test_forms_that_arrive_are_bounded_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "MAX_BYTES", 1000)
+    arriving, held = b"--b\r\n" + b"x" * 900, asyncio.Event()
+
+    async def half() -> AsyncIterator[bytes]:
+        yield arriving
+        await held.wait()
+
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    async with running(speech=FakeSpeech()) as node:
+        calls = [
+            asyncio.create_task(node.ask("POST", TRANSCRIPTIONS, data=half(), headers=headers))
+            for _ in range(2)
+        ]
+        (refused,), _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+        held.set()
+        assert refused.result().status == 408
+        await asyncio.gather(*calls)
 
 
 async def test_a_node_without_engines(gateway: Gateway) -> None:

@@ -96,14 +96,19 @@ async def test_alarms_reach_the_manager_and_are_cleared_at_the_end(monkeypatch: 
         assert manager.active == set()
 
 
-async def test_a_defect_towards_the_ric_ends_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
-    service = FakeService()
-    service.set_policies = lambda policies: 1 / 0  # type: ignore[method-assign, assignment]
+async def test_after_a_defect_policies_are_followed_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    service, applied = FakeService(), asyncio.Event()
+    calls = iter((lambda: 1 / 0, applied.set))
+    service.set_policies = lambda policies: next(calls)()  # type: ignore[method-assign, assignment]
+    monkeypatch.setattr(link, "AFTER_DEFECT_S", 0.0)
     async with A1().serving() as a1, AsyncExitStack() as stack:
         a1.instances = {"p": PAYLOAD}
         linked = made(service, ric_a1_url=a1.url)
         await stack.enter_async_context(linked.running())
-        await asyncio.gather(*linked._tasks)
+        async with asyncio.timeout(20):
+            await applied.wait()
     assert "internal error towards the RIC" in caplog.text
 
 

@@ -1,6 +1,7 @@
 """Policies from files: a ConfigMap that is swapped, a sidecar's requests, and files that are none."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,12 @@ async def test_a_file_that_is_none_spoils_no_other(tmp_path: Path, body: bytes) 
     assert found["good"] == PAYLOAD
     assert isinstance(found["bad"], PolicyError)
     assert isinstance(found["folder"], PolicyError)
+
+
+async def test_a_pipe_that_nobody_writes_to_holds_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "p.json")
+    found = await PolicyFiles(tmp_path, TYPE).read()
+    assert isinstance(found["p"], PolicyError)
 
 
 async def test_too_many_are_refused_as_a_whole(tmp_path: Path) -> None:

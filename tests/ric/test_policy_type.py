@@ -74,7 +74,11 @@ def test_what_is_no_policy_is_refused(payload: Any) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["{", "", "[" * 30_000, "NaN", "1" * 5000, '"' + "x" * MAX_PAYLOAD_BYTES + '"'],
+    [
+        *("{", "", "[" * 30_000, "NaN", "1" * 5000, '"' + "x" * MAX_PAYLOAD_BYTES + '"'),
+        *(r'{"statement": {"\ud800": 1}}', r'{"statement": {"max_priority": "\ud800"}}'),
+        r'{"statement": {}, "scope": {"client": "\ud800"}}',
+    ],
     ids=lambda t: t[:9],
 )
 def test_what_is_no_json_is_refused(text: str) -> None:

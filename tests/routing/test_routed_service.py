@@ -20,6 +20,7 @@ from xapp.domain.requests import Request
 from xapp.domain.routing import Routing, RoutingMode, RoutingReason
 from xapp.domain.serving_policy import ServingPolicy, Statement
 from xapp.errors import ConfigError, Exhausted, FailedPrecondition, PermissionDenied, Unavailable
+from xapp.inference.v1 import inference_pb2 as pb
 from xapp.routing.routed_service import RoutedService
 
 UPSTREAM = Request("hi", max_tokens=4, routing=Routing(RoutingMode.UPSTREAM))
@@ -103,6 +104,19 @@ async def test_a_policy_holds_for_what_is_sent_on(node: Node, above: ScriptedNod
     assert above.requests == []
 
 
+def ending(num_prompt_tokens: int = 3, first_token_s: int = 0) -> pb.GenerateResponse:
+    end = finished()
+    end.finished.usage.num_prompt_tokens = num_prompt_tokens
+    end.finished.timing.time_to_first_token.seconds = first_token_s
+    return end
+
+
+def queued(seconds: int) -> pb.GenerateResponse:
+    begin = started()
+    begin.started.queue_duration.seconds = seconds
+    return begin
+
+
 LIES: dict[str, tuple[Any, ...]] = {
     "unavailable": (unavailable(1.0),),
     "full": (full(),),
@@ -111,10 +125,12 @@ LIES: dict[str, tuple[Any, ...]] = {
     "no event": (started(),),
     "too many tokens": (started(), chunk("a"), finished(num_tokens=9)),
     "silent": (started(), Hang()),
+    "in a queue for ages": (queued(2**62), chunk("a"), finished()),
+    "in a queue since later": (queued(-1), chunk("a"), finished()),
 }
 
 
-@pytest.mark.parametrize("name", ["unavailable", "full", "internal", "no Started", "no event", "silent"])
+@pytest.mark.parametrize("name", sorted(LIES.keys() - {"too many tokens"}))
 async def test_this_node_answers_what_did_not_begin(node: Node, above: ScriptedNode, name: str) -> None:
     above.script = [LIES[name]]
     async with routed(node, above, upstream_first_token_timeout_s=0.5) as service:
@@ -135,6 +151,9 @@ async def test_nobody_is_there(node: Node, above: ScriptedNode) -> None:
         (started(), chunk("a"), Fault(14, "gone")),
         (started(), chunk("a")),
         (started(), chunk("a"), finished(num_tokens=9)),
+        (started(), chunk("a"), ending(num_prompt_tokens=-1)),
+        (started(), chunk("a"), ending(num_prompt_tokens=2**31 - 1)),
+        (started(), chunk("a"), ending(first_token_s=2**62)),
         (started(), chunk("a"), Hang()),
     ],
 )

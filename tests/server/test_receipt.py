@@ -30,6 +30,8 @@ METHODS = [
     "/xapp.inference.v1.ModelService/LoadModel",
     "/grpc.health.v1.Health/List",
     "/grpc.health.v1.Health/Watch",
+    "/xapp.inference.v1.VerificationService/Verify",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.struct_pb2 import Struct, Value
 
 from tests.fake_embedding import FakeEmbedding
 from tests.server.conftest import Node, running, settings
@@ -133,6 +134,7 @@ async def test_collections_are_listed_and_deleted(node: Node) -> None:
 
 
 DOCUMENT = pb.Document(id="a", content=b"text")
+NOT_FINITE = Struct(fields={"a": Value(number_value=float("nan"))})
 BAD: list[tuple[str, Any, str]] = [
     ("CreateCollection", pb.CreateCollectionRequest(), "name"),
     ("CreateCollection", pb.CreateCollectionRequest(name="UPPER"), "name"),
@@ -153,7 +155,9 @@ BAD: list[tuple[str, Any, str]] = [
     ("Search", pb.SearchRequest(collection="docs", query="x", filter=struct({"a": {"b": 1}})), "filter.a"),
     ("Search", pb.SearchRequest(collection="docs", query="x", filter=struct({"a": None})), "filter.a"),
     ("Search", pb.SearchRequest(collection="docs", query="x", filter=struct({"a": [[1]]})), "filter.a"),
+    ("Search", pb.SearchRequest(collection="docs", query="x", filter=NOT_FINITE), "filter"),
     ("Delete", pb.DeleteRequest(collection="docs"), "ids"),
+    ("Delete", pb.DeleteRequest(collection="docs", filter=NOT_FINITE), "filter"),
     ("Delete", pb.DeleteRequest(collection="docs", ids=["a"], filter=struct({"a": 1})), "filter"),
 ]
 
@@ -167,6 +171,10 @@ async def test_a_bad_value_names_its_field(node: Node, method: str, request_: An
 
 
 BAD_UPSERTS: list[tuple[list[pb.UpsertRequest], str]] = [
+    (
+        [pb.UpsertRequest(collection="docs", document=pb.Document(id="a", metadata=NOT_FINITE))],
+        "document.metadata",
+    ),
     ([pb.UpsertRequest(document=DOCUMENT)], "collection"),
     ([pb.UpsertRequest(collection="docs", data=b"x")], "data"),
     ([pb.UpsertRequest(collection="docs", document=pb.Document(id="\n"))], "document.id"),
@@ -354,6 +362,7 @@ async def test_what_generate_asks_of_a_collection_arrives(node: Node) -> None:
         ({"max_context_tokens": 1}, "retrieval.max_context_tokens"),
         ({"on_nothing": 9}, "retrieval.on_nothing"),
         ({"filter": struct({"a": {"like": "x"}})}, "retrieval.filter.a"),
+        ({"filter": NOT_FINITE}, "retrieval.filter"),
         ({"query": "x" * 9000}, "retrieval.query"),
     ],
 )

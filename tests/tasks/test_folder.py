@@ -1,5 +1,6 @@
 """A folder of task files, as a ConfigMap is mounted."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,12 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
         read_folder(tmp_path / "missing")
     (tmp_path / "dangling.yaml").symlink_to("nowhere")
     with pytest.raises(ConfigError, match=r"XAPP_TASKS_DIR: cannot read .*dangling\.yaml"):
+        read_folder(tmp_path)
+
+
+def test_a_pipe_that_nobody_writes_to_holds_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.yaml")
+    with pytest.raises(ConfigError, match=r"a\.yaml: it is no file"):
         read_folder(tmp_path)
 
 

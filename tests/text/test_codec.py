@@ -59,10 +59,10 @@ def test_single_marks_stay(marks: str, control: str) -> None:
     assert bytes(tokens[6:-13]) == f"a{marks}b{control}".encode()
 
 
-def test_a_whole_mark_is_dropped_next_to_a_control_token() -> None:
-    """Three noncharacters in this order are in no real text; without a control token they stay too."""
+def test_a_whole_mark_is_dropped() -> None:
+    """Three noncharacters in this order are in no real text."""
     assert bytes(codec.encode_chat(user("a\ufdd0\ufdd1\ufdd2b<|im_end|>"))[6:-13]) == b"ab<|im_end|>"
-    assert bytes(codec.encode_chat(user("a\ufdd0\ufdd1\ufdd2b"))[6:-13]) == "a\ufdd0\ufdd1\ufdd2b".encode()
+    assert bytes(codec.encode_chat(user("a\ufdd0\ufdd1\ufdd2b"))[6:-13]) == b"ab"
 
 
 def test_control_token_over_two_messages_is_none() -> None:

@@ -4,7 +4,6 @@ import pytest
 
 from xapp.domain.chat import ChatMessage, Tool, ToolCall, with_tools
 from xapp.errors import InvalidArgument
-from xapp.text.guard import MARK
 from xapp.text.template import ChatTemplate
 
 TOOL = Tool("power", 'Reads "it".', '{"type": "object", "properties": {"cell": {"type": "string"}}}')
@@ -58,10 +57,23 @@ def test_without_tools_nothing_changes() -> None:
 
 
 @pytest.mark.parametrize("source", [PLAIN, NATIVE])
-def test_marks_of_the_guard_are_no_fault(source: str) -> None:
-    tool = Tool("power", f"a<|{MARK}im_end|>", "{}")
-    marked = ChatMessage("tools", with_tools((), [tool])[0].content + MARK)
-    assert f"a<|{MARK}im_end|>" in render(source, (marked, TURNS[0]))
+def test_every_text_of_a_caller_is_marked_as_the_template_writes_it(source: str) -> None:
+    """JSON has escapes for every character: what is read from it is marked, not its text."""
+    tool = Tool("power", "in words: turn", '{"description": "in a schema: \\u0074urn"}')
+    call = ToolCall("id: turn", "power", '{"in a value": "\\u0074urn", "\\u0074urn": 0}')
+    messages = (ChatMessage("user", "x"), ChatMessage("assistant", "", (call,)))
+    turns = with_tools((*messages, ChatMessage("tool", "y", (), call.id)), [tool])
+    mark = lambda text: text.replace("turn", "t!urn")  # noqa: E731
+    assert "turn" not in ChatTemplate(source, name="model.gguf").render(turns, mark)
+
+
+@pytest.mark.parametrize("source", [PLAIN, NATIVE])
+def test_large_values_of_a_caller_are_not_blamed_on_the_template(source: str) -> None:
+    largest = f'{{"maximum": {2**64}, "minimum": -1e300, "a": {"[" * 60}{"]" * 60}}}'
+    assert "1e+300" in render(source, with_tools(TURNS, [Tool("power", "", largest)]))
+    for bad in (f"{2**64 + 1}", "1e400", "NaN", "[" * 70 + "]" * 70):
+        with pytest.raises(InvalidArgument, match="tools"):
+            render(source, with_tools(TURNS, [Tool("power", "", f'{{"a": {bad}}}')]))
 
 
 def test_tools_that_are_no_json_are_refused() -> None:

@@ -94,6 +94,13 @@ class _Group(NearGroup):
         with formatter.section("Commands"):
             formatter.write_dl([(name, _COMMANDS[name].help) for name in self.list_commands(ctx)])
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuses bytes that are no UTF-8: no message has room for them."""
+        for each in args:
+            if each.encode(errors="replace").decode() != each:
+                raise click.UsageError(f"{each[:64]!r} is not UTF-8", ctx)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from xapp.cli.count import Count
 from xapp.cli.metrics import print_view
 from xapp.cli.own_server import OwnServer, own_server
 from xapp.cli.progress import TerminalProgress
@@ -26,7 +27,7 @@ QUESTION = "In two sentences: what does a near-real-time RIC do in a mobile netw
 @click.option("--question", default=QUESTION, show_default=True, help="What to ask.")
 @click.option(
     "--max-tokens",
-    type=click.IntRange(min=1),
+    type=Count(),
     default=96,
     show_default=True,
     help="Most tokens of the answer.",

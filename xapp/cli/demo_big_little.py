@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from xapp.cli.count import Count
 from xapp.cli.demo import DEFAULT_MODEL, step
 from xapp.cli.own_server import OwnServer, own_server
 from xapp.cli.say import say, shown
@@ -36,7 +37,7 @@ _WAYS = {
     help="The big node's model, with the same vocabulary. Default: a copy of the little model in 8 bits.",
 )
 @click.option("--question", default=QUESTION, show_default=True, help="What to ask.")
-@click.option("--max-tokens", type=click.IntRange(min=1), default=48, show_default=True)
+@click.option("--max-tokens", type=Count(), default=48, show_default=True)
 def demo_big_little(little: str, big: str, question: str, max_tokens: int) -> None:
     """Two nodes on this machine: one question is answered little-only, verified, corrected and guided.
 

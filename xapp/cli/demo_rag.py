@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from xapp.cli.count import Count
 from xapp.cli.demo import DEFAULT_MODEL, step
 from xapp.cli.index.add import add_file
 from xapp.cli.index.files import find
@@ -41,7 +42,7 @@ _LOAD_S = 120.0
     help="Files and folders. Repeatable.",
 )
 @click.option("--question", default=QUESTION, show_default=True, help="What to ask.")
-@click.option("--max-tokens", type=click.IntRange(min=1), default=64, show_default=True)
+@click.option("--max-tokens", type=Count(), default=64, show_default=True)
 def demo_rag(model: str, embedder: str, places: tuple[Path, ...], question: str, max_tokens: int) -> None:
     """Serve a model, index documents, search them, and ask one question without and with its passages.
 

@@ -6,6 +6,7 @@ from math import fsum, sqrt
 
 import click
 
+from xapp.cli.count import Count
 from xapp.cli.node import Node, node_options
 from xapp.cli.options import json_line, json_option, model_option, priority_of, waiting_options
 from xapp.cli.say import say
@@ -25,7 +26,7 @@ SHOWN = 6
 @click.option("--role", type=click.Choice(["query", "passage"]), help="Put the model's prefix for it first.")
 @truncation_option
 @click.option("--normalize/--raw", default=True, help="Vectors of length 1 (default), or as they are.")
-@click.option("--dimensions", type=click.IntRange(1), help="Fewer numbers, where the model allows it.")
+@click.option("--dimensions", type=Count(), help="Fewer numbers, where the model allows it.")
 @waiting_options
 @json_option
 def embed(

@@ -4,6 +4,7 @@ import asyncio
 
 import click
 
+from xapp.cli.count import Count
 from xapp.cli.node import Node, node_options
 from xapp.cli.options import (
     Duration,
@@ -27,7 +28,7 @@ from xapp.inference.v1 import inference_pb2 as pb
 @node_options
 @model_option
 @click.option("--chat/--raw", default=True, help="Apply the model's chat template (default), or not.")
-@click.option("--max-tokens", type=click.IntRange(min=1), help="As for `generate`.")
+@click.option("--max-tokens", type=Count(), help="As for `generate`.")
 @priority_option("The class that the request would have.")
 @click.option("--deadline", type=Duration(), metavar="30s", help="The deadline that it would have.")
 @gap_option

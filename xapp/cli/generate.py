@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from xapp.cli.count import Count
 from xapp.cli.format import format_options, output_format
 from xapp.cli.node import Node, node_options
 from xapp.cli.options import (
@@ -41,11 +42,9 @@ from xapp.inference.v1 import inference_pb2 as pb
     help="Apply the model's chat template (default), or continue the text as it is.",
 )
 @system_option
-@click.option(
-    "--max-tokens", type=click.IntRange(min=1), help="Most tokens to generate. Default: the server's limit."
-)
+@click.option("--max-tokens", type=Count(), help="Most tokens to generate. Default: the server's limit.")
 @click.option("--temperature", type=float, help="0 (default) is greedy; higher is more varied.")
-@click.option("--top-k", type=int, help="Keep the k most likely tokens; 0 keeps all.")
+@click.option("--top-k", type=Count(0), help="Keep the k most likely tokens; 0 keeps all.")
 @click.option("--top-p", type=float, help="Keep tokens of this total probability.")
 @click.option("--min-p", type=float, help="Drop tokens less likely than this share of the likeliest.")
 @click.option("--repeat-penalty", type=float, help="Above 1 discourages repetition.")

@@ -12,6 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from xapp.cli.count import Count
+from xapp.cli.from_node import time_of_day
 from xapp.cli.node import Node, node_options
 from xapp.cli.options import Duration, json_line, json_option
 from xapp.cli.say import say
@@ -26,9 +28,7 @@ _MIB = 1024 * 1024
 @click.option(
     "--interval", type=Duration(), default="1s", show_default=True, help="Time between samples, 100ms to 1h."
 )
-@click.option(
-    "--count", type=click.IntRange(min=1), help="End after this many samples. Default: Ctrl-C ends it."
-)
+@click.option("--count", type=Count(), help="End after this many samples. Default: Ctrl-C ends it.")
 @json_option
 def metrics(node: Node, interval: float, count: int | None, as_json: bool) -> None:
     """Watch a node: requests, tokens/s, latencies, KV cells, memory, CPU, temperature.
@@ -54,7 +54,7 @@ async def _watch(
 
 def lines(sample: pb.MetricsResponse) -> list[str]:
     """A line for each model."""
-    when = sample.timestamp.ToDatetime().strftime("%H:%M:%S")
+    when = time_of_day(sample.timestamp)
     return [f"{when} {sample.node} {_line(model)} · {_host(sample.host)}" for model in sample.models]
 
 
@@ -93,7 +93,7 @@ def view(sample: pb.MetricsResponse) -> Group:
     """The table for a terminal."""
     table = Table(
         "",
-        title=f"{escape(visible(sample.node))} · {sample.timestamp.ToDatetime():%H:%M:%S} UTC",
+        title=f"{escape(visible(sample.node))} · {time_of_day(sample.timestamp)} UTC",
         title_justify="left",
     )
     for model in sample.models:

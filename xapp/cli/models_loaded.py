@@ -5,6 +5,7 @@ from contextlib import aclosing
 
 import click
 
+from xapp.cli.from_node import share
 from xapp.cli.node import Node, node_options
 from xapp.cli.options import Duration, json_line, json_option
 from xapp.cli.progress import TerminalProgress
@@ -41,7 +42,7 @@ async def _load(node: Node, name: str, deadline: float | None) -> models_pb2.Mod
             async with aclosing(client.load_model(name, deadline_s=deadline)) as steps:
                 async for step in steps:
                     model = step.model
-                    shown.update("loading", int(step.progress * model.size_bytes), model.size_bytes)
+                    shown.update("loading", int(share(step.progress) * model.size_bytes), model.size_bytes)
     return model
 
 

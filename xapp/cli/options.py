@@ -6,15 +6,18 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+from google.protobuf import json_format
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 
 from xapp.client import system, user
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.text_file import read_stdin
-from xapp.visible import visible_json
+from xapp.visible import visible, visible_json
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+_MOST_S = 366 * 86_400.0
+"""gRPC itself takes no deadline of any length: 1e15 s passed at once."""
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -30,7 +33,10 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # generic in stubs o
         match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|)", str(value))
         if match is None or float(match[1]) == 0:
             self.fail(f"{value!r} is no duration: write 500ms, 30s or 2m", param, ctx)
-        return float(match[1]) * _UNITS[match[2]]
+        seconds = float(match[1]) * _UNITS[match[2]]
+        if seconds > _MOST_S:
+            self.fail(f"{str(value)[:32]!r} is more than a year", param, ctx)
+        return seconds
 
 
 def model_option(command: _F) -> _F:
@@ -132,9 +138,13 @@ def json_option(command: _F) -> _F:
 
 def json_line(message: Message) -> str:
     """The message in protobuf's JSON mapping, zeros and empty texts included."""
-    line: str = MessageToJson(
-        message, indent=None, ensure_ascii=False, always_print_fields_with_no_presence=True
-    )
+    try:
+        line: str = MessageToJson(
+            message, indent=None, ensure_ascii=False, always_print_fields_with_no_presence=True
+        )
+    except (json_format.Error, ValueError) as error:
+        text = f"the node sent what JSON has no room for: {visible(str(error))}"
+        raise click.ClickException(text) from error
     return visible_json(line)
 
 

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
+from xapp.cli.count import Count
 from xapp.cli.index.filters import filter_of, filter_option
 from xapp.client.retrieval_methods import struct
 from xapp.inference.v1 import inference_pb2 as pb
@@ -21,7 +22,7 @@ def passage_options(command: _F) -> _F:
         click.option("--passages", type=click.IntRange(1, 20), help="Most passages. [5]"),
         click.option("--min-score", type=click.FloatRange(0, 1), help="Least score of a passage. [0]"),
         filter_option,
-        click.option("--context-tokens", type=click.IntRange(min=16), help="Most tokens of passages. [1024]"),
+        click.option("--context-tokens", type=Count(16), help="Most tokens of passages. [1024]"),
         click.option("--abstain", is_flag=True, help="Where nothing is found, say so rather than fail."),
     )
     for option in reversed(options):

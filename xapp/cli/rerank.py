@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import click
 
+from xapp.cli.count import Count
+from xapp.cli.from_node import name_of
 from xapp.cli.node import Node, node_options
 from xapp.cli.options import json_line, json_option, model_option, priority_of, waiting_options
 from xapp.cli.say import say
@@ -20,7 +22,7 @@ _METHOD = "RERANK_METHOD_"
 @texts_option
 @node_options
 @model_option
-@click.option("--top", type=click.IntRange(1), help="Show so many documents. Default: all.")
+@click.option("--top", type=Count(), help="Show so many documents. Default: all.")
 @truncation_option
 @waiting_options
 @json_option
@@ -63,9 +65,10 @@ async def _rerank(node: Node, request: pb.RerankRequest, deadline: float | None)
 
 
 def _table(documents: Sequence[str], response: pb.RerankResponse) -> str:
-    method = pb.RerankMethod.Name(response.method).removeprefix(_METHOD).lower().replace("_", " ")
+    method = name_of(pb.RerankMethod, response.method, _METHOD).replace("_", " ")
     lines = [f"{response.model}: by {method}, {response.num_tokens} tokens"]
     for each in response.documents:
         lost = f"  {each.num_lost_tokens} tokens lost" if each.num_lost_tokens else ""
-        lines.append(f"{each.relevance:7.4f}  {each.score:9.4f}  {documents[each.index][:64]}{lost}")
+        text = documents[each.index][:64] if 0 <= each.index < len(documents) else "no document of these"
+        lines.append(f"{each.relevance:7.4f}  {each.score:9.4f}  {text}{lost}")
     return "\n".join(lines)

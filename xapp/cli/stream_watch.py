@@ -2,6 +2,7 @@
 
 import time
 
+from xapp.cli.from_node import name_of
 from xapp.inference.v1 import inference_pb2 as pb
 
 
@@ -30,8 +31,8 @@ class Watch:
             self.usage = event.finished.usage
             self.routed = event.finished.routed
             self.energy = event.finished.energy if event.finished.HasField("energy") else None
-            name = pb.FinishReason.Name(event.finished.finish_reason)
-            self.finish_reason = name.removeprefix("FINISH_REASON_").lower()
+            reason = event.finished.finish_reason
+            self.finish_reason = name_of(pb.FinishReason, reason, "FINISH_REASON_")
 
     @property
     def ttft_s(self) -> float | None:
@@ -69,6 +70,6 @@ class Watch:
         """Who answered, where the node tells."""
         if not self.routed.answered_by:
             return ""
-        who = pb.Answerer.Name(self.routed.answered_by).removeprefix("ANSWERER_").lower()
-        why = pb.RoutingReason.Name(self.routed.reason).removeprefix("ROUTING_REASON_").lower()
+        who = name_of(pb.Answerer, self.routed.answered_by, "ANSWERER_")
+        why = name_of(pb.RoutingReason, self.routed.reason, "ROUTING_REASON_")
         return f" · answered by {who} ({why})"

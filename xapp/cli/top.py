@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
+from xapp.cli.count import Count
 from xapp.cli.metrics import lines
 from xapp.cli.node import Node, nodes_options
 from xapp.cli.options import Duration
@@ -65,7 +66,7 @@ class Watched:
 )
 @click.option(
     "--count",
-    type=click.IntRange(min=1),
+    type=Count(),
     help="End after this many samples of each. Default: Ctrl-C ends it.",
 )
 def top(nodes: Sequence[Node], interval: float, count: int | None) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -74,7 +75,8 @@ def _scalars(field: str, value: Any) -> tuple[Scalar, ...]:
 def _scalar(field: str, value: Any) -> Scalar:
     if isinstance(value, bool) or (isinstance(value, str) and "\0" not in value):
         return value
-    if isinstance(value, int | float) and math.isfinite(value):
+    # A whole number in JSON may be beyond every float.
+    if isinstance(value, int | float) and abs(value) <= sys.float_info.max:
         return float(value)
     raise InvalidArgument(field, "must be a text, a finite number or a boolean")
 

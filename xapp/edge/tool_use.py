@@ -10,6 +10,7 @@ from xapp.errors import InvalidArgument
 from xapp.formats.tool_calls import MAX_CALLS, MAX_TOOLS
 
 MAX_DESCRIPTION_CHARS = 4096
+MAX_ID_CHARS = 256
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
@@ -67,8 +68,8 @@ def _ids(place: str, message: ChatMessage) -> set[str]:
     for index, call in enumerate(message.tool_calls):
         if not _NAME.fullmatch(call.name):
             raise InvalidArgument(f"{place}[{index}].name", "must be 1 to 64 letters, digits, _ and -")
-        if not call.id:
-            raise InvalidArgument(f"{place}[{index}].id", "is missing")
+        if not 1 <= len(call.id) <= MAX_ID_CHARS:
+            raise InvalidArgument(f"{place}[{index}].id", f"must be 1 to {MAX_ID_CHARS} characters")
         if not _is_object(call.arguments):
             raise InvalidArgument(f"{place}[{index}].arguments", "is not the text of a JSON object")
     return {call.id for call in message.tool_calls}

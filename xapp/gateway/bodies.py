@@ -25,12 +25,21 @@ class Bodies:
         self._turns = Turns()
 
     async def read(self, request: web.Request) -> bytes:
+        """A body in JSON, by its header. Raises as `receive`."""
+        if request.content_type not in _JSON:
+            text = f"{request.content_type[:64]!r} is not application/json"
+            raise InvalidArgument("Content-Type", text, reason="NOT_JSON")
+        return await self.receive(request)
+
+    async def receive(self, request: web.Request) -> bytes:
         """The body, once large bodies before it were converted.
 
-        Raises InvalidArgument for a body that is too large or no JSON by its header; Exhausted, reason
-        SLOW_SENDER, where it does not arrive in time or too much arrives at once.
+        Raises InvalidArgument for a body that is too large; Exhausted, reason SLOW_SENDER, where it does not
+        arrive in time or too much arrives at once.
         """
-        _check_headers(request)
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            text = "bodies are taken without compression"
+            raise InvalidArgument("Content-Encoding", text, reason="NOT_JSON")
         if (request.content_length or 0) > self._max_bytes:
             raise self._too_large()
         try:
@@ -58,14 +67,6 @@ class Bodies:
     def _too_large(self) -> InvalidArgument:
         text = f"has more than {self._max_bytes} bytes (XAPP_MAX_MESSAGE_BYTES)"
         return InvalidArgument("body", text, reason="BODY_TOO_LARGE")
-
-
-def _check_headers(request: web.Request) -> None:
-    if request.content_type not in _JSON:
-        text = f"{request.content_type[:64]!r} is not application/json"
-        raise InvalidArgument("Content-Type", text, reason="NOT_JSON")
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise InvalidArgument("Content-Encoding", "bodies are taken without compression", reason="NOT_JSON")
 
 
 def _slow(why: str) -> Exhausted:

@@ -142,6 +142,10 @@ def _inputs(given: dict[str, Any] | None) -> dict[str, Any]:
         raise InvalidArgument("inputs", f"nests deeper than {MAX_INPUT_DEPTH}")
     if (size := len(msgspec.json.encode(inputs))) > MAX_INPUT_BYTES:
         raise InvalidArgument("inputs", f"has {size} bytes, at most {MAX_INPUT_BYTES} are taken")
+    try:
+        msgspec.msgpack.encode(inputs)
+    except OverflowError:
+        raise InvalidArgument("inputs", "has a whole number beyond 64 bits") from None
     return inputs
 
 

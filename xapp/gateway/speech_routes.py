@@ -34,8 +34,7 @@ class SpeechRoutes:
     def __init__(self, speech: Speech, settings: Settings, metrics: Metrics, watchdog: Watchdog) -> None:
         self._speech = speech
         self._settings = settings.speech
-        self._max_bytes = settings.server.max_message_bytes
-        self._bodies = Bodies(self._max_bytes)
+        self._bodies = Bodies(settings.server.max_message_bytes)
         self._metrics = metrics
         self._watchdog = watchdog
         self._places = Limit("speech requests", settings.speech.max_streams)
@@ -85,7 +84,7 @@ class SpeechRoutes:
         """POST /v1/audio/transcriptions."""
         if self._speech.recogniser is None:
             raise XappError("no engine of this node recognises speech", reason="NOT_IMPLEMENTED")
-        fields = await read_transcription(request, self._max_bytes)
+        fields = await read_transcription(request, self._bodies)
         count, most_s = self._metrics.speech_heard.inc, self._settings.max_audio_s
         source = Source(_once(fields.file), fields.format, ("file", "file"), count, most_s)
         with self._places.hold():

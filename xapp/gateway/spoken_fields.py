@@ -1,13 +1,17 @@
 """The fields of POST /v1/audio/speech and of POST /v1/audio/transcriptions."""
 
 import asyncio
+import sys
 from typing import Annotated, Literal
 
 import msgspec
-from aiohttp import BodyPartReader, web
+from aiohttp import BodyPartReader, MultipartReader, StreamReader, web
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.http_exceptions import HttpProcessingError
 from msgspec import Meta
 
-from xapp.errors import Exhausted, InvalidArgument
+from xapp.errors import InvalidArgument
+from xapp.gateway.bodies import Bodies
 from xapp.gateway.fields import Unsupported, read_fields
 from xapp.speech.audio.formats import AudioFormat, Encoding
 from xapp.speech.languages import to_language
@@ -16,7 +20,6 @@ from xapp.speech.protocols import ListenOptions
 MAX_INPUT_CHARS = 4096
 _MAX_FIELDS = 16
 _MAX_FIELD_BYTES = 4096
-_TIMEOUT_S = 30.0
 _SPEECH_UNSUPPORTED = {
     "speed": Unsupported((1, 1.0), "speech has one speed"),
     "stream_format": Unsupported(("audio",), "audio is streamed as it is"),
@@ -60,27 +63,34 @@ def read_speech(body: bytes) -> SpeechFields:
     return read_fields(body, SpeechFields, _SPEECH_UNSUPPORTED)
 
 
-async def read_transcription(request: web.Request, max_bytes: int) -> Transcription:
+async def read_transcription(request: web.Request, bodies: Bodies) -> Transcription:
     """The parts of the form. Raises InvalidArgument, and Exhausted where they do not arrive in time."""
     if request.content_type != "multipart/form-data":
         raise InvalidArgument("Content-Type", "is not multipart/form-data", reason="NOT_JSON")
+    body = await bodies.receive(request)
     try:
-        async with asyncio.timeout(_TIMEOUT_S):
-            fields = await _read_parts(request, max_bytes)
-    except TimeoutError:
-        why = f"the request did not arrive within {_TIMEOUT_S:g} s"
-        raise Exhausted(why, reason="SLOW_SENDER", retry_after_s=1.0) from None
-    except ValueError as error:
-        raise InvalidArgument("body", f"is no form: {error}", reason="MALFORMED_REQUEST") from error
+        fields = await _read_parts(MultipartReader(request.headers, _stream_of(body)))
+    except (ValueError, AssertionError, HttpProcessingError) as error:
+        text = f"is no form: {type(error).__name__}"
+        raise InvalidArgument("body", text, reason="MALFORMED_REQUEST") from error
     return _transcription(fields)
 
 
-async def _read_parts(request: web.Request, max_bytes: int) -> dict[str, bytes]:
+def _stream_of(body: bytes) -> StreamReader:
+    """The body is here: aiohttp bounds neither the memory nor the time of a form that arrives."""
+    loop = asyncio.get_running_loop()
+    stream = StreamReader(BaseProtocol(loop), limit=len(body) + 1, loop=loop)
+    stream.feed_data(body)
+    stream.feed_eof()
+    return stream
+
+
+async def _read_parts(parts: MultipartReader) -> dict[str, bytes]:
     fields: dict[str, bytes] = {}
-    async for part in await request.multipart():
+    async for part in parts:
         if not isinstance(part, BodyPartReader) or not part.name or len(fields) >= _MAX_FIELDS:
             raise InvalidArgument("body", f"has at most {_MAX_FIELDS} named parts, none of them nested")
-        fields[part.name] = await _read_part(part, max_bytes if part.name == "file" else _MAX_FIELD_BYTES)
+        fields[part.name] = await _read_part(part, sys.maxsize if part.name == "file" else _MAX_FIELD_BYTES)
     return fields
 
 

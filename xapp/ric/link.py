@@ -10,7 +10,8 @@ import logging
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 from xapp import logs
 from xapp.config import Settings
@@ -28,6 +29,8 @@ from xapp.telemetry.host import HostReader
 ALARM_LOOK_S = 5.0
 TELL_AGAIN_S = 300.0
 LEAVE_S = 3.0
+AFTER_DEFECT_S = 5.0
+_Work: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 _log = logging.getLogger(__name__)
 
 
@@ -76,12 +79,12 @@ class RicLink:
         """Runs policies and alarms."""
         async with self._platform:
             if self._policies is not None:
-                self._spawn(self._policies.run())
+                self._spawn(self._policies.run)
             if self._statuses is not None:
-                self._spawn(self._statuses.run())
+                self._spawn(self._statuses.run)
             if self._alarms is not None:
-                self._spawn(self._alarms.outbox.run())
-                self._spawn(self._watch(self._alarms))
+                self._spawn(self._alarms.outbox.run)
+                self._spawn(partial(self._watch, self._alarms))
             try:
                 yield
             finally:
@@ -90,7 +93,7 @@ class RicLink:
     def on_ready(self) -> None:
         """Registers with the application manager, since the default model serves now."""
         if self._registration is not None:
-            self._spawn(self._registration.run())
+            self._spawn(self._registration.run)
 
     async def leave(self) -> None:
         """Deregisters and clears alarms, in a few seconds at most."""
@@ -122,8 +125,8 @@ class RicLink:
         of_host = await asyncio.to_thread(self._figures.of_host)
         watched.see([*self._figures.of_service(), *of_host])
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(_logging_defects(work))
+    def _spawn(self, work: _Work) -> None:
+        task = asyncio.create_task(_despite_defects(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -166,9 +169,12 @@ class RicLink:
         }
 
 
-async def _logging_defects(work: Coroutine[Any, Any, None]) -> None:
-    try:
-        await work
-    except Exception as error:  # noqa: BLE001  a defect here must not end the service
-        fields: dict[str, object] = {"event": "ric_defect"}
-        logs.event(_log, "internal error towards the RIC", fields, level=logging.ERROR, error=error)
+async def _despite_defects(work: _Work) -> None:
+    """A defect ends neither the service nor the work: without it policies would be followed no more."""
+    while True:
+        try:
+            return await work()
+        except Exception as error:  # noqa: BLE001  the boundary of a part that must not end another
+            fields: dict[str, object] = {"event": "ric_defect"}
+            logs.event(_log, "internal error towards the RIC", fields, level=logging.ERROR, error=error)
+        await asyncio.sleep(AFTER_DEFECT_S)

@@ -81,6 +81,8 @@ class PolicyFiles:
 
 
 def _bytes(file: Path) -> bytes:
+    if file.exists() and not file.is_file():
+        raise PolicyError("is no file")
     try:
         with file.open("rb") as opened:
             return opened.read(MAX_PAYLOAD_BYTES + 1)

@@ -29,11 +29,15 @@ def decode(text: bytes | str) -> Any:
     if len(text) > MAX_PAYLOAD_BYTES:
         raise PolicyError(f"is larger than {MAX_PAYLOAD_BYTES} bytes")
     try:
-        return json.loads(text)
+        found = json.loads(text)
+        json.dumps(found, ensure_ascii=False).encode()
     except RecursionError as error:
         raise PolicyError("nests too deep") from error
+    except UnicodeEncodeError as error:
+        raise PolicyError("has half of a surrogate pair, which is no character") from error
     except ValueError as error:
         raise PolicyError(f"is not JSON: {error}") from error
+    return found
 
 
 def read_policy(payload: Any) -> ServingPolicy:

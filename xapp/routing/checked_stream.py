@@ -1,17 +1,18 @@
 """Checks the stream of an upstream: its order, its counts and its size. An upstream may be wrong, or lie."""
 
-import math
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from xapp.domain.answers import Chunk, Event, Finished, Started
 from xapp.domain.finish_reason import FinishReason
+from xapp.durations import MOST_S
 from xapp.routing.destination import UpstreamError
 
 MAX_CHUNK_CHARS = 65_536
 MAX_CHARS_PER_TOKEN = 1024
 """The longest tokens of a vocabulary are shorter than this: a run of blanks."""
 MAX_PROMPT_TOKENS = 10_000_000
+_NO_TIMES = "it tells times that are none"
 
 
 class CheckedStream:
@@ -48,8 +49,9 @@ class CheckedStream:
     def _check_started(self, event: Started) -> None:
         if self._started is not None:
             raise UpstreamError("the answer began twice")
-        if not 0 <= event.num_cached_tokens <= event.num_prompt_tokens <= MAX_PROMPT_TOKENS:
-            raise UpstreamError(f"it counts {event.num_prompt_tokens} tokens of the prompt")
+        _check_prompt(event)
+        if not _is_duration(event.queue_s):
+            raise UpstreamError(_NO_TIMES)
         self._started = event
 
     def _check_chunk(self, event: Chunk) -> None:
@@ -68,10 +70,17 @@ class CheckedStream:
             raise UpstreamError("it counts no token of an answer that has text")
         if event.reason not in (FinishReason.STOP, FinishReason.LENGTH, FinishReason.DEADLINE):
             raise UpstreamError(f"the answer ended with {event.reason.value}")
-        if not all(map(_is_duration, (event.queue_s, event.prefill_s, event.decode_s))):
-            raise UpstreamError("it tells times that are none")
+        _check_prompt(event)
+        times = (event.queue_s, event.prefill_s, event.decode_s, event.time_to_first_token_s)
+        if not all(map(_is_duration, times)):
+            raise UpstreamError(_NO_TIMES)
         self._finished = event
 
 
+def _check_prompt(event: Started | Finished) -> None:
+    if not 0 <= event.num_cached_tokens <= event.num_prompt_tokens <= MAX_PROMPT_TOKENS:
+        raise UpstreamError(f"it counts {event.num_prompt_tokens:.3g} tokens of the prompt")
+
+
 def _is_duration(seconds: float) -> bool:
-    return math.isfinite(seconds) and seconds >= 0
+    return 0 <= seconds <= MOST_S

@@ -14,12 +14,25 @@ from xapp.errors import InvalidArgument, NotFound
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.kserve import open_inference_pb2 as oip
 from xapp.near import did_you_mean
+from xapp.server.field_names import FieldNames
 
 INPUT, OUTPUT, TEXT_TYPE = "text_input", "text_output", "BYTES"
 VERSION = "1"
 _SHAPES = ([1], [1, 1])
 _LENGTH_BYTES = 4
 _SHOWN_CHARS = 64
+_NAMES = FieldNames(
+    {
+        "prompt": f"inputs.{INPUT}",
+        "chat": f"inputs.{INPUT}",
+        "sampling": "parameters",
+        "max_tokens": "parameters.max_tokens",
+        "stop": "parameters.stop",
+        "format": "parameters",
+    }
+)
+names_of_the_protocol = _NAMES.applied
+"""An InvalidArgument names the field as the Open Inference Protocol calls it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +139,7 @@ def _sampling(request: pb.GenerateRequest) -> Message:
 
 def _put_priority(request: pb.GenerateRequest, value: str) -> None:
     name = f"PRIORITY_{value.upper()}"
-    if name not in pb.Priority.keys():  # noqa: SIM118  an enum's wrapper is no mapping
+    if name not in pb.Priority.keys()[1:]:  # without UNSPECIFIED
         raise InvalidArgument("parameters.priority", "is critical, interactive or batch")
     request.priority = pb.Priority.Value(name)
 

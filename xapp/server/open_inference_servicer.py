@@ -22,12 +22,19 @@ from xapp.security.policy import ANYTHING_GOES, Policy
 from xapp.server.authorisation import asked_of
 from xapp.server.convert.requests import to_request
 from xapp.server.deadline import deadline_of
-from xapp.server.open_inference import answer, check_version, metadata, to_inference
+from xapp.server.open_inference import (
+    answer,
+    check_version,
+    metadata,
+    names_of_the_protocol,
+    to_inference,
+)
 from xapp.telemetry.metrics import Metrics
 from xapp.telemetry.observation import Observation
 from xapp.version import installed_version
 
-MAX_STREAMS = 1024
+MAX_STREAMS = 64
+"""Each may hold one half-sent message of the largest size."""
 _FINAL = "triton_final_response"
 """Says to clients of a stream which response is the last one of its request."""
 
@@ -150,10 +157,12 @@ class OpenInferenceServicer(open_inference_pb2_grpc.GRPCInferenceServiceServicer
         check_request(self._policy(), caller, self._service, asked_of(request))
         with Observation(self._metrics, request.model, client_gone=grpc.aio.BaseError) as observation:
             name, deadline = logs.correlation_id.get(), deadline_of(context)
-            parsed = to_request(request, name, deadline, caller, hops.current.get())
+            with names_of_the_protocol():
+                parsed = to_request(request, name, deadline, caller, hops.current.get())
             if self._log_prompts:
                 observation.prompt = parsed.prompt
-            async with aclosing(self._service.generate(parsed)) as events:
-                async for event in events:
-                    observation.record(event)
-                    yield event
+            with names_of_the_protocol():
+                async with aclosing(self._service.generate(parsed)) as events:
+                    async for event in events:
+                        observation.record(event)
+                        yield event

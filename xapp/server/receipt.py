@@ -3,13 +3,14 @@
 gRPC reserves the whole size of a message while it arrives, and waits for ever for the rest. So many senders
 that stop halfway, or many large messages at once, take much memory. While more requests arrive than would
 fit at the largest size, the growth of the heap is watched. If it is too large, the oldest of the slow
-requests are ended. Small requests pass untouched in any number.
+requests are ended. Small requests pass untouched in any number. The first message of a stream counts as a
+request.
 """
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import grpc
@@ -54,9 +55,23 @@ class Receipts:
         self._crowded = asyncio.Event()
 
     async def read(self, context: "grpc.aio.ServicerContext[Any, Any]") -> bytes:
-        """The request's bytes. This runs for every call, so it makes few calls itself.
+        """The request's bytes.
 
         Raises Exhausted, reason SLOW_SENDER, when they do not arrive, InvalidArgument when there are none.
+        """
+        body = await self.receive(context.read())
+        if body is grpc.aio.EOF:
+            raise InvalidArgument("request", "did not come", reason="MALFORMED_REQUEST")
+        return bytes(body)
+
+    def stream(self, requests: AsyncIterable[Any]) -> AsyncIterator[Any]:
+        """The messages of a stream. The first one is a request like any other."""
+        return _Stream(self, requests)
+
+    async def receive(self, coming: Awaitable[Any]) -> Any:
+        """What comes. This runs for every call, so it makes few calls itself.
+
+        Raises Exhausted, reason SLOW_SENDER, when it does not arrive.
         """
         task = asyncio.current_task()
         assert task is not None, "a call runs in a task"
@@ -64,7 +79,7 @@ class Receipts:
         if len(self._arriving) > self.num_free:
             self._crowded.set()
         try:
-            body: Any = await context.read()
+            return await coming
         except asyncio.CancelledError:
             why = self._why.get(task)
             # If a client cancels at the same moment, its cancellation counts: it is not only the receipt's
@@ -75,9 +90,6 @@ class Receipts:
         finally:
             del self._arriving[task]
             self._why.pop(task, None)
-        if body is grpc.aio.EOF:
-            raise InvalidArgument("request", "did not come", reason="MALFORMED_REQUEST")
-        return bytes(body)
 
     async def run(self) -> None:
         """Watches until cancelled."""
@@ -119,6 +131,24 @@ class Receipts:
         if task not in self._why:
             self._why[task] = why
             task.cancel()
+
+
+class _Stream:
+    """Later messages of a stream come when its caller has something to say: they may take their time."""
+
+    def __init__(self, receipts: Receipts, requests: AsyncIterable[Any]) -> None:
+        self._receipts = receipts
+        self._requests = requests
+        self._later: AsyncIterator[Any] | None = None
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def __anext__(self) -> Any:
+        if self._later is not None:
+            return await anext(self._later)
+        self._later = aiter(self._requests)
+        return await self._receipts.receive(anext(self._later))
 
 
 class Crowd:

@@ -13,14 +13,16 @@ from xapp.server.receipt import Receipts
 
 
 def reading(receipts: Receipts) -> Guard:
-    """A guard: reads a single request. A stream is left to its method."""
+    """A guard: reads a single request. The messages of a stream are left to its method."""
     turns = Turns()
 
     async def read(call: Call) -> None:
-        if not call.method.takes_stream:
-            body = await receipts.read(call.context)
-            await turns.take(len(body))
-            call.request = call.method.parse(body)
+        if call.method.takes_stream:
+            call.request = receipts.stream(call.request)
+            return
+        body = await receipts.read(call.context)
+        await turns.take(len(body))
+        call.request = call.method.parse(body)
 
     return read
 

@@ -57,6 +57,8 @@ def _is_task(path: Path) -> bool:
 
 
 def _read(path: Path) -> bytes:
+    if path.exists() and not path.is_file():
+        raise ConfigError(KEY, f"cannot read {path}: it is no file")
     try:
         with path.open("rb") as file:
             body = file.read(MAX_FILE_BYTES + 1)

@@ -3,6 +3,7 @@
 A unit is a loop turn, a call, or 64 characters read or made. See `sandbox`.
 """
 
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -16,8 +17,8 @@ MAX_UNITS = 1_000_000
 MAX_CPU_S = 1.5
 """Less than the limit of a text: a template that is too slow gets an error and does not end the process."""
 _CHARS_PER_UNIT = 64
-_MAX_NUMBER = 2**63
-_MAX_DEPTH = 32
+_MAX_NUMBER = 2**64
+_MAX_DEPTH = 100
 
 
 class OverBudget(TemplateRuntimeError):
@@ -68,7 +69,8 @@ def measured(value: Any, depth: int = 0) -> Any:
     if isinstance(value, str):
         budget.charge_chars(len(value))
     elif isinstance(value, int | float):
-        if abs(value) > _MAX_NUMBER:
+        # A float takes eight bytes whatever it is; an infinite one comes from a mistake.
+        if abs(value) > (_MAX_NUMBER if isinstance(value, int) else sys.float_info.max):
             raise OverBudget("makes a number too large")
     elif isinstance(value, dict | list | tuple):
         if depth > _MAX_DEPTH:

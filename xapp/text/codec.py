@@ -8,7 +8,6 @@ writes in several ordinary tokens (Llama 2's `[INST]`) cannot be distinguished f
 
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from xapp.text.guard import MARK, Guard
 from xapp.text.messages import vocabulary_digest
 from xapp.text.runs import cut_runs
 from xapp.text.stream_text import TextStream
+from xapp.text.tool_turns import Mark, unmarked
 
 if TYPE_CHECKING:
     from xapp.text.template import ChatTemplate
@@ -62,8 +62,9 @@ class TextCodec:
         """The tokens of a text that becomes a vector: no special tokens, whatever it says."""
         return self._tokenize(text)
 
-    def render(self, messages: Sequence[ChatMessage]) -> str:
-        """The prompt that the chat template makes, open for the answer.
+    def render(self, messages: Sequence[ChatMessage], mark: Mark = unmarked) -> str:
+        """The prompt that the chat template makes, open for the answer. `mark` is applied to each text of a
+        caller.
 
         Raises InvalidArgument with field `chat` when the model has no template or the template refuses the
         messages, ModelError when the template is faulty or not allowed.
@@ -74,13 +75,14 @@ class TextCodec:
             raise InvalidArgument(
                 "chat", "this model has no chat template: send `prompt` instead", reason="NO_CHAT_TEMPLATE"
             )
-        return self._template.render(messages)
+        return self._template.render(messages, mark)
 
     def encode_chat(self, messages: Sequence[ChatMessage]) -> list[int]:
         """The tokens of a conversation. Control tokens come from the template only. Raises as `render`."""
-        if not any(map(self._concerns, messages)):
-            return self.encode(self.render(messages))
-        tokens = self._encode_parts(self.render(list(map(self._marked, messages))))
+        rendered = self.render(messages, self._guard.mark)
+        if MARK not in rendered:
+            return self.encode(rendered)
+        tokens = self._encode_parts(rendered)
         return self._bos(tokens) + tokens
 
     def encode_answers(self, messages: Sequence[ChatMessage], answers: Sequence[str]) -> list[list[int]]:
@@ -88,19 +90,9 @@ class TextCodec:
 
         An answer is content, so that it makes no control tokens. Raises as `render`.
         """
-        marked = list(map(self._marked, messages))
-        rendered = self.render(marked) + MARK
+        rendered = self.render(messages, self._guard.mark) + MARK
         wholes = [self._encode_parts(rendered + self._guard.mark(answer)) for answer in answers]
         return [self._bos(tokens) + tokens for tokens in wholes]
-
-    def _concerns(self, message: ChatMessage) -> bool:
-        texts = (message.content, *(call.arguments for call in message.tool_calls))
-        return any(map(self._guard.concerns, texts))
-
-    def _marked(self, message: ChatMessage) -> ChatMessage:
-        mark = self._guard.mark
-        calls = tuple(replace(call, arguments=mark(call.arguments)) for call in message.tool_calls)
-        return replace(message, content=mark(message.content), tool_calls=calls)
 
     def piece(self, token: int) -> bytes:
         """The bytes of a token."""

@@ -15,7 +15,7 @@ from xapp.domain.chat import TOOLS_ROLE, ChatMessage
 from xapp.errors import InvalidArgument, ModelError
 from xapp.text.budget import MAX_UNITS, Budget, measured, spending
 from xapp.text.sandbox import FAULTS, Sandbox
-from xapp.text.tool_turns import conversation, has_tools
+from xapp.text.tool_turns import Mark, conversation, has_tools, unmarked
 
 MAX_SOURCE_CHARS = 256 * 1024
 ROLES = ("system", "user", "assistant", "tool")
@@ -43,14 +43,14 @@ class ChatTemplate:
         except FAULTS as error:
             raise self._error(_describe(error)) from error
 
-    def render(self, messages: Sequence[ChatMessage]) -> str:
-        """The prompt, open for the assistant's answer.
+    def render(self, messages: Sequence[ChatMessage], mark: Mark = unmarked) -> str:
+        """The prompt, open for the assistant's answer. `mark` is applied to each text of a caller.
 
         Raises InvalidArgument with field `chat` for messages that the template refuses, and
         ModelError when the template itself fails.
         """
         check_messages(messages)
-        tools, turns = conversation(messages, by_template=self._has_tools)
+        tools, turns = conversation(messages, by_template=self._has_tools, mark=mark)
         num_chars = sum(message.num_chars for message in messages)
         try:
             with spending(Budget(MAX_UNITS + num_chars)):

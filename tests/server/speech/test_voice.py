@@ -15,6 +15,8 @@ from tests.server.speech.nodes import TIMEOUT_S, FakeSpeech, SpeechCaller, speak
 from tests.speech.sounds import in_pieces, silence, speech
 from xapp.inference.v1 import inference_pb2
 from xapp.security.tokens import hash_of
+from xapp.server.speech.voice_convert import response
+from xapp.speech.conversation.events import SpeechBegan
 from xapp.speech.fakes import FakeRecogniser
 from xapp.speech.v1 import speech_pb2 as pb
 
@@ -54,6 +56,10 @@ async def refused(
         async for _ in caller.voice.Converse(written(), timeout=TIMEOUT_S, **options):
             pass
     return caught.value.code(), caught.value.details() or ""
+
+
+def test_times_just_below_a_second_are_durations() -> None:
+    assert response(SpeechBegan(0.9999999999, 0)).speech_started.at.seconds == 1
 
 
 async def test_a_conversation(caller: SpeechCaller) -> None:

@@ -12,6 +12,7 @@ import click
 from xapp.cli.chat.commands import Leave, run_command
 from xapp.cli.chat.conversation import Conversation
 from xapp.cli.chat.dialogue import Dialogue
+from xapp.cli.count import Count
 from xapp.cli.node import Node, node_options
 from xapp.cli.options import Duration, model_option, system_option
 from xapp.cli.say import say
@@ -46,7 +47,7 @@ class Talk:
 
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     system_option,
-    click.option("--max-tokens", type=click.IntRange(min=1), help="Most tokens of an answer."),
+    click.option("--max-tokens", type=Count(), help="Most tokens of an answer."),
     click.option("--temperature", type=float, help="0 (default) is greedy; higher is more varied."),
     click.option("--deadline", type=Duration(), metavar="30s", help="Give up an answer after this long."),
     click.option("--stats", is_flag=True, help="Time to first token and tokens/s after each answer."),

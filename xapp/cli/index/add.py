@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from xapp.cli.from_node import name_of
 from xapp.cli.index.files import FoundFile, find
 from xapp.cli.index.filters import metadata_of
 from xapp.cli.node import Node, node_options
@@ -68,7 +69,7 @@ class _Report:
 
     def tell(self, result: pb.UpsertResult) -> None:
         """The next file."""
-        outcome = pb.UpsertOutcome.Name(result.outcome).removeprefix("UPSERT_OUTCOME_").lower()
+        outcome = name_of(pb.UpsertOutcome, result.outcome, "UPSERT_OUTCOME_")
         self._counts[outcome] += 1
         self._passages += result.num_passages
         if outcome == "skipped":

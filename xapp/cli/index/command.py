@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from xapp.cli.count import Count
 from xapp.cli.group import NearGroup
 from xapp.cli.index.add import add
 from xapp.cli.index.filters import filter_of, filter_option
@@ -35,9 +36,7 @@ index.add_command(add)
 @click.option("--words-only", is_flag=True, help="Search by words alone: no embedding model is needed.")
 @click.option("--shared", is_flag=True, help="Every caller may search it. For administrators.")
 @click.option("--passage-chars", type=click.IntRange(200, 8000), help="Most characters of a passage. [1000]")
-@click.option(
-    "--overlap-chars", type=click.IntRange(min=0), help="What a passage repeats of the one before. [150]"
-)
+@click.option("--overlap-chars", type=Count(0), help="What a passage repeats of the one before. [150]")
 @json_option
 def create(
     name: str,

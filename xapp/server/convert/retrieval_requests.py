@@ -72,7 +72,7 @@ def to_document(wire: pb.Document) -> Document:
         id=wire.id,
         title=short("document.title", wire.title, MAX_TITLE_CHARS),
         media_type=short("document.media_type", wire.media_type, MAX_TITLE_CHARS),
-        metadata=to_metadata("document.metadata", _values(wire.metadata)),
+        metadata=to_metadata("document.metadata", _values("document.metadata", wire.metadata)),
         content=wire.content,
         passages=tuple(_passage(index, each) for index, each in enumerate(wire.passages)),
         embedding_digest=wire.embedding_digest,
@@ -97,7 +97,7 @@ def to_deleted(wire: pb.DeleteRequest) -> tuple[list[str] | None, Filter]:
         raise InvalidArgument("ids", f"has {len(wire.ids):,} ids, at most {most:,} are taken")
     if wire.ids:
         return list(wire.ids), ()
-    condition = to_filter("filter", _values(wire.filter))
+    condition = to_filter("filter", _values("filter", wire.filter))
     if not condition:
         raise InvalidArgument("ids", "name documents, or set a filter")
     return None, condition
@@ -114,7 +114,7 @@ def to_search(wire: pb.SearchRequest, caller: Caller) -> SearchRequest:
         query=short("query", wire.query, MAX_QUERY_CHARS),
         top_k=within("top_k", wire.top_k, 1, MAX_TOP_K) if wire.HasField("top_k") else DEFAULT_TOP_K,
         min_score=score("min_score", wire.min_score),
-        filter=to_filter("filter", _values(wire.filter)),
+        filter=to_filter("filter", _values("filter", wire.filter)),
         mode=MODES[wire.mode],
         rerank=wire.rerank if wire.HasField("rerank") else None,
         caller=caller,
@@ -130,13 +130,16 @@ def to_retrieval(wire: inference_pb2.Retrieval, scope: str) -> Grounding:
         scope,
         top_k=wire.top_k if wire.HasField("top_k") else None,
         min_score=wire.min_score,
-        condition=_values(wire.filter),
+        condition=_values("retrieval.filter", wire.filter),
         max_context_tokens=wire.max_context_tokens if wire.HasField("max_context_tokens") else None,
         on_nothing=on_nothing,
         query=wire.query,
     )
 
 
-def _values(wire: Struct) -> Mapping[str, Any]:
-    values: Mapping[str, Any] = MessageToDict(wire)
+def _values(field: str, wire: Struct) -> Mapping[str, Any]:
+    try:
+        values: Mapping[str, Any] = MessageToDict(wire)
+    except ValueError as error:
+        raise InvalidArgument(field, "has a number that is not finite") from error
     return values

@@ -1,8 +1,6 @@
 """GenerateRequest of openengine.v1 → Request. What this node lacks is refused by its name, never ignored."""
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +12,7 @@ from xapp.inference.v1 import inference_pb2 as pb
 from xapp.openengine import open_engine_pb2 as oe
 from xapp.security.principal import Principal
 from xapp.server.convert.requests import to_request
+from xapp.server.field_names import FieldNames
 
 PRIORITY_KEY = "openengine-priority"
 RANK_KEY = "openengine-target-dp-rank"
@@ -42,26 +41,18 @@ _UNSUPPORTED: Mapping[str, Callable[[oe.GenerateRequest], bool]] = {
 }
 """What this node does not do, and whether a request asks for it."""
 
-_PLACES = {
-    "format.choices": "guided.choice",
-    "format.grammar": "guided.ebnf_grammar",
-    "format": "guided",
-    "max_tokens": "stopping.max_tokens",
-    "sampling.repeat_penalty": "sampling.repetition_penalty",
-    "stop": "stopping.conditions",
-}
-"""Fields of this node's own contract, as openengine.v1 calls them. Longer names come first."""
-_PLACE = re.compile(rf"^({'|'.join(map(re.escape, _PLACES))})(?=[.\[/]|$)")
-
-
-@contextmanager
-def places_of_the_contract() -> Iterator[None]:
-    """An InvalidArgument names the field as openengine.v1 calls it."""
-    try:
-        yield
-    except InvalidArgument as error:
-        place = _PLACE.sub(lambda found: _PLACES[found[0]], error.field, count=1)
-        raise InvalidArgument(place, error.description, reason=error.reason) from error
+_NAMES = FieldNames(
+    {
+        "format.choices": "guided.choice",
+        "format.grammar": "guided.ebnf_grammar",
+        "format": "guided",
+        "max_tokens": "stopping.max_tokens",
+        "sampling.repeat_penalty": "sampling.repetition_penalty",
+        "stop": "stopping.conditions",
+    }
+)
+places_of_the_contract = _NAMES.applied
+"""An InvalidArgument names the field as openengine.v1 calls it."""
 
 
 def _set(message: Any, field: str, without_effect: int) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from google.protobuf.duration_pb2 import Duration
 
 from xapp.domain.requests import Request
+from xapp.durations import to_duration
 from xapp.errors import InvalidArgument
 from xapp.security.principal import Principal
 from xapp.server import respond
@@ -126,7 +127,7 @@ def response(output: Output) -> pb.ConverseResponse:
     if isinstance(output, Understood):
         return pb.ConverseResponse(utterance=_utterance(output))
     if isinstance(output, SpeechBegan):
-        started = pb.SpeechStarted(at=_duration(output.at_s), ends_turn=output.ends_turn)
+        started = pb.SpeechStarted(at=to_duration(output.at_s), ends_turn=output.ends_turn)
         return pb.ConverseResponse(speech_started=started)
     return pb.ConverseResponse(turn_finished=_turn_finished(output))
 
@@ -139,8 +140,8 @@ def _utterance(understood: Understood) -> pb.Utterance:
         is_final=heard.final,
         language=heard.language,
         confidence=heard.confidence,
-        start=_duration(heard.start_s),
-        end=_duration(heard.end_s),
+        start=to_duration(heard.start_s),
+        end=to_duration(heard.end_s),
     )
 
 
@@ -161,15 +162,11 @@ def _times(times: TurnTimes) -> pb.TurnTimes:
     """The parts add up: text that was recognised ahead was ready when the end of the utterance was known."""
     known = min(times.known, times.recognised)
     wire = pb.TurnTimes(
-        endpoint=_duration(known - times.speech_ended), recognition=_duration(times.recognised - known)
+        endpoint=to_duration(known - times.speech_ended), recognition=to_duration(times.recognised - known)
     )
     if times.first_audio:
-        wire.generation.CopyFrom(_duration(times.first_sentence - times.recognised))
-        wire.synthesis.CopyFrom(_duration(times.first_audio - times.first_sentence))
-        wire.first_audio.CopyFrom(_duration(times.first_audio - times.speech_ended))
-        wire.last_audio.CopyFrom(_duration(times.last_audio - times.speech_ended))
+        wire.generation.CopyFrom(to_duration(times.first_sentence - times.recognised))
+        wire.synthesis.CopyFrom(to_duration(times.first_audio - times.first_sentence))
+        wire.first_audio.CopyFrom(to_duration(times.first_audio - times.speech_ended))
+        wire.last_audio.CopyFrom(to_duration(times.last_audio - times.speech_ended))
     return wire
-
-
-def _duration(seconds: float) -> Duration:
-    return Duration(seconds=int(seconds), nanos=round((seconds - int(seconds)) * 1e9))
