@@ -123,6 +123,8 @@ spec:
         {{- if ne .Values.models.source "image" }}
         - {name: models, mountPath: /models{{ if not .Values.models.pull }}, readOnly: true{{ end }}}
         {{- end }}
+        {{- with .Values.extraVolumeMounts }}{{ toYaml . | nindent 8 }}{{ end }}
+    {{- with .Values.extraContainers }}{{ toYaml . | nindent 4 }}{{ end }}
   volumes:
     - {name: settings, configMap: {name: {{ include "genai-xapp.configmap" . }}-settings}}
     - {name: descriptor, configMap: {name: {{ include "genai-xapp.configmap" . }}-appconfig}}
@@ -151,4 +153,5 @@ spec:
     {{- else if eq .Values.models.source "empty" }}
     - {name: models, emptyDir: {}}
     {{- end }}
+    {{- with .Values.extraVolumes }}{{ toYaml . | nindent 4 }}{{ end }}
 {{- end }}
