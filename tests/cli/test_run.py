@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.models.gguf_file import gguf_bytes
+from tests.models.hub_stand_in import StandIn, serving
 from tests.scripted_node import ScriptedNode, scripted_node
 from xapp.cli import main
 
@@ -18,8 +20,8 @@ def node() -> Iterator[ScriptedNode]:
         yield node
 
 
-def run(*args: str, folder: Path, question: str = "hi") -> Result:
-    runner = CliRunner(env={"XAPP_MODELS_DIR": str(folder), "HF_HUB_OFFLINE": "1"})
+def run(*args: str, folder: Path, question: str = "hi", hub: str = "http://127.0.0.1:1") -> Result:
+    runner = CliRunner(env={"XAPP_MODELS_DIR": str(folder), "HF_ENDPOINT": hub})
     return runner.invoke(main, ["run", *args], input=question)
 
 
@@ -30,6 +32,18 @@ def test_a_node_that_has_the_model_answers(node: ScriptedNode, name: str, said: 
     assert (result.exit_code, result.stdout) == (0, "Hello wörld\n")
     assert f"{node.target} {said}" in result.stderr
     assert node.requests[0].model == name
+
+
+def test_a_model_of_the_hub_is_fetched_once_by_its_name_there(node: ScriptedNode, tmp_path: Path) -> None:
+    name = "hf:owner/repository/m.gguf"
+    with serving(StandIn(files={"owner/repository/m.gguf": gguf_bytes()})) as hub:
+        num_asked = []
+        for _ in range(2):
+            result = run(name, "--target", node.target, folder=tmp_path, hub=hub.endpoint)
+            assert (result.exit_code, result.stdout) == (0, "Hello wörld\n"), result.output
+            num_asked.append(len(hub.log))
+    assert num_asked[0] == num_asked[1] > 0
+    assert [request.model for request in node.requests] == ["m", "m"]
 
 
 def test_a_path_that_leads_nowhere(tmp_path: Path) -> None:
