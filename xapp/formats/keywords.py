@@ -13,7 +13,7 @@ ANNOTATIONS = frozenset(
 )
 """Annotations: they do not affect whether a value conforms."""
 OF_TYPE: dict[str, frozenset[str]] = {
-    "string": frozenset(("minLength", "maxLength", "pattern")),
+    "string": frozenset(("minLength", "maxLength", "pattern", "format")),
     "integer": frozenset(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")),
     "number": frozenset(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")),
     "array": frozenset(("items", "minItems", "maxItems")),

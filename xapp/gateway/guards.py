@@ -5,7 +5,7 @@ import logging
 import uuid
 from collections.abc import Mapping
 
-from aiohttp import web
+from aiohttp import HttpVersion10, web
 from aiohttp.typedefs import Handler, Middleware
 
 from xapp import logs
@@ -29,6 +29,7 @@ _OPEN_PATHS = frozenset((PAGE_PATH, FILE_PATH))
 """The page itself has no secrets; a caller enters the key there."""
 
 _SERVER = "genai-xapp"
+_CHUNKED = "chunked"
 _FIELD = "X-Request-Id"
 """The header that OpenAI's clients show as the id of a request."""
 
@@ -74,6 +75,7 @@ class Guards:
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         name = uuid.uuid4().hex
         try:
+            _check_wire(request)
             self._browsers.check(request)
             if (answer := self._browsers.preflight(request)) is not None:
                 return answer
@@ -125,6 +127,15 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """A signal before each response is sent: the headers that name the request."""
     response.headers["Server"] = _SERVER
     response.headers.update(request.get(_HEADERS, {}))
+
+
+def _check_wire(request: web.Request) -> None:
+    """What the HTTP parser takes and another server before this one may read in another way."""
+    if request.version < HttpVersion10:
+        raise InvalidArgument("version", "HTTP/1.0 and HTTP/1.1 are spoken")
+    coding = request.headers.get("Transfer-Encoding", _CHUNKED)
+    if coding.strip().lower() != _CHUNKED:
+        raise InvalidArgument("Transfer-Encoding", f"is not {_CHUNKED}")
 
 
 def _correlation_id(request: web.Request) -> str:
