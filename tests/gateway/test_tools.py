@@ -75,7 +75,8 @@ async def test_calls_that_a_client_made_of_a_stream_are_taken(gateway: Gateway) 
     answer = await gateway.chat(messages=[QUESTION, answered, RESULT], tools=[CLOCK])
     assert answer.status == 200, answer.body
     (request,) = gateway.service.requests
-    assert [each.arguments for message in request.prompt for each in message.tool_calls] == ["{}"]
+    messages = [message for message in request.prompt if not isinstance(message, str)]
+    assert [each.arguments for message in messages for each in message.tool_calls] == ["{}"]
 
 
 async def test_calls_of_a_whole_answer() -> None:

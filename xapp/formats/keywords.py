@@ -9,6 +9,7 @@ ANNOTATIONS = frozenset(
     (
         *("title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"),
         *("$schema", "$comment", "$defs", "definitions"),
+        "discriminator",  # of OpenAPI: which of `oneOf` a reader should expect
     )
 )
 """Annotations: they do not affect whether a value conforms."""
