@@ -23,7 +23,7 @@ SETTINGS = (ROOT / "docs" / "settings.md").read_text()
 OPERATING = (ROOT / "docs" / "operating.md").read_text()
 PAGES = [
     path
-    for folder in ("", "docs", "clients", "clients/grpcurl", "docker", "helm/genai-xapp")
+    for folder in ("", "docs", "proto", "clients", "clients/grpcurl", "docker", "helm/genai-xapp")
     for path in sorted((ROOT / folder).glob("*.md"))
 ]
 LAYERS_WITH_REASONS = (

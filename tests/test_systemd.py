@@ -1,5 +1,6 @@
 """The unit for a machine without Kubernetes: what systemd says of it, and what the server needs of it."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from xapp.config import KEYS, OTHER_KEYS, PREFIX, ServerSettings
+from xapp.config import KEYS, OTHER_KEYS, PREFIX, ServerSettings, load_settings
 
 UNIT = Path(__file__).resolve().parent.parent / "systemd" / "genai-xapp.service"
 MAX_EXPOSURE = 20
@@ -24,7 +25,8 @@ def values(key: str) -> list[str]:
 def unit(tmp_path: Path) -> Path:
     """The unit with a program that is there: systemd looks for it."""
     copy = tmp_path / UNIT.name
-    copy.write_text(re.sub(r"^ExecStart=\S+", f"ExecStart={sys.executable}", UNIT.read_text(), flags=re.M))
+    text = re.sub(r"^(ExecStart(?:Pre)?)=\S+", rf"\1={sys.executable}", UNIT.read_text(), flags=re.M)
+    copy.write_text(text)
     return copy
 
 
@@ -61,3 +63,65 @@ def test_streams_have_their_time_before_they_are_killed() -> None:
 def test_a_lost_worker_and_a_wrong_setting_are_no_loop() -> None:
     assert values("OOMPolicy") == ["continue"]
     assert values("RestartPreventExitStatus") == ["2"]
+
+
+# ---- the installation by one command
+
+INSTALL = UNIT.parent / "install"
+
+
+@pytest.fixture
+def python(tmp_path: Path) -> Path:
+    """A Python whose environments have a pip that only writes down what it is asked for."""
+    program = tmp_path / "python"
+    pip = f'printf "#!/bin/sh\\necho \\"\\$@\\" >> {tmp_path}/pip.log\\n"'
+    making = f'mkdir -p "$3/bin" && {pip} > "$3/bin/pip" && chmod +x "$3/bin/pip"'
+    program.write_text(f'#!/bin/sh\nif [ "$1" = -c ]; then exec {sys.executable} "$@"; fi\n{making}\n')
+    program.chmod(0o755)
+    return program
+
+
+def install(python: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, "DESTDIR": str(python.parent / "root"), "PYTHON": str(python)}
+    command = [str(INSTALL), *arguments]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_one_command_installs_the_program_the_unit_and_settings(python: Path) -> None:
+    done, root = install(python, "qwen2.5-0.5b"), python.parent / "root"
+    assert done.returncode == 0, done.stderr
+    (program,) = [value.split()[0] for value in values("ExecStart")]
+    assert (root / program.lstrip("/")).parent.joinpath("pip").exists()
+    assert (python.parent / "pip.log").read_text().split()[:3] == ["install", "--quiet", "--upgrade"]
+    assert (root / "etc/systemd/system" / UNIT.name).read_text() == UNIT.read_text()
+    (file,) = [v.partition("=")[2] for v in values("Environment") if v.startswith("XAPP_CONFIG_FILE=")]
+    settings = load_settings({"XAPP_CONFIG_FILE": str(root / file.lstrip("/"))})
+    assert settings.node.model == "qwen2.5-0.5b"
+
+
+def test_an_update_keeps_the_settings_and_a_removal_as_well(python: Path) -> None:
+    install(python)
+    settings = python.parent / "root/etc/genai-xapp/settings.toml"
+    settings.write_text('model = "mine.gguf"\n')
+    assert install(python, "other").returncode == 0
+    assert settings.read_text() == 'model = "mine.gguf"\n'
+    assert install(python, "--remove").returncode == 0
+    left = {str(path.relative_to(python.parent / "root")) for path in settings.parents[2].rglob("*.*")}
+    assert left == {"etc/genai-xapp/settings.toml"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [(["--purge"], 2, "--remove"), (['a"\nhost = "0.0.0.0'], 1, "is no model")],
+)
+def test_what_is_no_model_installs_nothing(python: Path, arguments: list[str], code: int, says: str) -> None:
+    done = install(python, *arguments)
+    assert (done.returncode, says in done.stderr) == (code, True)
+    assert not (python.parent / "root").exists()
+
+
+def test_an_old_python_is_named(python: Path) -> None:
+    python.write_text("#!/bin/sh\nexit 1\n")
+    done = install(python)
+    assert done.returncode == 1
+    assert "3.11" in done.stderr

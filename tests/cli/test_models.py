@@ -53,6 +53,36 @@ def listed(*arguments: str) -> dict[str, dict[str, Any]]:
     return {model["name"]: model for model in json.loads(result.stdout)["models"]}
 
 
+def test_the_models_of_the_settings_are_fetched_and_those_that_are_here_ask_nobody(
+    folder: Path, hub: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = folder / "own.gguf"
+    own.write_bytes(CONTENT)
+    (tmp_path / "settings.toml").write_text(
+        f'[node]\nmodel = "own"\nmodels = "{own}"\n[models.own]\ndraft = "{NAME}"\n'
+    )
+    monkeypatch.setenv("XAPP_CONFIG_FILE", str(tmp_path / "settings.toml"))
+    result = run("pull", "--configured")
+    assert result.exit_code == 0, result.output
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["tiny"]
+    monkeypatch.setenv("XAPP_MODEL", str(own))
+    (tmp_path / "settings.toml").write_text("")
+    num_asked = len(hub.log)
+    assert run("pull", "--configured").output == ""
+    assert len(hub.log) == num_asked
+
+
+def test_a_configured_path_without_a_file_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XAPP_MODEL", "/nowhere/own.gguf")
+    result = run("pull", "--configured")
+    assert result.exit_code == 1
+    assert "/nowhere/own.gguf" in result.stderr
+
+
+def test_a_pull_of_nothing_is_wrong_usage(folder: Path) -> None:
+    assert "--configured" in run("pull").stderr
+
+
 def test_list_computes_ram(folder: Path) -> None:
     model = listed("--context", "8192")["llama-3-8b"]
     assert model["memory_bytes"] == 4_920_733_888 + 8192 * 131_072

@@ -1,13 +1,17 @@
 """`genai-xapp run`: where the answer comes from, and what is left behind."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.models.gguf_file import gguf_bytes
+from tests.models.hub_stand_in import StandIn, serving
 from tests.scripted_node import ScriptedNode, scripted_node
 from xapp.cli import main
+from xapp.models.pull import pull
 
 AWAY = "127.0.0.1:1"
 
@@ -30,6 +34,22 @@ def test_a_node_that_has_the_model_answers(node: ScriptedNode, name: str, said: 
     assert (result.exit_code, result.stdout) == (0, "Hello wörld\n")
     assert f"{node.target} {said}" in result.stderr
     assert node.requests[0].model == name
+
+
+def test_a_model_of_the_hub_is_fetched_once_by_its_name_there(
+    node: ScriptedNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "hf:owner/repository/m.gguf"
+    with serving(StandIn(files={"owner/repository/m.gguf": gguf_bytes()})) as hub:
+        # The hub's library reads HF_ENDPOINT once, when it is imported.
+        monkeypatch.setattr("xapp.models.pull.pull", partial(pull, endpoint=hub.endpoint))
+        num_asked = []
+        for _ in range(2):
+            result = run(name, "--target", node.target, folder=tmp_path)
+            assert (result.exit_code, result.stdout) == (0, "Hello wörld\n"), result.output
+            num_asked.append(len(hub.log))
+    assert num_asked[0] == num_asked[1] > 0
+    assert [request.model for request in node.requests] == ["m", "m"]
 
 
 def test_a_path_that_leads_nowhere(tmp_path: Path) -> None:

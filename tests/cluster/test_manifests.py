@@ -10,7 +10,7 @@ from tests.cluster.release import CHART, CommandError, run
 from tests.helm.variants import MATRIX
 
 # Kinds that an operator brings: this cluster has none of them.
-_OF_AN_OPERATOR = {"ServiceMonitor", "PrometheusRule"}
+_OF_AN_OPERATOR = {"ServiceMonitor", "PrometheusRule", "Certificate"}
 
 
 def rendered(values: dict[str, Any]) -> list[dict[str, Any]]:

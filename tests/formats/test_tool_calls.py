@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from xapp.domain.answers import Chunk, Finished, ToolCallDelta
 from xapp.domain.chat import Tool
-from xapp.domain.format_kinds import ToolCalls
+from xapp.domain.format_kinds import FormatError, ToolCalls
 from xapp.domain.messages import FinishReason
 from xapp.errors import InvalidArgument
 from xapp.formats.prepare import prepare
@@ -121,6 +121,45 @@ def test_schemas_of_several_tools_keep_their_references_apart() -> None:
     assert allows(wanted, call("one", '{"a":"x"}'))
     assert allows(wanted, call("two", '{"a":"y"}'))
     assert not allows(wanted, call("two", '{"a":"x"}'))
+
+
+ZOD = json.dumps({
+    "$ref": "#/definitions/Power", "$schema": "http://json-schema.org/draft-07/schema#",
+    "definitions": {
+        "Power": {"type": "object", "properties": {"dbm": {"type": "integer"}}, "required": ["dbm"]},
+    },
+})  # fmt: skip
+
+
+def test_parameters_behind_a_reference_are_those_of_a_tool() -> None:
+    wanted = ToolCalls((Tool("power", "", ZOD),), required=True)
+    assert allows(wanted, call("power", '{"dbm":4}'))
+    assert not allows(wanted, call("power", "{}"))
+
+
+BOMB: dict[str, object] = {"9": {"type": "string"}}
+for number in range(9):
+    members = {key: {"$ref": f"#/$defs/{number + 1}"} for key in "abcdefgh"}
+    BOMB[str(number)] = {"type": "object", "properties": members, "required": list(members)}
+REFERENCES = [
+    ({"$ref": "#"}, "must be the schema of an object"),
+    (
+        {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}},
+        "must be the schema of an object",
+    ),
+    ({"$ref": "#/$defs/a", "$defs": {"a": {"type": "string"}}}, "must be the schema of an object"),
+    ({"$ref": "#/$defs/a", "$defs": {"a": {"properties": {}}}}, "of the type object"),
+    ({"$ref": "http://127.0.0.1:1/schema.json"}, "is not in this document"),
+    ({"$ref": "file:///etc/passwd"}, "is not in this document"),
+    ({"$ref": "#/$defs/none"}, "is not in this document"),
+    ({"$ref": "#/$defs/0", "$defs": BOMB}, "no text matches"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("schema", "says"), REFERENCES, ids=lambda value: str(value)[:40])
+def test_a_hostile_reference_is_refused(schema: dict[str, object], says: str) -> None:
+    with pytest.raises(FormatError, match=says):
+        tool_program(ToolCalls((Tool("a", "", json.dumps(schema)),), required=True))
 
 
 # ---- reading

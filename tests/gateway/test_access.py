@@ -2,15 +2,20 @@
 
 import asyncio
 import logging
+from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.gateway.gateways import CHAT, HELLO, Gateway, running
 from tests.server.conftest import settings
-from tests.server.fake_service import MODEL, FakeService, endless
+from tests.server.fake_service import MODEL, FakeService, endless, hello
 from tests.server.test_access import POLICY, secured, token_of
+from xapp.domain.answers import Chunk, Event
+from xapp.domain.requests import Request
 from xapp.domain.scope import of_principal
+from xapp.errors import Unavailable
 from xapp.security.attempts import BURST
 
 PATHS = [CHAT, "/v1/completions", "/tokenize", "/detokenize", "/v1/embeddings", "/v1/rerank"]
@@ -136,6 +141,47 @@ async def test_pages_of_a_named_origin_may(tmp_path: Path, stream: bool) -> None
         for each in (preflight, answer, refused):
             assert each.headers["access-control-allow-origin"] == page
         assert (answer.status, refused.status) == (200, 401)
+
+
+def audit(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    return [record.__dict__["fields"] for record in caplog.records if record.name == "xapp.audit"]
+
+
+async def lost(request: Request) -> AsyncGenerator[Event, None]:
+    async for event in hello(request):
+        yield event
+        if isinstance(event, Chunk):
+            raise Unavailable("the worker was lost", reason="WORKER_LOST")
+
+
+async def test_the_audit_log_has_who_what_and_outcome(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with running(FakeService(lost), secured(tmp_path)) as gateway:
+        for fields in ({"stream": True}, {"temperature": 9}):
+            await gateway.post(CHAT, HELLO | {"model": MODEL} | fields, **key("planner"))
+        await gateway.get("/v1/models/other", **key("planner"))
+        await gateway.post("/v1/models", {}, **key("planner"))
+        await gateway.get("/elsewhere", **key("planner"))
+    seen = [(each["method"], each["outcome"], each.get("model", each.get("name"))) for each in audit(caplog)]
+    assert seen == [
+        (CHAT, "worker_lost", MODEL),
+        (CHAT, "invalid_argument", None),
+        ("/v1/models/{id}", "model_not_found", "other"),
+        ("", "method_not_allowed", None),
+        ("", "not_found", None),
+    ]
+    assert {each["peer"] for each in audit(caplog)} == {"127.0.0.1"}
+
+
+async def test_a_key_in_a_path_is_in_no_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with running(configured=secured(tmp_path)) as gateway:
+        for headers in ({}, key("planner"), key("nobody")):
+            assert (await gateway.get(f"/{token_of('planner')}/v1/models", **headers)).status in {401, 404}
+    assert caplog.records
+    assert not any(token_of("planner") in str(record.__dict__) for record in caplog.records)
 
 
 async def test_the_log_names_the_request_and_not_its_text(caplog: pytest.LogCaptureFixture) -> None:

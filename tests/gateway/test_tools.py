@@ -68,6 +68,17 @@ async def test_the_choice(gateway: Gateway, fields: dict[str, Any], expected: To
     assert (request.prompt[0].role == TOOLS_ROLE) is (expected is not None)
 
 
+async def test_calls_that_a_client_made_of_a_stream_are_taken(gateway: Gateway) -> None:
+    """With their index, and with empty arguments where the function takes none."""
+    call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "clock", "arguments": ""}}
+    answered = {"role": "assistant", "content": None, "name": None, "refusal": None, "tool_calls": [call]}
+    answer = await gateway.chat(messages=[QUESTION, answered, RESULT], tools=[CLOCK])
+    assert answer.status == 200, answer.body
+    (request,) = gateway.service.requests
+    messages = [message for message in request.prompt if not isinstance(message, str)]
+    assert [each.arguments for message in messages for each in message.tool_calls] == ["{}"]
+
+
 async def test_calls_of_a_whole_answer() -> None:
     async with running(FakeService(calls)) as gateway:
         answer = await gateway.chat(tools=TOOLS)

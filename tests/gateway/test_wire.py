@@ -54,6 +54,11 @@ async def test_a_stream_over_http_1_0_has_no_chunked_encoding(gateway: Gateway) 
     assert answer.endswith(b"data: [DONE]\n\n")
 
 
+async def test_what_has_no_version_of_http_is_not_answered(gateway: Gateway) -> None:
+    """It has no headers either, so nobody could see who asks under which name."""
+    assert b" 400 " in (await reply(gateway, b"GET /v1/models\r\n\r\n")).split(b"\r\n")[0]
+
+
 async def test_a_chunked_body(gateway: Gateway) -> None:
     body = b"".join(b"1\r\n" + bytes([byte]) + b"\r\n" for byte in BODY) + b"0\r\n\r\n"
     assert b" 200 " in (await reply(gateway, head("Transfer-Encoding: chunked") + body)).split(b"\r\n")[0]
@@ -64,6 +69,8 @@ TRICKS = [
     ("Transfer-Encoding: chunked", "Transfer-Encoding: chunked"),
     ("Transfer-Encoding: xchunked",),
     ("Transfer-Encoding: chunked, identity",),
+    ("Transfer-Encoding: gzip, chunked",),
+    ("Transfer-Encoding: identity, chunked",),
     ("Transfer-Encoding : chunked",),
     ("Content-Length: 1", "Content-Length: 2"),
     ("Content-Length: -1",),

@@ -10,7 +10,7 @@ import yaml
 
 from scripts.chart_schema import SCHEMA
 from tests.helm.chart import Chart, Manifest, Refused
-from tests.helm.variants import MATRIX
+from tests.helm.variants import MATRIX, SIDECAR
 from xapp.config import KEYS, TABLES, load_settings
 from xapp.ric.descriptor import built_in
 from xapp.ric.onboarding import faults
@@ -58,7 +58,7 @@ def test_every_container_is_of_the_strictest_level(chart: Chart, values: dict[st
 def test_every_mount_has_its_volume(chart: Chart, values: dict[str, Any]) -> None:
     pod = chart.pod(values)
     volumes = {volume["name"] for volume in pod["volumes"]}
-    assert {mount["name"] for c in containers(pod) for mount in c["volumeMounts"]} == volumes
+    assert {mount["name"] for c in containers(pod) for mount in c.get("volumeMounts", [])} == volumes
 
 
 @every_variant
@@ -248,6 +248,27 @@ def test_a_test_without_credentials_is_not_installed_where_they_are_needed(chart
     assert not [m for m in chart.render(MATRIX["closed"]) if m["kind"] == "Pod"]
 
 
+def test_cert_manager_makes_the_certificate_for_every_name_of_the_services(chart: Chart) -> None:
+    values = MATRIX["a certificate of cert-manager"]
+    spec = chart.one("Certificate", values)["spec"]
+    assert spec["secretName"] == "cert"
+    assert spec["issuerRef"] == {"name": "ran-ca", "kind": "Issuer", "group": "cert-manager.io"}
+    services = {m["metadata"]["name"] for m in chart.render(values) if m["kind"] == "Service"}
+    near = {f"{name}.ricxapp{end}" for name in services for end in ("", ".svc", ".svc.cluster.local")}
+    assert set(spec["dnsNames"]) == services | near | {"genai.example"}
+    assert not [m for m in chart.render(MATRIX["closed"]) if m["kind"] == "Certificate"]
+
+
+def test_prometheus_may_trust_the_certificate_and_show_a_token(chart: Chart) -> None:
+    token = {"credentials": {"name": "prometheus", "key": "token"}}
+    trusted = {"ca": {"secret": {"name": "cert", "key": "ca.crt"}}, "serverName": "genai.example"}
+    monitor = {"enabled": True, "tlsConfig": trusted, "authorization": token}
+    (endpoint,) = chart.one("ServiceMonitor", MATRIX["closed"] | {"serviceMonitor": monitor})["spec"][
+        "endpoints"
+    ]
+    assert (endpoint["scheme"], endpoint["tlsConfig"], endpoint["authorization"]) == ("https", trusted, token)
+
+
 # ---- the network
 
 
@@ -289,22 +310,65 @@ def test_callers_can_be_named(chart: Chart) -> None:
 
 def test_a_pull_opens_the_way_to_the_hub_only(chart: Chart) -> None:
     policy = chart.one("NetworkPolicy", MATRIX["pulls to a claim"])["spec"]
-    assert [{port["port"] for port in rule["ports"]} for rule in policy["egress"]] == [{53, 443}]
+    assert [{port["port"] for port in rule["ports"]} for rule in policy["egress"]] == [{53}, {443}]
+
+
+OUTSIDE: list[tuple[dict[str, Any], int]] = [
+    ({"models": {"source": "empty", "pull": ["a"], "hub": "http://mirror.example"}}, 80),
+    ({"models": {"source": "empty", "pull": ["a"], "hub": "https://mirror.example:8443/hub"}}, 8443),
+    ({"settings": {"jwks": "https://issuer.example/keys"}}, 443),
+    ({"settings": {"access": {"jwks": "https://issuer.example:8443/keys"}}}, 8443),
+    ({"settings": {"upstream_target": "https://models.example/v1"}}, 443),
+    ({"settings": {"upstream": {"target": "pi-4:50051"}}}, 50051),
+    ({"settings": {"big": {"target": "10.0.0.7:50052"}}}, 50052),
+    ({"settings": {"retrieval_url": "postgresql://passages.example/db"}}, 5432),
+    ({"ric": {"status": "http://smo.example:7070/status"}}, 7070),
+]
+
+
+@pytest.mark.parametrize(("values", "port"), OUTSIDE, ids=str)
+def test_the_way_to_whatever_the_values_name_is_open(chart: Chart, values: dict[str, Any], port: int) -> None:
+    egress = chart.one("NetworkPolicy", values)["spec"]["egress"]
+    assert [{each["port"] for each in rule["ports"]} for rule in egress] == [{53}, {port}]
+
+
+def test_a_file_of_keys_opens_no_way(chart: Chart) -> None:
+    values = {"settings": {"jwks": "/opt/xapp/keys/keys.json"}}
+    assert chart.one("NetworkPolicy", values)["spec"]["egress"] == []
 
 
 def test_egress_follows_what_the_ric_is_asked(chart: Chart) -> None:
     egress = chart.one("NetworkPolicy", MATRIX["in a RIC"])["spec"]["egress"]
     platform = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ricplt"}}}
     ports = [{each["port"] for each in rule["ports"]} for rule in egress]
-    assert ports == [{53}, {8080, 10000}, {443}, {4560}]
-    assert egress[1]["to"] == [platform]
+    assert ports == [{53}, {443}, {8080, 10000}, {4560}]
+    assert egress[2]["to"] == [platform]
     assert set(egress[3]["to"][0]["podSelector"]["matchLabels"]) == {"app", "release"}
     only_alarms = {"ric": {"alarms": "http://alarms.ricplt:9000"}}
     rules = chart.one("NetworkPolicy", only_alarms)["spec"]["egress"]
     assert [{each["port"] for each in rule["ports"]} for rule in rules] == [{53}, {9000}]
 
 
+# ---- what the operator adds
+
+
+def test_a_file_of_the_operator_reaches_the_server_and_not_what_fetches_models(chart: Chart) -> None:
+    values = MATRIX["files and containers of the operator"] | {"models": {"source": "empty", "pull": ["a"]}}
+    pod = chart.pod(values)
+    server, sidecar = pod["containers"]
+    assert {"name": "quotas", "mountPath": "/opt/xapp/quotas", "readOnly": True} in server["volumeMounts"]
+    assert "quotas" not in [mount["name"] for mount in pod["initContainers"][0]["volumeMounts"]]
+    assert settings_of(chart, values)["quotas"].startswith("/opt/xapp/quotas/")
+    assert sidecar == SIDECAR
+
+
 # ---- models
+
+
+@every_variant
+def test_an_image_that_is_on_the_node_needs_no_registry(chart: Chart, values: dict[str, Any]) -> None:
+    """A pod starts again while the registry is down."""
+    assert {c["imagePullPolicy"] for c in containers(chart.pod(values)) if c != SIDECAR} == {"IfNotPresent"}
 
 
 def test_models_are_fetched_before_the_server_starts(chart: Chart) -> None:
@@ -418,6 +482,18 @@ def test_the_old_pod_ends_before_the_new_pod_opens_the_collections(chart: Chart)
         ({"ric": {"rmrEndpoint": "no-port"}}, "/ric/rmrEndpoint"),
         ({"ric": {"a1": "a1:10000"}}, "/ric/a1"),
         ({"ric": {"a2": ""}}, "a2"),
+        ({"tls": {"certManager": {"issuer": "ran-ca"}}}, "tls.secret"),
+        ({"tls": {"secret": "cert", "certManager": {"isuer": "ran-ca"}}}, "isuer"),
+        ({"tls": {"certManager": {"duration": "90d"}}}, "/tls/certManager/duration"),
+        ({"extraVolumes": [{"nmae": "a"}]}, "/extraVolumes/0"),
+        ({"extraVolumeMounts": [{"name": "a", "mountPath": "a"}]}, "/extraVolumeMounts/0/mountPath"),
+        ({"extraContainers": [{"name": "a"}]}, "/extraContainers/0"),
+        ({"resorces": {}}, "resorces"),
+        ({"models": {"sorce": "image"}}, "sorce"),
+        ({"models": {"claim": {"sise": "8Gi"}}}, "sise"),
+        ({"image": {"pullpolicy": "Never"}}, "pullpolicy"),
+        ({"image": {"pullPolicy": "Sometimes"}}, "/image/pullPolicy"),
+        ({"envoy": {"enabled": True}, "settings": {"jwks": "https://issuer.example/keys"}}, "envoy.enabled"),
         ({"ric": {"a1": "http://a1", "policies": {"a.json": "{}"}}}, "ric.policies"),
         ({"ric": {"policies": {"night.yaml": "{}"}}}, "night.yaml"),
     ],

@@ -29,6 +29,7 @@ async def exposed() -> set[str]:
     metrics = Metrics()
     metrics.requests.labels("m", "OK").inc()
     metrics.outcomes.labels("m", "stop").inc()
+    metrics.rpc_errors.labels("/method", "INTERNAL").inc()
     page = metrics.exposition(await read_values(FakeService(), FakeHost())).decode()
     return set(re.findall(rf"^({NAMESPACE}_\w+)", page, re.MULTILINE))
 

@@ -2,6 +2,21 @@
 
 from typing import Any
 
+SIDECAR: dict[str, Any] = {
+    "name": "rmr",
+    "image": "registry.example/rmr-sidecar:1",
+    "ports": [{"name": "rmrdata", "containerPort": 4560}],
+    "resources": {"limits": {"memory": "64Mi"}},
+    "securityContext": {
+        "runAsNonRoot": True,
+        "runAsUser": 10001,
+        "readOnlyRootFilesystem": True,
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    },
+}
+
 MATRIX: dict[str, dict[str, Any]] = {
     "as it comes": {},
     "deployment": {"kind": "Deployment", "replicas": 3, "podDisruptionBudget": {"enabled": True}},
@@ -27,6 +42,16 @@ MATRIX: dict[str, dict[str, Any]] = {
         "tls": {"secret": "cert", "clientCa": "ca.crt", "http": True},
         "credentials": {"tokens": "tokens", "policy": "policy"},
         "serviceMonitor": {"enabled": True},
+    },
+    "a certificate of cert-manager": {
+        "tls": {"secret": "cert", "certManager": {"issuer": "ran-ca", "names": ["genai.example"]}},
+        "openai": {"enabled": True},
+    },
+    "files and containers of the operator": {
+        "extraVolumes": [{"name": "quotas", "configMap": {"name": "quotas"}}],
+        "extraVolumeMounts": [{"name": "quotas", "mountPath": "/opt/xapp/quotas", "readOnly": True}],
+        "extraContainers": [SIDECAR],
+        "settings": {"quotas": "/opt/xapp/quotas/quotas.toml"},
     },
     "asked in OpenAI's dialect": {"openai": {"enabled": True, "hosts": ["genai.example"]}},
     "balanced by Envoy": {"envoy": {"enabled": True, "replicas": 2}},

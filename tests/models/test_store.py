@@ -5,6 +5,7 @@ import pytest
 
 from xapp.errors import ModelError, NotFound
 from xapp.models.catalogue import catalogue
+from xapp.models.digest import write_record
 from xapp.models.store import local_models, resolve
 
 QWEN = catalogue()["qwen2.5-0.5b"]
@@ -90,6 +91,31 @@ def test_local_models_are_the_gguf_files(filled: Path, tmp_path: Path) -> None:
     assert local_models(tmp_path / "absent") == []
     with pytest.raises(ModelError, match="cannot read"):
         local_models(filled / "own.gguf")
+
+
+def test_a_name_of_the_hub_is_the_file_that_was_pulled_under_it(folder: Path) -> None:
+    folder.mkdir()
+    name = "hf:owner/tiny-GGUF/q4/tiny.gguf"
+    with pytest.raises(ModelError) as caught:
+        resolve(name, folder)
+    assert caught.value.reason == "MODEL_NOT_PULLED"
+    assert f"models pull {name}" in caught.value.message
+    file = folder / "q4-tiny.gguf"
+    file.write_bytes(b"GGUF")
+    with pytest.raises(ModelError, match="comes from elsewhere"):
+        resolve(name, folder)
+    write_record(file, f"sha256:{0:064}", source=name)
+    assert resolve(name, folder).path == file
+    with pytest.raises(ModelError, match="comes from elsewhere"):
+        resolve("hf:other/tiny-GGUF/q4/tiny.gguf", folder)
+
+
+@pytest.mark.parametrize(
+    "name", ["hf:", "hf:owner/tiny.gguf", "hf:a/b/../c.gguf", "hf:a/b/c", "hf:a/b/\x1b.gguf"]
+)
+def test_what_no_file_of_the_hub_can_be_called(folder: Path, name: str) -> None:
+    with pytest.raises(ModelError, match="OWNER/REPOSITORY/FILE"):
+        resolve(name, folder)
 
 
 def test_an_unknown_name_names_the_nearest(tmp_path: Path) -> None:

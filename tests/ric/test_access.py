@@ -1,5 +1,6 @@
 """Who may ask the HTTP port for what."""
 
+import logging
 import ssl
 from pathlib import Path
 
@@ -40,6 +41,17 @@ async def test_health_is_open_and_nothing_else(tmp_path: Path) -> None:
             assert await get(client.port, path, "planner") == (200, "")
         for path in (SYMPTOMS, "/elsewhere"):
             assert await get(client.port, path, "planner") == (403, "METHOD_NOT_ALLOWED")
+
+
+async def test_a_key_in_a_path_is_in_no_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    policy = "[operator]\nadmin = true\n[planner]\n"
+    async with serving_plain(secured(tmp_path, policy)) as client:
+        for name in (None, "planner", "operator"):
+            assert (await get(client.port, f"/{token_of('operator')}/metrics", name))[0] in {401, 403, 404}
+    audited = [record.__dict__["fields"] for record in caplog.records if record.name == "xapp.audit"]
+    assert [each["outcome"] for each in audited] == ["not_found"]
+    assert not any(token_of("operator") in str(record.__dict__) for record in caplog.records)
 
 
 async def test_symptom_data_can_be_closed(tmp_path: Path) -> None:

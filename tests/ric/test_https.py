@@ -89,6 +89,9 @@ async def test_a_client_certificate_is_optional_and_verified(tmp_path: Path) -> 
         assert await get(url, authority, authority.sign("prometheus")) == 200
         with pytest.raises(aiohttp.ClientError):
             await get(url, authority, stranger.sign("prometheus"))
+        for wrong in (authority.outdated("prometheus"), authority.of_tomorrow("prometheus")):
+            with pytest.raises(aiohttp.ClientError):
+                await get(url, authority, wrong)
         trusted.write_bytes(stranger.cert.read_bytes() + b"\n")
         assert security.certificates is not None
         await security.certificates.check()

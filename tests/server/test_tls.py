@@ -109,8 +109,17 @@ async def test_mutual_tls(authority: Authority, stranger: Authority) -> None:
         assert await node.check(authority, authority.sign("planner")) == 1
         assert await node.refused(authority) is grpc.StatusCode.UNAVAILABLE
         assert await node.refused(authority, stranger.sign("planner")) is grpc.StatusCode.UNAVAILABLE
-        expired = authority.sign("expired", days=-1)
-        assert await node.refused(authority, expired) is grpc.StatusCode.UNAVAILABLE
+        for wrong in (authority.outdated("planner"), authority.of_tomorrow("planner")):
+            assert await node.refused(authority, wrong) is grpc.StatusCode.UNAVAILABLE
+
+
+@pytest.mark.parametrize("when", ["outdated", "of_tomorrow"])
+async def test_a_client_refuses_a_node_out_of_its_time(authority: Authority, when: str) -> None:
+    """The node serves all the same: the clock of its board may be wrong, until it is set."""
+    async with tls_node(getattr(authority, when)(when)) as node:
+        assert await node.refused(authority) is grpc.StatusCode.UNAVAILABLE
+        await node.self_call.check()
+        assert node.self_call.answers
 
 
 async def test_the_name_in_the_certificate_is_the_client(authority: Authority) -> None:

@@ -1,6 +1,7 @@
 """`genai-xapp models pull` and `import`: bring model files into the folder."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,18 @@ from xapp.models.bring import bring
 from xapp.models.catalogue import Entry, Kind
 from xapp.models.landing import Pulled
 from xapp.models.pull import pull as pull_model
+from xapp.models.store import resolve
 
 
 @click.command(short_help="Fetch models of the catalogue or of the hub.")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", nargs=-1, metavar="[NAME...]")
 @folder_option
 @json_option
 @click.option("--revision", help="Branch, tag or commit of the hub's repository. Default: its main branch.")
-def pull(names: tuple[str, ...], folder: Path, as_json: bool, revision: str | None) -> None:
+@click.option(
+    "--configured", is_flag=True, help="Also the models that `serve` would load and that are not here yet."
+)
+def pull(names: tuple[str, ...], folder: Path, as_json: bool, revision: str | None, configured: bool) -> None:
     """Fetch models: a NAME of the catalogue, or hf:OWNER/REPOSITORY/FILE.gguf.
 
     The file is checked against the sha256 that the hub states before it appears in the folder. A
@@ -30,6 +35,10 @@ def pull(names: tuple[str, ...], folder: Path, as_json: bool, revision: str | No
     the catalogue knows is taken over without the hub. For a gated model accept the licence on its page
     and set HF_TOKEN. HF_ENDPOINT names another hub, a mirror for instance.
     """
+    if not names and not configured:
+        raise click.UsageError("name a model, or give --configured")
+    if configured:
+        names = (*names, *_configured(folder))
 
     def pull_one(name: str, progress: TerminalProgress) -> Pulled:
         return pull_model(name, folder, revision=revision, progress=progress)
@@ -54,6 +63,25 @@ def import_files(files: tuple[str, ...], folder: Path, as_json: bool, link: bool
         return bring(Path(name).expanduser(), folder, link=link, progress=progress)
 
     _bring_each(files, import_one, "imported", "imported and checked", as_json=as_json)
+
+
+def _configured(folder: Path) -> list[str]:
+    """The models of the settings that are not on this machine. Raises XappError for a path without a file."""
+    # Imported here: settings need the server extra.
+    from xapp.config import load_settings  # noqa: PLC0415
+    from xapp.served.configured_models import wanted_models  # noqa: PLC0415
+
+    return [name for name in wanted_models(load_settings(os.environ)) if not _is_here(name, folder)]
+
+
+def _is_here(name: str, folder: Path) -> bool:
+    try:
+        resolve(name, folder)
+    except XappError as error:
+        if error.reason == "NO_SUCH_FILE":
+            raise
+        return False
+    return True
 
 
 def _bring_each(

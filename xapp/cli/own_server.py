@@ -82,10 +82,13 @@ class OwnServer:
 
 
 @contextmanager
-def own_server(model: str, settings: Mapping[str, str] | None = None) -> Iterator[OwnServer]:
+def own_server(
+    model: str, settings: Mapping[str, str] | None = None, *, quick: bool = False
+) -> Iterator[OwnServer]:
     """Starts a server of `model` on free ports of the loopback interface. It is gone afterwards.
 
-    `settings` are further variables.
+    It has the node's settings, but for those by which others reach the node. `settings` are further
+    variables. `quick` leaves out measurements before the first answer.
     """
     grpc_port, http_port = _free_ports(2)
     ports = {
@@ -95,9 +98,10 @@ def own_server(model: str, settings: Mapping[str, str] | None = None) -> Iterato
         "XAPP_HTTP_PORT": str(http_port),
     }
     environ = os.environ | (settings or {}) | ports
+    options = ["--for-a-command", *(["--quick-start"] if quick else [])]
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "xapp.cli", "serve"],
+            [sys.executable, "-m", "xapp.cli", "serve", *options],
             env=environ,
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -87,8 +87,11 @@ async def _served(node: Node, name: str) -> str:
 def _own_node(node: Node, file: ModelFile) -> Iterator[Node]:
     """A server of the model that ends with the block."""
     say(f"starting a server of {file.name}", err=True)
+    path = str(Path(file.path).resolve())
     settings = {key: value for key, value in _UNPINNED.items() if key not in os.environ}
-    with own_server(str(Path(file.path).resolve()), settings) as server:
+    # The node's other models would be loaded as well, and are not talked with.
+    settings["XAPP_MODELS"] = path
+    with own_server(path, settings, quick=True) as server:
         own = replace(node, target=server.target, credentials=None, token="")
         try:
             asyncio.run(_until_serving(own, server))

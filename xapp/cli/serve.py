@@ -11,7 +11,7 @@ import click
 
 from xapp import failpoints, logs
 from xapp.cli.say import say
-from xapp.config import KEYS, TABLES, Key, Settings, load_settings, unknown_keys
+from xapp.config import KEYS, TABLES, Key, Settings, load_settings, own_server, unknown_keys
 from xapp.errors import ConfigError
 from xapp.settings_file import FILE_KEY
 
@@ -83,7 +83,9 @@ Examples:
     "--context-length", type=int, metavar="N", help="Tokens a request may have.  [XAPP_CONTEXT_LENGTH]"
 )
 @click.option("--log-level", metavar="LEVEL", help="debug, info, warning or error.  [XAPP_LOG_LEVEL]")
-def serve(**options: Any) -> None:
+@click.option("--for-a-command", is_flag=True, hidden=True, help="As `own_server` starts it.")
+@click.option("--quick-start", is_flag=True, hidden=True, help="Measures nothing before the first answer.")
+def serve(*, for_a_command: bool, quick_start: bool, **options: Any) -> None:
     """Serve a model on this node: gRPC on 50051, metrics and health over HTTP on 8080.
 
     The process logs on stderr: for people on a terminal, else one JSON object a line. `listening`
@@ -92,6 +94,8 @@ def serve(**options: Any) -> None:
     """
     try:
         settings = load_settings(os.environ, options)
+        settings = own_server.for_a_command(settings) if for_a_command else settings
+        settings = own_server.started_quickly(settings) if quick_start else settings
         logs.setup(settings.log.level, form=settings.log.format)
         _warn_of_unknown_keys()
         _arm_failpoints()

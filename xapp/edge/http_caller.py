@@ -1,10 +1,11 @@
-"""Who asks over HTTP: the credentials of a request, as `xapp.security` takes them."""
+"""Who asks over HTTP for what: as `xapp.security` takes it, and as the log may have it."""
 
 from typing import Any
 
 from aiohttp import web
 
 from xapp.security.access import Shown
+from xapp.security.audit import INTERNAL
 
 _NAMES = ("commonName",)
 _ALTERNATIVE_NAMES = ("URI", "DNS")
@@ -20,6 +21,21 @@ def shown(request: web.Request, claim: str = "") -> Shown:
         authorization=request.headers.getall("Authorization", ()),
         claim=claim,
     )
+
+
+def path_of(request: web.Request) -> str:
+    """The path as the table of routes has it; "" for an unknown path. A path of the caller's own may have a
+    key in it, so the log never has one.
+    """
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else ""
+
+
+def outcome_of(error: BaseException) -> str:
+    """The outcome of a call in the audit log: an unknown path is no defect of the node."""
+    if isinstance(error, web.HTTPException):
+        return error.reason.lower().replace(" ", "_")
+    return INTERNAL
 
 
 def _name_in(certificate: dict[str, Any]) -> str:

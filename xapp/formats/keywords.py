@@ -9,11 +9,12 @@ ANNOTATIONS = frozenset(
     (
         *("title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"),
         *("$schema", "$comment", "$defs", "definitions"),
+        "discriminator",  # of OpenAPI: which of `oneOf` a reader should expect
     )
 )
 """Annotations: they do not affect whether a value conforms."""
 OF_TYPE: dict[str, frozenset[str]] = {
-    "string": frozenset(("minLength", "maxLength", "pattern")),
+    "string": frozenset(("minLength", "maxLength", "pattern", "format")),
     "integer": frozenset(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")),
     "number": frozenset(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")),
     "array": frozenset(("items", "minItems", "maxItems")),

@@ -7,19 +7,28 @@ from typing import Any
 from xapp.domain.format_kinds import FormatError, pointer
 from xapp.formats import json_text, numbers, pattern
 from xapp.formats.keywords import counts, tighter
+from xapp.formats.string_formats import pattern_of
 from xapp.grammar.compile import compile_rules
 from xapp.grammar.expr import Expr, GrammarError, Repeat, Text, alt
 
 
 def _string(schema: dict[str, Any], place: str) -> Expr:
     low, high = counts(schema, place, "minLength", "maxLength")
-    if "pattern" not in schema:
+    if "pattern" not in schema and "format" not in schema:
         return json_text.string(Repeat(json_text.CHAR, low, high))
-    where = pointer(place, "pattern")
+    key = "pattern" if "pattern" in schema else "format"
+    where = pointer(place, key)
     if "minLength" in schema or "maxLength" in schema:
-        raise FormatError(where, "is not supported beside a length: put the length into the pattern")
+        raise FormatError(where, "is not supported beside a length: put the length into a pattern")
+    if key == "pattern" and "format" in schema:
+        raise FormatError(pointer(place, "format"), "is not supported beside pattern")
+    text = text_of(schema["pattern"], where) if key == "pattern" else pattern_of(schema["format"], where)
+    return _matching(text, where)
+
+
+def _matching(text: str, where: str) -> Expr:
     try:
-        expr = pattern.read_pattern(text_of(schema["pattern"], where))
+        expr = pattern.read_pattern(text)
         content = pattern.as_json(expr)
         compile_rules({"root": content})
     except GrammarError as error:

@@ -53,6 +53,11 @@ class SchemaRules:
         self._converter.begin(schema, place)
         return self._converter.convert(schema, place, 0)
 
+    def behind_references(self, schema: Any, place: str) -> Any:
+        """The schema that a document's own `$ref` leads to; itself without one. Raises FormatError."""
+        self._converter.begin(schema, place)
+        return self._converter.behind_references(schema, place)
+
     def rules(self) -> dict[str, Expr]:
         """All rules that the expressions need."""
         return {**self._converter.rules, **json_text.rules()}
@@ -131,6 +136,14 @@ class _Converter:
             name = self._refs[key] = Ref(f"{where or '/'} at {depth}")
             self.rules[name.name] = self.convert(schema, where, depth + 1)
         return self._refs[key]
+
+    def behind_references(self, schema: Any, place: str) -> Any:
+        """Where references lead within MAX_REFS."""
+        for _ in range(MAX_REFS):
+            if not isinstance(schema, dict) or not isinstance(schema.get("$ref"), str):
+                break
+            schema, _where = self._resolve(schema["$ref"], pointer(place, "$ref"))
+        return schema
 
     def _resolve(self, target: str, place: str) -> tuple[Any, str]:
         found, where = self._document, self._root

@@ -67,9 +67,14 @@ def _call(schemas: SchemaRules, index: int, tool: Tool) -> Expr:
         schema = parse_schema(tool.parameters)
     except FormatError as error:
         raise FormatError(place, str(error)) from None
-    if not isinstance(schema, dict) or schema.get("type", "object") != "object" or schema.keys() & _NOT_TYPED:
+    wanted = schemas.behind_references(schema, place)
+    if not isinstance(wanted, dict) or wanted.get("type", "object") != "object" or wanted.keys() & _NOT_TYPED:
         raise FormatError(place, "must be the schema of an object")
-    arguments = schemas.add({"type": "object", **schema}, place)
+    if wanted is schema:
+        schema = {"type": "object", **schema}
+    elif "type" not in wanted:
+        raise FormatError(place, "must lead to a schema of the type object")
+    arguments = schemas.add(schema, place)
     return seq(Text(f"{BEFORE_NAME}{tool.name}{BEFORE_ARGUMENTS}"), arguments, Text(AFTER_ARGUMENTS))
 
 

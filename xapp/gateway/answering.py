@@ -11,6 +11,7 @@ from xapp.config import LogSettings
 from xapp.domain.answers import Chunk, Event, Finished, Started
 from xapp.domain.requests import Request
 from xapp.domain.service import Generation
+from xapp.edge.http_caller import path_of
 from xapp.edge.watchdog import Watchdog, WatchedStream
 from xapp.errors import XappError
 from xapp.gateway import chunks
@@ -20,6 +21,7 @@ from xapp.gateway.sampling_fields import Ask
 from xapp.gateway.several import merged
 from xapp.gateway.sse_writer import SseWriter
 from xapp.gateway.whole_answer import WholeAnswer
+from xapp.security.audit import note_failure
 from xapp.telemetry.metrics import Metrics
 from xapp.telemetry.observation import Observation
 
@@ -92,9 +94,8 @@ class Answering:
         return writer.response
 
     def _count(self, request: web.Request, error: XappError) -> None:
-        resource = request.match_info.route.resource
-        assert resource is not None, "a request that is answered has a path"
-        self._metrics.rpc_errors.labels(resource.canonical, error.code).inc()
+        note_failure(error)
+        self._metrics.rpc_errors.labels(path_of(request), error.code).inc()
 
     async def _write_events(self, ask: Ask, writer: SseWriter, stream: WatchedStream) -> None:
         clock = time.monotonic

@@ -47,6 +47,10 @@ UNSUPPORTED = {
 }
 
 
+_ONLY_NULL = ("name", "refusal", "audio", "function_call")
+"""Fields of a message that the dialect has and this service has not."""
+
+
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A message. Some fields are empty in answers that a client sends back.
 
@@ -55,10 +59,11 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     role: str
     content: str | list[dict[str, Any]] | None = None
-    refusal: None = None
+    name: Any = None
+    refusal: Any = None
     annotations: _Nothing = None
-    audio: None = None
-    function_call: None = None
+    audio: Any = None
+    function_call: Any = None
     tool_calls: list[CallField] | None = None
     tool_call_id: str | None = None
     reasoning_content: str | None = None
@@ -137,6 +142,10 @@ def to_chat(messages: list[Message] | None) -> tuple[ChatMessage, ...]:
 def _message(place: str, message: Message) -> ChatMessage:
     if message.role not in ROLES:
         raise InvalidArgument(f"{place}.role", f"{message.role[:32]!r} is none of {', '.join(ROLES)}")
+    for field in _ONLY_NULL:
+        if getattr(message, field) is not None:
+            text = "is not supported by this service: leave it out"
+            raise InvalidArgument(f"{place}.{field}", text, reason="UNSUPPORTED_FIELD")
     calls = to_calls(f"{place}.tool_calls", message.tool_calls)
     # An answer that only calls tools has no text.
     content = "" if message.content is None and calls else message.content

@@ -5,12 +5,12 @@ import logging
 import uuid
 from collections.abc import Mapping
 
-from aiohttp import web
+from aiohttp import HttpVersion10, web
 from aiohttp.typedefs import Handler, Middleware
 
 from xapp import logs
 from xapp.edge import caller_text
-from xapp.edge.http_caller import shown
+from xapp.edge.http_caller import outcome_of, path_of, shown
 from xapp.errors import InvalidArgument, NotFound, XappError
 from xapp.gateway import node_routes, routes, vector_routes
 from xapp.gateway.browsers import Browsers
@@ -29,6 +29,7 @@ _OPEN_PATHS = frozenset((PAGE_PATH, FILE_PATH))
 """The page itself has no secrets; a caller enters the key there."""
 
 _SERVER = "genai-xapp"
+_CHUNKED = "chunked"
 _FIELD = "X-Request-Id"
 """The header that OpenAI's clients show as the id of a request."""
 
@@ -74,6 +75,7 @@ class Guards:
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         name = uuid.uuid4().hex
         try:
+            _check_wire(request)
             self._browsers.check(request)
             if (answer := self._browsers.preflight(request)) is not None:
                 return answer
@@ -82,7 +84,7 @@ class Guards:
             logs.correlation_id.set(name)
             _check_no_query(request)
             request[_HEADERS] = self._headers(request, name)
-            with audited(request.path, request.remote or "", dict):
+            with audited(path_of(request), request.remote or "", outcome_of=outcome_of):
                 return await handler(request)
         except web.HTTPException as error:
             refused = _as_error(request, error)
@@ -91,7 +93,7 @@ class Guards:
         except (ConnectionError, asyncio.CancelledError):
             raise
         except Exception as error:  # noqa: BLE001  the boundary: a defect must not look like a lost connection
-            logs.event(_log, "internal error", {"path": request.path}, level=logging.ERROR, error=error)
+            logs.event(_log, "internal error", {"path": path_of(request)}, level=logging.ERROR, error=error)
             refused = XappError("internal error, see the server's log")
         return self._refuse(request, refused, self._headers(request, name))
 
@@ -102,7 +104,7 @@ class Guards:
     def _let_in(self, request: web.Request) -> None:
         """Sets the principal. Raises Unauthenticated, PermissionDenied, Exhausted."""
         access = self._access
-        path = _path_of(request)
+        path = path_of(request)
         if path in _OPEN_PATHS or (path == HEALTH_PATH and access.is_open(HEALTH)):
             return
         claim = "" if access.required else caller_text.client_id(CLIENT, request.headers.get(CLIENT, ""))
@@ -113,7 +115,7 @@ class Guards:
         access.open_calls.enter(request.remote or "")
 
     def _refuse(self, request: web.Request, error: XappError, headers: Mapping[str, str]) -> web.Response:
-        path = _path_of(request)
+        path = path_of(request)
         if path:
             self._metrics.rpc_errors.labels(path, error.code).inc()
         if isinstance(error, NOT_LET_IN):
@@ -127,10 +129,13 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     response.headers.update(request.get(_HEADERS, {}))
 
 
-def _path_of(request: web.Request) -> str:
-    """The path as the table of routes has it; "" for an unknown path, which is the caller's text."""
-    resource = request.match_info.route.resource
-    return resource.canonical if resource is not None else ""
+def _check_wire(request: web.Request) -> None:
+    """What the HTTP parser takes and another server before this one may read in another way."""
+    if request.version < HttpVersion10:
+        raise InvalidArgument("version", "HTTP/1.0 and HTTP/1.1 are spoken")
+    coding = request.headers.get("Transfer-Encoding", _CHUNKED)
+    if coding.strip().lower() != _CHUNKED:
+        raise InvalidArgument("Transfer-Encoding", f"is not {_CHUNKED}")
 
 
 def _correlation_id(request: web.Request) -> str:

@@ -10,6 +10,7 @@ from xapp.errors import PermissionDenied
 from xapp.gateway.node_objects import model, node, task
 from xapp.security import principal
 from xapp.security.access import MODELS, Access
+from xapp.security.audit import note
 from xapp.telemetry.reading import NodeReader
 
 _LOAD, _UNLOAD = "/node/models/{id}/load", "/node/models/{id}/unload"
@@ -60,13 +61,20 @@ class NodeRoutes:
 
     async def load(self, request: web.Request) -> web.Response:
         """POST /node/models/{id}/load: begins to load the model; `GET /node` has the progress."""
-        async with aclosing(self._service.load_model(request.match_info["id"])) as statuses:
+        async with aclosing(self._service.load_model(_named(request))) as statuses:
             status = await anext(statuses)
         return _json(model(status, None))
 
     async def unload(self, request: web.Request) -> web.Response:
         """POST /node/models/{id}/unload: answers when the model's worker has ended."""
-        return _json(model(await self._service.unload_model(request.match_info["id"]), None))
+        return _json(model(await self._service.unload_model(_named(request)), None))
+
+
+def _named(request: web.Request) -> str:
+    """The model in the path."""
+    name: str = request.match_info["id"]
+    note(name=name)
+    return name
 
 
 def _json(value: object) -> web.Response:

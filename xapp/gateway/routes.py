@@ -20,6 +20,7 @@ from xapp.gateway.to_request import Asker
 from xapp.gateway.token_requests import read_detokenize, read_tokenize
 from xapp.security import principal
 from xapp.security.access import MODELS, Access
+from xapp.security.audit import note
 from xapp.security.permission import Asked, check_request
 
 HEALTH_PATH = "/health"
@@ -98,6 +99,7 @@ class Routes:
     async def model(self, request: web.Request) -> web.Response:
         """GET /v1/models/{id}."""
         name = request.match_info["id"]
+        note(name=name)
         self._access.policy.check_model(principal.current.get(), [name])
         status = self._service.get_model(name)
         if not answers(status):

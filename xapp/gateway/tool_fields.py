@@ -44,18 +44,19 @@ class NamedTool(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CalledFunction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`arguments` is the text of a JSON object."""
+    """`arguments` is the text of a JSON object; clients write "" where a function takes none."""
 
     name: str
     arguments: str
 
 
 class CallField(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A call of an earlier answer."""
+    """A call of an earlier answer. `index` is its place, where a client made it of the deltas of a stream."""
 
     id: str
     type: str
     function: CalledFunction
+    index: int | None = None
 
 
 Choice = str | NamedTool
@@ -104,4 +105,5 @@ def to_calls(place: str, fields: Sequence[CallField] | None) -> tuple[ToolCall, 
     """The calls of a message."""
     for index, each in enumerate(fields or ()):
         _check_type(f"{place}[{index}].type", each.type)
-    return tuple(ToolCall(each.id, each.function.name, each.function.arguments) for each in fields or ())
+    calls = ((each.id, each.function) for each in fields or ())
+    return tuple(ToolCall(name, function.name, function.arguments or "{}") for name, function in calls)

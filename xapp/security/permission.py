@@ -7,6 +7,7 @@ from typing import Protocol
 from xapp.domain.kinds import Capability
 from xapp.domain.service import Models, TaskCatalogue
 from xapp.domain.task import Task
+from xapp.security.audit import note
 from xapp.security.policy import Policy
 from xapp.security.principal import Principal
 
@@ -32,7 +33,11 @@ class Asked:
 
 
 def check_request(policy: Policy, caller: Principal, named: Named, asked: Asked) -> None:
-    """Raises PermissionDenied, reason MODEL_, TASK_, COLLECTION_ or PRIORITY_NOT_ALLOWED, and NotFound."""
+    """Raises PermissionDenied, reason MODEL_, TASK_, COLLECTION_ or PRIORITY_NOT_ALLOWED, and NotFound.
+
+    The names become part of the call's audit record.
+    """
+    note(model=asked.model, task=asked.task)
     rule = policy.rule(caller)
     if rule is not None and rule.is_unbounded:
         return

@@ -18,6 +18,13 @@ def named_models(settings: Settings) -> list[tuple[str, str]]:
     return [("XAPP_MODEL", settings.node.model), *(("XAPP_MODELS", name) for name in others)]
 
 
+def wanted_models(settings: Settings) -> list[str]:
+    """Each model that is loaded at the start, and their draft models, by the names in the settings."""
+    names = [name for _, name in named_models(settings)]
+    drafts = [settings.engine.draft, *(own.engine.draft for own in settings.models.values())]
+    return list(dict.fromkeys(filter(None, [*names, *drafts])))
+
+
 def configured_models(settings: Settings, tools: ModelDependencies, models_dir: Path) -> list[ModelFile]:
     """The files, the default model's first. Raises ConfigError with the key."""
     found = [_file(key, name, settings, tools, models_dir) for key, name in named_models(settings)]

@@ -135,7 +135,7 @@ def _leaving(path: str) -> Iterator[None]:
 def _names(call: Call) -> dict[str, str]:
     """The fields of a request for the log."""
     found = {key: getattr(call.request, key, "") for key in NAMES}
-    return {key: value for key, value in found.items() if isinstance(value, str)}
+    return {key: value for key, value in found.items() if value and isinstance(value, str)}
 
 
 def _alone(error: XappError) -> XappError:

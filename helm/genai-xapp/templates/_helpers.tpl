@@ -147,11 +147,32 @@ seccompProfile: {type: RuntimeDefault}
 {{- end }}
 {{- end }}
 
-{{/* The names of the Service for OpenAI's clients, as pods of the cluster write them. */}}
+{{/* The names of a Service, as pods of the cluster write them, separated by commas: `service`, `namespace`. */}}
+{{- define "genai-xapp.hosts" -}}
+{{- $near := printf "%s.%s" .service .namespace -}}
+{{- printf "%s,%s,%s.svc,%s.svc.cluster.local" .service $near $near $near -}}
+{{- end }}
+
+{{/* The names of the Service for OpenAI's clients. */}}
 {{- define "genai-xapp.openai-hosts" -}}
 {{- $service := printf "%s-openai" (include "genai-xapp.service" .) -}}
-{{- $near := printf "%s.%s" $service .Release.Namespace -}}
-{{- printf "%s,%s,%s.svc,%s.svc.cluster.local" $service $near $near $near -}}
+{{- include "genai-xapp.hosts" (dict "service" $service "namespace" .Release.Namespace) -}}
+{{- end }}
+
+{{/* A setting, with or without its table: `root`, `table`, `name`, `flat`. */}}
+{{- define "genai-xapp.setting" -}}
+{{- dig .table .name "" .root.Values.settings | default (get .root.Values.settings .flat) -}}
+{{- end }}
+
+{{/* What the pod asks outside of the RIC platform: URLs and HOST:PORT, separated by spaces. */}}
+{{- define "genai-xapp.outside" -}}
+{{- if .Values.models.pull }}{{ default "https://huggingface.co" .Values.models.hub }}{{ end }}
+{{- $jwks := include "genai-xapp.setting" (dict "root" . "table" "access" "name" "jwks" "flat" "jwks") -}}
+{{- if contains "://" $jwks }} {{ $jwks }}{{ end }}
+{{- range $table, $name := dict "upstream" "target" "big" "target" "retrieval" "url" }}
+{{- $flat := printf "%s_%s" $table $name }}
+{{- "" }} {{ include "genai-xapp.setting" (dict "root" $ "table" $table "name" $name "flat" $flat) }}
+{{- end }} {{ .Values.ric.status }}
 {{- end }}
 
 {{/* One table of TOML: `name`, `values`. */}}
@@ -162,9 +183,10 @@ seccompProfile: {type: RuntimeDefault}
 {{- end }}
 {{- end }}
 
-{{/* The port of a URL. */}}
+{{/* The port of a URL, or of HOST:PORT. */}}
 {{- define "genai-xapp.url-port" -}}
-{{- $url := urlParse . -}}
-{{- $port := regexFind ":[0-9]+$" $url.host | trimPrefix ":" -}}
-{{- default (ternary "443" "80" (eq $url.scheme "https")) $port -}}
+{{- $host := regexReplaceAll "^[a-z]+://" . "" | regexFind "^[^/?#]+" -}}
+{{- $port := regexFind ":[0-9]+$" $host | trimPrefix ":" -}}
+{{- $usual := dict "http" "80" "postgres" "5432" "postgresql" "5432" -}}
+{{- default (get $usual (regexFind "^[a-z]+" . | toString) | default "443") $port -}}
 {{- end }}

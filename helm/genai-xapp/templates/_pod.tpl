@@ -126,6 +126,8 @@ spec:
         {{- if ne .Values.collections.source "none" }}
         - {name: collections, mountPath: /collections}
         {{- end }}
+        {{- with .Values.extraVolumeMounts }}{{ toYaml . | nindent 8 }}{{ end }}
+    {{- with .Values.extraContainers }}{{ toYaml . | nindent 4 }}{{ end }}
   volumes:
     - {name: settings, configMap: {name: {{ include "genai-xapp.configmap" . }}-settings}}
     - {name: descriptor, configMap: {name: {{ include "genai-xapp.configmap" . }}-appconfig}}
@@ -162,4 +164,5 @@ spec:
     {{- else if eq .Values.collections.source "empty" }}
     - {name: collections, emptyDir: {}}
     {{- end }}
+    {{- with .Values.extraVolumes }}{{ toYaml . | nindent 4 }}{{ end }}
 {{- end }}
