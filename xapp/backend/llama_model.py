@@ -74,7 +74,17 @@ def load_model(
     if not llama.llama_model_has_decoder(model) or llama.llama_model_has_encoder(model):
         llama.llama_model_free(model)
         raise ModelError(f"{path}: not a decoder-only language model", reason="UNSUPPORTED_MODEL")
+    _check_context(model, path)
     return model
+
+
+def _check_context(model: Any, path: str) -> None:
+    """llama.cpp reads the file's 32 bits as a signed number, and takes any."""
+    trained = int(llama.llama_model_n_ctx_train(model))
+    if trained <= 0:
+        llama.llama_model_free(model)
+        text = f"its context_length is {trained % 2**32:,} tokens, and a context has 1 to {2**31 - 1:,}"
+        raise ModelError(f"{path} is corrupt: {text}")
 
 
 def _without_vocab(facts: VocabFacts) -> Any:
