@@ -35,6 +35,7 @@ READERS_OF_THE_SYSTEM = {
     "catalogue.py",
     "process.py",
     "text_file.py",
+    "standard_input.py",
 }
 """Modules that read what the kernel, a tool or this package wrote."""
 
@@ -94,10 +95,14 @@ def test_tasks(tmp_path: Path) -> None:
     assert task.name
 
 
+def _pipe(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+
+
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("\ufeffWhat is O-RAN?"))
+    _pipe(monkeypatch, "\ufeffWhat is O-RAN?")
     assert read_prompt("-") == "What is O-RAN?"
-    monkeypatch.setattr("sys.stdin", io.StringIO('\ufeff{"line": "x"}'))
+    _pipe(monkeypatch, '\ufeff{"line": "x"}')
     assert _inputs("-") == {"line": "x"}
 
 
@@ -105,4 +110,4 @@ def test_nobody_reads_text_in_another_way() -> None:
     """A new reader goes through xapp/text_file.py, or is listed above."""
     for path in (ROOT / "xapp").rglob("*.py"):
         if path.name not in READERS_OF_THE_SYSTEM:
-            assert not re.search(r"\.read_text\(|stdin\.read\(", path.read_text()), path
+            assert not re.search(r"\.read_text\(|stdin\.(buffer\.)?read\(", path.read_text()), path

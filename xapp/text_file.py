@@ -1,6 +1,5 @@
-"""Text that people write, from a file or standard input: UTF-8, with or without a byte order mark."""
+"""Text that people write, from a file or a program: UTF-8, with or without a byte order mark."""
 
-import sys
 from pathlib import Path
 
 ENCODING = "utf-8-sig"
@@ -19,8 +18,3 @@ def decode_text(body: bytes) -> str:
 def without_mark(text: str) -> str:
     """Text that was decoded already."""
     return text.removeprefix("\ufeff")
-
-
-def read_stdin() -> str:
-    """All of standard input."""
-    return without_mark(sys.stdin.read())

@@ -22,7 +22,7 @@ class Terminal:
         self._seen = b""
 
     def type(self, keys: str) -> None:
-        os.write(self._fd, keys.encode())
+        os.write(self._fd, keys.encode(errors="surrogateescape"))
 
     def until(self, text: str) -> str:
         """Reads until `text` is shown; all that came since the last call."""

@@ -191,7 +191,7 @@ def test_what_is_no_record(tmp_path: Path, text: str) -> None:
     file = tmp_path / "r.json"
     file.write_text(text)
     result = invoke("replay", str(file))
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "is no record of an answer" in result.output
 
 

@@ -8,8 +8,9 @@ import click
 
 from xapp import client
 from xapp.cli.choices import choice_options
+from xapp.cli.standard_input import read_stdin
 from xapp.inference.v1 import inference_pb2 as pb
-from xapp.text_file import read_stdin, read_text
+from xapp.text_file import read_text
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _FILE = click.Path(exists=True, dir_okay=False, allow_dash=True)

@@ -10,9 +10,9 @@ from google.protobuf import json_format
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 
+from xapp.cli.standard_input import read_stdin
 from xapp.client import system, user
 from xapp.inference.v1 import inference_pb2 as pb
-from xapp.text_file import read_stdin
 from xapp.visible import visible, visible_json
 
 _F = TypeVar("_F", bound=Callable[..., Any])

@@ -33,14 +33,9 @@ def replay(file: Path, node: Node, deadline: float | None) -> None:
     Inputs of a task are sent as if they were measured now: their age has no part in the answer.
 
     Exit code 0: the same. 1: another answer, and where it begins to differ. 2: another model, build or
-    prompt, whatever the answer. 3: the request failed.
+    prompt, whatever the answer. 3: there was nothing to compare: FILE is no record, or the request failed.
     """
-    recorded = Record.read(file)
-    try:
-        now = asyncio.run(_run(recorded.request, node, deadline))
-    except ClientError as error:
-        say(str(error), err=True)
-        raise SystemExit(EXIT_FAILED) from error
+    recorded, now = _both(file, node, deadline)
     changed = _changed(recorded.provenance, now.provenance)
     for line in changed:
         say(line)
@@ -51,6 +46,19 @@ def replay(file: Path, node: Node, deadline: float | None) -> None:
         raise SystemExit(EXIT_OTHER_NODE)
     if recorded.text != now.text:
         raise SystemExit(EXIT_DIFFERENT)
+
+
+def _both(file: Path, node: Node, deadline: float | None) -> tuple[Record, Record]:
+    """What was recorded, and what the node answers now. Exits with EXIT_FAILED without one of them."""
+    try:
+        recorded = Record.read(file)
+        return recorded, asyncio.run(_run(recorded.request, node, deadline))
+    except ClientError as error:
+        said = str(error)
+    except click.ClickException as error:
+        said = error.message
+    say(said, err=True)
+    raise SystemExit(EXIT_FAILED)
 
 
 async def _run(recorded: pb.GenerateRequest, node: Node, deadline: float | None) -> Record:

@@ -16,9 +16,10 @@ from xapp.cli.options import Duration, deterministic_option, json_line, json_opt
 from xapp.cli.passages import Sources, passage_options, retrieval_of, taken
 from xapp.cli.record import Recorder, record_option
 from xapp.cli.say import say, shown
+from xapp.cli.standard_input import read_stdin
 from xapp.client import Client, TaskCall, input_fields, task
 from xapp.inference.v1 import inference_pb2 as pb
-from xapp.text_file import read_stdin, without_mark
+from xapp.text_file import without_mark
 
 
 @click.group(cls=NearGroup)
@@ -109,7 +110,7 @@ def run(
         model=model,
         deterministic=record is not None if deterministic is None else deterministic,
         retrieval=retrieval_of(collection, taken(passages)),
-        **input_fields(call),
+        **_fields(call),
     )
     recorder = asyncio.run(_run(node, call, request, deadline, recording=record is not None, as_json=as_json))
     if record is not None:
@@ -124,6 +125,13 @@ def _inputs(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise click.UsageError("--inputs: must be a JSON object")
     return value
+
+
+def _fields(call: TaskCall) -> dict[str, Any]:
+    try:
+        return input_fields(call)
+    except ValueError as error:
+        raise click.UsageError(f"--{str(error).replace('_', '-', 1)}") from error
 
 
 async def _run(
@@ -159,7 +167,10 @@ def _show_score(response: pb.ScoreResponse, *, as_json: bool) -> None:
 
 
 def _winner(response: pb.ScoreResponse) -> str:
-    return f"{response.choices[response.winner].choice}, by a margin of {response.margin:.3f}"
+    margin = f"a margin of {response.margin:.3f}"
+    if not 0 <= response.winner < len(response.choices):
+        return f"choice {response.winner}, which the node does not list, by {margin}"
+    return f"{response.choices[response.winner].choice}, by {margin}"
 
 
 async def _show_answer(

@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 import click
 
-from xapp.text_file import read_stdin, read_text
+from xapp.cli.standard_input import read_stdin
+from xapp.text_file import read_text
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 

@@ -119,8 +119,10 @@ class Calls:
             metadata = self._metadata_of(home) if goes_home else self._metadata
             call = stub.Generate(request, timeout=attempts.left_s(), metadata=metadata)
             started: pb.GenerateResponse | None = None
+            ended = False
             try:
                 async for event in call:
+                    ended = ended or event.HasField("finished")
                     if attempts.closed:
                         yield event
                     elif event.HasField("started"):
@@ -134,6 +136,8 @@ class Calls:
             except grpc.aio.AioRpcError as error:
                 await attempts.again(self._error(error))
             else:
+                if not ended:
+                    raise ClientError("INTERNAL", f"{self.target} ended the answer without its last message")
                 return
             finally:
                 call.cancel()

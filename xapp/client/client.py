@@ -231,10 +231,13 @@ class Client(EmbeddingMethods, RetrievalMethods):
         self, name: str, *, deadline_s: float | None = None
     ) -> AsyncGenerator[models_pb2.LoadModelResponse, None]:
         """Loads a model of the node's models folder. Yields its progress, and last the READY model."""
-        request = models_pb2.LoadModelRequest(name=name)
+        request, state = models_pb2.LoadModelRequest(name=name), models_pb2.MODEL_STATE_UNSPECIFIED
         async with aclosing(self._calls.stream(self._calls.models.LoadModel, request, deadline_s)) as states:
             async for progress in states:
+                state = progress.model.state
                 yield progress
+        if state != models_pb2.MODEL_STATE_READY:
+            raise ClientError("INTERNAL", f"{self.target} ended the load of {name!r} without a loaded model")
 
     async def unload_model(self, name: str, *, deadline_s: float | None = None) -> models_pb2.Model:
         """Unloads a model after its running streams have finished."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import EncodeError
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -31,7 +32,9 @@ def system(content: str) -> pb.Message:
 
 
 def input_fields(prompt: Asked) -> dict[str, Any]:
-    """The fields of a request message for a prompt, messages or a task's call."""
+    """The fields of a request message for a prompt, messages or a task's call. Raises ValueError for inputs
+    of a task, or a time, that no message has room for.
+    """
     if isinstance(prompt, TaskCall):
         return {"task": prompt.name, "inputs": _struct(prompt), "input_timestamp": _timestamp(prompt)}
     if isinstance(prompt, str):
@@ -41,7 +44,11 @@ def input_fields(prompt: Asked) -> dict[str, Any]:
 
 def _struct(call: TaskCall) -> Struct:
     inputs = Struct()
-    inputs.update(call.inputs)
+    try:
+        inputs.update(call.inputs)
+        inputs.SerializeToString()
+    except (ValueError, OverflowError, RecursionError, EncodeError) as error:
+        raise ValueError(f"inputs: no message has room for them: {error}") from error
     return inputs
 
 
@@ -49,7 +56,10 @@ def _timestamp(call: TaskCall) -> Timestamp | None:
     if call.measured_at is None:
         return None
     stamp = Timestamp()
-    stamp.FromNanoseconds(round(call.measured_at * 1e9))
+    try:
+        stamp.FromNanoseconds(round(call.measured_at * 1e9))
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"measured_at: {call.measured_at:g} is no time: {error}") from error
     return stamp
 
 

@@ -124,6 +124,37 @@ def test_commands(node: ScriptedNode, terminal: Terminal, tmp_path: Path) -> Non
     assert len(json.loads((tmp_path / "talk.json").read_text())["messages"]) == 3
 
 
+def test_keys_that_are_no_utf_8_are_not_sent(node: ScriptedNode, terminal: Terminal) -> None:
+    terminal.type("caf\udce9" + ENTER)
+    terminal.until("bytes that are not UTF-8 cannot be sent")
+    terminal.type("\x15")  # removes the line
+    enter(terminal, "hi", "Hello wörld")
+    assert asked(node, 0) == ["hi"]
+    terminal.type(CTRL_D)
+    assert terminal.exit_code() == 0
+
+
+def test_inputs_that_no_message_has_room_for(node: ScriptedNode, terminal: Terminal) -> None:
+    enter(terminal, "/task triage n=" + "9" * 400, "/task: inputs: no message has room for them")
+    enter(terminal, "hi", "Hello wörld")
+    assert len(node.requests) == 1
+
+
+@pytest.mark.parametrize("broken", ["chat_history", "genai-xapp"])
+def test_without_a_place_for_the_history_it_talks(node: ScriptedNode, tmp_path: Path, broken: str) -> None:
+    """A folder in place of the file, and a file in place of the folder."""
+    place = tmp_path / "genai-xapp"
+    if broken == "chat_history":
+        (place / broken).mkdir(parents=True)
+    else:
+        place.touch()
+    with on_terminal("chat", "--target", node.target, environ={"XDG_STATE_HOME": str(tmp_path)}) as terminal:
+        terminal.until(READY)
+        enter(terminal, "hi", "Hello wörld")
+        terminal.type(CTRL_D)
+        assert terminal.exit_code() == 0
+
+
 def test_questions_are_remembered_for_their_owner_only(terminal: Terminal, tmp_path: Path) -> None:
     enter(terminal, "a private question", "Hello wörld")
     terminal.type(CTRL_D)

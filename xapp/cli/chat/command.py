@@ -16,8 +16,8 @@ from xapp.cli.count import Count
 from xapp.cli.node import Node, node_options
 from xapp.cli.options import Duration, model_option, system_option
 from xapp.cli.say import say
+from xapp.cli.standard_input import read_stdin
 from xapp.client import ClientError
-from xapp.text_file import read_stdin
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 

@@ -63,11 +63,11 @@ async def _task(dialogue: Dialogue, text: str) -> None:
         return
     try:
         name, *given = shlex.split(text)
-        inputs = dict(_input(each) for each in given)
+        fields = input_fields(task(name, dict(_input(each) for each in given)))
     except ValueError as error:
         dialogue.say(f"/task: {error}")
         return
-    await dialogue.ask_once(pb.GenerateRequest(**input_fields(task(name, inputs))))
+    await dialogue.ask_once(pb.GenerateRequest(**fields))
 
 
 def _input(text: str) -> tuple[str, Any]:
@@ -95,7 +95,7 @@ def _write(conversation: Conversation, name: str) -> str:
     try:
         path = Path(name).expanduser()
         conversation.save(path)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         return f"{name}: {getattr(error, 'strerror', None) or error}"
     return f"saved in {path}"
 

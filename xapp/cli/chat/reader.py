@@ -1,16 +1,20 @@
 """Reads questions on a terminal: history, several lines, completion of commands."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import WordCompleter
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.validation import Validator
 
 from xapp.cli.chat.commands import COMMANDS
 
 _PROMPT = "> "
+_NO_TEXT = "bytes that are not UTF-8 cannot be sent"
+_APPENDING = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK
 
 
 def history_file() -> Path:
@@ -27,6 +31,8 @@ class Reader:
         self._session: PromptSession[str] = PromptSession(
             history=_history(history_file()),
             key_bindings=_keys(),
+            validator=Validator.from_callable(_is_text, _NO_TEXT, move_cursor_to_end=True),
+            validate_while_typing=False,
             completer=completer,
             complete_while_typing=False,
             multiline=True,
@@ -36,6 +42,11 @@ class Reader:
     async def read(self) -> str:
         """The next question, which may have several lines."""
         return await self._session.prompt_async(_PROMPT)
+
+
+def _is_text(typed: str) -> bool:
+    """Whether a message has room for it: keys that are no UTF-8 come as halves of surrogate pairs."""
+    return typed.encode(errors="replace").decode() == typed
 
 
 def _keys() -> KeyBindings:
@@ -57,7 +68,15 @@ def _history(path: Path) -> History:
     """The file is for its owner only: questions are private. Nothing is kept where it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.touch(mode=0o600, exist_ok=True)
+        os.close(os.open(path, _APPENDING, mode=0o600))
     except OSError:
         return InMemoryHistory()
-    return FileHistory(str(path))
+    return _KeptHistory(str(path))
+
+
+class _KeptHistory(FileHistory):
+    """A question that finds no room on the disk is asked all the same."""
+
+    def store_string(self, string: str) -> None:
+        with suppress(OSError):
+            super().store_string(string)
