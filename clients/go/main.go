@@ -134,6 +134,9 @@ func generateOnce(ctx context.Context, client pb.InferenceServiceClient, req *pb
 	var finished *pb.Finished
 	for {
 		event, err := stream.Recv()
+		if errors.Is(err, io.EOF) && finished == nil {
+			return nil, status.Error(codes.Internal, "the node ended the answer without its last message")
+		}
 		if errors.Is(err, io.EOF) {
 			return finished, nil
 		}
