@@ -182,5 +182,5 @@ def test_a_machine_that_can_serve(default_model_path: Path) -> None:
     found = {line["about"]: line for line in map(json.loads, result.stdout.splitlines())}
     assert result.exit_code == 0, result.stdout
     assert {"settings", "llama.cpp", "folder", "model", "memory", "services"} < set(found)
-    assert {"ports", "clock", "heat", "secrets"} < set(found)
+    assert {"helpers", "ports", "clock", "heat", "energy", "secrets"} < set(found)
     assert "TTFT" in found["speed"]["text"]

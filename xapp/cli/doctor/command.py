@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 
 import click
 
+from xapp.cli.doctor.energy import check_energy
 from xapp.cli.doctor.finding import Finding, Level, fail, good
+from xapp.cli.doctor.helpers import check_helpers
 from xapp.cli.doctor.machine import check_clock, check_heat, check_ports, check_secrets
 from xapp.cli.doctor.model import check_folder, check_memory, check_model
 from xapp.cli.doctor.services import check_services
@@ -25,9 +27,11 @@ CHECKS: tuple[Callable[[Settings], Finding], ...] = (
     check_model,
     check_memory,
     check_services,
+    check_helpers,
     check_ports,
     lambda _: check_clock(),
     lambda _: check_heat(),
+    check_energy,
     check_secrets,
 )
 _COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red"}
@@ -41,8 +45,8 @@ def doctor(model: str | None, quick: bool, as_json: bool) -> None:
     """Check whether this machine can serve, and how well; say what to do about each finding.
 
     Reads the settings as `serve` does. Looks at llama.cpp's build and the CPU, the models folder, the model
-    and its memory, all services together, ports, clock, heat and files with secrets. Then a server of its
-    own answers a question, if nothing failed.
+    and its memory, all services together, helpers, ports, clock, heat, the meter of energy and files with
+    secrets. Then a server of its own answers a question, if nothing failed.
 
     Exit code 0: nothing failed. 1: a check failed.
     """

@@ -4,12 +4,13 @@ import os
 import shutil
 from pathlib import Path
 
+from xapp.backend.rpc.plan import own_bytes
 from xapp.cli.doctor.finding import Finding, fail, good, warn
 from xapp.config import Settings
 from xapp.errors import XappError
 from xapp.models.store import resolve
 from xapp.models.verify import Verdict, verify
-from xapp.served.dependencies import available_bytes, memory_need
+from xapp.served.dependencies import ask_helpers, available_bytes, memory_need
 
 _MIB = 1024 * 1024
 _LITTLE_ROOM = 1 << 30
@@ -43,14 +44,19 @@ def check_model(settings: Settings) -> Finding:
 
 
 def check_memory(settings: Settings) -> Finding:
-    """Whether the model fits into what is free."""
+    """Whether the model fits into what is free here, within the limit, and at its helpers."""
     try:
         file = resolve(settings.node.model, Path(settings.node.models_dir).expanduser())
-        need = memory_need(file.path, settings.of_model(file.name)).total_bytes
+        own = settings.of_model(file.name)
+        need = memory_need(file.path, own).total_bytes
+        hosts = ask_helpers(own.engine)
     except XappError as error:
-        return warn("memory", f"not known: {error.message}", "see the finding about the model")
-    free = available_bytes()
+        return warn("memory", f"not known: {error.message}", "see the other findings")
+    here = own_bytes(own.engine, available_bytes())
+    free = here + hosts.room_bytes
     text = f"{file.name} needs {need // _MIB} MiB at least, {free // _MIB} MiB are available"
+    if hosts.states:
+        text += f", {hosts.room_bytes // _MIB} MiB of them at helpers"
     if need > free:
         advice = "choose a smaller model, set XAPP_CONTEXT_LENGTH lower, or end other programs"
         return fail("memory", text, advice)
