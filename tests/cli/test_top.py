@@ -80,3 +80,11 @@ def test_a_sparkline_goes_from_nothing_to_the_largest() -> None:
     assert sparkline([0, 1, 2, 4]) == "▁▃▅█"
     assert sparkline([0, 0]) == "▁▁"
     assert sparkline([]) == ""
+
+
+def test_heat_and_power_of_a_board() -> None:
+    host = pb.HostMetrics(temperature_celsius=84.6, throttled=True, power_watts=6.24)
+    watched = Watched(Node("pi-1:50051"))
+    watched.take(pb.MetricsResponse(models=[pb.ModelMetrics(model="m")], host=host))
+    cells = [str(cell) for column in table([watched]).columns for cell in column.cells]
+    assert cells[-2:] == ["85!", "6.2"]

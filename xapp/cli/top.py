@@ -39,6 +39,7 @@ _HEADINGS = (
     "CPU",
     "MEMORY",
     "°C",
+    "W",
 )
 
 
@@ -73,7 +74,7 @@ def top(nodes: Sequence[Node], interval: float, count: int | None) -> None:
     """Watch several nodes: --target for each, or a DNS name with several addresses.
 
     On a terminal a table that renews itself, a row for each node and model; else a line a model and sample. A
-    node that is away keeps its row, with the reason, and is asked again.
+    node that is away keeps its row, with the reason, and is asked again. "!" behind °C: its board throttles.
 
     \b
       genai-xapp top --target pi-1:50051 --target pi-2:50051
@@ -168,6 +169,8 @@ def _rows(watched: Watched) -> Iterator[tuple[str, ...]]:
         return
     host = watched.sample.host
     heat = f"{host.temperature_celsius:.0f}" if host.HasField("temperature_celsius") else ""
+    heat += "!" if host.throttled else ""
+    watts = f"{host.power_watts:.1f}" if host.HasField("power_watts") else ""
     for model in watched.sample.models:
         yield (
             target,
@@ -182,6 +185,7 @@ def _rows(watched: Watched) -> Iterator[tuple[str, ...]]:
             f"{host.cpu_percent:.0f}%",
             f"{host.memory_used_bytes // _MIB} MiB",
             heat,
+            watts,
         )
 
 
