@@ -117,9 +117,12 @@ def test_little_experience_decides_nothing() -> None:
     st.lists(st.tuples(st.integers(0, 50), st.integers(0, 500), st.booleans()), max_size=120),
     st.integers(1, 400),
     st.integers(0, 400),
+    st.booleans(),
 )
 @settings(max_examples=examples(50), deadline=None)
-def test_a_quantile_is_within_the_bounds(known: list[tuple[int, int, bool]], cap: int, beyond: int) -> None:
+def test_a_quantile_is_within_the_bounds(
+    known: list[tuple[int, int, bool]], cap: int, beyond: int, used: bool
+) -> None:
     lengths = prompts()
     for words, tokens, cut in known:
         request = asking(of_words(words))
@@ -127,6 +130,8 @@ def test_a_quantile_is_within_the_bounds(known: list[tuple[int, int, bool]], cap
     beyond = min(beyond, cap)
     request = asking(of_words(7))
     hint = lengths.hint(request)
+    if hint is not None:
+        hint = replace(hint, used=used)
     median, high = (lengths.quantile(request, hint, share, cap, beyond=beyond) for share in (0.5, 0.95))
     assert min(cap, beyond + 1) <= median <= high <= cap
 
