@@ -8,7 +8,9 @@ import numpy as np
 
 from perf.lengths.ask_lengths import UNPARSED
 from xapp.admission.lengths import AnswerLengths
-from xapp.routing.prompt_features import features
+from xapp.admission.open_request import AdmissionRequest
+from xapp.admission.prompt_features import features, text_of
+from xapp.admission.prompt_lengths import PromptLengths
 
 MEDIAN = 0.5
 _RIDGE = 1.0
@@ -39,6 +41,7 @@ def predictions(items: Sequence[Item], most: int) -> dict[str, Predicted]:
     found = {
         "history": _history(items, most, lambda _: ""),
         "history of the task": _history(items, most, lambda item: item.category),
+        "history and prompt": _as_the_node(items, most),
         "prompt": _fitted(items, most, lambda item: features(item.text)),
         "perception": _fitted(items, most, _perceived),
         "probe": _fitted(items, most, lambda item: _said(item, "probe")),
@@ -53,6 +56,18 @@ def _history(items: Sequence[Item], most: int, kind: Callable[[Item], str]) -> P
         if not item.is_training:
             found[item.place] = lengths.quantile(kind(item), MEDIAN, most)
         lengths.record(kind(item), item.tokens, cut=item.tokens >= most)
+    return found
+
+
+def _as_the_node(items: Sequence[Item], most: int) -> Predicted:
+    """What admission predicts for one client: the history, and prompts where that pays."""
+    lengths, found = PromptLengths(AnswerLengths(lambda: 0.0), lambda: 0.0), {}
+    for item in items:
+        request = AdmissionRequest(0.0, 0.0, most, num_bytes=len(item.text), text=text_of(item.text))
+        hint = lengths.hint(request)
+        if not item.is_training:
+            found[item.place] = lengths.quantile(request, hint, MEDIAN, most)
+        lengths.record(request, hint, item.tokens, cut=item.tokens >= most)
     return found
 
 

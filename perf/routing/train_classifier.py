@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from xapp.admission.prompt_features import NAMES, features
 from xapp.routing.classifier import Classifier
-from xapp.routing.prompt_features import NAMES, features
 
 MIN_ITEMS = 20
 

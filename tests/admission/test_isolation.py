@@ -36,7 +36,7 @@ def estimated(*before: str, task: str) -> Estimate:
         theirs = admission_request(replace(request, scope=scope), AdmissionSettings(), 4096, clock.now)
         predictor._prefixes.add(Submit(1, PROMPT, 100, scope=scope))
         for length in LENGTHS:
-            predictor.lengths.record(theirs.kind, length, cut=False)
+            predictor.lengths.record(theirs, predictor.lengths.hint(theirs), length, cut=False)
     mine = admission_request(request, AdmissionSettings(), 4096, clock.now)
     return estimate(admission, mine, Submit(2, PROMPT, 100, scope=MINE))
 

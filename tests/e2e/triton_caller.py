@@ -1,8 +1,9 @@
 """Triton's own client against a node: run in an environment of its own, with another protobuf.
 
-python triton_caller.py TARGET MODEL
+python triton_caller.py TARGET MODEL EMBEDDER TEXT...
 """
 
+import json
 import queue
 import sys
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import tritonclient.grpc as triton
 
-target, model = sys.argv[1:]
+target, model, embedder, *texts = sys.argv[1:]
 client: Any = triton.InferenceServerClient(target)
 assert client.is_server_live()
 assert client.is_server_ready()
@@ -35,3 +36,9 @@ while True:
 client.stop_stream()
 assert "".join(pieces) == whole, (pieces, whole)
 print("answered", len(pieces) > 1)
+
+given = triton.InferInput("text_input", [len(texts)], "BYTES")
+given.set_data_from_numpy(np.array([each.encode() for each in texts], dtype=object))
+wanted = [triton.InferRequestedOutput(client.get_model_metadata(embedder).outputs[0].name)]
+answer = client.infer(embedder, [given], outputs=wanted, parameters={"role": "passage"})
+print(json.dumps(answer.as_numpy("embedding").tolist()))

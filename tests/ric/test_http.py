@@ -106,6 +106,7 @@ async def test_metrics(client: Client, path: str) -> None:
     assert f'ricxapp_genai_worker_proportional_memory_bytes{{model="{MODEL}"}} 200.0' in lines
     assert f'ricxapp_genai_text_proportional_memory_bytes{{model="{MODEL}"}} 200.0' in lines
     assert f'ricxapp_genai_text_restarts_total{{model="{MODEL}"}} 3.0' in lines
+    assert f'ricxapp_genai_length_prediction_cpu_seconds_total{{model="{MODEL}"}} 0.5' in lines
     assert f'ricxapp_genai_decode_tokens_total{{model="{MODEL}"}} 700.0' in lines
     names = {line.split("{")[0].split(" ")[0] for line in lines if line and not line.startswith("#")}
     assert all(name.startswith("ricxapp_genai_") for name in names)

@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from xapp.admission.prompt_features import NAMES, features
 from xapp.domain.requests import ChatMessage, Request
 from xapp.errors import ConfigError
 from xapp.routing.classifier import Classifier, check_model, read_classifier
 from xapp.routing.difficulty import Trained
-from xapp.routing.prompt_features import NAMES, features
 
 COUNT = len(NAMES)
 GOOD: dict[str, Any] = {

@@ -178,7 +178,11 @@ class FakeService:
     def samples(self) -> list[ModelSample]:
         latencies = Latencies(0.5, 1.25, 2.0)
         pid = self.worker_pid
-        return [ModelSample(MODEL, self.stats, pid, latencies, text_pid=pid + 1, num_text_restarts=3)]
+        return [
+            ModelSample(
+                MODEL, self.stats, pid, latencies, text_pid=pid + 1, num_text_restarts=3, prediction_s=0.5
+            )
+        ]
 
     def set_policies(self, policies: Mapping[str, ServingPolicy]) -> None:
         self.policies = dict(policies)

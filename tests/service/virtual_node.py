@@ -9,6 +9,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import cast
 
+import msgspec
+
 from tests.engine.harness import Clock, TimedBackend
 from xapp.admission.admission import Admission
 from xapp.admission.admitted_request import AdmittedRequest
@@ -32,7 +34,8 @@ SLOTS = 8
 class Wanted:
     """A request that comes `at` that second and is due `within_s` of it; `tokens` are generated.
 
-    If it is let in, the step after that takes `stall_s` longer.
+    If it is let in, the step after that takes `stall_s` longer. With `most` the caller only bounds the
+    answer, which ends by itself; `text` is what admission sees of the prompt.
     """
 
     at: float
@@ -40,6 +43,8 @@ class Wanted:
     tokens: int
     within_s: float = 1e6
     stall_s: float = 0.0
+    most: int = 0
+    text: str = ""
 
 
 @dataclass(eq=False)
@@ -79,6 +84,7 @@ class VirtualNode:
     by_deadline: bool = True
     speed: float = 1.0
     order: Order = "arrival"
+    by_prompt: bool = True
     answers: list[Answer] = field(default_factory=list)
     num_refused: int = 0
 
@@ -94,7 +100,7 @@ class VirtualNode:
         self._admission = Admission(
             "virtual",
             SLOTS + 64,
-            Predictor(lambda: info, lambda: self._stats, self.clock, self.outlook),
+            Predictor(lambda: info, lambda: self._stats, self.clock, self.outlook, by_prompt=self.by_prompt),
             Quotas({}, self.clock),
             by_deadline=self.by_deadline,
             order=self.order,
@@ -143,7 +149,12 @@ class VirtualNode:
         now = self.clock.now
         self._last_id += 1
         request = AdmissionRequest(
-            now, now + wanted.within_s, wanted.tokens, exact=True, num_bytes=4 * wanted.prompt
+            now,
+            now + wanted.within_s,
+            wanted.most or wanted.tokens,
+            exact=not wanted.most,
+            num_bytes=4 * wanted.prompt,
+            text=wanted.text,
         )
         submit = Submit(
             self._last_id,
@@ -153,11 +164,12 @@ class VirtualNode:
             arrival=now,
             deadline=request.deadline,
         )
-        estimated = estimate(self._admission, request, submit)
+        asked = msgspec.structs.replace(submit, max_tokens=request.max_tokens)
+        estimated = estimate(self._admission, request, asked)
         with ExitStack() as held:
             try:
                 admitted = held.enter_context(self._admission.enter(request))
-                admitted.tokenized(submit.prompt, submit.max_tokens)
+                admitted.tokenized(asked.prompt, asked.max_tokens)
             except Exhausted:
                 self.num_refused += 1
                 return None
@@ -187,8 +199,9 @@ class VirtualNode:
             assert finished.first_token_at is not None
             first_s = finished.first_token_at - answer.request.arrival
             decode_s = finished.at - finished.first_token_at
+            reason = FinishReason.STOP if answer.wanted.most else finished.reason
             answer.admitted.finished = Finished(
-                finished.reason, answer.wanted.prompt, 0, answer.num_tokens, 0.0, first_s, decode_s, first_s
+                reason, answer.wanted.prompt, 0, answer.num_tokens, 0.0, first_s, decode_s, first_s
             )
         answer.held.close()
         self.answers.append(answer)

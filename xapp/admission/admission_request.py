@@ -1,6 +1,7 @@
 """Makes an AdmissionRequest: deadline, class, client and length of a request."""
 
 from xapp.admission.open_request import AdmissionRequest
+from xapp.admission.prompt_features import text_of
 from xapp.config import AdmissionSettings
 from xapp.domain.decoding import PLAIN, Decoding
 from xapp.domain.requests import DeadlinePolicy, Prompt, Request
@@ -30,6 +31,7 @@ def admission_request(
         scope=request.scope,
         drafts=decoding != PLAIN,
         counted=request.counted,
+        text=text_of(request.prompt),
     )
 
 

@@ -75,13 +75,18 @@ class AnswerLengths:
 
         The answer already has `beyond` tokens and gets at least one more, up to `cap`.
         """
+        found = self.known_quantile(kind, share, cap, beyond=beyond)
+        return _guess(share, cap, beyond) if found is None else found
+
+    def known_quantile(self, kind: str, share: float, cap: int, *, beyond: int = 0) -> int | None:
+        """As `quantile`; None where too few answers of the kind are longer than `beyond`."""
         known = self._kinds.get(kind)
         if known is None:
-            return _guess(share, cap, beyond)
+            return None
         known.forget(self._clock() - FORGET_S)
         longer = known.longer(beyond)
         if len(longer) < MIN_ANSWERS:
-            return _guess(share, cap, beyond)
+            return None
         surviving = 1.0
         for index, length in enumerate(longer):
             if length.tokens >= cap:

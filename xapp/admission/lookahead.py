@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 
 from xapp.admission.gains import Gains
 from xapp.admission.heat import Heat
-from xapp.admission.lengths import AnswerLengths
 from xapp.admission.open_request import OpenRequest
+from xapp.admission.prompt_lengths import PromptLengths
 from xapp.admission.simulated_job import Job
 from xapp.admission.simulation import Simulation
 from xapp.admission.speeds import Speeds, speeds
@@ -27,7 +27,7 @@ class Lookahead:
         self,
         info: Callable[[], ModelInfo],
         stats: Callable[[], Stats],
-        lengths: AnswerLengths,
+        lengths: PromptLengths,
         gains: Gains,
         open_requests: set[OpenRequest],
         *,
@@ -46,7 +46,8 @@ class Lookahead:
         if opened.request.exact:
             return opened.max_tokens
         done = opened.num_done
-        return max(done, self._lengths.quantile(opened.request.kind, share, opened.max_tokens, beyond=done))
+        found = self._lengths.quantile(opened.request, opened.hint, share, opened.max_tokens, beyond=done)
+        return max(done, found)
 
     def run(self, job: Job | None, others: Jobs, *, to_the_end: bool = False) -> None:
         """Simulates `job` among `others` until it ends, or until all end."""

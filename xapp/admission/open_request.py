@@ -17,7 +17,7 @@ class AdmissionRequest:
 
     `kind` names requests whose answers have similar lengths. `exact`: the answer has exactly `max_tokens`.
     Prefixes are shared within `scope`. `drafts`: the answer may be decoded with drafts. A request that is
-    not `counted` uses no quota.
+    not `counted` uses no quota. `text` is the end of the prompt, "" where nobody looks at it.
     """
 
     arrival: float
@@ -34,6 +34,18 @@ class AdmissionRequest:
     scope: str = ""
     drafts: bool = False
     counted: bool = True
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What the prompt of a request tells about the length of its answer: its counts, and the name of the
+    answers whose prompts promise about the same length. `used`: predictions are made from these answers.
+    """
+
+    counts: tuple[float, ...]
+    band: str
+    used: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +105,9 @@ class OpenRequest:
     `foresight` is the last simulation. A `probe` was admitted although it is predicted to be late.
     """
 
-    def __init__(self, request: AdmissionRequest, number: int) -> None:
+    def __init__(self, request: AdmissionRequest, number: int, hint: Hint | None = None) -> None:
         self.request = request
+        self.hint = hint
         self.share = (number + 0.5) * _GOLDEN % 1 * 0.9 + 0.05
         self.order = (float(request.priority), request.deadline, request.arrival, float(number))
         self.num_prompt = max(1, request.num_bytes // BYTES_PER_TOKEN)

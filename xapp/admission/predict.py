@@ -1,8 +1,8 @@
 """Predictor: the time that a request will take, from the open requests of its model and the price of steps.
 
 The predictor simulates the node forward with every open request (`lookahead`, `simulation`). It assumes that
-answers are as long as earlier answers of their kind (`lengths`), and that prompts find the prefixes of
-earlier prompts in the cache (`prefix_guess`).
+answers are as long as earlier answers of their kind, to such prompts (`prompt_lengths`). It assumes that
+prompts find the prefixes of earlier prompts in the cache (`prefix_guess`).
 
 The predictor produces an expectation and a promise. The expectation is corrected by the recent error of the
 simulation (`corrections`), which comes mostly from requests that arrived meanwhile. The promise holds because
@@ -25,6 +25,7 @@ from xapp.admission.lookahead import Lookahead
 from xapp.admission.open_request import AdmissionRequest, Foresight, OpenRequest, Prediction, Times
 from xapp.admission.outcome import Outcome, outcome_of
 from xapp.admission.prefix_guess import PrefixGuess
+from xapp.admission.prompt_lengths import PromptLengths
 from xapp.admission.simulated_job import Job
 from xapp.domain.answers import Finished
 from xapp.domain.messages import FinishReason, ModelInfo, Stats
@@ -39,7 +40,7 @@ class Predictor:
     """All open requests of one model.
 
     `stats` returns the latest state of its worker. `clock` is monotonic. `outlook`: when the node lowers its
-    clock.
+    clock. `by_prompt`: whether prompts tell the length of answers, where that pays.
     """
 
     def __init__(
@@ -48,6 +49,8 @@ class Predictor:
         stats: Callable[[], Stats],
         clock: Callable[[], float] = monotonic,
         outlook: Callable[[], HeatOutlook] = HeatOutlook,
+        *,
+        by_prompt: bool = True,
     ) -> None:
         self._clock = clock
         self.heat = Heat(outlook)
@@ -55,7 +58,7 @@ class Predictor:
         self._prefixes = PrefixGuess(info().kv_cells_total)
         self._corrections = Corrections(clock, lambda: self._ahead.price_s)
         self._shares_prefixes = info().shares_prefixes
-        self.lengths = AnswerLengths(clock)
+        self.lengths = PromptLengths(AnswerLengths(clock), clock, on=by_prompt)
         self.gains = Gains()
         self.open_requests: set[OpenRequest] = set()
         learned = (self.lengths, self.gains)
@@ -63,7 +66,7 @@ class Predictor:
 
     def open(self, request: AdmissionRequest) -> OpenRequest:
         """A new request, not yet admitted. After its admission it is in `open_requests`."""
-        return OpenRequest(request, next(self._numbers))
+        return OpenRequest(request, next(self._numbers), self.lengths.hint(request))
 
     def tokenized(self, opened: OpenRequest, prompt: list[int], max_tokens: int) -> None:
         """Sets the size of the request."""
@@ -213,7 +216,8 @@ class Predictor:
         """
         if finished is not None and not opened.request.exact:
             whole = finished.reason is FinishReason.STOP
-            self.lengths.record(opened.request.kind, finished.num_completion_tokens, cut=not whole)
+            num_tokens = finished.num_completion_tokens
+            self.lengths.record(opened.request, opened.hint, num_tokens, cut=not whole)
         if finished is not None and opened.request.drafts:
             self.gains.record(opened.request.kind, finished.gain, finished.num_completion_tokens)
         outcome = outcome_of(opened, finished)

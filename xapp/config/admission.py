@@ -12,6 +12,8 @@ class AdmissionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`by_deadline` refuses a request at once that is predicted to miss its deadline.
 
     `order` decides who goes first within a class: `shortest` answers, the first to arrive, or whichever pays.
+
+    `lengths` says what tells the length of answers: earlier answers, or also the prompt, where that pays.
     """
 
     max_queue: Annotated[int, Meta(ge=0, le=100_000)] = 64
@@ -22,4 +24,5 @@ class AdmissionSettings(msgspec.Struct, frozen=True, kw_only=True):
     by_deadline: bool = True
     join_identical: bool = True
     order: Literal["auto", "arrival", "shortest"] = "arrival"
+    lengths: Literal["auto", "history"] = "auto"
     quotas: str = ""

@@ -26,6 +26,7 @@ _FLAT = {
     **{
         "admission.by_deadline": "deadline_admission",
         "admission.order": "admission_order",
+        "admission.lengths": "admission_lengths",
         "tasks.dir": "tasks_dir",
         "tasks.pin": "pin_tasks",
     },

@@ -69,7 +69,8 @@ class ModelSample:
 
     `wait_s`: predicted seconds until a request that arrives now gets a slot. `budget_s`: mean seconds from
     arrival to deadline. `energy` since the model was loaded, None without a meter. `slowdown`: how many times
-    as long a step takes, or soon will take, because the board lowers its clock.
+    as long a step takes, or soon will take, because the board lowers its clock. `prediction_s`: CPU
+    seconds of predictions of lengths from prompts.
     """
 
     name: str
@@ -86,3 +87,4 @@ class ModelSample:
     budget_s: float = float("inf")
     energy: Energy | None = None
     slowdown: float = 1.0
+    prediction_s: float = 0.0

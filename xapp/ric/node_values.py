@@ -71,6 +71,7 @@ def _of_sample(sample: ModelSample) -> dict[str, float]:
         "drafted_tokens": stats.total_drafted,
         "accepted_tokens": stats.total_accepted,
         "draft_steps": stats.total_draft_steps,
+        "length_prediction_cpu_seconds": sample.prediction_s,
         "text_restarts": float(sample.num_text_restarts),
     }
 

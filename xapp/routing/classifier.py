@@ -12,9 +12,9 @@ from typing import Literal
 
 import msgspec
 
+from xapp.admission.prompt_features import NAMES, features
 from xapp.domain.requests import Prompt
 from xapp.errors import ConfigError
-from xapp.routing.prompt_features import NAMES, features
 
 KEY = "XAPP_UPSTREAM_CLASSIFIER"
 VERSION = 1

@@ -9,13 +9,13 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Protocol
 
+from xapp.admission.prompt_features import text_of
 from xapp.domain.answers import Chunk, ScoreResult
 from xapp.domain.messages import SamplingParams
 from xapp.domain.requests import ChatMessage, DeadlinePolicy, Request, ScoreRequest
 from xapp.domain.service import Generation, Scoring
 from xapp.routing.classifier import Classifier
 from xapp.routing.probe_texts import DIFFICULTY, SELF_RATING, WHO_ANSWERS
-from xapp.routing.prompt_features import text_of
 
 NUM_FIRST_TOKENS = 8
 

@@ -108,6 +108,7 @@ class Loader:
                 lambda: supervisor.info or info,
                 lambda: supervisor.stats,
                 outlook=lambda: self._power.node.outlook,
+                by_prompt=settings.lengths == "auto",
             ),
             self._quotas,
             by_deadline=settings.by_deadline,

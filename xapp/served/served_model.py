@@ -214,6 +214,7 @@ class ServedModel:
             budget_s=admission.budget_s if admission else float("inf"),
             energy=self.power.total_of(self.name),
             slowdown=admission.predictor.heat.slowdown if admission else 1.0,
+            prediction_s=admission.predictor.lengths.cost_s if admission else 0.0,
         )
 
 

@@ -73,7 +73,7 @@ class EmbeddingServicer(embedding_pb2_grpc.EmbeddingServiceServicer):
             parsed = to_embed(request, _caller(request, context))
             if self._log_texts:
                 observation.prompt = "\n".join(parsed.texts)
-            self._check_size(parsed)
+            check_size(self._service, parsed, self._max_bytes)
             result = await self._service.embed(parsed)
             record_result(observation, result, parsed.caller.correlation_id)
             return await embed_response(result, packed=request.encoding == pb.VECTOR_ENCODING_PACKED)
@@ -90,17 +90,16 @@ class EmbeddingServicer(embedding_pb2_grpc.EmbeddingServiceServicer):
             record_result(observation, result, parsed.caller.correlation_id)
             return rerank_response(result)
 
-    def _check_size(self, request: EmbedRequest) -> None:
-        """Raises InvalidArgument for an answer that no message has room for, before it is computed."""
-        name = request.model or self._service.name_for(Capability.EMBED)
-        info = self._service.get_model(name).info if name else None
-        numbers = request.dimensions or (info.dimensions if info else 0)
-        most = self._max_bytes // (numbers * FLOAT_BYTES + BYTES_OF_A_TEXT)
-        if len(request.texts) > most:
-            text = (
-                f"has {len(request.texts):,} texts, and an answer has room for {most:,} vectors of {numbers}"
-            )
-            raise InvalidArgument("texts", f"{text} numbers (XAPP_MAX_MESSAGE_BYTES)")
+
+def check_size(service: Service, request: EmbedRequest, max_bytes: int) -> None:
+    """Raises InvalidArgument for an answer that no message has room for, before it is computed."""
+    name = request.model or service.name_for(Capability.EMBED)
+    info = service.get_model(name).info if name else None
+    numbers = request.dimensions or (info.dimensions if info else 0)
+    most = max_bytes // (numbers * FLOAT_BYTES + BYTES_OF_A_TEXT)
+    if len(request.texts) > most:
+        text = f"has {len(request.texts):,} texts, and an answer has room for {most:,} vectors of {numbers}"
+        raise InvalidArgument("texts", f"{text} numbers (XAPP_MAX_MESSAGE_BYTES)")
 
 
 def _caller(request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Caller:

@@ -29,12 +29,17 @@ def foreign_services(parts: Parts) -> tuple[GrpcService, ...]:
 
 
 def _open_inference(parts: Parts) -> GrpcService:
-    log_prompts = parts.settings.log.prompts
+    settings = parts.settings
     return GrpcService(
         OPEN_INFERENCE,
         open_inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server,
         OpenInferenceServicer(
-            parts.service, parts.metrics, parts.watchdog, parts.policy, log_prompts=log_prompts
+            parts.service,
+            parts.metrics,
+            parts.watchdog,
+            parts.policy,
+            max_bytes=settings.server.max_message_bytes,
+            log_prompts=settings.log.prompts,
         ),
         serving=parts.ready,
         work=frozenset({"ModelInfer", "ModelStreamInfer"}),

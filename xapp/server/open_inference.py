@@ -1,7 +1,6 @@
-"""The Open Inference Protocol ↔ requests of this service. A text goes in, a text comes out.
+"""The Open Inference Protocol ↔ Generate. A text goes in, a text comes out.
 
-Tensors: `text_input` and `text_output`, datatype BYTES, one element. Raw contents are a length of 4 bytes,
-little-endian, before the bytes of the element.
+Tensors: `text_input` and `text_output`, datatype BYTES, one element.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,17 +9,24 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from xapp.errors import InvalidArgument, NotFound
+from xapp.errors import InvalidArgument
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.kserve import open_inference_pb2 as oip
-from xapp.near import did_you_mean
 from xapp.server.field_names import FieldNames
+from xapp.server.open_inference_tensors import (
+    INPUT,
+    TEXT_TYPE,
+    VERSION,
+    check_outputs,
+    check_parameters,
+    check_version,
+    raw_text,
+    response_to,
+    texts_of,
+    value_of,
+)
 
-INPUT, OUTPUT, TEXT_TYPE = "text_input", "text_output", "BYTES"
-VERSION = "1"
-_SHAPES = ([1], [1, 1])
-_LENGTH_BYTES = 4
-_SHOWN_CHARS = 64
+OUTPUT = "text_output"
 _NAMES = FieldNames(
     {
         "prompt": f"inputs.{INPUT}",
@@ -46,51 +52,14 @@ class Inference:
 def to_inference(wire: oip.ModelInferRequest) -> Inference:
     """Raises InvalidArgument with the tensor or the parameter, NotFound for an unknown version."""
     check_version(wire.model_version)
-    for output in wire.outputs:
-        if output.name != OUTPUT:
-            raise InvalidArgument("outputs", f"there is no output {_shown(output.name)}: only {OUTPUT}")
-    text, raw = _text(wire)
+    check_outputs(wire, OUTPUT)
+    (text,) = texts_of(wire, 1)
+    check_parameters(wire.parameters, _PARAMETERS)
     request = pb.GenerateRequest(model=wire.model_name)
     _FORMS[_bool(wire.parameters, "chat")](request, text)
-    for name, parameter in wire.parameters.items():
-        _set(request, name, parameter)
-    return Inference(request, raw)
-
-
-def check_version(version: str) -> None:
-    """A model has one version. Raises NotFound."""
-    if version not in ("", VERSION):
-        raise NotFound(f"no version {_shown(version)}: a model has the version {VERSION}")
-
-
-def _text(wire: oip.ModelInferRequest) -> tuple[str, bool]:
-    if [each.name for each in wire.inputs] != [INPUT]:
-        raise InvalidArgument("inputs", f"need {INPUT} and no other tensor")
-    (tensor,) = wire.inputs
-    if tensor.datatype != TEXT_TYPE or list(tensor.shape) not in _SHAPES:
-        raise InvalidArgument(f"inputs.{INPUT}", f"needs the datatype {TEXT_TYPE} and the shape [1]")
-    raw = bool(wire.raw_input_contents)
-    data = _raw_element(wire.raw_input_contents) if raw else _element(tensor.contents)
-    try:
-        return data.decode(), raw
-    except UnicodeDecodeError as error:
-        raise InvalidArgument(f"inputs.{INPUT}", f"is not UTF-8: {error.reason}") from error
-
-
-def _element(contents: oip.InferTensorContents) -> bytes:
-    if len(contents.bytes_contents) != 1:
-        raise InvalidArgument(f"inputs.{INPUT}", "needs one element in bytes_contents")
-    return contents.bytes_contents[0]
-
-
-def _raw_element(raw: Any) -> bytes:
-    data: bytes = raw[0]
-    length = int.from_bytes(data[:_LENGTH_BYTES], "little")
-    if len(raw) != 1 or len(data) != _LENGTH_BYTES + length:
-        raise InvalidArgument(
-            "raw_input_contents", "needs one element: its length in 4 bytes, then its bytes"
-        )
-    return data[_LENGTH_BYTES:]
+    for name in wire.parameters:
+        _set(request, name, wire.parameters)
+    return Inference(request, bool(wire.raw_input_contents))
 
 
 def _as_prompt(request: pb.GenerateRequest, text: str) -> None:
@@ -108,17 +77,7 @@ _FORMS: Mapping[bool, Callable[[pb.GenerateRequest, str], None]] = {
 
 
 def _bool(parameters: Mapping[str, oip.InferParameter], name: str) -> bool:
-    return name in parameters and _value(name, parameters[name], bool)
-
-
-def _value(name: str, parameter: oip.InferParameter, kind: type) -> Any:
-    chosen = parameter.WhichOneof("parameter_choice")
-    value = getattr(parameter, chosen) if chosen else None
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if type(value) is not kind:
-        raise InvalidArgument(f"parameters.{name}", f"needs a value of the type {kind.__name__}")
-    return value
+    return name in parameters and value_of(parameters, name, bool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,31 +118,23 @@ _PARAMETERS: Mapping[str, _Parameter] = {
 """What a request may say beside its text, by the names of GenerateRequest."""
 
 
-def _set(request: pb.GenerateRequest, name: str, parameter: oip.InferParameter) -> None:
-    known = _PARAMETERS.get(name)
-    if known is None:
-        near = did_you_mean(name, set(_PARAMETERS))
-        raise InvalidArgument("parameters", f"there is no parameter {_shown(name)}{near}")
-    value = _value(name, parameter, known.kind)
+def _set(request: pb.GenerateRequest, name: str, parameters: Mapping[str, oip.InferParameter]) -> None:
+    known = _PARAMETERS[name]
+    value = value_of(parameters, name, known.kind)
     try:
         known.put(request, value)
     except ValueError as error:
         raise InvalidArgument(f"parameters.{name}", "is out of range") from error
 
 
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…")
-
-
 def answer(wire: oip.ModelInferRequest, model: str, text: str, *, raw: bool) -> oip.ModelInferResponse:
     """A text as the output tensor, in the form in which the input came."""
-    made = oip.ModelInferResponse(model_name=model, model_version=VERSION, id=wire.id)
+    made = response_to(wire, model)
     tensor = made.outputs.add(name=OUTPUT, datatype=TEXT_TYPE, shape=[1])
-    data = text.encode()
     if raw:
-        made.raw_output_contents.append(len(data).to_bytes(_LENGTH_BYTES, "little") + data)
+        made.raw_output_contents.append(raw_text(text))
     else:
-        tensor.contents.bytes_contents.append(data)
+        tensor.contents.bytes_contents.append(text.encode())
     return made
 
 

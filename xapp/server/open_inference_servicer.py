@@ -9,7 +9,7 @@ import grpc
 from xapp import hops, logs
 from xapp.domain.answers import Chunk, Event, Finished, Started
 from xapp.domain.service import Service
-from xapp.domain.states import ModelState
+from xapp.domain.states import ModelState, ModelStatus
 from xapp.edge.limit import Limit
 from xapp.edge.watchdog import Watchdog, WatchedStream
 from xapp.errors import NotFound, XappError
@@ -19,16 +19,13 @@ from xapp.kserve import open_inference_pb2_grpc
 from xapp.security import principal
 from xapp.security.permission import check_request
 from xapp.security.policy import ANYTHING_GOES, Policy
+from xapp.server import open_inference_vectors
 from xapp.server.authorisation import asked_of
 from xapp.server.convert.requests import to_request
 from xapp.server.deadline import deadline_of
-from xapp.server.open_inference import (
-    answer,
-    check_version,
-    metadata,
-    names_of_the_protocol,
-    to_inference,
-)
+from xapp.server.open_inference import answer, metadata, names_of_the_protocol, to_inference
+from xapp.server.open_inference_embed import VectorInference, is_embedder
+from xapp.server.open_inference_tensors import check_version
 from xapp.telemetry.metrics import Metrics
 from xapp.telemetry.observation import Observation
 from xapp.version import installed_version
@@ -40,7 +37,7 @@ _FINAL = "triton_final_response"
 
 
 class OpenInferenceServicer(open_inference_pb2_grpc.GRPCInferenceServiceServicer):
-    """`policy` is what each principal may do; None where callers show no credentials."""
+    """`policy` is what each principal may do. `max_bytes` is the limit of an answer."""
 
     def __init__(
         self,
@@ -49,8 +46,10 @@ class OpenInferenceServicer(open_inference_pb2_grpc.GRPCInferenceServiceServicer
         watchdog: Watchdog,
         policy: Callable[[], Policy] = lambda: ANYTHING_GOES,
         *,
+        max_bytes: int,
         log_prompts: bool = False,
     ) -> None:
+        self._vectors = VectorInference(service, metrics, policy, max_bytes, log_prompts)
         self._service = service
         self._metrics = metrics
         self._watchdog = watchdog
@@ -75,7 +74,8 @@ class OpenInferenceServicer(open_inference_pb2_grpc.GRPCInferenceServiceServicer
     ) -> oip.ModelReadyResponse:
         """Whether a model serves; a model that nobody knows does not."""
         try:
-            return oip.ModelReadyResponse(ready=self._named(request.name, request.version)[1])
+            status = self._named(request.name, request.version)
+            return oip.ModelReadyResponse(ready=status.state is ModelState.READY)
         except NotFound:
             return oip.ModelReadyResponse(ready=False)
 
@@ -83,20 +83,25 @@ class OpenInferenceServicer(open_inference_pb2_grpc.GRPCInferenceServiceServicer
         self, request: oip.ModelMetadataRequest, context: Any
     ) -> oip.ModelMetadataResponse:
         """The tensors of a model."""
-        return metadata(self._named(request.name, request.version)[0])
+        status = self._named(request.name, request.version)
+        if is_embedder(self._service, status):
+            return open_inference_vectors.metadata(status.name, status.info.dimensions if status.info else 0)
+        return metadata(status.name)
 
-    def _named(self, name: str, version: str) -> tuple[str, bool]:
-        """A model's name, and whether it serves. Raises NotFound, PermissionDenied."""
+    def _named(self, name: str, version: str) -> ModelStatus:
+        """Raises NotFound, PermissionDenied."""
         check_version(version)
         self._policy().check_model(principal.current.get(), [name] if name else [])
         status = self._service.get_model(name)
         self._policy().check_model(principal.current.get(), [status.name])
-        return status.name, status.state is ModelState.READY
+        return status
 
     async def ModelInfer(  # noqa: N802
         self, request: oip.ModelInferRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> oip.ModelInferResponse:
-        """One text in, one text out."""
+        """One text in, one text out. On an embedding model: texts in, vectors out."""
+        if self._vectors.is_asked(request.model_name):
+            return await self._vectors.infer(request, context)
         inference = to_inference(request)
         pieces, model, reason = [], "", ""
         async with aclosing(self._events(inference.request, context)) as events:
@@ -135,6 +140,11 @@ class OpenInferenceServicer(open_inference_pb2_grpc.GRPCInferenceServiceServicer
         context: "grpc.aio.ServicerContext[Any, Any]",
         stream: WatchedStream,
     ) -> None:
+        if self._vectors.is_asked(request.model_name):
+            response = await self._vectors.infer(request, context)
+            response.parameters[_FINAL].bool_param = True
+            await stream.send(context.write(oip.ModelStreamInferResponse(infer_response=response)))
+            return
         inference = to_inference(request)
         model = ""
         async with aclosing(self._events(inference.request, context)) as events:

@@ -96,6 +96,7 @@ COUNTERS = {
     "accepted_tokens": "Of the guessed tokens, those that were right.",
     "draft_steps": "Steps with guessed tokens, those of each ended request counted.",
     "model_energy_joules": "Energy of the node while it computed this model. Only where there is a meter.",
+    "length_prediction_cpu_seconds": "CPU time of predictions of lengths from prompts.",
     "worker_cpu_seconds": "CPU time of the worker process.",
     "text_cpu_seconds": "CPU time of the text process; starts again at 0 with it.",
     "text_restarts": "Times the text process was started again after a text ended it.",

@@ -1,4 +1,4 @@
-"""Features of a prompt that are cheap to count: what the small classifier sees of a request."""
+"""Features of a prompt that are cheap to count: what length and difficulty are predicted from."""
 
 import math
 import re
