@@ -87,8 +87,9 @@ def test_a_reranker_gives_a_number_for_a_pair(minilm_cache: Path) -> None:
         pairs = ([101, 1037, 102, 3526, 102], [101, 1037, 102, 2091, 102])
         scores = vectors(ranker, *pairs)
         assert scores.shape == (2, 1)
-        assert scores[0] != scores[1]
-        assert vectors(ranker, pairs[0])[0] == pytest.approx(scores[0], abs=1e-2)
+        # Kernels for other numbers of rows round activations the other way: less than a pair's number tells.
+        noise = abs(vectors(ranker, pairs[0])[0] - scores[0])
+        assert noise < abs(scores[0] - scores[1]) / 10
     finally:
         ranker.close()
 

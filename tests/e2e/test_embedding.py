@@ -89,7 +89,8 @@ def test_vectors_are_those_of_the_published_weights(client: SyncClient, minilm_c
 def test_company_changes_no_vector(client: SyncClient) -> None:
     alone = client.embed([TEXTS[3]])[0]
     together = client.embed([*TEXTS[:3] * 40, TEXTS[3]])[-1]
-    assert cosine(alone, together) >= 0.99999
+    # On some CPUs kernels for a few rows round activations otherwise than those for many.
+    assert cosine(alone, together) >= 0.9999
 
 
 def test_meaning_counts(client: SyncClient) -> None:
