@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -63,6 +64,20 @@ def test_streams_have_their_time_before_they_are_killed() -> None:
 def test_a_lost_worker_and_a_wrong_setting_are_no_loop() -> None:
     assert values("OOMPolicy") == ["continue"]
     assert values("RestartPreventExitStatus") == ["2"]
+
+
+@pytest.mark.parametrize(("pulled", "starts"), [(0, True), (1, False), (2, True)])
+def test_the_server_names_a_wrong_setting_and_does_not_start_before_a_model_is_fetched(
+    tmp_path: Path, pulled: int, starts: bool
+) -> None:
+    program = tmp_path / "genai-xapp"
+    program.write_text(f"#!/bin/sh\nexit {pulled}\n")
+    program.chmod(0o755)
+    ((installed, _),) = [value.split() for value in values("ExecStart")]
+    (before,) = values("ExecStartPre")
+    words = [word.replace("$$", "$") for word in shlex.split(before.replace(installed, str(program)))]
+    done = subprocess.run(words, check=False, timeout=60)
+    assert (done.returncode == 0) == starts
 
 
 # ---- the installation by one command

@@ -15,6 +15,11 @@ def decode_text(body: bytes) -> str:
     return body.decode(ENCODING).replace("\r\n", "\n")
 
 
+def is_utf8(text: str) -> bool:
+    """Whether a message has room for a text: what the system had as other bytes is halves of surrogates."""
+    return text.encode(errors="replace").decode() == text
+
+
 def without_mark(text: str) -> str:
     """Text that was decoded already."""
     return text.removeprefix("\ufeff")

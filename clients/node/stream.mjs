@@ -25,14 +25,22 @@ function connect(target) {
   return new InferenceService(target, grpc.credentials.createInsecure(), { "grpc.enable_http_proxy": 0 });
 }
 
-/** The events of one answer. To leave the loop cancels the request, and its slot is free by the next step. */
+/**
+ * The events of one answer. To leave the loop cancels the request, and its slot is free by the next step. A stream
+ * that ends without `finished` was broken off.
+ */
 async function* generate(client, request, deadlineSeconds) {
   const call = client.generate(request, { deadline: Date.now() + deadlineSeconds * 1000 });
+  let finished = false;
   try {
-    for await (const event of call) yield event;
+    for await (const event of call) {
+      finished ||= Boolean(event.finished);
+      yield event;
+    }
   } finally {
     call.cancel();
   }
+  if (!finished) throw new Error("the node ended the answer without its last message");
 }
 
 /** As `generate`; UNAVAILABLE is tried again after as long as the node says, before the first text. */

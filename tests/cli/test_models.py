@@ -72,11 +72,23 @@ def test_the_models_of_the_settings_are_fetched_and_those_that_are_here_ask_nobo
     assert len(hub.log) == num_asked
 
 
-def test_a_configured_path_without_a_file_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XAPP_MODEL", "/nowhere/own.gguf")
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("XAPP_MODEL", "/nowhere/own.gguf"),
+        ("XAPP_MODEL", "no-such-model"),
+        ("XAPP_MODEL", "hf:owner/tiny.gguf"),
+        ("XAPP_GRPC_PORT", "many"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_an_exit_code_of_its_own(
+    folder: Path, hub: StandIn, monkeypatch: pytest.MonkeyPatch, key: str, value: str
+) -> None:
+    monkeypatch.setenv(key, value)
     result = run("pull", "--configured")
-    assert result.exit_code == 1
-    assert "/nowhere/own.gguf" in result.stderr
+    assert result.exit_code == 2
+    assert value in result.stderr
+    assert not hub.log
 
 
 def test_a_pull_of_nothing_is_wrong_usage(folder: Path) -> None:

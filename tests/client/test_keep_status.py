@@ -9,6 +9,7 @@ import pytest
 
 from xapp.client.calls import Calls
 from xapp.client.errors import ClientError
+from xapp.client.keep_status import keeping_status
 from xapp.client.retry import Retry
 
 PIECES, PIECE = 200, b"x" * 3200
@@ -58,6 +59,22 @@ async def by_upload(calls: Calls) -> None:
 async def by_stream(calls: Calls) -> None:
     async for _ in calls.stream(calls.stub(lambda channel: channel.stream_stream("/a/Talk")), pieces(), 20):
         pass
+
+
+async def test_grpcio_ends_calls_where_their_status_is_kept() -> None:
+    """Private names of grpcio: a version without them would lose the reason now and then, without a word."""
+    async with grpc.aio.insecure_channel("127.0.0.1:1") as channel:
+        talk: Any = channel.stream_stream("/a/Talk")
+        call = talk(pieces())
+        core = call._cython_call
+        assert callable(core.set_internal_error)
+        keeping_status(call)
+        assert call._cython_call is not core
+        call._cython_call.set_internal_error("a write failed")
+        assert not call.done()
+        core.set_internal_error("a write failed")
+        assert call.done(), "without the hook this is how a call loses its status"
+        call.cancel()
 
 
 @pytest.mark.parametrize("ask", [by_upload, by_stream])

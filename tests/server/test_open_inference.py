@@ -158,6 +158,7 @@ def with_outputs(name: str) -> oip.ModelInferRequest:
         (asking(priority="unspecified"), "parameters.priority"),
         (asking(max_token=3), "did you mean max_tokens"),
         (asking(priority="first"), "priority"),
+        (asking(priority="BATCH"), "parameters.priority"),
         (oip.ModelInferRequest(inputs=asking().inputs, raw_input_contents=[b"\x09\0\0\0hi"]), "length"),
         (oip.ModelInferRequest(inputs=asking().inputs, raw_input_contents=[b""]), "length"),
         (oip.ModelInferRequest(inputs=asking().inputs, raw_input_contents=[b"", b""]), "length"),

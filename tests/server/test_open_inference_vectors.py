@@ -154,6 +154,7 @@ A = b"\1\0\0\0a"
         (asking(b"a", normalize="yes"), "parameters.normalize"),
         (asking(b"a", dimensions=0), "parameters.dimensions"),
         (asking(b"a", priority="first"), "parameters.priority"),
+        (asking(b"a", priority="BATCH"), "parameters.priority"),
         (asking(b"a", max_tokens=3), "no parameter 'max_tokens'"),
     ],
 )

@@ -20,6 +20,7 @@ with quiet_interrupt():
     from xapp.errors import XappError
     from xapp.extras import how_to_add
     from xapp.hosts import spare_loopback
+    from xapp.text_file import is_utf8
     from xapp.visible import visible
 
 EXIT_INTERRUPTED = 130
@@ -97,7 +98,7 @@ class _Group(NearGroup):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Refuses bytes that are no UTF-8: no message has room for them."""
         for each in args:
-            if each.encode(errors="replace").decode() != each:
+            if not is_utf8(each):
                 raise click.UsageError(f"{each[:64]!r} is not UTF-8", ctx)
         return super().parse_args(ctx, args)
 

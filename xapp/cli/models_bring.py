@@ -8,8 +8,10 @@ from typing import Any
 
 import click
 
+from xapp.cli.exit_codes import EXIT_CONFIG
 from xapp.cli.models_options import folder_option, json_option
 from xapp.cli.progress import TerminalProgress
+from xapp.cli.say import say
 from xapp.cli.sizes import size_text
 from xapp.errors import XappError
 from xapp.models.bring import bring
@@ -34,6 +36,8 @@ def pull(names: tuple[str, ...], folder: Path, as_json: bool, revision: str | No
     pull that was cut off goes on where it stopped. A file that is there already and has the sha256 that
     the catalogue knows is taken over without the hub. For a gated model accept the licence on its page
     and set HF_TOKEN. HF_ENDPOINT names another hub, a mirror for instance.
+
+    Exit code 1: a model was not fetched. 2: with --configured, a setting is wrong.
     """
     if not names and not configured:
         raise click.UsageError("name a model, or give --configured")
@@ -66,19 +70,23 @@ def import_files(files: tuple[str, ...], folder: Path, as_json: bool, link: bool
 
 
 def _configured(folder: Path) -> list[str]:
-    """The models of the settings that are not on this machine. Raises XappError for a path without a file."""
+    """The models of the settings that are not on this machine. Wrong settings end as in `serve`."""
     # Imported here: settings need the server extra.
     from xapp.config import load_settings  # noqa: PLC0415
     from xapp.served.configured_models import wanted_models  # noqa: PLC0415
 
-    return [name for name in wanted_models(load_settings(os.environ)) if not _is_here(name, folder)]
+    try:
+        return [name for name in wanted_models(load_settings(os.environ)) if not _is_here(name, folder)]
+    except XappError as error:
+        say(f"genai-xapp: {error.message}", err=True)
+        raise click.exceptions.Exit(EXIT_CONFIG) from error
 
 
 def _is_here(name: str, folder: Path) -> bool:
     try:
         resolve(name, folder)
     except XappError as error:
-        if error.reason == "NO_SUCH_FILE":
+        if error.reason != "MODEL_NOT_PULLED":
             raise
         return False
     return True

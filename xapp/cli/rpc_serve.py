@@ -8,10 +8,9 @@ from typing import Any
 import click
 
 from xapp import logs
+from xapp.cli.exit_codes import EXIT_CONFIG
 from xapp.cli.say import say
 from xapp.errors import ConfigError, FailedPrecondition
-
-EXIT_CONFIG = 2
 
 
 @click.command()

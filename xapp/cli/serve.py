@@ -10,12 +10,11 @@ from typing import Any
 import click
 
 from xapp import failpoints, logs
+from xapp.cli.exit_codes import EXIT_CONFIG
 from xapp.cli.say import say
 from xapp.config import KEYS, TABLES, Key, Settings, load_settings, own_server, unknown_keys
 from xapp.errors import ConfigError
 from xapp.settings_file import FILE_KEY
-
-EXIT_CONFIG = 2
 
 _log = logging.getLogger("xapp")
 

@@ -15,6 +15,7 @@ from xapp.domain.kinds import MODEL_KINDS
 from xapp.errors import ConfigError
 from xapp.near import did_you_mean, nearest
 from xapp.settings_file import FILE_KEY, read_settings_file
+from xapp.text_file import is_utf8
 
 _OF_A_MODEL = {key.name: key for key in KEYS_OF_A_MODEL}
 
@@ -42,18 +43,13 @@ def _nested(values: Values) -> dict[str, Any]:
 
 def _check(key: Key, value: Any, spelling: str, other: str = "") -> None:
     """Raises ConfigError with the key `spelling`. `other` ends its message."""
-    if isinstance(value, str) and not _is_whole(value):
+    if isinstance(value, str) and not is_utf8(value):
         raise ConfigError(spelling, f"{value!r}: is not UTF-8{other}")
     try:
         msgspec.convert({key.name: value}, TABLES[key.table], strict=False)
     except msgspec.ValidationError as error:
         reason = str(error).split(" - at ")[0]
         raise ConfigError(spelling, f"{value!r}: {reason}{other}") from error
-
-
-def _is_whole(text: str) -> bool:
-    """Bytes of the environment that are no UTF-8 come as halves of surrogate pairs."""
-    return text.encode(errors="replace").decode() == text
 
 
 # ---- settings of one model

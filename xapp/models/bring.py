@@ -10,8 +10,7 @@ from xapp.models.catalogue import Entry, catalogue, entries_by_file
 from xapp.models.digest import PREFIX, hash_file
 from xapp.models.info import read_gguf
 from xapp.models.landing import Pulled, Target, Wanted, keep, land, whole_of
-from xapp.models.parts import all_parts, check_parts, model_name
-from xapp.models.store import SUFFIX
+from xapp.models.parts import SUFFIX, all_parts, check_parts, model_name
 from xapp.models.transfer import NoProgress, Progress, check_room, one_at_a_time, raise_for_disk
 
 FILE_PREFIX = "file:"

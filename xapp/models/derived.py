@@ -14,8 +14,8 @@ from xapp.models.digest import Record, hash_file, keep_record, make_record, reco
 from xapp.models.formats import FORMATS, Format
 from xapp.models.info import read_gguf
 from xapp.models.landing import sync
-from xapp.models.parts import model_name
-from xapp.models.store import SUFFIX, ModelFile
+from xapp.models.parts import SUFFIX, model_name
+from xapp.models.store import ModelFile
 from xapp.models.transfer import Progress, one_at_a_time, raise_for_disk
 
 

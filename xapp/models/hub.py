@@ -24,6 +24,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # whichever httpx it is built on
 
 from xapp.errors import ModelError
+from xapp.models.hub_names import HubName
 from xapp.models.hub_stream import Dropped, RemoteFile, fetch_rest
 from xapp.models.transfer import Backoff, Progress
 
@@ -47,7 +48,7 @@ class Hub:
 
     def locate(self, repo: str, file: str, revision: str | None) -> RemoteFile:
         """Asks for size and sha256. Raises ModelError, also if the hub states no sha256."""
-        what = f"hf:{repo}/{file}"
+        what = HubName(repo, file).source
         with _explained(what, revision):
             url = hf_hub_url(repo, file, revision=revision, endpoint=self.endpoint)
             facts = self._persistently(lambda: get_hf_file_metadata(url, endpoint=self.endpoint))

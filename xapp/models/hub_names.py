@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 from xapp.errors import ModelError
 from xapp.models.catalogue import flat_name
-from xapp.models.parts import part_of
+from xapp.models.parts import SUFFIX, part_of
 
 PREFIX = "hf:"
-_SUFFIX = ".gguf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +31,9 @@ def read_hub_name(name: str) -> HubName:
     """Raises ModelError for a name that no file of the hub can have."""
     parts = name.removeprefix(PREFIX).split("/")
     hidden = any(part.startswith(".") for part in parts)
-    if len(parts) < 3 or not all(parts) or hidden or not name.endswith(_SUFFIX) or not name.isprintable():
+    if len(parts) < 3 or not all(parts) or hidden or not name.endswith(SUFFIX) or not name.isprintable():
         raise ModelError(
-            f"{name[:256]!r}: a file of the hub is written {PREFIX}OWNER/REPOSITORY/FILE{_SUFFIX}"
+            f"{name[:256]!r}: a file of the hub is written {PREFIX}OWNER/REPOSITORY/FILE{SUFFIX}"
         )
     repo, file = "/".join(parts[:2]), "/".join(parts[2:])
     if part := part_of(file):

@@ -7,6 +7,7 @@ from pathlib import Path
 from xapp.errors import ModelError
 from xapp.models.catalogue import Entry, flat_name
 from xapp.models.digest import PREFIX, Record, hash_file, make_record, write_record
+from xapp.models.hub_names import HubName
 from xapp.models.info import read_gguf
 from xapp.models.parts import digest_of_parts, part_of
 from xapp.models.store import ModelFile
@@ -38,7 +39,7 @@ class Target:
         """The source in its record: the package's pin, or hf:REPO/FILE."""
         if self.entry and self.entry.package:
             return self.entry.package.requirement
-        return f"hf:{self.repo}/{self.file}"
+        return HubName(self.repo, self.file).source
 
     @property
     def parts(self) -> "list[Target]":

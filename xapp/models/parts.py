@@ -14,6 +14,7 @@ from pathlib import Path
 from xapp.errors import ModelError
 from xapp.models.digest import PREFIX, OnBytes, digest_of, rehash
 
+SUFFIX = ".gguf"
 MAX_PARTS = 999
 _PART = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.gguf")
 

@@ -8,10 +8,9 @@ from xapp.errors import ModelError, NotFound
 from xapp.models.catalogue import Entry, catalogue, entries_by_file
 from xapp.models.digest import record_of
 from xapp.models.hub_names import PREFIX, read_hub_name
-from xapp.models.parts import is_later_part, model_name
+from xapp.models.parts import SUFFIX, is_later_part, model_name
 from xapp.near import did_you_mean
 
-SUFFIX = ".gguf"
 MAX_SHOWN_CHARS = 256
 
 

@@ -15,6 +15,7 @@ from xapp.kserve import open_inference_pb2 as oip
 from xapp.server.field_names import FieldNames
 from xapp.server.open_inference_tensors import (
     INPUT,
+    PRIORITIES,
     TEXT_TYPE,
     VERSION,
     check_outputs,
@@ -97,10 +98,9 @@ def _sampling(request: pb.GenerateRequest) -> Message:
 
 
 def _put_priority(request: pb.GenerateRequest, value: str) -> None:
-    name = f"PRIORITY_{value.upper()}"
-    if name not in pb.Priority.keys()[1:]:  # without UNSPECIFIED
-        raise InvalidArgument("parameters.priority", "is critical, interactive or batch")
-    request.priority = pb.Priority.Value(name)
+    if value not in PRIORITIES:
+        raise InvalidArgument("parameters.priority", f"is one of {', '.join(PRIORITIES)}")
+    request.priority = pb.Priority.Value(f"PRIORITY_{value.upper()}")
 
 
 _PARAMETERS: Mapping[str, _Parameter] = {

@@ -7,12 +7,15 @@ bytes of each element.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from xapp.domain.priority import Priority
 from xapp.errors import InvalidArgument, NotFound
 from xapp.kserve import open_inference_pb2 as oip
 from xapp.near import did_you_mean
 
 INPUT, TEXT_TYPE = "text_input", "BYTES"
 VERSION = "1"
+PRIORITIES = {each.name.lower(): each for each in Priority}
+"""Values of the parameter `priority`."""
 _LENGTH_BYTES = 4
 _SHOWN_CHARS = 64
 

@@ -9,12 +9,12 @@ from dataclasses import replace
 from typing import TypeVar
 
 from xapp.domain.embedding import MAX_TEXTS, Caller, EmbedRequest, EmbedResult, TextRole, Truncation
-from xapp.domain.priority import Priority
 from xapp.errors import InvalidArgument
 from xapp.kserve import open_inference_pb2 as oip
 from xapp.server.field_names import FieldNames
 from xapp.server.open_inference_tensors import (
     INPUT,
+    PRIORITIES,
     TEXT_TYPE,
     VERSION,
     check_outputs,
@@ -30,7 +30,6 @@ _TURN = 64
 """Vectors that are converted at a time: the event loop has other work."""
 _ROLES = {"plain": TextRole.PLAIN, "query": TextRole.QUERY, "passage": TextRole.PASSAGE}
 _TRUNCATIONS = {"none": Truncation.NONE, "start": Truncation.START, "end": Truncation.END}
-_PRIORITIES = {each.name.lower(): each for each in Priority}
 _NAMES = FieldNames(
     {
         "texts": f"inputs.{INPUT}",
@@ -63,7 +62,7 @@ def to_embed(wire: oip.ModelInferRequest, caller: Caller) -> EmbedRequest:
         truncation=_named(parameters, "truncation", _TRUNCATIONS, Truncation.NONE),
         normalized=value_of(parameters, "normalize", bool) if "normalize" in parameters else True,
         dimensions=_dimensions(parameters),
-        caller=replace(caller, priority=_named(parameters, "priority", _PRIORITIES, caller.priority)),
+        caller=replace(caller, priority=_named(parameters, "priority", PRIORITIES, caller.priority)),
     )
 
 

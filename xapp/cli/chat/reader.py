@@ -11,6 +11,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.validation import Validator
 
 from xapp.cli.chat.commands import COMMANDS
+from xapp.text_file import is_utf8
 
 _PROMPT = "> "
 _NO_TEXT = "bytes that are not UTF-8 cannot be sent"
@@ -31,7 +32,7 @@ class Reader:
         self._session: PromptSession[str] = PromptSession(
             history=_history(history_file()),
             key_bindings=_keys(),
-            validator=Validator.from_callable(_is_text, _NO_TEXT, move_cursor_to_end=True),
+            validator=Validator.from_callable(is_utf8, _NO_TEXT, move_cursor_to_end=True),
             validate_while_typing=False,
             completer=completer,
             complete_while_typing=False,
@@ -42,11 +43,6 @@ class Reader:
     async def read(self) -> str:
         """The next question, which may have several lines."""
         return await self._session.prompt_async(_PROMPT)
-
-
-def _is_text(typed: str) -> bool:
-    """Whether a message has room for it: keys that are no UTF-8 come as halves of surrogate pairs."""
-    return typed.encode(errors="replace").decode() == typed
 
 
 def _keys() -> KeyBindings:

@@ -51,7 +51,7 @@ _NAMES = FieldNames(
         "stop": "stopping.conditions",
     }
 )
-places_of_the_contract = _NAMES.applied
+names_of_the_contract = _NAMES.applied
 """An InvalidArgument names the field as openengine.v1 calls it."""
 
 

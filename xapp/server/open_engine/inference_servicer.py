@@ -114,7 +114,7 @@ class EngineInferenceServicer(open_engine_pb2_grpc.InferenceServicer):
                 await stream.end_aborted()
 
     async def _answer(self, asked: Asked, context: Context, stream: _Stream, running: RunningRequest) -> None:
-        with engine_request.places_of_the_contract():
+        with engine_request.names_of_the_contract():
             async with aclosing(self._events(asked, context)) as events:
                 async for event in events:
                     await stream.tell(event)

@@ -66,12 +66,18 @@ public final class Stream {
   private void answer(String question) throws InterruptedException {
     for (int attempt = 1; ; attempt++) {
       boolean begun = false;
+      boolean finished = false;
       try {
         Iterator<GenerateResponse> events = within().generate(ask(question, 48));
         while (events.hasNext()) {
           GenerateResponse event = events.next();
           begun |= event.hasChunk();
+          finished |= event.hasFinished();
           show(event);
+        }
+        if (!finished) {
+          String text = "the node ended the answer without its last message";
+          throw Status.INTERNAL.withDescription(text).asRuntimeException();
         }
         return;
       } catch (StatusRuntimeException error) {
