@@ -4,7 +4,8 @@ A worker measures a model that is new on this machine while it has nothing to do
 comparison this is the turn of another server: it would get less CPU than it should, and the survey, disturbed
 by that server, would not be kept for the next round either.
 
-`python -m perf.survey_first --model FILE --settings JSON` prints whether the survey is complete.
+`python -m perf.survey_first --model FILE --settings JSON` surveys it, and prints whether the load had
+found all measurements already.
 """
 
 import sys
@@ -35,7 +36,7 @@ def survey_first(path: Path, settings: EngineSettings) -> None:
 
 
 def main(args: list[str]) -> None:
-    """Surveys what is left. Prints `true` where nothing was left: the load had found all measurements."""
+    """Surveys what is left, and prints `true` where nothing was left."""
     settings = msgspec.json.decode(json_child.option(args, "--settings"), type=EngineSettings)
     backend = load(json_child.option(args, "--model"), settings, this_node(), lambda _: None)
     engine = new_engine(backend, settings)

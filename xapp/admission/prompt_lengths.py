@@ -33,7 +33,7 @@ WORTH = 0.9
 SELDOM = 8
 """Where it does not pay, one prompt in so many is counted."""
 MAX_BAND = 20
-MAX_CHARS = 2_000
+COUNTED_CHARS = 2_000
 """So much of a prompt's end is counted, which bounds the cost."""
 
 
@@ -154,7 +154,7 @@ class PromptLengths:
 
 def counts_of(request: AdmissionRequest) -> tuple[float, ...]:
     """The features of the end of a prompt. The first one, its size, is that of the whole prompt."""
-    return (log1p(request.num_bytes), *features(request.text[-MAX_CHARS:])[1:])
+    return (log1p(request.num_bytes), *features(request.text[-COUNTED_CHARS:])[1:])
 
 
 def _error(predicted: int, actual: int, *, cut: bool) -> float:

@@ -13,11 +13,12 @@ from typing import Any
 from jinja2 import TemplateRuntimeError, Undefined
 from jinja2.exceptions import SecurityError
 
+from xapp.text.tool_turns import MAX_WHOLE
+
 MAX_UNITS = 1_000_000
 MAX_CPU_S = 1.5
 """Less than the limit of a text: a template that is too slow gets an error and does not end the process."""
 _CHARS_PER_UNIT = 64
-_MAX_NUMBER = 2**64
 _MAX_DEPTH = 100
 
 
@@ -70,7 +71,7 @@ def measured(value: Any, depth: int = 0) -> Any:
         budget.charge_chars(len(value))
     elif isinstance(value, int | float):
         # A float takes eight bytes whatever it is; an infinite one comes from a mistake.
-        if abs(value) > (_MAX_NUMBER if isinstance(value, int) else sys.float_info.max):
+        if abs(value) > (MAX_WHOLE if isinstance(value, int) else sys.float_info.max):
             raise OverBudget("makes a number too large")
     elif isinstance(value, dict | list | tuple):
         if depth > _MAX_DEPTH:

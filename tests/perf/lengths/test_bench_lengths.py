@@ -1,12 +1,11 @@
 """The whole mode on a node with the fake backend."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.perf.bench_on_fakes import summary_on_fakes
 
 pytestmark = pytest.mark.slow
 
@@ -16,17 +15,8 @@ def test_a_run_on_fakes(default_model_path: Path, tmp_path: Path) -> None:
     lines = [{"category": "qa", "turns": [text]} for text in texts] * 2
     items, out = tmp_path / "items.jsonl", tmp_path / "out.json"
     items.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    command = [sys.executable, "-m", "xapp.cli", "bench", "lengths", "--model", str(default_model_path)]
-    done = subprocess.run(
-        [*command, "--items", str(items), "--max-tokens", "16", "--rounds", "1", "--out", str(out)],
-        env={**os.environ, "XAPP_BACKEND": "fake"},
-        capture_output=True,
-        text=True,
-        timeout=110,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    summary = {each["name"]: each for each in json.loads(out.read_text())["summary"]}
+    options = ["--model", str(default_model_path), "--items", str(items), "--max-tokens", "16"]
+    summary = summary_on_fakes(out, "lengths", *options)
     assert summary["history: median error, a factor"]["value"] >= 1
     assert summary["probe: time of a prediction"]["value"] > 0
     assert summary["perception: time of a prediction"]["value"] > 0

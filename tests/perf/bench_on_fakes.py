@@ -1,0 +1,23 @@
+"""A whole mode of the harness, as a command, on nodes with the fake backend."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def summary_on_fakes(out: Path, mode: str, *options: str) -> dict[str, Any]:
+    """The figures of one round by their names, from the result file `out`."""
+    command = [sys.executable, "-m", "xapp.cli", "bench", mode, *options]
+    done = subprocess.run(
+        [*command, "--rounds", "1", "--out", str(out)],
+        env={**os.environ, "XAPP_BACKEND": "fake"},
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {each["name"]: each for each in json.loads(out.read_text())["summary"]}
