@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import grpc.aio
 import pytest
 
 from tests.e2e.caller import ENDLESS_FAKE, Caller, calling, counted
@@ -16,8 +17,8 @@ from xapp.inference.v1 import inference_pb2 as pb
 pytestmark = pytest.mark.slow
 
 WATTS = 4.0
-LONG = pb.GenerateRequest(prompt="go on", ignore_eos=True, max_tokens=6000)
-"""More than a second of the fake's steps: enough readings of the meter."""
+LENGTHS = [6000, 12_000, 24_000, 48_000]
+"""Tokens. How many readings of the meter an answer sees depends on the machine: a longer answer sees more."""
 
 
 @pytest.fixture(scope="module")
@@ -30,15 +31,17 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Board:
     return board
 
 
-@pytest.fixture(scope="module")
-def server(board: Board) -> Iterator[LiveServer]:
-    environ = {
+def settings(board: Board) -> dict[str, str]:
+    return {
         **ENDLESS_FAKE,
         "XAPP_POWER_SYS": str(board.sys),
         "XAPP_POWER_VCGENCMD": board.install(),
-        "XAPP_POWER_BUDGET_J_PER_HOUR": "1",
     }
-    with serving(environ) as server:
+
+
+@pytest.fixture(scope="module")
+def server(board: Board) -> Iterator[LiveServer]:
+    with serving(settings(board)) as server:
         yield server
 
 
@@ -48,12 +51,33 @@ async def caller(server: LiveServer) -> AsyncIterator[Caller]:
         yield caller
 
 
-async def test_an_answer_has_its_energy_and_the_next_one_exceeds_the_budget(caller: Caller) -> None:
-    finished = (await caller.generate(LONG))[-1].finished
-    taken = finished.timing.prefill.ToSeconds() + finished.timing.decode.ToNanoseconds() / 1e9
+def answer(max_tokens: int) -> pb.GenerateRequest:
+    return pb.GenerateRequest(prompt="go on", ignore_eos=True, max_tokens=max_tokens)
+
+
+async def test_an_answer_has_its_energy(caller: Caller) -> None:
+    for max_tokens in LENGTHS:
+        finished = (await caller.generate(answer(max_tokens)))[-1].finished
+        if finished.HasField("energy"):
+            break
+    timing = finished.timing
+    taken = (timing.prefill.ToNanoseconds() + timing.decode.ToNanoseconds()) / 1e9
     assert finished.energy.gross_joules == pytest.approx(WATTS * taken, rel=0.2)
-    error = await caller.refused(LONG)
-    found = details_of(error)
+
+
+async def all_answers(caller: Caller) -> None:
+    for max_tokens in LENGTHS:
+        await caller.generate(answer(max_tokens))
+
+
+async def test_a_request_beyond_the_budget_is_refused(board: Board) -> None:
+    """The node learns what its work takes from its first requests, and refuses after those."""
+    budget = {"XAPP_POWER_BUDGET_J_PER_HOUR": "1"}
+    with serving(settings(board) | budget) as server:
+        async with calling(server) as caller:
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await all_answers(caller)
+    found = details_of(caught.value)
     assert found.info.reason == "ENERGY_BUDGET"
     assert found.info.metadata["class"] == "interactive"
 
