@@ -145,7 +145,9 @@ async def test_a_storm_of_cancel_and_resubmit_loses_nothing(node: Node) -> None:
             for number in range(30):
                 group.create_task(client(number))
         assert seen.total() == 360
-        assert seen.keys() <= {"stop", "length", "cancelled", "deadline", "QUEUE_FULL"}
+        # A machine that stalls for half a second sends a request whose deadline is over.
+        possible = {"stop", "length", "cancelled", "deadline", "QUEUE_FULL", "DEADLINE_EXCEEDED"}
+        assert seen.keys() <= possible
         assert is_empty(service)
         client_ = service._registry.find("").supervisor._client
         assert client_ is not None

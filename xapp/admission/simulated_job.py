@@ -17,7 +17,8 @@ class Job:
     are filled. While it decodes, no step is planned to take longer than `max_gap_s`. An `isolated` job has
     steps of its own, in turn with the steps of all other jobs.
 
-    `order` begins with the class and decides who goes first. The three times are the result; NEVER where the
+    `order` begins with the class and decides who goes first. Its prompt stood behind others for `waited_s`,
+    as far as the simulation goes. The three times are the result; NEVER where the
     simulation ended before. `ends_at` is the tick of its end while it decodes (`decoding_group`).
     """
 
@@ -28,6 +29,7 @@ class Job:
     computed: float = 0
     max_gap_s: float | None = None
     isolated: bool = False
+    waited_s: float = NEVER
     started_s: float = NEVER
     first_s: float = NEVER
     end_s: float = NEVER

@@ -92,6 +92,7 @@ class Simulation:
     def _prefill(self, job: Job) -> None:
         """Runs steps with chunks of one prompt until the prompt is computed or a decoding job ends."""
         groups = (self._critical,) if job.critical else (self._critical, self._others)
+        job.waited_s = min(job.waited_s, self._now)
         tokens, seconds, steps = self._advance(job, groups)
         self._now += seconds
         job.prefill -= tokens
@@ -111,7 +112,18 @@ class Simulation:
         gap_s = min((gap_s for group in groups for gap_s in group.gaps.values()), default=None)
         chunk = ISOLATED_CHUNK
         if not job.isolated:
-            chunk = self._speeds.chunk(Beside(count, cells, job.computed, num_waiting, gap_s))
+            chunk = self._speeds.chunk(
+                Beside(
+                    count,
+                    cells,
+                    job.computed,
+                    num_waiting,
+                    gap_s,
+                    left=job.prefill,
+                    shares_step=True,
+                    waited_s=job.waited_s,
+                )
+            )
         # Its steps begin on average half of the way to the begin of the last full step.
         rest = job.prefill % chunk
         step_s = self._step_s(job, groups, chunk, job.computed + max(0.0, job.prefill - rest - chunk) / 2)

@@ -42,6 +42,7 @@ class Sequence:
     preemption does not change the answer. `interrupted`: the last step with a part of its prompt ended
     before it was computed.
 
+    `waited_s`: seconds from its arrival to the first step with a part of its prompt.
     `steps_s`: its part of the time of steps, by its share of each step's tokens. `began_s`: the time of all
     steps before it started.
     """
@@ -61,6 +62,7 @@ class Sequence:
     resumes_as: Status = Status.PREFILL
     waiting_since: float = 0.0
     advanced_at: float = 0.0
+    waited_s: float | None = None
     promoted_at: float | None = None
     extended_to: float | None = None
     interrupted: bool = False
@@ -91,6 +93,12 @@ class Sequence:
     def num_prompt(self) -> int:
         """Tokens of the prompt."""
         return len(self.request.prompt)
+
+    def advance_prompt(self, now: float) -> None:
+        """A part of the prompt is in the next step."""
+        self.advanced_at = now
+        if self.waited_s is None:
+            self.waited_s = now - self.request.arrival
 
     @property
     def isolated(self) -> bool:

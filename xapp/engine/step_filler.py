@@ -10,7 +10,7 @@ from xapp.engine.queues import Queues
 from xapp.engine.sequence import Sequence, Status
 from xapp.engine.step_time import StepTime
 from xapp.engine.turns import Turns, is_critical
-from xapp.steps.pace import MIN_CHUNK, NO_END, Beside, Pace
+from xapp.steps.pace import MIN_CHUNK, Beside, Pace
 
 RELIEF_CHUNK = 16
 """Prompt tokens of the first lower-class sequence in such a step, before the critical prompts."""
@@ -70,7 +70,7 @@ class StepFiller:
                 return
             share = min(room, RELIEF_CHUNK) if sequence is relieved else room
             if added := plan.add(sequence, share):
-                sequence.advanced_at = now
+                sequence.advance_prompt(now)
             room -= added
 
     @staticmethod
@@ -94,8 +94,10 @@ class StepFiller:
             position=first.num_computed,
             num_waiting=len(prompts) + len(self._queues.waiting),
             max_gap_s=min(bounds, default=None),
+            left=first.prompt_left,
             # Small requests with choices share a step: the step continues with the next prompt.
-            left=NO_END if first.strategy.shares_step else first.prompt_left,
+            shares_step=first.strategy.shares_step,
+            waited_s=first.waited_s if first.waited_s is not None else now - first.request.arrival,
             time_left_s=first.ends_by - now,
             interrupted=first.interrupted,
         )

@@ -10,12 +10,15 @@ capacity of a kernel.
 - A fixed bound (`XAPP_STEP_BUDGET_MS` is a number): the fastest chunk within it.
 - `auto`: the fastest chunk within 100 ms or 2.75 decode steps, whichever is longer. Where this leaves prompts
   less than `share` of their full speed, the smallest chunk with that share, within 0.7 s. Prompts get
-  full speed while several requests wait for a first token, and so does a prompt whose deadline is near.
+  full speed while several requests wait for a first token. So does a prompt whose deadline is near, and a
+  prompt that stood behind others for longer than it takes itself. While more requests wait than answers
+  run, the limit is longer by that ratio, up to 1.4 s: few readers wait, and many callers gain.
 - A request may have a tighter bound (`max_gap_s`). The bound holds while that request decodes, even where
   prompts slow down.
 """
 
 from dataclasses import dataclass
+from math import ceil
 
 from xapp.steps.step_cost import StepCost
 
@@ -29,6 +32,8 @@ GAP_STEPS = 2.75
 """Alternatively so many decode steps, where that is longer."""
 LONGEST_S = 0.7
 """Bound of a planned step with prompts beside answers, unless its decode part alone takes longer."""
+MOST_STRETCH = 2.0
+"""The bound is longer by up to this factor while more requests wait for a first token than answers run."""
 LONGEST_ALONE_S = 2.5
 """Bound of a planned step with prompts alone, seconds. An interruption loses at most this time."""
 MOST_ALONE = 192
@@ -45,7 +50,6 @@ NEARLY = 0.98
 """A chunk with this share of the best speed counts as best."""
 ENOUGH = 0.9
 """A step ends with its first prompt where the step then has at least this share of the best speed."""
-NO_END = 1 << 30
 HURRY = 2.0
 """A prompt is urgent when the time to its deadline is less than its time at full speed by this factor."""
 _SIZES = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 1024, 2048, 4096)
@@ -68,7 +72,8 @@ class Chunk:
 class Beside:
     """The load of a step beside prompts: `num_decode` sequences that read `cells`.
 
-    `position` is the next position of the first prompt, and `left` the number of its tokens to compute.
+    `position` is the next position of the first prompt, and `left` the number of its tokens to compute. Its
+    first step came `waited_s` after its arrival. `shares_step`: the step goes on with the next prompt.
     `num_waiting` requests wait for their first token. `max_gap_s` is the tightest bound of a decoding
     request. `time_left_s` is the time to the first prompt's deadline. `interrupted`: its last step was
     interrupted.
@@ -79,7 +84,9 @@ class Beside:
     position: float = 0.0
     num_waiting: int = 1
     max_gap_s: float | None = None
-    left: int = NO_END
+    left: float = float("inf")
+    shares_step: bool = False
+    waited_s: float = 0.0
     time_left_s: float = float("inf")
     interrupted: bool = False
 
@@ -124,11 +131,11 @@ class Pace:
         return max(MIN_CHUNK, tokens)
 
     def _beside(self, candidates: Candidates, beside: Beside) -> int:
-        bound_s, longest_s = self._bounds(candidates, beside)
+        bound_s, longest_s = self._bounds(candidates.decode_s, beside)
         best = _fastest(candidates.chunks, bound_s)
         if longest_s > bound_s and best.rate < (least := self._least_rate(candidates, beside)):
             best = _smallest(candidates.chunks, least, longest_s)
-            return _until_first_token(candidates.chunks, best, beside.left, longest_s)
+            return _until_first_token(candidates.chunks, best, beside, longest_s)
         return best.tokens
 
     def _chunks(self, cost: StepCost, beside: Beside) -> list[Chunk]:
@@ -138,21 +145,28 @@ class Pace:
         sizes = sorted({_tokens(cost, size, beside.num_decode) for size in measured})
         return [_chunk(cost, beside, size) for size in sizes if 0 < size <= most] or [_chunk(cost, beside, 1)]
 
-    def _bounds(self, candidates: Candidates, beside: Beside) -> tuple[float, float]:
+    def _bounds(self, decode_s: float, beside: Beside) -> tuple[float, float]:
         """Seconds that a step may take, and seconds that it may take to give prompts their share."""
         if self.budget_s is not None:
             bounds = (self.budget_s, self.budget_s)
         else:
-            bound_s = max(GAP_S, GAP_STEPS * candidates.decode_s)
-            bounds = (bound_s, max(bound_s, LONGEST_S))
+            bound_s = max(GAP_S, GAP_STEPS * decode_s)
+            bounds = (bound_s, max(bound_s, _longest_s(beside)))
         if beside.max_gap_s is None:
             return bounds
         return min(bounds[0], beside.max_gap_s), min(bounds[1], beside.max_gap_s)
 
     def _least_rate(self, candidates: Candidates, beside: Beside) -> float:
         full = candidates.full.rate
-        is_late = beside.left / full * HURRY > beside.time_left_s
-        return full if is_late or beside.num_waiting > 1 else full * self.share
+        takes_s = beside.left / full
+        is_late = takes_s * HURRY > beside.time_left_s
+        has_priority = is_late or takes_s < beside.waited_s or beside.num_waiting > 1
+        return full if has_priority else full * self.share
+
+
+def _longest_s(beside: Beside) -> float:
+    """The bound of a step that gives prompts their share."""
+    return LONGEST_S * min(MOST_STRETCH, max(1.0, beside.num_waiting / beside.num_decode))
 
 
 def _tokens(cost: StepCost, size: int, num_decode: int) -> int:
@@ -163,13 +177,16 @@ def _tokens(cost: StepCost, size: int, num_decode: int) -> int:
 def _alone(candidates: Candidates, beside: Beside) -> int:
     if beside.interrupted:
         return _fastest(candidates.chunks, SHORT_S).tokens
-    return _until_first_token(candidates.chunks, candidates.full, beside.left, LONGEST_ALONE_S)
+    return _until_first_token(candidates.chunks, candidates.full, beside, LONGEST_ALONE_S)
 
 
-def _until_first_token(chunks: list[Chunk], largest: Chunk, left: int, longest_s: float) -> int:
+def _until_first_token(chunks: list[Chunk], largest: Chunk, beside: Beside, longest_s: float) -> int:
     """The rest of the first prompt where it fills a kernel alone, so that its first token comes early. A
     longer rest is cut evenly: a small last step costs more a token.
     """
+    if beside.shares_step or beside.left == float("inf"):
+        return largest.tokens
+    left = ceil(beside.left)
     num_steps = max(1, -(-(left - CRUMB) // largest.tokens))
     each = -(-left // num_steps)
     if num_steps > MANY_STEPS or (each > largest.tokens and each / largest.rate > longest_s):
