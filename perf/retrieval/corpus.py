@@ -22,6 +22,8 @@ MIN_SENTENCE_CHARS = 40
 MIN_REST_CHARS = 120
 ANSWER_SHARE, QUESTION_SHARE = 0.8, 0.4
 """A passage has the answer if it has so many of the words of the right choice, and of the question."""
+_NEGATIVE = re.compile(r"\b(?:NOT|EXCEPT)\b")
+_OF_THE_OTHERS = re.compile(r"\b(?:above|both|neither)\b", re.IGNORECASE)
 _SENTENCE = re.compile(r"[A-Z][^.!?\n|`]{38,300}[.!?](?=\s|$)")
 
 
@@ -87,18 +89,26 @@ def _taken(text: Text, chance: random.Random, questions: list[Asked]) -> Iterato
 def answerable(
     texts: Iterable[Text], questions: Iterable[MultipleChoice]
 ) -> list[tuple[MultipleChoice, Asked]]:
-    """The questions whose right answer some passages have, by their words."""
+    """The questions whose right answer some passages have, by their words.
+
+    No passage has the answer to "Which is NOT ...?", nor the answer "All of the above".
+    """
     words = [
         (Place(text.id, passage.start), _words(f"{passage.title} {passage.text}"))
         for text in texts
         for passage in text.passages
     ]
     found = []
-    for question in questions:
+    for question in filter(_has_words, questions):
         relevant = frozenset(place for place, known in words if _has_answer(known, question))
         if relevant:
             found.append((question, Asked(question.question, relevant)))
     return found
+
+
+def _has_words(question: MultipleChoice) -> bool:
+    right = question.choices[question.right]
+    return not (_NEGATIVE.search(question.question) or _OF_THE_OTHERS.search(right))
 
 
 def _has_answer(known: Collection[str], question: MultipleChoice) -> bool:

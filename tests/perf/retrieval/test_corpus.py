@@ -44,6 +44,12 @@ def test_a_question_counts_if_a_passage_has_its_answer_and_no_wrong_one() -> Non
     assert [question for question, _ in answerable([TEXT], [e2, both, other])] == [e2]
 
 
+def test_a_question_whose_answer_no_passage_can_have_does_not_count() -> None:
+    negative = choice("Which interface does NOT connect the RIC with base stations?", "interface E2", "A1")
+    others = choice("Which interface connects the RIC with base stations?", "Both of the above", "none")
+    assert answerable([TEXT], [negative, others]) == []
+
+
 def test_ranks_make_recall_and_reciprocal_ranks() -> None:
     found = dict(figures([1, 4, 0]))
     assert found["recall@1"] == [1.0, 0.0, 0.0]
