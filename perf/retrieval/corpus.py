@@ -18,7 +18,6 @@ from xapp.retrieval.documents.read import read
 from xapp.retrieval.words import words_of
 
 PASSAGE_CHARS, OVERLAP_CHARS = 1000, 0
-MIN_SENTENCE_CHARS = 40
 MIN_REST_CHARS = 120
 ANSWER_SHARE, QUESTION_SHARE = 0.8, 0.4
 """A passage has the answer if it has so many of the words of the right choice, and of the question."""
@@ -76,14 +75,19 @@ def take_sentences(texts: Sequence[Text], seed: int, most: int) -> tuple[list[Te
 
 def _taken(text: Text, chance: random.Random, questions: list[Asked]) -> Iterator[Passage]:
     for passage in text.passages:
-        sentences = list(_SENTENCE.finditer(passage.text))
-        if not sentences or len(passage.text) < MIN_SENTENCE_CHARS + MIN_REST_CHARS:
+        sentences = _SENTENCE.finditer(passage.text)
+        pairs = [(each[0], _rest(passage.text, each)) for each in sentences]
+        taken = [pair for pair in pairs if len(pair[1].strip()) >= MIN_REST_CHARS]
+        if not taken:
             yield passage
             continue
-        sentence = chance.choice(sentences)
-        rest = passage.text[: sentence.start()] + passage.text[sentence.end() :]
-        questions.append(Asked(sentence[0], frozenset({Place(text.id, passage.start)})))
+        sentence, rest = chance.choice(taken)
+        questions.append(Asked(sentence, frozenset({Place(text.id, passage.start)})))
         yield replace(passage, text=rest)
+
+
+def _rest(text: str, sentence: re.Match[str]) -> str:
+    return text[: sentence.start()] + text[sentence.end() :]
 
 
 def answerable(

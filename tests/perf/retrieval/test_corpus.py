@@ -33,6 +33,12 @@ def test_a_sentence_is_taken_out_of_its_passage() -> None:
     assert without.passages[1] == TEXT.passages[1]
 
 
+def test_a_passage_that_would_have_too_little_left_stays_whole() -> None:
+    sentence = "The near-RT RIC hosts xApps" + " that control the network" * 8 + "."
+    whole = Text("a.md", (Passage(f"{sentence}\n\n", "RIC", 0, len(sentence)),))
+    assert take_sentences([whole], 1, 10) == ([whole], [])
+
+
 def choice(question: str, *choices: str) -> MultipleChoice:
     return MultipleChoice("q", 1, question, choices, 0)
 
