@@ -29,4 +29,5 @@ def rows(samples: Sequence[Sample]) -> list[Figure]:
         row("worst gap while 1,000 passages are embedded", "ms", found("gap.beside_ms"), 150),
         row("mean gap meanwhile", "ms", found("gap.beside_mean_ms"), None),
         row("1,000 passages of 32 tokens meanwhile", "s", found("passages_s"), None),
+        row("cores that other programs took meanwhile", "", found("others.cores"), None),
     ]

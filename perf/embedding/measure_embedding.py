@@ -1,5 +1,6 @@
 """The parts of the measurement, in every round: speed against a bare loop, and gaps of running answers."""
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -89,9 +90,11 @@ class Measurement:
         with ThreadPoolExecutor(2) as pool:
             beside = pool.submit(_ask, streams, Stream(PROMPT, STREAMS, MOST_S))
             time.sleep(SETTLE_S)
-            began, texts = time.monotonic(), sentences(PASSAGES, PASSAGE_TOKENS, number)
+            began, others_s = time.monotonic(), _others_s()
+            texts = sentences(PASSAGES, PASSAGE_TOKENS, number)
             embedding = pool.submit(_ask, passages, Embed(name, [texts], batch=True))
             found = beside.result().gaps
+            others = (_others_s() - others_s) / (time.monotonic() - began)
             done = embedding.result()  # the rest of the passages has the node for itself
         gaps = [gap for gap, at in found if began <= at <= done.ended + gap]
         if not gaps:
@@ -99,6 +102,7 @@ class Measurement:
         yield Sample(number, "gap.beside_ms", 1000 * max(gaps))
         yield Sample(number, "gap.beside_mean_ms", 1000 * sum(gaps) / len(gaps))
         yield Sample(number, "passages_s", done.ended - done.began)
+        yield Sample(number, "others.cores", others)
 
 
 def measure_embedding(run: BarRun, model: GivenModel, embedder: Path, parts: Sequence[str]) -> list[Target]:
@@ -123,6 +127,12 @@ def _wait_for_calm(pid: int) -> None:
         time.sleep(1.0)
         if _cpu_s(pid) - before < CALM_CPU_S:
             return
+
+
+def _others_s() -> float:
+    """CPU time that programs besides this measurement have taken on the machine: they widen gaps, too."""
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system) - _cpu_s(os.getpid())
 
 
 def _cpu_s(pid: int) -> float:

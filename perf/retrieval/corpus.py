@@ -18,10 +18,11 @@ from xapp.retrieval.documents.read import read
 from xapp.retrieval.words import words_of
 
 PASSAGE_CHARS, OVERLAP_CHARS = 1000, 0
-MIN_SENTENCE_CHARS = 40
 MIN_REST_CHARS = 120
 ANSWER_SHARE, QUESTION_SHARE = 0.8, 0.4
 """A passage has the answer if it has so many of the words of the right choice, and of the question."""
+_NEGATIVE = re.compile(r"\b(?:NOT|EXCEPT)\b")
+_OF_THE_OTHERS = re.compile(r"\b(?:above|both|neither)\b", re.IGNORECASE)
 _SENTENCE = re.compile(r"[A-Z][^.!?\n|`]{38,300}[.!?](?=\s|$)")
 
 
@@ -74,31 +75,44 @@ def take_sentences(texts: Sequence[Text], seed: int, most: int) -> tuple[list[Te
 
 def _taken(text: Text, chance: random.Random, questions: list[Asked]) -> Iterator[Passage]:
     for passage in text.passages:
-        sentences = list(_SENTENCE.finditer(passage.text))
-        if not sentences or len(passage.text) < MIN_SENTENCE_CHARS + MIN_REST_CHARS:
+        sentences = _SENTENCE.finditer(passage.text)
+        pairs = [(each[0], _rest(passage.text, each)) for each in sentences]
+        taken = [pair for pair in pairs if len(pair[1].strip()) >= MIN_REST_CHARS]
+        if not taken:
             yield passage
             continue
-        sentence = chance.choice(sentences)
-        rest = passage.text[: sentence.start()] + passage.text[sentence.end() :]
-        questions.append(Asked(sentence[0], frozenset({Place(text.id, passage.start)})))
+        sentence, rest = chance.choice(taken)
+        questions.append(Asked(sentence, frozenset({Place(text.id, passage.start)})))
         yield replace(passage, text=rest)
+
+
+def _rest(text: str, sentence: re.Match[str]) -> str:
+    return text[: sentence.start()] + text[sentence.end() :]
 
 
 def answerable(
     texts: Iterable[Text], questions: Iterable[MultipleChoice]
 ) -> list[tuple[MultipleChoice, Asked]]:
-    """The questions whose right answer some passages have, by their words."""
+    """The questions whose right answer some passages have, by their words.
+
+    No passage has the answer to "Which is NOT ...?", nor the answer "All of the above".
+    """
     words = [
         (Place(text.id, passage.start), _words(f"{passage.title} {passage.text}"))
         for text in texts
         for passage in text.passages
     ]
     found = []
-    for question in questions:
+    for question in filter(_has_words, questions):
         relevant = frozenset(place for place, known in words if _has_answer(known, question))
         if relevant:
             found.append((question, Asked(question.question, relevant)))
     return found
+
+
+def _has_words(question: MultipleChoice) -> bool:
+    right = question.choices[question.right]
+    return not (_NEGATIVE.search(question.question) or _OF_THE_OTHERS.search(right))
 
 
 def _has_answer(known: Collection[str], question: MultipleChoice) -> bool:

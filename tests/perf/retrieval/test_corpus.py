@@ -33,6 +33,12 @@ def test_a_sentence_is_taken_out_of_its_passage() -> None:
     assert without.passages[1] == TEXT.passages[1]
 
 
+def test_a_passage_that_would_have_too_little_left_stays_whole() -> None:
+    sentence = "The near-RT RIC hosts xApps" + " that control the network" * 8 + "."
+    whole = Text("a.md", (Passage(f"{sentence}\n\n", "RIC", 0, len(sentence)),))
+    assert take_sentences([whole], 1, 10) == ([whole], [])
+
+
 def choice(question: str, *choices: str) -> MultipleChoice:
     return MultipleChoice("q", 1, question, choices, 0)
 
@@ -42,6 +48,12 @@ def test_a_question_counts_if_a_passage_has_its_answer_and_no_wrong_one() -> Non
     both = choice("Which interface connects the RIC with base stations?", "E2", "RIC")
     other = choice("Who replaces fans?", "interface E2", "nobody")
     assert [question for question, _ in answerable([TEXT], [e2, both, other])] == [e2]
+
+
+def test_a_question_whose_answer_no_passage_can_have_does_not_count() -> None:
+    negative = choice("Which interface does NOT connect the RIC with base stations?", "interface E2", "A1")
+    others = choice("Which interface connects the RIC with base stations?", "Both of the above", "none")
+    assert answerable([TEXT], [negative, others]) == []
 
 
 def test_ranks_make_recall_and_reciprocal_ranks() -> None:
