@@ -56,8 +56,8 @@ async def play(node: Node, seed: int, seconds: float, solo: SoloAnswers | None =
     """Load and faults for so long, then the node at rest."""
     rng = random.Random(seed)
     history = History(seed, answers_are_exact=solo is None)
-    since, began = len(node.server.lines), monotonic()
-    until = began + seconds
+    since = len(node.server.lines)
+    until = monotonic() + seconds
     async with contextlib.AsyncExitStack() as stack:
         channels = [await stack.enter_async_context(node.channel()) for _ in range(2)]
         asking = [
@@ -74,7 +74,7 @@ async def play(node: Node, seed: int, seconds: float, solo: SoloAnswers | None =
             await asyncio.gather(faults.run(history, node, rng, until), *asking)
         history.idle = await idle_of(node, history)
     history.records = node.records(since)
-    history.faults += told_faults(node, since, began)
+    history.faults += told_faults(node, since)
     return history
 
 

@@ -127,6 +127,35 @@ async def test_many_at_once_are_not_touched_when_they_come() -> None:
         assert await finish(contexts, tasks) == 1000
 
 
+class Held(Silent):
+    """Its read does not end when it is cancelled: gRPC's core ends it behind the end of the call."""
+
+    freed = False
+
+    async def read(self) -> object:
+        while not self.body.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(self.body)
+        self.freed = True
+        return self.body.result()
+
+
+async def test_who_is_ended_in_a_crowd_does_not_wait_for_its_read() -> None:
+    heap = Heap()
+    receipts, crowd = of_four(heap)
+    contexts = [Held() for _ in range(20)]
+    tasks = [asyncio.create_task(receipts.read(context)) for context in contexts]  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+    heap.grow(MAX_BYTES + 1)
+    receipts.end_oldest(crowd)
+    receipts.end_oldest(crowd)
+    async with asyncio.timeout(PATIENCE_S):
+        await asyncio.wait(tasks[4:16])
+    assert not any(context.freed for context in contexts)
+    assert await finish(list(contexts), tasks) == 8, "four that were ended had come before the crowd"
+    assert all(context.freed for context in contexts), "each read goes on to its end"
+
+
 async def test_a_crowd_is_watched_until_it_is_gone() -> None:
     heap = Heap()
     receipts = Receipts(MAX_BYTES // 4, heap=heap)

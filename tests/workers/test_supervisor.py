@@ -176,5 +176,14 @@ def test_backoff_doubles_up_to_its_limit_and_begins_anew() -> None:
 def test_a_worker_that_has_answered_is_not_held_back_for_long() -> None:
     """A hundred workers that died in mid-answer once cost half a minute each."""
     backoff = Backoff(RestartPolicy(first_delay_s=0.1, max_delay_s=30, max_delay_after_work_s=0.5))
-    assert max(backoff.delay_s(1, has_answered=True) for _ in range(100)) == 0.5
+    assert max(backoff.delay_s(0, has_answered=True) for _ in range(100)) == 0.5
     assert [backoff.delay_s(1) for _ in range(7)][-1] == 30
+
+
+def test_the_time_that_a_worker_served_is_a_part_of_its_delay() -> None:
+    """A worker that was lost after a second of answers is started again at once."""
+    backoff = Backoff(RestartPolicy(first_delay_s=0.4, max_delay_s=30, max_delay_after_work_s=0.5))
+    assert backoff.delay_s(0.3, has_answered=True) == pytest.approx(0.1)
+    assert backoff.delay_s(0.3, has_answered=True) == pytest.approx(0.2)
+    assert backoff.delay_s(2, has_answered=True) == 0
+    assert backoff.delay_s(2) == 1.0

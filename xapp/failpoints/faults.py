@@ -17,10 +17,11 @@ _SHIFT_EVERY_S = 1.0
 def tell(point: str, rule: Rule) -> None:
     """A line on stderr, before the fault: the process may not live to tell it later.
 
+    It has the time on CLOCK_MONOTONIC: the wall clock may be shifted, and the line may be logged later.
     The line is one write with its end: `print` writes the end apart, and a log record of another thread can
     come between.
     """
-    sys.stderr.write(f"failpoint {point}: {rule.action}\n")
+    sys.stderr.write(f"failpoint {point}: {rule.action} at {time.monotonic():.6f}\n")
     sys.stderr.flush()
 
 

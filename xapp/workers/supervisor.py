@@ -59,14 +59,18 @@ class Backoff:
         self._next_s = policy.first_delay_s
 
     def delay_s(self, uptime_s: float, *, has_answered: bool = False) -> float:
-        """The delay before the restart of a worker that served for `uptime_s`."""
+        """The delay before the restart of a worker that served for `uptime_s`.
+
+        After a worker that has answered, the time that it served counts as a part of the delay: two starts
+        are as far apart as without it.
+        """
         policy = self._policy
         if uptime_s >= policy.healthy_after_s:
             self._next_s = policy.first_delay_s
         most = min(policy.max_delay_s, policy.max_delay_after_work_s) if has_answered else policy.max_delay_s
         delay = min(self._next_s, most)
         self._next_s = delay * 2
-        return delay
+        return max(delay - uptime_s, 0.0) if has_answered else delay
 
 
 Client = TypeVar("Client", bound=ProcessClient[Any])
