@@ -332,6 +332,12 @@ def test_the_way_to_whatever_the_values_name_is_open(chart: Chart, values: dict[
     assert [{each["port"] for each in rule["ports"]} for rule in egress] == [{53}, {port}]
 
 
+def test_the_way_to_each_host_of_a_database_is_open(chart: Chart) -> None:
+    values = {"settings": {"retrieval_url": "postgresql://me@a.example:6000,b.example,c.example:7000/db"}}
+    egress = chart.one("NetworkPolicy", values)["spec"]["egress"]
+    assert [{each["port"] for each in rule["ports"]} for rule in egress] == [{53}, {6000, 5432, 7000}]
+
+
 def test_a_file_of_keys_opens_no_way(chart: Chart) -> None:
     values = {"settings": {"jwks": "/opt/xapp/keys/keys.json"}}
     assert chart.one("NetworkPolicy", values)["spec"]["egress"] == []

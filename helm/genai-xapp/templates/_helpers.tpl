@@ -164,14 +164,17 @@ seccompProfile: {type: RuntimeDefault}
 {{- dig .table .name "" .root.Values.settings | default (get .root.Values.settings .flat) -}}
 {{- end }}
 
-{{/* What the pod asks outside of the RIC platform: URLs and HOST:PORT, separated by spaces. */}}
+{{/*
+What the pod asks outside of the RIC platform: URLs and HOST:PORT, separated by spaces. A URL of PostgreSQL may
+name several hosts, separated by commas: each is a URL here.
+*/}}
 {{- define "genai-xapp.outside" -}}
 {{- if .Values.models.pull }}{{ default "https://huggingface.co" .Values.models.hub }}{{ end }}
 {{- $jwks := include "genai-xapp.setting" (dict "root" . "table" "access" "name" "jwks" "flat" "jwks") -}}
 {{- if contains "://" $jwks }} {{ $jwks }}{{ end }}
 {{- range $table, $name := dict "upstream" "target" "big" "target" "retrieval" "url" }}
 {{- $flat := printf "%s_%s" $table $name }}
-{{- "" }} {{ include "genai-xapp.setting" (dict "root" $ "table" $table "name" $name "flat" $flat) }}
+{{- "" }} {{ include "genai-xapp.setting" (dict "root" $ "table" $table "name" $name "flat" $flat) | replace "," " postgresql://" }}
 {{- end }} {{ .Values.ric.status }}
 {{- end }}
 
