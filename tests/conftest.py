@@ -37,6 +37,16 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def no_survey() -> Iterator[None]:
+    """A survey takes all cores for half a minute, from the test itself or from another one. A busy machine
+    keeps no survey, so each server would begin anew.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XAPP_SURVEY", "false")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def no_proxy() -> Iterator[None]:
     """Tests speak over loopback; a proxy in the environment is not their way."""
     with pytest.MonkeyPatch.context() as patch:
