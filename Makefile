@@ -12,6 +12,8 @@ BIN := $(VENV)/bin
 ARGS ?=
 BENCH_ARGS ?= $(ARGS)
 LOCKS := requirements/dev.txt requirements/build.txt
+# Hundreds of processes of a test run would compile the sources again, each.
+unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 # A .venv that was moved or copied here, or whose Python is gone, is made anew.

@@ -27,7 +27,12 @@ TRIES = 3
 
 @cache
 def survey_first(path: Path, settings: EngineSettings) -> None:
-    """Returns once the measurements of the model are kept, or after TRIES. Raises ChildError."""
+    """Returns once the measurements of the model are kept, or after TRIES. Raises ChildError.
+
+    Settings without a survey need none.
+    """
+    if not settings.survey:
+        return
     options = ("--model", str(path), "--settings", msgspec.json.encode(settings).decode())
     for _ in range(TRIES):
         with Child("perf.survey_first", *options) as child:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.live import LiveServer, serving
+from tests.live import MODEST, LiveServer, serving
 from tests.models.minilm import NotFetched, fetched, minilm_file
 from tests.models.shallow import shallow
 from tests.scale import examples
@@ -33,6 +33,20 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What tests measure on a busy machine must not be remembered for real use."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def modest_nodes() -> Iterator[None]:
+    """Nodes that leave cores to others.
+
+    Compute threads wait for each other in a loop: on a busy machine they take several times the CPU of one
+    thread. A survey takes all cores for half a minute, and a busy machine keeps no survey, so each server
+    would begin anew. It would measure flash attention anew, too, and find another result each time.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in MODEST.items():
+            patch.setenv(name, value)
         yield
 
 

@@ -14,6 +14,9 @@ START_S = 60.0
 # Nothing runs at the start and nothing is joined: tests count what they ask for themselves.
 _PLAIN = {"XAPP_HOST": "127.0.0.1", "XAPP_PIN_TASKS": "false", "XAPP_JOIN_IDENTICAL": "false"}
 
+MODEST = {"XAPP_THREADS": "1", "XAPP_SURVEY": "false", "XAPP_FLASH_ATTENTION": "on"}
+"""In the environment of all tests: `modest_nodes` of conftest.py."""
+
 
 class LiveServer:
     """A running server. Ports are known when it listens; `wait_for("serving")` waits for the model."""

@@ -8,6 +8,7 @@ that only where the two logits are closer than the noise that `test_where_float_
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pytest
@@ -102,7 +103,19 @@ class Answers:
             self.finished[end.request_id] = end
 
 
+_alone: WeakKeyDictionary[LlamaBackend, dict[str, list[int]]] = WeakKeyDictionary()
+
+
 def alone(backend: LlamaBackend, prompt: list[int], max_tokens: int = TOKENS, **fields: object) -> list[int]:
+    """The answer without company, computed once for each backend: many tests compare with the same one."""
+    known = _alone.setdefault(backend, {})
+    key = repr((prompt, max_tokens, sorted(fields.items())))
+    if key not in known:
+        known[key] = _computed_alone(backend, prompt, max_tokens, **fields)
+    return known[key]
+
+
+def _computed_alone(backend: LlamaBackend, prompt: list[int], max_tokens: int, **fields: object) -> list[int]:
     answers = Answers(backend, prefix_cache=False)
     request_id = answers.submit(prompt, max_tokens, **fields)
     answers.run()

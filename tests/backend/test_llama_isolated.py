@@ -1,4 +1,7 @@
-"""A deterministic request on the real model: bit for bit the same, whatever else the engine does."""
+"""A deterministic request on real kernels: bit for bit the same, whatever else the engine does.
+
+The whole model: `e2e/test_deterministic.py`.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,9 +27,9 @@ PROMPT = [int(token) for token in np.random.default_rng(1).integers(1000, 20_000
 
 
 @pytest.fixture(scope="module", params=["on", "off"])
-def backend(default_model_path: Path, request: pytest.FixtureRequest) -> Iterator[LlamaBackend]:
+def backend(shallow_model_path: Path, request: pytest.FixtureRequest) -> Iterator[LlamaBackend]:
     settings = EngineSettings(slots=4, kv_cells=2048, threads=1, flash_attention=request.param)
-    loaded = load(str(default_model_path), settings, Node(8 << 30, 2), lambda _: None)
+    loaded = load(str(shallow_model_path), settings, Node(8 << 30, 2), lambda _: None)
     yield loaded
     loaded.close()
 

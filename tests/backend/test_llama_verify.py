@@ -3,6 +3,7 @@ surprising.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +22,25 @@ TOKENS = 16
 TEXT = "The three largest cities of France are"
 
 
+@contextmanager
+def loaded(path: Path) -> Iterator[LlamaBackend]:
+    settings = EngineSettings(slots=3, kv_cells=1024, threads=1, flash_attention="on")
+    backend = load(str(path), settings, Node(8 << 30, 1), lambda _: None)
+    yield backend
+    backend.close()
+
+
 @pytest.fixture(scope="module")
 def backend(default_model_path: Path) -> Iterator[LlamaBackend]:
-    settings = EngineSettings(slots=3, kv_cells=1024, threads=1, flash_attention="on")
-    loaded = load(str(default_model_path), settings, Node(8 << 30, 1), lambda _: None)
-    yield loaded
-    loaded.close()
+    with loaded(default_model_path) as backend:
+        yield backend
+
+
+@pytest.fixture(scope="module")
+def quick(shallow_model_path: Path) -> Iterator[LlamaBackend]:
+    """For many draws: what is drawn follows from the model's numbers, whatever they mean."""
+    with loaded(shallow_model_path) as backend:
+        yield backend
 
 
 @pytest.fixture(scope="module")
@@ -97,13 +111,13 @@ def test_drawn_tokens_follow_the_seed(backend: LlamaBackend, prompt: list[int]) 
     assert len(set(drawn)) > 2
 
 
-def test_drawn_tokens_have_the_model_s_distribution(backend: LlamaBackend, prompt: list[int]) -> None:
+def test_drawn_tokens_have_the_model_s_distribution(quick: LlamaBackend, prompt: list[int]) -> None:
     """The draft does not change what is drawn in its place. Chi-square with 3 degrees of freedom."""
-    row = logits(backend, prompt, 512)[0].astype(np.float64)
+    row = logits(quick, prompt, 512)[0].astype(np.float64)
     likeliest = np.argsort(row)[::-1][:4]
     shares = np.exp(row[likeliest] - row.max())
     shares /= shares.sum()
-    answers, counts = Answers(backend), dict.fromkeys(likeliest.tolist(), 0)
+    answers, counts = Answers(quick), dict.fromkeys(likeliest.tolist(), 0)
     for seed in range(200):
         sampling = SamplingParams(temperature=1.0, top_k=4, seed=seed)
         result = verified(answers, prompt, [int(likeliest[seed % 4])], sampling=sampling)

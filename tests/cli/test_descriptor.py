@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.live import MODEST
 from xapp.cli import main
 from xapp.ric.onboarding import faults
 from xapp.ric.policy_type import policy_type
@@ -14,7 +15,8 @@ IMAGE = "registry.example:5000/ran/genai-xapp:1"
 
 
 def run(*arguments: str, **environ: str) -> Result:
-    return CliRunner().invoke(main, ["descriptor", *arguments], env=dict(environ))
+    """With the settings in `environ`, and no other."""
+    return CliRunner().invoke(main, ["descriptor", *arguments], env={**dict.fromkeys(MODEST), **environ})
 
 
 def test_it_is_of_the_settings_and_the_image() -> None:

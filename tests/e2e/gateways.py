@@ -29,7 +29,6 @@ class LiveGateway:
 
 @contextmanager
 def serving_openai(environ: Mapping[str, str]) -> Iterator[LiveGateway]:
-    # A thread that waits for another one at a barrier gets nothing done on a busy machine.
     port = str(free_port())
-    with serving({"XAPP_THREADS": "1", "XAPP_OPENAI_PORT": port, **environ}) as server:
+    with serving({"XAPP_OPENAI_PORT": port, **environ}) as server:
         yield LiveGateway(server, f"http://127.0.0.1:{server.wait_for('listening')['openai_port']}")

@@ -20,8 +20,6 @@ QUESTIONS = ("What is the capital of France?", "Write a haiku about a tower.", "
 ON = pb.LINK_LOSS_POLICY_LITTLE_ONLY
 LONG = 400
 """Tokens of an answer that is not whole when its first chunk is read."""
-HALF = {"XAPP_THREADS": "1"}
-"""Two nodes share the cores: compute threads that wait for a core would hold up the others."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +41,8 @@ def big_model(default_model_path: Path, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 async def nodes(default_model_path: Path, big_model: str) -> AsyncIterator[Nodes]:
-    with serving(HALF | {"XAPP_MODEL": big_model}) as far:
-        settings = HALF | {"XAPP_MODEL": str(default_model_path), "XAPP_BIG_TARGET": far.target}
+    with serving({"XAPP_MODEL": big_model}) as far:
+        settings = {"XAPP_MODEL": str(default_model_path), "XAPP_BIG_TARGET": far.target}
         with serving(settings | {"XAPP_BIG_TIMEOUT_S": "60"}) as near:
             async with calling(near) as little, calling(far) as big:
                 yield Nodes(little, big)
@@ -80,7 +78,7 @@ async def test_answers_of_two_models(nodes: Nodes) -> None:
 
 
 async def test_a_big_node_that_dies_leaves_the_little_one(shallow_model_path: Path) -> None:
-    model = HALF | {"XAPP_MODEL": str(shallow_model_path)}
+    model = {"XAPP_MODEL": str(shallow_model_path)}
     with serving(model) as far:
         settings = model | {"XAPP_BIG_TARGET": far.target}
         with serving(settings) as near:

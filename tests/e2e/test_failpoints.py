@@ -139,7 +139,7 @@ async def test_a_full_disk_keeps_no_measurement_and_stops_nothing(
 ) -> None:
     with small_disk_of("16k", tmp_path / "cache") as cache:
         (cache / "full").write_bytes(bytes(16 * 1024 - 4096 * 2))
-        environ = {"XAPP_MODEL": str(shallow_model_path), "XDG_CACHE_HOME": str(cache)}
+        environ = {"XAPP_MODEL": str(shallow_model_path), "XDG_CACHE_HOME": str(cache), "XAPP_SURVEY": "true"}
         with serving(environ) as server:
             async with calling(server) as caller:
                 assert await caller.text(ASK)

@@ -1,6 +1,7 @@
 """A real node with tokens: what a principal is told does not depend on what others asked before."""
 
 from collections.abc import AsyncIterator, Iterator
+from uuid import uuid4
 
 import pytest
 
@@ -19,12 +20,16 @@ shares = "ran"
 shares = "ran"
 """
 NAMES = ("planner", "watcher", "stranger", "victim")
-SECRET = "cell 4711 of operator X loses its backhaul every night at two: " * 4
+
+
+def secret() -> str:
+    """A prompt that nobody has asked before, also where a test is run again."""
+    return f"{uuid4().hex} " + "cell 4711 of operator X loses its backhaul every night at two: " * 4
 
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """Its cache remembers: each test asks with prompts of its own."""
+    """Its cache remembers: each test asks with prompts of its own (`secret`)."""
     folder = tmp_path_factory.mktemp("node")
     tokens, policy = folder / "tokens.toml", folder / "policy.toml"
     tokens.write_text("".join(f'{name} = ["{hash_of(name)}"]\n' for name in NAMES))
@@ -57,8 +62,8 @@ async def num_computed(caller: Caller, name: str, prompt: str) -> int:
 
 
 async def test_as_much_is_computed_whether_or_not_others_asked(caller: Caller) -> None:
-    for number in range(8):
-        asked, not_asked = f"{number} {SECRET}", f"{number + 500} {SECRET}"
+    for _ in range(8):
+        asked, not_asked = secret(), secret()
         await num_computed(caller, "victim", asked)
         fresh = await num_computed(caller, "stranger", not_asked)
         assert await num_computed(caller, "stranger", asked) <= fresh < len(not_asked) + 2
@@ -66,14 +71,14 @@ async def test_as_much_is_computed_whether_or_not_others_asked(caller: Caller) -
 
 
 async def test_a_group_shares(caller: Caller) -> None:
-    shared = f"shared: {SECRET}"
+    shared = secret()
     await num_computed(caller, "planner", shared)
     assert await num_computed(caller, "watcher", shared) < 10
-    assert await num_computed(caller, "stranger", shared) > len(SECRET) / 2
+    assert await num_computed(caller, "stranger", shared) > len(shared) / 2
 
 
 async def test_nobody_joins_the_answer_to_another(caller: Caller) -> None:
-    request = pb.GenerateRequest(prompt=f"joined: {SECRET}", max_tokens=400, ignore_eos=True)
+    request = pb.GenerateRequest(prompt=secret(), max_tokens=400, ignore_eos=True)
     theirs = caller.inference.Generate(
         request, timeout=CALL_S, metadata=(("authorization", "Bearer victim"),)
     )

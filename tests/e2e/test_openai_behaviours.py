@@ -1,27 +1,20 @@
 """Each of the forty behaviours on a real server with the default model."""
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
 from openai import AsyncOpenAI
 
-from tests.e2e.gateways import LiveGateway, serving_openai
+from tests.e2e.gateways import LiveGateway
 from tests.e2e.openai_behaviours import BEHAVIOURS, Asker
 
 pytestmark = pytest.mark.slow
 MODEL = "smollm2-135m-q4_1"
 
 
-@pytest.fixture(scope="module")
-def gateway(default_model_path: Path) -> Iterator[LiveGateway]:
-    with serving_openai({"XAPP_MODELS_DIR": str(default_model_path.parent)}) as live:
-        yield live
-
-
 @pytest.fixture
-async def client(gateway: LiveGateway) -> AsyncIterator[AsyncOpenAI]:
-    async with gateway.client() as client:
+async def client(live_gateway: LiveGateway) -> AsyncIterator[AsyncOpenAI]:
+    async with live_gateway.client() as client:
         yield client
 
 

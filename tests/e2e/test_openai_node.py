@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.gateways import serving_openai
+from tests.e2e.gateways import LiveGateway
 
 pytestmark = pytest.mark.slow
 MODEL = "smollm2-135m-q4_1"
@@ -31,9 +31,8 @@ def node_client(user_cache: Path) -> Path:
     return folder
 
 
-def test_the_client_for_node(node_client: Path, default_model_path: Path) -> None:
-    with serving_openai({"XAPP_MODELS_DIR": str(default_model_path.parent)}) as live:
-        command = ["node", str(PROGRAM), live.url, MODEL, str(node_client)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=NODE_S, check=False)
+def test_the_client_for_node(node_client: Path, live_gateway: LiveGateway) -> None:
+    command = ["node", str(PROGRAM), live_gateway.url, MODEL, str(node_client)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=NODE_S, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "ok"

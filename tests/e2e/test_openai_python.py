@@ -27,15 +27,9 @@ PATIENCE_S = 60.0
 PAGE = Path(__file__).parents[2] / "docs" / "openai.md"
 
 
-@pytest.fixture(scope="module")
-def gateway(default_model_path: Path) -> Iterator[LiveGateway]:
-    with serving_openai({"XAPP_MODELS_DIR": str(default_model_path.parent)}) as live:
-        yield live
-
-
 @pytest.fixture
-async def client(gateway: LiveGateway) -> AsyncIterator[AsyncOpenAI]:
-    async with gateway.client() as client:
+async def client(live_gateway: LiveGateway) -> AsyncIterator[AsyncOpenAI]:
+    async with live_gateway.client() as client:
         yield client
 
 
@@ -267,10 +261,10 @@ async def test_a_model_without_vectors_refuses_embeddings(client: AsyncOpenAI) -
     assert refused.value.code == "unsupported_model"
 
 
-def test_the_blocking_client(gateway: LiveGateway) -> None:
+def test_the_blocking_client(live_gateway: LiveGateway) -> None:
     messages: list[Any] = [{"role": "user", "content": "hi"}]
     with (
-        gateway.blocking_client() as client,
+        live_gateway.blocking_client() as client,
         client.chat.completions.create(
             model=MODEL, messages=messages, max_completion_tokens=3, stream=True
         ) as stream,
@@ -278,18 +272,18 @@ def test_the_blocking_client(gateway: LiveGateway) -> None:
         assert [chunk.object for chunk in stream]
 
 
-def test_the_example_of_the_page(gateway: LiveGateway) -> None:
+def test_the_example_of_the_page(live_gateway: LiveGateway) -> None:
     (code,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     assert "http://127.0.0.1:8000" in code
-    command = [sys.executable, "-c", code.replace("http://127.0.0.1:8000", gateway.url)]
+    command = [sys.executable, "-c", code.replace("http://127.0.0.1:8000", live_gateway.url)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
 
 
-def test_the_call_of_the_page(gateway: LiveGateway) -> None:
+def test_the_call_of_the_page(live_gateway: LiveGateway) -> None:
     (command,) = re.findall(r"^```sh\n(curl .*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
-    command = command.replace("http://127.0.0.1:8000", gateway.url)
+    command = command.replace("http://127.0.0.1:8000", live_gateway.url)
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
     (choice,) = json.loads(done.stdout)["choices"]
     assert choice["finish_reason"] == "length" or choice["message"]["tool_calls"]

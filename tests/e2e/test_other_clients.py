@@ -9,12 +9,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.gateways import KEY, LiveGateway, serving_openai
+from tests.e2e.gateways import KEY, LiveGateway
 
 pytestmark = pytest.mark.slow
 MODEL = "smollm2-135m-q4_1"
@@ -46,12 +45,6 @@ def _uv(*arguments: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.fixture(scope="module")
-def gateway(default_model_path: Path) -> Iterator[LiveGateway]:
-    with serving_openai({"XAPP_MODELS_DIR": str(default_model_path.parent)}) as live:
-        yield live
-
-
 def run(*command: str | Path, stdin: str = "", **environ: str) -> str:
     done = subprocess.run(
         [str(each) for each in command],
@@ -66,16 +59,16 @@ def run(*command: str | Path, stdin: str = "", **environ: str) -> str:
     return done.stdout
 
 
-def test_an_agent_streams_and_calls_its_tool(programs: Path, gateway: LiveGateway) -> None:
-    where = {"OPENAI_BASE_URL": f"{gateway.url}/v1", "OPENAI_API_KEY": KEY}
+def test_an_agent_streams_and_calls_its_tool(programs: Path, live_gateway: LiveGateway) -> None:
+    where = {"OPENAI_BASE_URL": f"{live_gateway.url}/v1", "OPENAI_API_KEY": KEY}
     said = run(programs / "python", PROGRAMS / "agent_caller.py", MODEL, **where)
     assert said.splitlines() == ["streamed", "called"]
 
 
 @pytest.fixture
-def llm_folder(gateway: LiveGateway, tmp_path: Path) -> Path:
+def llm_folder(live_gateway: LiveGateway, tmp_path: Path) -> Path:
     """The settings of `llm` that point it at the node."""
-    model = {"model_id": "node", "model_name": MODEL, "api_base": f"{gateway.url}/v1"}
+    model = {"model_id": "node", "model_name": MODEL, "api_base": f"{live_gateway.url}/v1"}
     settings = [model | {"supports_tools": True, "supports_schema": True}]
     # JSON is YAML.
     (tmp_path / "extra-openai-models.yaml").write_text(json.dumps(settings))

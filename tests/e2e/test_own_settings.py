@@ -49,7 +49,7 @@ def server(shallow_model_path: Path, tmp_path_factory: pytest.TempPathFactory) -
     file = folder / "settings.toml"
     file.write_text(SETTINGS.format(folder=json.dumps(str(folder))))
     # The environment holds for all models: what a table says counts before it.
-    with serving({"XAPP_CONFIG_FILE": str(file), "XAPP_SLOTS": "3"}) as server:
+    with serving({"XAPP_CONFIG_FILE": str(file), "XAPP_SLOTS": "3", "XAPP_THREADS": "2"}) as server:
         yield server
 
 

@@ -14,7 +14,7 @@ import grpc
 import pytest
 
 from tests.certificates import Authority, Pair
-from tests.e2e.caller import ENDLESS_FAKE
+from tests.e2e.caller import ENDLESS_FAKE, until
 from tests.live import LiveServer, serving
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.inference.v1 import inference_pb2_grpc
@@ -63,9 +63,13 @@ async def test_a_certificate_is_rotated_under_a_stream(node: LiveServer, authori
         call = inference.Generate(pb.GenerateRequest(prompt="hi", max_tokens=10_000, ignore_eos=True))
         assert (await call.read()).HasField("started")
         pair = authority.sign("node")
-        await asyncio.to_thread(node.wait_for, "certificate read again")
-        served = await asyncio.to_thread(_certificate, node.target, authority)
-        assert served == ssl.PEM_cert_to_DER_cert(pair.cert.read_text())
+        new = ssl.PEM_cert_to_DER_cert(pair.cert.read_text())
+
+        async def is_served() -> bool:
+            return await asyncio.to_thread(_certificate, node.target, authority) == new
+
+        await until(is_served)
+        node.wait_for("certificate read again")
         assert (await call.read()).HasField("chunk")
         call.cancel()
 

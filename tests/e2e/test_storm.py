@@ -59,7 +59,7 @@ async def ask(caller: Caller, dice: random.Random) -> str:
     return "left"
 
 
-@pytest.mark.parametrize(("joins", "storm_s"), [("true", sized(9.0, 60.0)), ("false", sized(3.0, 6.0))])
+@pytest.mark.parametrize(("joins", "storm_s"), [("true", sized(5.0, 60.0)), ("false", sized(3.0, 6.0))])
 async def test_a_storm_loses_no_slot_no_cell_and_no_message(joins: str, storm_s: float) -> None:
     seen: Counter[str] = Counter()
 

@@ -9,6 +9,7 @@ from xapp.config import EngineSettings
 from xapp.domain.messages import Tuning, TuningSource
 from xapp.engine.survey import REPEATS, Survey
 from xapp.engine.survey_jobs import SIZES, WIDTHS
+from xapp.engine.worker import new_engine
 from xapp.steps.pace import LONGEST_ALONE_S
 
 PLENTY = 10_000
@@ -192,3 +193,8 @@ def test_a_curve_of_fewer_widths_is_measured_again() -> None:
     short = msgspec.structs.replace(whole.curve, widths=(1, 2), width_s=(0.1, 0.2))
     node._info = msgspec.structs.replace(node.info, tuning=msgspec.structs.replace(whole, curve=short))
     assert not Survey(node).done
+
+
+@pytest.mark.parametrize("survey", [True, False])
+def test_a_node_that_is_told_not_to_measures_nothing(survey: bool) -> None:
+    assert new_engine(Node(), EngineSettings(survey=survey)).may_survey is survey

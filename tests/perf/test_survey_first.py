@@ -43,12 +43,18 @@ def test_a_model_is_surveyed_once_in_a_run(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(_Child.answers) == 1
 
 
+def test_settings_without_a_survey_start_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    _Child.answers = []
+    monkeypatch.setattr(survey_first, "Child", _Child)
+    survey_first.survey_first(Path("/unsurveyed.gguf"), EngineSettings(survey=False))
+
+
 @pytest.mark.slow
 def test_the_child_surveys_a_real_model(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, default_model_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shallow_model_path: Path
 ) -> None:
     """Other programs may disturb the survey, so that it is not kept: only the first greeting is sure."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     settings = msgspec.json.encode(NO_SETTINGS).decode()
-    with Child("perf.survey_first", "--model", str(default_model_path), "--settings", settings) as child:
+    with Child("perf.survey_first", "--model", str(shallow_model_path), "--settings", settings) as child:
         assert msgspec.json.decode(child.greeting) is False

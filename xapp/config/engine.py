@@ -28,6 +28,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     prefill_share: Annotated[float, Meta(ge=0, le=1)] = 0.5
     batch_tokens: Annotated[int, Meta(ge=1, le=4096)] = 512
     prefix_cache: bool = True
+    survey: bool = True
     draft: str = ""
     strategy: Literal["plain", "ngram", "draft", "auto"] = "plain"
     ageing_s: Annotated[float, Meta(gt=0, le=86_400)] = 30.0

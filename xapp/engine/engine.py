@@ -52,6 +52,7 @@ class Engine:
         max_batch: int = 512,
         prefix_cache: bool = True,
         ageing_s: float = 30.0,
+        survey: bool = True,
         step_time: StepTime | None = None,
         lookout: Lookout | None = None,
         clock: Callable[[], float] = monotonic,
@@ -78,6 +79,7 @@ class Engine:
         guard_method("decode", self, "_decode", lambda: DecodeError(-1))
         guard_method("parked_copy", backend, "save", MemoryError)
         self._strategies = Strategies(backend, self._kv_cache, self._step_time, clock)
+        self._surveys = survey
         self._survey = Survey(backend)
         self._sequences: dict[int, Sequence] = {}
         self._deadlines = Deadlines(self._sequences)
@@ -92,7 +94,7 @@ class Engine:
     @property
     def may_survey(self) -> bool:
         """Whether idle time can be used to measure the model."""
-        return not self._survey.done
+        return self._surveys and not self._survey.done
 
     def survey(self) -> Tuning | None:
         """Measures one step of the model for `step_cost`. Returns the tuning once the survey is complete.

@@ -127,6 +127,7 @@ def new_engine(backend: Backend, settings: EngineSettings, lookout: Lookout | No
         max_batch=backend.info.batch_tokens,
         prefix_cache=settings.prefix_cache and backend.info.shares_prefixes,
         ageing_s=settings.ageing_s,
+        survey=settings.survey,
         lookout=lookout,
     )
 

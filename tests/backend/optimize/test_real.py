@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,7 @@ from tests.disk import small_disk_of
 from tests.models.conftest import Seen
 from tests.models.gguf_file import LLAMA, gguf_bytes
 from tests.models.gguf_split import split
+from xapp.backend.node import this_node
 from xapp.backend.optimize import jobs
 from xapp.backend.optimize.process import COMMAND, ask
 from xapp.backend.optimize.run import Wish, optimize
@@ -28,10 +30,16 @@ TEXT = "The sea was calm, and the boats lay at anchor. Nobody spoke. " * 8
 
 
 @pytest.fixture(autouse=True)
-def at_usual_priority(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that is busy with other tests must not starve these."""
-    code = "from xapp.backend.optimize import job_process; job_process.NICENESS = 0; job_process.main()"
+def modest_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is busy with other tests must not starve these, nor these the others: one thread
+    computes, and few steps are measured.
+    """
+    code = (
+        "from xapp.backend.optimize import job_process, speed; job_process.NICENESS = 0;"
+        "speed.PROMPT_TOKENS, speed.STEPS = 64, 4; job_process.main()"
+    )
     monkeypatch.setattr("xapp.backend.optimize.process.COMMAND", (sys.executable, "-c", code))
+    monkeypatch.setattr("xapp.backend.optimize.run.this_node", lambda: replace(this_node(), cores=1))
 
 
 @pytest.fixture

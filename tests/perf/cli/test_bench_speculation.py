@@ -33,12 +33,12 @@ def test_a_wrong_option_is_named(items: Path, arguments: list[str], code: int, m
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("own_lock")
-def test_a_short_run(default_model_path: Path, items: Path, tmp_path: Path) -> None:
+def test_a_short_run(shallow_model_path: Path, items: Path, tmp_path: Path) -> None:
     out = tmp_path / "r.json"
     result = CliRunner().invoke(
         speculation,
         [
-            *("--model", str(default_model_path), "--items", str(items), "--streams", "1", "--rounds", "1"),
+            *("--model", str(shallow_model_path), "--items", str(items), "--streams", "1", "--rounds", "1"),
             *("--max-tokens", "16", "--cells", "64", "--context-length", "512", "--out", str(out)),
         ],
     )

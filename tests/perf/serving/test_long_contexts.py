@@ -39,7 +39,7 @@ def test_a_step_is_its_median_in_both_layouts(samples: list[Sample]) -> None:
 
 
 @pytest.mark.slow
-def test_both_layouts_compute_every_step(default_model_path: Path) -> None:
-    found = LongContextLoop(str(default_model_path), 1, 24).run(LongWork(16, 2, (4, 8), 1))
+def test_both_layouts_compute_every_step(shallow_model_path: Path) -> None:
+    found = LongContextLoop(str(shallow_model_path), 1, 24).run(LongWork(16, 2, (4, 8), 1))
     assert {name: len(steps) for name, steps in found.decode_s.items()} == {"unified": 2, "separate": 2}
     assert {count: len(by["separate"]) for count, by in found.prompt_s.items()} == {4: 1, 8: 1}
