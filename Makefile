@@ -24,7 +24,7 @@ endif
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: demo
 demo: setup ## Start a server, stream one answer from it, show its metrics, stop
@@ -58,6 +58,10 @@ test-fast: setup ## Run the tests that need no real model or server
 .PHONY: test-image
 test-image: setup ## Build the image and test it with the limits of a small Raspberry Pi
 	@$(BIN)/python -m tests.image $(ARGS)
+
+.PHONY: test-image-arm64
+test-image-arm64: setup ## Cross-compile the image for arm64 and run it on an emulated Raspberry Pi 5
+	@$(BIN)/python -m tests.image.arm64 $(ARGS)
 
 .PHONY: test-full
 test-full: setup model helm ## Run every test at its full size, as each night: longer storms, more examples

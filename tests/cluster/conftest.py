@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.figures import Figures
 from tests.cluster.release import Release, kubectl
+from tests.figures import Figures
 
 NAMESPACE = "ricxapp"
 _FIGURES = Figures()

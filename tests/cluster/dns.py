@@ -2,7 +2,8 @@
 
 python -m tests.cluster.dns ADDRESS KUBECONFIG
 
-A stand-in: an ordinary Service has its own address, one without has those of its ready pods.
+A stand-in: an ordinary Service has its own address, one without has those of its ready pods. A pod with a
+hostname, as those of a StatefulSet, has a name below that of its Service.
 """
 
 import ipaddress
@@ -47,22 +48,30 @@ class Cluster:
         self._tls.verify_mode = ssl.CERT_NONE
 
     def addresses(self, labels: tuple[str, ...]) -> list[str] | None:
-        """Those of the Service of this name; None where there is none."""
-        if len(labels) != 2 + len(SUFFIX) or labels[2:] != SUFFIX:
+        """Those of the Service or pod of this name; None where there is none."""
+        own, suffix = labels[: -len(SUFFIX)], labels[-len(SUFFIX) :]
+        if suffix != SUFFIX or len(own) not in (2, 3):
             return None
-        name, namespace = labels[:2]
+        *pod, name, namespace = own
         service = self._get(f"/api/v1/namespaces/{namespace}/services/{name}")
         if service is None:
             return None
+        if pod:
+            return self._pods(name, namespace, pod[0]) or None
         address = str(service["spec"]["clusterIP"])
         return [address] if address != "None" else self._pods(name, namespace)
 
-    def _pods(self, name: str, namespace: str) -> list[str]:
+    def _pods(self, name: str, namespace: str, hostname: str = "") -> list[str]:
         selector = f"kubernetes.io%2Fservice-name%3D{name}"
         path = f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices?labelSelector={selector}"
         slices = (self._get(path) or {"items": []})["items"]
         endpoints = [endpoint for item in slices for endpoint in item["endpoints"] or []]
-        return [address for e in endpoints if e["conditions"].get("ready") for address in e["addresses"]]
+        return [
+            address
+            for e in endpoints
+            if e["conditions"].get("ready") and hostname in ("", e.get("hostname"))
+            for address in e["addresses"]
+        ]
 
     def _get(self, path: str) -> dict[str, Any] | None:
         request = urllib.request.Request(

@@ -88,8 +88,8 @@ class Release:
         return dict(max(history, key=lambda entry: int(entry["revision"])))
 
     def pods(self) -> list[dict[str, Any]]:
-        """Those that are not ending."""
-        selector = f"--selector=release={self.name}"
+        """Those of the server that are not ending."""
+        selector = f"--selector=release={self.name},app={self.namespace}-{self.name}"
         found = json.loads(kubectl("get", "pods", f"--namespace={self.namespace}", selector, "--output=json"))
         return [pod for pod in found["items"] if "deletionTimestamp" not in pod["metadata"]]
 

@@ -9,6 +9,7 @@ import pytest
 from tests.cluster import __main__ as cluster
 from tests.cluster import needs, programs
 from tests.image import __main__ as image
+from tests.image import arm64
 from tests.image import needs as image_needs
 from tests.image.container import refusal
 
@@ -18,13 +19,27 @@ def root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 0)
 
 
-@pytest.mark.parametrize(("run", "name"), [(cluster, "podman"), (image, "podman"), (cluster, "ipset")])
+@pytest.mark.parametrize(
+    ("run", "name", "package"),
+    [
+        (cluster, "podman", "podman"),
+        (image, "podman", "podman"),
+        (cluster, "ipset", "ipset"),
+        (arm64, "qemu-aarch64-static", "qemu-user-static"),
+    ],
+)
 def test_a_missing_program_is_named(
-    run: ModuleType, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: ModuleType,
+    name: str,
+    package: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
     monkeypatch.setattr(shutil, "which", lambda program: None if program == name else f"/bin/{program}")
     assert run.main() == 0
-    assert f"skipped: needs programs that are not here: apt install {name}\n" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert f"skipped: needs programs that are not here: apt install {package}\n" in out
 
 
 def test_without_root_it_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,6 +61,25 @@ def test_what_the_kernel_says_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: refused)
     monkeypatch.setattr(image_needs, "_fault_of_mirror", str)
     assert needs.missing() == "the kernel does not allow it: unshare: Operation not permitted"
+
+
+def test_what_emulation_needs_of_the_kernel_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused = subprocess.CompletedProcess([], 1, "", "mount: binfmt_misc: permission denied.\n")
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr(image_needs, "reasons", lambda programs: iter(()))
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: refused)
+    assert arm64.main() == 0
+    assert "does not emulate in a user namespace: mount: binfmt_misc: permission" in capsys.readouterr().out
+
+
+def test_a_machine_for_arm64_emulates_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    assert arm64.main() == 0
+    assert "`make test-image` tests its image" in capsys.readouterr().out
 
 
 def test_modules_that_are_not_reached_are_no_failure(

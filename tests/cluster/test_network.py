@@ -37,9 +37,9 @@ def started(peer: Peer) -> Iterator[Peer]:
         peer.stop()
 
 
-def soon(is_so: Callable[[], bool]) -> bool:
+def soon(is_so: Callable[[], bool], within_s: float = _WITHIN_S) -> bool:
     """Whether it is so within 30 s: the rules of a new pod come a moment after the pod."""
-    deadline = time.monotonic() + _WITHIN_S
+    deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         if is_so():
             return True

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.figures import Figures
 from tests.cluster.load import Answered, asking_during
 from tests.cluster.release import Release, kubectl
 from tests.cluster.space import NODE
+from tests.figures import Figures
 
 pytestmark = pytest.mark.timeout(600)
 NUM_REQUESTS = 200

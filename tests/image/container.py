@@ -4,6 +4,7 @@ import subprocess
 import tempfile
 import time
 from dataclasses import dataclass
+from typing import Self
 
 _LIMITS = (
     *("--memory=2g", "--memory-swap=2g", "--cpus=2"),
@@ -55,13 +56,13 @@ class Container:
     id: str
 
     @classmethod
-    def start(cls, image: str, *options: str) -> "Container":
+    def start(cls, image: str, *options: str) -> Self:
         """In the background, with settings and volumes as podman's options."""
         return cls(podman("run", "--detach", *_LIMITS, *options, image).strip().splitlines()[-1])
 
-    def inside(self, *command: str) -> str:
+    def inside(self, *command: str, timeout_s: float = 120) -> str:
         """What a command prints in the container."""
-        return podman("exec", self.id, *command)
+        return podman("exec", self.id, *command, timeout_s=timeout_s)
 
     def is_healthy(self) -> bool:
         """Whether the image's own health check says so."""
