@@ -8,12 +8,12 @@ import click
 from perf.cli.bar_modes import BarMode, bar_options, run_models
 from perf.data.read_rows import DataError
 from perf.lengths import length_bars
-from perf.lengths.ask_lengths import answer, perception, probe
+from perf.lengths.ask_lengths import STATE, answer, perception, probe
 from perf.lengths.measure_lengths import measure_lengths
 from perf.record.result_schema import Mode
 from perf.speculation.speculation_items import read_items
 
-ASKED = ("answer", "perception", "probe")
+ASKED = ("answer", "perception", "probe", STATE)
 
 
 @click.command()
@@ -44,10 +44,10 @@ def lengths(
     """
     questions = _questions(items, limit)
     known = {"answer": answer(max_tokens), "perception": perception, "probe": probe}
-    asks = {name: known[name] for name in only}
+    asks = {name: ask for name, ask in known.items() if name in only}
     mode = BarMode(
         Mode.LENGTHS,
-        lambda run, model: measure_lengths(run, model, questions, asks),
+        lambda run, model: measure_lengths(run, model, questions, asks, with_states=STATE in only),
         lambda samples, _model: length_bars.rows(samples, questions, max_tokens),
     )
     told = {

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 
 from perf.bar_table import Sample, row
-from perf.lengths.ask_lengths import UNPARSED
+from perf.lengths.ask_lengths import STATE, UNPARSED
 from perf.lengths.predict_lengths import Item, Predicted, error_factor, predictions
 from perf.lengths.queue_order import Wanted, completion
 from perf.record.result_schema import Figure
@@ -67,7 +67,7 @@ def _add(values: dict[str, list[float]], predicted: Predicted, items: Mapping[in
 
 
 def _costs(samples: Sequence[Sample]) -> Iterator[Figure]:
-    for name in ("perception", "probe"):
+    for name in ("perception", "probe", STATE):
         yield row(f"{name}: time of a prediction", "s", _medians(samples, f"{name}_s."), None)
     estimates = _by_round(samples, "perception.")
     shares = [values.count(UNPARSED) / len(values) for values in estimates]
