@@ -13,6 +13,12 @@ from xapp.admission.turn import rank_correlation
 MIN_AGREEMENT = 0.5
 MAX_MEAN, MAX_LONG = 0.8, 1.3
 ORACLE = "oracle"
+CORRELATION, COMPLETION, LONG = (
+    ": rank correlation τ",
+    ": shortest first ÷ first come, mean completion",
+    ": the same, p99 of long answers",
+)
+"""Ends of the names of figures, behind the predictor."""
 _SEED = 1
 
 
@@ -46,10 +52,10 @@ def _predictors(rounds: Sequence[Sequence[Item]], most: int) -> Iterator[Figure]
                 _add(found.setdefault(name, {}), predicted, by_place)
     for name, values in found.items():
         bars = (MIN_AGREEMENT, MAX_MEAN, MAX_LONG) if name != ORACLE else (None, None, None)
-        yield row(f"{name}: rank correlation τ", "", values["τ"], bars[0], at_most=False)
+        yield row(f"{name}{CORRELATION}", "", values["τ"], bars[0], at_most=False)
         yield row(f"{name}: median error, a factor", "", values["error"], None)
-        yield row(f"{name}: shortest first ÷ first come, mean completion", "", values["mean"], bars[1])
-        yield row(f"{name}: the same, p99 of long answers", "", values["long"], bars[2])
+        yield row(f"{name}{COMPLETION}", "", values["mean"], bars[1])
+        yield row(f"{name}{LONG}", "", values["long"], bars[2])
 
 
 def _add(values: dict[str, list[float]], predicted: Predicted, items: Mapping[int, Item]) -> None:

@@ -22,3 +22,4 @@ def test_a_run_on_fakes(default_model_path: Path, tmp_path: Path) -> None:
     assert summary["hidden: time of a prediction"]["value"] > 0
     assert summary["hidden state: median error, a factor"]["value"] >= 1
     assert summary["perception: time of a prediction"]["value"] > 0
+    assert out.with_suffix(".svg").read_bytes().startswith(b"<?xml")
