@@ -9,7 +9,7 @@ from perf.lengths.length_bars import COMPLETION, CORRELATION, LONG, MAX_MEAN, MI
 from perf.record.result_schema import Figure
 from perf.report.charts import panel_height
 from perf.report.document import Picture
-from perf.report.picture_look import PALETTE, picture
+from perf.report.picture_look import PALETTE, legend_below, picture
 
 CAPTION = (
     "Predictions of the length of an answer. Left: rank correlation with the lengths. Right: time to"
@@ -31,15 +31,15 @@ def draw(figures: Sequence[Figure]) -> Picture:
         _dots(left, column(CORRELATION), _BLUE, "o", "")
         left.axvline(MIN_AGREEMENT, color=_BLUE, linestyle="--", linewidth=1)
         left.set_xlabel("rank correlation τ")
-        _dots(right, column(COMPLETION), _BLUE, "o", "mean")
+        _dots(right, column(COMPLETION), _BLUE, "o", "mean completion")
         _dots(right, column(LONG), _ORANGE, "s", "p99 of long answers")
         right.axvline(MAX_MEAN, color=_BLUE, linestyle="--", linewidth=1)
         right.set_xlabel("shortest first ÷ first come")
-        right.legend(loc="best", fontsize=8)
         left.set_yticks(range(len(names)), names)
-        left.invert_yaxis()
+        left.set_ylim(max(1, len(names)) - 0.5, -0.5)
+        legend_below(drawing)
 
-    return picture("lengths", CAPTION, CAPTION, panel_height(len(names)), onto)
+    return picture("lengths", CAPTION, CAPTION, panel_height(len(names)) + 0.3, onto)
 
 
 def _dots(axes: Axes, values: Sequence[float], colour: str, mark: str, label: str) -> None:
