@@ -7,13 +7,13 @@ import click
 
 from perf.cli.bar_modes import BarMode, bar_options, run_models
 from perf.data.read_rows import DataError
-from perf.lengths import length_bars
-from perf.lengths.ask_lengths import answer, perception, probe
+from perf.lengths import length_bars, length_picture
+from perf.lengths.ask_lengths import STATE, answer, perception, probe
 from perf.lengths.measure_lengths import measure_lengths
 from perf.record.result_schema import Mode
 from perf.speculation.speculation_items import read_items
 
-ASKED = ("answer", "perception", "probe")
+ASKED = ("answer", "perception", "probe", STATE)
 
 
 @click.command()
@@ -40,15 +40,17 @@ def lengths(
     """Compare predictions of the length of an answer, and what an order by them is worth.
 
     Every other question teaches, the others judge: rank correlation, error, and completion times of bursts
-    on virtual time. Exit code 0 whatever the figures say, 1 when some are missing.
+    on virtual time. Beside the result comes a picture. Exit code 0 whatever the figures say, 1 when some
+    are missing.
     """
     questions = _questions(items, limit)
     known = {"answer": answer(max_tokens), "perception": perception, "probe": probe}
-    asks = {name: known[name] for name in only}
+    asks = {name: ask for name, ask in known.items() if name in only}
     mode = BarMode(
         Mode.LENGTHS,
-        lambda run, model: measure_lengths(run, model, questions, asks),
+        lambda run, model: measure_lengths(run, model, questions, asks, with_states=STATE in only),
         lambda samples, _model: length_bars.rows(samples, questions, max_tokens),
+        lambda samples: length_picture.draw(length_bars.rows(samples, questions, max_tokens)),
     )
     told = {
         "only": only,

@@ -23,15 +23,17 @@ from perf.record.result_files import Journal, result_path, write_text
 from perf.record.result_schema import Mode, Result, Status, Target
 from perf.record.sample_rows import encode
 from perf.routing import routing_picture
-from perf.routing.ask_models import ANSWERS, SIGNALS, Ask, ask_all
+from perf.routing.ask_models import ANSWERS, SIGNALS, STATE, Add, Ask, ask_all, ask_states
 from perf.routing.compare_signals import Comparison, compare
 from perf.routing.routing_figures import best, figures
 from perf.routing.routing_questions import Question, read_questions
-from perf.routing.routing_samples import Answered, Probed, Role, Sample, decode
+from perf.routing.routing_samples import Answered, Probed, Rated, Role, Sample, Stated, decode
 from perf.routing.signal_values import items_of
 from perf.targets.own_server import own_target
 from perf.targets.target import TargetError
 from xapp.client import Client, ClientError
+from xapp.routing.classifier import Classifier
+from xapp.routing.linear_probe import LinearProbe
 
 NOTE = (
     "A choice is answered by its letter. The little and the big model are asked one after the other; the "
@@ -46,6 +48,7 @@ class Plan:
     questions: Sequence[Question]
     models: Mapping[Role, GivenModel]
     asks: Mapping[Role, Mapping[str, Ask]]
+    asks_states: bool
     journal: Journal
 
     @property
@@ -60,15 +63,14 @@ class Plan:
 
     async def run(self, advance: Callable[[str], None]) -> None:
         """Everything that is left, one model after the other. Raises TargetError."""
+        if self.asks_states and (left := self.left(Role.LITTLE, STATE)):
+            await ask_states(self.models[Role.LITTLE].given, left, self._adding(Role.LITTLE, advance))
         for role, asks in self.asks.items():
             if any(self.left(role, name) for name in asks):
                 await self._ask(role, advance)
 
     async def _ask(self, role: Role, advance: Callable[[str], None]) -> None:
-        def add(sample: Sample) -> None:
-            self.journal.add(encode(sample))
-            advance(role)
-
+        add = self._adding(role, advance)
         async with own_target(self.models[role].given) as own, Client(own.server.target) as client:
             for name, ask in self.asks[role].items():
                 try:
@@ -76,11 +78,24 @@ class Plan:
                 except ClientError as error:
                     raise TargetError("lost", str(error)) from error
 
+    def _adding(self, role: Role, advance: Callable[[str], None]) -> Add:
+        def add(sample: Sample) -> None:
+            self.journal.add(encode(sample))
+            advance(role)
+
+        return add
+
 
 def _is(sample: Sample, role: Role, name: str) -> bool:
     if isinstance(sample, Answered):
         return name == "answer" and sample.role is role
-    return role is Role.LITTLE and name == (sample.probe if isinstance(sample, Probed) else "rating")
+    return role is Role.LITTLE and name == _asked(sample)
+
+
+def _asked(sample: Probed | Rated | Stated) -> str:
+    if isinstance(sample, Probed):
+        return sample.probe
+    return STATE if isinstance(sample, Stated) else "rating"
 
 
 @click.command()
@@ -97,7 +112,7 @@ def _is(sample: Sample, role: Role, name: str) -> bool:
 @click.option(
     "--signal",
     "signals",
-    type=click.Choice(list(SIGNALS)),
+    type=click.Choice([*SIGNALS, STATE]),
     multiple=True,
     help="What the little model is asked on its own. Repeatable. Default: all.",
 )
@@ -105,6 +120,11 @@ def _is(sample: Sample, role: Role, name: str) -> bool:
     "--classifier",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the trained classifier here, for `[upstream] classifier`.",
+)
+@click.option(
+    "--probe",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the trained probe of the hidden state here, for `[upstream] probe`.",
 )
 @shared_options.limit_option("questions, drawn at random")
 @shared_options.seed_option
@@ -117,6 +137,7 @@ def routing(  # noqa: PLR0917  one for each option
     max_chars: int | None,
     signals: tuple[str, ...],
     classifier: Path | None,
+    probe: Path | None,
     limit: int | None,
     seed: int,
     out: Path | None,
@@ -124,9 +145,9 @@ def routing(  # noqa: PLR0917  one for each option
 ) -> None:
     """Compare signals that say which questions a little model should leave to a big one.
 
-    Both models answer multiple-choice questions by likelihood. Figures are of questions that no threshold and
-    no classifier was trained on: APGR over random, CPT, error rate and share sent. Beside the result file
-    come the curves as SVG and as CSV.
+    Both models answer multiple-choice questions by likelihood. Figures are of questions that no threshold,
+    no classifier and no probe was trained on: APGR over random, CPT, error rate and share sent. Beside the
+    result file come the curves as SVG and as CSV.
     """
     questions = _questions(data, max_chars, limit, seed)
     found = local_models([little, big])
@@ -138,11 +159,17 @@ def routing(  # noqa: PLR0917  one for each option
         "models": {role: each.digest for role, each in models.items()},
         "options": options,
     }
-    little_asks = {"answer": ANSWERS[Role.LITTLE], **{name: SIGNALS[name] for name in signals or SIGNALS}}
+    chosen = signals or (*SIGNALS, STATE)
+    little_asks = {
+        "answer": ANSWERS[Role.LITTLE],
+        **{name: ask for name, ask in SIGNALS.items() if name in chosen},
+    }
     asks = {Role.BIG: {"answer": ANSWERS[Role.BIG]}, Role.LITTLE: little_asks}
     with shared_options.resumable(path), Journal.open(path, fingerprint=fingerprint) as journal:
-        result, compared = _run(Plan(questions, models, asks, journal), options)
-        _write_beside(path, compared, classifier)
+        result, compared = _run(Plan(questions, models, asks, STATE in chosen, journal), options)
+        _write_beside(path, compared)
+        _write_trained(classifier, compared.classifier)
+        _write_trained(probe, compared.probe)
         deliver(result, path, as_json=as_json)
 
 
@@ -162,7 +189,7 @@ def _files(data: Sequence[Path]) -> dict[str, str]:
 
 def _run(plan: Plan, options: dict[str, Any]) -> tuple[Result, Comparison]:
     machine, began, noise = describe(ROOT), time.monotonic(), NoiseMeter()
-    total = len(plan.questions) * sum(map(len, plan.asks.values()))
+    total = len(plan.questions) * (plan.asks_states + sum(map(len, plan.asks.values())))
     done = len(plan.samples)
     with shared_options.progress(shared_options.console(), max(total, done), "samples", done=done) as advance:
         asyncio.run(plan.run(advance))
@@ -201,11 +228,15 @@ def _choice(compared: Comparison) -> str:
     )
 
 
-def _write_beside(path: Path, compared: Comparison, classifier: Path | None) -> None:
+def _write_beside(path: Path, compared: Comparison) -> None:
     drawn = routing_picture.draw(compared.signals)
     write_text(path.with_suffix(".svg"), drawn.svg.decode())
     write_text(path.with_suffix(".csv"), routing_picture.as_csv(compared.signals))
-    if classifier is not None:
-        if compared.classifier is None:
-            raise click.ClickException("the answers are too few, or all alike, for a classifier")
-        write_text(classifier, msgspec.json.format(msgspec.json.encode(compared.classifier)).decode())
+
+
+def _write_trained(path: Path | None, trained: Classifier | LinearProbe | None) -> None:
+    """Writes what was trained, where that is asked for."""
+    if path is not None:
+        if trained is None:
+            raise click.ClickException(f"{path}: the answers are too few, or all alike, to train from")
+        write_text(path, msgspec.json.format(msgspec.json.encode(trained)).decode())

@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from xapp.client import Client, user
+from xapp.domain.answers import HiddenState
 from xapp.routing.probe_texts import ANSWER_LENGTH, LENGTH_PERCEPTION
 
 MAX_ESTIMATE_TOKENS = 16
@@ -14,6 +15,8 @@ UNPARSED = -1.0
 """The value of an estimate that has no number."""
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
+STATE = "hidden"
+"""The part that asks for hidden states, and the beginning of the keys of their numbers."""
 Values = dict[str, float]
 Ask = Callable[[Client, str], Awaitable[Values]]
 
@@ -61,3 +64,17 @@ async def probe(client: Client, question: str) -> Values:
     raw = [math.exp(choice.log_probability - most) for choice in found.choices]
     place = math.fsum(index * each for index, each in enumerate(raw)) / math.fsum(raw)
     return {"probe": place, "probe_s": time.monotonic() - started}
+
+
+def state_values(found: HiddenState, took_s: float) -> Values:
+    """The numbers of a state, with the digits that matter, and its time."""
+    numbers = {f"{STATE}.{index}": float(f"{value:.4g}") for index, value in enumerate(found.values)}
+    return {**numbers, f"{STATE}_s": took_s}
+
+
+def state_of(values: Values) -> list[float]:
+    """The numbers of a state; empty where it was not asked for."""
+    found: list[float] = []
+    while (value := values.get(f"{STATE}.{len(found)}")) is not None:
+        found.append(value)
+    return found

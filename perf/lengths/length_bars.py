@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 
 from perf.bar_table import Sample, row
-from perf.lengths.ask_lengths import UNPARSED
+from perf.lengths.ask_lengths import STATE, UNPARSED
 from perf.lengths.predict_lengths import Item, Predicted, error_factor, predictions
 from perf.lengths.queue_order import Wanted, completion
 from perf.record.result_schema import Figure
@@ -13,6 +13,12 @@ from xapp.admission.turn import rank_correlation
 MIN_AGREEMENT = 0.5
 MAX_MEAN, MAX_LONG = 0.8, 1.3
 ORACLE = "oracle"
+CORRELATION, COMPLETION, LONG = (
+    ": rank correlation τ",
+    ": shortest first ÷ first come, mean completion",
+    ": the same, p99 of long answers",
+)
+"""Ends of the names of figures, behind the predictor."""
 _SEED = 1
 
 
@@ -46,10 +52,10 @@ def _predictors(rounds: Sequence[Sequence[Item]], most: int) -> Iterator[Figure]
                 _add(found.setdefault(name, {}), predicted, by_place)
     for name, values in found.items():
         bars = (MIN_AGREEMENT, MAX_MEAN, MAX_LONG) if name != ORACLE else (None, None, None)
-        yield row(f"{name}: rank correlation τ", "", values["τ"], bars[0], at_most=False)
+        yield row(f"{name}{CORRELATION}", "", values["τ"], bars[0], at_most=False)
         yield row(f"{name}: median error, a factor", "", values["error"], None)
-        yield row(f"{name}: shortest first ÷ first come, mean completion", "", values["mean"], bars[1])
-        yield row(f"{name}: the same, p99 of long answers", "", values["long"], bars[2])
+        yield row(f"{name}{COMPLETION}", "", values["mean"], bars[1])
+        yield row(f"{name}{LONG}", "", values["long"], bars[2])
 
 
 def _add(values: dict[str, list[float]], predicted: Predicted, items: Mapping[int, Item]) -> None:
@@ -67,7 +73,7 @@ def _add(values: dict[str, list[float]], predicted: Predicted, items: Mapping[in
 
 
 def _costs(samples: Sequence[Sample]) -> Iterator[Figure]:
-    for name in ("perception", "probe"):
+    for name in ("perception", "probe", STATE):
         yield row(f"{name}: time of a prediction", "s", _medians(samples, f"{name}_s."), None)
     estimates = _by_round(samples, "perception.")
     shares = [values.count(UNPARSED) / len(values) for values in estimates]

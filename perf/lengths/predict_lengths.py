@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
-from perf.lengths.ask_lengths import UNPARSED
+from perf.lengths.ask_lengths import UNPARSED, state_of
 from xapp.admission.lengths import AnswerLengths
 from xapp.admission.open_request import AdmissionRequest
 from xapp.admission.prompt_features import features, text_of
@@ -16,6 +17,10 @@ MEDIAN = 0.5
 _RIDGE = 1.0
 """Standardised features are few beside the items: a little of the pull to the mean is enough."""
 
+_RIDGES = tuple(10.0**power for power in range(1, 7))
+"""For values that are more than the items."""
+
+Matrix = npt.NDArray[np.float64]
 Predicted = dict[int, int]
 """Tokens by the place of the item. What an item was not asked for is missing."""
 
@@ -45,6 +50,7 @@ def predictions(items: Sequence[Item], most: int) -> dict[str, Predicted]:
         "prompt": _fitted(items, most, lambda item: features(item.text)),
         "perception": _fitted(items, most, _perceived),
         "probe": _fitted(items, most, lambda item: _said(item, "probe")),
+        "hidden state": _fitted(items, most, lambda item: state_of(item.said) or None, best_ridge),
     }
     return {name: predicted for name, predicted in found.items() if predicted}
 
@@ -82,8 +88,13 @@ def _perceived(item: Item) -> list[float] | None:
     return [0.0, 1.0] if value == UNPARSED else [value, 0.0]
 
 
-def _fitted(items: Sequence[Item], most: int, values: Callable[[Item], list[float] | None]) -> Predicted:
-    """A linear model of the logarithm of the length."""
+def _fitted(
+    items: Sequence[Item],
+    most: int,
+    values: Callable[[Item], list[float] | None],
+    ridge: Callable[[Matrix, Matrix], float] = lambda _seen, _wanted: _RIDGE,
+) -> Predicted:
+    """A linear model of the logarithm of the length. `ridge`: the pull to the mean, by the training items."""
     known = [(item, found) for item in items if (found := values(item)) is not None]
     training = [(item, found) for item, found in known if item.is_training]
     if not training:
@@ -92,7 +103,8 @@ def _fitted(items: Sequence[Item], most: int, values: Callable[[Item], list[floa
     mean, scale = raw.mean(0), raw.std(0) + 1e-9
     wanted = np.log([max(1, item.tokens) for item, _ in training])
     seen, middle = (raw - mean) / scale, float(wanted.mean())
-    weights = np.linalg.solve(seen.T @ seen + _RIDGE * np.eye(seen.shape[1]), seen.T @ (wanted - middle))
+    pull = ridge(seen, wanted - middle) * np.eye(seen.shape[1])
+    weights = np.linalg.solve(seen.T @ seen + pull, seen.T @ (wanted - middle))
     return {
         item.place: _tokens(middle + float(((np.array(found) - mean) / scale) @ weights), most)
         for item, found in known
@@ -108,3 +120,15 @@ def error_factor(predicted: Mapping[int, int], items: Mapping[int, Item]) -> flo
     """The median factor by which a prediction is off, up or down; 1 is right."""
     ratios = [abs(math.log(tokens / max(1, items[place].tokens))) for place, tokens in predicted.items()]
     return math.exp(float(np.median(ratios)))
+
+
+def best_ridge(seen: Matrix, wanted: Matrix) -> float:
+    """The pull of _RIDGES that predicts each item best from the other items."""
+    alike = seen @ seen.T
+
+    def error(ridge: float) -> float:
+        fit = alike @ np.linalg.inv(alike + ridge * np.eye(len(alike)))
+        left_out = (wanted - fit @ wanted) / (1 - np.diag(fit))
+        return float(np.mean(left_out**2))
+
+    return min(_RIDGES, key=error)

@@ -1,12 +1,14 @@
 """Asks a little and a big model the same questions, one model after the other."""
 
 import time
+from array import array
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import msgspec
 
+from perf.own_node import hidden_state, own_node
 from perf.routing.routing_questions import Question, chat
-from perf.routing.routing_samples import Answered, Probed, Rated, Role, Sample
+from perf.routing.routing_samples import Answered, Probed, Rated, Role, Sample, Stated
 from xapp.client import Client
 from xapp.inference.v1 import inference_pb2 as pb
 from xapp.routing.probe_texts import DIFFICULTY, SELF_RATING, WHO_ANSWERS
@@ -77,6 +79,8 @@ ANSWERS: dict[Role, Ask] = {Role.LITTLE: little_answer, Role.BIG: big_answer}
 """What each model is asked of each question."""
 SIGNALS: dict[str, Ask] = {"difficulty": difficulty, "who_answers": who_answers, "rating": rating}
 """What the little model alone is asked, for the signals."""
+STATE = "hidden_state"
+"""What the little model is asked in this process: no port offers it."""
 
 
 async def ask_all(client: Client, questions: Iterable[Question], asks: Sequence[Ask], add: Add) -> None:
@@ -84,3 +88,11 @@ async def ask_all(client: Client, questions: Iterable[Question], asks: Sequence[
     for question in questions:
         for ask in asks:
             add(await ask(client, question))
+
+
+async def ask_states(model: str, questions: Iterable[Question], add: Add) -> None:
+    """The hidden state of each question, from a node of its own. Raises TargetError."""
+    async with own_node(model) as node:
+        for question in questions:
+            found, took_s = await hidden_state(node, question.prompt)
+            add(Stated(question.id, array("f", found.values).tobytes(), took_s))

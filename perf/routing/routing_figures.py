@@ -80,6 +80,8 @@ def _seconds(signal: Signal) -> list[float]:
     """Of a signal that the little model was asked for on its own."""
     if signal.name == "rating":
         return [item.rated.seconds for item in signal.items if item.rated is not None]
+    if signal.name == "hidden_state":
+        return [item.stated.seconds for item in signal.items if item.stated is not None]
     return [item.probes[signal.name].seconds for item in signal.items if signal.name in item.probes]
 
 

@@ -1,6 +1,7 @@
 """The samples of `bench routing`: what each model said of each question."""
 
 import enum
+from array import array
 from typing import Any, TypeAlias
 
 import msgspec
@@ -53,7 +54,20 @@ class Rated(msgspec.Struct, frozen=True, tag_field="kind", tag="rated"):
     seconds: float
 
 
-Sample: TypeAlias = Answered | Probed | Rated
+class Stated(msgspec.Struct, frozen=True, tag_field="kind", tag="stated"):
+    """The little model's hidden state of the question's last token, float32, and the seconds that it took."""
+
+    id: str
+    state: bytes
+    seconds: float
+
+    @property
+    def values(self) -> list[float]:
+        """The numbers of the state."""
+        return array("f", self.state).tolist()
+
+
+Sample: TypeAlias = Answered | Probed | Rated | Stated
 
 
 def decode(row: dict[str, Any]) -> Sample:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from perf.routing.routing_samples import Answered, Probed, Rated, Role, Sample
+from perf.routing.routing_samples import Answered, Probed, Rated, Role, Sample, Stated
 
 Value = Callable[["Item"], float | None]
 
@@ -18,6 +18,7 @@ class Item:
     big: Answered
     probes: dict[str, Probed] = field(default_factory=dict)
     rated: Rated | None = None
+    stated: Stated | None = None
 
     @property
     def gain(self) -> int:
@@ -42,6 +43,8 @@ def items_of(samples: Iterable[Sample]) -> list[Item]:
             found[sample.id].probes[sample.probe] = sample
         elif isinstance(sample, Rated) and sample.id in found:
             found[sample.id].rated = sample
+        elif isinstance(sample, Stated) and sample.id in found:
+            found[sample.id].stated = sample
     return list(found.values())
 
 

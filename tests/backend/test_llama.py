@@ -83,6 +83,7 @@ class Answers:
         self.engine = Engine(backend, clock=lambda: 0.0, **fields)  # type: ignore[arg-type]
         self.tokens: dict[int, list[int]] = {}
         self.finished: dict[int, SequenceFinished] = {}
+        self.vectors: dict[int, bytes] = {}
 
     def submit(self, prompt: list[int], max_tokens: int = TOKENS, **fields: object) -> int:
         request_id = len(self.tokens)
@@ -99,6 +100,7 @@ class Answers:
         pairs = iter(events.tokens)
         for request_id, token in zip(pairs, pairs, strict=True):
             self.tokens[request_id].append(token)
+        self.vectors |= {each.request_id: each.vectors for each in events.embedded}
         for end in events.finished:
             self.finished[end.request_id] = end
 

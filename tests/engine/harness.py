@@ -11,7 +11,7 @@ import msgspec
 
 from xapp.backend.base import Batch, Sampler
 from xapp.backend.fake import FakeBackend
-from xapp.backend.fake_rule import END_TOKEN, log_probability
+from xapp.backend.fake_rule import END_TOKEN, hidden_state, log_probability
 from xapp.config import EngineSettings
 from xapp.domain.messages import (
     END_OF_ANSWER,
@@ -134,6 +134,7 @@ class Answer:
     scores: list[list[float]] | None = None
     drawn: list[int] = field(default_factory=list)
     doubts: list[int] = field(default_factory=list)
+    state: list[float] | None = None
     started: SequenceStarted | None = None
     finished: SequenceFinished | None = None
 
@@ -295,6 +296,11 @@ class Harness:
             assert answer.finished is None
             answer.scores = scored.log_probabilities
             answer.drawn = scored.tokens
+        for embedded in events.embedded:
+            answer = self.answers[embedded.request_id]
+            assert (answer.state, answer.finished) == (None, None)
+            assert embedded.whole
+            answer.state = array("f", embedded.vectors).tolist()
         for finished in events.finished:
             answer = self.answers[finished.request_id]
             assert answer.finished is None, "ended twice"
@@ -376,7 +382,7 @@ class Harness:
         running = self.scheduler.queues.running
         held = [*running, *(each for each in self.scheduler.queues.waiting if each.paused)]
         alive = self.engine._sequences.values()
-        begun = [each for each in alive if each.started_at is not None and not each.request.choices]
+        begun = [each for each in alive if each.started_at is not None and each.strategy.draws]
         assert len(backend.live_samplers) == len(begun)
         lent = {}
         isolated = [sequence for sequence in held if sequence.isolated]
@@ -408,6 +414,9 @@ class Harness:
         if request.verify is not None:
             self._check_verified(answer, finished)
             return
+        if request.hidden_state:
+            self._check_state(answer, finished)
+            return
         assert finished.num_completion_tokens == len(answer.tokens)
         tokens, reason = expected(request)
         if finished.reason in {FinishReason.CANCELLED, FinishReason.EXPIRED}:
@@ -433,6 +442,12 @@ class Harness:
             assert finished.num_completion_tokens == len(answer.drawn)
         else:
             assert answer.scores is None
+
+    def _check_state(self, answer: Answer, finished: SequenceFinished) -> None:
+        assert not answer.tokens
+        assert finished.num_completion_tokens == 0
+        right = hidden_state(answer.request.prompt) if finished.reason is FinishReason.STOP else None
+        assert answer.state == right
 
     def _check_scores(self, answer: Answer, finished: SequenceFinished) -> None:
         request = answer.request

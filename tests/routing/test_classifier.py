@@ -9,7 +9,7 @@ import pytest
 from xapp.admission.prompt_features import NAMES, features
 from xapp.domain.requests import ChatMessage, Request
 from xapp.errors import ConfigError
-from xapp.routing.classifier import Classifier, check_model, read_classifier
+from xapp.routing.classifier import Classifier, read_classifier
 from xapp.routing.difficulty import Trained
 
 COUNT = len(NAMES)
@@ -65,9 +65,9 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 def test_a_classifier_of_another_model_is_refused(tmp_path: Path) -> None:
     found = read_classifier(written(tmp_path))
-    check_model("file", found, "sha256:aa")
+    found.check_model("file", "sha256:aa")
     with pytest.raises(ConfigError, match=r"sha256:aa.*sha256:bb"):
-        check_model("file", found, "sha256:bb")
+        found.check_model("file", "sha256:bb")
 
 
 @pytest.mark.parametrize("prompt", ["", "a", "1+1=?", "ß" * 100_000, (), (ChatMessage("user", ""),)])

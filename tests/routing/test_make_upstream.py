@@ -19,6 +19,7 @@ HTTPS: dict[str, Any] = {"kind": "openai", "target": "https://there/v1", "model"
         ({"target": "there:50051"}, "KIND"),
         ({"kind": "openai", "target": "https://there/v1"}, "MODEL"),
         ({**HTTPS, "signal": "classifier"}, "CLASSIFIER"),
+        ({**HTTPS, "signal": "hidden_state"}, "PROBE"),
     ],
 )
 def test_settings_that_clash(settings: dict[str, Any], key: str) -> None:

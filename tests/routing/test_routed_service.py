@@ -1,6 +1,7 @@
 """A whole node service with another node above it, over real gRPC."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,10 +11,13 @@ import grpc
 import msgspec
 import pytest
 
+from tests.flat_settings import flat_settings
 from tests.routing.test_classifier import GOOD
+from tests.routing.test_linear_probe import GOOD as PROBE
 from tests.routing.test_router import routed_of
 from tests.scripted_node import Fault, Hang, ScriptedNode, chunk, finished, full, started, unavailable
 from tests.service.nodes import DIGEST, Node, collect, text_of
+from xapp.backend.fake_rule import HIDDEN_SIZE
 from xapp.domain.answers import Finished
 from xapp.domain.format_kinds import Choices
 from xapp.domain.requests import Request
@@ -225,3 +229,37 @@ async def test_a_classifier_of_another_model_stops_the_start(
     path.write_bytes(msgspec.json.encode(GOOD | {"model_digest": DIGEST}))
     async with routed(node, above, **fields) as service:
         assert routed_of(await collect(service, AUTO)).difficulty is not None
+
+
+async def test_a_probe_of_another_model_stops_the_start(
+    node: Node, above: ScriptedNode, tmp_path: Path
+) -> None:
+    path = tmp_path / "probe.json"
+    fields: dict[str, Any] = {"upstream_signal": "hidden_state", "upstream_probe": str(path)}
+    path.write_bytes(msgspec.json.encode(PROBE))
+    with pytest.raises(ConfigError, match="XAPP_UPSTREAM_PROBE"):
+        async with routed(node, above, **fields):
+            pass
+    path.write_bytes(msgspec.json.encode(PROBE | {"model_digest": DIGEST}))
+    async with routed(node, above, **fields):
+        pass
+
+
+@pytest.mark.parametrize(("bias", "reason"), [(9.0, RoutingReason.HARD), (-9.0, RoutingReason.EASY)])
+async def test_a_probe_decides_by_the_state_of_the_request(
+    above: ScriptedNode, tmp_path: Path, bias: float, reason: RoutingReason
+) -> None:
+    path = tmp_path / "probe.json"
+    fake: dict[str, Any] = {"model": "fake", "backend": "fake", "slots": 2}
+    async with RoutedService(flat_settings(**fake)) as service:
+        await service.wait_ready()
+        digest = service.get_model("").digest
+    weights = [0.01] * HIDDEN_SIZE
+    path.write_bytes(msgspec.json.encode(PROBE | {"model_digest": digest, "weights": weights, "bias": bias}))
+    there = {"upstream_kind": "genai-xapp", "upstream_target": above.target, "upstream_plain_text": True}
+    fake |= {**there, "upstream_signal": "hidden_state", "upstream_probe": str(path)}
+    async with RoutedService(flat_settings(**fake)) as service:
+        await service.wait_ready()
+        found = routed_of(await collect(service, AUTO))
+    assert found.reason is reason
+    assert found.difficulty == pytest.approx(1 / (1 + math.exp(-bias - 0.01 * len("hi"))))

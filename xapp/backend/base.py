@@ -105,7 +105,8 @@ class Backend(Protocol):
         ...
 
     def log_probabilities(self, batch: Batch) -> list[list[float]]:
-        """Natural logarithms for each probe of the last decoded batch, in order.
+        """Natural logarithms for each probe of the last decoded batch, in order. For a probe of a hidden
+        state: its numbers.
 
         To be called before the next decode.
         """

@@ -1,7 +1,7 @@
 """Batch: the input of one decode."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from xapp.backend.sampler import Outcome
@@ -11,11 +11,13 @@ from xapp.backend.sampler import Outcome
 class Probe:
     """A request for the probabilities of `tokens` after the batch's token `index`.
 
-    Without tokens: the probability of the likeliest token.
+    Without tokens: the probability of the likeliest token. `hidden`: for the hidden state of the token
+    itself, a token of a prompt. The tokens before it have their cells.
     """
 
     index: int
     tokens: list[int]
+    hidden: bool = False
 
 
 @dataclass(slots=True)
@@ -91,6 +93,30 @@ class Batch:
             yield self._part(start, start + count)
             start += count
 
+    @property
+    def hidden(self) -> list[int]:
+        """The tokens whose hidden states are read, ascending."""
+        return [probe.index for probe in self.probes if probe.hidden] if self.probes else []
+
+    def only(self, index: int) -> "Batch":
+        """One token, with an output."""
+        return Batch([self.tokens[index]], [self.positions[index]], [self.seq_ids[index]], [0])
+
+    def without(self, left_out: list[int]) -> "Batch":
+        """The batch without some tokens of prompts. Nothing is drawn behind them."""
+        gone = set(left_out)
+        places = {old: new for new, old in enumerate(each for each in range(len(self)) if each not in gone)}
+        return replace(
+            self,
+            tokens=[self.tokens[old] for old in places],
+            positions=[self.positions[old] for old in places],
+            seq_ids=[self.seq_ids[old] for old in places],
+            outputs=[places[old] for old in self.outputs],
+            probes=[replace(each, index=places[each.index]) for each in self.probes if each.index in places],
+            shared={places[old]: others for old, others in self.shared.items()},
+            drafts={places[old] for old in self.drafts},
+        )
+
     def _part(self, start: int, end: int) -> "Batch":
         return Batch(
             self.tokens[start:end],
@@ -132,3 +158,7 @@ class Batch:
     def want_log_probabilities(self, tokens: list[int]) -> None:
         """Requests the probabilities of `tokens` after the last token; []: that of the likeliest token."""
         self.probes.append(Probe(len(self.tokens) - 1, tokens))
+
+    def want_hidden_state(self) -> None:
+        """Requests the hidden state of the last token."""
+        self.probes.append(Probe(len(self.tokens) - 1, [], hidden=True))

@@ -8,13 +8,13 @@ Tokens are bytes, 256 and up are control tokens, as in `backend.byte_vocab`.
 import time
 from collections.abc import Callable, Sequence
 
-from xapp.backend.base import NOT_DRAWN, Batch, DecodeError, Interrupted, Sampler
+from xapp.backend.base import NOT_DRAWN, Batch, DecodeError, Interrupted, Probe, Sampler
 from xapp.backend.byte_vocab import BOS
 from xapp.backend.constraint import Constraint, Machines
 from xapp.backend.draft_model import DraftModel
 from xapp.backend.fake_cells import FakeCells
 from xapp.backend.fake_draft import FakeDraft
-from xapp.backend.fake_rule import END_TOKEN, VOCAB_SIZE, log_probability, next_token
+from xapp.backend.fake_rule import END_TOKEN, VOCAB_SIZE, hidden_state, log_probability, next_token
 from xapp.backend.fake_sampler import FakeSampler, held, report
 from xapp.backend.interrupt import Interrupt
 from xapp.backend.reasoning_budget import CLOSING, ReasoningBudget
@@ -121,8 +121,10 @@ class FakeBackend:
         assert len(samplers) == len(batch.outputs)
         assert len(batch.probes) <= self.num_probes
         assert not batch.apart or not (batch.probes or batch.drafts or batch.shared)
+        for index in batch.hidden:  # computed first, in batches of their own
+            assert batch.seq_ids.count(batch.seq_ids[index]) == 1
         wanted = set(batch.outputs)
-        probes = {probe.index: probe.tokens for probe in batch.probes}
+        probes = {probe.index: probe for probe in batch.probes}
         answers: list[int] = []
         self._read = []
         for index, (token, position, seq_id) in enumerate(
@@ -138,11 +140,15 @@ class FakeBackend:
             if index in wanted:
                 answers.append(self._draw(batch, index, answers, samplers[len(answers)]))
             if index in probes:
-                content = self.content(seq_id)
-                asked = probes[index] or [self._rule(content)]
-                self._read.append([log_probability(content, each) for each in asked])
+                self._read.append(self._answer(probes[index], self.content(seq_id)))
         self._took(batch)
         return answers
+
+    def _answer(self, probe: Probe, content: list[int]) -> list[float]:
+        if probe.hidden:
+            return hidden_state(content)
+        asked = probe.tokens or [self._rule(content)]
+        return [log_probability(content, each) for each in asked]
 
     def _draw(self, batch: Batch, index: int, drawn: list[int], sampler: Sampler) -> int:
         if index in batch.drafts and batch.is_wrong(index, drawn[-1], sampler.outcome):

@@ -15,6 +15,7 @@ from xapp.backend.llama_batch import NativeBatch
 from xapp.backend.llama_context import NativeContext
 from xapp.backend.llama_draft import LlamaDraft
 from xapp.backend.llama_draw import Drawer
+from xapp.backend.llama_hidden import HiddenStates
 from xapp.backend.llama_pieces import Pieces
 from xapp.backend.llama_samplers import Samplers
 from xapp.backend.llama_tuning import Profile
@@ -76,6 +77,8 @@ class LlamaBackend:
         self._may_go_on = flag_function(llama.ggml_abort_callback)
         self._watch(self.interrupt)
         self._batch = NativeBatch(max_batch)
+        size, on_cpu = llama.llama_model_n_embd(model), not (info.gpu_layers or info.shards)
+        self._hidden = HiddenStates(self._main, self._batch, size, may_give_back=on_cpu)
         self.pieces = pieces
         self._samplers = Samplers(pieces, info.vocab_size)
         self._drawer = Drawer(info.vocab_size)
@@ -93,6 +96,11 @@ class LlamaBackend:
         if batch.isolated:
             assert self._isolated is not None, "an isolated batch has a context"
             return self._decode(self._isolated, batch, samplers)
+        if hidden := batch.hidden:
+            self._hidden.compute(batch, hidden)
+            batch = self._hidden.rest
+            if not len(batch):
+                return []
         if batch.apart or self._has_prompts_only(batch):
             return self._decode_apart(batch, samplers)
         return self._decode_parts(batch, samplers)
@@ -157,7 +165,12 @@ class LlamaBackend:
 
     def log_probabilities(self, batch: Batch) -> list[list[float]]:
         """See Backend."""
-        return self._drawer.log_probabilities(self._main, batch)
+        if not batch.hidden:
+            return self._drawer.log_probabilities(self._main, batch)
+        rest = self._hidden.rest
+        return self._hidden.put_in(
+            batch, self._drawer.log_probabilities(self._main, rest) if rest.probes else []
+        )
 
     def logits_are_finite(self) -> bool:
         """Whether the last decode's first row of logits is finite."""

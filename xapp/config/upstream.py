@@ -23,9 +23,12 @@ class UpstreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     ca_file: str = ""
     plain_text: bool = False
     mode: Literal["local", "upstream", "auto"] = "auto"
-    signal: Literal["first_tokens", "difficulty", "who_answers", "classifier"] = "first_tokens"
+    signal: Literal["first_tokens", "difficulty", "who_answers", "classifier", "hidden_state"] = (
+        "first_tokens"
+    )
     threshold: Annotated[float, Meta(ge=0, le=1)] = 0.5
     classifier: str = ""
+    probe: str = ""
     max_in_flight: Positive = 16
     first_token_timeout_s: Seconds = 10.0
     idle_timeout_s: Seconds = 10.0

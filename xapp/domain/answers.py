@@ -161,6 +161,14 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
+class HiddenState:
+    """What the model of this digest makes of the last token of a prompt, before it becomes probabilities."""
+
+    model_digest: str
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ChoiceScore:
     """One choice: its log-probability, its score for the comparison, and the softmax over all scores."""
 

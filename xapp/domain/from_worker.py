@@ -79,6 +79,7 @@ class SequenceScored(msgspec.Struct, frozen=True, array_like=True):
 
 class SequenceEmbedded(msgspec.Struct, frozen=True, array_like=True):
     """The vectors of the next texts of a request, in order: float32 of this machine, one after the other.
+    Or the hidden state that it asks for.
 
     With `whole`, these are the last.
     """

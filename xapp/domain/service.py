@@ -6,7 +6,7 @@ Every method raises XappError subclasses only (and CancelledError).
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Protocol
 
-from xapp.domain.answers import Estimate, Event, ScoreResult, Tokens
+from xapp.domain.answers import Estimate, Event, HiddenState, ScoreResult, Tokens
 from xapp.domain.embedding import Embedding
 from xapp.domain.kinds import Capability
 from xapp.domain.power import PowerState
@@ -38,6 +38,16 @@ class Scoring(Protocol):
 
     async def score(self, request: ScoreRequest) -> ScoreResult:
         """The probability of each choice. Cancelling the caller cancels the request in the worker."""
+        ...
+
+
+class Introspection(Protocol):
+    """Looks into the model."""
+
+    async def hidden_state(self, request: Request) -> HiddenState:
+        """The hidden state of the prompt's last token. Nothing is generated. Cancelling the caller cancels
+        the request in the worker.
+        """
         ...
 
 

@@ -48,7 +48,8 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
     `strategy` decides how the answer is decoded, not its content. Prefixes are shared within `scope`.
     Pinned prefixes of `task_scope`, unless that is "", are used as well. `turn`: when its turn comes
     within its class; None is its deadline. With `embed` nothing is generated: each text becomes a vector.
-    `prompt` is then the longest of the texts, and `max_tokens` is 1.
+    `prompt` is then the longest of the texts, and `max_tokens` is 1. With `hidden_state` nothing is generated
+    either: the result is the hidden state of the prompt's last token, and `max_tokens` is 1.
     """
 
     request_id: int
@@ -71,6 +72,7 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
     doubt_below: float = 0.0
     turn: float | None = None
     embed: Embed | None = None
+    hidden_state: bool = False
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):

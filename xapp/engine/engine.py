@@ -194,7 +194,8 @@ class Engine:
         self, plan: Plan, tokens: list[int], read: list[list[float]], began: float, decoding: float
     ) -> None:
         now = self._clock()
-        if not plan.batch.quiet:  # its time says how busy the node is, not how long a hurried step takes
+        if not (plan.batch.quiet or plan.batch.hidden):
+            # A quiet step's time says how busy the node is, and a hidden state takes a decode of its own.
             # The time of admission, for instance of restoring a parked prefix, is not part of a prompt
             # token's price.
             self._step_time.observe(plan.num_decode, plan.num_prefill, now - decoding, plan.batch.num_read)

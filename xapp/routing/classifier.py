@@ -32,6 +32,10 @@ class Classifier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weights: list[float]
     bias: float
 
+    def check_model(self, path: str, digest: str) -> None:
+        """Raises ConfigError for a node with another model than this digest's."""
+        check_model(KEY, path, self.model_digest, digest)
+
     def difficulty(self, prompt: Prompt) -> float:
         """The probability that the request is worth the upstream."""
         rows = zip(features(prompt), self.mean, self.scale, self.weights, strict=True)
@@ -64,7 +68,7 @@ def _check(path: Path, found: Classifier) -> None:
         raise ConfigError(KEY, f"{path}: has a number that is not finite, or a scale of 0")
 
 
-def check_model(path: str, classifier: Classifier, digest: str) -> None:
-    """Raises ConfigError for a classifier of another model."""
-    if classifier.model_digest != digest:
-        raise ConfigError(KEY, f"{path}: is for the model {classifier.model_digest}, this node's is {digest}")
+def check_model(key: str, path: str, trained_on: str, digest: str) -> None:
+    """Raises ConfigError with the key where a file is for another model than the node's."""
+    if trained_on != digest:
+        raise ConfigError(key, f"{path}: is for the model {trained_on}, this node's is {digest}")

@@ -13,8 +13,9 @@ from xapp.admission.prompt_features import text_of
 from xapp.domain.answers import Chunk, ScoreResult
 from xapp.domain.messages import SamplingParams
 from xapp.domain.requests import ChatMessage, DeadlinePolicy, Request, ScoreRequest
-from xapp.domain.service import Generation, Scoring
+from xapp.domain.service import Generation, Introspection, Scoring
 from xapp.routing.classifier import Classifier
+from xapp.routing.linear_probe import LinearProbe
 from xapp.routing.probe_texts import DIFFICULTY, SELF_RATING, WHO_ANSWERS
 
 NUM_FIRST_TOKENS = 8
@@ -114,19 +115,36 @@ class Trained:
         return None if request.model else self._classifier.difficulty(request.prompt)
 
 
-def make_signal(name: str, service: "Asked", classifier: Classifier | None) -> Signal:
+class Stated:
+    """A linear probe on what the model makes of the request's last token."""
+
+    def __init__(self, model: Introspection, probe: LinearProbe) -> None:
+        self._model = model
+        self._probe = probe
+
+    async def difficulty(self, request: Request) -> float | None:
+        """None for another model than the probe's."""
+        found = await self._model.hidden_state(_plain(request))
+        if found.model_digest != self._probe.model_digest:
+            return None
+        return self._probe.difficulty(found.values)
+
+
+def make_signal(name: str, service: "Asked", trained: Classifier | LinearProbe | None) -> Signal:
     """The signal of the setting `[upstream] signal`."""
-    match name:
-        case "first_tokens":
+    match name, trained:
+        case "first_tokens", _:
             return FirstTokens(service, service)
-        case "difficulty":
+        case "difficulty", _:
             return Probe(service, DIFFICULTY, asks_who=False)
-        case "who_answers":
+        case "who_answers", _:
             return Probe(service, WHO_ANSWERS, asks_who=True)
+        case _, LinearProbe():
+            return Stated(service, trained)
         case _:
-            assert classifier is not None, "the settings are checked at the start"
-            return Trained(classifier)
+            assert isinstance(trained, Classifier), "the settings are checked at the start"
+            return Trained(trained)
 
 
-class Asked(Generation, Scoring, Protocol):
+class Asked(Generation, Scoring, Introspection, Protocol):
     """The node's own model."""

@@ -11,6 +11,8 @@ from xapp.hosts import host_of, is_loopback
 from xapp.routing.classifier import KEY as CLASSIFIER_KEY
 from xapp.routing.classifier import Classifier, read_classifier
 from xapp.routing.destination import Upstream
+from xapp.routing.linear_probe import KEY as PROBE_KEY
+from xapp.routing.linear_probe import LinearProbe, read_probe
 from xapp.urls import checked_url
 
 KEYS = {name: f"XAPP_UPSTREAM_{name.upper()}" for name in UpstreamSettings.__struct_fields__}
@@ -28,11 +30,19 @@ def check_upstream(settings: UpstreamSettings) -> None:
         raise ConfigError(KEYS["model"], "is needed with an OpenAI-compatible endpoint")
     if settings.kind != NONE and settings.signal == "classifier" and not settings.classifier:
         raise ConfigError(CLASSIFIER_KEY, f"is needed with {KEYS['signal']}=classifier")
+    if settings.kind != NONE and settings.signal == "hidden_state" and not settings.probe:
+        raise ConfigError(PROBE_KEY, f"is needed with {KEYS['signal']}=hidden_state")
 
 
-def classifier_of(settings: UpstreamSettings) -> Classifier | None:
-    """The classifier, where it is the signal."""
-    return read_classifier(Path(settings.classifier)) if settings.signal == "classifier" else None
+def trained_of(settings: UpstreamSettings) -> Classifier | LinearProbe | None:
+    """The signal from a file, where that is the signal."""
+    match settings.signal:
+        case "classifier":
+            return read_classifier(Path(settings.classifier))
+        case "hidden_state":
+            return read_probe(Path(settings.probe))
+        case _:
+            return None
 
 
 def make_upstream(settings: UpstreamSettings) -> Upstream:

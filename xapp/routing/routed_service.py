@@ -13,11 +13,12 @@ from xapp.domain.routing import Routed, Routing, RoutingMode
 from xapp.domain.service import Generation
 from xapp.errors import FailedPrecondition
 from xapp.routing.chooser import Chooser, without_upstream
-from xapp.routing.classifier import Classifier, check_model
+from xapp.routing.classifier import Classifier
 from xapp.routing.destination import Upstream
 from xapp.routing.difficulty import make_signal
+from xapp.routing.linear_probe import LinearProbe
 from xapp.routing.link import Link
-from xapp.routing.make_upstream import NONE, check_upstream, classifier_of, make_upstream
+from xapp.routing.make_upstream import NONE, check_upstream, make_upstream, trained_of
 from xapp.routing.router import Router, said
 from xapp.served.dependencies import ModelDependencies
 from xapp.service.service import NodeService
@@ -42,6 +43,7 @@ class LocalService:
         self.generate = service.generate_here
         self.estimate = service.estimate_here
         self.score = service.score
+        self.hidden_state = service.hidden_state
         self.resolve = service.resolve
         self.outbound = service.outbound
 
@@ -54,7 +56,7 @@ class RoutedService(NodeService):
         self._upstream_settings = settings.upstream
         self._upstream: Upstream | None = None
         self._router: Router | None = None
-        self._classifier: Classifier | None = None
+        self._trained: Classifier | LinearProbe | None = None
         self._link = Link(settings.upstream.max_in_flight)
         check_upstream(settings.upstream)
         self._collections: RunnableRetrieval | None = None
@@ -72,7 +74,7 @@ class RoutedService(NodeService):
     async def start(self) -> None:
         """Makes the upstream, which belongs to the running loop; then as NodeService."""
         if self._upstream_settings.kind != NONE:
-            self._classifier = classifier_of(self._upstream_settings)
+            self._trained = trained_of(self._upstream_settings)
             self._upstream = make_upstream(self._upstream_settings)
             self._router = self._route_to(self._upstream)
         await super().start()
@@ -81,7 +83,7 @@ class RoutedService(NodeService):
 
     def _route_to(self, upstream: Upstream) -> Router:
         settings, here = self._upstream_settings, LocalService(self)
-        signal = make_signal(settings.signal, here, self._classifier)
+        signal = make_signal(settings.signal, here, self._trained)
         usual = Routing(RoutingMode(settings.mode), settings.threshold)
         most_wait_s = settings.first_token_timeout_s
         chooser = Chooser(
@@ -90,11 +92,12 @@ class RoutedService(NodeService):
         return Router(here, upstream, self._link, chooser, settings.idle_timeout_s)
 
     async def wait_ready(self) -> None:
-        """As NodeService. Raises ConfigError for a classifier of another model."""
+        """As NodeService. Raises ConfigError for a classifier or a probe of another model."""
         await super().wait_ready()
-        if self._classifier is not None:
-            digest = self.get_model("").digest
-            check_model(self._upstream_settings.classifier, self._classifier, digest)
+        settings = self._upstream_settings
+        if self._trained is not None:
+            path = settings.probe if settings.signal == "hidden_state" else settings.classifier
+            self._trained.check_model(path, self.get_model("").digest)
 
     def generate(self, request: Request) -> AsyncGenerator[Event, None]:
         """Implements Generation.generate."""

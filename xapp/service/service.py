@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from xapp import failpoints
 from xapp.config import Settings
-from xapp.domain.answers import Estimate, Event, ScoreResult, Tokens
+from xapp.domain.answers import Estimate, Event, HiddenState, ScoreResult, Tokens
 from xapp.domain.embedding import EmbedRequest, EmbedResult, RerankRequest, RerankResult
 from xapp.domain.kinds import Capability
 from xapp.domain.power import PowerState
@@ -30,6 +30,7 @@ from xapp.served.serving import Serving
 from xapp.service.call import Calls
 from xapp.service.embedding import Embedding
 from xapp.service.generation import Generation, TokenSource
+from xapp.service.hidden_state import HiddenStates
 from xapp.service.likelihood import Likelihood
 from xapp.service.outbound import Outbound, Outbounds
 from xapp.service.pins import Pins
@@ -56,6 +57,7 @@ class NodeService:
         calls = self._calls = Calls(settings.admission, self._registry)
         self._generation = Generation(calls, self._tasks, self._formats)
         self._scoring = Scoring(calls, self._tasks)
+        self._hidden_states = HiddenStates(calls, self._tasks)
         self._verifications = Verifications(calls)
         self._embedding = Embedding(calls, self._registry)
         likelihood = Likelihood(self._registry, self._scoring)
@@ -161,6 +163,10 @@ class NodeService:
     async def score(self, request: ScoreRequest) -> ScoreResult:
         """Implements Scoring.score."""
         return await self._scoring.score(request)
+
+    async def hidden_state(self, request: Request) -> HiddenState:
+        """Implements Introspection.hidden_state."""
+        return await self._hidden_states.hidden_state(request)
 
     async def embed(self, request: EmbedRequest) -> EmbedResult:
         """Implements Embedding.embed."""

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from perf.cli.bench_routing import routing
 from perf.record.result_files import read_result
 from perf.record.result_schema import Status
-from perf.routing.routing_samples import Answered, decode
+from perf.routing.routing_samples import Answered, Stated, decode
 
 NUM_QUESTIONS = 8
 ROWS = [
@@ -47,7 +47,8 @@ def test_two_models_are_asked_and_compared(
     assert result.status is Status.COMPLETE
     samples = [decode(row) for row in result.samples]
     assert sum(isinstance(sample, Answered) for sample in samples) == 2 * NUM_QUESTIONS
-    assert len(samples) == 5 * NUM_QUESTIONS
+    assert len(samples) == 6 * NUM_QUESTIONS
+    assert sum(isinstance(sample, Stated) for sample in samples) == NUM_QUESTIONS
     groups = {figure.group for figure in result.summary}
     assert {"little", "big", "random", "oracle", "least_token", "difficulty", "rating"} <= groups
     assert out.with_suffix(".svg").read_bytes().startswith(b"<?xml")

@@ -19,4 +19,7 @@ def test_a_run_on_fakes(default_model_path: Path, tmp_path: Path) -> None:
     summary = summary_on_fakes(out, "lengths", *options)
     assert summary["history: median error, a factor"]["value"] >= 1
     assert summary["probe: time of a prediction"]["value"] > 0
+    assert summary["hidden: time of a prediction"]["value"] > 0
+    assert summary["hidden state: median error, a factor"]["value"] >= 1
     assert summary["perception: time of a prediction"]["value"] > 0
+    assert out.with_suffix(".svg").read_bytes().startswith(b"<?xml")

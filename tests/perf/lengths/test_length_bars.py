@@ -1,5 +1,6 @@
 from perf.bar_table import Sample
 from perf.lengths.length_bars import rows
+from perf.lengths.length_picture import draw
 
 QUESTIONS = [("qa", f"question {place}") for place in range(40)]
 
@@ -35,3 +36,9 @@ def test_a_part_that_is_missing_is_said() -> None:
     assert "probe: rank correlation τ" not in found
     assert found["probe: time of a prediction"].note == "not measured"
     assert rows([], QUESTIONS, 256)
+
+
+def test_the_picture_has_every_predictor_and_needs_none() -> None:
+    drawn = draw(rows(samples(), QUESTIONS, 256)).svg.decode()
+    assert all(f"<!-- {name} -->" in drawn for name in ("probe", "history", "oracle"))
+    assert "rank correlation" in draw(rows([], QUESTIONS, 256)).svg.decode()

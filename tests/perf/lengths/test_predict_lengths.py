@@ -1,8 +1,9 @@
 import math
+import random
 
 import pytest
 
-from perf.lengths.ask_lengths import UNPARSED, estimate_of
+from perf.lengths.ask_lengths import UNPARSED, estimate_of, state_of
 from perf.lengths.predict_lengths import Item, error_factor, predictions
 from xapp.admission.turn import rank_correlation
 
@@ -98,3 +99,16 @@ def test_the_nodes_own_prediction_uses_prompts_that_tell() -> None:
         for name in ("history", "history and prompt")
     }
     assert error["history and prompt"] < 1.5 < 2 < error["history"]
+
+
+def test_a_hidden_state_of_more_numbers_than_items_is_no_reason_to_learn_noise() -> None:
+    found, draw = items(), random.Random(1)
+    for item in found:
+        state = [math.log(item.tokens), *(draw.gauss(0, 1) for _ in range(120))]
+        item.said |= {f"hidden.{index}": value for index, value in enumerate(state)}
+    by_place = {item.place: item for item in found}
+    told = predictions(found, MOST)["hidden state"]
+    agreement = rank_correlation([(tokens, by_place[place].tokens) for place, tokens in told.items()])
+    assert agreement > 0.4
+    assert state_of(found[0].said)[0] == math.log(found[0].tokens)
+    assert not state_of({"tokens": 3.0})

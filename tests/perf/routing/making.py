@@ -1,8 +1,12 @@
 """Samples of two models, made for a test."""
 
-from perf.routing.routing_samples import Answered, Probed, Rated, Role, Sample
+import random
+from array import array
+
+from perf.routing.routing_samples import Answered, Probed, Rated, Role, Sample, Stated
 from perf.routing.signal_values import Item, items_of
 
+STATE_SIZE = 200
 SURE, UNSURE = (-0.1, -3.0), (-0.6, -0.9)
 
 
@@ -19,8 +23,15 @@ def samples(number: int, *, little: bool, big: bool) -> list[Sample]:
         answered(Role.LITTLE, name, is_right=little, is_sure=little),
         answered(Role.BIG, name, is_right=big),
         Probed(name, "difficulty", [-1.0, -2.0] if little else [-2.0, -1.0], 0.1),
+        Stated(name, array("f", _state(number, is_hard=not little)).tobytes(), 0.2),
         Rated(name, "It is better for me." if little else "The more powerful model.", 0.5),
     ]
+
+
+def _state(number: int, *, is_hard: bool) -> list[float]:
+    """More numbers than questions. One of them tells, the others do not."""
+    draw = random.Random(number)
+    return [3.0 * is_hard + draw.gauss(0, 0.3), *(draw.gauss(0, 1) for _ in range(STATE_SIZE - 1))]
 
 
 def some(count: int = 60) -> list[Item]:

@@ -17,6 +17,7 @@ from xapp.engine.strategies.decode import DECODE
 from xapp.engine.strategies.doubt import Doubt
 from xapp.engine.strategies.draft import DraftProposer
 from xapp.engine.strategies.embed import Embed
+from xapp.engine.strategies.hidden_state import HiddenState
 from xapp.engine.strategies.ngram import NgramProposer
 from xapp.engine.strategies.score import Score
 from xapp.engine.strategies.source import Proposer, Source
@@ -42,17 +43,23 @@ class Strategies:
 
     def choose(self, request: Submit) -> Strategy[Sequence]:
         """The strategy of a new sequence."""
+        if (asks := self._without_answer(request)) is not None:
+            return asks
+        if request.doubt_below:
+            return Doubt(self._backend, request.doubt_below)
+        if self._may_draft(request) and (sources := self._sources(request.strategy)):
+            return Speculate(self._kv_cache, *sources)
+        return DECODE
+
+    def _without_answer(self, request: Submit) -> Strategy[Sequence] | None:
+        """The strategy of a request that asks for no tokens."""
         if request.choices:
             return Score(request, self._backend, self._kv_cache)
         if request.embed is not None:
             return Embed(request, request.embed, self._backend)
         if request.verify is not None:
             return Verify(request, self._backend)
-        if request.doubt_below:
-            return Doubt(self._backend, request.doubt_below)
-        if self._may_draft(request) and (sources := self._sources(request.strategy)):
-            return Speculate(self._kv_cache, *sources)
-        return DECODE
+        return HiddenState(self._backend) if request.hidden_state else None
 
     def _may_draft(self, request: Submit) -> bool:
         """Whether drafts are possible. A model whose state cannot be cut cannot remove a rejected draft."""
