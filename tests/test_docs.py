@@ -148,7 +148,7 @@ def commands(group: click.Group, prefix: str) -> Iterator[str]:
 
 
 def make_targets() -> set[str]:
-    found = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    found = re.findall(r"^([a-z0-9-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
     return {f"make {name}" for name in found}
 
 
@@ -171,7 +171,7 @@ def code_of(text: str) -> list[str]:
 )
 def test_pages_name_commands_that_there_are(page: Path) -> None:
     text = page.read_text()
-    named = {f"make {name}" for name in re.findall(r"`(?:\w+=\S+ )*make ([a-z][a-z-]*)", text)}
+    named = {f"make {name}" for name in re.findall(r"`(?:\w+=\S+ )*make ([a-z][a-z0-9-]*)", text)}
     assert named <= make_targets()
     first_words = {command.split()[1] for command in commands(main, "genai-xapp")}
     assert {word for code in code_of(text) for word in CALL.findall(code)} <= first_words
