@@ -88,7 +88,14 @@ def show(result: Result) -> None:
 def _title(result: Result) -> str:
     sizes = (target.engine_config for target in result.targets)
     threads = next((f", {each.num_threads} threads" for each in sizes if each), "")
-    return f"{result.targets[0].model}{threads}, {result.options['rounds']} rounds"
+    return f"{_model(result)}{threads}, {result.options['rounds']} rounds"
+
+
+def _model(result: Result) -> str:
+    """Its name; of a mode that names no target, as `pool`, what was measured."""
+    if result.targets:
+        return result.targets[0].model
+    return str(result.options.get("model") or f"bench {result.mode}")
 
 
 def plain_console() -> Console:
@@ -99,9 +106,10 @@ def plain_console() -> Console:
 
 def markdown(result: Result) -> str:
     """The same table for an issue or a page, and of what it is."""
-    machine, target = result.machine, result.targets[0]
+    machine = result.machine
+    digest = f" ({result.targets[0].model_digest})" if result.targets else ""
     head = (
-        f"{target.model} ({target.model_digest}), {result.options['rounds']} rounds; {machine.cpu}, "
+        f"{_model(result)}{digest}, {result.options['rounds']} rounds; {machine.cpu}, "
         f"{machine.cores} cores; revision {machine.git_revision}, {machine.started_at}"
     )
     lines = [head, "", "| " + " | ".join(COLUMNS) + " |", "| --- " * len(COLUMNS) + "|"]

@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from perf.bar_table import Sample, cells, markdown, number, ratios, row
+from perf.bar_table import Sample, cells, markdown, number, ratios, row, show
 from perf.record.result_schema import Figure, Mode
 from tests.perf import results
 
@@ -70,3 +70,11 @@ def test_the_table_as_markdown_says_what_it_is_of_and_what_is_missing() -> None:
     assert "5 rounds; Cortex-A76, 4 cores; revision abc123" in head
     assert line == "| x | ≤ 2.000 ms | 1.000 ms | – | 1.000 – 1.000 | pass |"
     assert rest == ["", "Missing: llama-server, round 1: it ended"]
+
+
+def test_a_mode_without_a_target_has_a_table_too(capsys: pytest.CaptureFixture[str]) -> None:
+    made = results.result(Mode.POOL, [row("x", "", [1.0], 0.9, at_most=False)], options={"rounds": 2})
+    result = msgspec.structs.replace(made, targets=[])
+    assert markdown(result).startswith("bench pool, 2 rounds; ")
+    show(result)
+    assert "bench pool, 2 rounds" in capsys.readouterr().out
