@@ -28,7 +28,7 @@ def main() -> int:
         return 0
     image = os.environ.get("IMAGE")
     if image is None:
-        print("building the image for arm64 (ten minutes or more on a new machine, two minutes later)", flush=True)
+        print("building the image for arm64 (ten minutes or more at first, two minutes later)", flush=True)
         build_image()
     tests = str(Path(__file__).parent / "test_arm64.py")
     # All of it is inside: the kernel emulates arm64 for the processes of one user namespace.
