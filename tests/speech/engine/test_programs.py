@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from xapp.errors import Unavailable
-from xapp.speech.engine.programs import ProgramFailed, output_of, piped
+from xapp.speech.engine.programs import READ_BYTES, ProgramFailed, output_of, piped
 
 NASTY = "$(touch pwned); `touch pwned` | touch pwned && \n-w pwned \x00\x1b[2J '\" ; exit"
 
@@ -67,6 +67,27 @@ async def test_a_program_ends_with_the_call() -> None:
         pid = int(await anext(output))
         assert psutil.pid_exists(pid)
     assert not psutil.pid_exists(pid)
+
+
+async def test_a_program_ends_although_much_of_its_output_was_not_read(tmp_path: Path) -> None:
+    async def nothing() -> AsyncGenerator[bytes, None]:
+        return
+        yield b""
+
+    # The event loop stops reading at twice READ_BYTES. The pipe takes about as much as READ_BYTES more.
+    full = tmp_path / "full"
+    writer = f"""
+import os, pathlib
+os.write(1, bytes({READ_BYTES}))
+os.write(1, bytes({3 * READ_BYTES + READ_BYTES // 4}))
+pathlib.Path({str(full)!r}).touch()
+while True: os.write(1, bytes(1000))
+"""
+    async with asyncio.timeout(20):
+        async with aclosing(piped((sys.executable, "-c", writer), nothing(), cpu_s=20)) as output:
+            await anext(output)
+            while not full.exists():  # noqa: ASYNC110  a file has no event
+                await asyncio.sleep(0)
 
 
 async def test_a_program_has_a_limit_of_memory() -> None:

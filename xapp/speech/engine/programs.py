@@ -150,8 +150,17 @@ def _name(command: Sequence[str]) -> str:
     return command[0].rsplit("/", 1)[-1]
 
 
+async def _read_rest(process: asyncio.subprocess.Process) -> None:
+    """The `wait` of asyncio waits for the end of the output, and a full buffer keeps it from reading that."""
+    if process.stdout is not None:
+        async with aclosing(_output(process)) as output:
+            async for _ in output:
+                pass
+
+
 async def _kill(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         with suppress(ProcessLookupError):
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
+        await _read_rest(process)
         await process.wait()
