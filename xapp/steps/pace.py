@@ -11,8 +11,7 @@ capacity of a kernel.
 - `auto`: the fastest chunk within 100 ms or 2.75 decode steps, whichever is longer. Where this leaves prompts
   less than `share` of their full speed, the smallest chunk with that share, within 0.7 s. Prompts get
   full speed while several requests wait for a first token. So does a prompt whose deadline is near, and a
-  prompt that stood behind others for longer than it takes itself. While more requests wait than answers
-  run, the limit is longer by that ratio, up to 1.4 s: few readers wait, and many callers gain.
+  prompt that stood behind others for longer than it takes itself.
 - A request may have a tighter bound (`max_gap_s`). The bound holds while that request decodes, even where
   prompts slow down.
 """
@@ -32,8 +31,6 @@ GAP_STEPS = 2.75
 """Alternatively so many decode steps, where that is longer."""
 LONGEST_S = 0.7
 """Bound of a planned step with prompts beside answers, unless its decode part alone takes longer."""
-MOST_STRETCH = 2.0
-"""The bound is longer by up to this factor while more requests wait for a first token than answers run."""
 LONGEST_ALONE_S = 2.5
 """Bound of a planned step with prompts alone, seconds. An interruption loses at most this time."""
 MOST_ALONE = 192
@@ -151,7 +148,7 @@ class Pace:
             bounds = (self.budget_s, self.budget_s)
         else:
             bound_s = max(GAP_S, GAP_STEPS * decode_s)
-            bounds = (bound_s, max(bound_s, _longest_s(beside)))
+            bounds = (bound_s, max(bound_s, LONGEST_S))
         if beside.max_gap_s is None:
             return bounds
         return min(bounds[0], beside.max_gap_s), min(bounds[1], beside.max_gap_s)
@@ -162,11 +159,6 @@ class Pace:
         is_late = takes_s * HURRY > beside.time_left_s
         has_priority = is_late or takes_s < beside.waited_s or beside.num_waiting > 1
         return full if has_priority else full * self.share
-
-
-def _longest_s(beside: Beside) -> float:
-    """The bound of a step that gives prompts their share."""
-    return LONGEST_S * min(MOST_STRETCH, max(1.0, beside.num_waiting / beside.num_decode))
 
 
 def _tokens(cost: StepCost, size: int, num_decode: int) -> int:
