@@ -3,7 +3,11 @@ import mmap
 
 import pytest
 
-from xapp.backend.native_memory import give_back_pages, heap_in_use
+from xapp.backend.native_memory import (
+    give_back_pages,
+    heap_in_use,
+    keep_large_blocks_apart,
+)
 
 PAGE = mmap.PAGESIZE
 
@@ -38,3 +42,19 @@ def test_the_heap_in_use_follows_what_is_taken_and_given_back() -> None:
     after = heap_in_use()
     assert after is not None
     assert after - before < 10_000_000
+
+
+def has_own_mapping(block: bytearray) -> bool:
+    """Such a block begins behind the 16 bytes that glibc keeps at the beginning of its first page."""
+    return ctypes.addressof(ctypes.c_char.from_buffer(block)) % PAGE == 16
+
+
+def test_large_blocks_stay_apart_after_larger_ones_were_freed() -> None:
+    if heap_in_use() is None:
+        pytest.skip("this C library does not say")
+    keep_large_blocks_apart()
+    for size in (30_000_000, 4_000_000):
+        freed = bytearray(size)  # by itself glibc would raise its limit now
+        del freed
+    blocks = [bytearray(4_000_000) for _ in range(20)]
+    assert all(map(has_own_mapping, blocks))

@@ -4,6 +4,21 @@ import ctypes
 import mmap
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_M_MMAP_THRESHOLD = -3
+LARGE_BLOCK_BYTES = 128 * 1024
+"""glibc's first limit, which it raises at each larger block that is freed, up to 32 MB."""
+
+
+def keep_large_blocks_apart() -> None:
+    """Lets glibc give each large block a mapping of its own, now and later.
+
+    By itself glibc stops that after the first large block. Later blocks then lie among small ones, and
+    messages of 4 MB that have come and gone leave a heap with holes that cannot be returned. musl has no
+    such call and needs none.
+    """
+    option = getattr(_libc, "mallopt", None)
+    if option is not None:
+        option(_M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES)
 
 
 def give_back_heap() -> None:

@@ -12,7 +12,7 @@ from xapp.errors import Exhausted
 LARGE_BYTES = 16 * 1024
 """A smaller request is converted within a fraction of a millisecond and never waits."""
 PAUSE_S = 0.005
-MAX_WAITING_BYTES = 32 * 1024 * 1024
+MAX_WAITING_BYTES = 16 * 1024 * 1024
 """Bytes of all waiting requests."""
 _RETRY_AFTER_S = 1.0
 

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from xapp.backend.native_memory import give_back_heap, heap_in_use
+from xapp.backend.native_memory import give_back_heap, heap_in_use, keep_large_blocks_apart
 
 LOOK_S = 1.0
 LARGE_BYTES = 32 * 1024 * 1024
@@ -32,6 +32,7 @@ class HeapKeeper:
 
     async def run(self) -> None:
         """Looks until cancelled. Returns at once where the C library does not state the bytes in use."""
+        keep_large_blocks_apart()
         while self._in_use() is not None:
             await asyncio.sleep(LOOK_S)
             await self.look()
