@@ -71,10 +71,28 @@ def test_the_command_runs_without_an_installation(wheel: Path, user_cache: Path)
     assert said.startswith(f"genai-xapp {VERSION}")
 
 
-def _run(*command: str, cwd: Path) -> str:
-    environ = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+def test_the_server_installs_and_answers(
+    wheel: Path, tmp_path: Path, user_cache: Path, default_model_path: Path
+) -> None:
+    """With the wheel of llama.cpp that this machine has: to compile it again would take minutes."""
+    compiled = [file.parent for file in (user_cache / "genai-xapp" / "wheels").glob("*/*.whl")]
+    if not compiled:
+        pytest.skip("llama.cpp was not compiled on this machine")
+    cache, python = {"XDG_CACHE_HOME": str(user_cache)}, tmp_path / "venv" / "bin" / "python"
+    links = [part for folder in compiled for part in ("--find-links", str(folder))]
+    uv("venv", "--quiet", "--python", sys.executable, str(tmp_path / "venv"), **cache)
+    uv("pip", "install", "--quiet", "--python", str(python), *links, f"{wheel}[server]", **cache)
+    command = str(python.parent / "genai-xapp")
+    assert "llama-cpp-python 0." in _run(command, "--version", cwd=tmp_path)
+    asked = ("demo", "--model", str(default_model_path), "--max-tokens", "8")
+    shown = _run(command, *asked, cwd=tmp_path, XAPP_SURVEY="false")
+    assert "tokens/s" in shown
+
+
+def _run(*command: str, cwd: Path, **settings: str) -> str:
+    environ = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | settings
     done = subprocess.run(
-        command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
