@@ -72,13 +72,13 @@ async def test_the_first_chunk_of_a_stream_names_the_sources(gateway: Gateway) -
 @pytest.mark.parametrize(
     ("retrieval", "field"),
     [
-        ({}, "retrieval"),
+        ({}, "retrieval.collection"),
         ({"collection": ""}, "retrieval.collection"),
         ({"collection": "docs", "top_k": 0}, "retrieval.top_k"),
         ({"collection": "docs", "on_nothing": "cry"}, "retrieval.on_nothing"),
         ({"collection": "docs", "filter": {"a": {"like": 1}}}, "retrieval.filter.a"),
         ({"collection": "docs", "filter": {"a": 10**309}}, "retrieval.filter.a"),
-        ({"collection": "docs", "unknown": 1}, "retrieval"),
+        ({"collection": "docs", "unknown": 1}, "retrieval.unknown"),
     ],
 )
 async def test_a_bad_value_names_its_field(gateway: Gateway, retrieval: Any, field: str) -> None:

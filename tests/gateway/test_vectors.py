@@ -47,7 +47,7 @@ async def test_the_fields_of_nim_and_of_this_service(gateway: Gateway) -> None:
 @pytest.mark.parametrize(
     ("body", "code", "field"),
     [
-        ({}, "invalid_argument", "body"),
+        ({}, "invalid_argument", "input"),
         ({"input": [1, 2]}, "invalid_argument", "input[0]"),
         ({"input": [[1]]}, "invalid_argument", "input[0]"),
         ({"input": "a", "encoding_format": "int8"}, "invalid_argument", "encoding_format"),

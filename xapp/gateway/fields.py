@@ -16,6 +16,7 @@ from xapp.near import did_you_mean
 MAX_SHOWN_CHARS = 64
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 _PLACE = re.compile(r" - at `\$\.?(.*)`$")
+_NAMED = re.compile(r"^Object (?:contains unknown|missing required) field `(.*)`", re.DOTALL)
 _decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -76,9 +77,12 @@ def _unknown(name: str, known: tuple[str, ...]) -> InvalidArgument:
 
 
 def _invalid(message: str) -> InvalidArgument:
-    """Msgspec's message names the place at its end."""
+    """Msgspec's message names the place at its end: of a field that is unknown or missing, the object around."""
     found = _PLACE.search(message)
-    field = found[1][:MAX_SHOWN_CHARS] if found else ""
     text = message[: found.start()] if found else message
+    names = [found[1]] if found and found[1] else []
+    if named := _NAMED.match(text):
+        names.append(named[1])
+    field = ".".join(names)[:MAX_SHOWN_CHARS]
     reason = "UNKNOWN_FIELD" if "unknown field" in text else None
     return InvalidArgument(field or "body", text[:1].lower() + text[1:], reason=reason)
