@@ -13,7 +13,7 @@ from tests.server import raw_http2
 from tests.server.conftest import Node, running, settings
 from tests.server.fake_service import FakeService
 from xapp.server import health_thread
-from xapp.server.health_thread import MAX_OPEN, PATH, HealthThread, core_of, reply
+from xapp.server.health_thread import MAX_OPEN, PATH, HealthThread, core_of, reply, to_end
 from xapp.server.pulse import STUCK_S, Pulse
 
 KINDS = health_pb2.HealthCheckResponse
@@ -75,6 +75,32 @@ async def test_half_sent_checks_hold_up_no_other_check(node: Node) -> None:
         assert (await stub.Check(health_pb2.HealthCheckRequest(), timeout=CALL_S)).status == KINDS.SERVING
     for writer in writers:
         writer.close()
+
+
+async def test_a_flood_of_one_connection_ends_its_own_checks_only(node: Node) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
+    writer.write(raw_http2.opening(PATH, b"x", claimed=1_000_000))
+    stub = health_pb2_grpc.HealthStub(node.channel)
+    assert (await stub.Check(health_pb2.HealthCheckRequest(), timeout=CALL_S)).status == KINDS.SERVING
+    _, flooding = await asyncio.open_connection("127.0.0.1", node.port)
+    flooding.write(raw_http2.opening(PATH, b"x", claimed=1_000_000))
+    half = raw_http2.opening(PATH, b"x", claimed=1_000_000)[len(raw_http2.PREFACE) + 9 :]
+    head = 9 + int.from_bytes(half[:3], "big")
+    for stream in range(3, 2 * MAX_OPEN + 41, 2):
+        number = stream.to_bytes(4, "big")
+        flooding.write(half[:5] + number + half[9 : head + 5] + number + half[head + 9 :])
+    await flooding.drain()
+    assert (await stub.Check(health_pb2.HealthCheckRequest(), timeout=CALL_S)).status == KINDS.SERVING
+    writer.write_eof()
+    async with asyncio.timeout(CALL_S):
+        assert b"half-sent" not in await reader.read()
+    writer.close()
+    flooding.close()
+
+
+def test_the_check_that_ends_is_one_of_the_connection_with_the_most() -> None:
+    assert to_end([("honest", "a"), ("first", "b"), ("second", "b"), ("other", "c")]) == "first"
+    assert to_end([("oldest", "a"), ("newer", "b")]) == "oldest"
 
 
 async def test_a_half_sent_check_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:

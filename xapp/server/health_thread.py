@@ -10,8 +10,9 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -22,8 +23,9 @@ from xapp import logs
 
 PATH = "/grpc.health.v1.Health/Check"
 MAX_OPEN = 32
-"""Checks that have begun and not ended. The oldest gives its place to the next: a half-sent check, or the
-check of a client that does not read, is held up for as long as its sender likes."""
+"""Checks that have begun and not ended. A half-sent check, or the check of a client that does not read, is
+held up for as long as its sender likes. So the next check takes the place of an old one: the oldest of the
+connection that holds the most."""
 TIMEOUT_S = 30.0
 """A check that takes longer is ended."""
 _LOOK_S = 1.0
@@ -35,6 +37,7 @@ _NEXT = object()
 
 Status: TypeAlias = Callable[[str], int]
 Reply: TypeAlias = tuple[grpc.StatusCode, str, bytes | None]
+_Item = TypeVar("_Item")
 _log = logging.getLogger(__name__)
 
 
@@ -120,19 +123,18 @@ class HealthThread:
 
     def _begin(self, call: Any) -> None:
         if len(self._open) >= MAX_OPEN:
-            self._end_oldest()
+            self._end(to_end([(check, check.connection) for check in self._open]))
         check = _Check(call, self._status, lambda ended: self._open.pop(ended, None))
         self._open[check] = time.monotonic()
         check.read()
 
     def _end_late(self, now: float) -> None:
         while self._open and now - next(iter(self._open.values())) > TIMEOUT_S:
-            self._end_oldest()
+            self._end(next(iter(self._open)))
 
-    def _end_oldest(self) -> None:
-        oldest = next(iter(self._open))
-        del self._open[oldest]
-        oldest.cancel()
+    def _end(self, check: "_Check") -> None:
+        del self._open[check]
+        check.cancel()
 
 
 class _Check:
@@ -142,6 +144,7 @@ class _Check:
         self._call = call
         self._status = status
         self._on_end = on_end
+        self.connection: str = call.peer()
 
     def read(self) -> None:
         """Waits for the request."""
@@ -167,6 +170,17 @@ class _Check:
 
     def _batch(self, then: Callable[[Any], object], *operations: object) -> None:
         self._call.start_server_batch(operations, then)
+
+
+def to_end(checks: Sequence[tuple[_Item, str]]) -> _Item:
+    """Which of the open checks gives its place away. Each comes with its connection, the oldest first.
+
+    The oldest of all would often be an honest check that is about to be answered, when another connection
+    sends checks faster than they are answered.
+    """
+    counts = Counter(connection for _, connection in checks)
+    most = max(counts.values())
+    return next(check for check, connection in checks if counts[connection] == most)
 
 
 def reply(body: bytes | None, status: Status) -> Reply:
