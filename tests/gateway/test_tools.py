@@ -128,10 +128,10 @@ DEEP = "[" * 100_000
 JSON_OBJECT = {"type": "json_object"}
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"tools": [CLOCK] * 1000}, "invalid_argument", "tools"),
-    ({"tools": [CLOCK] * 2}, "invalid_argument", "tools[1].name"),
-    ({"tools": named(name="no spaces")}, "invalid_argument", "tools[0].name"),
-    ({"tools": named(name="x" * 65)}, "invalid_argument", "tools[0].name"),
-    ({"tools": named(description="x" * 5000)}, "invalid_argument", "tools[0].description"),
+    ({"tools": [CLOCK] * 2}, "invalid_argument", "tools[1].function.name"),
+    ({"tools": named(name="no spaces")}, "invalid_argument", "tools[0].function.name"),
+    ({"tools": named(name="x" * 65)}, "invalid_argument", "tools[0].function.name"),
+    ({"tools": named(description="x" * 5000)}, "invalid_argument", "tools[0].function.description"),
     ({"tools": named(arguments={})}, "unknown_field", "tools[0].function.arguments"),
     ({"tools": [{"type": "web_search"}]}, "invalid_argument", "tools[0].function"),
     ({"tools": [{"type": "custom", "function": {"name": "a"}}]}, "unsupported_field", "tools[0].type"),
@@ -145,13 +145,17 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"messages": result(tool_call_id="call_2")}, "invalid_argument", "messages[2].tool_call_id"),
     ({"messages": result(tool_call_id=None)}, "invalid_argument", "messages[2].tool_call_id"),
     ({"messages": [QUESTION | {"tool_calls": [CALL]}]}, "invalid_argument", "messages[0].tool_calls"),
-    ({"messages": called(arguments="[]")}, "invalid_argument", "messages[1].tool_calls[0].arguments"),
+    (
+        {"messages": called(arguments="[]")},
+        "invalid_argument",
+        "messages[1].tool_calls[0].function.arguments",
+    ),
     (
         {"messages": called(arguments="[" * 100_000)},
         "invalid_argument",
-        "messages[1].tool_calls[0].arguments",
+        "messages[1].tool_calls[0].function.arguments",
     ),
-    ({"messages": called(name="no spaces")}, "invalid_argument", "messages[1].tool_calls[0].name"),
+    ({"messages": called(name="no spaces")}, "invalid_argument", "messages[1].tool_calls[0].function.name"),
     (
         {"messages": [QUESTION, CALLED | {"tool_calls": [CALL] * 17}]},
         "invalid_argument",

@@ -58,6 +58,8 @@ _FIELDS = (
     (re.compile(r"^texts"), "input"),
 )
 """The names of the domain's fields in the dialect."""
+_IN_FUNCTION = re.compile(r"\b((?:tools|tool_calls)\[\d+\])\.(name|description|arguments|parameters)$")
+"""In the dialect these are fields of the object `function`."""
 
 
 def status_of(error: XappError) -> int:
@@ -83,8 +85,9 @@ def field_of(field: str) -> str:
     """The dialect's name of a field."""
     for pattern, name in _FIELDS:
         if pattern.match(field):
-            return pattern.sub(name, field, count=1)
-    return field
+            field = pattern.sub(name, field, count=1)
+            break
+    return _IN_FUNCTION.sub(r"\1.function.\2", field)
 
 
 def headers_of(error: XappError) -> dict[str, str]:
