@@ -77,7 +77,7 @@ def _unknown(name: str, known: tuple[str, ...]) -> InvalidArgument:
 
 
 def _invalid(message: str) -> InvalidArgument:
-    """Msgspec's message names the place at its end. Of an unknown or missing field, it is the object around."""
+    """Msgspec names the place at its end. Of a field that is unknown or missing, it is the object around."""
     found = _PLACE.search(message)
     text = message[: found.start()] if found else message
     names = [found[1]] if found and found[1] else []
