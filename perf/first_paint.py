@@ -8,6 +8,7 @@ itself counts them, and the bytes of everything that it fetched. The bars are 30
 import argparse
 import os
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
@@ -40,15 +41,17 @@ def main() -> None:
     parser.add_argument("--chromium", default="/usr/bin/chromium")
     options = parser.parse_args()
     paints_ms, num_bytes = [], 0
-    with tempfile.TemporaryDirectory() as folder, serving(Path(folder), options.model) as ports:
-        with sync_playwright() as playwright:
-            for turn in range(options.times):
-                args = ["--no-sandbox", "--disable-dev-shm-usage"]
-                browser = playwright.chromium.launch(executable_path=options.chromium, args=args)
-                paint_ms, num_bytes = first_paint(browser, ports.http)
-                browser.close()
-                paints_ms.append(paint_ms)
-                print(f"{turn + 1}: {paint_ms:.0f} ms, {num_bytes:,} bytes", flush=True)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        ports = stack.enter_context(serving(folder, options.model))
+        playwright = stack.enter_context(sync_playwright())
+        for turn in range(options.times):
+            args = ["--no-sandbox", "--disable-dev-shm-usage"]
+            browser = playwright.chromium.launch(executable_path=options.chromium, args=args)
+            paint_ms, num_bytes = first_paint(browser, ports.http)
+            browser.close()
+            paints_ms.append(paint_ms)
+            print(f"{turn + 1}: {paint_ms:.0f} ms, {num_bytes:,} bytes", flush=True)
     print(
         f"{len(paints_ms)} times: first paint after {median(paints_ms):.0f} ms, most {max(paints_ms):.0f} ms,"
         f" {num_bytes:,} bytes, load {os.getloadavg()[0]:.1f}"
