@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from functools import cache
 
 from tests.attacks.attack import Place, attack, crowd
-from tests.attacks.wire import GENERATE, TOKENIZE, connected, frame
+from tests.attacks.wire import GENERATE, TOKENIZE, connected
 from tests.server import raw_http2
+from tests.server.raw_http2 import frame
 from xapp.inference.v1 import inference_pb2 as pb
 
 _DATA, _HEADERS, _SETTINGS, _WINDOW_UPDATE = 0, 1, 4, 8
@@ -150,15 +151,11 @@ async def scrapes(place: Place) -> None:
 
 @attack("health checks, half-sent and whole, of 20 connections")
 async def health_checks(place: Place) -> None:
-    whole = raw_http2.opening(CHECK, b"")[len(raw_http2.PREFACE) + 9 :]
-
     async def one() -> None:
         async with connected(place) as writer:
             writer.write(raw_http2.opening(CHECK, b"x", claimed=3_000_000))
             for stream in range(3, 400, 2):
-                head = 9 + int.from_bytes(whole[:3], "big")
-                number = struct.pack("!I", stream)
-                writer.write(whole[:5] + number + whole[9 : head + 5] + number + whole[head + 9 :])
+                writer.write(raw_http2.request(stream, CHECK, b""))
                 await writer.drain()
             await asyncio.sleep(0.2)
 

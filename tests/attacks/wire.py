@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 
 from tests.attacks.attack import Place, attack, crowd
 from tests.server import raw_http2
+from tests.server.raw_http2 import frame
 from xapp.inference.v1 import inference_pb2 as pb
 
 GENERATE = "/xapp.inference.v1.InferenceService/Generate"
@@ -33,10 +34,6 @@ async def connected(place: Place, *, http: bool = False) -> AsyncIterator[asynci
 async def _drain(reader: asyncio.StreamReader) -> None:
     while await reader.read(1 << 16):
         pass
-
-
-def frame(kind: int, flags: int, stream: int, body: bytes) -> bytes:
-    return struct.pack("!I", len(body))[1:] + bytes((kind, flags)) + struct.pack("!I", stream) + body
 
 
 @attack("a path that is no UTF-8")

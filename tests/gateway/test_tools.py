@@ -133,6 +133,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"tools": named(name="x" * 65)}, "invalid_argument", "tools[0].function.name"),
     ({"tools": named(description="x" * 5000)}, "invalid_argument", "tools[0].function.description"),
     ({"tools": named(arguments={})}, "unknown_field", "tools[0].function.arguments"),
+    ({"tools": [CLOCK | {"name": "clock"}]}, "unknown_field", "tools[0].name"),
     ({"tools": [{"type": "web_search"}]}, "invalid_argument", "tools[0].function"),
     ({"tools": [{"type": "custom", "function": {"name": "a"}}]}, "unsupported_field", "tools[0].type"),
     ({"tools": "clock"}, "invalid_argument", "tools"),

@@ -11,7 +11,8 @@ _END_STREAM, _END_HEADERS = 1, 4
 _INITIAL_WINDOW_SIZE = 4
 
 
-def _frame(kind: int, flags: int, stream: int, body: bytes) -> bytes:
+def frame(kind: int, flags: int, stream: int, body: bytes) -> bytes:
+    """A frame of HTTP/2."""
     return struct.pack("!I", len(body))[1:] + bytes((kind, flags)) + struct.pack("!I", stream) + body
 
 
@@ -31,6 +32,19 @@ def opening(
 
     `claimed`: the length that the message says it has; it is not ended then.
     """
+    settings = b"" if window is None else struct.pack("!HI", _INITIAL_WINDOW_SIZE, window)
+    return PREFACE + frame(_SETTINGS, 0, 0, settings) + request(1, path, body, headers, claimed=claimed)
+
+
+def request(
+    stream: int,
+    path: str | bytes,
+    body: bytes,
+    headers: Sequence[tuple[bytes, bytes]] = (),
+    *,
+    claimed: int | None = None,
+) -> bytes:
+    """A call on a stream of a connection that is open. `opening` explains `claimed`."""
     names = [
         (b":method", b"POST"),
         (b":scheme", b"http"),
@@ -42,12 +56,8 @@ def opening(
     ]
     block = b"".join(_literal(name, value) for name, value in names)
     message = b"\x00" + struct.pack("!I", len(body) if claimed is None else claimed) + body
-    settings = b"" if window is None else struct.pack("!HI", _INITIAL_WINDOW_SIZE, window)
-    return (
-        PREFACE
-        + _frame(_SETTINGS, 0, 0, settings)
-        + _frame(_HEADERS, _END_HEADERS, 1, block)
-        + _frame(_DATA, _END_STREAM if claimed is None else 0, 1, message)
+    return frame(_HEADERS, _END_HEADERS, stream, block) + frame(
+        _DATA, _END_STREAM if claimed is None else 0, stream, message
     )
 
 

@@ -14,7 +14,7 @@ _ACK = 1
 
 def ping(number: int) -> bytes:
     """A frame with the number as its eight bytes."""
-    return b"\x00\x00\x08" + bytes((_PING, 0)) + bytes(4) + struct.pack("!Q", number)
+    return raw_http2.frame(_PING, 0, 0, struct.pack("!Q", number))
 
 
 async def answered(reader: asyncio.StreamReader) -> int:

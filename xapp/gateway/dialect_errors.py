@@ -71,7 +71,8 @@ def body_of(error: XappError) -> dict[str, Any]:
     """The error object."""
     status, param, message = status_of(error), None, error.message
     if isinstance(error, InvalidArgument):
-        param = field_of(error.field)
+        # An unknown field is none of the domain's: its name is the caller's own.
+        param = error.field if error.reason == "UNKNOWN_FIELD" else field_of(error.field)
         message = f"{param}: {error.description}"
     shown = {"message": message[:MAX_MESSAGE_CHARS], "type": _type_of(status), "param": param}
     return {"error": shown | {"code": _CODES.get(error.reason, error.reason.lower())}}

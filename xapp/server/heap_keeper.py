@@ -31,7 +31,9 @@ class HeapKeeper:
         self._slack = self._slack_now()
 
     async def run(self) -> None:
-        """Looks until cancelled. Returns at once where the C library does not state the bytes in use."""
+        """Keeps large blocks apart, then looks until cancelled. Returns at once where the C library does not
+        state the bytes in use.
+        """
         keep_large_blocks_apart()
         while self._in_use() is not None:
             await asyncio.sleep(LOOK_S)
