@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 PROMPT = "The capital of France is"
 CHOICES = (" Rome", " Paris", " a banana", " London")
 NOISE = 1.0
-"""Nats. On a busy machine 0.41 were seen, also where a step has time for the whole request; docs/engine.md has
+"""Nats. A busy machine had 0.41, also where a step has time for the whole request; docs/engine.md has
 the known causes. That one step has no such noise is tested by backend/test_llama_score.py."""
 
 
